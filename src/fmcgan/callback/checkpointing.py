@@ -1,0 +1,128 @@
+"""Checkpoints at the end of every epoch and when somebody stops the run."""
+
+import logging
+import shutil
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from fmcgan import run_folder
+from fmcgan.callback.evaluation import Evaluation
+from fmcgan.callback.recorder import Recorder
+from fmcgan.errors import Interrupted, UserError
+
+log = logging.getLogger(__name__)
+
+
+class Checkpointing(Checkpoint):
+    """Keeps ``checkpoints/last.ckpt`` and, by a score, ``checkpoints/best.ckpt``.
+
+    Ctrl-C and SIGTERM are answered at the end of the batch in progress: the state is saved exactly there and
+    `Interrupted` ends the run. A second signal ends it at once, without saving. Lightning places callbacks of this
+    type last, so what is saved includes the epoch's scores.
+
+    Args:
+        best_by: the score that decides which checkpoint is the best: the first one whose name starts with this.
+            ``None`` keeps no best one.
+    """
+
+    def __init__(self, best_by: str | None = "fd_classifier") -> None:
+        self.best_by = best_by
+        self.best: float | None = None
+        self._signal: int | None = None
+        self._previous_handlers: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Takes over the two signals (Lightning's own handlers end without saving)."""
+        self._signal = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous_handlers[number] = signal.signal(number, self._note)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Saves and stops, if a signal came.
+
+        The last batch of an epoch waits for `on_train_epoch_end`: Lightning would not resume that epoch's end.
+        """
+        is_last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        if self._stop_asked(trainer) and not is_last:
+            Recorder.of(trainer).flush(trainer, pl_module)
+            self._save(trainer, pl_module)
+            self._stop(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Saves the epoch, marks it if it is the best so far, and stops if a signal came."""
+        improved = self._improved(trainer)
+        path = self._save(trainer, pl_module)
+        if improved and trainer.is_global_zero:
+            best = Path(trainer.default_root_dir) / run_folder.BEST_CHECKPOINT
+            unfinished = best.with_suffix(".unfinished")
+            shutil.copyfile(path, unfinished)
+            unfinished.replace(best)
+        if self._stop_asked(trainer):
+            self._stop(trainer)
+
+    def teardown(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        """Gives the signals back."""
+        for number, handler in self._previous_handlers.items():
+            signal.signal(number, handler)
+        self._previous_handlers = {}
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._signal is not None:
+            raise KeyboardInterrupt
+        self._signal = number
+        log.info("%s: saving at the end of this batch; once more stops at once, unsaved", signal.Signals(number).name)
+
+    def _stop_asked(self, trainer: Trainer) -> bool:
+        if trainer.world_size == 1:
+            return self._signal is not None
+        return trainer.strategy.reduce_boolean_decision(self._signal is not None, all=False)
+
+    def _stop(self, trainer: Trainer) -> None:
+        path = Path(trainer.default_root_dir) / run_folder.LAST_CHECKPOINT
+        raise Interrupted(self._signal or signal.SIGTERM, str(path))
+
+    def _save(self, trainer: Trainer, module: Any) -> Path:
+        refuse_broken_weights(module)
+        path = Path(trainer.default_root_dir) / run_folder.LAST_CHECKPOINT
+        trainer.save_checkpoint(path)
+        return path
+
+    def _improved(self, trainer: Trainer) -> bool:
+        evaluations = [callback for callback in trainer.callbacks if isinstance(callback, Evaluation)]  # type: ignore[attr-defined]
+        results = evaluations[0].results if evaluations and self.best_by is not None else {}
+        for name, result in results.items():
+            if name.startswith(self.best_by or ""):
+                value = result["value"] if result["better"] == "lower" else -result["value"]
+                if self.best is None or value < self.best:
+                    self.best = value
+                    return True
+                return False
+        return False
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best score so far."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restores `state_dict`."""
+        self.best = state_dict["best"]
+
+
+def refuse_broken_weights(module: Any) -> None:
+    """Keeps weights with NaN or infinity out of checkpoints.
+
+    Raises:
+        UserError: names the first tensor that is not finite.
+    """
+    for name, parameter in module.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise UserError(
+                f"{name} holds NaN or infinite values after {module.images_seen:,} images; nothing was saved over the "
+                "last good checkpoint. Try a smaller learning rate or gradient clipping (training.generator_clip=1)."
+            )

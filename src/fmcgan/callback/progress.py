@@ -1,0 +1,82 @@
+"""How far a run is and how long it will take."""
+
+import sys
+import time
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+from tqdm import tqdm
+
+from fmcgan.callback.recorder import Recorder
+from fmcgan.checks import number
+
+
+class Progress(Callback):
+    """A bar in a terminal, plain lines elsewhere: images seen, losses, images/s and the time left.
+
+    Args:
+        seconds_between_lines: distance between two plain lines.
+    """
+
+    def __init__(self, seconds_between_lines: float = 15.0) -> None:
+        number(minimum=0, seconds_between_lines=seconds_between_lines)
+        self.seconds_between_lines = seconds_between_lines
+        self._bar: tqdm | None = None
+        self._started = (0.0, 0)
+        self._last_line = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Starts the watch and, in a terminal, the bar."""
+        self._started = (time.monotonic(), pl_module.images_seen)
+        self._last_line = time.monotonic()
+        if trainer.is_global_zero and sys.stderr.isatty():
+            self._bar = tqdm(
+                total=_total_images(trainer),
+                initial=pl_module.images_seen,
+                unit=" images",
+                unit_scale=True,
+                dynamic_ncols=True,
+                bar_format="{desc}{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{postfix}]",
+            )
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Moves the bar, or prints a line when it is time for one."""
+        if self._bar is not None:
+            self._bar.n = pl_module.images_seen
+            self._bar.set_description_str(f"epoch {trainer.current_epoch + 1} ", refresh=False)
+            self._bar.set_postfix_str(self._state(trainer, pl_module), refresh=False)
+            self._bar.update(0)
+        elif trainer.is_global_zero and time.monotonic() - self._last_line >= self.seconds_between_lines:
+            self._last_line = time.monotonic()
+            share = f"{pl_module.images_seen:,}/{_total_images(trainer):,} images"
+            print(f"epoch {trainer.current_epoch + 1}  {share}  {self._state(trainer, pl_module)}", flush=True)  # noqa: T201
+
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Closes the bar."""
+        self._close()
+
+    def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
+        """Closes the bar, so that the error stands on a line of its own."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _state(self, trainer: Trainer, module: Any) -> str:
+        latest = Recorder.of(trainer).latest
+        losses = [
+            f"{p} {latest[k]:.3f}" for p, k in (("G", "loss/generator"), ("D", "loss/discriminator")) if k in latest
+        ]
+        started, images_before = self._started
+        rate = (module.images_seen - images_before) / max(time.monotonic() - started, 1e-9)
+        left = (_total_images(trainer) - module.images_seen) / max(rate, 1e-9)
+        return ", ".join([*losses, f"{rate:,.0f} images/s", f"{tqdm.format_interval(left)} left"])
+
+
+def _total_images(trainer: Trainer) -> int:
+    """Images at the end of the run; where only time limits it, those of the present epoch."""
+    epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else trainer.current_epoch + 1
+    batch_size = trainer.datamodule.batch_size  # type: ignore[attr-defined]
+    return int(epochs * trainer.num_training_batches * batch_size)

@@ -1,0 +1,193 @@
+"""The book of a run: every number that training, evaluation and other callbacks report goes through here."""
+
+import csv
+import io
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from torch import Tensor
+
+from fmcgan import run_folder
+from fmcgan.checks import whole_number
+from fmcgan.errors import UserError
+
+_EPOCH_COLUMNS = {
+    "generator_loss": "loss/generator",
+    "discriminator_loss": "loss/discriminator",
+    "generator_gradient_norm": "gradient_norm/generator",
+    "discriminator_gradient_norm": "gradient_norm/discriminator",
+}
+
+
+class Recorder(Callback):
+    """Collects the scalars of each step on the device, reads them at intervals, writes them down and checks them.
+
+    Writes ``metrics.jsonl`` (as it goes), ``metrics.csv`` and ``epochs.csv`` (at the end of each epoch) and every
+    TensorBoard scalar. The x axis is images seen. ``seconds`` is time spent training: evaluation, pictures and
+    checkpoints are not in it, earlier sessions of a resumed run are.
+
+    Args:
+        every_n_batches: how often the scalars are read from the device.
+    """
+
+    def __init__(self, every_n_batches: int = 20) -> None:
+        whole_number(every_n_batches=every_n_batches)
+        self.every_n_batches = every_n_batches
+        self.latest: dict[str, float] = {}
+        self.seconds = 0.0
+        self._unread: list[tuple[int, dict[str, Tensor]]] = []
+        self._epoch_sums: dict[str, list[float]] = {}
+        self._running_since: float | None = None
+        self._last_read = (0, 0.0)
+
+    @staticmethod
+    def of(trainer: Trainer) -> "Recorder":
+        """The recorder of this run.
+
+        Raises:
+            UserError: the callback was removed from the configuration although others write through it.
+        """
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, Recorder):
+                return callback
+        raise UserError("the callback 'recorder' is missing; add it to the list, as in callback=[recorder,evaluation]")
+
+    def write(self, trainer: Trainer, module: Any, metrics: dict[str, float]) -> None:
+        """Writes one row at the present number of images seen. Call it on every rank; rank 0 writes.
+
+        (Not named `log`: Lightning puts the module's own `log` there on every callback.)
+        """
+        if not trainer.is_global_zero:
+            return
+        row = {"images_seen": module.images_seen, "epoch": _epoch(trainer), "seconds": round(self.seconds, 3)}
+        with (Path(trainer.default_root_dir) / run_folder.METRICS_JSONL).open("a") as file:
+            file.write(json.dumps(row | metrics) + "\n")
+        for logger in trainer.loggers:
+            logger.log_metrics(metrics | {"epoch": row["epoch"]}, step=module.images_seen)
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Drops rows that a killed session wrote after its last checkpoint: they are about to be repeated."""
+        self._last_read = (pl_module.images_seen, self.seconds)
+        path = Path(trainer.default_root_dir) / run_folder.METRICS_JSONL
+        if trainer.is_global_zero and path.exists():
+            rows = [row for row in run_folder.read_metrics(path) if row["images_seen"] <= pl_module.images_seen]
+            run_folder.write_atomically(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Starts the watch, unless it runs."""
+        if self._running_since is None:
+            self._running_since = time.perf_counter()
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Keeps this step's scalars, still on the device; reads them now and then."""
+        self._unread.append((pl_module.images_seen, outputs))
+        if len(self._unread) >= self.every_n_batches:
+            self.flush(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Stops the watch and writes the tables."""
+        self.flush(trainer, pl_module)
+        self._count_time()
+        self._running_since = None
+        means = {name: sum(values) / len(values) for name, values in self._epoch_sums.items()}
+        self._epoch_sums = {}
+        if trainer.is_global_zero:
+            folder = Path(trainer.default_root_dir)
+            _write_epoch(folder / run_folder.EPOCHS_CSV, trainer.current_epoch + 1, means, self.seconds / 60)
+            write_metrics_csv(folder)
+
+    def flush(self, trainer: Trainer, module: Any) -> None:
+        """Reads all scalars not yet read from the device, checks that they are finite and logs their means."""
+        if not self._unread:
+            return
+        steps = self._read_from_device(trainer)
+        self._count_time()
+        _refuse_not_finite(trainer, steps)
+        names = dict.fromkeys(name for _, metrics in steps for name in metrics)
+        columns = {name: [metrics[name] for _, metrics in steps if name in metrics] for name in names}
+        for name, values in columns.items():
+            self._epoch_sums.setdefault(name, []).extend(values)
+        self.latest = {name: sum(values) / len(values) for name, values in columns.items()}
+        for player, optimizer in zip(("generator", "discriminator"), trainer.optimizers, strict=True):
+            self.latest[f"learning_rate/{player}"] = optimizer.param_groups[0]["lr"]
+        images, seconds = self._last_read
+        self._last_read = (module.images_seen, self.seconds)
+        self.latest["images_per_second"] = (module.images_seen - images) / max(self.seconds - seconds, 1e-9)
+        self.write(trainer, module, self.latest)
+
+    def _read_from_device(self, trainer: Trainer) -> list[tuple[int, dict[str, float]]]:
+        """One transfer for all scalars of the interval, averaged over the devices."""
+        flat = torch.stack([value.float() for _, metrics in self._unread for value in metrics.values()])
+        if trainer.world_size > 1:
+            flat = trainer.strategy.reduce(flat, reduce_op="mean")
+        values = iter(flat.tolist())
+        steps = [(images, {name: next(values) for name in metrics}) for images, metrics in self._unread]
+        self._unread = []
+        return steps
+
+    def _count_time(self) -> None:
+        if self._running_since is not None:
+            now = time.perf_counter()
+            self.seconds += now - self._running_since
+            self._running_since = now
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs to go on counting; only read at a checkpoint, so nothing is left unread."""
+        return {"seconds": self.seconds, "epoch_sums": self._epoch_sums, "latest": self.latest}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restores `state_dict`."""
+        self.seconds = state_dict["seconds"]
+        self._epoch_sums = state_dict["epoch_sums"]
+        self.latest = state_dict["latest"]
+
+
+def write_metrics_csv(folder: Path) -> None:
+    """Writes ``metrics.csv``, the table of all rows of ``metrics.jsonl`` (empty where a row lacks a column)."""
+    rows = run_folder.read_metrics(folder / run_folder.METRICS_JSONL)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    content = io.StringIO()
+    writer = csv.DictWriter(content, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    run_folder.write_atomically(folder / run_folder.METRICS_CSV, content.getvalue())
+
+
+def _write_epoch(path: Path, epoch: int, means: dict[str, float], minutes: float) -> None:
+    """Adds one row to ``epochs.csv``; rows of later epochs, left by a killed session, go."""
+    with path.open() if path.exists() else io.StringIO() as file:
+        rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < epoch]
+    row = {"epoch": str(epoch)}
+    row |= {column: f"{means[name]:.6g}" if name in means else "" for column, name in _EPOCH_COLUMNS.items()}
+    rows.append(row | {"minutes": f"{minutes:.3f}"})
+    content = io.StringIO()
+    writer = csv.DictWriter(content, list(rows[-1]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    run_folder.write_atomically(path, content.getvalue())
+
+
+def _refuse_not_finite(trainer: Trainer, steps: list[tuple[int, dict[str, float]]]) -> None:
+    for images_seen, metrics in steps:
+        bad = [name for name, value in metrics.items() if not math.isfinite(value)]
+        if bad:
+            player = "generator" if all("generator" in name for name in bad) else "discriminator"
+            checkpoint = Path(trainer.default_root_dir) / run_folder.LAST_CHECKPOINT
+            kept = f"The last good checkpoint is {checkpoint}." if checkpoint.exists() else "No checkpoint exists yet."
+            raise UserError(
+                f"training broke down: {', '.join(bad)} became NaN or infinite in the {player} "
+                f"at {images_seen:,} images seen. {kept}\n"
+                "Try a smaller learning rate (training.generator_optimizer.lr, training.discriminator_optimizer.lr), "
+                "gradient clipping (training.generator_clip=1) or trainer.precision=32-true."
+            )
+
+
+def _epoch(trainer: Trainer) -> float:
+    """Epochs done, with the share of the present one."""
+    progress = trainer.fit_loop.epoch_loop.batch_progress.current
+    return round(trainer.current_epoch + progress.processed / trainer.num_training_batches, 4)  # type: ignore[attr-defined]

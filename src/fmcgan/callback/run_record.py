@@ -1,0 +1,191 @@
+"""What a run leaves behind about itself: configuration, environment, result."""
+
+import datetime
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from fmcgan import run_folder
+from fmcgan.callback.evaluation import Evaluation
+from fmcgan.callback.recorder import Recorder
+from fmcgan.errors import UserError
+from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
+
+_PACKAGES = ("fmcgan", "torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy")
+_FINAL = ("loss/generator", "loss/discriminator", "gradient_norm/generator", "gradient_norm/discriminator")
+
+
+class RunRecord(Callback):
+    """Writes ``config.yaml`` and ``environment.json`` first, the figures each epoch and ``result.json`` last.
+
+    The configuration also goes into every checkpoint, so that a checkpoint alone is enough to build its generator.
+
+    Args:
+        config: the resolved configuration, plain types; `configure` sets it.
+    """
+
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        self.config = dict(config or {})
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Takes the resolved configuration of the whole run, which the callback's own configuration cannot hold."""
+        self.config = dict(config)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Writes what is known before the first step; an existing result of this folder is no longer true."""
+        if not trainer.is_global_zero:
+            return
+        folder = Path(trainer.default_root_dir)
+        (folder / run_folder.RESULT).unlink(missing_ok=True)
+        text = yaml.safe_dump(self.config, sort_keys=False)
+        run_folder.write_atomically(folder / run_folder.CONFIG, text)
+        run_folder.write_json(folder / run_folder.ENVIRONMENT, environment(trainer))
+        scores = {f"hp/{name}": 0.0 for each in _evaluations(trainer) for name in _score_names(each)}
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_text("config", f"```yaml\n{text}\n```")
+                logger.log_hyperparams(_flat(self.config), scores or None)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Draws the loss and gradient-norm curves so far."""
+        if trainer.is_global_zero:
+            folder = Path(trainer.default_root_dir)
+            rows = run_folder.read_metrics(folder / run_folder.METRICS_JSONL)
+            draw_loss(rows, folder / run_folder.LOSS_FIGURE)
+            clips = (pl_module.generator_clip, pl_module.discriminator_clip)
+            draw_gradient_norm(rows, folder / run_folder.GRADIENT_NORM_FIGURE, *clips)
+
+    def write_result(self, trainer: Trainer, module: Any) -> dict[str, Any]:
+        """Writes ``result.json``, the mark of a finished run. Call it when everything else is done.
+
+        Returns:
+            Its content.
+        """
+        recorder = Recorder.of(trainer)
+        scores = {name: result for each in _evaluations(trainer) for name, result in each.results.items()}
+        result = {
+            "status": "finished",
+            "seed": module.seed,
+            "images_seen": module.images_seen,
+            "epochs": trainer.current_epoch,
+            "training_seconds": round(recorder.seconds, 3),
+            "evaluation_seconds": round(sum(each.seconds for each in _evaluations(trainer)), 3),
+            "images_per_second": round(module.images_seen / max(recorder.seconds, 1e-9), 1),
+            "hardware": hardware(trainer),
+            "parameters": {name: _count(getattr(module, name)) for name in ("generator", "discriminator")},
+            "scores": scores,
+            "final": {name: recorder.latest[name] for name in _FINAL if name in recorder.latest},
+            "command": command_line(),
+        }
+        for logger in trainer.loggers:
+            logger.log_metrics({f"hp/{name}": each["value"] for name, each in scores.items()}, step=module.images_seen)
+            logger.save()
+        run_folder.write_json(Path(trainer.default_root_dir) / run_folder.RESULT, result)
+        return result
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Adds the configuration."""
+        checkpoint["config"] = self.config
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Refuses a checkpoint of other networks.
+
+        Raises:
+            UserError: names each value that differs.
+        """
+        saved, mine = _flat(checkpoint["config"]["network"]), _flat(self.config["network"])
+        differing = [
+            f"network.{name}={mine.get(name)} (checkpoint: {saved.get(name)})"
+            for name in dict.fromkeys([*saved, *mine])
+            if saved.get(name) != mine.get(name)
+        ]
+        if differing:
+            raise UserError(
+                f"the checkpoint holds other networks than this run: {'; '.join(differing)}.\n"
+                "Leave those values out to take over the checkpoint's own."
+            )
+
+
+def environment(trainer: Trainer) -> dict[str, Any]:
+    """Versions, hardware, code and command of a run."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": command_line(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in _PACKAGES},
+        "platform": platform.platform(),
+        "hardware": hardware(trainer),
+        "precision": str(trainer.precision),
+        "git": _git(),
+    }
+
+
+def hardware(trainer: Trainer) -> str:
+    """Such as ``2 x AMD EPYC (threads)`` or ``1 x NVIDIA H200``."""
+    if trainer.strategy.root_device.type == "cuda":
+        return f"{trainer.world_size} x {torch.cuda.get_device_name(trainer.strategy.root_device)}"
+    if trainer.strategy.root_device.type != "cpu":
+        return f"{trainer.world_size} x {trainer.strategy.root_device.type}"
+    return f"CPU {_processor()}, {trainer.world_size * torch.get_num_threads()} threads"
+
+
+def command_line() -> str:
+    """The command of this process as a person would type it."""
+    module = getattr(sys.modules["__main__"], "__spec__", None)
+    program = f"python -m {module.name}" if module else Path(sys.argv[0]).name
+    return " ".join([program, *sys.argv[1:]])
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit of the checkout this code runs from; ``None`` when it was installed from a wheel."""
+    try:
+        commit = _run_git("rev-parse", "HEAD")
+        changed = _run_git("status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return {"commit": commit, "changed": bool(changed)}
+
+
+def _run_git(*arguments: str) -> str:
+    here = Path(__file__).parent
+    return subprocess.check_output(["git", *arguments], cwd=here, stderr=subprocess.DEVNULL, text=True).strip()
+
+
+def _evaluations(trainer: Trainer) -> list[Evaluation]:
+    return [callback for callback in trainer.callbacks if isinstance(callback, Evaluation)]  # type: ignore[attr-defined]
+
+
+def _score_names(evaluation: Evaluation) -> list[str]:
+    return [name for score in evaluation.scores.values() for name in score.floors()]
+
+
+def _count(network: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys joined by dots; lists as JSON, since HPARAMS shows scalars and text only."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
+    return flat

@@ -1,0 +1,67 @@
+"""The ten Fashion-MNIST classes and the names by which a person may ask for them. Any room may import this file."""
+
+from collections.abc import Iterable
+
+from fmcgan.errors import InvalidValueError
+
+CLASS_NAMES = (
+    "t-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "boot",
+)
+"""Name of label 0, 1, ..., 9. Fashion-MNIST's own names, shortened so that they can be typed on a command line."""
+
+NUM_CLASSES = len(CLASS_NAMES)
+
+_OTHER_SPELLINGS = {
+    "t-shirt/top": 0,
+    "tshirt": 0,
+    "t_shirt": 0,
+    "top": 0,
+    "trousers": 1,
+    "ankle boot": 9,
+    "ankle-boot": 9,
+    "ankle_boot": 9,
+}
+
+
+def parse_classes(classes: Iterable[str | int] | str | int | None) -> list[int]:
+    """Turns what a person asked for into labels.
+
+    Args:
+        classes: names (``"bag"``, any case) or labels (``8`` or ``"8"``), one or several; ``None`` or ``"all"`` mean
+            all ten.
+
+    Returns:
+        The labels, in the order given, each once.
+
+    Raises:
+        InvalidValueError: a name or label that does not exist; the message lists those that do.
+    """
+    if classes is None or classes == "all":
+        return list(range(NUM_CLASSES))
+    wanted = [classes] if isinstance(classes, str | int) else list(classes)
+    if not wanted:
+        raise InvalidValueError(f"classes is empty; choose from {_choices()}")
+    return list(dict.fromkeys(_label(each) for each in wanted))
+
+
+def _label(wanted: str | int) -> int:
+    text = str(wanted).strip().lower()
+    names = {name: label for label, name in enumerate(CLASS_NAMES)} | _OTHER_SPELLINGS
+    if text in names:
+        return names[text]
+    if text.isdecimal() and int(text) < NUM_CLASSES:
+        return int(text)
+    raise InvalidValueError(f"unknown class {wanted!r}; choose from {_choices()}")
+
+
+def _choices() -> str:
+    return ", ".join(f"{label} {name}" for label, name in enumerate(CLASS_NAMES))

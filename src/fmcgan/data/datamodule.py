@@ -1,0 +1,87 @@
+"""What every data set of this project has in common: images on the training device and shuffled batches of them."""
+
+import warnings
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from fmcgan import checks
+from fmcgan.data.batches import DeviceLoader, ImageBatches, ShuffledBatches
+from fmcgan.errors import UserError
+
+
+class GarmentImages(NamedTuple):
+    """A data set: images uint8 [N, 1, 28, 28] in 0..255, grey on black, and labels int64 [N] in 0..9."""
+
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+
+    def to(self, device: torch.device | str) -> "GarmentImages":
+        """Copies what does not lie on ``device`` yet."""
+        return GarmentImages(*(tensor.to(device) for tensor in self))
+
+
+class GarmentData(LightningDataModule, ABC):
+    """Keeps a data set on the training device as uint8 and serves shuffled batches of its training images.
+
+    Test images never enter a batch; the metrics take them from ``images``. Build the Trainer with
+    ``use_distributed_sampler=False``: the batches are shared out among the devices here.
+
+    Args:
+        batch_size: images in a global batch, over all devices.
+        seed: of the order of the batches.
+
+    Attributes:
+        images: the data set, on the training device; there after ``setup``.
+    """
+
+    images: GarmentImages
+
+    def __init__(self, batch_size: int, seed: int) -> None:
+        super().__init__()
+        checks.whole_number(batch_size=batch_size)
+        checks.whole_number(minimum=0, seed=seed)
+        self.batch_size = batch_size
+        self.seed = seed
+
+    @abstractmethod
+    def load(self) -> GarmentImages:
+        """Reads or draws the data set, on the CPU."""
+
+    def setup(self, stage: str | None = None) -> None:
+        """Loads the data set, once, and moves it to the training device (the CPU without a Trainer)."""
+        images = self.images if hasattr(self, "images") else self.load()
+        self.images = images.to(self.trainer.strategy.root_device if self.trainer else "cpu")
+
+    def train_dataloader(self) -> DeviceLoader:
+        """The training batches of this process: float32 [B, 1, 28, 28] in [-1, 1] and int64 [B].
+
+        Raises:
+            UserError: the batch size does not fit the training set or the number of devices, or the Trainer has
+                ``overfit_batches``, which would replace the order of whole batches by one of single images.
+        """
+        if self.trainer and self.trainer.overfit_batches:  # type: ignore[attr-defined]  # set outside its class
+            raise UserError("trainer.overfit_batches is not supported; use trainer.limit_train_batches")
+        # Advice to add worker processes: there is nothing for one to do.
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        images, labels = self.images.train_images, self.images.train_labels
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        try:
+            sampler = ShuffledBatches(
+                len(images), self.batch_size, self.seed, rank, world_size, images.device, self._batches_done
+            )
+        except ValueError as error:
+            raise UserError(f"data.{error}") from error
+        return DeviceLoader(ImageBatches(images, labels), sampler)
+
+    def _batches_done(self) -> int:
+        """Batches of the current epoch that the Trainer has completed; above 0 only when it resumes within an epoch.
+
+        Lightning's own count is the truth here, since it decides how many batches are still to come.
+        """
+        return self.trainer.fit_loop.batch_idx + 1 if self.trainer else 0

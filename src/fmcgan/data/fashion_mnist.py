@@ -1,0 +1,62 @@
+"""Fashion-MNIST (Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747): 60,000 training and 10,000 test images."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from torch import Tensor
+
+from fmcgan import checks
+from fmcgan.data.archive import ensure_archives, read_idx
+from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.data.datamodule import GarmentData, GarmentImages
+from fmcgan.errors import UserError
+
+
+class FashionMNISTData(GarmentData):
+    """The real data set, downloaded on first use and verified at every load.
+
+    Args:
+        root: the data folder, relative to the current folder if it is not absolute.
+        mirror: where to download from: a folder, or a ``file://`` or ``http(s)://`` address of one, that holds the four
+            ``.gz`` files; ``None`` (or an empty text): torchvision's mirrors.
+        batch_size: images in a global batch, over all devices.
+        seed: of the order of the batches.
+    """
+
+    def __init__(
+        self, root: str | Path = "data", mirror: str | Path | None = None, *, batch_size: int, seed: int
+    ) -> None:
+        super().__init__(batch_size, seed)
+        if not isinstance(root, str | Path) or not str(root):
+            raise ValueError(f"root must be the path of a folder, got {root!r}")
+        if not isinstance(mirror, str | Path | None):
+            raise ValueError(f"mirror must be a folder, a file:// or http(s):// address or null, got {mirror!r}")
+        if "://" in str(mirror):
+            checks.one_of(("file", "http", "https"), **{"the mirror's scheme": urlsplit(str(mirror)).scheme})
+        self.root = Path(root).expanduser()
+        self.mirror = str(mirror) if mirror else None
+
+    def prepare_data(self) -> None:
+        """Downloads what is missing; Lightning calls this in one process of each machine."""
+        ensure_archives(self.root, self.mirror)
+
+    def load(self) -> GarmentImages:
+        """Reads the four files.
+
+        Raises:
+            UserError: a file cannot be had, or is not what it should be.
+        """
+        folder = ensure_archives(self.root, self.mirror)
+        return GarmentImages(*_read_split(folder, "train"), *_read_split(folder, "t10k"))
+
+
+def _read_split(folder: Path, split: str) -> tuple[Tensor, Tensor]:
+    """Images uint8 [N, 1, 28, 28] and labels int64 [N] of ``"train"`` or ``"t10k"``."""
+    images = read_idx(folder / f"{split}-images-idx3-ubyte.gz")
+    labels = read_idx(folder / f"{split}-labels-idx1-ubyte.gz")
+    if images.shape != (len(labels), 28, 28) or labels.ndim != 1 or labels.max() >= NUM_CLASSES:
+        raise UserError(
+            f"the {split} files in {folder} hold images {tuple(images.shape)} and labels {tuple(labels.shape)} up to "
+            f"{labels.max()}, not [N, 28, 28] and [N] up to {NUM_CLASSES - 1}; delete them, and they are fetched again"
+        )
+    return images.unsqueeze(1), labels.long()

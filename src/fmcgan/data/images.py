@@ -1,0 +1,30 @@
+"""The two image ranges of this project and the only conversions between them. Any room may import this file.
+
+On disk, in memory and in every score an image is ``uint8`` in 0..255; a network sees ``float`` in [-1, 1].
+"""
+
+import torch
+from torch import Tensor
+
+
+def to_float(images: Tensor) -> Tensor:
+    """Maps uint8 0..255 to float32 [-1, 1]: 0 -> -1 and 255 -> 1, exactly.
+
+    Args:
+        images: uint8, any shape.
+
+    Raises:
+        TypeError: the images are not uint8, so their range would be a guess.
+    """
+    if images.dtype != torch.uint8:
+        raise TypeError(f"images must be uint8 in 0..255, got {images.dtype}")
+    return images.to(torch.float32).div_(127.5).sub_(1.0)
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Maps float [-1, 1] to uint8 0..255, rounding to the nearest level; the inverse of `to_float`.
+
+    Args:
+        images: floating point, any shape; values outside [-1, 1] are clamped.
+    """
+    return images.float().add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)

@@ -1,0 +1,121 @@
+"""Grids of small grey images: one class a row, one latent vector a column."""
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from fmcgan import checks
+
+PAPER, INK = 255, 45
+"""Grey levels of the background and of the text."""
+MARGIN, GAP = 10, 2
+"""Pixels around a grid and between its images."""
+NAME_SIZE, TITLE_SIZE = 14, 17
+"""Font sizes in pixels."""
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def class_grid(
+    images: NDArray[np.uint8], row_names: Sequence[str], title: str | None = None, scale: int = 2
+) -> Image.Image:
+    """Lays out images with the name of each row at its left.
+
+    Args:
+        images: uint8 [R, C, H, W] in 0..255; row r is one class, column c one latent vector shared by all rows.
+        row_names: R names.
+        title: a line above the grid.
+        scale: each pixel becomes ``scale`` x ``scale`` equal pixels, so that nothing is blurred.
+
+    Returns:
+        A grey picture (PIL mode ``L``).
+
+    Raises:
+        ValueError: images of another type or shape, or not one name a row.
+    """
+    checks.whole_number(scale=scale)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.size == 0:
+        raise ValueError(f"images must be uint8 [rows, columns, height, width], got {images.dtype} {images.shape}")
+    if len(row_names) != len(images):
+        raise ValueError(f"row_names must hold {len(images)} names, one a row, got {len(row_names)}")
+    tiles = _tiles(images, scale)
+    name_font, title_font = _font(NAME_SIZE), _font(TITLE_SIZE)
+    left = MARGIN + max(_width(name, name_font) for name in row_names) + 8
+    top = MARGIN + (TITLE_SIZE + 10 if title else 0)
+    width = max(left + tiles.shape[1], MARGIN + _width(title or "", title_font)) + MARGIN
+    picture = Image.new("L", (width, top + tiles.shape[0] + MARGIN), PAPER)
+    picture.paste(Image.fromarray(tiles), (left, top))
+    draw = ImageDraw.Draw(picture)
+    if title:
+        draw.text((MARGIN, MARGIN), title, fill=INK, font=title_font, anchor="lt")
+    step = images.shape[2] * scale + GAP
+    for row, name in enumerate(row_names):
+        draw.text((left - 8, top + row * step + (step - GAP) // 2), name, fill=INK, font=name_font, anchor="rm")
+    return picture
+
+
+def side_by_side(grids: Sequence[tuple[str, Image.Image]], columns: int = 3) -> Image.Image:
+    """Puts pictures beside each other, each under its title.
+
+    Args:
+        grids: (title, picture); long titles are wrapped at their spaces to the width of their picture.
+        columns: so many a row, at most.
+
+    Returns:
+        A grey picture (PIL mode ``L``).
+
+    Raises:
+        ValueError: no picture given.
+    """
+    checks.whole_number(columns=columns)
+    if not grids:
+        raise ValueError("grids must hold at least one (title, picture), got none")
+    font, line = _font(TITLE_SIZE), TITLE_SIZE + 6
+    titles = [_wrapped(title, font, grid.width - 2 * MARGIN) for title, grid in grids]
+    head = MARGIN + line * max(len(lines) for lines in titles)
+    cell_width = max(
+        max(grid.width for _, grid in grids), *(2 * MARGIN + _width(text, font) for lines in titles for text in lines)
+    )
+    cell_height = head + max(grid.height for _, grid in grids)
+    columns = min(columns, len(grids))
+    picture = Image.new("L", (columns * cell_width, -(-len(grids) // columns) * cell_height), PAPER)
+    draw = ImageDraw.Draw(picture)
+    for place, (lines, (_, grid)) in enumerate(zip(titles, grids, strict=True)):
+        x, y = place % columns * cell_width, place // columns * cell_height
+        for above, text in enumerate(reversed(lines), start=1):  # the last line stands right above its picture
+            draw.text((x + MARGIN, y + head - above * line), text, fill=INK, font=font, anchor="lt")
+        picture.paste(grid.convert("L"), (x, y + head))
+    return picture
+
+
+def _tiles(images: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    """The images upscaled, with gaps between them: uint8 [R * (H * scale + GAP) - GAP, C * (W * scale + GAP) - GAP]."""
+    rows, columns, _, _ = images.shape
+    large = images.repeat(scale, axis=2).repeat(scale, axis=3)
+    padded = np.pad(large, ((0, 0), (0, 0), (0, GAP), (0, GAP)), constant_values=PAPER)
+    height, width = padded.shape[2:]
+    tiles = padded.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)
+    return np.ascontiguousarray(tiles[:-GAP, :-GAP])
+
+
+def _wrapped(title: str, font: Font, width: int) -> list[str]:
+    lines = [""]
+    for word in title.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and _width(longer, font) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _width(text: str, font: Font) -> int:
+    return int(np.ceil(font.getlength(text)))
+
+
+@cache
+def _font(size: int) -> Font:
+    return ImageFont.load_default(size)

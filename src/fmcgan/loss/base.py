@@ -1,0 +1,57 @@
+"""What the training step asks of every loss."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+
+class AdversarialLoss(ABC):
+    """The objective of both players on the discriminator's logits.
+
+    Logits are raw scores (no sigmoid): positive means real for a discriminator, larger means more real for a critic.
+    A new loss is one file with one subclass and one yaml.
+    """
+
+    generator_needs_real: bool = False
+    """Whether `generator` reads the logits of real images (relativistic losses); if not, the step passes ``None``."""
+
+    @abstractmethod
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """What the discriminator minimises.
+
+        Args:
+            real: logits of real images, [B].
+            fake: logits of generated images, [B].
+
+        Returns:
+            A scalar.
+        """
+
+    @abstractmethod
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """What the generator minimises.
+
+        Args:
+            real: logits of real images, [B]; ``None`` unless `generator_needs_real`.
+            fake: logits of generated images, [B].
+
+        Returns:
+            A scalar.
+        """
+
+    def constrain(self, discriminator: nn.Module) -> None:  # noqa: B027 (most losses constrain nothing)
+        """Brings the discriminator back into the set the loss is defined on, after each of its updates.
+
+        Only losses that bound the weights (Wasserstein with clipping) do something here.
+        """
+
+
+def check_logits(*logits: Tensor) -> None:
+    """Refuses anything but equal one-dimensional shapes: [B] against [B, 1] would broadcast to [B, B] in silence.
+
+    Raises:
+        ValueError: the shapes differ or are not one-dimensional.
+    """
+    shapes = {tuple(each.shape) for each in logits}
+    if len(shapes) != 1 or len(next(iter(shapes))) != 1:
+        raise ValueError(f"logits must all have the same shape [B], got {', '.join(map(str, sorted(shapes)))}")

@@ -1,0 +1,27 @@
+"""The minimax loss: the zero-sum game of the first GAN paper."""
+
+import torch.nn.functional as F
+from torch import Tensor
+from typing_extensions import override
+
+from fmcgan.loss.base import AdversarialLoss, check_logits
+
+
+class Minimax(AdversarialLoss):
+    """Cross-entropy for D; G minimises the very value D maximises (Goodfellow et al. 2014, eq. 1).
+
+    * L_D = E[softplus(-real)] + E[softplus(fake)]
+    * L_G = -E[softplus(fake)]  =  E[log(1 - D(G(z)))]
+
+    Its gradient for G vanishes where D is sure that the images are generated; it is here to show that.
+    """
+
+    @override
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        check_logits(real, fake)
+        return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+    @override
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        check_logits(fake)
+        return -F.softplus(fake).mean()

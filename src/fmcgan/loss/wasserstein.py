@@ -1,0 +1,44 @@
+"""The Wasserstein loss; a penalty (`loss=wgan_gp`) or clipping (`loss=wgan`) keeps the critic Lipschitz."""
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from fmcgan.checks import number
+from fmcgan.loss.base import AdversarialLoss, check_logits
+
+
+class Wasserstein(AdversarialLoss):
+    """The critic estimates the Wasserstein-1 distance, the generator lowers it (Arjovsky et al. 2017, eq. 2 and 3).
+
+    * L_D = E[fake] - E[real]  (minus the estimated distance)
+    * L_G = -E[fake]
+    """
+
+    @override
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        check_logits(real, fake)
+        return fake.mean() - real.mean()
+
+    @override
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        check_logits(fake)
+        return -fake.mean()
+
+
+class ClippedWasserstein(Wasserstein):
+    """Wasserstein with every critic weight clamped after each update (Arjovsky et al. 2017, algorithm 1, line 7).
+
+    Args:
+        weight_clip: c; weights are kept in [-c, c]. The paper uses 0.01.
+    """
+
+    def __init__(self, weight_clip: float = 0.01) -> None:
+        number(minimum=1e-6, weight_clip=weight_clip)
+        self.weight_clip = weight_clip
+
+    @override
+    @torch.no_grad()
+    def constrain(self, discriminator: nn.Module) -> None:
+        for parameter in discriminator.parameters():
+            parameter.clamp_(-self.weight_clip, self.weight_clip)

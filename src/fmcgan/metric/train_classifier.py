@@ -1,0 +1,167 @@
+"""Trains the classifier whose weights travel with the package.
+
+``python -m fmcgan.metric.train_classifier`` made them, with its default values; ``weights/classifier.json`` is the
+record it wrote beside them. The schedule is fixed beforehand and the test images are looked at once, at the end: no
+choice is made on them.
+"""
+
+import argparse
+import datetime
+import logging
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.backends import cpu
+
+from fmcgan.checks import whole_number
+from fmcgan.data.fashion_mnist import FashionMNISTData
+from fmcgan.errors import UserError
+from fmcgan.metric.classifier import (
+    Classifier,
+    load_classifier,
+    new_classifier,
+    read_images,
+    save_classifier,
+)
+
+BATCH_SIZE = 256
+HIGHEST_LEARNING_RATE = 6e-3
+WEIGHT_DECAY = 0.05
+LARGEST_SHIFT = 1
+
+_log = logging.getLogger(__name__)
+
+
+def train(images: Tensor, labels: Tensor, epochs: int, seed: int) -> Classifier:
+    """Trains a new classifier with AdamW and one cycle of the learning rate (Smith and Topin 2017).
+
+    There is no label smoothing: it would draw the features of a class together, and a distance on them has to see
+    how varied the images of a class are.
+
+    Args:
+        images: uint8 [N, 1, 28, 28].
+        labels: int64 [N].
+        epochs: passes over the images.
+        seed: of the initial weights, the order and the augmentation; the global random state is left alone.
+
+    Raises:
+        ValueError: epochs is not a whole number of at least 1.
+    """
+    whole_number(epochs=epochs)
+    generator = torch.Generator().manual_seed(seed)
+    classifier = new_classifier(seed).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=WEIGHT_DECAY)
+    batches = -(-len(images) // BATCH_SIZE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, HIGHEST_LEARNING_RATE, total_steps=epochs * batches)
+    start = time.monotonic()
+    for epoch in range(1, epochs + 1):
+        total = 0.0
+        for chosen in torch.randperm(len(images), generator=generator).split(BATCH_SIZE):
+            loss = F.cross_entropy(classifier(augmented(images[chosen], generator))[1], labels[chosen])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += loss.item() * len(chosen)
+        seconds = time.monotonic() - start
+        left = seconds / epoch * (epochs - epoch)
+        _log.info("epoch %d/%d  loss %.4f  %.0f s, %.0f s left", epoch, epochs, total / len(images), seconds, left)
+    return classifier
+
+
+def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirrors each image with probability 1/2 and shifts it by up to one pixel each way, black coming in.
+
+    Args:
+        images: uint8 [N, 1, 28, 28].
+        generator: the source of chance.
+    """
+    count, _, height, width = images.shape
+    padded = F.pad(images[:, 0], (LARGEST_SHIFT,) * 4)  # [N, 30, 30]
+    shift = torch.randint(0, 2 * LARGEST_SHIFT + 1, (2, count, 1), generator=generator)
+    mirrored = torch.rand(count, 1, generator=generator) < 0.5
+    rows = torch.arange(height) + shift[0]  # [N, 28]
+    columns = torch.arange(width)
+    columns = torch.where(mirrored, columns.flip(0), columns) + shift[1]
+    return padded[torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]].unsqueeze(1)
+
+
+def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
+    """Share of the images, in 0..1, that the classifier reads as their label."""
+    return (read_images(classifier, images)[1].argmax(dim=1) == labels).double().mean().item()
+
+
+def train_and_save(
+    train_set: tuple[Tensor, Tensor], test_set: tuple[Tensor, Tensor], epochs: int, seed: int, output: Path
+) -> dict[str, Any]:
+    """Trains, writes the weights and their record, and measures what was written, after the rounding to float16.
+
+    Args:
+        train_set: images uint8 [N, 1, 28, 28] and labels int64 [N].
+        test_set: the same for the test split.
+        epochs: passes over the training images.
+        seed: of everything random.
+        output: where the weights go; the record goes beside them.
+
+    Returns:
+        The record.
+    """
+    start = time.monotonic()
+    classifier = train(*train_set, epochs=epochs, seed=seed)
+    record: dict[str, Any] = {
+        "command": shlex.join(["python", "-m", "fmcgan.metric.train_classifier", *sys.argv[1:]]),
+        "date": datetime.date.today().isoformat(),
+        "seed": seed,
+        "epochs": epochs,
+        "training_seconds": round(time.monotonic() - start),
+        "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} threads, {cpu.get_cpu_capability()}",
+        "torch": torch.__version__,
+        "parameters": sum(parameter.numel() for parameter in classifier.parameters()),
+    }
+    save_classifier(classifier, output, record)
+    record["test_accuracy"] = accuracy(load_classifier(output), *test_set)
+    save_classifier(classifier, output, record)
+    return record
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command, see ``--help``."""
+    parser = argparse.ArgumentParser(prog="python -m fmcgan.metric.train_classifier", description=__doc__)
+    parser.add_argument("--data-root", default="data", help="folder of the data set (default: %(default)s)")
+    parser.add_argument(
+        "--data-mirror",
+        default=os.environ.get("FMCGAN_DATA_MIRROR"),
+        help="folder or address to fetch the data set from (default: FMCGAN_DATA_MIRROR, else the official ones)",
+    )
+    parser.add_argument("--epochs", type=int, default=12, help="passes over the 60,000 images (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: %(default)s)")
+    parser.add_argument("--output", type=Path, default=Path("classifier.pt"), help="default: ./%(default)s")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        record = _run(options)
+    except (UserError, ValueError) as error:
+        parser.exit(2, f"{error}\n")
+    _log.info("%s: %.2f %% of the test images are read right", options.output, 100 * record["test_accuracy"])
+
+
+def _run(options: argparse.Namespace) -> dict[str, Any]:
+    data = FashionMNISTData(options.data_root, options.data_mirror, batch_size=BATCH_SIZE, seed=options.seed)
+    data.prepare_data()
+    data.setup("fit")
+    real = data.images
+    train_set, test_set = (real.train_images, real.train_labels), (real.test_images, real.test_labels)
+    return train_and_save(train_set, test_set, options.epochs, options.seed, options.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Batch normalisation whose statistics cover the whole batch, also when it is split over several processes.
+
+torch's SyncBatchNorm exists for GPUs only; this one also runs on CPU processes, where the tests show that several
+devices give the losses of one. In one process both classes are torch's own.
+"""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+from torch.nn.modules.batchnorm import _BatchNorm
+from typing_extensions import override
+
+
+class BatchNorm1d(nn.BatchNorm1d):
+    """`nn.BatchNorm1d` over the global batch."""
+
+    @override
+    def forward(self, input: Tensor) -> Tensor:
+        return _normalise_globally(self, input) if _batch_is_split(self) else super().forward(input)
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """`nn.BatchNorm2d` over the global batch."""
+
+    @override
+    def forward(self, input: Tensor) -> Tensor:
+        return _normalise_globally(self, input) if _batch_is_split(self) else super().forward(input)
+
+
+def _batch_is_split(module: nn.Module) -> bool:
+    return module.training and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+def _normalise_globally(module: _BatchNorm, input: Tensor) -> Tensor:
+    axes = [axis for axis in range(input.dim()) if axis != 1]
+    shape = [1, -1] + [1] * (input.dim() - 2)
+    count = input.numel() / input.shape[1] * dist.get_world_size()
+    mean = all_reduce(input.float().sum(axes)) / count
+    centred = input.float() - mean.view(shape)
+    variance = all_reduce(centred.square().sum(axes)) / count
+    _update_running_statistics(module, mean.detach(), variance.detach() * count / (count - 1))
+    normalised = centred * torch.rsqrt(variance + module.eps).view(shape)
+    return normalised * module.weight.view(shape) + module.bias.view(shape)
+
+
+@torch.no_grad()
+def _update_running_statistics(module: _BatchNorm, mean: Tensor, unbiased_variance: Tensor) -> None:
+    assert module.running_mean is not None  # for the type checker: these layers always track
+    assert module.running_var is not None
+    assert module.num_batches_tracked is not None
+    assert module.momentum is not None
+    module.num_batches_tracked.add_(1)
+    module.running_mean.lerp_(mean, module.momentum)
+    module.running_var.lerp_(unbiased_variance, module.momentum)

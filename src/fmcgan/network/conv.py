@@ -1,0 +1,99 @@
+"""Recipe A: the label becomes an image plane in both networks; convolutions without normalisation."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fmcgan.checks import number, whole_number
+
+
+class Generator(nn.Module):
+    """Latent vector and label plane at 7 x 7, then two transposed convolutions and a 7 x 7 convolution.
+
+    Args:
+        latent_dim: Z, size of the latent vector.
+        width: channels of every hidden layer (256 in the recipe).
+        embedding_dim: size of the label's embedding (half of Z in the recipe).
+        num_classes: number of labels.
+    """
+
+    def __init__(self, latent_dim: int = 100, width: int = 256, embedding_dim: int = 50, num_classes: int = 10) -> None:
+        super().__init__()
+        whole_number(latent_dim=latent_dim, width=width, embedding_dim=embedding_dim, num_classes=num_classes)
+        self.latent_dim = latent_dim
+        self.num_classes = num_classes
+        self.label_plane = nn.Sequential(
+            nn.Embedding(num_classes, embedding_dim), nn.Linear(embedding_dim, 7 * 7), nn.Unflatten(1, (1, 7, 7))
+        )
+        self.project = nn.Sequential(
+            nn.Linear(latent_dim, width * 7 * 7), nn.LeakyReLU(0.2), nn.Unflatten(1, (width, 7, 7))
+        )
+        self.upsample = nn.Sequential(
+            nn.ConvTranspose2d(width + 1, width, 4, stride=2, padding=1),  # [B, w, 14, 14]
+            nn.LeakyReLU(0.2),
+            nn.ConvTranspose2d(width, width, 4, stride=2, padding=1),  # [B, w, 28, 28]
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(width, 1, 7, padding=3),
+            nn.Tanh(),
+        )
+        self.apply(_initialise)
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
+        """Makes images.
+
+        Args:
+            latent: [B, Z], standard normal.
+            labels: int64 [B].
+
+        Returns:
+            [B, 1, 28, 28] in [-1, 1].
+        """
+        return self.upsample(torch.cat([self.project(latent), self.label_plane(labels)], dim=1))
+
+
+class Discriminator(nn.Module):
+    """Image and label plane at 28 x 28, then two strided convolutions, dropout and one linear layer.
+
+    Args:
+        width: channels of both convolutions (256 in the recipe).
+        embedding_dim: size of the label's embedding.
+        dropout: probability of dropping a feature in front of the linear layer.
+        num_classes: number of labels.
+    """
+
+    def __init__(self, width: int = 256, embedding_dim: int = 50, dropout: float = 0.45, num_classes: int = 10) -> None:
+        super().__init__()
+        whole_number(width=width, embedding_dim=embedding_dim, num_classes=num_classes)
+        number(0, 1, dropout=dropout)
+        self.label_plane = nn.Sequential(
+            nn.Embedding(num_classes, embedding_dim), nn.Linear(embedding_dim, 28 * 28), nn.Unflatten(1, (1, 28, 28))
+        )
+        self.first = nn.Conv2d(2, width, 3, stride=2, padding=1)
+        self.second = nn.Conv2d(width, width, 3, stride=2, padding=1)
+        self.dropout = nn.Dropout(dropout)
+        self.logit = nn.Linear(width * 7 * 7, 1)
+        self.apply(_initialise)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Judges images.
+
+        Args:
+            images: [B, 1, 28, 28] in [-1, 1].
+            labels: int64 [B].
+
+        Returns:
+            Logits, float32 [B]: positive means real. Recipe A had a sigmoid here, also under the Wasserstein loss.
+        """
+        hidden = F.leaky_relu(self.first(torch.cat([images, self.label_plane(labels)], dim=1)), 0.2)  # [B, w, 14, 14]
+        hidden = F.leaky_relu(self.second(hidden), 0.2)  # [B, w, 7, 7]
+        return self.logit(self.dropout(hidden.flatten(1))).squeeze(1).float()
+
+
+def _initialise(module: nn.Module) -> None:
+    """Glorot & Bengio 2010 (uniform), zero biases and small uniform embeddings: what the recipe's framework does."""
+    if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    if isinstance(module, nn.Embedding):
+        nn.init.uniform_(module.weight, -0.05, 0.05)

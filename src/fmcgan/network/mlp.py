@@ -1,0 +1,92 @@
+"""Recipe B: two multilayer perceptrons, the label's embedding concatenated with their input.
+
+Initialisation is torch's own (He et al. 2015, uniform), as in the recipe.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from fmcgan.checks import number, whole_number
+from fmcgan.network.batch_norm import BatchNorm1d
+
+_PIXELS = 28 * 28
+
+
+class Generator(nn.Module):
+    """Four hidden layers that double in size, batch normalisation in all but the first, tanh at the end.
+
+    Args:
+        latent_dim: Z, size of the latent vector.
+        width: size of the last hidden layer (1024 in the recipe); a multiple of 8.
+        embedding_dim: size of the label's embedding.
+        num_classes: number of labels.
+    """
+
+    def __init__(
+        self, latent_dim: int = 100, width: int = 1024, embedding_dim: int = 10, num_classes: int = 10
+    ) -> None:
+        super().__init__()
+        whole_number(latent_dim=latent_dim, embedding_dim=embedding_dim, num_classes=num_classes)
+        sizes = _layer_sizes(width)
+        self.latent_dim = latent_dim
+        self.num_classes = num_classes
+        self.embedding = nn.Embedding(num_classes, embedding_dim)
+        layers: list[nn.Module] = [nn.Linear(latent_dim + embedding_dim, sizes[0]), nn.LeakyReLU(0.2)]
+        for inputs, outputs in pairwise(sizes):
+            layers += [nn.Linear(inputs, outputs), BatchNorm1d(outputs), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Linear(width, _PIXELS), nn.Tanh(), nn.Unflatten(1, (1, 28, 28)))
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
+        """Makes images.
+
+        Args:
+            latent: [B, Z], standard normal.
+            labels: int64 [B].
+
+        Returns:
+            [B, 1, 28, 28] in [-1, 1].
+        """
+        return self.layers(torch.cat([latent, self.embedding(labels)], dim=1))
+
+
+class Discriminator(nn.Module):
+    """Four hidden layers that halve in size, dropout after each.
+
+    Args:
+        width: size of the first hidden layer (1024 in the recipe); a multiple of 8.
+        embedding_dim: size of the label's embedding.
+        dropout: probability of dropping a hidden unit.
+        num_classes: number of labels.
+    """
+
+    def __init__(self, width: int = 1024, embedding_dim: int = 10, dropout: float = 0.4, num_classes: int = 10) -> None:
+        super().__init__()
+        whole_number(embedding_dim=embedding_dim, num_classes=num_classes)
+        number(0, 1, dropout=dropout)
+        sizes = [_PIXELS + embedding_dim, *reversed(_layer_sizes(width))]
+        self.embedding = nn.Embedding(num_classes, embedding_dim)
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise(sizes):
+            layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2), nn.Dropout(dropout)]
+        self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], 1))
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Judges images.
+
+        Args:
+            images: [B, 1, 28, 28] in [-1, 1].
+            labels: int64 [B].
+
+        Returns:
+            Logits, float32 [B]: positive means real.
+        """
+        return self.layers(torch.cat([images.flatten(1), self.embedding(labels)], dim=1)).squeeze(1).float()
+
+
+def _layer_sizes(width: int) -> list[int]:
+    whole_number(minimum=8, width=width)
+    if width % 8:
+        raise ValueError(f"width must be a multiple of 8 for the mlp networks, got {width}")
+    return [width // 8, width // 4, width // 2, width]

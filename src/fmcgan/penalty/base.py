@@ -1,0 +1,46 @@
+"""What the training step asks of every penalty on the discriminator."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+
+class Penalty(ABC):
+    """A scalar added to the discriminator's loss. A new penalty is one file with one subclass and one yaml."""
+
+    @abstractmethod
+    def __call__(self, discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
+        """Measures the penalty, already multiplied by its weight.
+
+        Args:
+            discriminator: D(images [B, 1, 28, 28], labels [B]) -> logits [B].
+            real: real images, [B, 1, 28, 28] in [-1, 1].
+            fake: generated images under the same labels, same shape, detached from the generator.
+            labels: int64 [B].
+            epsilon: one uniform random number in [0, 1) for each sample, [B, 1, 1, 1]. The step draws it, so that a
+                batch split over several devices gets the numbers one device would have drawn.
+
+        Returns:
+            A scalar.
+        """
+
+
+def input_gradient(discriminator: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """Gradient of each sample's logit with respect to its own image: the one place of ``create_graph=True``.
+
+    Summing the logits gives per-sample gradients because D treats the samples of a batch independently (no batch
+    normalisation in any discriminator of this project).
+
+    Args:
+        discriminator: D(images, labels) -> logits [B].
+        images: [B, 1, 28, 28].
+        labels: int64 [B].
+
+    Returns:
+        [B, 784], differentiable with respect to the discriminator's parameters.
+    """
+    images = images.detach().requires_grad_()
+    logits = discriminator(images, labels)
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return gradient.flatten(1).float()

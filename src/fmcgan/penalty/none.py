@@ -1,0 +1,14 @@
+"""No penalty."""
+
+from torch import Tensor, nn
+from typing_extensions import override
+
+from fmcgan.penalty.base import Penalty
+
+
+class NoPenalty(Penalty):
+    """Always 0."""
+
+    @override
+    def __call__(self, discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
+        return real.new_zeros(())

@@ -1,0 +1,75 @@
+"""Compares runs: at their end, after equally many images and after equal time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from fmcgan import run_folder
+from fmcgan.errors import UserError
+from fmcgan.figure.grid import side_by_side
+from fmcgan.figure.png import write_png
+from fmcgan.report import overlay, spreadsheet
+from fmcgan.report.gathering import Comparison, gather
+from fmcgan.report.page import page
+from fmcgan.report.run import Run
+
+PAGE = "comparison.md"
+GROUPS_CSV = "comparison.csv"
+RUNS_CSV = "runs.csv"
+SCORES_FIGURE = "scores.png"
+SAMPLES_FIGURE = "samples.png"
+
+
+def compare(runs: Sequence[Path], output: Path) -> Path:
+    """Compares groups of runs, which differ in nothing but their seed, by tables and figures.
+
+    Args:
+        runs: run folders, or folders above them such as that of a multirun.
+        output: the folder to write ``comparison.md``, ``comparison.csv`` (one row a group), ``runs.csv`` (one row a
+            run), ``loss.png``, ``grad_norm.png``, ``scores.png`` and ``samples.png`` into; the last two if any run has
+            scores and samples. It is made if missing.
+
+    Returns:
+        The ``comparison.md``.
+
+    Raises:
+        UserError: no run is found, a file is damaged, or no run is finished.
+    """
+    comparison = gather(runs)
+    output.mkdir(parents=True, exist_ok=True)
+    figures = _draw(comparison, output)
+    spreadsheet.write_groups(output / GROUPS_CSV, comparison)
+    spreadsheet.write_runs(output / RUNS_CSV, comparison)
+    run_folder.write_atomically(output / PAGE, page(comparison, figures))
+    return output / PAGE
+
+
+def _draw(comparison: Comparison, output: Path) -> list[str]:
+    """Draws what can be drawn; the names of the figures."""
+    figures = [run_folder.LOSS_FIGURE, run_folder.GRADIENT_NORM_FIGURE]
+    overlay.draw_losses(comparison.groups, output / run_folder.LOSS_FIGURE)
+    overlay.draw_gradient_norms(comparison.groups, output / run_folder.GRADIENT_NORM_FIGURE)
+    keys = {key for run in comparison.finished for row in run.evaluations for key in row if key.startswith("score/")}
+    if keys:
+        names = [key.removeprefix("score/") for key in sorted(keys)]
+        overlay.draw_scores(comparison.groups, names, comparison.protocols, output / SCORES_FIGURE)
+        figures.insert(0, SCORES_FIGURE)
+    first = [(f"{group.label}, seed {group.runs[0].seed}", _last_grid(group.runs[0])) for group in comparison.groups]
+    samples = [(title, grid) for title, grid in first if grid is not None]
+    if samples:
+        write_png(side_by_side(samples), output / SAMPLES_FIGURE)
+        figures.append(SAMPLES_FIGURE)
+    return figures
+
+
+def _last_grid(run: Run) -> Image.Image | None:
+    """The run's last sample grid, which says of what epoch it is; None if there is none."""
+    pictures = sorted((run.folder / run_folder.SAMPLES).glob("*.png"), key=lambda path: (len(path.name), path.name))
+    if not pictures:
+        return None
+    try:
+        with Image.open(pictures[-1]) as picture:
+            return picture.convert("L")
+    except OSError as error:
+        raise UserError(f"{pictures[-1]} is not a readable PNG; remove it and compare again") from error

@@ -1,0 +1,58 @@
+"""The names of the files in a run folder, and safe ways to write them. Any room may import this file."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+CONFIG = "config.yaml"
+ENVIRONMENT = "environment.json"
+METRICS_JSONL = "metrics.jsonl"
+METRICS_CSV = "metrics.csv"
+EPOCHS_CSV = "epochs.csv"
+RESULT = "result.json"
+TENSORBOARD = "tensorboard"
+SAMPLES = "samples"
+CHECKPOINTS = "checkpoints"
+LAST_CHECKPOINT = f"{CHECKPOINTS}/last.ckpt"
+BEST_CHECKPOINT = f"{CHECKPOINTS}/best.ckpt"
+LOSS_FIGURE = "loss.png"
+GRADIENT_NORM_FIGURE = "grad_norm.png"
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes a file so that its final name only ever holds the whole content, even if the process is killed.
+
+    Args:
+        path: the final name; the content is first written beside it and then renamed over it.
+        content: text (UTF-8) or bytes.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full; the half-written file is removed.
+    """
+    unfinished = path.with_name(f"{path.name}.unfinished-{os.getpid()}")
+    try:
+        with unfinished.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes JSON atomically, indented, keys in the order given; NaN and infinity are refused (`ValueError`)."""
+    write_atomically(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """Reads the rows of a ``metrics.jsonl``; a last line cut short by a kill is left out."""
+    rows = []
+    for line in path.read_text().splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows

@@ -1,0 +1,131 @@
+"""``python -m fmcgan.train``: train one class-conditional GAN."""
+
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from fmcgan import run_folder
+from fmcgan.checks import number, whole_number
+from fmcgan.command import in_sweep, run_command
+from fmcgan.errors import UserError
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+
+log = logging.getLogger(__name__)
+
+_PRECISIONS = ("32-true", "bf16-mixed")
+
+
+def train(config: DictConfig) -> None:
+    """Trains to the end and says where the results are.
+
+    Raises:
+        UserError: something a person can mend.
+        Interrupted: a signal asked to stop; the state is saved.
+    """
+    _check(config)
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    if in_sweep() and _already_done(plain):
+        return
+    trainer, gan, data = build(config)
+    records = [callback for callback in trainer.callbacks if hasattr(callback, "write_result")]  # type: ignore[attr-defined]
+    for record in records:
+        record.configure(plain)
+    folder = Path(trainer.default_root_dir)
+    log.info("run folder: %s", os.path.relpath(folder))
+    trainer.fit(gan, data, ckpt_path=_checkpoint(config), weights_only=True)
+    if trainer.is_global_zero:
+        for record in records:
+            _say_where(folder, record.write_result(trainer, gan))
+
+
+def build(config: DictConfig) -> tuple["Trainer", "LightningModule", "LightningDataModule"]:
+    """Builds the trainer, the GAN and the data of a configuration."""
+    from hydra.utils import instantiate
+    from lightning.pytorch import seed_everything
+
+    warnings.filterwarnings("ignore", module="lightning")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # greetings and tips
+    seed_everything(config.seed, verbose=False)
+    data = instantiate(config.data)
+    parts = {"generator": config.network.generator, "discriminator": config.network.discriminator}
+    parts |= {"loss": config.loss.adversarial, "penalty": config.loss.penalty}
+    gan = instantiate(config.training, **{name: instantiate(part) for name, part in parts.items()})
+    # An experiment may set values of a callback that was not chosen: such a node has no _target_.
+    callbacks, loggers = (
+        [instantiate(node) for node in group.values() if "_target_" in node]
+        for group in (config.callback, config.logger)
+    )
+    return instantiate(config.trainer, callbacks=callbacks, logger=loggers), gan, data
+
+
+def _check(config: DictConfig) -> None:
+    """Refuses what Lightning would accept in silence or fail on without a word about the key."""
+    whole_number(minimum=0, seed=config.seed)
+    if config.trainer.max_epochs is not None:
+        whole_number(minimum=-1, **{"trainer.max_epochs": config.trainer.max_epochs})
+    if config.trainer.limit_train_batches is not None:
+        number(minimum=0, **{"trainer.limit_train_batches": config.trainer.limit_train_batches})
+    if config.trainer.precision not in _PRECISIONS:
+        raise UserError(
+            f"trainer.precision must be one of {', '.join(_PRECISIONS)}, got {config.trainer.precision!r} "
+            "(16-bit floats need a loss scaler, which optimisation by hand bypasses)"
+        )
+    several = str(config.trainer.devices) not in ("1", "auto", "[0]")
+    if several and config.trainer.strategy == "auto":
+        raise UserError(f"trainer.devices={config.trainer.devices} needs trainer=ddp (each device is one process)")
+    if several and in_sweep():
+        raise UserError("several devices do not work inside a sweep (-m): each process would start the whole sweep")
+
+
+def _already_done(config: dict[str, Any]) -> bool:
+    """Whether an earlier start of the same sweep finished this job.
+
+    Raises:
+        UserError: the job's folder holds a run of another configuration.
+    """
+    folder = Path(config["trainer"]["default_root_dir"])
+    saved = folder / run_folder.CONFIG
+    if saved.is_file() and OmegaConf.to_container(OmegaConf.load(saved)) != config:
+        raise UserError(
+            f"{os.path.relpath(folder)} holds a run of another configuration; choose another hydra.sweep.dir"
+        )
+    done = (folder / run_folder.RESULT).is_file()
+    if done:
+        log.info("already finished, skipped: %s", os.path.relpath(folder))
+    return done
+
+
+def _checkpoint(config: DictConfig) -> str | None:
+    """The checkpoint to go on from; in a sweep that is started again, that of the interrupted job."""
+    unfinished = Path(config.trainer.default_root_dir) / run_folder.LAST_CHECKPOINT
+    if config.ckpt_path is None:
+        return str(unfinished) if in_sweep() and unfinished.is_file() else None
+    if not Path(config.ckpt_path).is_file():
+        raise UserError(f"ckpt_path={config.ckpt_path}: no such file; checkpoints lie in RUN/checkpoints/last.ckpt")
+    return str(config.ckpt_path)
+
+
+def _say_where(folder: Path, result: dict[str, Any]) -> None:
+    scores = [f"  {name} = {s['value']:.4g} (real data: {s['floor']:.4g})" for name, s in result["scores"].items()]
+    minutes = result["training_seconds"] / 60
+    log.info("\ndone: %s images in %.1f minutes of training", f"{result['images_seen']:,}", minutes)
+    log.info("scores (%s):\n%s", os.path.relpath(folder / run_folder.RESULT), "\n".join(scores))
+    samples = sorted((folder / run_folder.SAMPLES).glob("*.png"))
+    log.info("samples: %s", os.path.relpath(samples[-1]) if samples else "none drawn")
+    log.info("curves: tensorboard --logdir %s", os.path.relpath(folder))
+
+
+def main() -> None:
+    """Entry of the console command."""
+    run_command("train", train)
+
+
+if __name__ == "__main__":
+    main()

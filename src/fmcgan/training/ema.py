@@ -1,0 +1,57 @@
+"""Exponential moving average of the generator."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from fmcgan.checks import number, whole_number
+
+
+class EMA(nn.Module):
+    """A second generator whose parameters follow the trained one slowly; all samples and scores come from it.
+
+    Parameters are averaged, buffers (batch-normalisation statistics) are copied. The half-life is counted in images, so
+    the batch size does not change it. At the start it is cut to a share of the images seen (Karras et al. 2020,
+    ADA, appendix), so that the random initialisation is forgotten quickly.
+
+    Args:
+        generator: the trained generator; copied, never changed.
+        half_life: images after which a weight's influence has halved; 0 makes the average a plain copy.
+        ramp_up: the half-life is at most this share of the images seen so far.
+    """
+
+    def __init__(self, generator: nn.Module, half_life: int = 10_000, ramp_up: float = 0.05) -> None:
+        super().__init__()
+        whole_number(minimum=0, half_life=half_life)
+        number(minimum=0, ramp_up=ramp_up)
+        self.half_life = half_life
+        self.ramp_up = ramp_up
+        self.generator = copy.deepcopy(generator).requires_grad_(False).eval()
+
+    def decay(self, images: int, images_seen: int) -> float:
+        """The share of the average that is kept after ``images`` more images: 0.5 ** (images / half-life)."""
+        half_life = min(self.half_life, self.ramp_up * images_seen)
+        return 0.5 ** (images / half_life) if half_life > 0 else 0.0
+
+    @torch.no_grad()
+    def update(self, generator: nn.Module, images: int, images_seen: int) -> None:
+        """Moves the average towards ``generator``.
+
+        Args:
+            generator: the trained generator.
+            images: real images since the last update, over all devices.
+            images_seen: real images since the start of training, over all devices.
+        """
+        averages, values = _tensors(self.generator.parameters()), _tensors(generator.parameters())
+        torch._foreach_lerp_(averages, values, 1.0 - self.decay(images, images_seen))
+        for average, value in zip(self.generator.buffers(), generator.buffers(), strict=True):
+            average.copy_(value)
+
+    def train(self, mode: bool = True) -> "EMA":
+        """Stays in evaluation mode: Lightning switches every submodule to training mode, the average never trains."""
+        return super().train(False)
+
+
+def _tensors(parameters: object) -> list[Tensor]:
+    return [parameter.detach() for parameter in parameters]  # type: ignore[attr-defined]

@@ -1,0 +1,67 @@
+"""Labelled images from a generator: the one way every sample of this project is made."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from fmcgan.checks import number, whole_number
+from fmcgan.data.images import to_uint8
+from fmcgan.training.latent import draw_latents
+
+_BATCH = 250  # large enough to be fast on a GPU, small enough for the cache of a laptop
+
+
+@torch.no_grad()
+def render(generator: nn.Module, latents: Tensor, labels: Tensor) -> Tensor:
+    """Makes one image for each latent vector and label, in evaluation mode, without touching any random state.
+
+    Args:
+        generator: G(latent, labels) -> [B, 1, 28, 28] in [-1, 1]; its training mode is restored.
+        latents: float32 [N, Z].
+        labels: int64 [N].
+
+    Returns:
+        uint8 [N, 1, 28, 28] on the CPU.
+    """
+    device = next(generator.parameters()).device
+    was_training = generator.training
+    generator.eval()
+    try:
+        batches = zip(latents.split(_BATCH), labels.split(_BATCH), strict=True)
+        images = [to_uint8(generator(z.to(device), y.to(device))).cpu() for z, y in batches]
+    finally:
+        generator.train(was_training)
+    return torch.cat(images)
+
+
+def sample_classes(
+    generator: nn.Module,
+    classes: Sequence[int],
+    n_per_class: int,
+    seed: int,
+    truncation: float = 1.0,
+    first: int = 0,
+) -> tuple[Tensor, Tensor]:
+    """Makes images ``first`` ... ``first + n_per_class - 1`` of each class under a seed.
+
+    Image i of a class under a seed is the same (to within one grey level) whatever else is asked for.
+
+    Args:
+        generator: as for `render`; has `latent_dim`.
+        classes: labels, in the order in which they are wanted.
+        n_per_class: images of each class.
+        seed: non-negative.
+        truncation: psi; latent vectors are scaled by it towards their mean 0 (0 = the most typical image only,
+            1 = the distribution the generator was trained on).
+        first: index of the first image of each class.
+
+    Returns:
+        Images uint8 [len(classes) * n_per_class, 1, 28, 28] and labels int64, class by class.
+    """
+    whole_number(n_per_class=n_per_class)
+    whole_number(minimum=0, seed=seed, first=first)
+    number(0, 2, truncation=truncation)
+    latents = [draw_latents(seed, label, n_per_class, generator.latent_dim, first) for label in classes]  # type: ignore[arg-type]
+    labels = torch.tensor(classes).repeat_interleave(n_per_class)
+    return render(generator, torch.cat(latents) * truncation, labels), labels

@@ -1,0 +1,59 @@
+"""Fixtures that several rooms share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared" / "data" / "fashion-mnist"
+
+
+@pytest.fixture(scope="session")
+def mirror() -> str:
+    """Where the real Fashion-MNIST files lie; tests that need them are skipped if they lie nowhere near."""
+    if address := os.environ.get("FMCGAN_DATA_MIRROR"):
+        return address
+    if BESIDE_THE_CHECKOUT.is_dir():
+        return str(BESIDE_THE_CHECKOUT)
+    pytest.skip("no Fashion-MNIST mirror: set FMCGAN_DATA_MIRROR")
+
+
+@pytest.fixture
+def compose(tmp_path: Path):
+    """Composes the configuration of a small run on drawn images, as `fmcgan.train` would, without its command line."""
+    from hydra import compose as compose_with_hydra
+    from hydra import initialize_config_dir
+    from omegaconf import open_dict
+
+    from fmcgan.config_dir import config_dir
+
+    def compose(*overrides: str, folder: str = "run"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        with initialize_config_dir(str(config_dir()), version_base="1.3"):
+            place = [f"trainer.default_root_dir={tmp_path / folder}", "logger=[]", "trainer.accelerator=cpu"]
+            config = compose_with_hydra("train", ["experiment=smoke", *place, *overrides])
+        with open_dict(config):
+            config.pop("hydra", None)
+        return config
+
+    return compose
+
+
+@pytest.fixture
+def fit(compose):
+    """Trains such a run in this process; returns its trainer and its GAN."""
+    from fmcgan.train import build
+
+    def fit(*overrides: str, ckpt_path: Path | None = None, folder: str = "run", extra_callbacks=()):
+        from omegaconf import OmegaConf
+
+        config = compose("metric=[]", "callback=[recorder,checkpointing,run_record]", *overrides, folder=folder)
+        trainer, gan, data = build(config)
+        trainer.callbacks.extend(extra_callbacks)
+        for callback in trainer.callbacks:
+            if hasattr(callback, "configure"):
+                callback.configure(OmegaConf.to_container(config, resolve=True))
+        trainer.fit(gan, data, ckpt_path=None if ckpt_path is None else str(ckpt_path), weights_only=True)
+        return trainer, gan
+
+    return fit

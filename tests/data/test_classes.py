@@ -1,0 +1,41 @@
+import pytest
+from torchvision.datasets import FashionMNIST
+
+from fmcgan.data.classes import CLASS_NAMES, parse_classes
+
+
+def test_names_are_torchvisions_in_the_same_order() -> None:
+    theirs = [name.lower().removesuffix("/top").removeprefix("ankle ") for name in FashionMNIST.classes]
+    assert list(CLASS_NAMES) == theirs
+
+
+def test_torchvisions_own_names_are_understood() -> None:
+    assert parse_classes(FashionMNIST.classes) == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "labels"),
+    [
+        (None, list(range(10))),
+        ("all", list(range(10))),
+        ("bag", [8]),
+        (8, [8]),
+        ("8", [8]),
+        (["Bag", " dress ", 0, "9"], [8, 3, 0, 9]),
+        (["boot", "bag", 9, "boot"], [9, 8]),
+        (["trousers", "tshirt"], [1, 0]),
+    ],
+)
+def test_names_and_labels(wanted: object, labels: list[int]) -> None:
+    assert parse_classes(wanted) == labels
+
+
+@pytest.mark.parametrize("wrong", ["hat", 10, -1, "1.0", ["bag", "hat"], "²"])
+def test_unknown_class_is_named_and_the_known_are_listed(wrong: object) -> None:
+    with pytest.raises(ValueError, match=r"unknown class .*0 t-shirt, .*9 boot"):
+        parse_classes(wrong)
+
+
+def test_no_class_at_all() -> None:
+    with pytest.raises(ValueError, match="classes is empty"):
+        parse_classes([])

@@ -1,0 +1,120 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from fmcgan.errors import UserError
+from fmcgan.metric.inception import FILE_NAMES, ORIGIN, InceptionFID
+from fmcgan.metric.score import LabelledImages
+
+
+def some_images(count: int, seed: int, brightest: int = 256) -> LabelledImages:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, brightest, (count, 1, 28, 28), dtype=torch.uint8, generator=generator)
+    return LabelledImages(images, torch.arange(count) % 10)
+
+
+@pytest.fixture(scope="module")
+def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights file of the right shape without the official values, which no test can download."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    class Initialised(FeatureExtractorInceptionV3):
+        def load_state_dict(self, *args, **kwargs):
+            """Keeps the initial values instead of those in the file."""
+
+    path = tmp_path_factory.mktemp("inception") / "random.pth"
+    torch.save({}, path)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        state = Initialised("inception-v3-compat", ["2048"], str(path)).state_dict()
+    torch.save(state, path)
+    return path
+
+
+@pytest.mark.slow
+def test_it_is_the_distance_of_torchmetrics_with_the_original_resizer(random_weights):
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    test, train, samples = some_images(6, 1), some_images(6, 2), some_images(5, 3, brightest=128)
+    before = torch.get_rng_state()
+    score = InceptionFID(str(random_weights), batch_size=4)
+    score.prepare(train, test, n=5)
+    measured = score.measure(samples)
+    assert torch.equal(torch.get_rng_state(), before)
+
+    reference = FrechetInceptionDistance(2048, feature_extractor_weights_path=str(random_weights), antialias=False)
+    reference.update(test.images.repeat(1, 3, 1, 1), real=True)
+    reference.update(samples.images.repeat(1, 3, 1, 1), real=False)
+    assert set(measured) == {"fid_inception_5_test"}
+    assert measured["fid_inception_5_test"].better == "lower"
+    assert measured["fid_inception_5_test"].value == pytest.approx(reference.compute().item(), rel=1e-3)
+    assert 0 < score.floors()["fid_inception_5_test"] < measured["fid_inception_5_test"].value
+
+
+@pytest.mark.slow
+def test_features_do_not_depend_on_the_batch_size(random_weights):
+    images = some_images(5, 4)
+    features = []
+    for batch_size in (5, 2):
+        score = InceptionFID(random_weights, batch_size)
+        score.device = torch.device("cpu")
+        features.append(score._features(images.images))
+    assert features[0].shape == (5, 2048)
+    torch.testing.assert_close(features[1], features[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", FILE_NAMES)
+def test_the_hub_cache_is_searched_for_both_names_of_the_file(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / name).write_bytes(b"found")
+    for weights in (None, ""):
+        with pytest.raises(UserError, match=f"{name} cannot be read"):
+            InceptionFID(weights)
+
+
+def test_a_missing_file_fails_at_construction_and_says_everything(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(UserError) as caught:
+        InceptionFID()
+    for needed in (*FILE_NAMES, str(tmp_path), "metric.inception.weights=", "FMCGAN_INCEPTION_WEIGHTS", ORIGIN):
+        assert needed in str(caught.value)
+    with pytest.raises(UserError, match=r"no Inception weights at .*mine\.pth\. "):
+        InceptionFID(tmp_path / "mine.pth")
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>"])
+def test_a_damaged_file_fails_at_construction(content, tmp_path):
+    (tmp_path / "damaged.pth").write_bytes(content)
+    with pytest.raises(UserError, match=r"damaged\.pth cannot be read"):
+        InceptionFID(tmp_path / "damaged.pth")
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    torch.save({"layer.weight": torch.zeros(2, 2)}, tmp_path / "other.pth")
+    with pytest.raises(UserError, match=r"other\.pth cannot be read"):
+        InceptionFID(tmp_path / "other.pth")
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path):
+    torch.save({"weights": Path("/")}, tmp_path / "unsafe.pth")  # any class but a tensor stands for it
+    with pytest.raises(UserError, match=r"unsafe\.pth cannot be read"):
+        InceptionFID(tmp_path / "unsafe.pth")
+
+
+def test_the_libraries_are_not_imported_before_they_are_needed(tmp_path):
+    code = f"""
+import sys
+from fmcgan.errors import UserError
+from fmcgan.metric import classifier_scores, inception
+try:
+    inception.InceptionFID({str(tmp_path / "nowhere.pth")!r})
+except UserError:
+    assert not {{"torchmetrics", "torch_fidelity", "scipy"}} & set(sys.modules)
+    print("refused")
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert run.stdout == "refused\n", run.stderr

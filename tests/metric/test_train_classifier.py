@@ -1,0 +1,78 @@
+import json
+
+import pytest
+import torch
+
+from fmcgan.metric import train_classifier
+from fmcgan.metric.classifier import Classifier, load_classifier, new_classifier
+from fmcgan.metric.train_classifier import accuracy, augmented, main, train
+
+
+def stripes(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ten classes that a pixel row tells apart, wherever it is shifted by one pixel or mirrored."""
+    labels = torch.arange(count) % 10
+    images = torch.zeros(count, 1, 28, 28, dtype=torch.uint8)
+    images[torch.arange(count), 0, 2 * labels + 3, :] = 255
+    images[torch.arange(count), 0, 2 * labels + 4, :] = 255
+    return images, labels
+
+
+def one_pixel(count: int) -> torch.Tensor:
+    images = torch.zeros(count, 1, 28, 28, dtype=torch.uint8)
+    images[:, :, 5, 9] = 200
+    return images
+
+
+def test_augmentation_mirrors_and_shifts_by_one_pixel_each_way():
+    result = augmented(one_pixel(2000), torch.Generator().manual_seed(0))
+    assert result.dtype == torch.uint8
+    places = result.nonzero()[:, 2:]
+    assert len(places) == 2000  # one bright pixel each
+    seen = {tuple(place) for place in places.tolist()}
+    assert seen == {(row, column) for row in (4, 5, 6) for column in (8, 9, 10, 17, 18, 19)}
+    assert 850 < (places[:, 1] > 13).sum() < 1150  # half are mirrored: 1000 ± 7 standard deviations
+
+
+def test_training_is_decided_by_its_seed_and_leaves_the_global_random_state_alone():
+    images, labels = stripes(40)
+    before = torch.get_rng_state()
+    first, second = (train(images, labels, epochs=1, seed=5) for _ in range(2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    other = train(images, labels, epochs=1, seed=6)
+    assert not torch.equal(first.head.weight, other.head.weight)
+
+
+def test_training_learns():
+    images, labels = stripes(200)
+    assert accuracy(new_classifier(0).eval(), images, labels) < 0.4
+    # Few steps leave the running statistics of the batch norm behind, so the loss is read with those of the batch.
+    trained = train(images, labels, epochs=8, seed=0).train()
+    assert accuracy(trained, images, labels) > 0.9
+
+
+def test_epochs_must_be_a_whole_number():
+    with pytest.raises(ValueError, match="epochs must be a whole number of at least 1, got 0"):
+        train(*stripes(10), epochs=0, seed=0)
+
+
+def test_the_command_writes_weights_and_a_record_of_the_test_accuracy(mirror, tmp_path, monkeypatch, real_test):
+    def untrained(images: torch.Tensor, labels: torch.Tensor, epochs: int, seed: int) -> Classifier:
+        assert images.shape == (60_000, 1, 28, 28)
+        assert labels.bincount().tolist() == [6000] * 10
+        return new_classifier(seed)
+
+    monkeypatch.setattr(train_classifier, "train", untrained)
+    output = tmp_path / "mine.pt"
+    main(
+        ["--data-root", str(tmp_path), "--data-mirror", mirror, "--seed", "3", "--epochs", "2", "--output", str(output)]
+    )
+    record = json.loads(output.with_suffix(".json").read_text())
+    assert (record["seed"], record["epochs"], record["parameters"]) == (3, 2, 160_874)
+    assert record["test_accuracy"] == accuracy(load_classifier(output), *real_test)
+
+
+def test_the_command_ends_with_one_line_for_what_a_person_can_mend(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["--data-root", str(tmp_path), "--data-mirror", str(tmp_path / "nowhere")])
+    assert "nowhere" in capsys.readouterr().err

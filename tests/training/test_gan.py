@@ -1,0 +1,188 @@
+import copy
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+from torch import nn
+
+from fmcgan.loss.non_saturating import NonSaturating
+from fmcgan.training.latent import seed_of
+
+BATCH = 32
+
+
+class StepOutputs(Callback):
+    def __init__(self):
+        self.outputs, self.images_seen = [], []
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.outputs.append({name: value.item() for name, value in outputs.items()})
+        self.images_seen.append(pl_module.images_seen)
+
+
+@pytest.fixture
+def outputs():
+    return StepOutputs()
+
+
+def test_counters_at_n_critic_3(fit, outputs):
+    trainer, gan = fit(
+        "n_critic=3", "trainer.max_epochs=1", "trainer.limit_train_batches=10", extra_callbacks=[outputs]
+    )
+    assert outputs.images_seen == [BATCH * (step + 1) for step in range(10)]
+    assert [("loss/generator" in each) for each in outputs.outputs] == [step % 3 == 2 for step in range(10)]
+    assert gan.discriminator_updates == 10
+    assert trainer.global_step == 3  # generator updates, not the sum over both optimizers
+
+
+def test_the_first_step_is_what_the_losses_and_adam_say(fit, outputs):
+    """One batch by hand: both losses from the same weights, the norms of their gradients, the first Adam step."""
+    recorded = {}
+
+    class BeforeAndAfter(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            recorded["before"] = copy.deepcopy(pl_module)
+            recorded["batch"] = [tensor.clone() for tensor in batch]
+
+    _, gan = fit("trainer.max_epochs=1", "trainer.limit_train_batches=1", extra_callbacks=[BeforeAndAfter(), outputs])
+    before, (real, labels) = recorded["before"], recorded["batch"]
+    latents = torch.randn(BATCH, 16, generator=torch.Generator().manual_seed(seed_of(0, 0)))  # seed 0, no image seen
+    with torch.no_grad():
+        fake = before.generator(latents, labels)
+    loss = NonSaturating().discriminator(before.discriminator(real, labels), before.discriminator(fake, labels))
+    gradients = torch.autograd.grad(loss, list(before.discriminator.parameters()))
+    norm = torch.cat([gradient.flatten() for gradient in gradients]).norm().item()
+    assert outputs.outputs[0]["loss/discriminator"] == pytest.approx(loss.item(), rel=1e-6)
+    assert outputs.outputs[0]["gradient_norm/discriminator"] == pytest.approx(norm, rel=1e-5)
+    # Adam's first step moves each weight by lr * sign(gradient), up to its epsilon.
+    moved = gan.discriminator.logit.weight - before.discriminator.logit.weight
+    gradient = dict(zip([n for n, _ in before.discriminator.named_parameters()], gradients, strict=True))[
+        "logit.weight"
+    ]
+    assert torch.allclose(moved, -2e-4 * gradient / (gradient.abs() + 1e-8), atol=1e-7)
+
+
+def test_gradients_are_clipped_and_the_norm_before_is_reported(fit, outputs):
+    norms = []
+
+    class GradientNorms(Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            gradients = [parameter.grad.flatten() for parameter in pl_module.generator.parameters()]
+            norms.append(torch.cat(gradients).norm().item())
+
+    options = ("trainer.max_epochs=1", "trainer.limit_train_batches=5", "training.generator_clip=1e-4")
+    fit(*options, extra_callbacks=[outputs, GradientNorms()])
+    assert norms == pytest.approx([1e-4] * 5, rel=1e-3)
+    assert all(each["gradient_norm/generator"] > 2e-4 for each in outputs.outputs)
+
+
+def test_the_penalty_is_part_of_the_discriminators_loss(fit, outputs):
+    fit("loss=wgan_gp", "trainer.max_epochs=1", "trainer.limit_train_batches=3", extra_callbacks=[outputs])
+    for each in outputs.outputs:
+        assert each["loss/penalty"] > 1  # weight 10, and a fresh critic's gradient is far from norm 1
+        assert each["loss/discriminator"] == pytest.approx(each["loss/adversarial"] + each["loss/penalty"], rel=1e-5)
+
+
+def test_weights_stay_in_the_clip_of_wgan(fit):
+    _, gan = fit("loss=wgan", "trainer.max_epochs=1", "trainer.limit_train_batches=3")
+    assert max(parameter.abs().max().item() for parameter in gan.discriminator.parameters()) == pytest.approx(0.01)
+
+
+def test_the_average_follows_the_generator(fit):
+    _, gan = fit("trainer.max_epochs=1", "training.ema.half_life=0")
+    for average, value in zip(
+        gan.ema.generator.state_dict().values(), gan.generator.state_dict().values(), strict=True
+    ):
+        assert torch.equal(average, value)
+
+
+def test_mixed_precision_sees_the_discriminator_as_it_is_after_its_update(compose, fit):
+    """Autocast keeps casts of the weights for a whole step; see `_forget_cast_weights`."""
+    seen = []
+
+    class LastLayer(Callback):
+        def on_fit_start(self, trainer, pl_module):
+            pl_module.discriminator.logit.register_forward_hook(self.note)
+
+        def note(self, layer, inputs, output):
+            exact = nn.functional.linear(inputs[0].float(), layer.weight, layer.bias)
+            seen.append((output.float() - exact).abs().max().item())
+
+    options = ("trainer.precision=bf16-mixed", "trainer.max_epochs=1", "trainer.limit_train_batches=6")
+    large_steps = ("training.discriminator_optimizer.lr=0.05", "training.generator_optimizer.lr=0.0")
+    _, gan = fit(*options, *large_steps, extra_callbacks=[LastLayer()])
+    scale = gan.discriminator.logit.weight.norm().item()
+    assert max(seen[:3]) < 0.05 * scale, seen
+    assert all(
+        parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in gan.generator.parameters()
+    )
+    assert gan.generator.to_image[0].weight.dtype == torch.float32
+
+
+def test_every_random_number_of_a_step_follows_from_seed_and_images_seen(fit, outputs):
+    """Something that draws from the global generator between steps changes nothing."""
+
+    class Noise(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            torch.rand(17)
+
+    network = ("network=conv", "network.width=8")  # has dropout
+    _, plain = fit(*network, "trainer.max_epochs=1")
+    _, disturbed = fit(*network, "trainer.max_epochs=1", extra_callbacks=[Noise()], folder="disturbed")
+    _, other_seed = fit(*network, "trainer.max_epochs=1", "seed=1", folder="other")
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, disturbed.state_dict()[name]), name
+    assert not torch.equal(plain.generator.upsample[4].weight, other_seed.generator.upsample[4].weight)
+
+
+@pytest.mark.parametrize("stop", [pytest.param(10, id="at the end of an epoch"), pytest.param(7, id="within an epoch")])
+def test_resume_is_exact_to_the_bit(fit, tmp_path, stop):
+    import signal
+
+    from fmcgan.errors import Interrupted
+
+    class Signal(Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            if pl_module.images_seen == stop * BATCH:
+                signal.raise_signal(signal.SIGTERM)
+
+    # Dropout, a penalty, n_critic and Adam's moments: everything that has a state.
+    run = ("network=conv", "network.width=4", "loss=wgan_gp", "n_critic=2", "trainer.limit_train_batches=10")
+    trainer, whole = fit(*run, "trainer.max_epochs=2")
+    with pytest.raises(Interrupted):
+        fit(*run, "trainer.max_epochs=2", extra_callbacks=[Signal()], folder="halved")
+    checkpoint = tmp_path / "halved" / "checkpoints" / "last.ckpt"
+    resumed_trainer, resumed = fit(*run, "trainer.max_epochs=2", ckpt_path=checkpoint, folder="halved")
+    assert resumed.images_seen == whole.images_seen == 20 * BATCH
+    assert resumed_trainer.global_step == trainer.global_step == 10
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    for one, two in zip(trainer.optimizers, resumed_trainer.optimizers, strict=True):
+        for state, resumed_state in zip(one.state.values(), two.state.values(), strict=True):
+            assert all(torch.equal(state[key], resumed_state[key]) for key in state)
+
+
+def test_resumed_records_are_those_of_an_uninterrupted_run(fit, tmp_path):
+    from fmcgan.run_folder import read_metrics
+
+    fit("trainer.max_epochs=3")
+    fit("trainer.max_epochs=1", folder="halved")
+    checkpoint = tmp_path / "halved" / "checkpoints" / "last.ckpt"
+    with (tmp_path / "halved" / "metrics.jsonl").open("a") as file:  # what a killed session wrote after its checkpoint
+        file.write('{"images_seen": 700, "epoch": 1.1, "seconds": 1.0, "loss/generator": 99.0}\n{"images_se')
+    fit("trainer.max_epochs=3", ckpt_path=checkpoint, folder="halved")
+    whole, halved = (read_metrics(tmp_path / folder / "metrics.jsonl") for folder in ("run", "halved"))
+    clock = ("seconds", "images_per_second")
+    strip = [[{k: v for k, v in row.items() if k not in clock} for row in rows] for rows in (whole, halved)]
+    assert strip[0] == strip[1]
+    assert len((tmp_path / "halved" / "epochs.csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("bad", ["n_critic=0", "training.generator_clip=0", "training.ema.half_life=-5"])
+def test_wrong_values_are_refused(compose, bad):
+    from hydra.errors import InstantiationException
+
+    from fmcgan.train import build
+
+    with pytest.raises((ValueError, InstantiationException), match="must be a"):
+        build(compose(bad, "callback=[]"))

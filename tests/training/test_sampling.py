@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from fmcgan.network.dcgan import Generator
+from fmcgan.training.sampling import render, sample_classes
+
+
+@pytest.fixture
+def generator():
+    torch.manual_seed(0)
+    network = Generator(latent_dim=8, width=8)
+    for _ in range(3):  # running statistics that are not their defaults
+        network(torch.randn(32, 8), torch.arange(32) % 10)
+    return network
+
+
+def test_an_image_does_not_depend_on_what_else_is_asked_for(generator):
+    images, labels = sample_classes(generator, range(10), 60, seed=5)
+    assert images.shape == (600, 1, 28, 28)
+    assert images.dtype == torch.uint8
+    bags = images[labels == 8].int()
+    alone, _ = sample_classes(generator, [8], 3, seed=5)
+    later, _ = sample_classes(generator, [3, 8], 2, seed=5, first=50)
+    assert (alone.int() - bags[:3]).abs().max() <= 1
+    assert (later[2:].int() - bags[50:52]).abs().max() <= 1
+
+
+def test_training_mode_and_random_state_are_left_as_they_were(generator):
+    before, statistics = torch.get_rng_state(), generator.project[2].running_mean.clone()
+    assert generator.training
+    render(generator, torch.zeros(2, 8), torch.zeros(2, dtype=torch.int64))
+    assert generator.training
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(generator.project[2].running_mean, statistics)
+
+
+def test_truncation_pulls_towards_the_typical_image(generator):
+    spread = []
+    for truncation in (0.0, 0.5, 1.0):
+        images, _ = sample_classes(generator, [2], 40, seed=0, truncation=truncation)
+        spread.append(images.float().std(dim=0).mean().item())
+    assert spread[0] == 0.0
+    assert 0 < spread[1] < spread[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_per_class": 0}, "n_per_class must be a whole number of at least 1, got 0"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
+        ({"truncation": 5}, "truncation must be a number from 0 to 2, got 5"),
+    ],
+)
+def test_wrong_values_are_refused(generator, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        sample_classes(generator, **{"classes": [0], "n_per_class": 1, "seed": 0} | arguments)
