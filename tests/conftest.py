@@ -49,7 +49,7 @@ def fit(compose):
 
         config = compose("metric=[]", "callback=[recorder,checkpointing,run_record]", *overrides, folder=folder)
         trainer, gan, data = build(config)
-        trainer.callbacks.extend(extra_callbacks)
+        trainer.callbacks[1:1] = extra_callbacks  # behind the recorder, in front of the checkpoints
         for callback in trainer.callbacks:
             if hasattr(callback, "configure"):
                 callback.configure(OmegaConf.to_container(config, resolve=True))

@@ -48,6 +48,7 @@ def build(config: DictConfig) -> tuple["Trainer", "LightningModule", "LightningD
     """Builds the trainer, the GAN and the data of a configuration."""
     from hydra.utils import instantiate
     from lightning.pytorch import seed_everything
+    from lightning.pytorch.callbacks import Checkpoint
 
     warnings.filterwarnings("ignore", module="lightning")
     for name in ("lightning.pytorch", "lightning.fabric"):
@@ -62,7 +63,9 @@ def build(config: DictConfig) -> tuple["Trainer", "LightningModule", "LightningD
         [instantiate(node) for node in group.values() if "_target_" in node]
         for group in (config.callback, config.logger)
     )
-    return instantiate(config.trainer, callbacks=callbacks, logger=loggers), gan, data
+    keeps_checkpoints = any(isinstance(callback, Checkpoint) for callback in callbacks)  # else Lightning adds its own
+    options = {"callbacks": callbacks, "logger": loggers, "enable_checkpointing": keeps_checkpoints}
+    return instantiate(config.trainer, **options), gan, data
 
 
 def _check(config: DictConfig) -> None:

@@ -44,7 +44,7 @@ class Evaluation(Callback):
         self.results: Results = {}
         self.seconds = 0.0
 
-    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Measures the real data once: the reference and the floor of every score."""
         if trainer.is_global_zero:
             images = trainer.datamodule.images  # type: ignore[attr-defined]

@@ -16,7 +16,8 @@ class ClassifierScores(Score):
     """How close the samples are to the test images, and whether they show what was asked.
 
     - ``fd_classifier_{n}_test``: Fréchet distance on the classifier's 96 features. It is not the FID, whose features
-      are Inception's, and the two must not be compared.
+      are Inception's, and the two must not be compared. Trained on mirrored images and images shifted by a pixel, the
+      classifier hardly sees either.
     - ``label_agreement_classifier_{n}``: share of the samples, in 0..1, that the classifier reads as the class asked
       for. Its real-data value is the classifier's accuracy on ``n`` class-balanced test images (or all, if there are
       fewer), because it has seen the training images; a generator that draws only easy images can exceed it.

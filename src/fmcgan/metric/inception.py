@@ -40,7 +40,7 @@ class InceptionFID(Score):
 
         Args:
             weights: the file of `ORIGIN`; ``None`` (or empty) looks for it in the torch hub cache.
-            batch_size: images at once, about 15 MB each on the device; of no influence beyond float rounding.
+            batch_size: images at once; of no influence beyond float rounding.
 
         Raises:
             UserError: the file is missing, damaged or not of this network.

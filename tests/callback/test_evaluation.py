@@ -1,0 +1,89 @@
+import pytest
+import torch
+from lightning.pytorch import Callback
+
+from fmcgan.callback.evaluation import Evaluation
+from fmcgan.metric.score import Measurement, Score
+from fmcgan.run_folder import read_metrics
+
+
+class Brightness(Score):
+    """Mean grey level, lower is better; uses the global random state as badly as it can."""
+
+    def _set_reference(self, test):
+        self.reference = test.images.float().mean().item()
+
+    def _measure(self, samples):
+        torch.manual_seed(123)
+        torch.rand(100)
+        self.measured = getattr(self, "measured", 0) + 1
+        return {f"brightness_{len(samples.labels)}": Measurement(samples.images.float().mean().item(), "lower")}
+
+
+def test_evaluating_never_changes_training(fit):
+    whole = ("trainer.max_epochs=2", "network=conv", "network.width=4")  # dropout draws from the global state
+    _, without = fit(*whole)
+    _, with_scores = fit(*whole, extra_callbacks=[Evaluation({"b": Brightness()}, n=50)], folder="scored")
+    for name, value in without.state_dict().items():
+        assert torch.equal(value, with_scores.state_dict()[name]), name
+
+
+def test_the_random_state_is_left_as_it_was(fit):
+    states = []
+
+    class Around(Evaluation):
+        def on_train_epoch_end(self, trainer, pl_module):
+            before = torch.get_rng_state()
+            super().on_train_epoch_end(trainer, pl_module)
+            states.append(torch.equal(before, torch.get_rng_state()))
+
+    fit("trainer.max_epochs=1", extra_callbacks=[Around({"b": Brightness()}, n=50)])
+    assert states == [True]
+
+
+def test_scores_the_average_every_few_epochs_and_at_the_end(fit, tmp_path):
+    evaluation = Evaluation({"b": Brightness()}, n=50, every_n_epochs=2, seed=7)
+    _, gan = fit("trainer.max_epochs=3", "trainer.limit_train_batches=3", extra_callbacks=[evaluation])
+    rows = [row for row in read_metrics(tmp_path / "run" / "metrics.jsonl") if "score/brightness_50" in row]
+    assert [row["epoch"] for row in rows] == [2.0, 3.0]
+    from fmcgan.training.sampling import sample_classes
+
+    images, _ = sample_classes(gan.ema.generator, range(10), 5, seed=7)
+    result = evaluation.results["brightness_50"]
+    assert result["value"] == rows[-1]["score/brightness_50"] == pytest.approx(images.float().mean().item())
+    assert result["n"] == 50
+    assert result["better"] == "lower"
+    real = result["floor"]
+    assert 10 < real < 200  # the mean grey level of drawn garments, not of generated ones
+    assert real != result["value"]
+
+
+def test_best_checkpoint_is_that_of_the_best_score(fit, tmp_path):
+    values = iter([5.0, 3.0, 4.0])
+
+    class Given(Callback):
+        """Stands in front of the checkpoint callback and plants the scores."""
+
+        def on_train_epoch_end(self, trainer, pl_module):
+            result = {"value": next(values), "floor": 0.0, "better": "lower", "n": 50}
+            evaluation.results = {"fd_classifier_50_test": result}
+
+    evaluation = Evaluation({}, n=50)
+    fit("trainer.max_epochs=3", extra_callbacks=[evaluation, Given()])
+    folder = tmp_path / "run" / "checkpoints"
+    assert torch.load(folder / "best.ckpt", weights_only=True)["images_seen"] == 2 * 640
+    assert torch.load(folder / "last.ckpt", weights_only=True)["images_seen"] == 3 * 640
+    assert sorted(path.name for path in folder.iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": 55}, "n must be a multiple of 10"),
+        ({"n": "many"}, "n must be a whole number"),
+        ({"every_n_epochs": 0}, "every_n"),
+    ],
+)
+def test_wrong_values_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Evaluation({}, **arguments)

@@ -1,0 +1,121 @@
+"""The rules of ARCHITECTURE.md, read off the imports."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "fmcgan"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+LEAVES = {"checks", "errors", "run_folder", "data.classes", "data.images"}
+ENTRIES = {"train", "evaluate", "generate", "compare"}
+MAY_IMPORT = {
+    "data": set(),
+    "network": set(),
+    "loss": set(),
+    "penalty": set(),
+    "training": set(),
+    "metric": set(),
+    "figure": set(),
+    "report": {"figure"},
+    "callback": {"metric", "training", "figure"},
+    "generator": {"training"},
+    "command": {"config_dir"},
+    "config_dir": set(),
+}
+EXCEPTIONS = {("metric.train_classifier", "data")}  # a command of its own that reads the training images
+
+
+def module_name(file: Path) -> str:
+    return ".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports_of(file: Path) -> set[str]:
+    """Modules of fmcgan that a file imports, anywhere in it, without the leading ``fmcgan.``."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            if node.module == "fmcgan":
+                found |= {alias.name for alias in node.names}
+            elif (node.module or "").startswith("fmcgan."):
+                found.add(node.module.removeprefix("fmcgan."))
+        elif isinstance(node, ast.Import):
+            found |= {a.name.removeprefix("fmcgan.") for a in node.names if a.name.startswith("fmcgan.")}
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_name)
+def test_rooms_import_only_what_they_may(file):
+    name = module_name(file)
+    room = name.partition(".")[0]
+    if room in ENTRIES or file == SOURCE / "__init__.py":
+        return
+    for imported in imports_of(file) - LEAVES:
+        target = imported.partition(".")[0]
+        if name in LEAVES:
+            allowed = imported in LEAVES
+        else:
+            allowed = target == room or target in MAY_IMPORT[room] or (name, target) in EXCEPTIONS
+        assert allowed, f"{name} must not import {imported}"
+
+
+def test_leaves_import_leaves_only():
+    for leaf in LEAVES:
+        assert imports_of(SOURCE / (leaf.replace(".", "/") + ".py")) <= LEAVES
+
+
+def test_no_circles():
+    graph = {module_name(file): imports_of(file) for file in FILES}
+    done, path = set(), []
+
+    def visit(name):
+        assert name not in path, f"circle: {' -> '.join([*path[path.index(name) :], name])}"
+        if name in done or name not in graph:
+            return
+        path.append(name)
+        for imported in graph[name]:
+            visit(imported)
+        path.pop()
+        done.add(name)
+
+    for name in graph:
+        visit(name)
+
+
+def test_every_room_is_described():
+    text = (SOURCE.parents[1] / "ARCHITECTURE.md").read_text()
+    rooms = {path.name for path in SOURCE.iterdir() if path.is_dir() and path.name not in ("__pycache__", "configs")}
+    assert rooms <= set(MAY_IMPORT)
+    for room in rooms:
+        assert f"`{room}/`" in text
+    for leaf in LEAVES:
+        assert f"{leaf.replace('.', '/')}.py" in text
+
+
+def test_init_files_re_export_nothing():
+    for file in SOURCE.rglob("__init__.py"):
+        if file.parent != SOURCE:
+            assert file.read_text().strip() == "", file
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_name)
+def test_files_and_functions_fit(file):
+    lines = file.read_text().splitlines()
+    assert len(lines) <= 230
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            length = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+            assert length <= 40, f"{node.name} is {length} lines long"
+
+
+def test_create_graph_and_range_conversion_have_one_place():
+    places = {"create_graph=True": [], "127.5": []}
+    for file in FILES:
+        code = "\n".join(line.partition("#")[0] for line in file.read_text().splitlines())
+        for text, found in places.items():
+            if text in code.replace("``create_graph=True``", ""):
+                found.append(module_name(file))
+    assert places == {"create_graph=True": ["penalty.base"], "127.5": ["data.images"]}
