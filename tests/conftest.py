@@ -1,6 +1,8 @@
 """Fixtures that several rooms share."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,39 @@ def fit(compose):
         return trainer, gan
 
     return fit
+
+
+@pytest.fixture
+def start(tmp_path: Path):
+    """Starts ``python -m fmcgan.<name>`` in an empty folder; returns the process."""
+    processes = []
+
+    def start(name: str, *arguments: str, env: dict[str, str] | None = None, **options) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"fmcgan.{name}", *map(str, arguments)],
+            cwd=tmp_path,
+            env=os.environ | {"CUDA_VISIBLE_DEVICES": ""} | (env or {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+
+
+@pytest.fixture
+def command(start):
+    """Runs such a command to its end; returns its exit code, output and error output."""
+
+    def command(name: str, *arguments: str, code: int | None = 0, **options) -> subprocess.CompletedProcess:
+        process = start(name, *arguments, **options)
+        output, errors = process.communicate(timeout=400)
+        assert code is None or process.returncode == code, f"exit code {process.returncode}\n{output}\n{errors}"
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    return command

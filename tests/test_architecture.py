@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "report": {"figure"},
     "callback": {"metric", "training", "figure"},
     "generator": {"training"},
-    "command": {"config_dir"},
+    "command": {"config_dir", "explanation"},
+    "explanation": set(),
     "config_dir": set(),
 }
 EXCEPTIONS = {("metric.train_classifier", "data")}  # a command of its own that reads the training images

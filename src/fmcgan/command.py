@@ -1,26 +1,27 @@
 """What all commands share: Hydra's start, one-line errors, exit codes, and going on where a run stopped."""
 
-import difflib
+import hashlib
+import json
 import logging
 import os
 import re
+import shlex
+import signal
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, InstantiationException, MissingConfigException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from fmcgan import run_folder
 from fmcgan.config_dir import config_dir
-from fmcgan.errors import Interrupted, UserError
+from fmcgan.errors import Interrupted
+from fmcgan.explanation import told
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ def run_command(name: str, task: Task) -> None:
         name: of the command and its configuration.
         task: gets the composed configuration.
     """
+    signal.signal(signal.SIGINT, _stop)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors on instead of printing them its own way
     sys.argv[1:] = _with_the_runs_own_overrides(sys.argv[1:])
     OmegaConf.register_new_resolver("fmcgan.job_folder", job_folder, replace=True)
@@ -49,12 +51,16 @@ def run_command(name: str, task: Task) -> None:
         start(_reporting(task))()
     except _AlreadyReportedError:
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit("stopped; nothing was saved")
     except Exception as error:
-        sys.exit(_told(error))
+        sys.exit(told(error))
     finally:
         _summarise_sweep()
+
+
+def _stop(number: int, frame: Any) -> None:
+    """Ends on Ctrl-C where nothing is to be saved. As a KeyboardInterrupt, Lightning would make it exit code 1."""
+    print("stopped", file=sys.stderr)  # noqa: T201
+    sys.exit(128 + number)
 
 
 def _reporting(task: Task) -> Task:
@@ -64,12 +70,12 @@ def _reporting(task: Task) -> Task:
         try:
             task(config)
         except Interrupted as stop:
-            checkpoint = os.path.relpath(stop.checkpoint)
-            log.warning("saved; go on with\n  python -m fmcgan.train ckpt_path=%s", checkpoint)
+            log.warning("saved; go on with\n  %s", _resume_command(os.path.relpath(stop.checkpoint)))
             # SystemExit, which Hydra lets pass: the rest of a sweep must not start after Ctrl-C.
             sys.exit(128 + stop.signal_number)
         except Exception as error:
-            log.error(_told(error))
+            log.error(told(error))
+            log.debug("where it happened", exc_info=error)  # for the log file
             if in_sweep():
                 raise _AlreadyReportedError from error  # Hydra notes the failure and starts the next job
             sys.exit(1)
@@ -77,86 +83,42 @@ def _reporting(task: Task) -> Task:
     return reporting
 
 
-def _told(error: Exception) -> str:
-    """An error in one or two lines where it is a person's to mend, with its stack trace where it is not."""
-    message = _explanation(error)
-    if message is None:
-        return f"{''.join(traceback.format_exception(error))}unexpected error: please report it with the lines above"
-    return f"error: {message}"
-
-
-def _explanation(error: BaseException) -> str | None:
-    if isinstance(error, UserError) or type(error).__name__ in ("MisconfigurationException", "OutOfMemoryError"):
-        return str(error)
-    if isinstance(error, OSError):
-        return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-    if isinstance(error, HydraException | OmegaConfBaseException):
-        return _explain_configuration(error)
-    return None
-
-
-def _explain_configuration(error: Exception) -> str | None:
-    if isinstance(error, InstantiationException):
-        return _explain_instantiation(error)
-    if isinstance(error, MissingConfigException):
-        first, _, options = str(error).partition("Available options in")
-        names = ", ".join(re.findall(r"^\t(\S+)$", options, re.MULTILINE))
-        return f"{first.strip()}." + (f" Available: {names}" if names else "")
-    if isinstance(error, MissingMandatoryValue):
-        return f"{error.full_key}= is missing; --help shows how to use this command"
-    for cause in (error, error.__cause__):
-        if isinstance(cause, ConfigKeyError | ConfigAttributeError):
-            return _explain_key(cause)
-    return str(error).replace("\n", " ")
-
-
-def _explain_instantiation(error: InstantiationException) -> str | None:
-    """What a constructor said, with the key whose value it did not accept."""
-    text = str(error)
-    where = text.rpartition("full_key: ")[2].strip() if "full_key: " in text else "configuration"
-    cause: BaseException | None = error.__cause__
-    while isinstance(cause, InstantiationException):
-        cause = cause.__cause__
-    if isinstance(cause, UserError) and not isinstance(cause, ValueError):
-        return str(cause)
-    if isinstance(cause, ValueError | TypeError) or type(cause).__name__ == "MisconfigurationException":
-        return f"{where}: {cause}"
-    return None if cause is not None else text.replace("\n", " ")
-
-
-def _explain_key(error: Any) -> str:
-    """Which key does not exist, and which do."""
-    parent = error.parent_node
-    known = [str(key) for key in parent] if isinstance(parent, DictConfig) else []
-    key = str(error.full_key)
-    close = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
-    hint = f" Did you mean {key.rpartition('.')[0] + '.' if '.' in key else ''}{close[0]}?" if close else ""
-    return f"unknown key {key}.{hint} Known there: {', '.join(sorted(known))}"
-
-
 def _with_the_runs_own_overrides(arguments: list[str]) -> list[str]:
     """For ``ckpt_path=``: puts the run's own overrides and folder in front, unless given anew on the command line."""
     checkpoint = next((each.partition("=")[2] for each in arguments if each.startswith("ckpt_path=")), "").strip("'\"")
     folder = Path(checkpoint).absolute().parent.parent
-    saved = folder / ".hydra" / "overrides.yaml"
+    # Written once the run has started: Hydra's own .hydra/overrides.yaml also keeps what was refused.
+    saved = folder / run_folder.ENVIRONMENT
     if not checkpoint or not saved.is_file():
         return arguments
     given = {_key(each) for each in arguments}
-    before = [*map(str, OmegaConf.load(saved)), f"hydra.run.dir={folder}"]
+    before = [*json.loads(saved.read_text())["overrides"], f"hydra.run.dir={_quoted(str(folder))}"]
     return [each for each in before if _key(each) not in given] + arguments
+
+
+def _resume_command(checkpoint: str) -> str:
+    if in_sweep():
+        return "the same command and hydra.sweep.dir: what is finished is skipped"
+    return shlex.join(["python", "-m", "fmcgan.train", f"ckpt_path={_quoted(checkpoint)}"])
+
+
+def _quoted(value: str) -> str:
+    """A value as Hydra's command line reads it back, whatever characters it has."""
+    return value if re.fullmatch(r"[\w./-]+", value) else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _key(override: str) -> str:
     return override.partition("=")[0].lstrip("+~")
 
 
-def job_folder(number: int | str, overrides: str) -> str:
-    """Name of a job's folder in a sweep: its number and overrides, in characters that can be typed and stored anywhere.
+def job_folder(overrides: str) -> str:
+    """Name of a job's folder in a sweep: its overrides, in characters that can be typed and stored anywhere.
 
-    The same sweep gives the same names, so that a sweep started again in the same folder finds what is done.
+    The same overrides give the same name, so that a sweep started again, or extended, in the same folder finds what is
+    done. A long name ends in a hash of the whole.
     """
-    words = re.sub(r"[^A-Za-z0-9_.,-]+", "-", overrides.replace("=", "-")).replace(",", "__")
-    return f"{number}_{words}"[:120].rstrip("_-")
+    name = re.sub(r"[^A-Za-z0-9_.,-]+", "-", overrides).replace(",", "__").strip("-_") or "default"
+    return name if len(name) <= 120 else f"{name[:110]}-{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
 
 
 class SweepSummary(Callback):
@@ -177,9 +139,15 @@ def _summarise_sweep() -> None:
     jobs = sorted(path for path in folder.iterdir() if (path / ".hydra").is_dir())
     print(f"\nsweep in {os.path.relpath(folder)}", file=sys.stderr)  # noqa: T201
     for job in jobs:
-        done = (job / run_folder.RESULT).exists()
-        print(f"  {'finished' if done else 'FAILED  '}  {job.name}", file=sys.stderr)  # noqa: T201
+        print(f"  {_state(job)}  {job.name}", file=sys.stderr)  # noqa: T201
     print(f"compare: python -m fmcgan.compare runs={os.path.relpath(folder)}", file=sys.stderr)  # noqa: T201
+
+
+def _state(job: Path) -> str:
+    if (job / run_folder.RESULT).exists():
+        return "finished"
+    log_file = job / "train.log"
+    return "FAILED  " if log_file.exists() and "][ERROR] " in log_file.read_text() else "stopped "
 
 
 def in_sweep() -> bool:

@@ -43,7 +43,9 @@ def evaluate(config: DictConfig) -> None:
     print(table, end="")  # noqa: T201
     folder = Path(config.output) if config.output else _folder_of(source)
     folder.mkdir(parents=True, exist_ok=True)
-    record = {"source": str(source), "n": len(samples.labels), "seed": config.seed if config.run else None}
+    record = {"source": str(source), "n": len(samples.labels), "data": data_config["_target_"]}
+    if config.run:
+        record |= {"seed": config.seed, "weights": config.weights}
     record |= {"scores": results, "seconds": round(time.perf_counter() - start, 2)}
     run_folder.write_json(folder / "evaluation.json", record)
     run_folder.write_atomically(folder / "evaluation.md", f"Source: {source}\n\n{table}")
@@ -52,7 +54,7 @@ def evaluate(config: DictConfig) -> None:
 
 def _from_run(config: DictConfig) -> tuple["LabelledImages", Any, Path]:
     from fmcgan.data.classes import NUM_CLASSES
-    from fmcgan.generator import find_checkpoint, load_generator
+    from fmcgan.generator import find_checkpoint, load_generator, trusted
     from fmcgan.metric.score import LabelledImages
     from fmcgan.training.sampling import sample_classes
 
@@ -63,7 +65,7 @@ def _from_run(config: DictConfig) -> tuple["LabelledImages", Any, Path]:
     chosen = any(override.startswith("data=") for override in HydraConfig.get().overrides.task)
     same = generator.config["data"]["_target_"] == config.data._target_
     # The run's own data set, with this command's paths where it is the same one.
-    data = config.data if chosen or same else generator.config["data"]
+    data = config.data if chosen or same else trusted(generator.config["data"], "fmcgan.data.")
     return LabelledImages(*samples), data, find_checkpoint(Path(config.run))
 
 

@@ -23,15 +23,22 @@ def generate(config: DictConfig) -> None:
     from fmcgan.generator import load_generator
 
     classes = OmegaConf.to_container(config.classes) if OmegaConf.is_config(config.classes) else config.classes
+    output = Path(str(config.output))
+    write = {".png": _write_grid, ".npz": _write_npz}.get(output.suffix, _write_folder)
+    if write is _write_folder:
+        _check_folder(output)
     generator = load_generator(config.run, config.weights, config.device)
     samples = generator.sample(classes, config.n_per_class, config.seed, config.truncation)  # type: ignore[arg-type]
-    output = Path(str(config.output))
     output.parent.mkdir(parents=True, exist_ok=True)
-    write = {".png": _write_grid, ".npz": _write_npz, "": _write_folder}.get(output.suffix)
-    if write is None:
-        raise UserError(f"output={output}: its name must end in .png (a grid), .npz (arrays) or be that of a folder")
     write(samples, output)
     log.info("%d images of %d classes: %s", len(samples.labels), len(set(samples.labels)), os.path.relpath(output))
+
+
+def _check_folder(output: Path) -> None:
+    if output.suffix[1:].isalpha():
+        raise UserError(f"output={output}: its name must end in .png (a grid), .npz (arrays) or be that of a folder")
+    if output.is_file() or (output.is_dir() and any(output.iterdir())):
+        raise UserError(f"output={output} is there already; old and new images must not mix, choose another folder")
 
 
 def _write_grid(samples: "Samples", output: Path) -> None:

@@ -74,13 +74,14 @@ def load_generator(path: str | Path, weights: str = "ema", device: str | torch.d
         device: where to put it.
 
     Raises:
-        UserError: there is no checkpoint, or it cannot be read.
+        UserError: there is no checkpoint, it cannot be read, or there is no such device.
     """
     one_of(("ema", "raw"), weights=weights)
+    _check_device(device)
     checkpoint = read_checkpoint(find_checkpoint(Path(path)))
     prefix = "ema.generator." if weights == "ema" else "generator."
     state = checkpoint["state_dict"]
-    network = instantiate(checkpoint["config"]["network"])["generator"]
+    network = instantiate(trusted(checkpoint["config"]["network"]["generator"], "fmcgan.network."))
     network.load_state_dict(
         {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     )
@@ -103,7 +104,7 @@ def find_checkpoint(path: Path) -> Path:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Reads a checkpoint of this project; nothing in the file is executed.
+    """Reads a checkpoint of this project; nothing in the file is executed (build from its configuration by `trusted`).
 
     Raises:
         UserError: damaged, or made by another program.
@@ -116,3 +117,33 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if missing:
         raise UserError(f"{path} is not a checkpoint of fmcgan (no {', '.join(sorted(missing))} in it)")
     return checkpoint
+
+
+def trusted(config: Any, prefix: str) -> Any:
+    """Refuses a configuration that would build anything but this project's own classes.
+
+    A checkpoint may come from anywhere, and what its configuration names would be called.
+
+    Args:
+        config: plain types.
+        prefix: what every ``_target_`` must begin with.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        UserError: names the target that is refused.
+    """
+    for value in config.values() if isinstance(config, Mapping) else config if isinstance(config, list) else ():
+        trusted(value, prefix)
+    target = str(config.get("_target_", prefix)) if isinstance(config, Mapping) else prefix
+    if not target.startswith(prefix):
+        raise UserError(f"the checkpoint asks to build {target}, which is not of {prefix}*; it is refused")
+    return config
+
+
+def _check_device(device: str | torch.device) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device={device} is not there ({str(error).splitlines()[0]}); use cpu, cuda or mps") from error

@@ -1,9 +1,12 @@
 """The names of the files in a run folder, and safe ways to write them. Any room may import this file."""
 
+import contextlib
 import json
 import os
 from pathlib import Path
 from typing import Any
+
+from fmcgan.errors import UserError
 
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
@@ -16,6 +19,8 @@ SAMPLES = "samples"
 CHECKPOINTS = "checkpoints"
 LAST_CHECKPOINT = f"{CHECKPOINTS}/last.ckpt"
 BEST_CHECKPOINT = f"{CHECKPOINTS}/best.ckpt"
+UNFINISHED = ".unfinished-"
+"""Stands in the name of a file that is being written; what a kill leaves of one can be thrown away."""
 LOSS_FIGURE = "loss.png"
 GRADIENT_NORM_FIGURE = "grad_norm.png"
 
@@ -28,18 +33,38 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         content: text (UTF-8) or bytes.
 
     Raises:
-        OSError: the folder cannot be written or the disk is full; the half-written file is removed.
+        UserError: the folder cannot be written or the disk is full; the half-written file is removed.
     """
-    unfinished = path.with_name(f"{path.name}.unfinished-{os.getpid()}")
+    data = content.encode() if isinstance(content, str) else content
+    unfinished = path.with_name(f"{path.name}{UNFINISHED}{os.getpid()}")
     try:
         with unfinished.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
+    except OSError as error:
+        _remove(unfinished)
+        untouched = " The earlier file of that name is untouched." if path.exists() else ""
+        raise UserError(
+            f"cannot write {path} ({len(data) / 1e6:.1f} MB): {error.strerror or error}.{untouched}"
+        ) from error
     except BaseException:
-        unfinished.unlink(missing_ok=True)
+        _remove(unfinished)
         raise
+
+
+def append_line(path: Path, line: str) -> None:
+    """Adds a line to a file.
+
+    Raises:
+        UserError: the file cannot be written or the disk is full.
+    """
+    try:
+        with path.open("a") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -56,3 +81,8 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
         except json.JSONDecodeError:
             break
     return rows
+
+
+def _remove(unfinished: Path) -> None:
+    with contextlib.suppress(OSError):  # its folder may be gone; the error that led here is the one to tell
+        unfinished.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
+from fmcgan.callback.recorder import Recorder, _broken_network
 from fmcgan.errors import UserError
 from fmcgan.run_folder import read_metrics
 
@@ -70,9 +71,8 @@ def test_tables(fit, tmp_path):
 )
 def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(fit, tmp_path, weight, player):
     checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
-    with pytest.raises(UserError, match=r"became NaN or infinite .* at 800 images seen") as error:
+    with pytest.raises(UserError, match=f"broke down in the {player} at 800 images seen: .* became NaN") as error:
         fit("trainer.max_epochs=3", extra_callbacks=[Poison(4, weight)])  # the 25th batch: images 769 to 800
-    assert player in str(error.value)
     assert str(checkpoint) in str(error.value)
     state = torch.load(checkpoint, weights_only=True)
     assert state["images_seen"] == 640
@@ -95,3 +95,25 @@ def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text(json.dumps({"images_seen": 1}) + '\n{"images_se')
     assert read_metrics(path) == [{"images_seen": 1}]
+
+
+@pytest.mark.parametrize(
+    ("bad", "network"),
+    [
+        (["logit/real", "logit/fake", "loss/generator"], "discriminator"),
+        (["logit/fake", "loss/discriminator", "loss/generator"], "generator"),  # its last update went wrong
+        (["gradient_norm/discriminator", "loss/generator"], "discriminator"),
+        (["loss/generator", "gradient_norm/generator"], "discriminator"),  # D's update just before it
+        (["gradient_norm/generator"], "generator"),
+    ],
+)
+def test_which_network_broke_first(bad, network):
+    assert _broken_network(bad) == network
+
+
+def test_final_values_are_means_over_the_last_epoch_of_both_players(fit):
+    """22 batches at n_critic 5 leave a last interval of two batches without any generator update."""
+    trainer, _ = fit("trainer.max_epochs=1", "trainer.limit_train_batches=22", "n_critic=5")
+    recorder = Recorder.of(trainer)
+    assert "loss/generator" in recorder.epoch_means
+    assert "loss/generator" in recorder.latest

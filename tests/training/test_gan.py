@@ -178,6 +178,13 @@ def test_resumed_records_are_those_of_an_uninterrupted_run(fit, tmp_path):
     assert len((tmp_path / "halved" / "epochs.csv").read_text().splitlines()) == 4
 
 
+def test_a_resumed_run_obeys_its_own_learning_rate(fit, tmp_path):
+    fit("trainer.max_epochs=1")
+    checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    trainer, _ = fit("trainer.max_epochs=2", "training.generator_optimizer.lr=1e-5", ckpt_path=checkpoint)
+    assert [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers] == [1e-5, 4e-4]
+
+
 @pytest.mark.parametrize("bad", ["n_critic=0", "training.generator_clip=0", "training.ema.half_life=-5"])
 def test_wrong_values_are_refused(compose, bad):
     from hydra.errors import InstantiationException

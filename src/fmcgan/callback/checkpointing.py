@@ -1,8 +1,8 @@
 """Checkpoints at the end of every epoch and when somebody stops the run."""
 
 import logging
-import shutil
 import signal
+import sys
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -35,13 +35,31 @@ class Checkpointing(Checkpoint):
         self.best_by = best_by
         self.best: float | None = None
         self._signal: int | None = None
+        self._training = False
         self._previous_handlers: dict[int, Any] = {}
 
-    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Takes over the two signals (Lightning's own handlers end without saving)."""
-        self._signal = None
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        """Takes over the two signals."""
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous_handlers[number] = signal.signal(number, self._note)
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Takes the signals back from Lightning, whose own handlers end without saving, and tidies up after a kill."""
+        self._training = True
+        for number in self._previous_handlers:
+            signal.signal(number, self._note)
+        folder = Path(trainer.default_root_dir) / run_folder.CHECKPOINTS
+        if trainer.is_global_zero:
+            for leftover in folder.glob(f"*{run_folder.UNFINISHED}*"):
+                leftover.unlink(missing_ok=True)
+        if not (folder / Path(run_folder.BEST_CHECKPOINT).name).exists():
+            self.best = None  # a run that goes on in another folder finds its own best
+
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Answers a signal that came after the last look; from here on one ends the process at once."""
+        self._training = False
+        if self._stop_asked(trainer):
+            self._stop(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Saves and stops, if a signal came.
@@ -60,9 +78,7 @@ class Checkpointing(Checkpoint):
         path = self._save(trainer, pl_module)
         if improved and trainer.is_global_zero:
             best = Path(trainer.default_root_dir) / run_folder.BEST_CHECKPOINT
-            unfinished = best.with_suffix(".unfinished")
-            shutil.copyfile(path, unfinished)
-            unfinished.replace(best)
+            run_folder.write_atomically(best, path.read_bytes())
         if self._stop_asked(trainer):
             self._stop(trainer)
 
@@ -73,8 +89,9 @@ class Checkpointing(Checkpoint):
         self._previous_handlers = {}
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self._signal is not None:
-            raise KeyboardInterrupt
+        if self._signal is not None or not self._training:
+            log.info("%s: stopped at once", signal.Signals(number).name)
+            sys.exit(128 + number)
         self._signal = number
         log.info("%s: saving at the end of this batch; once more stops at once, unsaved", signal.Signals(number).name)
 
@@ -120,8 +137,8 @@ def refuse_broken_weights(module: Any) -> None:
     Raises:
         UserError: names the first tensor that is not finite.
     """
-    for name, parameter in module.named_parameters():
-        if not torch.isfinite(parameter).all():
+    for name, value in module.state_dict().items():
+        if not torch.isfinite(value).all():
             raise UserError(
                 f"{name} holds NaN or infinite values after {module.images_seen:,} images; nothing was saved over the "
                 "last good checkpoint. Try a smaller learning rate or gradient clipping (training.generator_clip=1)."

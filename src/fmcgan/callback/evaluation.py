@@ -12,7 +12,7 @@ from fmcgan.callback.recorder import Recorder
 from fmcgan.checks import whole_number
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.score import LabelledImages, Score
-from fmcgan.metric.table import Results, measure_all
+from fmcgan.metric.table import Results, in_words, measure_all
 from fmcgan.training.sampling import sample_classes
 
 log = logging.getLogger(__name__)
@@ -50,8 +50,10 @@ class Evaluation(Callback):
             images = trainer.datamodule.images  # type: ignore[attr-defined]
             train = LabelledImages(images.train_images, images.train_labels)
             test = LabelledImages(images.test_images, images.test_labels)
-            for score in self.scores.values():
+            for name, score in self.scores.items():
+                log.info("measuring real data for the scores of %s", name)
                 score.prepare(train, test, self.n)
+                score.floors()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Scores the epoch that has just ended, if it is its turn."""
@@ -71,8 +73,7 @@ class Evaluation(Callback):
 
     def _report(self, trainer: Trainer, module: Any, epoch: int) -> None:
         Recorder.of(trainer).write(trainer, module, {f"score/{name}": r["value"] for name, r in self.results.items()})
-        parts = [f"{name} {r['value']:.4g} (real data {r['floor']:.4g})" for name, r in self.results.items()]
-        log.info("epoch %d: %s", epoch, ", ".join(parts))
+        log.info("epoch %d: %s", epoch, ", ".join(in_words(name, result) for name, result in self.results.items()))
 
     def state_dict(self) -> dict[str, Any]:
         """The last scores, so that a run resumed after its last epoch still has them."""

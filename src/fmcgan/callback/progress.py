@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import Timer
 from tqdm import tqdm
 
 from fmcgan.callback.recorder import Recorder
@@ -71,8 +72,16 @@ class Progress(Callback):
         ]
         started, images_before = self._started
         rate = (module.images_seen - images_before) / max(time.monotonic() - started, 1e-9)
-        left = (_total_images(trainer) - module.images_seen) / max(rate, 1e-9)
+        left = _seconds_left(trainer, (_total_images(trainer) - module.images_seen) / max(rate, 1e-9))
         return ", ".join([*losses, f"{rate:,.0f} images/s", f"{tqdm.format_interval(left)} left"])
+
+
+def _seconds_left(trainer: Trainer, by_images: float) -> float:
+    """The time until the epochs are done or trainer.max_time is over, whichever comes first."""
+    timers = [callback for callback in trainer.callbacks if isinstance(callback, Timer)]  # type: ignore[attr-defined]
+    by_time = [left for timer in timers if (left := timer.time_remaining()) is not None]
+    without_end = trainer.max_epochs is None or trainer.max_epochs < 0
+    return min(by_time or [by_images]) if without_end else min([by_images, *by_time])
 
 
 def _total_images(trainer: Trainer) -> int:

@@ -39,6 +39,7 @@ class Recorder(Callback):
         whole_number(every_n_batches=every_n_batches)
         self.every_n_batches = every_n_batches
         self.latest: dict[str, float] = {}
+        self.epoch_means: dict[str, float] = {}
         self.seconds = 0.0
         self._unread: list[tuple[int, dict[str, Tensor]]] = []
         self._epoch_sums: dict[str, list[float]] = {}
@@ -65,8 +66,7 @@ class Recorder(Callback):
         if not trainer.is_global_zero:
             return
         row = {"images_seen": module.images_seen, "epoch": _epoch(trainer), "seconds": round(self.seconds, 3)}
-        with (Path(trainer.default_root_dir) / run_folder.METRICS_JSONL).open("a") as file:
-            file.write(json.dumps(row | metrics) + "\n")
+        run_folder.append_line(Path(trainer.default_root_dir) / run_folder.METRICS_JSONL, json.dumps(row | metrics))
         for logger in trainer.loggers:
             logger.log_metrics(metrics | {"epoch": row["epoch"]}, step=module.images_seen)
 
@@ -94,11 +94,11 @@ class Recorder(Callback):
         self.flush(trainer, pl_module)
         self._count_time()
         self._running_since = None
-        means = {name: sum(values) / len(values) for name, values in self._epoch_sums.items()}
+        self.epoch_means = {name: sum(values) / len(values) for name, values in self._epoch_sums.items()}
         self._epoch_sums = {}
         if trainer.is_global_zero:
             folder = Path(trainer.default_root_dir)
-            _write_epoch(folder / run_folder.EPOCHS_CSV, trainer.current_epoch + 1, means, self.seconds / 60)
+            _write_epoch(folder / run_folder.EPOCHS_CSV, trainer.current_epoch + 1, self.epoch_means, self.seconds / 60)
             write_metrics_csv(folder)
 
     def flush(self, trainer: Trainer, module: Any) -> None:
@@ -112,13 +112,14 @@ class Recorder(Callback):
         columns = {name: [metrics[name] for _, metrics in steps if name in metrics] for name in names}
         for name, values in columns.items():
             self._epoch_sums.setdefault(name, []).extend(values)
-        self.latest = {name: sum(values) / len(values) for name, values in columns.items()}
+        row = {name: sum(values) / len(values) for name, values in columns.items()}
         for player, optimizer in zip(("generator", "discriminator"), trainer.optimizers, strict=True):
-            self.latest[f"learning_rate/{player}"] = optimizer.param_groups[0]["lr"]
+            row[f"learning_rate/{player}"] = optimizer.param_groups[0]["lr"]
         images, seconds = self._last_read
         self._last_read = (module.images_seen, self.seconds)
-        self.latest["images_per_second"] = (module.images_seen - images) / max(self.seconds - seconds, 1e-9)
-        self.write(trainer, module, self.latest)
+        row["images_per_second"] = (module.images_seen - images) / max(self.seconds - seconds, 1e-9)
+        self.latest |= row  # with a large n_critic, some intervals hold no generator update
+        self.write(trainer, module, row)
 
     def _read_from_device(self, trainer: Trainer) -> list[tuple[int, dict[str, float]]]:
         """One transfer for all scalars of the interval, averaged over the devices."""
@@ -138,12 +139,18 @@ class Recorder(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs to go on counting; only read at a checkpoint, so nothing is left unread."""
-        return {"seconds": self.seconds, "epoch_sums": self._epoch_sums, "latest": self.latest}
+        return {
+            "seconds": self.seconds,
+            "epoch_sums": self._epoch_sums,
+            "epoch_means": self.epoch_means,
+            "latest": self.latest,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores `state_dict`."""
         self.seconds = state_dict["seconds"]
         self._epoch_sums = state_dict["epoch_sums"]
+        self.epoch_means = state_dict["epoch_means"]
         self.latest = state_dict["latest"]
 
 
@@ -176,15 +183,25 @@ def _refuse_not_finite(trainer: Trainer, steps: list[tuple[int, dict[str, float]
     for images_seen, metrics in steps:
         bad = [name for name, value in metrics.items() if not math.isfinite(value)]
         if bad:
-            player = "generator" if all("generator" in name for name in bad) else "discriminator"
             checkpoint = Path(trainer.default_root_dir) / run_folder.LAST_CHECKPOINT
             kept = f"The last good checkpoint is {checkpoint}." if checkpoint.exists() else "No checkpoint exists yet."
             raise UserError(
-                f"training broke down: {', '.join(bad)} became NaN or infinite in the {player} "
-                f"at {images_seen:,} images seen. {kept}\n"
+                f"training broke down in the {_broken_network(bad)} at {images_seen:,} images seen: "
+                f"{', '.join(bad)} became NaN or infinite. {kept}\n"
                 "Try a smaller learning rate (training.generator_optimizer.lr, training.discriminator_optimizer.lr), "
                 "gradient clipping (training.generator_clip=1) or trainer.precision=32-true."
             )
+
+
+def _broken_network(bad: list[str]) -> str:
+    """Which network broke first, from the numbers of one step that are not finite, in the order of their causes."""
+    if "logit/real" in bad:
+        return "discriminator"
+    if "logit/fake" in bad:  # D is sound on real images, so what it was shown was not: the last update of G
+        return "generator"
+    if any(name != "gradient_norm/generator" for name in bad):  # D's own loss, or its update just before G's turn
+        return "discriminator"
+    return "generator"
 
 
 def _epoch(trainer: Trainer) -> float:

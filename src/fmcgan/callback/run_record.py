@@ -3,6 +3,7 @@
 import datetime
 import json
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,13 +13,13 @@ from typing import Any
 
 import torch
 import yaml
+from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from fmcgan import run_folder
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.recorder import Recorder
-from fmcgan.errors import UserError
 from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
 
 _PACKAGES = ("fmcgan", "torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy")
@@ -45,6 +46,7 @@ class RunRecord(Callback):
         """Writes what is known before the first step; an existing result of this folder is no longer true."""
         if not trainer.is_global_zero:
             return
+        Recorder.of(trainer)  # its absence is told now, not after the first epoch
         folder = Path(trainer.default_root_dir)
         (folder / run_folder.RESULT).unlink(missing_ok=True)
         text = yaml.safe_dump(self.config, sort_keys=False)
@@ -54,7 +56,8 @@ class RunRecord(Callback):
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_text("config", f"```yaml\n{text}\n```")
-                logger.log_hyperparams(_flat(self.config), scores or None)
+                if pl_module.images_seen == 0:  # a resumed run has its HPARAMS already
+                    logger.log_hyperparams(_flat(self.config), scores or None)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Draws the loss and gradient-norm curves so far."""
@@ -72,19 +75,20 @@ class RunRecord(Callback):
             Its content.
         """
         recorder = Recorder.of(trainer)
+        images_per_epoch = trainer.num_training_batches * trainer.datamodule.batch_size  # type: ignore[attr-defined]
         scores = {name: result for each in _evaluations(trainer) for name, result in each.results.items()}
         result = {
             "status": "finished",
             "seed": module.seed,
             "images_seen": module.images_seen,
-            "epochs": trainer.current_epoch,
+            "epochs": round(module.images_seen / images_per_epoch, 4),
             "training_seconds": round(recorder.seconds, 3),
             "evaluation_seconds": round(sum(each.seconds for each in _evaluations(trainer)), 3),
             "images_per_second": round(module.images_seen / max(recorder.seconds, 1e-9), 1),
             "hardware": hardware(trainer),
             "parameters": {name: _count(getattr(module, name)) for name in ("generator", "discriminator")},
             "scores": scores,
-            "final": {name: recorder.latest[name] for name in _FINAL if name in recorder.latest},
+            "final": {name: recorder.epoch_means[name] for name in _FINAL if name in recorder.epoch_means},
             "command": command_line(),
         }
         for logger in trainer.loggers:
@@ -97,24 +101,6 @@ class RunRecord(Callback):
         """Adds the configuration."""
         checkpoint["config"] = self.config
 
-    def on_load_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Refuses a checkpoint of other networks.
-
-        Raises:
-            UserError: names each value that differs.
-        """
-        saved, mine = _flat(checkpoint["config"]["network"]), _flat(self.config["network"])
-        differing = [
-            f"network.{name}={mine.get(name)} (checkpoint: {saved.get(name)})"
-            for name in dict.fromkeys([*saved, *mine])
-            if saved.get(name) != mine.get(name)
-        ]
-        if differing:
-            raise UserError(
-                f"the checkpoint holds other networks than this run: {'; '.join(differing)}.\n"
-                "Leave those values out to take over the checkpoint's own."
-            )
-
 
 def environment(trainer: Trainer) -> dict[str, Any]:
     """Versions, hardware, code and command of a run."""
@@ -122,6 +108,7 @@ def environment(trainer: Trainer) -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": command_line(),
         "python": platform.python_version(),
+        "overrides": _overrides(),
         "packages": {name: version(name) for name in _PACKAGES},
         "platform": platform.platform(),
         "hardware": hardware(trainer),
@@ -143,7 +130,7 @@ def command_line() -> str:
     """The command of this process as a person would type it."""
     module = getattr(sys.modules["__main__"], "__spec__", None)
     program = f"python -m {module.name}" if module else Path(sys.argv[0]).name
-    return " ".join([program, *sys.argv[1:]])
+    return f"{program} {shlex.join(sys.argv[1:])}".strip()
 
 
 def _processor() -> str:
@@ -156,6 +143,7 @@ def _processor() -> str:
 def _git() -> dict[str, Any] | None:
     """Commit of the checkout this code runs from; ``None`` when it was installed from a wheel."""
     try:
+        _run_git("ls-files", "--error-unmatch", __file__)  # else an installed copy inside somebody's repository
         commit = _run_git("rev-parse", "HEAD")
         changed = _run_git("status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):
@@ -166,6 +154,12 @@ def _git() -> dict[str, Any] | None:
 def _run_git(*arguments: str) -> str:
     here = Path(__file__).parent
     return subprocess.check_output(["git", *arguments], cwd=here, stderr=subprocess.DEVNULL, text=True).strip()
+
+
+def _overrides() -> list[str]:
+    """What the command line changed: a resumed run repeats it (`fmcgan.command`)."""
+    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    return [str(each) for each in overrides if not each.startswith("ckpt_path=")]
 
 
 def _evaluations(trainer: Trainer) -> list[Evaluation]:

@@ -24,6 +24,12 @@ def measure_all(scores: Mapping[str, Score], samples: LabelledImages) -> Results
     return results
 
 
+def in_words(name: str, result: dict[str, Any]) -> str:
+    """Such as ``fd_classifier_10k_test 1.234 (real data 0.02464)``."""
+    floor = "" if result["floor"] is None else f" (real data {result['floor']:.4g})"
+    return f"{name} {result['value']:.4g}{floor}"
+
+
 def as_markdown(results: Results) -> str:
     """A table with one row a score."""
     lines = ["| score | value | real data | better |", "|---|---:|---:|---|"]

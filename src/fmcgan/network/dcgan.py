@@ -80,7 +80,10 @@ class Discriminator(nn.Module):
         )
         self.logit = nn.Linear(4 * width * 4 * 4, 1)
         self.projection = nn.Embedding(num_classes, 4 * width * 4 * 4)
-        self.apply(_initialise)
+        for layer in self.features:
+            if isinstance(layer, nn.Conv2d):  # He et al. 2015: 0.02 is meant for layers that are normalised
+                nn.init.kaiming_normal_(layer.weight, a=0.2)
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         nn.init.normal_(self.projection.weight, 0.0, 0.02)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -98,7 +101,7 @@ class Discriminator(nn.Module):
 
 
 def _initialise(module: nn.Module) -> None:
-    """Radford et al. 2016, section 4: weights from N(0, 0.02^2); scales of the normalisation from N(1, 0.02^2).
+    """Weights from N(0, 0.02^2) (Radford et al. 2016, section 4); scales of normalisation from N(1, 0.02^2) (its code).
 
     The generator's label embedding keeps torch's N(0, 1), so that the label is as loud as the latent vector beside it.
     """

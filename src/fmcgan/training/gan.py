@@ -82,6 +82,12 @@ class ConditionalGAN(LightningModule):
             self.discriminator_optimizer(self.discriminator.parameters()),
         ]
 
+    def on_train_start(self) -> None:
+        """Lets this run's own learning rates and betas stand after a checkpoint has brought back its own."""
+        for optimizer in self.trainer.optimizers:
+            for group in optimizer.param_groups:
+                group.update(optimizer.defaults)
+
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Metrics:
         """One discriminator update and, every `n_critic`-th time, one generator update.
 

@@ -52,8 +52,8 @@ def sample_classes(
         classes: labels, in the order in which they are wanted.
         n_per_class: images of each class.
         seed: non-negative.
-        truncation: psi; latent vectors are scaled by it towards their mean 0 (0 = the most typical image only,
-            1 = the distribution the generator was trained on).
+        truncation: psi; latent vectors are scaled by it towards their mean 0 (0: one image a class;
+            1: the distribution the generator was trained on).
         first: index of the first image of each class.
 
     Returns:

@@ -1,0 +1,244 @@
+"""The commands as a person uses them: in child processes, from an empty folder."""
+
+import csv
+import json
+import re
+import resource
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from fmcgan.run_folder import read_metrics
+
+RUN_FOLDER = {
+    "config.yaml",
+    ".hydra",
+    "train.log",
+    "environment.json",
+    "metrics.csv",
+    "metrics.jsonl",
+    "epochs.csv",
+    "tensorboard",
+    "samples",
+    "checkpoints",
+    "loss.png",
+    "grad_norm.png",
+    "result.json",
+}
+
+
+@pytest.mark.slow
+def test_train_resume_evaluate_generate_compare(command, tmp_path):
+    trained = command("train", "experiment=smoke", "hydra.run.dir=run", "seed=3")
+    assert "samples: run/samples/epoch_002.png" in trained.stderr
+    assert "tensorboard --logdir run" in trained.stderr
+    check_run_folder(tmp_path / "run", epochs=2)
+
+    resumed = command("train", "ckpt_path=run/checkpoints/last.ckpt", "trainer.max_epochs=3")  # nothing else repeated
+    assert "run folder: run\n" in resumed.stderr
+    check_run_folder(tmp_path / "run", epochs=3)
+
+    check_evaluate(command, tmp_path)
+    check_generate(command, tmp_path)
+
+    compared = command("compare", "runs=run")
+    assert "fd_classifier_500_test" in compared.stdout
+    assert {"comparison.md", "comparison.csv", "loss.png"} <= {
+        path.name for path in (tmp_path / "run/comparison").iterdir()
+    }
+
+
+def check_run_folder(folder, epochs):
+    assert {path.name for path in folder.iterdir()} - {"comparison"} == RUN_FOLDER
+    images = epochs * 20 * 32
+    result = json.loads((folder / "result.json").read_text())
+    assert (result["status"], result["seed"], result["images_seen"], result["epochs"]) == (
+        "finished",
+        3,
+        images,
+        epochs,
+    )
+    score = result["scores"]["fd_classifier_500_test"]
+    assert score["value"] > 10 * score["floor"] > 0
+    assert score["n"] == 500
+    assert yaml.safe_load((folder / "config.yaml").read_text())["network"]["generator"]["width"] == 8
+    assert "torch" in json.loads((folder / "environment.json").read_text())["packages"]
+    with (folder / "epochs.csv").open() as file:
+        assert [int(row["epoch"]) for row in csv.DictReader(file)] == list(range(1, epochs + 1))
+    rows = read_metrics(folder / "metrics.jsonl")
+    assert rows[-1]["images_seen"] == images
+    assert sum("score/fd_classifier_500_test" in row for row in rows) == epochs
+    pictures = [f"epoch_{epoch:03d}.png" for epoch in range(epochs + 1)]
+    assert sorted(path.name for path in (folder / "samples").iterdir()) == pictures
+    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
+    assert torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["images_seen"] == images
+    for path in folder.rglob("*"):
+        assert "=" not in path.name
+
+
+def check_evaluate(command, tmp_path):
+    evaluated = command("evaluate", "run=run", "n=500")
+    assert "fd_classifier_500_test" in evaluated.stdout
+    record = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert record["n"] == 500
+    assert record["scores"]["label_agreement_classifier_500"]["better"] == "higher"
+    command("generate", "run=run", "n_per_class=50", "seed=2000", "output=same.npz")
+    command("evaluate", "samples=same.npz", "data=synthetic")
+    same = json.loads((tmp_path / "evaluation.json").read_text())
+    for name, result in record["scores"].items():
+        assert same["scores"][name]["value"] == pytest.approx(result["value"], rel=1e-3), name
+    for path in ("evaluation.json", "evaluation.md"):
+        (tmp_path / "run" / path).unlink()
+
+
+def check_generate(command, tmp_path):
+    command("generate", "run=run", "classes=[bag,3]", "n_per_class=4", "seed=5", "output=pictures/two.npz")
+    with np.load(tmp_path / "pictures" / "two.npz") as file:
+        images, labels = file["images"], file["labels"]
+    assert images.shape == (8, 28, 28)
+    assert images.dtype == np.uint8
+    assert labels.dtype == np.int64
+    assert labels.tolist() == [8] * 4 + [3] * 4
+    command("generate", "run=run/checkpoints/last.ckpt", "n_per_class=2", "seed=5", "output=folder")
+    names = sorted(path.name for path in (tmp_path / "folder").iterdir())
+    assert names == sorted(
+        ["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
+    )
+    second_bag = np.asarray(Image.open(tmp_path / "folder" / "bag" / "000001.png"))
+    assert np.abs(second_bag.astype(int) - images[1].astype(int)).max() <= 1  # whatever else is asked for
+    command("generate", "run=run", "output=grid.png")
+    with Image.open(tmp_path / "grid.png") as grid:
+        assert grid.width > 10 * 28
+        assert grid.height > 10 * 28
+
+
+@pytest.mark.slow
+def test_a_sweep_survives_a_failing_job_and_goes_on_where_it_stopped(command, tmp_path):
+    small = ["experiment=smoke", "trainer.limit_train_batches=2", "trainer.max_epochs=1", "logger=[]", "metric=[]"]
+    sweep = ["-m", *small, "loss=hinge,wgan", "loss.penalty.weight=1"]  # neither loss has a penalty with a weight
+    refused = command("train", *sweep, "hydra.sweep.dir=refused", code=1)
+    assert "unknown key loss.penalty.weight" in refused.stderr
+    sweep = ["-m", *small, "network.width=0,8", "seed=0,1", "hydra.sweep.dir=sweep"]
+    failed = command("train", *sweep, code=1)
+    assert failed.stderr.count("network.generator: width must be a whole number of at least 1, got 0") == 2
+    summary = failed.stderr.partition("sweep in sweep")[2]
+    assert re.findall(r"^  (finished|FAILED) .*width-(\d)__seed-(\d)", summary, re.MULTILINE) == [
+        ("FAILED", "0", "0"),
+        ("FAILED", "0", "1"),
+        ("finished", "8", "0"),
+        ("finished", "8", "1"),
+    ]
+    jobs = sorted(path for path in (tmp_path / "sweep").iterdir() if path.is_dir())
+    assert "width must be" in (jobs[0] / "train.log").read_text()  # told in its own log
+    before = {job.name: (job / "result.json").stat().st_mtime_ns for job in jobs[2:]}
+    again = command("train", *sweep, code=1)
+    assert again.stderr.count("already finished, skipped") == 2
+    assert {job.name: (job / "result.json").stat().st_mtime_ns for job in jobs[2:]} == before
+    compared = command("compare", "runs=sweep")
+    assert compared.stdout.count("not in the tables") == 2  # both failed jobs, by name
+    assert jobs[0].name in compared.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["loss=wasserstien"], ["loss/wasserstien", "hinge", "wgan_gp"]),
+        (["network.widht=3"], ["unknown key network.widht", "Did you mean network.width?"]),
+        (["banana=1"], ["unknown key banana", "n_critic"]),
+        (["trainer.precision=16-mixed"], ["trainer.precision must be one of 32-true, bf16-mixed, got '16-mixed'"]),
+        (["trainer.max_epochs=many"], ["trainer.max_epochs must be a whole number of at least 1, got 'many'"]),
+        (["trainer.devices=2"], ["trainer=ddp"]),
+        (["trainer.max_epochs=-1"], ["needs trainer.max_time"]),
+        (["trainer.max_epochs=0"], ["trainer.max_epochs must be a whole number of at least 1, got 0"]),
+        (["trainer.limit_train_batches=0"], ["trainer.limit_train_batches must be a number of at least"]),
+        (["seed=-1"], ["seed must be a whole number of at least 0, got -1"]),
+        (["hydra.run.dir=/dev/null/run"], ["Not a directory", "/dev/null/run"]),
+        (["-m", "trainer=ddp", "hydra.sweep.dir=s"], ["several devices do not work inside a sweep"]),
+    ],
+)
+def test_errors_before_anything_heavy_is_imported(command, arguments, told):
+    failed = command("train", *arguments, code=1)
+    assert all(each in failed.stderr for each in told), failed.stderr
+    assert "Traceback" not in failed.stderr
+    errors = [line for line in failed.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "arguments", "told"),
+    [
+        ("train", ["experiment=smoke", "network.width=abc"], "width must be a whole number of at least 1, got 'abc'"),
+        ("train", ["experiment=smoke", "data.batch_size=9999"], "data.batch_size must be at most 2000"),
+        ("train", ["experiment=smoke", "ckpt_path=nowhere.ckpt"], "ckpt_path=nowhere.ckpt: no such file"),
+        ("train", ["data.root=d", "data.mirror=/not/there"], "/not/there"),
+        ("train", ["experiment=smoke", "metric=[inception]"], "weights-inception-2015-12-05-6726825d.pth"),
+        ("generate", ["run=nowhere"], "run=nowhere: no such file or folder"),
+        ("generate", ["run=."], "no checkpoints/last.ckpt in it"),
+        ("generate", [], "run= is missing"),
+        ("generate", ["run=x", "output=a.jpg"], "output=a.jpg: its name must end in .png"),
+        ("evaluate", [], "give either run="),
+        ("evaluate", ["samples=none.npz"], "samples=none.npz: no such file"),
+        ("compare", ["runs=nowhere"], "nowhere"),
+    ],
+)
+def test_errors_of_a_person_are_one_or_two_lines(command, name, arguments, told):
+    failed = command(name, *arguments, code=1, env={"TORCH_HOME": "/nonexistent"})
+    message = failed.stderr[failed.stderr.index("error: ") :]
+    assert told in message
+    assert len(message.strip().splitlines()) <= 2, message
+
+
+@pytest.mark.slow
+def test_checkpoints_of_other_networks_and_damaged_ones(command, tmp_path):
+    small = ["experiment=smoke", "trainer.limit_train_batches=2", "trainer.max_epochs=1", "logger=[]", "metric=[]"]
+    command("train", *small, "hydra.run.dir=run")
+    checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    failed = command("train", *small, f"ckpt_path={checkpoint}", "network.width=16", "hydra.run.dir=other", code=1)
+    assert "network.width=16 (checkpoint: 8)" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    # The refused attempt left no trace in what a plain resume repeats.
+    command("train", f"ckpt_path={checkpoint}", "network.width=16", code=1)
+    command("train", f"ckpt_path={checkpoint}")
+    no_device = command("generate", "run=run", "device=cuda", code=1)
+    assert "error: device=cuda is not there" in no_device.stderr
+    check_untrusted(command, checkpoint, tmp_path)
+    unknown = command("generate", "run=run", "classes=[bag,hat]", code=1)
+    assert "unknown class 'hat'; choose from 0 t-shirt, 1 trouser" in unknown.stderr
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-2000])
+    for command_line in (["generate", "run=run"], ["train", f"ckpt_path={checkpoint}"]):
+        failed = command(*command_line, code=1)
+        assert "last.ckpt cannot be read as a checkpoint" in failed.stderr
+        assert "Traceback" not in failed.stderr
+
+
+def check_untrusted(command, checkpoint, tmp_path):
+    """A checkpoint's configuration must not build anything but networks."""
+    content = torch.load(checkpoint, weights_only=True)
+    content["config"]["network"]["generator"] = {"_target_": "pathlib.Path.touch", "self": str(tmp_path / "touched")}
+    torch.save(content, tmp_path / "hostile.ckpt")
+    failed = command("generate", "run=hostile.ckpt", code=1)
+    assert "the checkpoint asks to build pathlib.Path.touch" in failed.stderr
+    assert not (tmp_path / "touched").exists()
+
+
+def test_help_is_quick_and_says_what_there_is(command):
+    seconds = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        shown = command("train", "--help").stdout
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(seconds) < 1.5
+    assert "loss: hinge, least_squares, minimax, non_saturating, wgan, wgan_gp" in shown
+    assert "trainer.max_epochs=5" in shown
+
+
+@pytest.mark.parametrize("name", ["evaluate", "generate", "compare"])
+def test_every_command_has_help(command, name):
+    shown = command(name, "--help").stdout
+    assert f"python -m fmcgan.{name}" in shown
+    assert "output: " in shown

@@ -1,0 +1,35 @@
+"""The package as it is installed: from a wheel, in another folder, without the checkout."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.slow
+def test_a_wheel_trains_from_another_folder(tmp_path):
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(CHECKOUT)]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("fmcgan-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "fmcgan/configs/loss/wgan_gp.yaml" in names
+    assert "fmcgan/metric/weights/classifier.pt" in names
+    assert not [name for name in names if name.startswith(("outputs", "tests", "data/"))]
+    site = tmp_path / "site"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site)]
+    subprocess.run([*install, str(wheel)], check=True, capture_output=True)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    environment = os.environ | {"PYTHONPATH": str(site), "CUDA_VISIBLE_DEVICES": ""}
+    where = [sys.executable, "-c", "import fmcgan.config_dir as c; print(c.__file__, c.config_dir())"]
+    shown = subprocess.run(where, cwd=elsewhere, env=environment, check=True, capture_output=True, text=True).stdout
+    assert shown.split() == [str(site / "fmcgan" / "config_dir.py"), str(site / "fmcgan" / "configs")]
+    train = ["experiment=smoke", "trainer.max_epochs=1", "trainer.limit_train_batches=2", "hydra.run.dir=run"]
+    script = [sys.executable, str(site / "bin" / "fmcgan-train"), *train]
+    subprocess.run(script, cwd=elsewhere, env=environment, check=True, capture_output=True)
+    assert (elsewhere / "run" / "result.json").is_file()
