@@ -116,6 +116,19 @@ def check_generate(command, tmp_path):
 
 
 @pytest.mark.slow
+def test_real_garments_become_recognisable(command, mirror, tmp_path):
+    """The main job on the real data, cut short: 12,800 images are enough to be read far above chance (0.1)."""
+    run = ["data.root=data", f"data.mirror={mirror}", "trainer.max_epochs=1", "trainer.limit_train_batches=200"]
+    command("train", *run, "callback.evaluation.n=2000", "hydra.run.dir=run", "logger=[]")
+    scores = json.loads((tmp_path / "run" / "result.json").read_text())["scores"]
+    assert scores["label_agreement_classifier_2k"]["value"] > 0.3
+    assert scores["label_agreement_classifier_2k"]["floor"] > 0.92
+    assert scores["fd_classifier_2k_test"]["value"] < 50  # uniform noise is at 91
+    assert scores["fd_classifier_2k_test"]["floor"] < 0.1
+    command("generate", "run=run", "classes=[boot]", "n_per_class=4", "output=boots.png")
+
+
+@pytest.mark.slow
 def test_a_sweep_survives_a_failing_job_and_goes_on_where_it_stopped(command, tmp_path):
     small = ["experiment=smoke", "trainer.limit_train_batches=2", "trainer.max_epochs=1", "logger=[]", "metric=[]"]
     sweep = ["-m", *small, "loss=hinge,wgan", "loss.penalty.weight=1"]  # neither loss has a penalty with a weight

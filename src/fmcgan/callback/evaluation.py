@@ -72,7 +72,9 @@ class Evaluation(Callback):
             return measure_all(self.scores, LabelledImages(*samples))
 
     def _report(self, trainer: Trainer, module: Any, epoch: int) -> None:
-        Recorder.of(trainer).write(trainer, module, {f"score/{name}": r["value"] for name, r in self.results.items()})
+        values = {f"score/{name}": result["value"] for name, result in self.results.items()}
+        floors = {f"floor/{name}": r["floor"] for name, r in self.results.items() if r["floor"] is not None}
+        Recorder.of(trainer).write(trainer, module, values | floors)
         log.info("epoch %d: %s", epoch, ", ".join(in_words(name, result) for name, result in self.results.items()))
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,0 +1,54 @@
+"""The README promises only what is there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from fmcgan.config_dir import config_dir
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+README = (CHECKOUT / "README.md").read_text()
+# A command ends with its line, a comment, or the backtick that closes it within a sentence (which may break the line).
+COMMANDS = re.findall(r"python -m fmcgan\.(\w+)((?:[ \n][^#`\n]+?)?)(?:\s*#.*|`|\n)", README)
+
+
+def test_the_readme_shows_every_command():
+    assert {name for name, _ in COMMANDS} == {"train", "generate", "evaluate", "compare"}
+    assert len(COMMANDS) >= 12
+
+
+@pytest.mark.parametrize(("name", "arguments"), COMMANDS, ids=lambda text: " ".join(text.split()))
+def test_every_command_composes(name, arguments):
+    words = [word for word in shlex.split(arguments) if word not in ("-m", "--help")]
+    # Of a sweep, the first job: a comma outside brackets separates choices.
+    overrides = [word if "[" in word else word.split(",")[0] for word in words]
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        compose(name, overrides)
+
+
+def test_every_target_of_make_exists():
+    makefile = (CHECKOUT / "Makefile").read_text()
+    for target in set(re.findall(r"`make ([a-z-]+)`", README)) | set(
+        re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)
+    ):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_every_picture_and_page_it_links_to_exists():
+    for path in re.findall(r"\]\(([^)#]+)\)", README):
+        assert path.startswith("https://") or (CHECKOUT / path).is_file(), path
+
+
+def test_every_choice_in_the_tables_exists():
+    for group in ("loss", "network", "experiment", "trainer"):
+        (row,) = re.findall(rf"^\| `{group}=` \| (.*) \|$", README, re.MULTILINE)
+        named = set(re.findall(r"`([a-z_0-9]+)`", row))
+        existing = {path.stem for path in (config_dir() / group).glob("*.yaml")}
+        assert existing == named & existing, existing - named
+
+
+def test_nothing_is_left_to_be_filled_in():
+    assert "@@" not in README
