@@ -26,7 +26,7 @@ def test_at_end(write_run):
 def test_at_budget_takes_the_last_evaluation_within_it(write_run):
     noise = [{"images_seen": 1500, "seconds": 35.0, "loss/generator": 77.0}]
     run = read_run(write_run("0", [], [(1000, 30.0, 9.0), (2000, 60.0, 7.0)], (2000, 7.0), rows=noise))
-    for clock, budget in (("images_seen", 1999), ("images_seen", 1000), ("seconds", 59.9), ("seconds", 30.0)):
+    for clock, budget in (("images_seen", 1904), ("images_seen", 1000), ("seconds", 57.1), ("seconds", 30.0)):
         measured = at_budget(run, clock, budget)
         assert (measured["images_seen"], measured["minutes"], measured["score/fd"]) == (1000, 0.5, 9.0)
         assert measured["loss/generator"] == 10.0  # of the moment of the evaluation, not of row 1500
@@ -67,3 +67,9 @@ def test_mean_and_std_texts():
     assert mean_and_std(spread([12.0])) == "12.00"
     assert mean_and_std(spread([12.0, 14.0, math.nan])) == "13.00 ± 1.41 (2 of 3)"
     assert mean_and_std(spread([math.nan])) == "—"
+
+
+def test_at_budget_allows_five_percent_above_it(write_run):
+    run = read_run(write_run("0", [], [(1000, 30.0, 9.0), (2000, 60.0, 7.0)], (2000, 7.0)))
+    for clock, budget in (("images_seen", 1905), ("seconds", 57.2)):  # 2000 and 60 are 4.99 % and 4.9 % above
+        assert at_budget(run, clock, budget)["score/fd"] == 7.0

@@ -94,11 +94,12 @@ class Recorder(Callback):
         self.flush(trainer, pl_module)
         self._count_time()
         self._running_since = None
-        self.epoch_means = {name: sum(values) / len(values) for name, values in self._epoch_sums.items()}
+        means = {name: sum(values) / len(values) for name, values in self._epoch_sums.items()}
+        self.epoch_means |= means  # an epoch that time cut short may hold no generator update
         self._epoch_sums = {}
         if trainer.is_global_zero:
             folder = Path(trainer.default_root_dir)
-            _write_epoch(folder / run_folder.EPOCHS_CSV, trainer.current_epoch + 1, self.epoch_means, self.seconds / 60)
+            _write_epoch(folder / run_folder.EPOCHS_CSV, trainer.current_epoch + 1, means, self.seconds / 60)
             write_metrics_csv(folder)
 
     def flush(self, trainer: Trainer, module: Any) -> None:

@@ -18,6 +18,10 @@ TRAINING_KEYS = (
 )
 """What is measured of each run beside its scores, ``images_seen`` and ``minutes``."""
 
+TOLERANCE = 0.05
+"""By what share of a budget an evaluation may exceed it: runs that were stopped together end a batch or a few seconds
+apart, and the evaluation before that can lie far back."""
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -77,14 +81,15 @@ def at_budget(run: Run, clock: str, budget: float) -> Row:
     Args:
         run: the run.
         clock: what the budget counts, ``images_seen`` or ``seconds``.
-        budget: so much at most.
+        budget: so much, give or take `TOLERANCE`.
 
     Returns:
         The scores of that evaluation, when it was, and the last recorded training numbers up to then. If nothing was
         evaluated within the budget, the last row within it and no score. Empty if there is no row either.
     """
-    evaluations = [row for row in run.evaluations if row[clock] <= budget]
-    moments = evaluations or [row for row in run.rows if row[clock] <= budget]
+    limit = budget * (1 + TOLERANCE)
+    evaluations = [row for row in run.evaluations if row[clock] <= limit]
+    moments = evaluations or [row for row in run.rows if row[clock] <= limit]
     if not moments:
         return {}
     moment = moments[-1]

@@ -38,9 +38,9 @@ def _explanations(comparison: Comparison) -> tuple[str, str, str]:
     return (
         "Each run where its configuration ended it.",
         f"Budget: {comparison.images:,} images, what the shortest run saw. "
-        "Each run at its last evaluation up to there.",
+        "Each run at its last evaluation up to there (at most 5 % above).",
         f"Budget: {number(comparison.seconds / 60)} minutes of training, what the quickest run took. "
-        f"Each run at its last evaluation up to there.{warning}",
+        f"Each run at its last evaluation up to there (at most 5 % above).{warning}",
     )
 
 
