@@ -44,7 +44,8 @@ def test_the_first_step_is_what_the_losses_and_adam_say(fit, outputs):
             recorded["before"] = copy.deepcopy(pl_module)
             recorded["batch"] = [tensor.clone() for tensor in batch]
 
-    _, gan = fit("trainer.max_epochs=1", "trainer.limit_train_batches=1", extra_callbacks=[BeforeAndAfter(), outputs])
+    one_batch = ("loss=non_saturating", "trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    _, gan = fit(*one_batch, extra_callbacks=[BeforeAndAfter(), outputs])
     before, (real, labels) = recorded["before"], recorded["batch"]
     latents = torch.randn(BATCH, 16, generator=torch.Generator().manual_seed(seed_of(0, 0)))  # seed 0, no image seen
     with torch.no_grad():
