@@ -99,12 +99,12 @@ def test_two_processes_give_the_losses_of_one(command, tmp_path, network):
     """Same global batch, same random numbers, statistics of the whole batch, a penalty and n_critic 2.
 
     The mlp's dropout is off: each process draws its own. The optimizer is plain descent: Adam's first steps have the
-    size of the learning rate whatever the gradient, so they would blow rounding up.
+    size of the learning rate whatever the gradient, so they would blow rounding up, as large steps would.
     """
     descent = [
         override
         for player in ("training.generator_optimizer", "training.discriminator_optimizer")
-        for override in (f"{player}._target_=torch.optim.SGD", f"{player}.lr=0.01", f"~{player}.betas")
+        for override in (f"{player}._target_=torch.optim.SGD", f"{player}.lr=0.001", f"~{player}.betas")
     ]
     run = [*SMALL, "loss=wgan_gp", "n_critic=2", f"network={network}", "network.width=8", "trainer.max_epochs=1"]
     run += [*descent, *(["network.dropout=0.0"] if network == "mlp" else [])]
