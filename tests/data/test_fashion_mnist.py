@@ -92,4 +92,4 @@ def test_config(environment: dict, root: str, mirror: str | None, monkeypatch) -
     config = OmegaConf.create({"seed": 3, "data": OmegaConf.load(CONFIG)})
     data = instantiate(config.data)
     assert isinstance(data, FashionMNISTData)
-    assert (data.root, data.mirror, data.batch_size, data.seed) == (Path(root), mirror, 128, 3)
+    assert (data.root, data.mirror, data.batch_size, data.seed) == (Path(root), mirror, 64, 3)

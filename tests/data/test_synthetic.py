@@ -86,4 +86,4 @@ def test_config() -> None:
     config = OmegaConf.create({"seed": 3, "data": OmegaConf.load(CONFIG)})
     data = instantiate(config.data)
     assert isinstance(data, SyntheticData)
-    assert (data.n_train, data.n_test, data.drawing_seed, data.batch_size, data.seed) == (2000, 1000, 0, 128, 3)
+    assert (data.n_train, data.n_test, data.drawing_seed, data.batch_size, data.seed) == (2000, 1000, 0, 64, 3)
