@@ -37,7 +37,7 @@ class Progress(Callback):
                 unit=" images",
                 unit_scale=True,
                 dynamic_ncols=True,
-                bar_format="{desc}{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{postfix}]",
+                bar_format="{desc}{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} images{postfix}",
             )
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
