@@ -10,6 +10,12 @@ import pytest
 BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared" / "data" / "fashion-mnist"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is measured of real images is kept for this session, and nothing of the user's own is read."""
+    os.environ["FMCGAN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def mirror() -> str:
     """Where the real Fashion-MNIST files lie; tests that need them are skipped if they lie nowhere near."""

@@ -80,17 +80,25 @@ def check_run_folder(folder, epochs):
 
 
 def check_evaluate(command, tmp_path):
-    evaluated = command("evaluate", "run=run", "n=500")
+    few = "metric=[frechet,gan_test,memorisation]"
+    evaluated = command("evaluate", "run=run", "n=500", few)
     assert "fd_classifier_500_test" in evaluated.stdout
+    assert "training images copied" in evaluated.stdout
+    written = ["evaluation.json", "evaluation.md", "evaluation_agreement.png", "evaluation_by_class.png"]
     record = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert record["n"] == 500
     assert record["scores"]["label_agreement_classifier_500"]["better"] == "higher"
+    assert np.sum(record["findings"]["agreement_matrix"]) == 500
     command("generate", "run=run", "n_per_class=50", "seed=2000", "output=same.npz")
-    command("evaluate", "samples=same.npz", "data=synthetic")
-    same = json.loads((tmp_path / "evaluation.json").read_text())
-    for name, result in record["scores"].items():
-        assert same["scores"][name]["value"] == pytest.approx(result["value"], rel=1e-3), name
-    for path in ("evaluation.json", "evaluation.md"):
+    command("generate", "run=run", "n_per_class=50", "seed=2000", "output=same_folder")
+    for samples in ("same.npz", "same_folder"):
+        command("evaluate", f"samples={samples}", "data=synthetic", few)
+        same = json.loads((tmp_path / f"{samples.removesuffix('.npz')}_evaluation" / "evaluation.json").read_text())
+        assert same["protocol"] == record["protocol"]
+        for name, result in record["scores"].items():
+            assert same["scores"][name]["value"] == pytest.approx(result["value"], rel=1e-3), name
+            assert same["scores"][name]["rows"] == pytest.approx(result["rows"], rel=1e-3), name
+    for path in [*written, "evaluation_closest_pairs.png"]:
         (tmp_path / "run" / path).unlink()
 
 
@@ -188,13 +196,16 @@ def test_errors_before_anything_heavy_is_imported(command, arguments, told):
         ("train", ["experiment=smoke", "data.batch_size=9999"], "data.batch_size must be at most 2000"),
         ("train", ["experiment=smoke", "ckpt_path=nowhere.ckpt"], "ckpt_path=nowhere.ckpt: no such file"),
         ("train", ["data.root=d", "data.mirror=/not/there"], "/not/there"),
-        ("train", ["experiment=smoke", "metric=[inception]"], "weights-inception-2015-12-05-6726825d.pth"),
+        ("train", ["experiment=smoke", "metric/feature=[inception]"], "weights-inception-2015-12-05-6726825d.pth"),
         ("generate", ["run=nowhere"], "run=nowhere: no such file or folder"),
         ("generate", ["run=."], "no checkpoints/last.ckpt in it"),
         ("generate", [], "run= is missing"),
         ("generate", ["run=x", "output=a.jpg"], "output=a.jpg: its name must end in .png"),
         ("evaluate", [], "give either run="),
         ("evaluate", ["samples=none.npz"], "samples=none.npz: no such file"),
+        ("evaluate", ["run=x", "reference=validation"], "reference must be one of train, test, got 'validation'"),
+        ("evaluate", ["run=x", "n=5"], "n must be a whole number of at least 20, got 5"),
+        ("evaluate", ["run=x", "metric=[]"], "metric=[] measures nothing"),
         ("compare", ["runs=nowhere"], "nowhere"),
     ],
 )

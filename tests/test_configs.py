@@ -14,7 +14,7 @@ from fmcgan.train import build
 
 CONFIGS = config_dir()
 TRAINING_GROUPS = ("data", "network", "loss", "training", "trainer", "experiment")
-LIST_GROUPS = ("metric", "callback", "logger")
+LIST_GROUPS = ("metric", "metric/feature", "callback", "logger")
 
 
 def options(group: str) -> list[str]:

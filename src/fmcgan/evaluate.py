@@ -1,4 +1,4 @@
-"""``python -m fmcgan.evaluate``: scores of a run or of samples, each beside its real-data floor."""
+"""``python -m fmcgan.evaluate``: scores of a run or of samples, beside those of real images and of bad ones."""
 
 import logging
 import os
@@ -10,73 +10,186 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from fmcgan import run_folder
+from fmcgan.checks import one_of, whole_number
 from fmcgan.command import run_command
 from fmcgan.errors import UserError
 
 if TYPE_CHECKING:
-    from fmcgan.metric.score import LabelledImages
+    from fmcgan.generator import LabelledGenerator
+    from fmcgan.metric.evaluation import Evaluator
+    from fmcgan.metric.image_set import ImageSet
+    from fmcgan.metric.score import RealImages
 
 log = logging.getLogger(__name__)
 
+USUAL_N = 10_000
+SPLITS = ("train", "test")
+
 
 def evaluate(config: DictConfig) -> None:
-    """Measures, prints the table and writes ``evaluation.json`` and ``evaluation.md``."""
+    """Measures, prints the table and writes ``evaluation.json``, ``evaluation.md`` and the figures."""
     from hydra.utils import instantiate
 
-    from fmcgan.metric.score import LabelledImages
-    from fmcgan.metric.table import as_markdown, measure_all
+    from fmcgan.metric.evaluation import Evaluator
+    from fmcgan.metric.store import Store
+    from fmcgan.metric.table import as_markdown
 
+    _check(config)
+    scores, store = instantiate(config.metric), Store(config.cache)
+    generator = _generator(config) if config.run else None
+    read = _read_samples(config) if config.samples and config.samples not in SPLITS else None
+    real = _real_images(config, generator, store)
+    given = read or ({"train": real.train, "test": real.test}[config.samples] if config.samples else None)
+    n = _n(config, given)
+    start = time.perf_counter()
+    evaluator = Evaluator(scores, real, n, config.rows, store, show_progress=True)
+    samples = _drawn_samples(config, generator, evaluator) if given is None else given
+    results = evaluator.measure(samples)
+    findings = _findings(evaluator, samples, n)
+    print(as_markdown(results), end="")  # noqa: T201
+    record = _record(config, samples, evaluator)
+    record |= {"scores": results, "findings": findings, "seconds": round(time.perf_counter() - start, 2)}
+    _write(_folder(config), record, samples, real)
+
+
+def _check(config: DictConfig) -> None:
     if (config.run is None) == (config.samples is None):
-        raise UserError("give either run=RUN_FOLDER_OR_CHECKPOINT or samples=FILE.npz")
-    scores = instantiate(config.metric)
-    samples, data_config, source = _from_run(config) if config.run else _from_file(config)
+        raise UserError(
+            "give either run=RUN_FOLDER_OR_CHECKPOINT or samples=: FILE.npz, a folder of PNGs, or train or test, which "
+            "are the real images"
+        )
+    one_of(SPLITS, reference=config.reference)
+    whole_number(minimum=0, seed=config.seed, replicates=config.replicates)
+    if config.n is not None:
+        whole_number(minimum=20, n=config.n)
+    if not config.metric:
+        raise UserError("metric=[] measures nothing; leave it out for the usual scores, or name some (see --help)")
+
+
+def _generator(config: DictConfig) -> "LabelledGenerator":
+    from fmcgan.generator import load_generator
+
+    return load_generator(config.run, config.weights, config.device)
+
+
+def _read_samples(config: DictConfig) -> "ImageSet":
+    from fmcgan.metric.image_set import ImageSet
+    from fmcgan.metric.samples_file import read_samples
+
+    return ImageSet(*read_samples(Path(config.samples)), device=config.device, replicates=config.replicates)
+
+
+def _n(config: DictConfig, given: "ImageSet | None") -> int:
+    """How many samples a score takes."""
+    from fmcgan.data.classes import NUM_CLASSES
+
+    if given is None:
+        if config.n is not None and config.n % NUM_CLASSES:
+            raise UserError(f"n must be a multiple of {NUM_CLASSES}, the number of classes, got {config.n}")
+        return config.n or USUAL_N
+    if config.n is not None and config.n > len(given):
+        raise UserError(f"n={config.n} samples are asked for, but samples={config.samples} holds {len(given)}")
+    n = config.n or min(USUAL_N, len(given))
+    if n < len(given):
+        log.info("scoring %d of the %d samples: the first of each class (n= chooses how many)", n, len(given))
+    return n
+
+
+def _drawn_samples(config: DictConfig, generator: "LabelledGenerator | None", evaluator: "Evaluator") -> "ImageSet":
+    from fmcgan.data.classes import NUM_CLASSES
+    from fmcgan.metric.image_set import ImageSet
+    from fmcgan.training.sampling import sample_classes
+
+    assert generator is not None
+    n_per_class = -(-evaluator.samples_needed // NUM_CLASSES)
+    drawn = sample_classes(generator.network, range(NUM_CLASSES), n_per_class, config.seed)
+    return ImageSet(*drawn, device=config.device, replicates=config.replicates)
+
+
+def _real_images(config: DictConfig, generator: "LabelledGenerator | None", store: Any) -> "RealImages":
+    """The run's own data set, with this command's paths where it is the same one, or the one that is asked for."""
+    from hydra.utils import instantiate
+
+    from fmcgan.generator import trusted
+    from fmcgan.metric.image_set import ImageSet
+    from fmcgan.metric.score import RealImages
+
+    chosen = any(override.startswith("data=") for override in HydraConfig.get().overrides.task)
+    data_config: Any = config.data
+    if generator and not chosen and generator.config["data"]["_target_"] != config.data._target_:
+        data_config = trusted(generator.config["data"], "fmcgan.data.")
     data = instantiate(data_config)
     data.prepare_data()
     data.setup("fit")
-    start = time.perf_counter()
-    train = LabelledImages(data.images.train_images, data.images.train_labels)
-    test = LabelledImages(data.images.test_images, data.images.test_labels)
-    for score in scores.values():
-        score.prepare(train, test, len(samples.labels), config.device)
-    results = measure_all(scores, samples)
-    table = as_markdown(results)
-    print(table, end="")  # noqa: T201
-    folder = Path(config.output) if config.output else _folder_of(source)
+    options = {"device": config.device, "store": store, "replicates": config.replicates}
+    train = ImageSet(data.images.train_images, data.images.train_labels, **options)
+    test = ImageSet(data.images.test_images, data.images.test_labels, **options)
+    return RealImages(train, test, config.reference)
+
+
+def _findings(evaluator: "Evaluator", samples: "ImageSet", n: int) -> dict[str, Any]:
+    """What the scores found, samples named by their number in the file or in the order in which they were drawn."""
+    from fmcgan.metric.image_set import class_balanced
+
+    findings = evaluator.findings(samples)
+    numbers = class_balanced(samples.labels, n).tolist() if n < len(samples) else range(len(samples))
+    for pairs in findings.get("closest_pairs", {}).values():
+        for pair in pairs:
+            pair["sample"] = numbers[pair["sample"]]
+    return findings
+
+
+def _record(config: DictConfig, samples: "ImageSet", evaluator: "Evaluator") -> dict[str, Any]:
+    """What the scores were measured on and how."""
+    import torch
+
+    from fmcgan.callback.run_record import command_line
+
+    drawn = {"run": str(config.run), "seed": config.seed, "weights": config.weights} if config.run else {}
+    return {
+        "command": command_line(),
+        "source": str(config.run or config.samples),
+        **drawn,
+        "n": evaluator.n,
+        "reference": config.reference,
+        "replicates": config.replicates,
+        "samples_sha256": samples.fingerprint,
+        "train_sha256": evaluator.real.train.fingerprint,
+        "test_sha256": evaluator.real.test.fingerprint,
+        "torch": torch.__version__,
+        "protocol": {name: score.protocol for name, score in evaluator.scores.items()},
+        "seconds_by_score": evaluator.seconds,
+    }
+
+
+def _folder(config: DictConfig) -> Path:
+    """The run folder; beside samples, a folder named after them."""
+    if config.output:
+        return Path(config.output)
+    if config.samples:
+        samples = Path(config.samples).absolute()
+        return samples.with_name(f"{samples.stem if samples.is_file() else samples.name}_evaluation")
+    from fmcgan.generator import find_checkpoint
+
+    checkpoint = find_checkpoint(Path(config.run))
+    return checkpoint.parent.parent if checkpoint.parent.name == run_folder.CHECKPOINTS else checkpoint.parent
+
+
+def _write(folder: Path, record: dict[str, Any], samples: "ImageSet", real: "RealImages") -> None:
+    from fmcgan.metric.table import as_markdown, by_class_as_markdown
+    from fmcgan.report.evaluation import draw_evaluation
+
     folder.mkdir(parents=True, exist_ok=True)
-    record = {"source": str(source), "n": len(samples.labels), "data": data_config["_target_"]}
-    if config.run:
-        record |= {"seed": config.seed, "weights": config.weights}
-    record |= {"scores": results, "seconds": round(time.perf_counter() - start, 2)}
     run_folder.write_json(folder / "evaluation.json", record)
-    run_folder.write_atomically(folder / "evaluation.md", f"Source: {source}\n\n{table}")
-    log.info("written to %s", os.path.relpath(folder / "evaluation.json"))
-
-
-def _from_run(config: DictConfig) -> tuple["LabelledImages", Any, Path]:
-    from fmcgan.data.classes import NUM_CLASSES
-    from fmcgan.generator import find_checkpoint, load_generator, trusted
-    from fmcgan.metric.score import LabelledImages
-    from fmcgan.training.sampling import sample_classes
-
-    if not isinstance(config.n, int) or config.n < NUM_CLASSES or config.n % NUM_CLASSES:
-        raise UserError(f"n must be a positive multiple of {NUM_CLASSES}, the number of classes, got {config.n!r}")
-    generator = load_generator(config.run, config.weights, config.device)
-    samples = sample_classes(generator.network, range(NUM_CLASSES), config.n // NUM_CLASSES, config.seed)
-    chosen = any(override.startswith("data=") for override in HydraConfig.get().overrides.task)
-    same = generator.config["data"]["_target_"] == config.data._target_
-    # The run's own data set, with this command's paths where it is the same one.
-    data = config.data if chosen or same else trusted(generator.config["data"], "fmcgan.data.")
-    return LabelledImages(*samples), data, find_checkpoint(Path(config.run))
-
-
-def _from_file(config: DictConfig) -> tuple["LabelledImages", Any, Path]:
-    from fmcgan.metric.samples_file import read_samples
-
-    return read_samples(Path(config.samples)), config.data, Path(config.samples)
-
-
-def _folder_of(source: Path) -> Path:
-    return source.parent.parent if source.parent.name == run_folder.CHECKPOINTS else source.parent
+    pictures = samples.images.squeeze(1).numpy(), real.train.images.squeeze(1).numpy()
+    figures = draw_evaluation(record["scores"], record["findings"], *pictures, folder)
+    about = f"Source: {record['source']}, {record['n']} samples, reference: {record['reference']} split.\n"
+    about += f"Command: `{record['command']}`\n"
+    tables = (as_markdown(record["scores"]), by_class_as_markdown(record["scores"]))
+    shown = [f"![{figure}]({figure})\n" for figure in figures]
+    run_folder.write_atomically(folder / "evaluation.md", "\n".join(part for part in (about, *tables, *shown) if part))
+    names = ", ".join(["evaluation.md", "evaluation.json", *figures])
+    log.info("written to %s: %s", os.path.relpath(folder), names)
 
 
 def main() -> None:

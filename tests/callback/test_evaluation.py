@@ -3,6 +3,8 @@ import torch
 from lightning.pytorch import Callback
 
 from fmcgan.callback.evaluation import Evaluation
+from fmcgan.callback.run_record import RunRecord
+from fmcgan.metric.image_set import count_name
 from fmcgan.metric.score import Measurement, Score
 from fmcgan.run_folder import read_metrics
 
@@ -10,14 +12,18 @@ from fmcgan.run_folder import read_metrics
 class Brightness(Score):
     """Mean grey level, lower is better; uses the global random state as badly as it can."""
 
-    def _set_reference(self, test):
-        self.reference = test.images.float().mean().item()
+    protocol = "brightness"
 
-    def _measure(self, samples):
+    def measure(self, samples, real):
         torch.manual_seed(123)
         torch.rand(100)
-        self.measured = getattr(self, "measured", 0) + 1
-        return {f"brightness_{len(samples.labels)}": Measurement(samples.images.float().mean().item(), "lower")}
+        value = samples.images.float().mean().item()
+        return {f"brightness_{count_name(len(samples))}": Measurement(value, "lower")}
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("FMCGAN_CACHE", str(tmp_path / "cache"))
 
 
 def test_evaluating_never_changes_training(fit):
@@ -76,12 +82,57 @@ def test_best_checkpoint_is_that_of_the_best_score(fit, tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
+def test_what_is_reported_is_measured_on_samples_that_no_choice_has_seen(fit, tmp_path):
+    """The best checkpoint is that of epoch 1 here; its score and that of the last weights come from fresh samples."""
+    from fmcgan.generator import load_generator
+    from fmcgan.training.sampling import sample_classes
+
+    class Darkest(Evaluation):
+        """Judges the first epoch best, whatever it looks like."""
+
+        def measure(self, generator, seed):
+            results = super().measure(generator, seed)
+            if seed == self.seed:
+                results["brightness_50"]["value"] = float(trainer_epochs.pop(0))
+            return results
+
+    trainer_epochs = [1, 2, 3]
+    evaluation = Darkest({"b": Brightness()}, n=50, seed=7, report_seed=8)
+    small = ("trainer.max_epochs=3", "trainer.limit_train_batches=3", "callback.checkpointing.best_by=brightness")
+    trainer, gan = fit(*small, extra_callbacks=[evaluation])
+    (record,) = (callback for callback in trainer.callbacks if isinstance(callback, RunRecord))
+    before = {name: value.clone() for name, value in gan.state_dict().items()}
+    result = record.write_result(trainer, gan)
+
+    def fresh(checkpoint):
+        network = load_generator(tmp_path / "run" / "checkpoints" / checkpoint).network
+        return sample_classes(network, range(10), 5, seed=8)[0].float().mean().item()
+
+    assert result["scores"]["brightness_50"]["value"] == pytest.approx(fresh("last.ckpt"))
+    assert result["best"]["scores"]["brightness_50"]["value"] == pytest.approx(fresh("best.ckpt"))
+    assert result["best"]["images_seen"] == 96
+    assert fresh("last.ckpt") != fresh("best.ckpt")
+    assert all(torch.equal(value, before[name]) for name, value in gan.state_dict().items())
+    assert result["evaluation_share"] == pytest.approx(
+        evaluation.seconds / (evaluation.seconds + result["training_seconds"]), abs=1e-3
+    )
+
+
+def test_the_share_of_the_time_is_written_down(fit, tmp_path):
+    evaluation = Evaluation({"b": Brightness()}, n=50)
+    fit("trainer.max_epochs=1", "trainer.limit_train_batches=3", extra_callbacks=[evaluation])
+    (row,) = (row for row in read_metrics(tmp_path / "run" / "metrics.jsonl") if "evaluation_share" in row)
+    assert 0 < row["evaluation_share"] < 1
+    assert row["evaluation_share"] == pytest.approx(evaluation.share(row["seconds"]), abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"n": 55}, "n must be a multiple of 10"),
         ({"n": "many"}, "n must be a whole number"),
         ({"every_n_epochs": 0}, "every_n"),
+        ({"seed": 5, "report_seed": 5}, "report_seed must differ from seed"),
     ],
 )
 def test_wrong_values_are_refused(arguments, message):

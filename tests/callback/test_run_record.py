@@ -7,14 +7,17 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.run_record import RunRecord
 from fmcgan.callback.samples import SampleGrid
-from fmcgan.metric.classifier_scores import ClassifierScores
+from fmcgan.metric.feature.classifier import ClassifierFeatures
+from fmcgan.metric.frechet_scores import FrechetDistance
 
 
 @pytest.fixture
-def run(fit, tmp_path):
+def run(fit, tmp_path, monkeypatch):
     """A run with TensorBoard, grids and scores."""
+    monkeypatch.setenv("FMCGAN_CACHE", str(tmp_path / "cache"))
+    frechet = FrechetDistance({"classifier": ClassifierFeatures()})
     logger = ["logger=[tensorboard]", f"logger.tensorboard.save_dir={tmp_path / 'run'}"]
-    scored = [SampleGrid(), Evaluation({"classifier": ClassifierScores()}, n=50)]
+    scored = [SampleGrid(), Evaluation({"frechet": frechet}, n=50)]
     trainer, gan = fit("trainer.max_epochs=2", "trainer.limit_train_batches=5", *logger, extra_callbacks=scored)
     (record,) = (callback for callback in trainer.callbacks if isinstance(callback, RunRecord))
     return tmp_path / "run", record.write_result(trainer, gan), gan
@@ -65,7 +68,7 @@ def test_result(run):
         "gradient_norm/discriminator",
     }
     for score in result["scores"].values():
-        assert set(score) == {"value", "floor", "better", "n"}
+        assert set(score) >= {"value", "interval", "floor", "better", "n", "by_class"}
 
 
 def test_configuration_is_whole_and_resolved(run):

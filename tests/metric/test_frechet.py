@@ -6,12 +6,17 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from fmcgan.metric.frechet import frechet_distance, gaussian_statistics
+from fmcgan.metric.bootstrap import interval, resample_counts
+from fmcgan.metric.frechet import fitted_gaussian, frechet_distance, gaussian_statistics, resampled_distances
 
 
 def covariance(seed: int, size: int, rank: int) -> Tensor:
     factor = torch.randn(size, rank, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     return factor @ factor.T / rank
+
+
+def normal(seed: int, n: int, width: int) -> Tensor:
+    return torch.randn(n, width, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
 def test_statistics_of_a_set_computed_by_hand():
@@ -40,6 +45,27 @@ def test_diagonal_gaussians_have_a_closed_form():
         torch.tensor([0.0, 0.0]), variance_a.diag(), torch.tensor([3.0, 4.0]), variance_b.diag()
     )
     assert distance == pytest.approx(30.0, rel=1e-12)
+
+
+def test_scalar_covariances_differ_by_their_standard_deviations_in_every_direction():
+    """F (σ_a - σ_b)² = 5 (3 - 0.5)²."""
+    zero, one = torch.zeros(5), torch.eye(5)
+    assert frechet_distance(zero, 9 * one, zero, 0.25 * one) == pytest.approx(5 * 2.5**2, rel=1e-12)
+
+
+def test_turning_the_space_changes_nothing():
+    turn = torch.linalg.qr(normal(0, 2, 2))[0]
+    variance_a, variance_b = torch.tensor([1.0, 9.0]).double(), torch.tensor([4.0, 25.0]).double()
+    turned = [turn @ variance.diag() @ turn.T for variance in (variance_a, variance_b)]
+    mean = turn @ torch.tensor([3.0, 4.0]).double()
+    assert frechet_distance(mean, turned[0], 0 * mean, turned[1]) == pytest.approx(30.0, rel=1e-12)
+
+
+def test_a_set_moved_is_away_by_the_square_of_the_way():
+    features = normal(0, 40, 6)
+    moved = features + torch.tensor([1.0, 2.0, 0.0, 0.0, 0.0, -2.0])
+    distance = frechet_distance(*gaussian_statistics(features), *gaussian_statistics(moved))
+    assert distance == pytest.approx(9.0, rel=1e-9)
 
 
 def test_general_2x2_gaussians_have_a_closed_form():
@@ -93,3 +119,70 @@ def test_a_collapsed_set_leaves_the_means_and_the_spread_of_the_other():
     expected = ((mean - 0.5).square().sum() + cov.trace()).item()
     assert frechet_distance(*collapsed, mean, cov) == pytest.approx(expected, rel=1e-9)
     assert frechet_distance(*collapsed, *collapsed) == 0.0
+
+
+@pytest.mark.parametrize(("n", "width"), [(60, 7), (20, 30)])
+def test_a_resample_is_as_far_as_the_set_with_its_repeats(n, width):
+    features, reference = normal(1, n, width) * 2 + 5, normal(2, n + 5, width)
+    counts = torch.cat([torch.ones(1, n), resample_counts(torch.arange(n) % 2, 3)])
+    distances = resampled_distances(features, counts, fitted_gaussian(reference))
+    written_out = [features.repeat_interleave(each.long(), dim=0) for each in counts]
+    expected = [frechet_distance(*gaussian_statistics(set_), *gaussian_statistics(reference)) for set_ in written_out]
+    assert distances.tolist() == pytest.approx(expected, rel=1e-7)  # of the roots of rounded zeros
+    assert len(set(expected)) == 4
+
+
+@pytest.mark.parametrize(("n", "width"), [(40, 8), (8, 40)])
+def test_the_fitted_gaussian_has_the_covariance_of_the_set(n, width):
+    features = normal(3, n, width) + 7
+    mean, cov = gaussian_statistics(features)
+    fitted = fitted_gaussian(features)
+    assert torch.equal(fitted.mean, mean)
+    assert torch.allclose(fitted.root @ fitted.root.T, cov, rtol=1e-12, atol=1e-12)
+    assert fitted.root.shape == (width, min(n, width))
+
+
+def test_rounding_never_makes_a_resampled_distance_negative():
+    """Each of these sets is compared with itself; about half of the unbounded values would be below 0."""
+    sets = [normal(seed, 50, 8) + 3 for seed in range(20)]
+    distances = [resampled_distances(each, torch.ones(1, 50), fitted_gaussian(each)).item() for each in sets]
+    assert min(distances) == 0.0
+    assert max(distances) < 1e-9
+
+
+def test_collapsed_resamples_are_finite_and_computed_by_hand():
+    """A collapsed set at (0.5, ...) and a resample of a single image leave |m - m_b|² + Tr C_b."""
+    reference = normal(4, 50, 8)
+    fitted, (mean, cov) = fitted_gaussian(reference), gaussian_statistics(reference)
+    collapsed = resampled_distances(torch.full((5, 8), 0.5), torch.ones(1, 5), fitted)
+    assert collapsed.item() == pytest.approx(((mean - 0.5).square().sum() + cov.trace()).item(), rel=1e-12)
+    features = normal(5, 3, 8)
+    single = resampled_distances(features, torch.tensor([[0.0, 3.0, 0.0]]), fitted)
+    assert single.item() == pytest.approx(((features[1] - mean).square().sum() + cov.trace()).item(), rel=1e-12)
+    to_collapsed = fitted_gaussian(torch.full((50, 8), 0.5))
+    assert resampled_distances(torch.full((5, 8), 0.5), torch.ones(1, 5), to_collapsed).item() == 0.0
+
+
+def test_resamples_of_none_are_none_and_of_one_image_are_refused():
+    fitted = fitted_gaussian(normal(6, 9, 3))
+    assert resampled_distances(normal(7, 9, 3), torch.zeros(0, 9), fitted).shape == (0,)
+    with pytest.raises(ValueError, match="N of at least 2"):
+        resampled_distances(normal(7, 1, 3), torch.ones(1, 1), fitted)
+
+
+def test_neither_distances_nor_resamples_change_what_they_are_given():
+    features, reference, counts = normal(8, 30, 4), fitted_gaussian(normal(9, 30, 4)), torch.ones(2, 30)
+    before = [each.clone() for each in (features, counts, *reference)]
+    first = resampled_distances(features, counts, reference)
+    assert all(torch.equal(old, new) for old, new in zip(before, (features, counts, *reference), strict=True))
+    assert torch.equal(first, resampled_distances(features, counts, reference))
+
+
+def test_the_interval_is_as_wide_as_fresh_draws_scatter():
+    reference, once = fitted_gaussian(normal(10, 1000, 8)), torch.ones(1, 300)
+    draws = [normal(seed, 300, 8) * 1.2 + 0.3 for seed in range(100, 150)]
+    values = [resampled_distances(features, once, reference).item() for features in draws]
+    counts = resample_counts(torch.arange(300) % 10, 100)
+    intervals = [interval(values[i], resampled_distances(draws[i], counts, reference), lowest=0) for i in range(10)]
+    half_width = sum(high - low for low, high in intervals) / 20
+    assert 1 / 1.5 < half_width / (1.96 * np.std(values, ddof=1)) < 1.5

@@ -12,8 +12,22 @@ from fmcgan.figure.png import write_png
 def write_run(tmp_path):
     """Writes a run folder with hand-made numbers below ``tmp_path / "runs"``."""
 
-    def write(name, overrides, evaluations=(), final=None, seed=0, seconds=60.0, rows=(), hardware="cpu", sample=None):
-        """``evaluations``: (images seen, seconds, score fd); ``final``: (images seen, score fd), None: not finished."""
+    def write(
+        name,
+        overrides,
+        evaluations=(),
+        final=None,
+        seed=0,
+        seconds=60.0,
+        rows=(),
+        hardware="cpu",
+        sample=None,
+        scores=None,
+    ):
+        """``evaluations``: (images seen, seconds, score fd); ``final``: (images seen, score fd), None: not finished.
+
+        ``scores``: entries of the result in place of fd.
+        """
         folder = tmp_path / "runs" / name
         (folder / ".hydra").mkdir(parents=True)
         (folder / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(list(overrides)))
@@ -28,7 +42,7 @@ def write_run(tmp_path):
         lines = sorted([*lines, *rows], key=lambda row: row["images_seen"])
         (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         if final:
-            (folder / "result.json").write_text(json.dumps(result(seed, *final, seconds, hardware)))
+            (folder / "result.json").write_text(json.dumps(result(seed, *final, seconds, hardware, scores)))
         if sample is not None:
             images = np.full((2, 3, 28, 28), sample, dtype=np.uint8)
             write_png(class_grid(images, ["bag", "boot"]), folder / "samples" / "epoch_002.png")
@@ -38,7 +52,7 @@ def write_run(tmp_path):
     return write
 
 
-def result(seed, images_seen, fd, seconds, hardware):
+def result(seed, images_seen, fd, seconds, hardware, scores=None):
     return {
         "status": "finished",
         "seed": seed,
@@ -48,7 +62,7 @@ def result(seed, images_seen, fd, seconds, hardware):
         "images_per_second": images_seen / seconds,
         "hardware": hardware,
         "parameters": {"generator": 10, "discriminator": 20},
-        "scores": {"fd": {"value": fd, "floor": 1.5, "better": "lower", "n": 10000}},
+        "scores": {"fd": {"value": fd, "floor": 1.5, "better": "lower", "n": 10000}} if scores is None else scores,
         "final": {
             "loss/generator": 1.0 + seed,
             "loss/discriminator": 0.5,

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from fmcgan.report.markdown import mean_and_std, number
-from fmcgan.report.measurement import at_budget, at_end, clear_winner, spread
+from fmcgan.report.measurement import at_budget, at_end, clear_winner, ranking, spread
 from fmcgan.report.run import read_run
 
 
@@ -55,6 +55,28 @@ def test_at_budget_without_an_evaluation(write_run):
 )
 def test_clear_winner(groups, better, winner):
     assert clear_winner([spread(values) for values in groups], better) == winner
+
+
+@pytest.mark.parametrize(
+    ("groups", "winner"),
+    [
+        ([[0.2, 0.21], [0.45, 0.46]], 1),  # 0.295 against 0.045 away from 0.5
+        ([[0.8, 0.81], [0.45, 0.46]], 1),
+        ([[0.56, 0.57], [0.45, 0.46]], 1),  # 0.065 against 0.045: ahead by 0.02, more than 2 * 0.0071
+        ([[0.44, 0.45], [0.55, 0.56]], None),  # equally far, however different
+        ([[0.1, 0.9], [0.7, 0.71]], None),  # the mean is right by chance: its spread is wide
+    ],
+)
+def test_clear_winner_is_the_nearest_to_real(groups, winner):
+    assert clear_winner([spread(values) for values in groups], "real", 0.5) == winner
+
+
+def test_ranking_leaves_out_groups_without_a_value():
+    spreads = [spread([4.0]), spread([math.nan]), spread([1.0]), spread([9.0])]
+    assert ranking(spreads, "lower") == [2, 0, 3]
+    assert ranking(spreads, "higher") == [3, 0, 2]
+    assert ranking(spreads, "real", 8.0) == [3, 0, 2]
+    assert ranking(spreads, "real", 3.0) == [0, 2, 3]
 
 
 def test_numbers_have_four_digits():

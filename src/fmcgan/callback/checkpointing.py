@@ -15,6 +15,7 @@ from fmcgan import run_folder
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.recorder import Recorder
 from fmcgan.errors import Interrupted, UserError
+from fmcgan.metric.evaluation import badness
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class Checkpointing(Checkpoint):
         results = evaluations[0].results if evaluations and self.best_by is not None else {}
         for name, result in results.items():
             if name.startswith(self.best_by or ""):
-                value = result["value"] if result["better"] == "lower" else -result["value"]
+                value = badness(result)
                 if self.best is None or value < self.best:
                     self.best = value
                     return True

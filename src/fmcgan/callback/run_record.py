@@ -76,7 +76,9 @@ class RunRecord(Callback):
         """
         recorder = Recorder.of(trainer)
         images_per_epoch = trainer.num_training_batches * trainer.datamodule.batch_size  # type: ignore[attr-defined]
-        scores = {name: result for each in _evaluations(trainer) for name, result in each.results.items()}
+        best = Path(trainer.default_root_dir) / run_folder.BEST_CHECKPOINT
+        reports = [each.report(module, best if _keeps_best(trainer) else None) for each in _evaluations(trainer)]
+        scores = {name: result for report in reports for name, result in report["scores"].items()}
         result = {
             "status": "finished",
             "seed": module.seed,
@@ -84,10 +86,12 @@ class RunRecord(Callback):
             "epochs": round(module.images_seen / images_per_epoch, 4),
             "training_seconds": round(recorder.seconds, 3),
             "evaluation_seconds": round(sum(each.seconds for each in _evaluations(trainer)), 3),
+            "evaluation_share": round(sum(each.share(recorder.seconds) for each in _evaluations(trainer)), 4),
             "images_per_second": round(module.images_seen / max(recorder.seconds, 1e-9), 1),
             "hardware": hardware(trainer),
             "parameters": {name: _count(getattr(module, name)) for name in ("generator", "discriminator")},
             "scores": scores,
+            "best": next((report["best"] for report in reports if "best" in report), None),
             "final": {name: recorder.epoch_means[name] for name in _FINAL if name in recorder.epoch_means},
             "command": command_line(),
         }
@@ -167,7 +171,11 @@ def _evaluations(trainer: Trainer) -> list[Evaluation]:
 
 
 def _score_names(evaluation: Evaluation) -> list[str]:
-    return [name for score in evaluation.scores.values() for name in score.floors()]
+    return list(evaluation.floors) if evaluation.scores else []
+
+
+def _keeps_best(trainer: Trainer) -> bool:
+    return any(getattr(callback, "best", None) is not None for callback in trainer.callbacks)  # type: ignore[attr-defined]
 
 
 def _count(network: torch.nn.Module) -> int:

@@ -21,7 +21,10 @@ from fmcgan.run_folder import write_json
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "classifier.pt"
 """The weights in the package; beside them ``classifier.json`` says how they were made and how good they are."""
 
-_REMEDY = "Leave `weights` null for the shipped ones, or make new ones: python -m fmcgan.metric.train_classifier"
+_REMEDY = (
+    "Leave feature.classifier.weights null for the shipped ones, or make new ones: "
+    "python -m fmcgan.metric.train_classifier"
+)
 
 
 class Classifier(nn.Module):
@@ -104,6 +107,21 @@ def save_classifier(classifier: Classifier, path: Path, metadata: dict[str, Any]
     write_json(path.with_suffix(".json"), {**metadata, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
 
 
+def weights_file(path: Path | str | None = None) -> Path:
+    """Finds weights.
+
+    Args:
+        path: of a file; ``None`` (or empty) means the one in the package.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    found = Path(path).expanduser() if path else SHIPPED_WEIGHTS
+    if not found.is_file():
+        raise UserError(f"no classifier weights at {found}. {_REMEDY}")
+    return found
+
+
 def load_classifier(path: Path | str | None = None) -> Classifier:
     """Loads a classifier for measuring: eval mode, float32, no gradients, on the CPU.
 
@@ -114,9 +132,7 @@ def load_classifier(path: Path | str | None = None) -> Classifier:
     Raises:
         UserError: the file is missing, damaged or not of this network.
     """
-    path = SHIPPED_WEIGHTS if path is None else Path(path)
-    if not path.is_file():
-        raise UserError(f"no classifier weights at {path}. {_REMEDY}")
+    path = weights_file(path)
     content = path.read_bytes()
     metadata = path.with_suffix(".json")
     try:

@@ -1,127 +1,82 @@
-"""What a score is: a set of numbers measured together on labelled images, each beside its real-data floor."""
+"""What a score is: numbers measured together on labelled images and set beside the same numbers of real images."""
 
-import logging
 from abc import ABC, abstractmethod
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-
-from fmcgan.checks import whole_number
-from fmcgan.data.classes import NUM_CLASSES
-
-_log = logging.getLogger(__name__)
-
-
-class LabelledImages(NamedTuple):
-    """Images and, one for one, the class each belongs to or was asked to show."""
-
-    images: Tensor
-    """uint8 [N, 1, 28, 28] in 0..255."""
-    labels: Tensor
-    """int64 [N] in 0..9."""
+from fmcgan.metric.bootstrap import Interval
+from fmcgan.metric.image_set import ImageSet
 
 
 class Measurement(NamedTuple):
-    """A number and which way it improves."""
+    """A number, which way it improves, and how sure it is."""
 
     value: float
-    better: Literal["lower", "higher"]
+    better: Literal["lower", "higher", "real"]
+    """``real``: the nearer to what real images get, the better."""
+    interval: Interval | None = None
+    """95 % bootstrap interval over the samples, where the score allows one and the set asks for it."""
+    by_class: Sequence[float | None] | None = None
+    """The same of each of the ten classes alone; ``None`` for a class that has no samples."""
+
+
+class RealImages(NamedTuple):
+    """Both splits of the data set and the one that samples are compared with."""
+
+    train: ImageSet
+    test: ImageSet
+    reference_split: Literal["train", "test"] = "test"
+
+    @property
+    def reference(self) -> ImageSet:
+        """The split that samples are compared with."""
+        return self.test if self.reference_split == "test" else self.train
+
+    @property
+    def other(self) -> ImageSet:
+        """The split that is not the reference."""
+        return self.train if self.reference_split == "test" else self.test
 
 
 class Score(ABC):
-    """A set of numbers measured together; their names carry the protocol, as in ``fd_classifier_10k_test``.
+    """Numbers measured together; their names carry the protocol, as in ``fd_classifier_10k_test``.
 
-    `prepare` once, then `measure` as often as wanted. The reference is the whole test split. Nothing here draws from
-    the global random state, so measuring during training leaves the training as it is. A score is not a module: its
-    networks are never trained and never in a checkpoint.
+    A score has no state beyond its parameters: the same samples and real images give the same bits, whatever was
+    measured before, and the global random state is neither read nor changed. What it needs of a set more than once
+    it keeps with `ImageSet.derived`. It is not a module: its networks are never trained and never in a checkpoint.
     """
 
-    n: int
-    """Number of samples of the protocol, from `prepare`."""
-    device: torch.device
-    """Where the networks compute, from `prepare`."""
+    n: int | None = None
+    """How many samples it asks for; ``None``: as many as the evaluation takes."""
 
-    def prepare(
-        self, train: LabelledImages, test: LabelledImages, n: int, device: torch.device | str | None = None
-    ) -> None:
-        """Measures the reference and chooses the real images of the floor.
+    quick: bool = True
+    """Whether it takes seconds; a score of minutes is measured on real images only, not on the other rows."""
 
-        Args:
-            train: the training split; `floors` scores ``n`` of its images, balanced over the classes. If it has fewer,
-                it uses them all and logs a warning.
-            test: the test split, the reference.
-            n: how many samples every later measurement has, at least 2.
-            device: where the networks compute; ``None`` takes the device of the test images.
+    @property
+    @abstractmethod
+    def protocol(self) -> str:
+        """Says in full what is measured: every parameter and the version of every network. Keys what is kept."""
 
-        Raises:
-            ValueError: ``n`` is not a whole number of at least 2.
-        """
-        whole_number(2, n=n)
-        self.n = n
-        self.device = test.images.device if device is None else torch.device(device)
-        if len(train.labels) < n:
-            _log.warning("floors of the %d-sample scores use the %d training images there are", n, len(train.labels))
-        chosen = class_balanced(train.labels, n)
-        self._floor_images = LabelledImages(train.images[chosen], train.labels[chosen])
-        self._floors: dict[str, float] | None = None
-        self._set_reference(test)
-
-    def measure(self, samples: LabelledImages) -> dict[str, Measurement]:
-        """Scores generated images.
+    @abstractmethod
+    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, Measurement]:
+        """Scores a set of samples.
 
         Args:
-            samples: as many as `prepare` was told, on any device.
+            samples: any number of at least 2; the names carry it.
+            real: what the samples are compared with.
 
         Returns:
-            Name -> value and which way is better.
-
-        Raises:
-            ValueError: another number of samples than the names say.
+            Name -> measurement. No value is NaN or infinite, whatever the samples are.
         """
-        if len(samples.images) != self.n or len(samples.labels) != self.n:
-            given = f"{len(samples.images)} images with {len(samples.labels)} labels"
-            raise ValueError(f"samples must be the {self.n} images of the protocol, got {given}")
-        return self._measure(samples)
 
-    def floors(self) -> dict[str, float]:
-        """What real images get under the same names and protocol: the best value that can be expected of samples.
+    def real_samples(self, real: RealImages) -> ImageSet:
+        """Real images to score as if they were samples: what the best generator would get.
 
-        Measured at the first call and kept.
+        They are not part of what the score compares with, or has been trained on: by default the split that is not the
+        reference.
         """
-        if self._floors is None:
-            self._floors = self._measure_floors(self._floor_images)
-        return dict(self._floors)
+        return real.other
 
-    @abstractmethod
-    def _set_reference(self, test: LabelledImages) -> None:
-        """Measures what every comparison needs of the test split."""
-
-    @abstractmethod
-    def _measure(self, samples: LabelledImages) -> dict[str, Measurement]:
-        """Scores samples, however many."""
-
-    def _measure_floors(self, real: LabelledImages) -> dict[str, float]:
-        """Scores real training images as if they were samples."""
-        return {name: measurement.value for name, measurement in self._measure(real).items()}
-
-
-def class_balanced(labels: Tensor, n: int) -> Tensor:
-    """Chooses ``n`` images, as evenly over the classes as they allow: always the first of each class.
-
-    Args:
-        labels: int64 [N], of the images to choose from.
-        n: how many.
-
-    Returns:
-        Their indices in rising order, int64 [min(n, N)].
-    """
-    within_class = F.one_hot(labels, NUM_CLASSES).cumsum(dim=0).gather(1, labels[:, None]).squeeze(1)
-    # The first image of every class comes before the second of any: a prefix of this order is balanced.
-    return (within_class * NUM_CLASSES + labels).argsort()[:n].sort().values
-
-
-def count_name(n: int) -> str:
-    """The sample count as names carry it: 10000 -> ``10k``, 2500 -> ``2500``."""
-    return f"{n // 1000}k" if n % 1000 == 0 and n > 0 else str(n)
+    def findings(self, samples: ImageSet, real: RealImages) -> dict[str, Any]:
+        """What the score found beyond numbers, as plain JSON types, for the record and the figures."""
+        return {}

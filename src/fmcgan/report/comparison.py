@@ -17,6 +17,7 @@ from fmcgan.report.run import Run
 PAGE = "comparison.md"
 GROUPS_CSV = "comparison.csv"
 RUNS_CSV = "runs.csv"
+PAIRS_CSV = "pairs.csv"
 SCORES_FIGURE = "scores.png"
 SAMPLES_FIGURE = "samples.png"
 
@@ -27,8 +28,9 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
     Args:
         runs: run folders, or folders above them such as that of a multirun.
         output: the folder to write ``comparison.md``, ``comparison.csv`` (one row a group), ``runs.csv`` (one row a
-            run), ``loss.png``, ``grad_norm.png``, ``scores.png`` and ``samples.png`` into; the last two if any run has
-            scores and samples. It is made if missing.
+            run), ``pairs.csv`` (one row a pair of groups, score and table), ``loss.png``, ``grad_norm.png``,
+            ``scores.png`` and ``samples.png`` into; the last two if any run has scores and samples. It is made if
+            missing.
 
     Returns:
         The ``comparison.md``.
@@ -41,6 +43,7 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
     figures = _draw(comparison, output)
     spreadsheet.write_groups(output / GROUPS_CSV, comparison)
     spreadsheet.write_runs(output / RUNS_CSV, comparison)
+    spreadsheet.write_pairs(output / PAIRS_CSV, comparison)
     run_folder.write_atomically(output / PAGE, page(comparison, figures))
     return output / PAGE
 

@@ -1,7 +1,7 @@
 """Gathers what a comparison says: the groups, their measurements and the runs left out."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,8 @@ from fmcgan import run_folder
 from fmcgan.errors import UserError
 from fmcgan.report.grouping import Group, group_runs
 from fmcgan.report.measurement import Table, at_budget, at_end, measure
-from fmcgan.report.protocol import Protocol, protocols
+from fmcgan.report.pairing import Pairing, every_pair
+from fmcgan.report.protocol import UNKNOWN, Protocol, protocols
 from fmcgan.report.run import Run, find_runs, read_run
 
 
@@ -48,6 +49,19 @@ class Comparison:
     def tables(self) -> tuple[Table, Table, Table]:
         """The three tables."""
         return self.end, self.equal_images, self.equal_time
+
+    def pairings(self, table: Table, choose: Callable[..., list[Pairing]] = every_pair) -> list[Pairing]:
+        """Pairs of groups by each score of a table, score by score.
+
+        Args:
+            table: one of the tables.
+            choose: which pairs, `every_pair` or `best_with_others`.
+        """
+        return [
+            pairing
+            for score in table.scores
+            for pairing in choose(self.groups, table, score, self.protocols.get(score, UNKNOWN))
+        ]
 
 
 def gather(paths: Sequence[Path]) -> Comparison:

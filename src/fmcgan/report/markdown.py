@@ -16,14 +16,16 @@ HEADINGS = {
     "images_per_second": "images/s",
 }
 NOTHING = "—"
-ARROWS = {"lower": " ↓", "higher": " ↑"}
+ARROWS = {"lower": " ↓", "higher": " ↑", "real": " → real"}
 
 HOW_TO_READ = """\
 - Every number is the mean ± standard deviation over the seeds of a group (with n - 1 in the denominator). One seed has
   no ±; "(2 of 3)" says that only so many runs have the value, — that none has.
-- ↓ lower is better, ↑ higher is better. "real data" is what real images reach by the same protocol.
-- **Bold**: the best mean, if it is ahead of the runner-up by more than both standard deviations summed. Where nothing
-  is bold, these seeds do not tell the best two groups apart, or one of them has one seed only.
+- ↓ lower is better, ↑ higher is better, → real: the nearer to real data the better, from above or below. "real data" is
+  what real images reach by the same protocol.
+- **Bold**: the best mean, if it is ahead of the runner-up (→ real: nearer to real data) by more than both standard
+  deviations summed. Where nothing is bold, these seeds do not tell the best two groups apart by this rule, or one of
+  them has one seed only.
 - Gradient norms are measured before clipping. Losses of different formulas cannot be compared with each other.
 - Minutes are minutes of training: evaluation, pictures and checkpoints are not in them."""
 
@@ -80,7 +82,7 @@ def _column(measured: Table, key: str, protocols: Mapping[str, Protocol]) -> tup
         return HEADINGS[key], cells, ""
     name = key.removeprefix("score/")
     protocol = protocols.get(name, UNKNOWN)
-    winner = clear_winner(spreads, protocol.better) if protocol.better else None
+    winner = clear_winner(spreads, protocol.direction, protocol.floor) if protocol.direction else None
     if winner is not None:
         cells[winner] = f"**{cells[winner]}**"
     floors = dict.fromkeys(number(floor) for floor in protocol.floors)

@@ -115,6 +115,11 @@ class Table:
     keys: tuple[str, ...]
     runs: tuple[tuple[Row, ...], ...]
 
+    @property
+    def scores(self) -> list[str]:
+        """Names of the scores among the keys."""
+        return [key.removeprefix("score/") for key in self.keys if key.startswith("score/")]
+
     def spreads(self, key: str) -> list[Spread]:
         """One spread a group."""
         return [spread(row.get(key, math.nan) for row in rows) for rows in self.runs]
@@ -128,22 +133,40 @@ def measure(name: str, groups: Sequence[Group], moment: Callable[[Run], Row]) ->
     return Table(name, ("images_seen", "minutes", *scores, *TRAINING_KEYS), runs)
 
 
-def clear_winner(spreads: Sequence[Spread], better: str) -> int | None:
+def ranking(spreads: Sequence[Spread], better: str, floor: float = math.nan) -> list[int]:
+    """The groups that have a value, the best mean first.
+
+    Args:
+        spreads: one a group.
+        better: ``lower``, ``higher`` or ``real``: the nearer to ``floor``, the better.
+        floor: what real data reach; needed for ``real`` only.
+
+    Returns:
+        Their places.
+    """
+    means = {place: each.mean for place, each in enumerate(spreads) if each.n}
+    if better == "real":
+        means = {place: abs(mean - floor) for place, mean in means.items()}
+    return sorted(means, key=lambda place: means[place], reverse=better == "higher")
+
+
+def clear_winner(spreads: Sequence[Spread], better: str, floor: float = math.nan) -> int | None:
     """The group whose mean is best by more than luck.
 
     Args:
         spreads: one a group.
-        better: ``lower`` or ``higher``.
+        better: ``lower``, ``higher`` or ``real``: the nearer to ``floor``, the better.
+        floor: what real data reach; needed for ``real`` only.
 
     Returns:
         Its place, if its mean is ahead of the runner-up's by more than both standard deviations summed. None otherwise,
         and if either of the two has no spread because it is one run or a run of it has no value.
     """
-    ranked = [place for place, each in enumerate(spreads) if each.n]
-    ranked.sort(key=lambda place: spreads[place].mean, reverse=better == "higher")
+    ranked = ranking(spreads, better, floor)
     if len(ranked) < 2:
         return None
     first, second = spreads[ranked[0]], spreads[ranked[1]]
     if not (first.judgeable and second.judgeable):
         return None
-    return ranked[0] if abs(first.mean - second.mean) > first.std + second.std else None
+    lead = abs(abs(first.mean - floor) - abs(second.mean - floor) if better == "real" else first.mean - second.mean)
+    return ranked[0] if lead > first.std + second.std else None

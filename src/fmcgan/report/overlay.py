@@ -51,7 +51,7 @@ def draw_scores(groups: Sequence[Group], names: Sequence[str], protocols: Mappin
     panels = []
     for name in names:
         protocol = protocols.get(name, UNKNOWN)
-        title = f"{name}, {protocol.better} is better" if protocol.better else name
+        title = f"{name}, {protocol.in_words}" if protocol.in_words else name
         line = {"real data": protocol.floor} if protocol.floors else {}
         for clock, x_label in (("images_seen", "images seen"), ("seconds", "minutes of training")):
             series = _all(groups, f"score/{name}", clock)

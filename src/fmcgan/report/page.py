@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from fmcgan.report.gathering import Comparison
 from fmcgan.report.markdown import HOW_TO_READ, code, number, table
+from fmcgan.report.pair_section import pair_section
 
 
 def page(comparison: Comparison, figures: Sequence[str]) -> str:
-    """Writes a comparison as Markdown: three tables, the figures, what is left out, and where the numbers are from.
+    """Writes a comparison as Markdown: tables, pairs of groups, figures, what is left out, and the sources.
 
     Args:
         comparison: the numbers.
@@ -18,6 +19,7 @@ def page(comparison: Comparison, figures: Sequence[str]) -> str:
     parts = [f"# Comparison of {_count(finished, 'run')} in {_count(groups, 'group')}", *_repeated_seeds(comparison)]
     for title, text, measured in zip(_TITLES, _explanations(comparison), comparison.tables, strict=True):
         parts += [f"## {title}", text, table(comparison.groups, measured, comparison.protocols)]
+    parts += pair_section(comparison)
     parts += ["## How to read the tables", "\n".join([HOW_TO_READ, *_protocol_lines(comparison)])]
     parts += ["## Figures", _FIGURE_NOTE, *(f"![{name}]({name})" for name in figures)]
     parts += [*_left_out(comparison), "## Made from", _sources(comparison)]
@@ -50,7 +52,10 @@ def _repeated_seeds(comparison: Comparison) -> list[str]:
         repeated = [seed for seed, times in Counter(group.seeds).items() if times > 1]
         if repeated:
             seeds = ", ".join(map(str, repeated))
-            warnings.append(f"**{code(group.label)} holds seed {seeds} more than once: its ± is not one over seeds.**")
+            warnings.append(
+                f"**{code(group.label)} holds seed {seeds} more than once: its ± is not one over seeds. In a pair of "
+                "recipes such a seed counts once, with the mean of its runs.**"
+            )
     return warnings
 
 
@@ -58,7 +63,7 @@ def _protocol_lines(comparison: Comparison) -> list[str]:
     lines = []
     for name, protocol in comparison.protocols.items():
         n = " or ".join(f"{n:,}" for n in protocol.n)
-        better = f"{protocol.better} is better, " if protocol.better else ""
+        better = f"{protocol.in_words}, " if protocol.in_words else ""
         lines.append(f"- {code(name)}: {better}measured from {n} images.")
     return lines
 

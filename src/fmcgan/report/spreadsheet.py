@@ -8,8 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from fmcgan.report.gathering import Comparison
+from fmcgan.report.measurement import spread
+from fmcgan.report.pairing import Pairing
 from fmcgan.report.run import Run
 from fmcgan.run_folder import write_atomically
+
+PAIR_COLUMNS = (
+    *("table", "score", "better", "a", "b", "seeds", "pairs", "mean_a", "mean_b"),
+    *("compared", "difference", "std", "low", "high", "ratio", "larger_than_spread", "ahead", "verdict"),
+)
 
 
 def write_groups(path: Path, comparison: Comparison) -> None:
@@ -45,6 +52,45 @@ def write_runs(path: Path, comparison: Comparison) -> None:
     _write(path, rows)
 
 
+def write_pairs(path: Path, comparison: Comparison) -> None:
+    """Writes one row for each pair of groups, each score and each table.
+
+    ``compared`` says whether the difference is one of ``value`` or of ``distance to real``; ``mean_a`` and ``mean_b``
+    are means of the values over the ``seeds`` of the pairs. What less than two pairs cannot say is empty.
+    """
+    labels = [group.label for group in comparison.groups]
+    rows = [
+        {"table": table.name} | _pairing(pairing, labels)
+        for table in comparison.tables
+        for pairing in comparison.pairings(table)
+    ]
+    _write(path, rows, PAIR_COLUMNS)
+
+
+def _pairing(pairing: Pairing, labels: Sequence[str]) -> dict[str, Any]:
+    difference, (low, high) = pairing.difference, pairing.interval
+    judged = difference.n > 1
+    return {
+        "score": pairing.score,
+        "better": pairing.protocol.better,
+        "a": labels[pairing.first],
+        "b": labels[pairing.second],
+        "seeds": " ".join(map(str, pairing.seeds)),
+        "pairs": difference.n,
+        "mean_a": _cell(spread(a for a, _ in pairing.values).mean),
+        "mean_b": _cell(spread(b for _, b in pairing.values).mean),
+        "compared": "distance to real" if pairing.protocol.direction == "real" else "value",
+        "difference": _cell(difference.mean),
+        "std": difference.std if judged else "",
+        "low": _cell(low),
+        "high": _cell(high),
+        "ratio": "" if math.isnan(pairing.ratio) else pairing.ratio,
+        "larger_than_spread": ("yes" if pairing.larger_than_spread else "no") if judged else "",
+        "ahead": "" if pairing.ahead is None else labels[pairing.ahead],
+        "verdict": pairing.verdict(labels),
+    }
+
+
 def _about(run: Run, comparison: Comparison, group: str) -> dict[str, Any]:
     return {
         "run": comparison.names[run.folder],
@@ -61,9 +107,10 @@ def _cell(value: float) -> float | str:
     return value if math.isfinite(value) else ""
 
 
-def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def _write(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
     content = io.StringIO()
-    writer = csv.DictWriter(content, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    columns = columns or list(dict.fromkeys(key for row in rows for key in row))
+    writer = csv.DictWriter(content, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_atomically(path, content.getvalue())

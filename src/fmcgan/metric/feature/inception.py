@@ -1,0 +1,90 @@
+"""The features of the Fréchet Inception distance in its field's own definition: Inception-2015, pool3."""
+
+import functools
+import hashlib
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fmcgan.checks import whole_number
+from fmcgan.errors import UserError
+from fmcgan.metric.feature.base import FeatureNetwork
+from fmcgan.metric.store import Arrays
+
+FILE_NAMES = ("weights-inception-2015-12-05-6726825d.pth", "pt_inception-2015-12-05-6726825d.pth")
+"""What torch-fidelity and pytorch-fid call the same file in the torch hub cache."""
+
+ORIGIN = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{FILE_NAMES[0]}"
+
+RESIZER = "bilinear-tf1"
+"""Bilinear interpolation as TensorFlow 1 did it: pixel ``i`` of 299 lies at ``i * 28 / 299``, without half a pixel."""
+
+_REMEDY = (
+    f"Get {FILE_NAMES[0]} from {ORIGIN} and put it there, or say where it is: feature.inception.weights=FILE or the "
+    "environment variable FMCGAN_INCEPTION_WEIGHTS. Or leave inception out of `metric/feature`."
+)
+
+
+class InceptionFeatures(FeatureNetwork):
+    """The 2048 pool3 features of Inception-2015: distances on them are the FID (Heusel et al. 2017) and the KID.
+
+    Network and resizer are those of torchmetrics' `FrechetInceptionDistance` with ``antialias=False``, that is,
+    torch-fidelity's bilinear resize to 299×299 as TensorFlow 1 did it inside the original graph; torchmetrics' default
+    ``antialias=True`` is PyTorch's half-pixel-centred resize, another one. Grey images are repeated to 3 channels.
+
+    Fewer than 2049 samples leave the covariance rank-deficient and the FID strongly biased: compare equal numbers of
+    samples only. On a CPU expect a few images per second.
+    """
+
+    name = "inception"
+    num_features = 2048
+    abbreviations = {"frechet": "fid", "kernel": "kid"}
+
+    def __init__(self, weights: Path | str | None = None, batch_size: int = 50) -> None:
+        """Loads the network, or takes it from memory if the same file was loaded before; never downloads it.
+
+        Args:
+            weights: the file of `ORIGIN`; ``None`` (or empty) looks for it in the torch hub cache.
+            batch_size: images at once; of no influence beyond float rounding.
+
+        Raises:
+            UserError: the file is missing, damaged or not of this network, or batch_size is not a whole number of at
+                least 1.
+        """
+        whole_number(batch_size=batch_size)
+        self.batch_size = batch_size
+        file = _find_weights(weights)
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        self.version = f"{digest[:16]}-{RESIZER}"
+        self._network = _load(file, digest)
+
+    def _read(self, images: Tensor) -> Arrays:
+        return {"features": self._network.to(images.device)(images.expand(-1, 3, -1, -1))}
+
+
+def _find_weights(weights: Path | str | None) -> Path:
+    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    places = [Path(weights).expanduser()] if weights else [cache / name for name in FILE_NAMES]
+    for place in places:
+        if place.is_file():
+            return place
+    raise UserError(f"no Inception weights at {' or '.join(map(str, places))}. {_REMEDY}")
+
+
+@functools.lru_cache(maxsize=1)
+def _load(file: Path, digest: str) -> nn.Module:
+    """Loads each content of each file once: the digest is part of the key, because a file may be written anew."""
+    # torchmetrics would unpickle the file without restriction: this first load refuses all but tensors.
+    try:
+        torch.load(file, map_location="cpu", weights_only=True)
+        from torchmetrics.image.fid import FrechetInceptionDistance
+
+        with torch.random.fork_rng(devices=[]):  # the network draws initial weights before it loads its own
+            metric = FrechetInceptionDistance(2048, feature_extractor_weights_path=str(file), antialias=False)
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"the Inception weights {file} cannot be read: {reason} {_REMEDY}") from error
+    return metric.inception.eval().requires_grad_(False)

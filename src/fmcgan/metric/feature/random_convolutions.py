@@ -1,0 +1,73 @@
+"""Features of a network that was never trained: nothing to download, no labels, nothing it has learnt to overlook."""
+
+import hashlib
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fmcgan.checks import whole_number
+from fmcgan.metric.feature.base import FeatureNetwork
+from fmcgan.metric.store import Arrays
+
+CHANNELS = (32, 32)
+GRID = 2
+UNIT = 16.0
+"""Grey levels that count as 1: garments then have features of about 1, where a polynomial kernel is curved."""
+
+DESIGN = f"grey/{UNIT:g} {CHANNELS[0]} edges relu mean2 {CHANNELS[1]} relu mean{GRID}x{GRID}"
+
+
+class RandomConvolutions(FeatureNetwork):
+    """Two random 3×3 convolutions with ReLU: 128 features, the mean of 32 maps over each quarter of the image.
+
+    Naeem et al. 2020 judge images that are unlike photographs on a network of random weights, because a trained one
+    sees what its own data taught it to see. This one is made for what our classifier ignores: the first filters have
+    mean zero, so that they answer to edges, grain and blur instead of brightness, and means over quarters instead of
+    the whole image keep where that is, so that mirrored or shifted images are others. With no biases and zero padding,
+    black gives 0 inside the image and beyond its border.
+
+    It is the coarser judge of what makes a class: a class that is missing raises the classifier's distance more.
+    """
+
+    name = "random"
+    num_features = CHANNELS[-1] * GRID**2
+
+    def __init__(self, seed: int = 0, batch_size: int = 500) -> None:
+        """Draws the weights.
+
+        Args:
+            seed: of the weights; each gives features of its own, which must not be compared with another's.
+            batch_size: images at once; of no influence beyond float rounding.
+
+        Raises:
+            UserError: seed is not a whole number of at least 0 or batch_size not one of at least 1.
+        """
+        whole_number(minimum=0, seed=seed)
+        whole_number(batch_size=batch_size)
+        self.batch_size = batch_size
+        generator = torch.Generator().manual_seed(seed)
+        self._edges = _weights(1, CHANNELS[0], generator, mean_zero=True)
+        self._mixtures = _weights(CHANNELS[0], CHANNELS[1], generator, mean_zero=False)
+        content = hashlib.sha256(DESIGN.encode())
+        for weights in (self._edges, self._mixtures):
+            content.update(weights.numpy())
+        self.version = content.hexdigest()[:16]
+
+    def _read(self, images: Tensor) -> Arrays:
+        x = F.relu(F.conv2d(images.float() / UNIT, self._edges.to(images.device), padding=1))  # [B, 32, 28, 28]
+        x = F.relu(F.conv2d(F.avg_pool2d(x, 2), self._mixtures.to(images.device), padding=1))  # [B, 32, 14, 14]
+        return {"features": F.avg_pool2d(x, x.shape[-1] // GRID).flatten(1)}
+
+
+def _weights(channels_in: int, channels_out: int, generator: torch.Generator, mean_zero: bool) -> Tensor:
+    """Draws 3×3 filters, float32 [channels_out, channels_in, 3, 3], uniform with variance 2 / inputs (He et al. 2015).
+
+    Whole numbers are drawn, because unlike normal deviates they are the same bits on every machine.
+    """
+    inputs = channels_in * 9
+    weights = torch.randint(-1024, 1025, (channels_out, inputs), generator=generator).double()
+    if mean_zero:
+        weights = weights - weights.mean(dim=1, keepdim=True)
+    weights = weights / 1024 * (6 / inputs) ** 0.5
+    return weights.float().reshape(channels_out, channels_in, 3, 3)

@@ -1,0 +1,112 @@
+"""What was measured of real images, kept on disk: no evaluation measures the same thing twice."""
+
+import hashlib
+import io
+import json
+import logging
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fmcgan import run_folder
+from fmcgan.errors import UserError
+
+Arrays = dict[str, Tensor]
+
+SHIPPED = Path(__file__).parent / "measured"
+"""What travels with the package, read after the user's own folder and never written by `Store`."""
+
+_log = logging.getLogger(__name__)
+
+
+def default_folder() -> Path:
+    """``FMCGAN_CACHE``, or ``fmcgan`` in the user's cache folder."""
+    if given := os.environ.get("FMCGAN_CACHE"):
+        return Path(given).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fmcgan"
+
+
+class Store:
+    """Files named by the hash of what they hold was computed from.
+
+    Every file is written whole under another name and then renamed, so that of two processes that compute the same
+    thing each finds nothing or all of it. A damaged file is computed anew; a folder that cannot be written costs time
+    and a warning, never the evaluation.
+
+    Args:
+        folder: made when first needed; ``None`` takes `default_folder`.
+        shipped: a second folder to read from.
+    """
+
+    def __init__(self, folder: Path | str | None = None, shipped: Path = SHIPPED) -> None:
+        self.folder = Path(folder).expanduser() if folder else default_folder()
+        self.shipped = shipped
+
+    def arrays(self, key: str, compute: Callable[[], Arrays]) -> Arrays:
+        """The named tensors kept under a key, or else what ``compute`` gives.
+
+        Args:
+            key: says in full what the tensors are a function of.
+            compute: makes them.
+        """
+        name = f"{_hashed(key)}.npz"
+        found = self._read(name, _arrays_from)
+        if found is None:
+            found = compute()
+            self._write(name, _arrays_to(found))
+        return found
+
+    def values(self, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The numbers kept under a key, or else what ``compute`` gives: anything that JSON holds exactly."""
+        name = f"{_hashed(key)}.json"
+        found = self._read(name, _values_from)
+        if found is None:
+            found = compute()
+            content = {"key": key, "values": found}
+            self._write(name, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+        return found
+
+    def _read(self, name: str, parse: Callable[[bytes], Any]) -> Any:
+        for path in (self.folder / name, self.shipped / name):
+            try:
+                return parse(path.read_bytes())
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+                _log.warning("%s cannot be read (%s) and is measured anew", path, error)
+        return None
+
+    def _write(self, name: str, content: bytes) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            run_folder.write_atomically(self.folder / name, content)
+        except (OSError, UserError) as error:
+            _log.warning(
+                "what was measured of the real images is not kept: %s (FMCGAN_CACHE names another place)", error
+            )
+
+
+def _hashed(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def _arrays_to(arrays: Arrays) -> bytes:
+    content = io.BytesIO()
+    plain: dict[str, Any] = {name: array.numpy() for name, array in arrays.items()}
+    np.savez(content, **plain)
+    return content.getvalue()
+
+
+def _arrays_from(content: bytes) -> Arrays:
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        return {name: torch.from_numpy(file[name]) for name in file.files}
+
+
+def _values_from(content: bytes) -> dict[str, Any]:
+    return dict(json.loads(content)["values"])

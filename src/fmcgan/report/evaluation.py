@@ -1,0 +1,63 @@
+"""The figures of one evaluation: what was read as what, scores by class, and the samples nearest to training images."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from fmcgan.figure.agreement import draw_agreement
+from fmcgan.figure.bars import ClassBars, draw_class_bars
+from fmcgan.figure.pairs import Pair, draw_pairs
+
+AGREEMENT_FIGURE = "evaluation_agreement.png"
+BY_CLASS_FIGURE = "evaluation_by_class.png"
+CLOSEST_PAIRS_FIGURE = "evaluation_closest_pairs.png"
+
+
+def draw_evaluation(
+    results: Mapping[str, Mapping[str, Any]],
+    findings: Mapping[str, Any],
+    sample_images: NDArray[Any],
+    training_images: NDArray[Any],
+    folder: Path,
+) -> list[str]:
+    """Draws what was found; a figure that nothing was found for is left out.
+
+    Args:
+        results: by the measurement's name; ``by_class`` and ``floor_by_class`` hold ten values or None.
+        findings: ``agreement_matrix`` and ``closest_pairs``, where the scores give them.
+        sample_images: uint8 [N, 28, 28], the images that ``closest_pairs`` names by number.
+        training_images: uint8 [M, 28, 28], likewise.
+        folder: where the figures go.
+
+    Returns:
+        The names of the figures.
+    """
+    drawn = []
+    if "agreement_matrix" in findings:
+        draw_agreement(findings["agreement_matrix"], folder / AGREEMENT_FIGURE)
+        drawn.append(AGREEMENT_FIGURE)
+    panels = [_panel(name, result) for name, result in results.items() if result["by_class"] is not None]
+    if panels:
+        draw_class_bars(panels, folder / BY_CLASS_FIGURE)
+        drawn.append(BY_CLASS_FIGURE)
+    if any(findings.get("closest_pairs", {}).values()):
+        groups = {
+            name: [_pair(pair, sample_images, training_images) for pair in pairs]
+            for name, pairs in findings["closest_pairs"].items()
+        }
+        draw_pairs(groups, folder / CLOSEST_PAIRS_FIGURE)
+        drawn.append(CLOSEST_PAIRS_FIGURE)
+    return drawn
+
+
+def _panel(name: str, result: Mapping[str, Any]) -> ClassBars:
+    floor = result["floor_by_class"]
+    better = "near real data" if result["better"] == "real" else result["better"]
+    references = {"real data": floor} if floor is not None else {}
+    return ClassBars(f"{name} ({better} is better)", result["by_class"], references)
+
+
+def _pair(pair: Mapping[str, Any], samples: NDArray[Any], training: NDArray[Any]) -> Pair:
+    return Pair(samples[pair["sample"]], training[pair["training"]], pair["distance"], pair["label"])

@@ -1,0 +1,100 @@
+import json
+
+import pytest
+import torch
+
+from fmcgan.errors import InvalidValueError
+from fmcgan.metric.evaluation import Evaluator, badness
+from fmcgan.metric.image_set import ImageSet, count_name
+from fmcgan.metric.score import Measurement, RealImages, Score
+from fmcgan.metric.store import Store
+from fmcgan.metric.table import as_markdown, by_class_as_markdown, in_words
+
+
+class Darkness(Score):
+    """255 less the mean grey level."""
+
+    protocol = "darkness"
+
+    def __init__(self, n: int | None = None) -> None:
+        self.n = n
+
+    def measure(self, samples, real):
+        value = 255 - samples.images.double().mean().item()
+        tens = [value] * 9 + [None]
+        return {f"darkness_{count_name(len(samples))}": Measurement(value, "lower", (value - 1, value + 1), tens)}
+
+    def findings(self, samples, real):
+        return {"seen": len(samples)}
+
+
+def grey(level: int, n: int) -> ImageSet:
+    return ImageSet(torch.full((n, 1, 28, 28), level, dtype=torch.uint8), torch.arange(n) % 10)
+
+
+@pytest.fixture
+def evaluator(tmp_path):
+    real = RealImages(grey(100, 60), grey(90, 40))
+    return Evaluator({"a": Darkness(), "b": Darkness(n=50)}, real, 20, ("real", "noise"), Store(tmp_path))
+
+
+def test_each_score_takes_as_many_samples_as_it_asks_for(evaluator):
+    assert evaluator.samples_needed == 50
+    results = evaluator.measure(grey(200, 50))
+    assert list(results) == ["darkness_20", "darkness_50"]
+    assert [result["n"] for result in results.values()] == [20, 50]
+    assert evaluator.findings(grey(200, 50)) == {"seen": 50}
+
+
+def test_with_fewer_samples_it_takes_all_and_says_so(evaluator):
+    results = evaluator.measure(grey(200, 30))
+    assert list(results) == ["darkness_20", "darkness_30"]
+    assert results["darkness_30"]["floor"] == 155
+
+
+def test_a_result_says_all_and_is_plain_json(evaluator):
+    result = evaluator.measure(grey(200, 50))["darkness_20"]
+    assert json.loads(json.dumps(result)) == result
+    assert result == {
+        "value": 55.0,
+        "interval": [54.0, 56.0],
+        "floor": 155.0,
+        "rows": {"real": 155.0, "noise": pytest.approx(127.5, abs=1)},
+        "better": "lower",
+        "n": 20,
+        "by_class": [55.0] * 9 + [None],
+        "floor_by_class": [155.0] * 9 + [None],
+        "score": "a",
+    }
+    assert set(evaluator.seconds) == {"a", "b"}
+
+
+def test_the_floors_alone(evaluator):
+    assert evaluator.floors() == {"darkness_20": 155.0, "darkness_50": 155.0}
+
+
+def test_an_unknown_row_is_refused():
+    with pytest.raises(InvalidValueError, match=r"rows must be one of real, shuffled_labels, .*got 'reel'"):
+        Evaluator({}, RealImages(grey(1, 20), grey(1, 20)), 20, ("reel",))
+
+
+def test_badness_falls_as_samples_get_better():
+    lower, higher, real = ({"value": 3.0, "floor": 5.0, "better": better} for better in ("lower", "higher", "real"))
+    assert [badness(each) for each in (lower, higher, real)] == [3.0, -3.0, 2.0]
+    assert badness({"value": 7.0, "floor": 5.0, "better": "real"}) == 2.0
+    assert badness({"value": 7.0, "floor": None, "better": "real"}) == float("inf")
+
+
+def test_tables(evaluator):
+    results = evaluator.measure(grey(200, 50))
+    lines = as_markdown(results).splitlines()
+    assert [cell.strip() for cell in lines[0].split("|")[1:-1]] == [
+        *("score", "samples", "95 % interval", "real data", "uniform noise", "better")
+    ]
+    assert [cell.strip() for cell in lines[2].split("|")[1:4]] == ["darkness_20", "55", "54 to 56"]
+    assert len({len(line) for line in lines}) == 1  # aligned
+    by_class = by_class_as_markdown(results).splitlines()
+    assert [cell.strip() for cell in by_class[0].split("|")[2:5]] == ["t-shirt", "trouser", "pullover"]
+    assert by_class[2].split("|")[-2].strip() == "-"
+    assert "(real data)" in by_class[3]
+    assert in_words("darkness_20", results["darkness_20"]) == "darkness_20 55 (real data 155)"

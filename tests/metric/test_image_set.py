@@ -1,0 +1,114 @@
+import hashlib
+
+import pytest
+import torch
+
+from fmcgan.metric.image_set import ImageSet, by_class, class_balanced, count_name
+from fmcgan.metric.store import Store
+
+
+def drawn(n: int = 40, seed: int = 0, **options) -> ImageSet:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (n, 1, 28, 28), dtype=torch.uint8, generator=generator)
+    return ImageSet(images, torch.arange(n) % 10, **options)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (torch.zeros(2, 1, 28, 28), torch.zeros(2, dtype=torch.int64), "images must be uint8"),
+        (
+            torch.zeros(2, 28, 28, dtype=torch.uint8),
+            torch.zeros(2, dtype=torch.int64),
+            r"got torch.uint8 \[2, 28, 28\]",
+        ),
+        (torch.zeros(2, 1, 28, 28, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64), r"int64 \[2\]"),
+        (torch.zeros(2, 1, 28, 28, dtype=torch.uint8), torch.zeros(2), "got torch.float32"),
+    ],
+)
+def test_other_types_and_shapes_are_refused(images, labels, message):
+    with pytest.raises(ValueError, match=message):
+        ImageSet(images, labels)
+
+
+def test_each_thing_is_computed_once_for_each_protocol():
+    images, calls = drawn(), []
+
+    def compute():
+        calls.append(1)
+        return {"x": torch.zeros(1)}
+
+    images.derived("a", compute)
+    images.derived("a", compute)
+    assert len(calls) == 1
+    images.derived("b", compute)
+    assert len(calls) == 2
+    drawn(seed=1).derived("a", compute)
+    assert len(calls) == 3
+
+
+def test_on_disk_it_is_found_for_the_same_images_and_labels_only(tmp_path):
+    def store() -> Store:
+        return Store(tmp_path)
+
+    def never():
+        raise AssertionError("computed again")
+
+    drawn(store=store()).derived("a", lambda: {"x": torch.ones(1)})
+    assert drawn(store=store()).derived("a", never)["x"] == 1
+    with pytest.raises(AssertionError, match="again"):
+        drawn(seed=1, store=store()).derived("a", never)
+    other_labels = ImageSet(drawn().images, drawn().labels.flip(0), store=store())
+    with pytest.raises(AssertionError, match="again"):
+        other_labels.derived("a", never)
+
+
+def test_the_fingerprint_is_the_sha256_of_the_bytes():
+    images = drawn(3)
+    content = images.images.numpy().tobytes() + images.labels.numpy().tobytes()
+    assert images.fingerprint == hashlib.sha256(content).hexdigest()
+
+
+def test_the_content_order_does_not_depend_on_the_order_given():
+    images = drawn(50)
+    shuffled = torch.randperm(50, generator=torch.Generator().manual_seed(3))
+    other = ImageSet(images.images[shuffled], images.labels[shuffled])
+    assert torch.equal(images.images[images.content_order], other.images[other.content_order])
+    assert torch.equal(images.labels[images.content_order], other.labels[other.content_order])
+    assert not torch.equal(images.content_order, torch.arange(50))
+
+
+@pytest.mark.parametrize(("n", "name"), [(10000, "10k"), (2500, "2500"), (2000, "2k"), (50000, "50k"), (64, "64")])
+def test_the_count_as_names_carry_it(n, name):
+    assert count_name(n) == name
+
+
+def test_the_choice_is_balanced_and_takes_the_first_of_each_class():
+    labels = torch.tensor([3, 3, 3, 0, 0, 7, 3, 7])
+    assert class_balanced(labels, 3).tolist() == [0, 3, 5]
+    assert class_balanced(labels, 5).tolist() == [0, 1, 3, 4, 5]  # the remainder goes to the lowest labels
+
+
+def test_a_class_that_runs_out_is_made_up_for_by_the_others():
+    labels = torch.tensor([3, 3, 3, 0, 3])
+    assert class_balanced(labels, 3).tolist() == [0, 1, 3]
+    assert class_balanced(labels, 100).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_balanced_set_is_made_once_and_is_the_set_itself_where_it_has_no_more():
+    images = drawn(40, replicates=7)
+    assert images.balanced(40) is images.balanced(99) is images
+    assert images.balanced(20) is images.balanced(20)
+    assert images.balanced(20).labels.bincount().tolist() == [2] * 10
+    assert images.balanced(20).replicates == 7
+
+
+def test_real_choice_holds_as_many_of_every_class(real_train):
+    chosen = class_balanced(real_train.labels, 10_000)
+    assert real_train.labels[chosen].bincount().tolist() == [1000] * 10
+    assert chosen.unique().numel() == 10_000
+
+
+def test_means_by_class_and_none_for_a_class_without_images():
+    means = by_class(torch.tensor([1.0, 3.0, 5.0]), torch.tensor([2, 2, 9]))
+    assert means == (None, None, 2.0, None, None, None, None, None, None, 5.0)
