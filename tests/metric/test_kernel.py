@@ -89,6 +89,13 @@ def test_it_has_no_bias_for_any_number_of_samples(n):
     assert 0.3 < (values < 0).double().mean() < 0.9
 
 
+def test_sets_with_equally_many_of_each_class_are_lower_by_as_much_as_the_docstring_says():
+    """Two classes at ±2 in one feature: k is 5³ in a class and (-3)³ across, and 1/2 stands in place of 0.9."""
+    balanced = torch.tensor([[2.0], [-2.0]]).repeat(10, 1)
+    expected = -0.5 * (125 + 27) * (1 / 19 + 1 / 19)
+    assert kernel_distance(balanced, balanced) == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("shapes", [((1, 4), (5, 4)), ((5, 4), (1, 4)), ((5, 4), (5, 3)), ((5,), (5, 4))])
 def test_other_shapes_are_refused(shapes):
     with pytest.raises(ValueError, match="features must be"):

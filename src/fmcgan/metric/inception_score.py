@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.bootstrap import interval
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet, count_name

@@ -1,6 +1,5 @@
 """Are samples like real images, and all real images among what is sampled: four shares of nearest neighbours."""
 
-import math
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
@@ -119,9 +118,9 @@ class Manifold(Score):
         found = membership(*features, own, radii[:, near - 1], radii[:, far - 1])
         density = found.surrounding.double() / far
         return {
-            f"precision_k{near}": _of_samples(found.precise.double(), "higher", samples, highest=1.0),
+            f"precision_k{near}": _of_samples(found.precise.double(), "higher", samples),
             f"recall_k{near}": _of_reference(found.recalled.double(), reference),
-            f"density_k{far}": _of_samples(density, "real", samples, highest=math.inf),
+            f"density_k{far}": _of_samples(density, "real", samples),
             f"coverage_k{far}": _of_reference(found.covered.double(), reference),
         }
 
@@ -136,10 +135,8 @@ def _distances_to_others(network: FeatureNetwork, images: ImageSet, k: int) -> T
     return images.derived(protocol, compute)["distances"]
 
 
-def _of_samples(values: Tensor, better: Literal["higher", "real"], samples: ImageSet, highest: float) -> Measurement:
+def _of_samples(values: Tensor, better: Literal["higher", "real"], samples: ImageSet) -> Measurement:
     interval = mean_interval(values, samples.resamples)
-    if interval is not None:  # it is laid around the value, and so may reach beyond what a mean can be
-        interval = max(interval[0], 0.0), min(interval[1], highest)
     return Measurement(values.mean().item(), better, interval, by_class(values, samples.labels))
 
 

@@ -140,8 +140,6 @@ def _name(network: FeatureNetwork | None) -> str:
 
 def _share(near: Tensor, samples: ImageSet) -> Measurement:
     bounds = mean_interval(near, samples.resamples)
-    if bounds is not None:  # it is laid around the value, and so may reach beyond what a share can be
-        bounds = max(bounds[0], 0.0), min(bounds[1], 1.0)
     return Measurement(near.mean().item(), "lower", bounds, by_class(near, samples.labels))
 
 

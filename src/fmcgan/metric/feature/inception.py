@@ -4,6 +4,7 @@ import functools
 import hashlib
 import pickle
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ class InceptionFeatures(FeatureNetwork):
 
     name = "inception"
     num_features = 2048
-    abbreviations = {"frechet": "fid", "kernel": "kid"}
+    abbreviations: ClassVar = {"frechet": "fid", "kernel": "kid"}
 
     def __init__(self, weights: Path | str | None = None, batch_size: int = 50) -> None:
         """Loads the network, or takes it from memory if the same file was loaded before; never downloads it.

@@ -51,7 +51,7 @@ class RandomConvolutions(FeatureNetwork):
         self._mixtures = _weights(CHANNELS[0], CHANNELS[1], generator, mean_zero=False)
         content = hashlib.sha256(DESIGN.encode())
         for weights in (self._edges, self._mixtures):
-            content.update(weights.numpy())
+            content.update(weights.numpy().tobytes())
         self.version = content.hexdigest()[:16]
 
     def _read(self, images: Tensor) -> Arrays:
