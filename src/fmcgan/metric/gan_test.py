@@ -27,7 +27,7 @@ class GanTest(Score):
     column = class read.
     """
 
-    def __init__(self, weights: Path | str | None = None, batch_size: int = 500) -> None:
+    def __init__(self, weights: Path | str | None = None, batch_size: int = 100) -> None:
         """Loads the classifier.
 
         Args:

@@ -26,7 +26,7 @@ class InceptionScore(Score):
     a class.
     """
 
-    def __init__(self, weights: Path | str | None = None, batch_size: int = 500) -> None:
+    def __init__(self, weights: Path | str | None = None, batch_size: int = 100) -> None:
         """Loads the classifier.
 
         Args:

@@ -24,7 +24,7 @@ class ClassifierFeatures(FeatureNetwork):
     name = "classifier"
     num_features = Classifier.num_features
 
-    def __init__(self, weights: Path | str | None = None, batch_size: int = 500) -> None:
+    def __init__(self, weights: Path | str | None = None, batch_size: int = 100) -> None:
         """Loads the classifier, or takes it from memory if the same file was loaded before.
 
         Args:
