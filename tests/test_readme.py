@@ -1,5 +1,6 @@
 """The README promises only what is there."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -12,7 +13,8 @@ from fmcgan.config_dir import config_dir
 CHECKOUT = Path(__file__).resolve().parents[1]
 README = (CHECKOUT / "README.md").read_text()
 # A command ends with its line, a comment, or the backtick that closes it within a sentence (which may break the line).
-COMMANDS = re.findall(r"python -m fmcgan\.(\w+)((?:[ \n][^#`\n]+?)?)(?:\s*#.*|`|\n)", README)
+METRICS = (CHECKOUT / "docs" / "metrics.md").read_text()
+COMMANDS = re.findall(r"python -m fmcgan\.(\w+)((?:[ \n][^#`\n]+?)?)(?:\s*#.*|`|\n)", README + METRICS)
 
 
 def test_the_readme_shows_every_command():
@@ -40,6 +42,35 @@ def test_every_target_of_make_exists():
 def test_every_picture_and_page_it_links_to_exists():
     for path in re.findall(r"\]\(([^)#]+)\)", README):
         assert path.startswith("https://") or (CHECKOUT / path).is_file(), path
+
+
+@pytest.mark.parametrize("group", ["metric", "metric/feature"])
+def test_every_score_and_feature_network_is_in_the_table_and_explained(group):
+    (row,) = re.findall(rf"^\| `{group}=\[...\]` \| (.*) \|$", README, re.MULTILINE)
+    existing = {path.stem for path in (config_dir() / group).glob("*.yaml")}
+    assert existing == set(re.findall(r"`([a-z_0-9]+)`", row))
+    assert {name for name in existing if f"`{name}`" in METRICS or f"metric={name}`" in METRICS} == existing
+
+
+def test_the_values_in_the_documents_are_those_that_are_shipped():
+    shipped = {}
+    for path in (CHECKOUT / "src" / "fmcgan" / "metric" / "measured").glob("*.json"):
+        content = json.loads(path.read_text())
+        row = content["key"].split()[0]
+        if "reference test" in content["key"]:
+            shipped |= {(row, name): each["value"] for name, each in content["values"].items()}
+    columns = ("real", "shuffled_labels", "noise", "class_means", "copies")
+    lines = re.findall(r"^\| `(\w+)` \| [a-z ]+ \| (.*) \|$", METRICS, re.MULTILINE)
+    assert len(lines) == 26
+    for name, cells in lines:
+        for column, cell in zip(columns, cells.split("|"), strict=True):
+            said = cell.strip(" *")
+            assert float(said) == pytest.approx(shipped[column, name], rel=0.02, abs=5e-4), (name, column)
+    for network, said in re.findall(
+        r"^\| (logistic regression|MLP|CNN)[^|]*\|[^|]*\|[^|]*\| ([\d.]+) \|", METRICS, re.M
+    ):
+        name = f"gan_train_{network.lower().replace(' ', '_')}_60k"
+        assert float(said) == pytest.approx(100 * shipped["real", name], abs=0.051), name
 
 
 def test_every_choice_in_the_tables_exists():

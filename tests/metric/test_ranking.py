@@ -11,6 +11,7 @@ from fmcgan.metric.image_set import ImageSet, class_balanced
 from fmcgan.metric.rows import TITLES
 from fmcgan.metric.score import RealImages
 
+pytestmark = pytest.mark.slow
 N = 1000
 EVERY_SCORE = sorted(path.stem for path in (config_dir() / "metric").glob("*.yaml"))
 OF_MINUTES = ["gan_train_cnn", "gan_train_logistic_regression", "gan_train_mlp"]

@@ -33,9 +33,7 @@ def resample_counts(labels: Tensor, replicates: int, seed: int = 0) -> Tensor:
     return counts
 
 
-def interval(
-    value: float, replicates: Tensor, lowest: float = -math.inf, highest: float = math.inf
-) -> Interval | None:
+def interval(value: float, replicates: Tensor, lowest: float = -math.inf, highest: float = math.inf) -> Interval | None:
     """The interval of a score from its values on the resamples.
 
     A resample holds repeats, so its score is biased (a Fréchet distance is larger); the spread of the replicates is
