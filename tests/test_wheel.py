@@ -19,6 +19,7 @@ def test_a_wheel_trains_from_another_folder(tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     assert "fmcgan/configs/loss/wgan_gp.yaml" in names
     assert "fmcgan/metric/weights/classifier.pt" in names
+    assert any(name.startswith("fmcgan/metric/measured/") for name in names)
     assert not [name for name in names if name.startswith(("outputs", "tests", "data/"))]
     site = tmp_path / "site"
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site)]

@@ -5,7 +5,14 @@ import torch
 from torch import Tensor, nn
 
 from fmcgan.data.images import to_float
-from fmcgan.metric.downstream import NETWORKS, downstream_accuracy, logistic_regression, read_classes, train_downstream
+from fmcgan.metric.downstream import (
+    NETWORKS,
+    design,
+    downstream_accuracy,
+    logistic_regression,
+    read_classes,
+    train_downstream,
+)
 
 
 class BrightestOfTen(nn.Module):
@@ -35,7 +42,7 @@ def same(a: nn.Module, b: nn.Module) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters"), [("logistic_regression", 7850), ("mlp", 79510), ("cnn", 896906), ("quick_cnn", 20490)]
+    ("name", "parameters"), [("logistic_regression", 7850), ("mlp", 79510), ("cnn", 241546), ("quick_cnn", 20490)]
 )
 def test_the_networks_have_the_size_that_is_said_and_give_ten_logits(name, parameters):
     network = NETWORKS[name]()
@@ -123,3 +130,12 @@ def test_the_seed_alone_decides_and_the_global_random_state_stays(name):
 def test_a_handful_of_pairs_is_enough(n):
     network = train_downstream(logistic_regression, *pairs(n), epochs=2)
     assert all(weight.isfinite().all() for weight in network.parameters())
+
+
+def test_the_design_tells_networks_apart_and_draws_nothing(monkeypatch):
+    before = torch.get_rng_state()
+    designs = {name: design(name) for name in NETWORKS}
+    assert torch.equal(torch.get_rng_state(), before)
+    assert len(set(designs.values())) == len(NETWORKS)
+    monkeypatch.setitem(NETWORKS, "mlp", NETWORKS["cnn"])
+    assert design("mlp") == designs["cnn"]

@@ -1,6 +1,7 @@
 """The classifiers of the train-on-synthetic, test-on-real protocol, and how they are trained."""
 
 import copy
+import hashlib
 from collections.abc import Callable
 
 import torch
@@ -28,16 +29,15 @@ def mlp() -> nn.Module:
 
 
 def cnn() -> nn.Module:
-    """Three 3×3 convolutions of 32, 64 and 128 channels and dense 128: 896,906 parameters.
+    """Three 3×3 convolutions of 32, 64 and 128 channels without padding, dropout 0.5, dense 128: 241,546 parameters.
 
-    Dropout of 0.5 follows the first two convolutions and the dense layer.
+    The literature's words leave the padding open. Without any, real data gives its value; zero padding gives 1.3 % more.
     """
     return nn.Sequential(
-        *(nn.Conv2d(1, 32, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(), nn.Dropout(0.5)),  # [N, 32, 14, 14]
-        *(nn.Conv2d(32, 64, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(), nn.Dropout(0.5)),  # [N, 64, 7, 7]
-        *(nn.Conv2d(64, 128, 3, padding=1), nn.ReLU()),  # [N, 128, 7, 7]
-        *(nn.Flatten(), nn.Linear(128 * 7 * 7, 128), nn.ReLU(), nn.Dropout(0.5)),  # [N, 128]
-        nn.Linear(128, NUM_CLASSES),
+        *(nn.Conv2d(1, 32, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Dropout(0.5)),  # [N, 32, 13, 13]
+        *(nn.Conv2d(32, 64, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Dropout(0.5)),  # [N, 64, 5, 5]
+        *(nn.Conv2d(64, 128, 3), nn.ReLU()),  # [N, 128, 3, 3]
+        *(nn.Flatten(), nn.Linear(128 * 3 * 3, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, NUM_CLASSES)),
     )
 
 
@@ -57,6 +57,12 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "quick_cnn": quick_cnn,
 }
 """By the name that a configuration and a score carry; each maps float [N, 1, 28, 28] in [-1, 1] to logits [N, 10]."""
+
+
+def design(name: str) -> str:
+    """Eight hexadecimal digits that change when the layers of a network of `NETWORKS` do."""
+    with torch.device("meta"):  # draws nothing
+        return hashlib.sha256(repr(NETWORKS[name]()).encode()).hexdigest()[:8]
 
 
 def train_downstream(

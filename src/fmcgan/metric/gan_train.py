@@ -9,7 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fmcgan.checks import number, one_of, whole_number
-from fmcgan.metric.downstream import NETWORKS, Progress, read_classes, train_downstream
+from fmcgan.metric.downstream import NETWORKS, Progress, design, read_classes, train_downstream
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
 from fmcgan.metric.score import Measurement, RealImages, Score
 
@@ -75,7 +75,8 @@ class GanTrain(Score):
     def protocol(self) -> str:
         """How the classifier is trained; how many samples there are is for them to say."""
         steps = f"{self.epochs} epochs of Adam at {self.learning_rate!r} in batches of {self.batch_size}"
-        return f"GAN-train of {self.network}: {steps}, seed {self.seed}, the epoch by a held-out tenth, content order"
+        network = f"{self.network} {design(self.network)}"
+        return f"GAN-train of {network}: {steps}, seed {self.seed}, the epoch by a held-out tenth, content order"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, Measurement]:
         """Trains on the samples and tests on the real test images; the order of the samples is of no influence."""
