@@ -57,13 +57,12 @@ classifier: $(STAMP) ## retrain the classifier that the scores use (about 15 min
 MEASURE := FMCGAN_CACHE=build/measured $(BIN)/python -m fmcgan.evaluate output=build/evaluation replicates=0
 measured: $(STAMP) ## measure again what real and bad images get, the values that travel with the package (about two hours)
 	rm -rf build/measured && mkdir -p build/measured
-	mv src/fmcgan/metric/measured build/measured_before
 	$(MEASURE) samples=test
 	$(MEASURE) samples=test reference=train
 	$(MEASURE) samples=test metric=[frechet,gan_test] metric/feature=[classifier]
 	$(MEASURE) samples=train metric=[gan_train_quick]
 	$(MEASURE) samples=train n=60000 metric=[gan_train_logistic_regression,gan_train_mlp,gan_train_cnn]
-	mkdir src/fmcgan/metric/measured && cp build/measured/*.json src/fmcgan/metric/measured
+	rm -f src/fmcgan/metric/measured/*.json && cp build/measured/*.json src/fmcgan/metric/measured
 
 wheel: $(STAMP) ## build dist/fmcgan-*.whl
 	$(BIN)/python -m build --wheel

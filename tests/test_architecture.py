@@ -21,8 +21,9 @@ MAY_IMPORT = {
     "report": {"figure"},
     "callback": {"metric", "training", "figure"},
     "generator": {"training"},
+    "evaluated": {"generator", "metric", "training"},
     "command": {"config_dir", "explanation"},
-    "explanation": set(),
+    "explanation": {"config_dir"},
     "config_dir": set(),
 }
 EXCEPTIONS = {("metric.train_classifier", "data")}  # a command of its own that reads the training images

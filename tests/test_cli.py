@@ -206,6 +206,10 @@ def test_errors_before_anything_heavy_is_imported(command, arguments, told):
         ("evaluate", ["run=x", "reference=validation"], "reference must be one of train, test, got 'validation'"),
         ("evaluate", ["run=x", "n=5"], "n must be a whole number of at least 20, got 5"),
         ("evaluate", ["run=x", "metric=[]"], "metric=[] measures nothing"),
+        ("evaluate", ["run=0"], "run=0: no such file or folder"),
+        ("evaluate", ["run=x", "rows=real"], "rows must be a list such as rows=[real,noise]"),
+        ("evaluate", ["samples=a.npz", "device=nonsense"], "device=nonsense is not there"),
+        ("evaluate", ["run=x", "metric=[frechett]"], "there is no metric=frechett. Did you mean frechet? Available: "),
         ("compare", ["runs=nowhere"], "nowhere"),
     ],
 )

@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from fmcgan import run_folder
 from fmcgan.checks import one_of, whole_number
@@ -22,37 +21,47 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-USUAL_N = 10_000
 SPLITS = ("train", "test")
+"""Also what ``samples=`` may be: the real images themselves."""
 
 
 def evaluate(config: DictConfig) -> None:
     """Measures, prints the table and writes ``evaluation.json``, ``evaluation.md`` and the figures."""
     from hydra.utils import instantiate
 
+    from fmcgan import evaluated
     from fmcgan.metric.evaluation import Evaluator
     from fmcgan.metric.store import Store
     from fmcgan.metric.table import as_markdown
 
     _check(config)
     scores, store = instantiate(config.metric), Store(config.cache)
-    generator = _generator(config) if config.run else None
-    read = _read_samples(config) if config.samples and config.samples not in SPLITS else None
-    real = _real_images(config, generator, store)
-    given = read or ({"train": real.train, "test": real.test}[config.samples] if config.samples else None)
-    n = _n(config, given)
+    generator = None if config.run is None else evaluated.generator_of(config)
+    given = None if config.samples in (None, *SPLITS) else evaluated.given_samples(config)
+    folder = _folder(config)
+    real = evaluated.real_images(config, generator, store)
+    if config.samples in SPLITS:
+        given = real.train if config.samples == "train" else real.test
+    n = evaluated.samples_a_score(config, given)
     start = time.perf_counter()
     evaluator = Evaluator(scores, real, n, config.rows, store, show_progress=True)
-    samples = _drawn_samples(config, generator, evaluator) if given is None else given
+    if given is not None:
+        evaluated.warn_of_real_samples(given, real)
+    samples = given or evaluated.drawn_samples(config, generator, evaluator.samples_needed)
     results = evaluator.measure(samples)
     findings = _findings(evaluator, samples, n)
     print(as_markdown(results), end="")  # noqa: T201
-    record = _record(config, samples, evaluator)
+    record = _record(config, samples, evaluator, generator)
     record |= {"scores": results, "findings": findings, "seconds": round(time.perf_counter() - start, 2)}
-    _write(_folder(config), record, samples, real)
+    _write(folder, record, samples, real)
 
 
 def _check(config: DictConfig) -> None:
+    for key in ("run", "samples"):
+        if config[key] is not None:
+            if isinstance(config[key], ListConfig):
+                raise UserError(f"{key} must be one path, got {list(config[key])}")
+            config[key] = str(config[key])  # a folder may be named by a number
     if (config.run is None) == (config.samples is None):
         raise UserError(
             "give either run=RUN_FOLDER_OR_CHECKPOINT or samples=: FILE.npz, a folder of PNGs, or train or test, which "
@@ -64,67 +73,11 @@ def _check(config: DictConfig) -> None:
         whole_number(minimum=20, n=config.n)
     if not config.metric:
         raise UserError("metric=[] measures nothing; leave it out for the usual scores, or name some (see --help)")
+    if not isinstance(config.rows, ListConfig):
+        raise UserError(f"rows must be a list such as rows=[real,noise], or rows=[] for none, got {config.rows!r}")
+    from fmcgan.generator import check_device
 
-
-def _generator(config: DictConfig) -> "LabelledGenerator":
-    from fmcgan.generator import load_generator
-
-    return load_generator(config.run, config.weights, config.device)
-
-
-def _read_samples(config: DictConfig) -> "ImageSet":
-    from fmcgan.metric.image_set import ImageSet
-    from fmcgan.metric.samples_file import read_samples
-
-    return ImageSet(*read_samples(Path(config.samples)), device=config.device, replicates=config.replicates)
-
-
-def _n(config: DictConfig, given: "ImageSet | None") -> int:
-    """How many samples a score takes."""
-    from fmcgan.data.classes import NUM_CLASSES
-
-    if given is None:
-        if config.n is not None and config.n % NUM_CLASSES:
-            raise UserError(f"n must be a multiple of {NUM_CLASSES}, the number of classes, got {config.n}")
-        return config.n or USUAL_N
-    if config.n is not None and config.n > len(given):
-        raise UserError(f"n={config.n} samples are asked for, but samples={config.samples} holds {len(given)}")
-    n = config.n or min(USUAL_N, len(given))
-    if n < len(given):
-        log.info("scoring %d of the %d samples: the first of each class (n= chooses how many)", n, len(given))
-    return n
-
-
-def _drawn_samples(config: DictConfig, generator: "LabelledGenerator | None", evaluator: "Evaluator") -> "ImageSet":
-    from fmcgan.data.classes import NUM_CLASSES
-    from fmcgan.metric.image_set import ImageSet
-    from fmcgan.training.sampling import sample_classes
-
-    assert generator is not None
-    n_per_class = -(-evaluator.samples_needed // NUM_CLASSES)
-    drawn = sample_classes(generator.network, range(NUM_CLASSES), n_per_class, config.seed)
-    return ImageSet(*drawn, device=config.device, replicates=config.replicates)
-
-
-def _real_images(config: DictConfig, generator: "LabelledGenerator | None", store: Any) -> "RealImages":
-    """The run's own data set, with this command's paths where it is the same one, or the one that is asked for."""
-    from hydra.utils import instantiate
-
-    from fmcgan.generator import trusted
-    from fmcgan.metric.image_set import ImageSet
-    from fmcgan.metric.score import RealImages
-
-    chosen = any(override.startswith("data=") for override in HydraConfig.get().overrides.task)
-    data_config: Any = config.data
-    if generator and not chosen and generator.config["data"]["_target_"] != config.data._target_:
-        data_config = trusted(generator.config["data"], "fmcgan.data.")
-    data = instantiate(data_config)
-    data.prepare_data()
-    data.setup("fit")
-    options = {"device": config.device, "store": store, "replicates": config.replicates}
-    train = ImageSet(data.images.train_images, data.images.train_labels, **options)
-    test = ImageSet(data.images.test_images, data.images.test_labels, **options)
-    return RealImages(train, test, config.reference)
+    check_device(config.device)
 
 
 def _findings(evaluator: "Evaluator", samples: "ImageSet", n: int) -> dict[str, Any]:
@@ -139,16 +92,22 @@ def _findings(evaluator: "Evaluator", samples: "ImageSet", n: int) -> dict[str, 
     return findings
 
 
-def _record(config: DictConfig, samples: "ImageSet", evaluator: "Evaluator") -> dict[str, Any]:
+def _record(
+    config: DictConfig, samples: "ImageSet", evaluator: "Evaluator", generator: "LabelledGenerator | None"
+) -> dict[str, Any]:
     """What the scores were measured on and how."""
-    import torch
+    from importlib.metadata import version
 
     from fmcgan.callback.run_record import command_line
+    from fmcgan.generator import find_checkpoint
 
-    drawn = {"run": str(config.run), "seed": config.seed, "weights": config.weights} if config.run else {}
+    drawn: dict[str, Any] = {}
+    if generator is not None:
+        drawn = {"checkpoint": str(find_checkpoint(Path(config.run))), "images_seen": generator.images_seen}
+        drawn |= {"seed": config.seed, "weights": config.weights}
     return {
         "command": command_line(),
-        "source": str(config.run or config.samples),
+        "source": config.run or config.samples,
         **drawn,
         "n": evaluator.n,
         "reference": config.reference,
@@ -156,14 +115,21 @@ def _record(config: DictConfig, samples: "ImageSet", evaluator: "Evaluator") -> 
         "samples_sha256": samples.fingerprint,
         "train_sha256": evaluator.real.train.fingerprint,
         "test_sha256": evaluator.real.test.fingerprint,
-        "torch": torch.__version__,
+        "versions": {name: version(name) for name in ("fmcgan", "torch")},
+        "device": str(config.device),
         "protocol": {name: score.protocol for name, score in evaluator.scores.items()},
         "seconds_by_score": evaluator.seconds,
     }
 
 
 def _folder(config: DictConfig) -> Path:
-    """The run folder; beside samples, a folder named after them."""
+    """The run folder; beside samples, a folder named after them. It is made now: hours later would be too late."""
+    folder = _named_folder(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _named_folder(config: DictConfig) -> Path:
     if config.output:
         return Path(config.output)
     if config.samples:
@@ -179,11 +145,11 @@ def _write(folder: Path, record: dict[str, Any], samples: "ImageSet", real: "Rea
     from fmcgan.metric.table import as_markdown, by_class_as_markdown
     from fmcgan.report.evaluation import draw_evaluation
 
-    folder.mkdir(parents=True, exist_ok=True)
     run_folder.write_json(folder / "evaluation.json", record)
     pictures = samples.images.squeeze(1).numpy(), real.train.images.squeeze(1).numpy()
     figures = draw_evaluation(record["scores"], record["findings"], *pictures, folder)
-    about = f"Source: {record['source']}, {record['n']} samples, reference: {record['reference']} split.\n"
+    about = f"Source: {record.get('checkpoint', record['source'])}; reference: {record['reference']} split; "
+    about += f"names say how many samples; SHA-256 of the samples {record['samples_sha256'][:16]}.\n"
     about += f"Command: `{record['command']}`\n"
     tables = (as_markdown(record["scores"]), by_class_as_markdown(record["scores"]))
     shown = [f"![{figure}]({figure})\n" for figure in figures]

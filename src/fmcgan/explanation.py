@@ -9,6 +9,7 @@ from hydra.errors import HydraException, InstantiationException, MissingConfigEx
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from fmcgan.config_dir import config_dir
 from fmcgan.errors import UserError
 
 
@@ -23,10 +24,10 @@ def told(error: Exception) -> str:
 def _explanation(error: BaseException) -> str | None:
     if isinstance(error, UserError) or type(error).__name__ in ("MisconfigurationException", "OutOfMemoryError"):
         return str(error)
+    if isinstance(error, HydraException | OmegaConfBaseException):  # one of them is an OSError too
+        return _explain_configuration(error)
     if isinstance(error, OSError):
         return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-    if isinstance(error, HydraException | OmegaConfBaseException):
-        return _explain_configuration(error)
     return None
 
 
@@ -34,15 +35,25 @@ def _explain_configuration(error: Exception) -> str | None:
     if isinstance(error, InstantiationException):
         return _explain_instantiation(error)
     if isinstance(error, MissingConfigException):
-        first, _, options = str(error).partition("Available options in")
-        names = ", ".join(re.findall(r"^\t(\S+)$", options, re.MULTILINE))
-        return f"{first.strip()}." + (f" Available: {names}" if names else "")
+        return _explain_choice(str(error))
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key}= is missing; --help shows how to use this command"
     for cause in (error, error.__cause__):
         if isinstance(cause, ConfigKeyError | ConfigAttributeError):
             return _explain_key(cause)
     return str(error).replace("\n", " ")
+
+
+def _explain_choice(message: str) -> str:
+    """Which option of which group does not exist, and which do."""
+    wanted = re.search(r"Could not (?:find|load) '([\w/]+)/([^/']+)'", message)
+    if wanted is None:
+        return message.partition("\n")[0]
+    group, option = wanted.groups()
+    known = sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
+    close = difflib.get_close_matches(option, known, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    return f"there is no {group}={option}.{hint} Available: {', '.join(known)}"
 
 
 def _explain_instantiation(error: InstantiationException) -> str | None:

@@ -77,7 +77,7 @@ def load_generator(path: str | Path, weights: str = "ema", device: str | torch.d
         UserError: there is no checkpoint, it cannot be read, or there is no such device.
     """
     one_of(("ema", "raw"), weights=weights)
-    _check_device(device)
+    check_device(device)
     checkpoint = read_checkpoint(find_checkpoint(Path(path)))
     prefix = "ema.generator." if weights == "ema" else "generator."
     state = checkpoint["state_dict"]
@@ -142,7 +142,12 @@ def trusted(config: Any, prefix: str) -> Any:
     return config
 
 
-def _check_device(device: str | torch.device) -> None:
+def check_device(device: str | torch.device) -> None:
+    """Looks whether a device is there.
+
+    Raises:
+        UserError: it is not, or there is no such kind.
+    """
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:

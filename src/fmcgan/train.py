@@ -166,6 +166,10 @@ def _say_where(folder: Path, result: dict[str, Any]) -> None:
     minutes = result["training_seconds"] / 60
     log.info("\ndone: %s images in %.1f minutes of training", f"{result['images_seen']:,}", minutes)
     log.info("scores (%s):\n%s", os.path.relpath(folder / run_folder.RESULT), "\n".join(scores))
+    best = result["best"]
+    if best is not None and best["images_seen"] != result["images_seen"]:
+        better = ", ".join(in_words(name, score) for name, score in best["scores"].items())
+        log.info("best checkpoint, after %s images: %s", f"{best['images_seen']:,}", better)
     samples = sorted((folder / run_folder.SAMPLES).glob("*.png"))
     log.info("samples: %s", os.path.relpath(samples[-1]) if samples else "none drawn")
     log.info("curves: tensorboard --logdir %s", os.path.relpath(folder))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fmcgan.metric.bootstrap import interval, mean_interval, resample_counts
+from fmcgan.metric.bootstrap import interval, mean_interval, resample_counts, share_interval
 
 LABELS = torch.tensor([0, 0, 0, 5, 5, 9])
 
@@ -32,12 +32,21 @@ def test_the_interval_lies_around_the_score_with_the_spread_of_the_replicates():
 def test_too_few_replicates_give_no_interval(replicates):
     assert interval(1.0, torch.ones(replicates)) is None
     assert mean_interval(torch.ones(6), resample_counts(LABELS, replicates)) is None
+    assert share_interval(torch.ones(6), resample_counts(LABELS, replicates)) is None
 
 
 def test_the_interval_of_a_mean_stays_within_the_values():
     share = (torch.arange(100) < 99).float()
     low, high = mean_interval(share, resample_counts(torch.zeros(100, dtype=torch.int64), 200))
     assert 0.9 < low < 0.99 < high == 1.0
+
+
+def test_the_interval_of_a_share_is_wilsons():
+    counts = resample_counts(LABELS, 2)
+    assert share_interval((torch.arange(100) < 30).float(), counts) == pytest.approx((0.21895, 0.39585), abs=1e-5)
+    low, high = share_interval(torch.zeros(1000), counts)  # not hit once in a thousand: up to z² / (n + z²)
+    assert (low, high) == (0.0, pytest.approx(3.8415 / 1003.8415, rel=1e-4))
+    assert share_interval(torch.ones(1000), counts)[1] == 1.0
 
 
 def test_the_interval_of_a_mean_is_that_of_the_normal_approximation():

@@ -5,6 +5,7 @@ import torch
 
 from fmcgan.errors import InvalidValueError
 from fmcgan.metric.evaluation import Evaluator, badness
+from fmcgan.metric.frechet_scores import FrechetDistance
 from fmcgan.metric.image_set import ImageSet, count_name
 from fmcgan.metric.score import Measurement, RealImages, Score
 from fmcgan.metric.store import Store
@@ -65,8 +66,34 @@ def test_a_result_says_all_and_is_plain_json(evaluator):
         "by_class": [55.0] * 9 + [None],
         "floor_by_class": [155.0] * 9 + [None],
         "score": "a",
+        "protocol": "darkness",
     }
     assert set(evaluator.seconds) == {"a", "b"}
+
+
+def test_two_scores_of_one_name_are_refused(tmp_path):
+    real = RealImages(grey(100, 60), grey(90, 40))
+    both = Evaluator({"a": Darkness(), "b": Darkness()}, real, 20, (), Store(tmp_path))
+    with pytest.raises(InvalidValueError, match="darkness_20 would be measured twice"):
+        both.measure(grey(1, 20))
+
+
+def test_two_networks_of_one_name_are_refused(quadrants):
+    twice = FrechetDistance({"one": quadrants, "two": quadrants})
+    with pytest.raises(InvalidValueError, match="frechet would measure quadrants, quadrants under one name"):
+        Evaluator({"frechet": twice}, RealImages(grey(100, 60), grey(90, 40)), 20)
+
+
+def test_a_score_that_cannot_be_measured_does_not_keep_the_others_from_it(tmp_path, caplog):
+    class Picky(Darkness):
+        def measure(self, samples, real):
+            raise InvalidValueError("too few")
+
+    evaluator = Evaluator(
+        {"p": Picky(), "a": Darkness()}, RealImages(grey(9, 60), grey(9, 40)), 20, store=Store(tmp_path)
+    )
+    assert list(evaluator.measure(grey(200, 20))) == ["darkness_20"]
+    assert "p is not measured: too few" in caplog.text
 
 
 def test_the_floors_alone(evaluator):

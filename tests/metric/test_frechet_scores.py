@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fmcgan.errors import InvalidValueError
 from fmcgan.metric.bootstrap import interval
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.frechet import frechet_distance, gaussian_statistics
@@ -182,19 +183,20 @@ def test_only_the_distance_by_class_sees_exchanged_labels(frechet, by_class):
     assert the(by_class.measure(exchanged, real)).value == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_class_with_fewer_than_two_images_on_either_side_is_left_out(by_class):
+def test_a_class_that_the_reference_lacks_is_left_out(by_class):
+    reference, samples = moved(torch.arange(10.0))
+    only = reference.subset(torch.arange(90))  # none of class 9
+    measured = the(by_class.measure(samples, real_images(only)))
+    assert [c for c in range(10) if measured.by_class[c] is None] == [9]
+    assert measured.by_class[:9] == pytest.approx([4.0 * c**2 for c in range(9)], rel=1e-9, abs=1e-5)
+    assert measured.value == pytest.approx(sum(4 * c**2 for c in range(9)) / 9, rel=1e-9)
+
+
+def test_a_class_that_the_samples_lack_is_not_passed_over(by_class):
     reference, samples = moved(torch.arange(10.0))
     fewer = samples.subset(torch.cat([torch.arange(11), torch.arange(20, 100)]))  # one image of class 1
-    only = reference.subset(torch.arange(90))  # none of class 9
-    measured = the(by_class.measure(fewer, real_images(only)))
-    kept = [c for c in range(10) if c not in (1, 9)]
-    assert [c for c in range(10) if measured.by_class[c] is None] == [1, 9]
-    assert [measured.by_class[c] for c in kept] == pytest.approx([4.0 * c**2 for c in kept], rel=1e-9, abs=1e-5)
-    assert measured.value == pytest.approx(sum(4 * c**2 for c in kept) / 8, rel=1e-9)
-
-
-def test_one_image_a_class_is_not_measured(by_class, real):
-    assert by_class.measure(drawn(normal(1, 10), replicates=5), real) == {}
+    with pytest.raises(InvalidValueError, match="two samples of each class, got fewer of trouser"):
+        by_class.measure(fewer, real_images(reference))
 
 
 def test_the_interval_by_class_is_of_the_mean_of_the_classes_resampled(by_class, quadrants):

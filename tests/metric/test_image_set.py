@@ -78,6 +78,14 @@ def test_the_content_order_does_not_depend_on_the_order_given():
     assert not torch.equal(images.content_order, torch.arange(50))
 
 
+def test_resamples_draw_an_image_as_often_in_whatever_order_it_is_given():
+    images = drawn(50, replicates=9)
+    shuffled = torch.randperm(50, generator=torch.Generator().manual_seed(3))
+    other = ImageSet(images.images[shuffled], images.labels[shuffled], replicates=9)
+    assert torch.equal(images.resamples[:, shuffled], other.resamples)
+    assert images.resamples.sum(dim=1).tolist() == [50] * 9
+
+
 @pytest.mark.parametrize(("n", "name"), [(10000, "10k"), (2500, "2500"), (2000, "2k"), (50000, "50k"), (64, "64")])
 def test_the_count_as_names_carry_it(n, name):
     assert count_name(n) == name

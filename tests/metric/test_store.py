@@ -49,6 +49,19 @@ def test_a_damaged_file_is_measured_anew_with_a_warning(store, caplog):
     assert torch.equal(Store(store.folder).arrays("key", never)["b"], ARRAYS["b"])
 
 
+def test_values_of_another_key_are_not_taken_for_these(store):
+    store.values("key", lambda: {"x": 1})
+    (file,) = store.folder.iterdir()
+    file.write_text(json.dumps({"key": "another", "values": {"x": 2}}))
+    assert store.values("key", lambda: {"x": 1}) == {"x": 1}
+
+
+def test_a_new_revision_of_the_code_measures_anew(store, monkeypatch):
+    store.values("key", lambda: {"x": 1})
+    monkeypatch.setattr("fmcgan.metric.store.REVISION", 2)
+    assert store.values("key", lambda: {"x": 2}) == {"x": 2}
+
+
 def test_what_is_shipped_is_read_and_never_written(store):
     store.values("key", lambda: {"x": 1})
     store.folder.rename(store.shipped)

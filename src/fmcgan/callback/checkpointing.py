@@ -37,6 +37,7 @@ class Checkpointing(Checkpoint):
         self.best: float | None = None
         self._signal: int | None = None
         self._training = False
+        self._warned = False
         self._previous_handlers: dict[int, Any] = {}
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
@@ -121,6 +122,11 @@ class Checkpointing(Checkpoint):
                     self.best = value
                     return True
                 return False
+        if results and not self._warned:
+            log.warning(
+                "no checkpoint is marked as the best: no score begins with %s (%s)", self.best_by, ", ".join(results)
+            )
+            self._warned = True
         return False
 
     def state_dict(self) -> dict[str, Any]:

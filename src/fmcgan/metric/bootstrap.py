@@ -1,6 +1,7 @@
 """How sure a score is: intervals from resampling the samples it was measured on (Efron 1979)."""
 
 import math
+from statistics import NormalDist
 
 import torch
 from torch import Tensor
@@ -55,6 +56,23 @@ def interval(value: float, replicates: Tensor, lowest: float = -math.inf, highes
     low, middle, high = replicates.quantile(torch.tensor([tail, 0.5, 1 - tail], dtype=torch.float64)).tolist()
     low, high = value + low - middle, value + high - middle
     return max(low, lowest), min(high, highest)
+
+
+def share_interval(hits: Tensor, counts: Tensor) -> Interval | None:
+    """Wilson's interval of a share (1927): resamples of no hit at all would say that there can be none.
+
+    Args:
+        hits: 0 or 1 of each image, [N].
+        counts: only asked whether an interval is wanted: fewer than two resamples give none.
+    """
+    if len(counts) < 2:
+        return None
+    share, n = hits.double().mean().item(), len(hits)
+    z = NormalDist().inv_cdf((1 + COVERAGE) / 2)
+    centre, scale = share + z * z / (2 * n), 1 + z * z / n
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low, high = (centre - half) / scale, (centre + half) / scale
+    return 0.0 if share == 0 else low, 1.0 if share == 1 else high  # exactly, not to rounding
 
 
 def mean_interval(values: Tensor, counts: Tensor) -> Interval | None:

@@ -74,7 +74,7 @@ def _convolution(channels_in: int, channels_out: int) -> nn.Sequential:
 def new_classifier(seed: int) -> Classifier:
     """A classifier with the initial weights of that seed; the global random state stays as it is."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs too, whose state is not put back
         return Classifier()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from fmcgan.checks import one_of
+from fmcgan.errors import InvalidValueError
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.rows import REAL, TITLES, Rows, applicable
 from fmcgan.metric.score import RealImages, Score
@@ -20,7 +21,8 @@ Results = dict[str, dict[str, Any]]
 
 ``value``, ``interval`` (95 %, or None), ``floor`` (the value of real images; None if not measured), ``rows`` (the
 values of the rows by name), ``better`` (``lower``, ``higher`` or ``real``: near the floor), ``n``, ``by_class`` and
-``floor_by_class`` (ten values, or None), ``score`` (the name under which the configuration has it).
+``floor_by_class`` (ten values, or None), ``score`` (the name under which the configuration has it), ``protocol`` (in
+full: numbers of different protocols are not to be compared).
 """
 
 
@@ -51,6 +53,10 @@ class Evaluator:
     ) -> None:
         for row in rows:
             one_of(tuple(TITLES), rows=row)
+        for name, score in scores.items():
+            networks = [network.name for network in getattr(score, "networks", ())]
+            if len(set(networks)) < len(networks):
+                raise InvalidValueError(f"{name} would measure {', '.join(networks)} under one name; leave one out")
         self.scores = dict(scores)
         self.real = real
         self.n = n
@@ -87,11 +93,13 @@ class Evaluator:
                 bar.set_description_str(f"{name}: {TITLES.get(row, 'samples')}")
                 score, start = self.scores[name], time.perf_counter()
                 chosen = samples.balanced(min(score.n or self.n, len(samples)))
-                if row:
-                    self._add_row(results, score, row, len(chosen))
-                else:
-                    results |= self._of_samples(name, score, chosen)
+                if not row:
+                    _add(results, self._of_samples(name, score, chosen))
                     self.seconds[name] = round(time.perf_counter() - start, 2)
+                    if bar.disable and self.show_progress:
+                        log.info("%s: %.1f s", name, self.seconds[name])
+                elif any(result["score"] == name for result in results.values()):
+                    self._add_row(results, score, row, len(chosen))
         return results
 
     def findings(self, samples: ImageSet) -> dict[str, Any]:
@@ -102,6 +110,11 @@ class Evaluator:
         return found
 
     def _of_samples(self, name: str, score: Score, samples: ImageSet) -> Results:
+        try:
+            measurements = score.measure(samples, self.real)
+        except InvalidValueError as error:  # too few samples for this one, which is no reason to give up the others
+            log.warning("%s is not measured: %s", name, error)
+            return {}
         return {
             measurement: {
                 "value": measured.value,
@@ -113,8 +126,9 @@ class Evaluator:
                 "by_class": None if measured.by_class is None else list(measured.by_class),
                 "floor_by_class": None,
                 "score": name,
+                "protocol": score.protocol,
             }
-            for measurement, measured in score.measure(samples, self.real).items()
+            for measurement, measured in measurements.items()
         }
 
     def _add_row(self, results: Results, score: Score, row: str, n: int) -> None:
@@ -122,6 +136,17 @@ class Evaluator:
             results[name]["rows"][row] = measured["value"]
             if row == REAL:
                 results[name] |= {"floor": measured["value"], "floor_by_class": measured["by_class"]}
+
+
+def _add(results: Results, more: Results) -> None:
+    """Adds results.
+
+    Raises:
+        InvalidValueError: two scores, or two networks of one kind, give numbers of the same name.
+    """
+    if both := results.keys() & more.keys():
+        raise InvalidValueError(f"{', '.join(sorted(both))} would be measured twice; leave one of the scores out")
+    results |= more
 
 
 def badness(result: Mapping[str, Any]) -> float:

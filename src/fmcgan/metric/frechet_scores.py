@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
+from fmcgan.errors import InvalidValueError
 from fmcgan.metric.bootstrap import interval
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.frechet import Gaussian, fitted_gaussian, resampled_distances
@@ -56,8 +57,8 @@ class ClassFrechetDistance(Score):
 
     The intra-class FID of Miyato and Koyama 2018, "cGANs with projection discriminator": unlike the distance of the
     whole set it sees an image of the wrong class and a class whose images are all alike. ``by_class`` holds the ten
-    distances; a class with fewer than two samples or reference images has ``None`` and is left out of the mean, and
-    if that is every class there is no measurement.
+    distances. A class that the reference lacks has ``None``; one that the samples lack leaves nothing to measure,
+    since a mean over the others would reward that.
 
     A class has a tenth of the samples, so the bias of n is larger than of `FrechetDistance`. On a network that is
     wider than a class has images, the covariances are rank-deficient: the number still orders generators of the same
@@ -78,10 +79,17 @@ class ClassFrechetDistance(Score):
         return f"frechet distance by class on {_versions(self.networks)}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, Measurement]:
-        """The mean distance on each network, and those of the classes."""
-        classes = [label for label in range(NUM_CLASSES) if _has_spread(label, samples, real.reference)]
-        if not classes:
-            return {}
+        """The mean distance on each network, and those of the classes.
+
+        Raises:
+            InvalidValueError: the samples have fewer than two images of a class that the reference has.
+        """
+        classes = [label for label in range(NUM_CLASSES) if len(real.reference.of_class(label)) >= 2]
+        missing = [CLASS_NAMES[label] for label in classes if len(samples.of_class(label)) < 2]
+        if missing:
+            raise InvalidValueError(
+                f"a distance by class needs two samples of each class, got fewer of {', '.join(missing)}"
+            )
         return {
             f"class_{_name(network, samples, real)}": self._measure_on(network, classes, samples, real)
             for network in self.networks
@@ -116,10 +124,6 @@ def reference_gaussian(network: FeatureNetwork, reference: ImageSet, label: int 
 
     whole = f"gaussian of {network.name} {network.version}"
     return Gaussian(**reference.derived(whole if label is None else f"{whole} in class {label}", fit))
-
-
-def _has_spread(label: int, *sets: ImageSet) -> bool:
-    return all(len(images.of_class(label)) >= 2 for images in sets)
 
 
 def _counts(network: FeatureNetwork, samples: ImageSet) -> Tensor:

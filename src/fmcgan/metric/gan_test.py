@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fmcgan.data.classes import NUM_CLASSES
-from fmcgan.metric.bootstrap import mean_interval
+from fmcgan.metric.bootstrap import mean_interval, share_interval
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
 from fmcgan.metric.score import Measurement, RealImages, Score
@@ -53,7 +53,7 @@ class GanTest(Score):
         share, count = agreement_share(count_agreement(labels, logits)), count_name(len(samples))
         return {
             f"label_agreement_classifier_{count}": Measurement(
-                share, "higher", mean_interval(agrees, samples.resamples), by_class(agrees, labels)
+                share, "higher", share_interval(agrees, samples.resamples), by_class(agrees, labels)
             ),
             f"label_cross_entropy_classifier_{count}": Measurement(
                 surprise.mean().item(), "lower", mean_interval(surprise, samples.resamples), by_class(surprise, labels)

@@ -74,11 +74,6 @@ class ImageSet:
         return content.hexdigest()
 
     @cached_property
-    def pixels(self) -> Tensor:
-        """The grey levels as float32 [N, 784] in 0..255."""
-        return self.images.flatten(1).float()
-
-    @cached_property
     def content_order(self) -> Tensor:
         """An order, int64 [N], that looks random and does not depend on the order in which the images were given."""
         generator = torch.Generator().manual_seed(0)
@@ -88,8 +83,14 @@ class ImageSet:
 
     @cached_property
     def resamples(self) -> Tensor:
-        """How often each image is drawn in each bootstrap resample: float32 [replicates, N], within each class."""
-        return resample_counts(self.labels, self.replicates)
+        """How often each image is drawn in each bootstrap resample: float32 [replicates, N], within each class.
+
+        An image is drawn as often whatever the order in which the images were given.
+        """
+        order = self.content_order
+        counts = torch.empty(self.replicates, len(self))
+        counts[:, order] = resample_counts(self.labels[order], self.replicates)
+        return counts
 
     def of_class(self, label: int) -> Tensor:
         """Indices of the images of a class in rising order, int64."""

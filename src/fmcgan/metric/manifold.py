@@ -1,13 +1,13 @@
 """Are samples like real images, and all real images among what is sampled: four shares of nearest neighbours."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from fmcgan.checks import whole_number
-from fmcgan.metric.bootstrap import mean_interval
+from fmcgan.metric.bootstrap import Interval, mean_interval, share_interval
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
 from fmcgan.metric.neighbours import distances_to_others, squared_distances
@@ -118,9 +118,9 @@ class Manifold(Score):
         found = membership(*features, own, radii[:, near - 1], radii[:, far - 1])
         density = found.surrounding.double() / far
         return {
-            f"precision_k{near}": _of_samples(found.precise.double(), "higher", samples),
+            f"precision_k{near}": _of_samples(found.precise.double(), "higher", samples, share_interval),
             f"recall_k{near}": _of_reference(found.recalled.double(), reference),
-            f"density_k{far}": _of_samples(density, "real", samples),
+            f"density_k{far}": _of_samples(density, "real", samples, mean_interval),
             f"coverage_k{far}": _of_reference(found.covered.double(), reference),
         }
 
@@ -135,9 +135,15 @@ def _distances_to_others(network: FeatureNetwork, images: ImageSet, k: int) -> T
     return images.derived(protocol, compute)["distances"]
 
 
-def _of_samples(values: Tensor, better: Literal["higher", "real"], samples: ImageSet) -> Measurement:
-    interval = mean_interval(values, samples.resamples)
-    return Measurement(values.mean().item(), better, interval, by_class(values, samples.labels))
+def _of_samples(
+    values: Tensor,
+    better: Literal["higher", "real"],
+    samples: ImageSet,
+    interval: Callable[[Tensor, Tensor], Interval | None],
+) -> Measurement:
+    return Measurement(
+        values.mean().item(), better, interval(values, samples.resamples), by_class(values, samples.labels)
+    )
 
 
 def _of_reference(inside: Tensor, reference: ImageSet) -> Measurement:

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from fmcgan.data.classes import NUM_CLASSES
-from fmcgan.metric.bootstrap import interval, mean_interval
+from fmcgan.metric.bootstrap import interval, share_interval
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
 from fmcgan.metric.neighbours import nearest
@@ -139,7 +139,7 @@ def _name(network: FeatureNetwork | None) -> str:
 
 
 def _share(near: Tensor, samples: ImageSet) -> Measurement:
-    bounds = mean_interval(near, samples.resamples)
+    bounds = share_interval(near, samples.resamples)
     return Measurement(near.mean().item(), "lower", bounds, by_class(near, samples.labels))
 
 

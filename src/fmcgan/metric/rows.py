@@ -1,5 +1,6 @@
 """What good and bad look like: every score is also measured on image sets whose quality is known."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.image_set import ImageSet, count_name
 from fmcgan.metric.score import RealImages, Score
 from fmcgan.metric.store import Store
+
+_log = logging.getLogger(__name__)
 
 REAL = "real"
 TITLES = {
@@ -59,6 +62,8 @@ class Rows:
 
     def _measure(self, score: Score, row: str, n: int) -> dict[str, dict[str, Any]]:
         images = self.images(score, row, n)
+        if len(images) < n:
+            _log.warning("%s: %s are only %d images instead of %d", type(score).__name__, TITLES[row], len(images), n)
         return {
             _with_count(name, len(images), n): {
                 "value": measured.value,

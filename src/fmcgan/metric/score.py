@@ -72,8 +72,8 @@ class Score(ABC):
     def real_samples(self, real: RealImages) -> ImageSet:
         """Real images to score as if they were samples: what the best generator would get.
 
-        They are not part of what the score compares with, or has been trained on: by default the split that is not the
-        reference.
+        They are not part of what the score compares with: by default the split that is not the reference. What reads
+        labels takes test images, because the classifier has learned the training images.
         """
         return real.other
 

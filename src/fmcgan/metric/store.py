@@ -5,7 +5,6 @@ import io
 import json
 import logging
 import os
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,9 @@ from fmcgan import run_folder
 from fmcgan.errors import UserError
 
 Arrays = dict[str, Tensor]
+
+REVISION = 1
+"""Raise it when a change of the code changes a value that is kept: what was kept before is then measured anew."""
 
 SHIPPED = Path(__file__).parent / "measured"
 """What travels with the package, read after the user's own folder and never written by `Store`."""
@@ -47,6 +49,7 @@ class Store:
     def __init__(self, folder: Path | str | None = None, shipped: Path = SHIPPED) -> None:
         self.folder = Path(folder).expanduser() if folder else default_folder()
         self.shipped = shipped
+        self._warned = False
 
     def arrays(self, key: str, compute: Callable[[], Arrays]) -> Arrays:
         """The named tensors kept under a key, or else what ``compute`` gives.
@@ -65,7 +68,7 @@ class Store:
     def values(self, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The numbers kept under a key, or else what ``compute`` gives: anything that JSON holds exactly."""
         name = f"{_hashed(key)}.json"
-        found = self._read(name, _values_from)
+        found = self._read(name, lambda content: _values_from(content, key))
         if found is None:
             found = compute()
             content = {"key": key, "values": found}
@@ -78,7 +81,7 @@ class Store:
                 return parse(path.read_bytes())
             except FileNotFoundError:
                 continue
-            except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            except Exception as error:  # numpy and zipfile raise many types on damaged files, most undocumented
                 _log.warning("%s cannot be read (%s) and is measured anew", path, error)
         return None
 
@@ -87,13 +90,15 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             run_folder.write_atomically(self.folder / name, content)
         except (OSError, UserError) as error:
-            _log.warning(
-                "what was measured of the real images is not kept: %s (FMCGAN_CACHE names another place)", error
-            )
+            if not self._warned:
+                _log.warning(
+                    "what is measured of real images is not kept: %s (FMCGAN_CACHE names another place)", error
+                )
+            self._warned = True
 
 
 def _hashed(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()[:32]
+    return hashlib.sha256(f"revision {REVISION}: {key}".encode()).hexdigest()[:32]
 
 
 def _arrays_to(arrays: Arrays) -> bytes:
@@ -108,5 +113,8 @@ def _arrays_from(content: bytes) -> Arrays:
         return {name: torch.from_numpy(file[name]) for name in file.files}
 
 
-def _values_from(content: bytes) -> dict[str, Any]:
-    return dict(json.loads(content)["values"])
+def _values_from(content: bytes, key: str) -> dict[str, Any]:
+    found = json.loads(content)
+    if found["key"] != key:
+        raise ValueError("it holds something else")
+    return dict(found["values"])

@@ -34,6 +34,8 @@ def draw_evaluation(
     Returns:
         The names of the figures.
     """
+    for name in (AGREEMENT_FIGURE, BY_CLASS_FIGURE, CLOSEST_PAIRS_FIGURE):
+        (folder / name).unlink(missing_ok=True)  # of an earlier evaluation
     drawn = []
     if "agreement_matrix" in findings:
         draw_agreement(findings["agreement_matrix"], folder / AGREEMENT_FIGURE)

@@ -38,7 +38,8 @@ def _explanations(comparison: Comparison) -> tuple[str, str, str]:
     unequal = len(set(_hardware(comparison))) > 1
     warning = " **The runs were not made on equal hardware: their minutes cannot be compared.**" if unequal else ""
     return (
-        "Each run where its configuration ended it.",
+        "Each run where its configuration ended it; scores of fresh samples. (At equal images and equal time they are "
+        "those measured while training, whose samples also chose the best checkpoint.)",
         f"Budget: {comparison.images:,} images, what the shortest run saw. "
         "Each run at its last evaluation up to there (at most 5 % above).",
         f"Budget: {number(comparison.seconds / 60)} minutes of training, what the quickest run took. "

@@ -41,7 +41,9 @@ class FeatureNetwork(ABC):
 
     @torch.no_grad()
     def _read_all(self, images: ImageSet) -> Arrays:
-        batches = [self._read(batch.to(images.device)) for batch in images.images.split(self.batch_size)]
+        # A GPU's shortened products (TF32) would show in the scores.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
+            batches = [self._read(batch.to(images.device)) for batch in images.images.split(self.batch_size)]
         return {name: torch.cat([batch[name].float().cpu() for batch in batches]) for name in batches[0]}
 
     @abstractmethod
