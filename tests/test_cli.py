@@ -166,7 +166,7 @@ def test_a_sweep_survives_a_failing_job_and_goes_on_where_it_stopped(command, tm
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["loss=wasserstien"], ["loss/wasserstien", "hinge", "wgan_gp"]),
+        (["loss=wasserstien"], ["there is no loss=wasserstien", "hinge", "wgan_gp"]),
         (["network.widht=3"], ["unknown key network.widht", "Did you mean network.width?"]),
         (["banana=1"], ["unknown key banana", "n_critic"]),
         (["trainer.precision=16-mixed"], ["trainer.precision must be one of 32-true, bf16-mixed, got '16-mixed'"]),
