@@ -18,6 +18,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from fmcgan import run_folder
+from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.recorder import Recorder
 from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
@@ -175,7 +176,8 @@ def _score_names(evaluation: Evaluation) -> list[str]:
 
 
 def _keeps_best(trainer: Trainer) -> bool:
-    return any(getattr(callback, "best", None) is not None for callback in trainer.callbacks)  # type: ignore[attr-defined]
+    checkpointing = [callback for callback in trainer.callbacks if isinstance(callback, Checkpointing)]  # type: ignore[attr-defined]
+    return any(callback.best is not None for callback in checkpointing)
 
 
 def _count(network: torch.nn.Module) -> int:

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from fmcgan.checks import one_of
 from fmcgan.errors import InvalidValueError
 from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.instrument import FeatureScore
 from fmcgan.metric.rows import REAL, TITLES, Rows, applicable
 from fmcgan.metric.score import RealImages, Score
 from fmcgan.metric.store import Store
@@ -54,7 +55,7 @@ class Evaluator:
         for row in rows:
             one_of(tuple(TITLES), rows=row)
         for name, score in scores.items():
-            networks = [network.name for network in getattr(score, "networks", ())]
+            networks = [network.name for network in score.networks] if isinstance(score, FeatureScore) else []
             if len(set(networks)) < len(networks):
                 raise InvalidValueError(f"{name} would measure {', '.join(networks)} under one name; leave one out")
         self.scores = dict(scores)

@@ -1,7 +1,5 @@
 """Fréchet distances of samples to real images: of the whole set, and of each class by itself."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
@@ -11,13 +9,14 @@ from fmcgan.metric.bootstrap import interval
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.frechet import Gaussian, fitted_gaussian, resampled_distances
 from fmcgan.metric.image_set import ImageSet, count_name
-from fmcgan.metric.score import Measurement, RealImages, Score
+from fmcgan.metric.instrument import FeatureScore
+from fmcgan.metric.score import Measurement, RealImages
 
 WIDEST_RESAMPLED = 512
 """Features beyond which a distance has no interval: a hundred eigenvalue problems of 2048 rows take minutes."""
 
 
-class FrechetDistance(Score):
+class FrechetDistance(FeatureScore):
     """``fd_{network}_{n}_{split}``: Fréchet distance of the samples to the reference images, on each network.
 
     Heusel et al. 2017, "GANs trained by a two time-scale update rule", eq. 6; on Inception's features, and on these
@@ -27,18 +26,10 @@ class FrechetDistance(Score):
     differ, up to about 1.6 times too wide where they hardly do. Networks of more than 512 features have none.
     """
 
-    def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
-        """Keeps the networks.
-
-        Args:
-            features: name -> network; a distance is measured on each.
-        """
-        self.networks = tuple(features.values())
-
     @property
     def protocol(self) -> str:
         """Which distance, on which networks."""
-        return f"frechet distance on {_versions(self.networks)}"
+        return f"frechet distance on {self.versions}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, Measurement]:
         """The distance on each network; at least two samples."""
@@ -52,7 +43,7 @@ class FrechetDistance(Score):
         return measured
 
 
-class ClassFrechetDistance(Score):
+class ClassFrechetDistance(FeatureScore):
     """``class_fd_{network}_{n}_{split}``: mean over the classes of the distance of their samples to their real images.
 
     The intra-class FID of Miyato and Koyama 2018, "cGANs with projection discriminator": unlike the distance of the
@@ -65,18 +56,10 @@ class ClassFrechetDistance(Score):
     n, and is compared with nothing else. The interval is of the mean; networks of more than 512 features have none.
     """
 
-    def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
-        """Keeps the networks.
-
-        Args:
-            features: name -> network; a distance is measured on each.
-        """
-        self.networks = tuple(features.values())
-
     @property
     def protocol(self) -> str:
         """Which distance, on which networks."""
-        return f"frechet distance by class on {_versions(self.networks)}"
+        return f"frechet distance by class on {self.versions}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, Measurement]:
         """The mean distance on each network, and those of the classes.
@@ -138,7 +121,3 @@ def _split(distances: Tensor) -> tuple[float, Tensor]:
 
 def _name(network: FeatureNetwork, samples: ImageSet, real: RealImages) -> str:
     return f"{network.abbreviations['frechet']}_{network.name}_{count_name(len(samples))}_{real.reference_split}"
-
-
-def _versions(networks: tuple[FeatureNetwork, ...]) -> str:
-    return ", ".join(f"{network.name} {network.version}" for network in networks)

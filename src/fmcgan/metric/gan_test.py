@@ -1,6 +1,5 @@
 """Whether samples show the class they were asked to show, judged by a classifier that learned from real images."""
 
-from pathlib import Path
 from typing import Any
 
 import torch.nn.functional as F
@@ -8,12 +7,12 @@ from torch import Tensor
 
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.bootstrap import mean_interval, share_interval
-from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
-from fmcgan.metric.score import Measurement, RealImages, Score
+from fmcgan.metric.instrument import ClassifierScore
+from fmcgan.metric.score import Measurement, RealImages
 
 
-class GanTest(Score):
+class GanTest(ClassifierScore):
     """GAN-test of Shmelkov et al. 2018, "How good is my GAN?": train on real images, test on the samples.
 
     - ``label_agreement_classifier_{n}``: share of the samples, in 0..1, that our classifier reads as the class asked
@@ -26,19 +25,6 @@ class GanTest(Score):
     class, is better than real images. ``findings`` holds the ``agreement_matrix``: counts, row = class asked for,
     column = class read.
     """
-
-    def __init__(self, weights: Path | str | None = None, batch_size: int = 100) -> None:
-        """Loads the classifier.
-
-        Args:
-            weights: file made by `fmcgan.metric.train_classifier`; ``None`` means the shipped one.
-            batch_size: images at once; of no influence beyond float rounding.
-
-        Raises:
-            UserError: the weights are missing or damaged.
-            InvalidValueError: batch_size is not a whole number of at least 1.
-        """
-        self.classifier = ClassifierFeatures(weights, batch_size)
 
     @property
     def protocol(self) -> str:
@@ -59,10 +45,6 @@ class GanTest(Score):
                 surprise.mean().item(), "lower", mean_interval(surprise, samples.resamples), by_class(surprise, labels)
             ),
         }
-
-    def real_samples(self, real: RealImages) -> ImageSet:
-        """The test images, always: the classifier has seen the training images."""
-        return real.test
 
     def findings(self, samples: ImageSet, real: RealImages) -> dict[str, Any]:
         """The ``agreement_matrix``, ten rows of ten counts."""

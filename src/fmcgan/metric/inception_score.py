@@ -1,19 +1,18 @@
 """The Inception score's formula on our own classifier: sure of every sample, and of every class alike."""
 
 import math
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.bootstrap import interval
-from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet, count_name
-from fmcgan.metric.score import Measurement, RealImages, Score
+from fmcgan.metric.instrument import ClassifierScore
+from fmcgan.metric.score import Measurement, RealImages
 
 
-class InceptionScore(Score):
+class InceptionScore(ClassifierScore):
     """``is_classifier_{n}``: the formula of Salimans et al. 2016, "Improved techniques for training GANs", section 4.
 
     ``exp(mean KL(p(y|x) || p(y)))`` with our classifier's p, from 1 (every sample is read alike) to 10 (every sample is
@@ -26,19 +25,6 @@ class InceptionScore(Score):
     a class.
     """
 
-    def __init__(self, weights: Path | str | None = None, batch_size: int = 100) -> None:
-        """Loads the classifier.
-
-        Args:
-            weights: file made by `fmcgan.metric.train_classifier`; ``None`` means the shipped one.
-            batch_size: images at once; of no influence beyond float rounding.
-
-        Raises:
-            UserError: the weights are missing or damaged.
-            InvalidValueError: batch_size is not a whole number of at least 1.
-        """
-        self.classifier = ClassifierFeatures(weights, batch_size)
-
     @property
     def protocol(self) -> str:
         """Which classifier reads the samples, and in how many splits."""
@@ -50,10 +36,6 @@ class InceptionScore(Score):
         value = inception_scores(logits, torch.ones(1, len(samples))).item()
         sure = interval(value, inception_scores(logits, samples.resamples), 1.0, NUM_CLASSES)
         return {f"is_classifier_{count_name(len(samples))}": Measurement(value, "higher", sure)}
-
-    def real_samples(self, real: RealImages) -> ImageSet:
-        """The test images, always: of the training images the classifier is surer than of any others."""
-        return real.test
 
 
 def inception_scores(logits: Tensor, counts: Tensor) -> Tensor:

@@ -1,14 +1,13 @@
 """The kernel distance: two sets of features compared pair by pair, without bias for independent images."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
 from fmcgan.metric.bootstrap import mean_interval
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.image_set import ImageSet, count_name
-from fmcgan.metric.score import Measurement, RealImages, Score
+from fmcgan.metric.instrument import FeatureScore
+from fmcgan.metric.score import Measurement, RealImages
 
 BLOCK = 1000
 """Rows and columns of the kernel matrix at once: 8 MB, near enough to the processor."""
@@ -83,7 +82,7 @@ def _add_kernel(sums: Tensor, rows: Tensor, columns: Tensor) -> None:
         sums += kernel.sum(dim=1)
 
 
-class KernelDistance(Score):
+class KernelDistance(FeatureScore):
     """``kd_{network}_{n}_{split}``: `kernel_distance` of the samples to the reference images, on each network.
 
     The lower the better; on Inception's features it is the KID. Unlike a Fréchet distance it does not assume
@@ -100,19 +99,10 @@ class KernelDistance(Score):
     and reference hardly differ, and is negligible elsewhere.
     """
 
-    def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
-        """Keeps the networks.
-
-        Args:
-            features: name -> network; a distance is measured on each.
-        """
-        self.networks = tuple(features.values())
-
     @property
     def protocol(self) -> str:
         """Which distance, on which networks."""
-        versions = ", ".join(f"{network.name} {network.version}" for network in self.networks)
-        return f"unbiased cubic kernel distance on {versions}"
+        return f"unbiased cubic kernel distance on {self.versions}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, Measurement]:
         """The distance on each network; at least two samples."""

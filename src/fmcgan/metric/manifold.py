@@ -10,8 +10,9 @@ from fmcgan.checks import whole_number
 from fmcgan.metric.bootstrap import Interval, mean_interval, share_interval
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
+from fmcgan.metric.instrument import FeatureScore
 from fmcgan.metric.neighbours import distances_to_others, squared_distances
-from fmcgan.metric.score import Measurement, RealImages, Score
+from fmcgan.metric.score import Measurement, RealImages
 
 
 class Membership(NamedTuple):
@@ -49,7 +50,7 @@ def membership(samples: Tensor, reference: Tensor, own: Tensor, narrow: Tensor, 
     return Membership(precise, surrounding, recalled, covered)
 
 
-class Manifold(Score):
+class Manifold(FeatureScore):
     """Four shares on each network, named ``{share}_k{k}_{network}_{n}_{split}``.
 
     The k-ball of a point reaches to its k-th nearest other point of its own set.
@@ -86,16 +87,15 @@ class Manifold(Score):
             InvalidValueError: a k is not a whole number of at least 1.
         """
         whole_number(k_precision_recall=k_precision_recall, k_density_coverage=k_density_coverage)
-        self.networks = tuple(features.values())
+        super().__init__(features)
         self.k_precision_recall = k_precision_recall
         self.k_density_coverage = k_density_coverage
 
     @property
     def protocol(self) -> str:
         """Both k, on which networks."""
-        versions = ", ".join(f"{network.name} {network.version}" for network in self.networks)
         k = f"precision and recall k={self.k_precision_recall}, density and coverage k={self.k_density_coverage}"
-        return f"{k}, closed balls, on {versions}"
+        return f"{k}, closed balls, on {self.versions}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, Measurement]:
         """The shares on each network.

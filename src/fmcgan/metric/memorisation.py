@@ -1,6 +1,6 @@
 """Are the samples copies of training images: how near each lies to the nearest of them, beside new real images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -9,8 +9,9 @@ from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.bootstrap import interval, share_interval
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
+from fmcgan.metric.instrument import FeatureScore
 from fmcgan.metric.neighbours import nearest
-from fmcgan.metric.score import Measurement, RealImages, Score
+from fmcgan.metric.score import Measurement, RealImages
 from fmcgan.metric.store import Arrays
 
 PIXELS = "pixels"
@@ -23,7 +24,7 @@ PAIRS = 10
 """How many of the closest pairs are found, in each space."""
 
 
-class Memorisation(Score):
+class Memorisation(FeatureScore):
     """How near samples lie to the training images, on grey levels (``pixels``) and on each network.
 
     Always the training images, whatever the reference is: they are what a generator has seen. The distance on
@@ -40,14 +41,6 @@ class Memorisation(Score):
     the same image but for noise; on a network it may be shifted or redrawn. ``by_class`` takes samples by the class
     they were asked for, and compares them with training images of all classes. ``findings`` holds the closest pairs.
     """
-
-    def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
-        """Keeps the networks.
-
-        Args:
-            features: name -> network; distances are measured on each, and on grey levels.
-        """
-        self.networks = tuple(features.values())
 
     @property
     def protocol(self) -> str:
