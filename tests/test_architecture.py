@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "callback": {"metric", "training", "figure"},
     "generator": {"training"},
     "evaluated": {"generator", "metric", "training"},
+    "start": {"command", "generator"},
     "command": {"config_dir", "explanation"},
     "explanation": {"config_dir"},
     "config_dir": set(),

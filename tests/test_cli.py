@@ -169,7 +169,10 @@ def test_a_sweep_survives_a_failing_job_and_goes_on_where_it_stopped(command, tm
         (["loss=wasserstien"], ["there is no loss=wasserstien", "hinge", "wgan_gp"]),
         (["network.widht=3"], ["unknown key network.widht", "Did you mean network.width?"]),
         (["banana=1"], ["unknown key banana", "n_critic"]),
-        (["trainer.precision=16-mixed"], ["trainer.precision must be one of 32-true, bf16-mixed, got '16-mixed'"]),
+        (
+            ["trainer.precision=16-mixed"],
+            ["trainer.precision must be one of auto, 32-true, bf16-mixed, got '16-mixed'"],
+        ),
         (["trainer.max_epochs=many"], ["trainer.max_epochs must be a whole number of at least 1, got 'many'"]),
         (["trainer.devices=2"], ["trainer=ddp"]),
         (["trainer.max_epochs=-1"], ["needs trainer.max_time"]),

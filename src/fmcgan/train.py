@@ -1,5 +1,6 @@
 """``python -m fmcgan.train``: train one class-conditional GAN."""
 
+import functools
 import logging
 import os
 import signal
@@ -7,19 +8,16 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from fmcgan import run_folder
-from fmcgan.checks import number, whole_number
 from fmcgan.command import in_sweep, run_command
-from fmcgan.errors import UserError
+from fmcgan.start import AUTO, already_done, check, checkpoint_of, several
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
 log = logging.getLogger(__name__)
-
-_PRECISIONS = ("32-true", "bf16-mixed")
 
 
 def train(config: DictConfig) -> None:
@@ -29,11 +27,13 @@ def train(config: DictConfig) -> None:
         UserError: something a person can mend.
         Interrupted: a signal asked to stop; the state is saved.
     """
-    _check(config)
+    check(config)
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    if in_sweep() and _already_done(plain):
+    if in_sweep() and already_done(plain):
         return
-    checkpoint = _checkpoint(config, plain)
+    checkpoint = checkpoint_of(config, plain)
+    if config.trainer.precision == AUTO:
+        config.trainer.precision = plain["trainer"]["precision"] = _precision(plain, checkpoint)
     trainer, gan, data = build(config)
     records = [callback for callback in trainer.callbacks if hasattr(callback, "write_result")]  # type: ignore[attr-defined]
     for record in records:
@@ -59,14 +59,10 @@ def build(config: DictConfig) -> tuple["Trainer", "LightningModule", "LightningD
 
     from fmcgan.callback.recorder import Recorder
 
-    warnings.filterwarnings("ignore", module="lightning")
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # greetings and tips
+    _quieten_lightning()
     seed_everything(config.seed, verbose=False)
     data = instantiate(config.data)
-    parts = {"generator": config.network.generator, "discriminator": config.network.discriminator}
-    parts |= {"loss": config.loss.adversarial, "penalty": config.loss.penalty}
-    gan = instantiate(config.training, **{name: instantiate(part) for name, part in parts.items()})
+    gan = _build_gan(config)
     # An experiment may set values of a callback that was not chosen: such a node has no _target_.
     callbacks, loggers = (
         [instantiate(node) for node in group.values() if "_target_" in node]
@@ -80,83 +76,44 @@ def build(config: DictConfig) -> tuple["Trainer", "LightningModule", "LightningD
     return instantiate(config.trainer, **options), gan, data
 
 
-def _check(config: DictConfig) -> None:
-    """Refuses what Lightning would accept in silence or fail on without a word about the key."""
-    whole_number(minimum=0, seed=config.seed)
-    trainer = config.trainer
-    if trainer.max_epochs == -1 and trainer.max_time is None:
-        raise UserError("trainer.max_epochs=-1 (no limit) needs trainer.max_time, such as 00:00:10:00 (DD:HH:MM:SS)")
-    if trainer.max_epochs != -1:
-        whole_number(minimum=1, **{"trainer.max_epochs": trainer.max_epochs})
-    if trainer.limit_train_batches is not None:
-        number(minimum=1e-9, **{"trainer.limit_train_batches": trainer.limit_train_batches})
-    if trainer.precision not in _PRECISIONS:
-        raise UserError(
-            f"trainer.precision must be one of {', '.join(_PRECISIONS)}, got {trainer.precision!r} "
-            "(16-bit floats need a loss scaler, which optimisation by hand bypasses)"
-        )
-    if _several(trainer.devices) and trainer.strategy == "auto":
-        raise UserError(f"trainer.devices={trainer.devices} needs trainer=ddp (each device is one process)")
-    if _several(trainer.devices) and in_sweep():
-        raise UserError("several devices do not work inside a sweep (-m): each process would start the whole sweep")
+def _build_gan(config: DictConfig) -> "LightningModule":
+    from hydra.utils import instantiate
+
+    parts = {"generator": config.network.generator, "discriminator": config.network.discriminator}
+    parts |= {"loss": config.loss.adversarial, "penalty": config.loss.penalty}
+    return instantiate(config.training, **{name: instantiate(part) for name, part in parts.items()})
 
 
-def _several(devices: Any) -> bool:
-    """Whether `trainer.devices` means, or may mean, more than one; a list holds the numbers of the devices."""
-    return len(devices) > 1 if isinstance(devices, ListConfig) else str(devices) != "1"
+def _precision(config: dict[str, Any], checkpoint: str | None) -> str:
+    """What `trainer.precision=auto` means for this run: a resumed one goes on as it began."""
+    if checkpoint is not None:
+        from fmcgan.generator import read_checkpoint
+
+        return str(read_checkpoint(Path(checkpoint))["config"]["trainer"]["precision"])
+    if several(config["trainer"]["devices"]):  # each process would measure, and they must not disagree
+        return "32-true"
+    asked = {name: config[name] for name in ("network", "loss", "data")}
+    asked |= {"training": config["training"] | {"seed": 0}, "trainer": config["trainer"] | {"default_root_dir": None}}
+    return _measured_precision(OmegaConf.to_yaml(asked))
 
 
-def _already_done(config: dict[str, Any]) -> bool:
-    """Whether an earlier start of the same sweep finished this job.
+@functools.cache  # the jobs of a sweep share one answer
+def _measured_precision(asked: str) -> str:
+    from hydra.utils import instantiate
 
-    Raises:
-        UserError: the job's folder holds a run of another configuration.
-    """
-    folder = Path(config["trainer"]["default_root_dir"])
-    saved = folder / run_folder.CONFIG
-    if saved.is_file() and _what_matters(OmegaConf.to_container(OmegaConf.load(saved))) != _what_matters(config):
-        raise UserError(
-            f"{os.path.relpath(folder)} holds a run of another configuration; choose another hydra.sweep.dir"
-        )
-    done = (folder / run_folder.RESULT).is_file()
-    if done:
-        log.info("already finished, skipped: %s", os.path.relpath(folder))
-    return done
+    from fmcgan.training.precision import faster_precision
+
+    _quieten_lightning()
+    config: DictConfig = OmegaConf.create(asked)  # type: ignore[assignment]
+    trainer = functools.partial(instantiate, config.trainer)
+    return faster_precision(lambda: _build_gan(config), trainer, config.data.batch_size)
 
 
-def _what_matters(config: Any) -> dict[str, Any]:
-    """The configuration without where it started from and where the data lie."""
-    data = {name: value for name, value in config["data"].items() if name not in ("root", "mirror")}
-    return {**config, "data": data, "ckpt_path": None}
-
-
-def _checkpoint(config: DictConfig, plain: dict[str, Any]) -> str | None:
-    """The checkpoint to go on from; in a sweep that is started again, that of the interrupted job.
-
-    Raises:
-        UserError: it is not there, damaged, or of other networks.
-    """
-    unfinished = Path(config.trainer.default_root_dir) / run_folder.LAST_CHECKPOINT
-    path = config.ckpt_path or (str(unfinished) if in_sweep() and unfinished.is_file() else None)
-    if path is None:
-        return None
-    if not Path(path).is_file():
-        raise UserError(f"ckpt_path={path}: no such file; checkpoints lie in RUN/checkpoints/last.ckpt")
-    from fmcgan.generator import read_checkpoint
-
-    saved, mine = read_checkpoint(Path(path))["config"]["network"], plain["network"]
-    differing = [name for name in {**saved, **mine} if saved.get(name) != mine.get(name)]
-    if differing:
-        values = [
-            f"network.{name}={mine.get(name)} (checkpoint: {saved.get(name)})"
-            for name in differing
-            if not isinstance(saved.get(name), dict) or len(differing) < 3  # the parts repeat what stands above them
-        ]
-        raise UserError(
-            f"the checkpoint holds other networks than this run: {'; '.join(values)}.\n"
-            "Leave those values out to take over the checkpoint's own."
-        )
-    return str(path)
+def _quieten_lightning() -> None:
+    """No greetings, tips and advice."""
+    warnings.filterwarnings("ignore", module="lightning")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _say_where(folder: Path, result: dict[str, Any]) -> None:

@@ -80,7 +80,7 @@ def test_gradients_are_clipped_and_the_norm_before_is_reported(fit, outputs):
 def test_the_penalty_is_part_of_the_discriminators_loss(fit, outputs):
     fit("loss=wgan_gp", "trainer.max_epochs=1", "trainer.limit_train_batches=3", extra_callbacks=[outputs])
     for each in outputs.outputs:
-        assert each["loss/penalty"] > 1  # weight 10, and a fresh critic's gradient is far from norm 1
+        assert each["loss/penalty"] > 0.5  # weight 10, and a fresh critic's gradient is far from norm 1
         assert each["loss/discriminator"] == pytest.approx(each["loss/adversarial"] + each["loss/penalty"], rel=1e-5)
 
 

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fmcgan.checks import number, whole_number
+from fmcgan.network.layout import ToMap, ToVector
 
 
 class Generator(nn.Module):
@@ -26,13 +27,13 @@ class Generator(nn.Module):
             nn.Embedding(num_classes, embedding_dim), nn.Linear(embedding_dim, 7 * 7), nn.Unflatten(1, (1, 7, 7))
         )
         self.project = nn.Sequential(
-            nn.Linear(latent_dim, width * 7 * 7), nn.LeakyReLU(0.2), nn.Unflatten(1, (width, 7, 7))
+            nn.Linear(latent_dim, width * 7 * 7), nn.LeakyReLU(0.2, inplace=True), ToMap(width, 7)
         )
         self.upsample = nn.Sequential(
             nn.ConvTranspose2d(width + 1, width, 4, stride=2, padding=1),  # [B, w, 14, 14]
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             nn.ConvTranspose2d(width, width, 4, stride=2, padding=1),  # [B, w, 28, 28]
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(width, 1, 7, padding=3),
             nn.Tanh(),
         )
@@ -70,6 +71,7 @@ class Discriminator(nn.Module):
         )
         self.first = nn.Conv2d(2, width, 3, stride=2, padding=1)
         self.second = nn.Conv2d(width, width, 3, stride=2, padding=1)
+        self.to_vector = ToVector()
         self.dropout = nn.Dropout(dropout)
         self.logit = nn.Linear(width * 7 * 7, 1)
         self.apply(_initialise)
@@ -84,9 +86,11 @@ class Discriminator(nn.Module):
         Returns:
             Logits, float32 [B]: positive means real. Recipe A had a sigmoid here, also under the Wasserstein loss.
         """
-        hidden = F.leaky_relu(self.first(torch.cat([images, self.label_plane(labels)], dim=1)), 0.2)  # [B, w, 14, 14]
-        hidden = F.leaky_relu(self.second(hidden), 0.2)  # [B, w, 7, 7]
-        return self.logit(self.dropout(hidden.flatten(1))).squeeze(1).float()
+        hidden = F.leaky_relu(
+            self.first(torch.cat([images, self.label_plane(labels)], dim=1)), 0.2, inplace=True
+        )  # [B, w, 14, 14]
+        hidden = F.leaky_relu(self.second(hidden), 0.2, inplace=True)  # [B, w, 7, 7]
+        return self.logit(self.dropout(self.to_vector(hidden))).squeeze(1).float()
 
 
 def _initialise(module: nn.Module) -> None:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from fmcgan.checks import whole_number
 from fmcgan.network.batch_norm import BatchNorm2d
+from fmcgan.network.layout import ToMap, ToVector
 
 
 class Generator(nn.Module):
@@ -27,17 +28,17 @@ class Generator(nn.Module):
         self.embedding = nn.Embedding(num_classes, embedding_dim)
         self.project = nn.Sequential(
             nn.Linear(latent_dim + embedding_dim, 4 * width * 7 * 7, bias=False),
-            nn.Unflatten(1, (4 * width, 7, 7)),
+            ToMap(4 * width, 7),
             BatchNorm2d(4 * width),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
         self.upsample = nn.Sequential(
             nn.ConvTranspose2d(4 * width, 2 * width, 4, stride=2, padding=1, bias=False),  # [B, 2w, 14, 14]
             BatchNorm2d(2 * width),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1, bias=False),  # [B, w, 28, 28]
             BatchNorm2d(width),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
         self.to_image = nn.Sequential(nn.Conv2d(width, 1, 3, padding=1), nn.Tanh())
         self.apply(_initialise)
@@ -71,12 +72,12 @@ class Discriminator(nn.Module):
         whole_number(width=width, num_classes=num_classes)
         self.features = nn.Sequential(
             nn.Conv2d(1, width, 4, stride=2, padding=1),  # [B, w, 14, 14]
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),  # [B, 2w, 7, 7]
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(2 * width, 4 * width, 3, stride=2, padding=1),  # [B, 4w, 4, 4]
-            nn.LeakyReLU(0.2),
-            nn.Flatten(),
+            nn.LeakyReLU(0.2, inplace=True),
+            ToVector(),
         )
         self.logit = nn.Linear(4 * width * 4 * 4, 1)
         self.projection = nn.Embedding(num_classes, 4 * width * 4 * 4)

@@ -33,9 +33,9 @@ class Generator(nn.Module):
         self.latent_dim = latent_dim
         self.num_classes = num_classes
         self.embedding = nn.Embedding(num_classes, embedding_dim)
-        layers: list[nn.Module] = [nn.Linear(latent_dim + embedding_dim, sizes[0]), nn.LeakyReLU(0.2)]
+        layers: list[nn.Module] = [nn.Linear(latent_dim + embedding_dim, sizes[0]), nn.LeakyReLU(0.2, inplace=True)]
         for inputs, outputs in pairwise(sizes):
-            layers += [nn.Linear(inputs, outputs), BatchNorm1d(outputs), nn.LeakyReLU(0.2)]
+            layers += [nn.Linear(inputs, outputs), BatchNorm1d(outputs), nn.LeakyReLU(0.2, inplace=True)]
         self.layers = nn.Sequential(*layers, nn.Linear(width, _PIXELS), nn.Tanh(), nn.Unflatten(1, (1, 28, 28)))
 
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ class Discriminator(nn.Module):
         self.embedding = nn.Embedding(num_classes, embedding_dim)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(sizes):
-            layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2), nn.Dropout(dropout)]
+            layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2, inplace=True), nn.Dropout(dropout)]
         self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], 1))
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:

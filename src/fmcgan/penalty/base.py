@@ -5,13 +5,24 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from fmcgan.checks import whole_number
+
 
 class Penalty(ABC):
-    """A scalar added to the discriminator's loss. A new penalty is one file with one subclass and one yaml."""
+    """A scalar added to the discriminator's loss. A new penalty is one file with one subclass and one yaml.
+
+    Args:
+        interval: it is measured at every ``interval``-th discriminator update only, and then counts as many times as
+            much (lazy regularisation: Karras et al. 2020, StyleGAN2, section 3.1).
+    """
+
+    def __init__(self, interval: int = 1) -> None:
+        whole_number(interval=interval)
+        self.interval = interval
 
     @abstractmethod
     def __call__(self, discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
-        """Measures the penalty, already multiplied by its weight.
+        """Measures the penalty, already multiplied by its weight (not by its interval).
 
         Args:
             discriminator: D(images [B, 1, 28, 28], labels [B]) -> logits [B].

@@ -14,9 +14,11 @@ class ZeroCenteredGradientPenalty(Penalty):
 
     Args:
         weight: gamma.
+        interval: measured at every ``interval``-th update, as many times as heavy.
     """
 
-    def __init__(self, weight: float = 1.0) -> None:
+    def __init__(self, weight: float = 1.0, interval: int = 1) -> None:
+        super().__init__(interval)
         number(minimum=0, weight=weight)
         self.weight = weight
 

@@ -45,8 +45,8 @@ class EMA(nn.Module):
         """
         averages, values = _tensors(self.generator.parameters()), _tensors(generator.parameters())
         torch._foreach_lerp_(averages, values, 1.0 - self.decay(images, images_seen))
-        for average, value in zip(self.generator.buffers(), generator.buffers(), strict=True):
-            average.copy_(value)
+        if buffers := list(generator.buffers()):
+            torch._foreach_copy_(list(self.generator.buffers()), buffers)
 
     def train(self, mode: bool = True) -> "EMA":
         """Stays in evaluation mode: Lightning switches every submodule to training mode, the average never trains."""

@@ -1,4 +1,4 @@
-"""The training step of a class-conditional GAN, and nothing else."""
+"""What Lightning trains: both players, their clock, their random numbers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,14 +6,13 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
 from fmcgan.checks import number, whole_number
+from fmcgan.training.capture import CapturedStep, cuda_graph
 from fmcgan.training.ema import EMA
 from fmcgan.training.latent import seed_of
-
-Metrics = dict[str, Tensor]
+from fmcgan.training.step import AdversarialStep, Metrics
 
 
 class ConditionalGAN(LightningModule):
@@ -35,6 +34,7 @@ class ConditionalGAN(LightningModule):
         generator_clip: largest global gradient norm of the generator; ``None`` does not clip.
         discriminator_clip: the same for the discriminator.
         channels_last: lay convolutions out channels last, about a quarter faster on CPUs and tensor cores.
+        capture: on a GPU, replay the step as CUDA graphs (`CapturedStep`).
         seed: of the run.
     """
 
@@ -43,7 +43,7 @@ class ConditionalGAN(LightningModule):
         generator: nn.Module,
         discriminator: nn.Module,
         loss: Any,
-        penalty: Callable[..., Tensor],
+        penalty: Any,
         generator_optimizer: Callable[..., Optimizer],
         discriminator_optimizer: Callable[..., Optimizer],
         ema: Callable[[nn.Module], EMA],
@@ -51,6 +51,7 @@ class ConditionalGAN(LightningModule):
         generator_clip: float | None = None,
         discriminator_clip: float | None = None,
         channels_last: bool = True,
+        capture: bool = True,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -71,6 +72,7 @@ class ConditionalGAN(LightningModule):
         self.n_critic = n_critic
         self.generator_clip = generator_clip
         self.discriminator_clip = discriminator_clip
+        self.capture = capture
         self.seed = seed
         self.images_seen = 0
         self.discriminator_updates = 0
@@ -87,6 +89,25 @@ class ConditionalGAN(LightningModule):
         for optimizer in self.trainer.optimizers:
             for group in optimizer.param_groups:
                 group.update(optimizer.defaults)
+        self._step = self._build_step()
+
+    def _build_step(self) -> Callable[..., Metrics]:
+        generator_optimizer, discriminator_optimizer = self.trainer.optimizers
+        step = AdversarialStep(
+            self.generator,
+            self.discriminator,
+            self.loss,
+            self.penalty,
+            generator_optimizer,
+            discriminator_optimizer,
+            self.generator_clip,
+            self.discriminator_clip,
+            backward=self.manual_backward,
+        )
+        if self.device.type != "cuda":
+            return step
+        torch.set_float32_matmul_precision("high")  # TF32 where the precision is 32-true
+        return CapturedStep(step, cuda_graph) if self.capture and self.trainer.world_size == 1 else step
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Metrics:
         """One discriminator update and, every `n_critic`-th time, one generator update.
@@ -99,70 +120,32 @@ class ConditionalGAN(LightningModule):
             Detached scalars on the device, this device's share of the batch.
         """
         real, labels = batch
-        self._seed_this_step()
-        metrics = self._update_discriminator(real, labels)
-        self.images_seen += len(real) * self.trainer.world_size
+        latents, epsilon = self._draw(len(real))
+        images = len(real) * self.trainer.world_size
+        with_penalty = self.discriminator_updates % self.penalty.interval == 0
+        self.images_seen += images
         self.discriminator_updates += 1
-        if self.discriminator_updates % self.n_critic == 0:
-            metrics |= self._update_generator(real, labels)
-            images = self.n_critic * len(real) * self.trainer.world_size
-            self.ema.update(self.generator, images, self.images_seen)
+        with_generator = self.discriminator_updates % self.n_critic == 0
+        metrics = self._step(real, labels, latents, epsilon, with_generator=with_generator, with_penalty=with_penalty)
+        if with_generator:
+            self.ema.update(self.generator, self.n_critic * images, self.images_seen)
+            self._count_generator_update()
         return metrics
 
-    def _update_discriminator(self, real: Tensor, labels: Tensor) -> Metrics:
-        with torch.no_grad():
-            fake = self.generator(self._normal(len(real), self.latent_dim), labels)
-        _forget_cast_weights()
-        real_logits = self.discriminator(real, labels)
-        fake_logits = self.discriminator(fake, labels)
-        adversarial = self.loss.discriminator(real_logits, fake_logits)
-        penalty = self.penalty(self.discriminator, real, fake, labels, self._uniform(len(real), 1, 1, 1))
-        _, optimizer = self.optimizers(use_pl_optimizer=False)  # type: ignore[misc]
-        optimizer.zero_grad()
-        self.manual_backward(adversarial + penalty)
-        gradient_norm = _clip(self.discriminator, self.discriminator_clip)
-        # The plain torch optimizer: `global_step` counts LightningOptimizer steps, so it counts generator updates only.
-        optimizer.step()
-        self.loss.constrain(self.discriminator)
-        _forget_cast_weights()
-        return {
-            "loss/discriminator": (adversarial + penalty).detach(),
-            "loss/adversarial": adversarial.detach(),
-            "loss/penalty": penalty.detach(),
-            "logit/real": real_logits.detach().mean(),
-            "logit/fake": fake_logits.detach().mean(),
-            "judged_real/real": (real_logits > 0).float().mean(),
-            "judged_real/fake": (fake_logits > 0).float().mean(),
-            "gradient_norm/discriminator": gradient_norm,
-        }
+    def _count_generator_update(self) -> None:
+        """Makes `trainer.global_step` the number of generator updates; Lightning itself would count both players'."""
+        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+        progress.increment_ready()
+        progress.increment_completed()
 
-    def _update_generator(self, real: Tensor, labels: Tensor) -> Metrics:
-        self.discriminator.requires_grad_(False)  # its weight gradients would be computed and thrown away
-        fake = self.generator(self._normal(len(real), self.latent_dim), labels)
-        fake_logits = self.discriminator(fake, labels)
-        real_logits = self.discriminator(real, labels) if self.loss.generator_needs_real else None
-        loss = self.loss.generator(real_logits, fake_logits)
-        optimizer, _ = self.optimizers()  # type: ignore[misc, attr-defined]
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        gradient_norm = _clip(self.generator, self.generator_clip)
-        optimizer.step()
-        self.discriminator.requires_grad_(True)
-        return {"loss/generator": loss.detach(), "gradient_norm/generator": gradient_norm}
-
-    def _seed_this_step(self) -> None:
-        torch.manual_seed(seed_of(self.seed, self.images_seen, self.global_rank))  # dropout: its own on each device
-        self._shared = torch.Generator(self.device).manual_seed(seed_of(self.seed, self.images_seen))
-
-    def _normal(self, n: int, dim: int) -> Tensor:
-        """[n, dim]: this device's rows of what one device would draw for the whole batch."""
-        whole = torch.randn(n * self.trainer.world_size, dim, device=self.device, generator=self._shared)
-        return whole[self.global_rank * n : (self.global_rank + 1) * n]
-
-    def _uniform(self, n: int, *shape: int) -> Tensor:
-        """[n, ...] in [0, 1): this device's rows of what one device would draw for the whole batch."""
-        whole = torch.rand(n * self.trainer.world_size, *shape, device=self.device, generator=self._shared)
-        return whole[self.global_rank * n : (self.global_rank + 1) * n]
+    def _draw(self, n: int) -> tuple[Tensor, Tensor]:
+        """Latents [n, Z] and epsilon [n, 1, 1, 1] of this step: this device's rows of what one device would draw."""
+        seed_device(self.device, seed_of(self.seed, self.images_seen, self.global_rank))  # dropout: its own on each
+        shared = torch.Generator(self.device).manual_seed(seed_of(self.seed, self.images_seen))
+        whole, mine = n * self.trainer.world_size, slice(self.global_rank * n, (self.global_rank + 1) * n)
+        latents = torch.randn(whole, self.latent_dim, device=self.device, generator=shared)
+        epsilon = torch.rand(whole, 1, 1, 1, device=self.device, generator=shared)
+        return latents[mine], epsilon[mine]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds the clock."""
@@ -175,20 +158,13 @@ class ConditionalGAN(LightningModule):
         self.discriminator_updates = checkpoint["discriminator_updates"]
 
 
-def _forget_cast_weights() -> None:
-    """Lets mixed precision cast the weights again.
+def seed_device(device: torch.device, seed: int) -> None:
+    """Seeds the random numbers of one device, for dropout.
 
-    Lightning runs the whole step in one autocast region, which keeps its low-precision copies of the weights until the
-    end: without this the generator update would see the discriminator of before its update, and a generator whose
-    copies were made under `no_grad` and so receive no gradient.
+    `torch.manual_seed` would seed every kind of accelerator, also those that are not there: a millisecond each time,
+    and a stack trace kept for each.
     """
-    torch.clear_autocast_cache()
-
-
-def _clip(network: nn.Module, max_norm: float | None) -> Tensor:
-    """Clips the global gradient norm where asked; returns the norm before clipping."""
-    parameters = [parameter for parameter in network.parameters() if parameter.grad is not None]
-    norm = get_total_norm([parameter.grad for parameter in parameters])  # type: ignore[misc]
-    if max_norm is not None:
-        clip_grads_with_norm_(parameters, max_norm, norm)
-    return norm
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(seed)
+    else:
+        getattr(torch, device.type).manual_seed(seed)  # torch.cuda, torch.mps: the present device

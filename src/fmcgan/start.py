@@ -1,0 +1,104 @@
+"""Whether and where a run starts: what is refused, what is done already, which checkpoint it goes on from."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from fmcgan import run_folder
+from fmcgan.checks import number, whole_number
+from fmcgan.command import in_sweep
+from fmcgan.errors import UserError
+
+log = logging.getLogger(__name__)
+
+AUTO = "auto"
+_PRECISIONS = (AUTO, "32-true", "bf16-mixed")
+
+
+def check(config: DictConfig) -> None:
+    """Refuses what Lightning would accept in silence or fail on without a word about the key."""
+    whole_number(minimum=0, seed=config.seed)
+    trainer = config.trainer
+    if trainer.max_epochs == -1 and trainer.max_time is None:
+        raise UserError("trainer.max_epochs=-1 (no limit) needs trainer.max_time, such as 00:00:10:00 (DD:HH:MM:SS)")
+    if trainer.max_epochs != -1:
+        whole_number(minimum=1, **{"trainer.max_epochs": trainer.max_epochs})
+    if trainer.limit_train_batches is not None:
+        number(minimum=1e-9, **{"trainer.limit_train_batches": trainer.limit_train_batches})
+    if trainer.precision not in _PRECISIONS:
+        raise UserError(
+            f"trainer.precision must be one of {', '.join(_PRECISIONS)}, got {trainer.precision!r} "
+            "(16-bit floats need a loss scaler, which optimisation by hand bypasses)"
+        )
+    if several(trainer.devices) and trainer.strategy == "auto":
+        raise UserError(f"trainer.devices={trainer.devices} needs trainer=ddp (each device is one process)")
+    if several(trainer.devices) and in_sweep():
+        raise UserError("several devices do not work inside a sweep (-m): each process would start the whole sweep")
+
+
+def several(devices: Any) -> bool:
+    """Whether `trainer.devices` means, or may mean, more than one; a list holds the numbers of the devices."""
+    return len(devices) > 1 if isinstance(devices, ListConfig | list) else str(devices) != "1"
+
+
+def already_done(config: dict[str, Any]) -> bool:
+    """Whether an earlier start of the same sweep finished this job.
+
+    Raises:
+        UserError: the job's folder holds a run of another configuration.
+    """
+    folder = Path(config["trainer"]["default_root_dir"])
+    saved = folder / run_folder.CONFIG
+    if saved.is_file() and not _same(OmegaConf.to_container(OmegaConf.load(saved)), config):
+        raise UserError(
+            f"{os.path.relpath(folder)} holds a run of another configuration; choose another hydra.sweep.dir"
+        )
+    done = (folder / run_folder.RESULT).is_file()
+    if done:
+        log.info("already finished, skipped: %s", os.path.relpath(folder))
+    return done
+
+
+def _same(saved: Any, config: dict[str, Any]) -> bool:
+    """Whether two configurations are of the same run, wherever it started from and its data lie."""
+    left, right = _what_matters(saved), _what_matters(config)
+    if config["trainer"]["precision"] == AUTO:
+        left["trainer"] = left["trainer"] | {"precision": AUTO}
+    return left == right
+
+
+def _what_matters(config: dict[str, Any]) -> dict[str, Any]:
+    data = {name: value for name, value in config["data"].items() if name not in ("root", "mirror")}
+    return {**config, "data": data, "ckpt_path": None}
+
+
+def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
+    """The checkpoint to go on from; in a sweep that is started again, that of the interrupted job.
+
+    Raises:
+        UserError: it is not there, damaged, or of other networks.
+    """
+    unfinished = Path(config.trainer.default_root_dir) / run_folder.LAST_CHECKPOINT
+    path = config.ckpt_path or (str(unfinished) if in_sweep() and unfinished.is_file() else None)
+    if path is None:
+        return None
+    if not Path(path).is_file():
+        raise UserError(f"ckpt_path={path}: no such file; checkpoints lie in RUN/checkpoints/last.ckpt")
+    from fmcgan.generator import read_checkpoint
+
+    saved, mine = read_checkpoint(Path(path))["config"]["network"], plain["network"]
+    differing = [name for name in {**saved, **mine} if saved.get(name) != mine.get(name)]
+    if differing:
+        values = [
+            f"network.{name}={mine.get(name)} (checkpoint: {saved.get(name)})"
+            for name in differing
+            if not isinstance(saved.get(name), dict) or len(differing) < 3  # the parts repeat what stands above them
+        ]
+        raise UserError(
+            f"the checkpoint holds other networks than this run: {'; '.join(values)}.\n"
+            "Leave those values out to take over the checkpoint's own."
+        )
+    return str(path)

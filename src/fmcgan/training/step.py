@@ -1,0 +1,155 @@
+"""The training step of a class-conditional GAN: tensors in, tensors out, and nothing of Lightning."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.optim import Optimizer
+
+Metrics = dict[str, Tensor]
+
+
+class AdversarialStep:
+    """One discriminator update and, when it is the generator's turn, one generator update.
+
+    Two rules keep it fast on every device, and let it be captured in a CUDA graph (`capture.py`):
+
+    - Nothing in it waits for the device or decides by a value on the device; all a step may differ in is two booleans.
+    - Generated images are made once: the discriminator learns from them, then the generator from the same ones through
+      the updated discriminator (Goodfellow et al. 2014, algorithm 1, draws new ones). The generator does not change in
+      between, so its stored activations still hold.
+
+    Args:
+        generator: G(latents [B, Z], labels [B]) -> images [B, 1, 28, 28] in [-1, 1].
+        discriminator: D(images, labels) -> logits [B].
+        loss: an `fmcgan.loss.base.AdversarialLoss`.
+        penalty: an `fmcgan.penalty.base.Penalty`.
+        generator_optimizer: of the generator's parameters.
+        discriminator_optimizer: of the discriminator's parameters.
+        generator_clip: largest global gradient norm of the generator; ``None`` does not clip.
+        discriminator_clip: the same for the discriminator.
+        backward: loss -> its gradients; Lightning's where several devices share a batch.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        loss: Any,
+        penalty: Any,
+        generator_optimizer: Optimizer,
+        discriminator_optimizer: Optimizer,
+        generator_clip: float | None = None,
+        discriminator_clip: float | None = None,
+        backward: Callable[[Tensor], None] = Tensor.backward,
+    ) -> None:
+        self.generator = generator
+        self.discriminator = discriminator
+        self.loss = loss
+        self.penalty = penalty
+        self.generator_optimizer = generator_optimizer
+        self.discriminator_optimizer = discriminator_optimizer
+        self.generator_clip = generator_clip
+        self.discriminator_clip = discriminator_clip
+        self.backward = backward
+
+    def __call__(
+        self,
+        real: Tensor,
+        labels: Tensor,
+        latents: Tensor,
+        epsilon: Tensor,
+        *,
+        with_generator: bool = True,
+        with_penalty: bool = True,
+    ) -> Metrics:
+        """Takes one step.
+
+        Args:
+            real: real images [B, 1, 28, 28] in [-1, 1].
+            labels: int64 [B], of the real and of the generated images.
+            latents: standard normal [B, Z].
+            epsilon: uniform in [0, 1), [B, 1, 1, 1], for penalties between real and generated images.
+            with_generator: whether the generator is updated too.
+            with_penalty: whether this update bears the penalty, `penalty.interval` times as heavy (Karras et al. 2020,
+                StyleGAN2, section 3.1, lazy regularisation).
+
+        Returns:
+            Detached scalars on the device.
+        """
+        _forget_cast_weights()
+        with torch.set_grad_enabled(with_generator):
+            fake = self.generator(latents, labels)
+        metrics = self._update_discriminator(real, fake.detach(), labels, epsilon, with_penalty)
+        if with_generator:
+            metrics |= self._update_generator(real, fake, labels)
+        return metrics
+
+    def _update_discriminator(
+        self, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor, with_penalty: bool
+    ) -> Metrics:
+        real_logits = self.discriminator(real, labels)
+        fake_logits = self.discriminator(fake, labels)
+        loss = adversarial = self.loss.discriminator(real_logits, fake_logits)
+        metrics = {}
+        if with_penalty:
+            penalty = self.penalty(self.discriminator, real, fake, labels, epsilon)
+            loss = adversarial + self.penalty.interval * penalty
+            metrics["loss/penalty"] = penalty.detach()
+        self.discriminator_optimizer.zero_grad()
+        self.backward(loss)
+        norm = _clip(self.discriminator, self.discriminator_clip)
+        self.discriminator_optimizer.step()
+        self.loss.constrain(self.discriminator)
+        _forget_cast_weights()
+        return metrics | {
+            "loss/discriminator": loss.detach(),
+            "loss/adversarial": adversarial.detach(),
+            "logit/real": real_logits.detach().mean(),
+            "logit/fake": fake_logits.detach().mean(),
+            "judged_real/real": (real_logits > 0).float().mean(),
+            "judged_real/fake": (fake_logits > 0).float().mean(),
+            "gradient_norm/discriminator": norm,
+        }
+
+    def _update_generator(self, real: Tensor, fake: Tensor, labels: Tensor) -> Metrics:
+        with _frozen(self.discriminator):
+            fake_logits = self.discriminator(fake, labels)
+            real_logits = self.discriminator(real, labels) if self.loss.generator_needs_real else None
+            loss = self.loss.generator(real_logits, fake_logits)
+            self.generator_optimizer.zero_grad()
+            self.backward(loss)
+        norm = _clip(self.generator, self.generator_clip)
+        self.generator_optimizer.step()
+        return {"loss/generator": loss.detach(), "gradient_norm/generator": norm}
+
+
+@contextmanager
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """Computes no gradients of the weights, which would only be thrown away."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
+
+
+def _forget_cast_weights() -> None:
+    """Lets mixed precision cast the weights again.
+
+    The whole step runs in one autocast region, which keeps its low-precision copies of the weights until the end:
+    without this the generator's update would see the discriminator of before its update.
+    """
+    torch.clear_autocast_cache()
+
+
+def _clip(network: nn.Module, max_norm: float | None) -> Tensor:
+    """Clips the global gradient norm where asked; returns the norm before clipping."""
+    parameters = [parameter for parameter in network.parameters() if parameter.grad is not None]
+    norm = get_total_norm([parameter.grad for parameter in parameters])  # type: ignore[misc]
+    if max_norm is not None:
+        clip_grads_with_norm_(parameters, max_norm, norm)
+    return norm

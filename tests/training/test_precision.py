@@ -1,0 +1,71 @@
+import logging
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch import nn
+
+from fmcgan.training import precision
+from fmcgan.training.precision import faster_precision
+
+
+class Sleeper(LightningModule):
+    """A model whose steps take a given time in each precision."""
+
+    def __init__(self, seconds):
+        super().__init__()
+        self.automatic_optimization = False
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.seconds = seconds
+        self.batches = []
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+    def training_step(self, batch, batch_idx):
+        self.batches.append(batch[0].shape)
+        precision.time.now += self.seconds[self.trainer.precision]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    class Clock:
+        now = 0.0
+
+        def perf_counter(self):
+            return self.now
+
+    monkeypatch.setattr(precision, "time", Clock())
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    def trainer(**options):
+        quiet = {"enable_progress_bar": False, "enable_model_summary": False}
+        return Trainer(accelerator="cpu", default_root_dir=tmp_path, **quiet, **options)
+
+    return trainer
+
+
+@pytest.mark.parametrize(
+    ("mixed", "chosen"), [(0.05, "bf16-mixed"), (0.086, "bf16-mixed"), (0.09, "32-true"), (0.5, "32-true")]
+)
+def test_mixed_precision_must_be_clearly_faster(clock, trainer, caplog, mixed, chosen):
+    with caplog.at_level(logging.INFO, logger="fmcgan"):
+        assert faster_precision(lambda: Sleeper({"32-true": 0.1, "bf16-mixed": mixed}), trainer, 16) == chosen
+    assert f"precision: {chosen}, the faster one here (a step: 32-true 100 ms, bf16-mixed" in caplog.text
+
+
+def test_a_trial_takes_seconds_however_slow_the_step(clock, trainer):
+    built = []
+
+    def build():
+        built.append(Sleeper({"32-true": 0.1, "bf16-mixed": 30.0}))
+        return built[-1]
+
+    faster_precision(build, trainer, 16)
+    assert [len(each.batches) for each in built] == [
+        2 + 6,
+        2 + 3,
+    ]  # two to warm up; then half a second, but at least three
+    assert built[0].batches[0] == (16, 1, 28, 28)
