@@ -1,8 +1,9 @@
 """``python -m fmcgan.generate``: labelled images from a trained generator."""
 
-import io
 import logging
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,66 +11,51 @@ from omegaconf import DictConfig, OmegaConf
 
 from fmcgan.command import run_command
 from fmcgan.errors import UserError
-from fmcgan.run_folder import write_atomically
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from tqdm import tqdm
+
     from fmcgan.generator import Samples
 
 log = logging.getLogger(__name__)
 
 
 def generate(config: DictConfig) -> None:
-    """Makes the images that were asked for and writes them in the form that the output's name says."""
+    """Makes the images that were asked for and writes them, as they come, in the form that the output's name says."""
+    from tqdm import tqdm
+
+    from fmcgan.data.classes import parse_classes
     from fmcgan.generator import load_generator
+    from fmcgan.sample_writer import writer_for
 
-    classes = OmegaConf.to_container(config.classes) if OmegaConf.is_config(config.classes) else config.classes
     output = Path(str(config.output))
-    write = {".png": _write_grid, ".npz": _write_npz}.get(output.suffix, _write_folder)
-    if write is _write_folder:
-        _check_folder(output)
+    write = writer_for(output)
     generator = load_generator(config.run, config.weights, config.device)
-    samples = generator.sample(classes, config.n_per_class, config.seed, config.truncation)  # type: ignore[arg-type]
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write(samples, output)
-    log.info("%d images of %d classes: %s", len(samples.labels), len(set(samples.labels)), os.path.relpath(output))
+    classes = OmegaConf.to_container(config.classes) if OmegaConf.is_config(config.classes) else config.classes
+    labels = parse_classes(classes)  # type: ignore[arg-type]
+    batches = generator.stream(labels, config.n_per_class, config.seed, config.truncation)
+    n = len(labels) * config.n_per_class
+    layout = "{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} images, {rate_fmt}, {remaining} left"
+    start = time.perf_counter()
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        # disable=None: only in a terminal
+        with tqdm(total=n, unit=" images", unit_scale=True, dynamic_ncols=True, bar_format=layout, disable=None) as bar:
+            write(_counted(batches, bar), labels, config.n_per_class, output)
+    except OSError as error:
+        kept = " The earlier file of that name is untouched." if output.is_file() else ""
+        raise UserError(f"cannot write {output} ({n:,} images): {error.strerror or error}.{kept}") from error
+    rate = n / (time.perf_counter() - start)
+    log.info("%d images of %d classes: %s (%s images/s)", n, len(labels), os.path.relpath(output), f"{rate:,.0f}")
 
 
-def _check_folder(output: Path) -> None:
-    if output.suffix[1:].isalpha():
-        raise UserError(f"output={output}: its name must end in .png (a grid), .npz (arrays) or be that of a folder")
-    if output.is_file() or (output.is_dir() and any(output.iterdir())):
-        raise UserError(f"output={output} is there already; old and new images must not mix, choose another folder")
-
-
-def _write_grid(samples: "Samples", output: Path) -> None:
-    from fmcgan.data.classes import CLASS_NAMES
-    from fmcgan.figure.grid import class_grid
-    from fmcgan.figure.png import write_png
-
-    labels = list(dict.fromkeys(samples.labels.tolist()))
-    images = samples.images.reshape(len(labels), -1, 28, 28)
-    write_png(class_grid(images, [CLASS_NAMES[label] for label in labels]), output)
-
-
-def _write_npz(samples: "Samples", output: Path) -> None:
-    import numpy as np
-
-    content = io.BytesIO()
-    np.savez_compressed(content, images=samples.images, labels=samples.labels)
-    write_atomically(output, content.getvalue())
-
-
-def _write_folder(samples: "Samples", output: Path) -> None:
-    from PIL import Image
-
-    from fmcgan.data.classes import CLASS_NAMES
-
-    counts = dict.fromkeys(samples.labels.tolist(), 0)
-    for image, label in zip(samples.images, samples.labels.tolist(), strict=True):
-        folder = output / CLASS_NAMES[label]
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(folder / f"{counts[label]:06d}.png")
-        counts[label] += 1
+def _counted(batches: Iterator["Samples"], bar: "tqdm") -> Iterator["NDArray[np.uint8]"]:
+    """The images of the batches; the bar moves on when those before are written."""
+    for batch in batches:
+        yield batch.images
+        bar.update(len(batch.images))
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """A trained generator as a library object: ``load_generator(path).sample(classes=["bag"], n_per_class=16)``."""
 
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from fmcgan import run_folder
 from fmcgan.checks import one_of
 from fmcgan.data.classes import parse_classes
 from fmcgan.errors import UserError
-from fmcgan.training.sampling import sample_classes
+from fmcgan.training.sampling import sample_classes, stream_classes
 
 
 class Samples(NamedTuple):
@@ -63,6 +63,22 @@ class LabelledGenerator:
         """
         images, labels = sample_classes(self.network, parse_classes(classes), n_per_class, seed, truncation, first)
         return Samples(images.squeeze(1).numpy(), labels.numpy())
+
+    def stream(
+        self,
+        classes: Sequence[str | int] | str | int | None = None,
+        n_per_class: int = 10,
+        seed: int = 0,
+        truncation: float = 1.0,
+        first: int = 0,
+    ) -> Iterator[Samples]:
+        """The images of `sample`, whose arguments it takes, a batch at a time: for more than fit into memory.
+
+        Returns:
+            An iterator over batches of one class each, class by class.
+        """
+        batches = stream_classes(self.network, parse_classes(classes), n_per_class, seed, truncation, first)
+        return (Samples(images.squeeze(1).numpy(), labels.numpy()) for images, labels in batches)
 
 
 def load_generator(path: str | Path, weights: str = "ema", device: str | torch.device = "cpu") -> LabelledGenerator:

@@ -1,13 +1,22 @@
+import numpy as np
 import pytest
 import torch
 
-from fmcgan.training.latent import draw_latents, seed_of
+from fmcgan.training.latent import LatentStream, draw_latents, seed_of
 
 
 def test_a_longer_draw_only_adds_vectors_at_the_end():
     long = draw_latents(seed=3, label=8, n=100, latent_dim=16)
     assert torch.equal(draw_latents(3, 8, 7, 16), long[:7])
     assert torch.equal(draw_latents(3, 8, 5, 16, first=60), long[60:65])
+
+
+def test_many_short_draws_give_the_vectors_of_a_long_one():
+    key = np.random.SeedSequence((3, 8))
+    long = np.random.Generator(np.random.Philox(key)).standard_normal((100, 7), dtype=np.float32)
+    stream = LatentStream(3, 8, latent_dim=7, first=5)
+    pieces = [stream.draw(n) for n in (1, 0, 33, 61)]  # 7 x 33 is odd: half of a 64-bit number is left over
+    assert np.array_equal(torch.cat(pieces).numpy(), long[5:])
 
 
 def test_seeds_and_classes_have_streams_of_their_own():

@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from fmcgan.network.dcgan import Generator
-from fmcgan.training.sampling import render, sample_classes
+from fmcgan.training import sampling
+from fmcgan.training.latent import draw_latents
+from fmcgan.training.sampling import render, sample_classes, stream_classes
 
 
 @pytest.fixture
@@ -23,6 +25,30 @@ def test_an_image_does_not_depend_on_what_else_is_asked_for(generator):
     later, _ = sample_classes(generator, [3, 8], 2, seed=5, first=50)
     assert (alone.int() - bags[:3]).abs().max() <= 1
     assert (later[2:].int() - bags[50:52]).abs().max() <= 1
+
+
+def test_a_stream_is_the_whole_in_pieces(generator, monkeypatch):
+    monkeypatch.setattr(sampling, "_BATCH", 16)
+    batches = list(stream_classes(generator, [3, 8], 40, seed=5, truncation=0.5, first=2))
+    assert [len(images) for images, _ in batches] == [16, 16, 8] * 2
+    labels = torch.cat([labels for _, labels in batches])
+    assert labels.dtype == torch.int64
+    assert labels.tolist() == [3] * 40 + [8] * 40
+    streamed = torch.cat([images for images, _ in batches])
+    together, same_labels = sample_classes(generator, [3, 8], 40, seed=5, truncation=0.5, first=2)
+    assert torch.equal(streamed, together)
+    assert torch.equal(labels, same_labels)
+    latents = 0.5 * torch.cat([draw_latents(5, label, 40, 8, first=2) for label in (3, 8)])
+    with torch.no_grad():
+        at_once = (generator.eval()(latents, labels) + 1) * 127.5
+    assert (streamed - at_once).abs().max() <= 0.51
+
+
+def test_training_goes_on_between_two_batches_of_a_stream(generator):
+    assert generator.training
+    next(stream_classes(generator, [0], 10**9, seed=0))
+    assert generator.training
+    assert torch.is_grad_enabled()
 
 
 def test_training_mode_and_random_state_are_left_as_they_were(generator):
@@ -53,4 +79,6 @@ def test_truncation_pulls_towards_the_typical_image(generator):
 )
 def test_wrong_values_are_refused(generator, arguments, message):
     with pytest.raises(ValueError, match=message):
-        sample_classes(generator, **{"classes": [0], "n_per_class": 1, "seed": 0} | arguments)
+        stream_classes(
+            generator, **{"classes": [0], "n_per_class": 1, "seed": 0} | arguments
+        )  # before any is asked for

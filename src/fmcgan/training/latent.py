@@ -10,11 +10,31 @@ def seed_of(*key: int) -> int:
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
 
 
-def draw_latents(seed: int, label: int, n: int, latent_dim: int, first: int = 0) -> Tensor:
-    """Latent vectors number ``first``, ``first + 1``, ... of one class under one seed.
+class LatentStream:
+    """The latent vectors of one class under one seed, one after the other.
 
     Vector i of a class is always the same, whatever else is asked for: every (seed, class) has its own stream and
-    numpy fills it in order, so a longer draw only adds vectors at the end.
+    numpy fills it in order, so many short draws give the vectors of one long draw.
+
+    Args:
+        seed: non-negative.
+        label: the class.
+        latent_dim: Z.
+        first: index of the vector to begin with.
+    """
+
+    def __init__(self, seed: int, label: int, latent_dim: int, first: int = 0) -> None:
+        self._numbers = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, label))))
+        self._latent_dim = latent_dim
+        self.draw(first)
+
+    def draw(self, n: int) -> Tensor:
+        """The next ``n`` vectors, float32 [n, Z], standard normal, on the CPU."""
+        return torch.from_numpy(self._numbers.standard_normal((n, self._latent_dim), dtype=np.float32))
+
+
+def draw_latents(seed: int, label: int, n: int, latent_dim: int, first: int = 0) -> Tensor:
+    """Vectors number ``first``, ``first + 1``, ... of a `LatentStream`.
 
     Args:
         seed: non-negative.
@@ -26,5 +46,4 @@ def draw_latents(seed: int, label: int, n: int, latent_dim: int, first: int = 0)
     Returns:
         float32 [n, Z], standard normal, on the CPU.
     """
-    stream = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, label))))
-    return torch.from_numpy(stream.standard_normal((first + n, latent_dim), dtype=np.float32)[first:])
+    return LatentStream(seed, label, latent_dim, first).draw(n)

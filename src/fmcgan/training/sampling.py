@@ -1,13 +1,13 @@
 """Labelled images from a generator: the one way every sample of this project is made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from fmcgan.checks import number, whole_number
 from fmcgan.data.images import to_uint8
-from fmcgan.training.latent import draw_latents
+from fmcgan.training.latent import LatentStream
 
 _BATCH = 250  # large enough to be fast on a GPU, small enough for the cache of a laptop
 
@@ -35,17 +35,18 @@ def render(generator: nn.Module, latents: Tensor, labels: Tensor) -> Tensor:
     return torch.cat(images)
 
 
-def sample_classes(
+def stream_classes(
     generator: nn.Module,
     classes: Sequence[int],
     n_per_class: int,
     seed: int,
     truncation: float = 1.0,
     first: int = 0,
-) -> tuple[Tensor, Tensor]:
-    """Makes images ``first`` ... ``first + n_per_class - 1`` of each class under a seed.
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Makes images ``first`` ... ``first + n_per_class - 1`` of each class under a seed, a batch at a time.
 
-    Image i of a class under a seed is the same (to within one grey level) whatever else is asked for.
+    Image i of a class under a seed is the same (to within one grey level) whatever else is asked for. Memory does not
+    grow with the number of images; wrong values are refused by the call itself, before the first batch is asked for.
 
     Args:
         generator: as for `render`; has `latent_dim`.
@@ -57,11 +58,35 @@ def sample_classes(
         first: index of the first image of each class.
 
     Returns:
-        Images uint8 [len(classes) * n_per_class, 1, 28, 28] and labels int64, class by class.
+        An iterator over batches of one class each, class by class: images uint8 [B, 1, 28, 28] and labels int64 [B].
     """
     whole_number(n_per_class=n_per_class)
     whole_number(minimum=0, seed=seed, first=first)
     number(0, 2, truncation=truncation)
-    latents = [draw_latents(seed, label, n_per_class, generator.latent_dim, first) for label in classes]  # type: ignore[arg-type]
-    labels = torch.tensor(classes).repeat_interleave(n_per_class)
-    return render(generator, torch.cat(latents) * truncation, labels), labels
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        for label in classes:
+            stream = LatentStream(seed, label, generator.latent_dim, first)  # type: ignore[arg-type]
+            for made in range(0, n_per_class, _BATCH):
+                latents = stream.draw(min(_BATCH, n_per_class - made))
+                labels = torch.full((len(latents),), label)
+                yield render(generator, latents * truncation, labels), labels
+
+    return batches()
+
+
+def sample_classes(
+    generator: nn.Module,
+    classes: Sequence[int],
+    n_per_class: int,
+    seed: int,
+    truncation: float = 1.0,
+    first: int = 0,
+) -> tuple[Tensor, Tensor]:
+    """All batches of `stream_classes`, whose arguments it takes, in one.
+
+    Returns:
+        Images uint8 [len(classes) * n_per_class, 1, 28, 28] and labels int64, class by class.
+    """
+    images, labels = zip(*stream_classes(generator, classes, n_per_class, seed, truncation, first), strict=True)
+    return torch.cat(images), torch.cat(labels)

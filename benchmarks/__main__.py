@@ -1,0 +1,93 @@
+"""``python -m benchmarks``: measures speed and memory and writes the tables of ``docs/performance.md``."""
+
+import argparse
+import importlib
+import logging
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks import machine, page
+from benchmarks.setting import CHECKOUT, Setting
+from fmcgan.checks import whole_number
+from fmcgan.errors import UserError
+from fmcgan.explanation import told
+
+log = logging.getLogger("benchmarks.parts")
+
+PARTS = {
+    "training": "images/s of every network and precision: the ordinary loop, the bare loop, the whole program",
+    "startup": "seconds from launch to the first training step and to the help text",
+    "generation": "images/s into a file beside those of the forward pass alone",
+    "evaluation": "seconds of the scores in training and of the evaluate command",
+    "memory": "peak memory of training with the default recipe",
+    "scaling": "images/s by batch size and width, cost of an epoch by the number of images",
+    "floor": "the least time a step could take on this machine, and the share of it that is met",
+    "profile": "the most costly operations of a step",
+    "layers": "milliseconds of several ways to double the size of a map",
+}
+
+
+def main() -> None:
+    """Measures the parts that the command line names."""
+    arguments = _arguments()
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
+    logging.getLogger("benchmarks").setLevel(logging.INFO)
+    try:
+        setting = _setting(arguments)
+        for part in PARTS if "all" in arguments.parts else arguments.parts:
+            _measure(part, setting, arguments.output)
+    except Exception as error:
+        sys.exit(told(error))
+
+
+def _measure(part: str, setting: Setting, output: Path) -> None:
+    log.info("%s: %s", part, PARTS[part])
+    start = time.perf_counter()
+    origin = machine.record(setting)
+    rows = importlib.import_module(f"benchmarks.{part}").measure(setting)
+    measured = origin | {"seconds": round(time.perf_counter() - start, 1), "rows": rows}
+    name = part if setting.device.type == "cpu" else f"{part}_{setting.device.type}"
+    print(f"\n{page.write(output, name, measured)}\n", flush=True)  # noqa: T201
+    log.info("%s took %.0f s; it is in %s", part, measured["seconds"], output)
+
+
+def _arguments() -> argparse.Namespace:
+    parts = "\n".join(f"  {name:11} {what}" for name, what in PARTS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=f"Measure how fast this project is on this machine.\n\nparts:\n{parts}",
+        epilog="Each part replaces its own block of the page and its own entry of the JSON file beside it; what else "
+        "stands there is kept. On a GPU the block is named PART_cuda.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    usual = Setting(torch.device("cpu"))
+    add = parser.add_argument
+    add("parts", nargs="*", default="all", choices=["all", *PARTS], metavar="PART", help="what to measure (all)")
+    add("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda (%(default)s)")
+    add("--networks", nargs="+", default=usual.networks, choices=usual.networks, help="for training and floor (all)")
+    add("--precisions", nargs="+", default=usual.precisions, choices=usual.precisions, help="of most parts (both)")
+    add("--batch-size", type=int, default=usual.batch_size, help="images in a batch (%(default)s)")
+    add("--steps", type=int, help="training steps in one timed block, a multiple of 4 (4; on a GPU 100)")
+    add("--seconds", type=float, default=usual.seconds, help="how long each comparison takes turns (%(default)s)")
+    add("--set", nargs="+", default=(), metavar="KEY=VALUE", help="change the configuration, such as network.width=8")
+    add("--output", type=Path, default=CHECKOUT / "docs" / "performance.md", help="the page (docs/performance.md)")
+    return parser.parse_args()
+
+
+def _setting(arguments: argparse.Namespace) -> Setting:
+    device = torch.device(arguments.device)
+    steps = arguments.steps or (100 if device.type == "cuda" else 4)
+    whole_number(**{"--batch-size": arguments.batch_size, "--steps": steps})
+    if steps % 4:
+        raise UserError(
+            f"--steps must be a multiple of 4, so that each block bears its share of penalties, got {steps}"
+        )
+    networks, precisions = tuple(arguments.networks), tuple(arguments.precisions)
+    return Setting(device, networks, precisions, arguments.batch_size, steps, arguments.seconds, tuple(arguments.set))
+
+
+if __name__ == "__main__":
+    main()

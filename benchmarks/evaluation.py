@@ -1,0 +1,45 @@
+"""What scores cost: those of every epoch of training, and the daily set of ``fmcgan.evaluate``."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
+
+from hydra.utils import instantiate
+
+from benchmarks.clock import in_turn, spread
+from benchmarks.setting import CHECKOUT, DATA, Setting, tiny_run
+
+
+def measure(setting: Setting) -> list[dict[str, Any]]:
+    """One row for training, and the command's total above its scores; what real images get is known before."""
+    return [
+        {"evaluation": "in training: `frechet` and `gan_test`", "s": _in_training(setting)},
+        *_command(setting),
+    ]
+
+
+def _in_training(setting: Setting) -> dict[str, Any]:
+    config = setting.config()
+    evaluation, gan = instantiate(config.callback.evaluation), setting.gan()
+    trainer = SimpleNamespace(is_global_zero=True, datamodule=SimpleNamespace(images=setting.images))
+    evaluation.setup(trainer, gan, "fit")
+    taken = in_turn({"": lambda: evaluation.measure(gan.ema.generator, seed=0)}, setting.device, seconds=0, at_least=2)
+    return spread(taken[""])
+
+
+def _command(setting: Setting) -> list[dict[str, Any]]:
+    with tiny_run(setting) as run, TemporaryDirectory() as output:
+        evaluate = [sys.executable, "-m", "fmcgan.evaluate", f"run={run}", f"output={output}"]
+        evaluate += [f"data.root={DATA}", f"device={setting.device.type}"]
+        start = time.perf_counter()
+        subprocess.run(evaluate, cwd=CHECKOUT, stdout=subprocess.DEVNULL, check=True)
+        total = time.perf_counter() - start
+        by_score = json.loads((Path(output) / "evaluation.json").read_text())["seconds_by_score"]
+    rows = {"`python -m fmcgan.evaluate`, launch included": total}
+    rows |= {f"of which `{name}`": seconds for name, seconds in by_score.items()}
+    return [{"evaluation": name, "s": seconds} for name, seconds in rows.items()]

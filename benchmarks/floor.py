@@ -1,0 +1,106 @@
+"""The least time a step can take on this machine, from its arithmetic and its memory traffic, and what share is met."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from benchmarks.bare import BareLoop
+from benchmarks.clock import in_turn, rates, ratios
+from benchmarks.setting import Setting
+
+log = logging.getLogger(__name__)
+
+COPIED = 256 * 2**20  # bytes: far more than any cache holds
+
+
+def measure(setting: Setting) -> list[dict[str, Any]]:
+    """One row for each network and precision."""
+    copied = bandwidth(setting)
+    cases = [(network, precision) for network in setting.networks for precision in setting.precisions]
+    return [_row(setting, *case, copied) for case in cases]
+
+
+def _row(setting: Setting, network: str, precision: str, copied: float) -> dict[str, Any]:
+    log.info("  %s, %s", network, precision)
+    gan = setting.gan(f"network={network}")
+    loop = BareLoop(gan, setting.images, setting.batch_size, precision)
+    product, product_flops = _product(setting, torch.float32 if precision == "32-true" else torch.bfloat16)
+    actions = {"steps": lambda: loop.run(setting.steps), "product": product}
+    seconds = in_turn(actions, setting.device, setting.seconds / 2, at_least=1)
+    flops, traffic = step_flops(setting, network), weight_traffic(gan)
+    least = [max(flops / product_flops * each, traffic / copied) * setting.steps for each in seconds["product"]]
+    images = setting.batch_size * setting.steps
+    return {
+        "network": network,
+        "precision": precision,
+        "GFLOP per step": flops / 1e9,
+        "matrix rate GFLOP/s": rates(product_flops / 1e9, seconds["product"]),
+        "weight traffic MB per step": traffic / 1e6,
+        "bandwidth GB/s": copied / 1e9,
+        "floor images/s": rates(images, least),
+        "bare images/s": rates(images, seconds["steps"]),
+        "bare / floor": ratios(least, seconds["steps"]),
+    }
+
+
+def _product(setting: Setting, dtype: torch.dtype) -> tuple[Callable[[], Any], int]:
+    """The product of two square matrices, large for the device, and its operations."""
+    size = 8192 if setting.device.type == "cuda" else 2048
+    left, right = (torch.randn(size, size, device=setting.device).to(dtype) for _ in range(2))
+    return lambda: left @ right, 2 * size**3  # one multiplication and one addition are two
+
+
+def bandwidth(setting: Setting) -> float:
+    """Bytes a second that a large copy reads and writes."""
+    source = torch.zeros(COPIED, dtype=torch.uint8, device=setting.device)
+    target = torch.ones_like(source)
+    return rates(2 * COPIED, in_turn({"": lambda: target.copy_(source)}, setting.device, seconds=2)[""])["median"]
+
+
+def step_flops(setting: Setting, network: str) -> float:
+    """Operations of matrix products and convolutions in one step, the mean over the steps with and without penalty."""
+    gan = setting.gan(f"network={network}")
+    # A small batch is enough: operations grow with it in proportion.
+    loop = BareLoop(gan, setting.images, small := 8, "32-true", capture=False)
+    counted = flops_of(lambda: loop.run(gan.penalty.interval))
+    return counted / gan.penalty.interval * setting.batch_size / small
+
+
+def flops_of(action: Callable[[], Any]) -> int:
+    """Operations of matrix products and convolutions, backward passes included."""
+    with _Operations() as operations:
+        action()
+    return operations.count
+
+
+class _Operations(TorchDispatchMode):
+    """Counts by torch's own formulas; its `FlopCounterMode` fails on `autograd.grad` with respect to an input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if formula := flop_registry.get(func.overloadpacket):
+            self.count += formula(*args, **(kwargs or {}), out_val=result)
+        return result
+
+
+def weight_traffic(gan: Any) -> int:
+    """Bytes of weights, gradients, Adam's two moments and the average that a step must move at least.
+
+    Of each weight: Adam reads it, its gradient and two moments and writes three of them (7); the gradient is written
+    and read once for its norm (2); the generator's average is read and written, its weight read (3). 4 bytes each.
+    """
+    generator, discriminator = _count(gan.generator), _count(gan.discriminator)
+    return 4 * (9 * (generator + discriminator) + 3 * generator)
+
+
+def _count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,0 +1,66 @@
+"""Generation of a file of labelled images beside the bare forward pass of the same network."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra import compose, initialize_config_dir
+from torch import nn
+
+from benchmarks.clock import in_turn, rates, spread
+from benchmarks.setting import Setting, tiny_run
+from fmcgan.config_dir import config_dir
+from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.generate import generate
+from fmcgan.generator import load_generator
+
+IMAGES = 10_000
+TRIAL = 2_000
+BATCHES = (100, 250, 500, 1000)  # of the bare pass; the best one counts
+
+
+def measure(setting: Setting) -> list[dict[str, Any]]:
+    """One row: ``generate`` into an .npz, loading included, beside the forward pass, with `dcgan` in fp32."""
+    device = setting.device
+    with tiny_run(setting) as run:
+        network = load_generator(run, device=device).network
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        batch = _best_batch(network, device)
+        actions: dict[str, Callable[[], Any]] = {
+            "file": _to_file(run, device),
+            "forward": partial(_forward, network, device, IMAGES, batch),
+        }
+        seconds = in_turn(actions, device, setting.seconds)
+    file, forward = (rates(IMAGES, seconds[name]) for name in actions)
+    return [
+        {
+            "images": IMAGES,
+            "into a file images/s": file,
+            "forward pass images/s": forward,
+            "batch of the forward pass": batch,
+            "file / forward %": 100 * file["median"] / forward["median"],
+        }
+    ]
+
+
+def _to_file(run: Path, device: torch.device) -> Callable[[], Any]:
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        words = [f"run={run}", f"n_per_class={IMAGES // NUM_CLASSES}", f"device={device.type}"]
+        config = compose("generate", [*words, f"output={run / 'samples.npz'}"])
+    return partial(generate, config)
+
+
+def _best_batch(network: nn.Module, device: torch.device) -> int:
+    actions = {batch: partial(_forward, network, device, TRIAL, batch) for batch in BATCHES}
+    seconds = in_turn(actions, device, seconds=0)
+    return min(BATCHES, key=lambda batch: spread(seconds[batch])["median"])
+
+
+@torch.inference_mode()
+def _forward(network: nn.Module, device: torch.device, images: int, batch: int) -> None:
+    latents = torch.randn(batch, network.latent_dim, device=device)  # type: ignore[call-overload]
+    labels = torch.arange(batch, device=device) % NUM_CLASSES
+    for _ in range(images // batch):
+        network(latents, labels)

@@ -1,0 +1,73 @@
+"""Rows of plain values in, tables in a document out. What stands outside the marked blocks is left as it is."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fmcgan.report.markdown import NOTHING, number
+from fmcgan.run_folder import write_atomically, write_json
+
+Row = dict[str, Any]
+
+
+def write(page: Path, name: str, measured: dict[str, Any]) -> str:
+    """Puts one part's table into its block of the page, and its values into the JSON file beside.
+
+    Args:
+        page: a Markdown file; made if it is not there.
+        name: of the part.
+        measured: ``rows`` and what `benchmarks.machine.record` says.
+
+    Returns:
+        The block.
+    """
+    values = page.with_suffix(".json")
+    known = json.loads(values.read_text()) if values.exists() else {}
+    text = page.read_text() if page.exists() else "# Performance\n"
+    block = f"{table(measured['rows'])}\n\n{origin(measured)}"
+    write_json(values, known | {name: measured})
+    write_atomically(page, replace_block(text, name, block))
+    return block
+
+
+def replace_block(text: str, name: str, block: str) -> str:
+    """Puts a block between ``<!-- name:begin -->`` and ``<!-- name:end -->``, at the end if these are not there yet."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    if begin not in text:
+        text = f"{text.rstrip()}\n\n## {name}\n\n{begin}\n{end}\n"
+    before, _, rest = text.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"{begin} is not followed by {end}")
+    return f"{before}{begin}\n{block}\n{end}{after}"
+
+
+def table(rows: Sequence[Row]) -> str:
+    """A table whose columns are the rows' keys; a measured value is shown as its median and quartiles."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    numeric = {key: all(not isinstance(row.get(key), str) for row in rows) for key in columns}
+    lines = [columns, ["---:" if numeric[key] else "---" for key in columns]]
+    lines += [[_cell(row.get(key)) for key in columns] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def origin(measured: dict[str, Any]) -> str:
+    """One line: machine, versions, commit, date and command."""
+    packages = ", ".join(f"{name} {measured['packages'][name]}" for name in ("torch", "lightning", "fmcgan"))
+    instructions = re.sub("_", "-", " ".join(measured["instructions"]["processor"]))
+    git = measured["git"]
+    commit = f", commit {git['commit'][:10]}{' with changes' if git['changed'] else ''}" if git else ""
+    parts = [measured["hardware"], instructions, measured["data"], f"Python {measured['python']}, {packages}{commit}"]
+    return f"*{'; '.join(filter(None, parts))}; {measured['date'][:10]}; `{measured['command']}`*"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return NOTHING
+    if isinstance(value, dict):
+        median = value["median"]
+        low, high = (number(each, like=median) for each in value["quartiles"])
+        return f"{number(median)} ({low} to {high})" if value["n"] > 1 else number(median)
+    return number(value) if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,50 @@
+"""How the cost of an epoch grows with the batch, the width and the data."""
+
+import functools
+from typing import Any
+
+import torch
+
+from benchmarks.bare import BareLoop
+from benchmarks.clock import in_turn, rates, spread
+from benchmarks.setting import Setting
+from fmcgan.data.batches import ImageBatches, ShuffledBatches
+
+BATCHES = (32, 64, 128, 256, 512)
+WIDTHS = (16, 32, 64)
+USUAL_BATCH, USUAL_WIDTH = 128, 32
+IMAGES = (60_000, 120_000, 240_000)
+
+
+def measure(setting: Setting) -> list[dict[str, Any]]:
+    """Rows of `dcgan` in fp32 by batch size and width, and of the order of an epoch by the number of images."""
+    return _by_batch_and_width(setting) + [_by_data(setting, n) for n in IMAGES]
+
+
+def _by_batch_and_width(setting: Setting) -> list[dict[str, Any]]:
+    shapes = dict.fromkeys([*((batch, USUAL_WIDTH) for batch in BATCHES), *((USUAL_BATCH, width) for width in WIDTHS)])
+    loops = {
+        (batch, width): BareLoop(setting.gan(f"network.width={width}"), setting.images, batch, "32-true")
+        for batch, width in shapes
+    }
+    actions = {shape: functools.partial(loop.run, setting.steps) for shape, loop in loops.items()}
+    rows = []
+    for (batch, width), seconds in in_turn(actions, setting.device, setting.seconds).items():
+        speed = rates(batch * setting.steps, seconds)
+        epoch = IMAGES[0] / speed["median"]
+        rows.append({"batch": batch, "width": width, "images/s": speed, "images": IMAGES[0], "epoch s": epoch})
+    return rows
+
+
+def _by_data(setting: Setting, n: int) -> dict[str, Any]:
+    images, labels = setting.images.train_images, setting.images.train_labels
+    index = torch.arange(n, device=setting.device) % len(images)
+    data = ImageBatches(images[index], labels[index])
+    order = ShuffledBatches(n, USUAL_BATCH, seed=0, device=setting.device)
+
+    def fetch_an_epoch() -> None:
+        for batch in order:
+            data[batch]
+
+    seconds = in_turn({"": fetch_an_epoch}, setting.device, seconds=0, at_least=5)[""]
+    return {"batch": USUAL_BATCH, "images": n, "fetching all batches of an epoch s": spread(seconds)}

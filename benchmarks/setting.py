@@ -1,0 +1,104 @@
+"""What every part is told, and what it measures: this project's configurations, built without a command line."""
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from fmcgan.config_dir import config_dir
+from fmcgan.data.datamodule import GarmentImages
+from fmcgan.data.fashion_mnist import FashionMNISTData
+from fmcgan.errors import UserError
+from fmcgan.train import build
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+DATA = CHECKOUT / "data"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the command line chooses.
+
+    Attributes:
+        device: where everything is measured.
+        networks: keys of ``configs/network``.
+        precisions: ``trainer.precision`` of each measurement.
+        batch_size: images in a batch.
+        steps: training steps in one block, a multiple of every penalty's interval.
+        seconds: how long the blocks of one comparison take turns, if three rounds are not longer.
+        changes: overrides of the configuration for all parts, such as ``network.width=8``.
+    """
+
+    device: torch.device
+    networks: tuple[str, ...] = ("dcgan", "conv", "mlp")
+    precisions: tuple[str, ...] = ("32-true", "bf16-mixed")
+    batch_size: int = 128
+    steps: int = 4
+    seconds: float = 20.0
+    changes: tuple[str, ...] = ()
+
+    @property
+    def overrides(self) -> list[str]:
+        """The configuration's words for device and data; the rest is the default recipe."""
+        accelerator = "gpu" if self.device.type == "cuda" else self.device.type
+        data = ["data=fashion_mnist", f"data.root={DATA}"] if there_are_real_images() else ["data=synthetic"]
+        return [*data, f"trainer.accelerator={accelerator}", *self.changes]
+
+    def config(self, *overrides: str, folder: Path = Path()) -> DictConfig:
+        """Composes the configuration of a run, as `fmcgan.train` would; later words win."""
+        usual = ["trainer.precision=32-true", f"data.batch_size={self.batch_size}"]
+        place = [f"trainer.default_root_dir={folder}", f"++logger.tensorboard.save_dir={folder}"]
+        with initialize_config_dir(str(config_dir()), version_base="1.3"):
+            config = compose("train", [*self.overrides, *usual, *place, *overrides])
+        with open_dict(config):
+            config.pop("hydra", None)
+        return config
+
+    def gan(self, *overrides: str) -> Any:
+        """A fresh `ConditionalGAN` on the device."""
+        return build(self.config(*overrides, "callback=[]", "logger=[]"))[1].to(self.device)
+
+    @functools.cached_property
+    def images(self) -> GarmentImages:
+        """The data set, on the device."""
+        return instantiate(self.config().data).load().to(self.device)
+
+
+def fit(config: DictConfig, *callbacks: Any) -> Any:
+    """Trains as `fmcgan.train` does, with further callbacks behind the configured ones; returns the GAN."""
+    trainer, gan, data = build(config)
+    trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if hasattr(callback, "configure"):
+            callback.configure(OmegaConf.to_container(config, resolve=True))
+    trainer.fit(gan, data)
+    return gan
+
+
+@contextlib.contextmanager
+def tiny_run(setting: Setting) -> Iterator[Path]:
+    """The folder of a run of a few steps: as slow as a long one in all but its training."""
+    with TemporaryDirectory() as folder:
+        callbacks = "callback=[recorder,checkpointing,run_record]"
+        few = ["trainer.max_epochs=1", "trainer.limit_train_batches=8"]
+        fit(setting.config(callbacks, "metric=[]", *few, folder=Path(folder)))
+        yield Path(folder)
+
+
+@functools.cache
+def there_are_real_images() -> bool:
+    """Whether Fashion-MNIST lies in ``data/`` or can be had; if not, drawn images take its place."""
+    try:
+        FashionMNISTData(DATA, os.environ.get("FMCGAN_DATA_MIRROR"), batch_size=1, seed=0).prepare_data()
+    except UserError:
+        return False
+    return True

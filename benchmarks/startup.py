@@ -1,0 +1,53 @@
+"""How long a person waits: from launch to the first training step, and for the help text."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.clock import spread
+from benchmarks.setting import CHECKOUT, Setting
+from fmcgan import run_folder
+
+TIMES = 3
+
+
+def measure(setting: Setting) -> list[dict[str, Any]]:
+    """One row for each wait, with the data downloaded and the files in the system's cache."""
+    waits = {
+        "launch to first training step, default recipe (precision=auto)": lambda: _to_first_step(setting, "auto"),
+        "launch to first training step, precision=32-true": lambda: _to_first_step(setting, "32-true"),
+        "launch to help text": _to_help,
+    }
+    _to_first_step(setting, "32-true")  # fills that cache
+    return [{"wait": name, "s": spread([wait() for _ in range(TIMES)])} for name, wait in waits.items()]
+
+
+def _to_first_step(setting: Setting, precision: str) -> float:
+    """The step is over when its row is in ``metrics.jsonl``."""
+    with TemporaryDirectory() as folder:
+        overrides = [*setting.overrides, f"trainer.precision={precision}", "callback.recorder.every_n_batches=1"]
+        command = _train(*overrides, f"hydra.run.dir={folder}")
+        metrics = Path(folder) / run_folder.METRICS_JSONL
+        start = time.perf_counter()
+        with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL) as process:
+            while not (metrics.is_file() and metrics.stat().st_size) and process.poll() is None:
+                time.sleep(0.005)
+            seconds = time.perf_counter() - start
+            ended = process.poll()
+            process.kill()
+    if ended is not None:
+        raise RuntimeError(f"fmcgan.train ended with exit code {ended} before its first step")
+    return seconds
+
+
+def _to_help() -> float:
+    start = time.perf_counter()
+    subprocess.run(_train("--help"), cwd=CHECKOUT, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - start
+
+
+def _train(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "fmcgan.train", *arguments]

@@ -1,0 +1,20 @@
+import torch
+
+from benchmarks.layers import measure, ways
+
+
+def test_the_ways_that_claim_so_compute_the_same_map():
+    maps = torch.randn(2, 6, 5, 5).to(memory_format=torch.channels_last)
+    found = ways(6, 3)
+    expected = found["transposed convolution 4 x 4"][1](maps)
+    assert expected.shape == (2, 3, 10, 10)
+    for name, (relation, way) in found.items():
+        assert way(maps).shape == expected.shape, name
+        assert torch.allclose(way(maps), expected, atol=1e-5) == (relation != "cousin"), name
+    assert [relation for relation, _ in found.values()].count("same map") == 2
+
+
+def test_rows(tiny):
+    rows = measure(tiny())
+    assert len(rows) == 12
+    assert all(row["fp32 ms"]["median"] > 0 for row in rows)
