@@ -14,6 +14,7 @@ from benchmarks.setting import CHECKOUT, Setting
 from fmcgan.checks import whole_number
 from fmcgan.errors import UserError
 from fmcgan.explanation import told
+from fmcgan.generator import check_device
 
 log = logging.getLogger("benchmarks.parts")
 
@@ -78,6 +79,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _setting(arguments: argparse.Namespace) -> Setting:
+    check_device(arguments.device)
     device = torch.device(arguments.device)
     steps = arguments.steps or (100 if device.type == "cuda" else 4)
     whole_number(**{"--batch-size": arguments.batch_size, "--steps": steps})

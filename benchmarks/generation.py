@@ -9,7 +9,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import nn
 
-from benchmarks.clock import in_turn, rates, spread
+from benchmarks.clock import in_turn, rates, ratios, spread
 from benchmarks.setting import Setting, tiny_run
 from fmcgan.config_dir import config_dir
 from fmcgan.data.classes import NUM_CLASSES
@@ -33,14 +33,14 @@ def measure(setting: Setting) -> list[dict[str, Any]]:
             "forward": partial(_forward, network, device, IMAGES, batch),
         }
         seconds = in_turn(actions, device, setting.seconds)
-    file, forward = (rates(IMAGES, seconds[name]) for name in actions)
+    file, forward = (seconds[name] for name in actions)
     return [
         {
             "images": IMAGES,
-            "into a file images/s": file,
-            "forward pass images/s": forward,
+            "into a file images/s": rates(IMAGES, file),
+            "forward pass images/s": rates(IMAGES, forward),
             "batch of the forward pass": batch,
-            "file / forward %": 100 * file["median"] / forward["median"],
+            "file / forward": ratios(forward, file),
         }
     ]
 

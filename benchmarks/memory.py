@@ -18,8 +18,8 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def measure(setting: Setting) -> list[dict[str, Any]]:
-    """One row for each precision: the default recipe, its own batch size, and one evaluation."""
-    return [_peak(setting, precision) for precision in setting.precisions]
+    """One row for each precision and for the default, which tries them: its own batch size, and one evaluation."""
+    return [_peak(setting, precision) for precision in ("auto", *setting.precisions)]
 
 
 def _peak(setting: Setting, precision: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from benchmarks.setting import Setting, fit
 log = logging.getLogger(__name__)
 
 LOSS = "non_saturating_r1"
+LIKE_FOR_LIKE = "non_saturating_r1 loss.penalty.interval=1"  # R1 as often as in the ordinary loop
 GRADIENT_PENALTY = "wgan_gp"
 CALLBACKS = "callback=[recorder,progress,run_record,checkpointing]"  # what acts while it trains
 
@@ -26,7 +27,7 @@ CALLBACKS = "callback=[recorder,progress,run_record,checkpointing]"  # what acts
 def measure(setting: Setting) -> list[dict[str, Any]]:
     """One row for each network, loss and precision."""
     cases = [(network, LOSS) for network in setting.networks]
-    cases += [("dcgan", GRADIENT_PENALTY)] if "dcgan" in setting.networks else []
+    cases += [("dcgan", loss) for loss in (LIKE_FOR_LIKE, GRADIENT_PENALTY) if "dcgan" in setting.networks]
     rows = []
     for network, loss in cases:
         for precision in setting.precisions:
@@ -36,7 +37,7 @@ def measure(setting: Setting) -> list[dict[str, Any]]:
 
 
 def _compare(setting: Setting, network: str, loss: str, precision: str) -> dict[str, Any]:
-    overrides = [f"network={network}", f"loss={loss}"]
+    overrides = [f"network={network}", *f"loss={loss}".split()]
     ordinary_gan, bare_gan = setting.gan(*overrides), setting.gan(*overrides)
     images, labels = setting.images.train_images, setting.images.train_labels
     ordinary = OrdinaryLoop(ordinary_gan, images, labels, setting.batch_size)

@@ -19,6 +19,7 @@ from fmcgan.errors import UserError
 from fmcgan.generate import generate
 from fmcgan.generator import load_generator
 from fmcgan.network.dcgan import Generator
+from fmcgan.training.checkpoint_io import CHECKPOINT_FORMAT
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def run(tmp_path, monkeypatch):
     network = Generator(latent_dim=8, width=4)
     state = {f"ema.generator.{name}": value for name, value in network.state_dict().items()}
     config = {"network": {"generator": {"_target_": "fmcgan.network.dcgan.Generator", "latent_dim": 8, "width": 4}}}
-    torch.save({"config": config, "state_dict": state, "images_seen": 0}, "run.ckpt")
+    torch.save({"config": config, "state_dict": state, "images_seen": 0, "format": CHECKPOINT_FORMAT}, "run.ckpt")
     return tmp_path
 
 

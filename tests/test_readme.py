@@ -14,7 +14,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 README = (CHECKOUT / "README.md").read_text()
 # A command ends with its line, a comment, or the backtick that closes it within a sentence (which may break the line).
 METRICS = (CHECKOUT / "docs" / "metrics.md").read_text()
-COMMANDS = re.findall(r"python -m fmcgan\.(\w+)((?:[ \n][^#`\n]+?)?)(?:\s*#.*|`|\n)", README + METRICS)
+PERFORMANCE = (CHECKOUT / "docs" / "performance.md").read_text()
+COMMANDS = re.findall(r"python -m fmcgan\.(\w+)((?:[ \n][^#`\n]+?)?)(?:\s*#.*|`|\n)", README + METRICS + PERFORMANCE)
 
 
 def test_the_readme_shows_every_command():

@@ -52,10 +52,10 @@ def generate(config: DictConfig) -> None:
 
 
 def _counted(batches: Iterator["Samples"], bar: "tqdm") -> Iterator["NDArray[np.uint8]"]:
-    """The images of the batches; the bar moves on when those before are written."""
+    """The images of the batches, counted as they are handed on."""
     for batch in batches:
-        yield batch.images
         bar.update(len(batch.images))
+        yield batch.images
 
 
 def main() -> None:

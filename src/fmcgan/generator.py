@@ -15,6 +15,7 @@ from fmcgan import run_folder
 from fmcgan.checks import one_of
 from fmcgan.data.classes import parse_classes
 from fmcgan.errors import UserError
+from fmcgan.training.checkpoint_io import CHECKPOINT_FORMAT
 from fmcgan.training.sampling import sample_classes, stream_classes
 
 
@@ -132,6 +133,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     missing = {"config", "state_dict", "images_seen"} - set(checkpoint if isinstance(checkpoint, dict) else ())
     if missing:
         raise UserError(f"{path} is not a checkpoint of fmcgan (no {', '.join(sorted(missing))} in it)")
+    if (version := checkpoint.get("format", 1)) != CHECKPOINT_FORMAT:
+        raise UserError(
+            f"{path} is of checkpoint format {version}, this program reads {CHECKPOINT_FORMAT}: some weights are "
+            "in another order. Use it with the version that made it (environment.json of its run names the commit)."
+        )
     return checkpoint
 
 

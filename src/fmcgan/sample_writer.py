@@ -28,14 +28,18 @@ def writer_for(output: Path) -> Writer:
     """The writer that an output's name asks for: ``.png`` a grid, ``.npz`` arrays, no ending a folder.
 
     Raises:
-        UserError: another ending, or a folder that is not empty.
+        UserError: another ending, a folder of a file's name, or a folder that is not empty.
     """
     if output.suffix in (".png", ".npz"):
+        if output.is_dir():
+            raise UserError(f"output={output} is a folder; choose another name for the file")
         return write_grid if output.suffix == ".png" else write_npz
-    if output.suffix[1:].isalpha():
+    if output.suffix[1:2].isalpha() or output.name in (".png", ".npz"):
         raise UserError(f"output={output}: its name must end in .png (a grid), .npz (arrays) or be that of a folder")
     if output.is_file() or (output.is_dir() and any(output.iterdir())):
-        raise UserError(f"output={output} is there already; old and new images must not mix, choose another folder")
+        raise UserError(
+            f"output={output} is there already and not empty; old and new images must not mix, choose another"
+        )
     return write_folder
 
 

@@ -89,10 +89,13 @@ def _precision(config: dict[str, Any], checkpoint: str | None) -> str:
     if checkpoint is not None:
         from fmcgan.generator import read_checkpoint
 
-        return str(read_checkpoint(Path(checkpoint))["config"]["trainer"]["precision"])
-    if several(config["trainer"]["devices"]):  # each process would measure, and they must not disagree
+        precision = str(read_checkpoint(Path(checkpoint))["config"]["trainer"]["precision"])
+        log.info("precision: %s, that of the checkpoint", precision)
+        return precision
+    if several(config["trainer"]["devices"]):
+        log.info("precision: 32-true (several devices do not try out others: they must agree)")
         return "32-true"
-    asked = {name: config[name] for name in ("network", "loss", "data")}
+    asked = {"network": config["network"], "loss": config["loss"], "batch_size": config["data"]["batch_size"]}
     asked |= {"training": config["training"] | {"seed": 0}, "trainer": config["trainer"] | {"default_root_dir": None}}
     return _measured_precision(OmegaConf.to_yaml(asked))
 
@@ -106,7 +109,7 @@ def _measured_precision(asked: str) -> str:
     _quieten_lightning()
     config: DictConfig = OmegaConf.create(asked)  # type: ignore[assignment]
     trainer = functools.partial(instantiate, config.trainer)
-    return faster_precision(lambda: _build_gan(config), trainer, config.data.batch_size)
+    return faster_precision(lambda: _build_gan(config), trainer, config.batch_size)
 
 
 def _quieten_lightning() -> None:

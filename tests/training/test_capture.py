@@ -128,8 +128,21 @@ def test_on_a_gpu_graphs_give_what_the_step_gives(make_step, make_inputs, networ
         losses = []
         for number in range(20):
             torch.cuda.manual_seed(number)
-            losses.append(run(*(each.cuda() for each in make_inputs(seed=number)), with_penalty=number % 2 == 0))
+            inputs = [each.cuda() for each in make_inputs(seed=number)]
+            torch.cuda.set_sync_debug_mode("error" if number > 4 else "default")  # the first ones choose kernels
+            losses.append(run(*inputs, with_penalty=number % 2 == 0))
+            torch.cuda.set_sync_debug_mode("default")
         assert not captured or len(run._graphs) == 2
         return torch.tensor([each["loss/generator"].item() for each in losses])
 
     assert torch.allclose(on_gpu(captured=True), on_gpu(captured=False), rtol=1e-3)
+
+
+def test_counts_of_a_run_that_began_elsewhere_go_to_the_weights(make_step, make_inputs):
+    step = make_step()
+    step(*make_inputs())
+    weight = step.generator.embedding.weight
+    step.generator_optimizer.state[weight]["step"] = 1  # a plain number, as some optimizers of before had it
+    CapturedStep(step, cuda_graph)
+    count = step.generator_optimizer.state[weight]["step"]
+    assert (count.item(), count.dtype, count.device) == (1.0, torch.float32, weight.device)

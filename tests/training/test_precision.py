@@ -27,6 +27,11 @@ class Sleeper(LightningModule):
         precision.time.now += self.seconds[self.trainer.precision]
 
 
+@pytest.fixture(autouse=True)
+def bf16_units(monkeypatch):
+    monkeypatch.setattr(precision, "_has_bf16", lambda device: True)
+
+
 @pytest.fixture
 def clock(monkeypatch):
     class Clock:
@@ -53,7 +58,7 @@ def trainer(tmp_path):
 def test_mixed_precision_must_be_clearly_faster(clock, trainer, caplog, mixed, chosen):
     with caplog.at_level(logging.INFO, logger="fmcgan"):
         assert faster_precision(lambda: Sleeper({"32-true": 0.1, "bf16-mixed": mixed}), trainer, 16) == chosen
-    assert f"precision: {chosen}, the faster one here (a step: 32-true 100 ms, bf16-mixed" in caplog.text
+    assert f"precision: {chosen} (a step here: 32-true 100.0 ms, bf16-mixed {1000 * mixed:.1f} ms" in caplog.text
 
 
 def test_a_trial_takes_seconds_however_slow_the_step(clock, trainer):
@@ -69,3 +74,10 @@ def test_a_trial_takes_seconds_however_slow_the_step(clock, trainer):
         2 + 3,
     ]  # two to warm up; then half a second, but at least three
     assert built[0].batches[0] == (16, 1, 28, 28)
+
+
+def test_where_bf16_is_emulated_it_is_not_tried(monkeypatch, trainer, caplog):
+    monkeypatch.setattr(precision, "_has_bf16", lambda device: False)
+    with caplog.at_level(logging.INFO, logger="fmcgan"):
+        assert faster_precision(lambda: pytest.fail("a trial"), trainer, 16) == "32-true"
+    assert "no bf16 here" in caplog.text

@@ -41,7 +41,13 @@ class CapturedStep:
         self._possible = True
         for group in self._parameter_groups():
             if "capturable" in group:
-                group["capturable"] = True  # its count of updates on the device too
+                group["capturable"] = True
+        for optimizer in (step.generator_optimizer, step.discriminator_optimizer):
+            for parameter, state in optimizer.state.items():
+                if "step" in state:  # the count of updates; of a run that began on a CPU it still lies there
+                    state["step"] = torch.as_tensor(state["step"], dtype=torch.float32, device=parameter.device)
+        on_gpu = next(step.generator.parameters()).is_cuda
+        self._side = torch.cuda.Stream() if on_gpu else None
 
     def __call__(self, *inputs: Tensor, **decisions: bool) -> Metrics:
         """Takes one step; arguments and result are those of `AdversarialStep`."""
@@ -62,19 +68,18 @@ class CapturedStep:
             self._graphs[key] = _Graph(self.step, self.record, inputs, decisions)
         except RuntimeError as error:
             self._possible = False
-            reason = str(error).splitlines()[0]
+            reason = str(error.__context__ or error).partition("\n")[0]  # leaving a broken capture fails too
             log.warning("the step cannot be captured in a CUDA graph (%s); it goes on kernel by kernel", reason)
         self._possible &= len(self._graphs) < _MOST
 
     def _on_side_stream(self, inputs: tuple[Tensor, ...], decisions: dict[str, Any]) -> Metrics:
         """What is captured later must not have run on the default stream before (torch's notes on CUDA graphs)."""
-        if not inputs[0].is_cuda:
+        if self._side is None or not self._possible:
             return self.step(*inputs, **decisions)
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
+        self._side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._side):
             metrics = self.step(*inputs, **decisions)
-        torch.cuda.current_stream().wait_stream(stream)
+        torch.cuda.current_stream().wait_stream(self._side)
         return metrics
 
 

@@ -1,6 +1,7 @@
 """What Lightning trains: both players, their clock, their random numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch.optim import Optimizer
 
 from fmcgan.checks import number, whole_number
 from fmcgan.training.capture import CapturedStep, cuda_graph
+from fmcgan.training.checkpoint_io import CHECKPOINT_FORMAT
 from fmcgan.training.ema import EMA
 from fmcgan.training.latent import seed_of
 from fmcgan.training.step import AdversarialStep, Metrics
@@ -104,10 +106,9 @@ class ConditionalGAN(LightningModule):
             self.discriminator_clip,
             backward=self.manual_backward,
         )
-        if self.device.type != "cuda":
-            return step
-        torch.set_float32_matmul_precision("high")  # TF32 where the precision is 32-true
-        return CapturedStep(step, cuda_graph) if self.capture and self.trainer.world_size == 1 else step
+        # Before torch 2.15 a capture that failed left the device in a state in which nothing could go on.
+        possible = self.device.type == "cuda" and self.trainer.world_size == 1 and torch.__version__ >= "2.15"
+        return CapturedStep(step, cuda_graph) if self.capture and possible else step
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Metrics:
         """One discriminator update and, every `n_critic`-th time, one generator update.
@@ -126,7 +127,9 @@ class ConditionalGAN(LightningModule):
         self.images_seen += images
         self.discriminator_updates += 1
         with_generator = self.discriminator_updates % self.n_critic == 0
-        metrics = self._step(real, labels, latents, epsilon, with_generator=with_generator, with_penalty=with_penalty)
+        turn = {"with_generator": with_generator, "with_penalty": with_penalty}
+        with tensor_cores() if self.device.type == "cuda" else nullcontext():
+            metrics = self._step(real, labels, latents, epsilon, **turn)
         if with_generator:
             self.ema.update(self.generator, self.n_critic * images, self.images_seen)
             self._count_generator_update()
@@ -148,7 +151,8 @@ class ConditionalGAN(LightningModule):
         return latents[mine], epsilon[mine]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the clock."""
+        """Adds the clock, and how the networks count their vectors."""
+        checkpoint["format"] = CHECKPOINT_FORMAT
         checkpoint["images_seen"] = self.images_seen
         checkpoint["discriminator_updates"] = self.discriminator_updates
 
@@ -156,6 +160,17 @@ class ConditionalGAN(LightningModule):
         """Restores the clock."""
         self.images_seen = checkpoint["images_seen"]
         self.discriminator_updates = checkpoint["discriminator_updates"]
+
+
+@contextmanager
+def tensor_cores() -> Iterator[None]:
+    """Matrix products in TF32 where the precision is fp32; scores, measured outside, keep full fp32."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def seed_device(device: torch.device, seed: int) -> None:

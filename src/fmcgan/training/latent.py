@@ -4,6 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+_SKIPPED = 4096  # vectors passed over at a time
+
 
 def seed_of(*key: int) -> int:
     """A 63-bit seed from non-negative whole numbers, well mixed: neighbouring keys give unrelated streams."""
@@ -26,7 +28,8 @@ class LatentStream:
     def __init__(self, seed: int, label: int, latent_dim: int, first: int = 0) -> None:
         self._numbers = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, label))))
         self._latent_dim = latent_dim
-        self.draw(first)
+        for passed in range(0, first, _SKIPPED):
+            self.draw(min(_SKIPPED, first - passed))
 
     def draw(self, n: int) -> Tensor:
         """The next ``n`` vectors, float32 [n, Z], standard normal, on the CPU."""
