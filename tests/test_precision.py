@@ -77,11 +77,11 @@ def test_a_checkpoint_of_another_order_of_weights_is_refused(fit, tmp_path):
 @pytest.mark.slow
 def test_auto_trains_and_writes_down_what_it_chose(command, tmp_path):
     few = ("trainer.max_epochs=1", "trainer.limit_train_batches=2", "metric=[]", "hydra.run.dir=run")
-    output = command("train", "experiment=smoke", "trainer.precision=auto", *few).stdout
+    output = command("train", "experiment=smoke", "trainer.precision=auto", *few).stderr
     chosen = OmegaConf.load(tmp_path / "run" / "config.yaml").trainer.precision
     assert chosen in ("32-true", "bf16-mixed")
     assert f"precision: {chosen} (" in output
-    again = command("train", "ckpt_path=run/checkpoints/last.ckpt", "trainer.max_epochs=2").stdout
+    again = command("train", "ckpt_path=run/checkpoints/last.ckpt", "trainer.max_epochs=2").stderr
     assert f"precision: {chosen}, that of the checkpoint" in again
 
 
