@@ -1,7 +1,7 @@
 import time
 from types import SimpleNamespace
 
-from benchmarks.training import TakeTurns, measure
+from benchmarks.training import LIKE_FOR_LIKE, TakeTurns, measure
 
 
 def test_a_row_for_each_case_with_its_ratios(tiny):
