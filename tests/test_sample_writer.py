@@ -75,5 +75,9 @@ def test_the_name_says_the_form(tmp_path):
         writer_for(tmp_path)
     with pytest.raises(UserError, match="is there already"):
         writer_for(tmp_path / "old")
-    with pytest.raises(UserError, match=r"a\.jpg: its name must end in"):
-        writer_for(tmp_path / "a.jpg")
+    for name in ("a.jpg", "a.h5", ".npz"):
+        with pytest.raises(UserError, match=f"{name}: its name must end in"):
+            writer_for(tmp_path / name)
+    (tmp_path / "d.npz").mkdir()
+    with pytest.raises(UserError, match=r"d\.npz is a folder; choose another name for the file"):
+        writer_for(tmp_path / "d.npz")

@@ -11,9 +11,8 @@ import torch
 
 from fmcgan.data.images import to_float
 from fmcgan.errors import UserError
-from fmcgan.generate import _write_npz
-from fmcgan.generator import Samples
 from fmcgan.metric.samples_file import FLOAT_RULE, read_samples
+from fmcgan.sample_writer import write_npz
 
 LEVELS = np.arange(10 * 784, dtype=np.uint32).reshape(10, 28, 28).astype(np.uint8)  # all 256 of them, many times
 LABELS = np.arange(10)
@@ -50,7 +49,7 @@ def garments(low: float, high: float, between: float) -> np.ndarray:
 
 def test_what_generate_writes_is_read_bit_for_bit(tmp_path):
     path = tmp_path / "generated.npz"
-    _write_npz(Samples(LEVELS, LABELS[::-1].copy()), path)
+    write_npz([LEVELS], LABELS[::-1].tolist(), 1, path)
     images, labels = read_samples(path)
     assert images.dtype == torch.uint8
     assert images.shape == (10, 1, 28, 28)
