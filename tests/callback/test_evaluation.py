@@ -123,7 +123,8 @@ def test_the_share_of_the_time_is_written_down(fit, tmp_path):
     fit("trainer.max_epochs=1", "trainer.limit_train_batches=3", extra_callbacks=[evaluation])
     (row,) = (row for row in read_metrics(tmp_path / "run" / "metrics.jsonl") if "evaluation_share" in row)
     assert 0 < row["evaluation_share"] < 1
-    assert row["evaluation_share"] == pytest.approx(evaluation.share(row["seconds"]), abs=1e-3)
+    # The row's seconds are rounded to milliseconds, of a run of some tens of them.
+    assert row["evaluation_share"] == pytest.approx(evaluation.share(row["seconds"]), abs=1e-2)
 
 
 @pytest.mark.parametrize(
