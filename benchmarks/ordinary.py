@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from fmcgan.network.layout import ToMap, ToVector
+from fmcgan.layer.layout import ToMap, ToVector
 
 
 class PerImageData(Dataset[tuple[Tensor, int]]):

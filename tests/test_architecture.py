@@ -10,19 +10,28 @@ FILES = sorted(SOURCE.rglob("*.py"))
 BENCHMARKS = sorted((SOURCE.parents[1] / "benchmarks").glob("*.py"))
 
 LEAVES = {"checks", "errors", "run_folder", "data.classes", "data.images"}
-ENTRIES = {"train", "evaluate", "generate", "compare"}
+ENTRIES = {"train", "evaluate", "generate", "export", "compare"}
 MAY_IMPORT = {
     "data": set(),
-    "network": set(),
+    "layer": set(),
+    "conditioning": {"layer"},
+    "network": {"conditioning", "layer"},
     "loss": set(),
     "penalty": set(),
+    "augment": set(),
+    "regularizer": set(),
+    "schedule": set(),
     "training": set(),
     "metric": set(),
     "figure": set(),
     "report": {"figure"},
     "callback": {"metric", "training", "figure"},
-    "generator": {"training"},
-    "evaluated": {"generator", "metric", "training"},
+    "generator": {"generator_file", "training", "trust"},
+    "generator_file": {"training"},
+    "onnx_file": set(),
+    "trust": set(),
+    "pretrained": set(),  # weights and what they are, no code
+    "evaluated": {"generator", "metric", "training", "trust"},
     "sample_writer": {"figure"},
     "start": {"command", "generator"},
     "command": {"config_dir", "explanation"},

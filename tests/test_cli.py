@@ -11,6 +11,7 @@ import torch
 import yaml
 from PIL import Image
 
+from fmcgan.generator import SHIPPED
 from fmcgan.run_folder import read_metrics
 
 RUN_FOLDER = {
@@ -43,6 +44,7 @@ def test_train_resume_evaluate_generate_compare(command, tmp_path):
 
     check_evaluate(command, tmp_path)
     check_generate(command, tmp_path)
+    check_export(command, tmp_path)
 
     compared = command("compare", "runs=run")
     assert "fd_classifier_500_test" in compared.stdout
@@ -120,6 +122,28 @@ def check_generate(command, tmp_path):
     command("generate", "run=run", "output=grid.png")
     with Image.open(tmp_path / "grid.png") as grid:
         assert grid.width > 10 * 28
+        assert grid.height > 10 * 28
+
+
+def check_export(command, tmp_path):
+    exported = command("export", "run=run", "output=new/tiny.safetensors")
+    assert "new/tiny.safetensors" in exported.stderr
+    assert "weights=ema, 1,920 images seen" in exported.stderr
+    command("generate", "run=run", "n_per_class=3", "output=of_run.npz")
+    command("generate", "run=new/tiny.safetensors", "n_per_class=3", "output=of_file.npz")
+    with np.load(tmp_path / "of_run.npz") as of_run, np.load(tmp_path / "of_file.npz") as of_file:
+        assert np.array_equal(of_run["images"], of_file["images"])
+    evaluated = command("evaluate", "run=new/tiny.safetensors", "n=50", "metric=[gan_test]", "rows=[]")
+    assert "label_agreement_classifier_50" in evaluated.stdout
+    assert (tmp_path / "new" / "tiny_evaluation" / "evaluation.json").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SHIPPED.is_file(), reason="no generator is shipped with this checkout")
+def test_the_shipped_generator_draws_without_a_run(command, tmp_path):
+    drawn = command("generate")
+    assert "the shipped generator (run= gives another): python -m fmcgan.train " in drawn.stderr
+    with Image.open(tmp_path / "samples.png") as grid:
         assert grid.height > 10 * 28
 
 
@@ -202,9 +226,13 @@ def test_errors_before_anything_heavy_is_imported(command, arguments, told):
         ("train", ["experiment=smoke", "metric/feature=[inception]"], "weights-inception-2015-12-05-6726825d.pth"),
         ("generate", ["run=nowhere"], "run=nowhere: no such file or folder"),
         ("generate", ["run=."], "no checkpoints/last.ckpt in it"),
-        ("generate", [], "run= is missing"),
+        ("export", ["run=nowhere"], "run=nowhere: no such file or folder"),
+        ("export", ["run=x", "format=pickle"], "format must be one of safetensors, onnx, got 'pickle'"),
+        ("export", ["run=x", "dtype=int8"], "dtype must be one of float32, float16, got 'int8'"),
+        ("export", ["run=x", "output=a.pt"], "output=a.pt: its name must end in .safetensors for format=safetensors"),
+        ("export", ["run=x", "format=onnx", "dtype=float16"], "dtype=float16 is for format=safetensors"),
         ("generate", ["run=x", "output=a.jpg"], "output=a.jpg: its name must end in .png"),
-        ("evaluate", [], "give either run="),
+        ("evaluate", ["run=x", "samples=y"], "give either run="),
         ("evaluate", ["samples=none.npz"], "samples=none.npz: no such file"),
         ("evaluate", ["run=x", "reference=validation"], "reference must be one of train, test, got 'validation'"),
         ("evaluate", ["run=x", "n=5"], "n must be a whole number of at least 20, got 5"),
@@ -252,7 +280,7 @@ def check_untrusted(command, checkpoint, tmp_path):
     content["config"]["network"]["generator"] = {"_target_": "pathlib.Path.touch", "self": str(tmp_path / "touched")}
     torch.save(content, tmp_path / "hostile.ckpt")
     failed = command("generate", "run=hostile.ckpt", code=1)
-    assert "the checkpoint asks to build pathlib.Path.touch" in failed.stderr
+    assert "the file asks to build pathlib.Path.touch" in failed.stderr
     assert not (tmp_path / "touched").exists()
 
 
@@ -268,7 +296,7 @@ def test_help_is_quick_and_says_what_there_is(command):
     assert "trainer.max_epochs=5" in shown
 
 
-@pytest.mark.parametrize("name", ["evaluate", "generate", "compare"])
+@pytest.mark.parametrize("name", ["evaluate", "generate", "export", "compare"])
 def test_every_command_has_help(command, name):
     shown = command(name, "--help").stdout
     assert f"python -m fmcgan.{name}" in shown

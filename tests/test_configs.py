@@ -13,7 +13,27 @@ from fmcgan.config_dir import config_dir
 from fmcgan.train import build
 
 CONFIGS = config_dir()
-TRAINING_GROUPS = ("data", "network", "loss", "training", "trainer", "experiment")
+TRAINING_GROUPS = (
+    "data",
+    "network",
+    "conditioning/generator",
+    "conditioning/discriminator",
+    "spectral_norm",
+    "loss",
+    "augment",
+    "regularizer",
+    "training",
+    "trainer",
+    "experiment",
+)
+INGREDIENTS = (
+    "conditioning/generator",
+    "conditioning/discriminator",
+    "spectral_norm",
+    "loss",
+    "augment",
+    "regularizer",
+)
 LIST_GROUPS = ("metric", "metric/feature", "callback", "logger")
 
 
@@ -71,9 +91,9 @@ def test_every_optimizer_composes_for_each_player(option):
     assert config.training.generator_optimizer == OmegaConf.load(CONFIGS / "optimizer" / f"{option}.yaml")
 
 
-@pytest.mark.parametrize("loss", options("loss"))
-def test_every_loss_trains(fit, loss):
-    _, gan = fit(f"loss={loss}", "trainer.max_epochs=1", "trainer.limit_train_batches=2")
+@pytest.mark.parametrize("choice", [f"{group}={option}" for group in INGREDIENTS for option in options(group)])
+def test_every_ingredient_trains(fit, choice):
+    _, gan = fit(choice, "trainer.max_epochs=1", "trainer.limit_train_batches=2")
     assert gan.images_seen == 64
 
 
@@ -81,6 +101,14 @@ def test_every_loss_trains(fit, loss):
 def test_every_penalty_trains(fit, penalty):
     _, gan = fit(f"penalty@loss.penalty={penalty}", "trainer.max_epochs=1", "trainer.limit_train_batches=2")
     assert gan.images_seen == 64
+
+
+@pytest.mark.parametrize("schedule", options("schedule"))
+@pytest.mark.parametrize("knob", ["generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life"])
+def test_every_schedule_composes_for_each_knob(schedule, knob):
+    config = composed(f"schedule@training.schedules.{knob}={schedule}")
+    check_signatures(config)
+    assert config.training.schedules[knob] == OmegaConf.load(CONFIGS / "schedule" / f"{schedule}.yaml")
 
 
 @pytest.mark.parametrize("network", options("network"))
@@ -120,5 +148,5 @@ def test_an_experiments_values_for_a_callback_that_is_not_chosen_are_ignored(com
 
 def test_no_yaml_is_outside_these_tests():
     groups = {path.parent.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yaml")} - {"."}
-    assert groups == {*TRAINING_GROUPS, *LIST_GROUPS, "penalty", "optimizer", "hydra/job_logging"}
+    assert groups == {*TRAINING_GROUPS, *LIST_GROUPS, "penalty", "optimizer", "schedule", "hydra/job_logging"}
     assert isinstance(CONFIGS, Path)

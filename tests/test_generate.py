@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 from fmcgan.config_dir import config_dir
 from fmcgan.errors import UserError
 from fmcgan.generate import generate
 from fmcgan.generator import load_generator
-from fmcgan.network.dcgan import Generator
-from fmcgan.training.checkpoint_io import CHECKPOINT_FORMAT
+from fmcgan.generator_file import write_generator
+from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
 
 
 @pytest.fixture
@@ -27,16 +29,18 @@ def run(tmp_path, monkeypatch):
     """An empty folder, and in it the checkpoint ``run.ckpt`` of a tiny generator."""
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
-    network = Generator(latent_dim=8, width=4)
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        small = compose("train", ["experiment=smoke", "network.width=4", "network.latent_dim=8"]).network.generator
+    config = {"network": {"generator": OmegaConf.to_container(small, resolve=True)}}
+    network = instantiate(config["network"]["generator"])
     state = {f"ema.generator.{name}": value for name, value in network.state_dict().items()}
-    config = {"network": {"generator": {"_target_": "fmcgan.network.dcgan.Generator", "latent_dim": 8, "width": 4}}}
     torch.save({"config": config, "state_dict": state, "images_seen": 0, "format": CHECKPOINT_FORMAT}, "run.ckpt")
     return tmp_path
 
 
-def config_of(*overrides):
+def config_of(*overrides, run="run=run.ckpt"):
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        return compose("generate", ["run=run.ckpt", *overrides])
+        return compose("generate", [*([run] if run else []), *overrides])
 
 
 def test_what_is_streamed_to_a_file_is_what_the_library_samples(run, caplog):
@@ -56,6 +60,36 @@ def test_what_is_streamed_to_a_file_is_what_the_library_samples(run, caplog):
     )
     assert re.search(r"600 images of 2 classes: new/two\.npz \([\d,]+ images/s\)", caplog.text)
     assert [path.name for path in Path("new").iterdir()] == ["two.npz"]
+
+
+def test_without_a_run_it_is_the_shipped_generator(run, monkeypatch, caplog):
+    of_run = load_generator("run.ckpt")
+    about = {**of_run.about, "images_seen": 123_456, "command": "python -m fmcgan.train seed=7"}
+    write_generator(Path("shipped.safetensors"), of_run.network.state_dict(), about)
+    monkeypatch.setattr("fmcgan.generator.SHIPPED", Path("shipped.safetensors"))
+    with caplog.at_level(logging.INFO):
+        generate(config_of("n_per_class=3", "output=shipped.npz", run=None))
+    said = "the shipped generator (run= gives another): python -m fmcgan.train seed=7; 123,456 images seen"
+    assert said in caplog.messages
+    with np.load("shipped.npz") as file:
+        assert np.array_equal(file["images"], of_run.sample(n_per_class=3).images)
+    caplog.clear()
+    generate(config_of("n_per_class=3", "output=own.npz"))
+    assert "shipped" not in caplog.text
+
+
+def test_without_a_run_and_without_a_shipped_generator(run, monkeypatch):
+    monkeypatch.setattr("fmcgan.generator.SHIPPED", Path("nowhere.safetensors"))
+    with pytest.raises(UserError, match="no generator is shipped with this version: give run=, a run folder"):
+        generate(config_of(run=None))
+
+
+def test_to_generate_needs_no_lightning(run):
+    """Importing it takes longer than to make a thousand images."""
+    code = "import sys; from fmcgan import load_generator; load_generator('run.ckpt').sample(); print(*sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", code], cwd=run, stdout=subprocess.PIPE, text=True, check=True)
+    assert "fmcgan.training.sampling" in printed.stdout.split()
+    assert {"lightning", "torchvision", "torchmetrics"}.isdisjoint(printed.stdout.split())
 
 
 @pytest.mark.parametrize("terminal", [True, False])

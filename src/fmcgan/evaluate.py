@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 SPLITS = ("train", "test")
 """Also what ``samples=`` may be: the real images themselves."""
 
+_SHIPPED = "the shipped generator"
+
 
 def evaluate(config: DictConfig) -> None:
     """Measures, prints the table and writes ``evaluation.json``, ``evaluation.md`` and the figures."""
@@ -36,7 +38,7 @@ def evaluate(config: DictConfig) -> None:
 
     _check(config)
     scores, store = instantiate(config.metric), Store(config.cache)
-    generator = None if config.run is None else evaluated.generator_of(config)
+    generator = None if config.samples is not None else evaluated.generator_of(config)
     given = None if config.samples in (None, *SPLITS) else evaluated.given_samples(config)
     folder = _folder(config)
     real = evaluated.real_images(config, generator, store)
@@ -62,10 +64,10 @@ def _check(config: DictConfig) -> None:
             if isinstance(config[key], ListConfig):
                 raise UserError(f"{key} must be one path, got {list(config[key])}")
             config[key] = str(config[key])  # a folder may be named by a number
-    if (config.run is None) == (config.samples is None):
+    if config.run is not None and config.samples is not None:
         raise UserError(
-            "give either run=RUN_FOLDER_OR_CHECKPOINT or samples=: FILE.npz, a folder of PNGs, or train or test, which "
-            "are the real images"
+            "give either run=, a run folder, checkpoint or exported generator, or samples=: FILE.npz, a folder of "
+            "PNGs, or train or test, which are the real images (neither of them: the shipped generator)"
         )
     one_of(SPLITS, reference=config.reference)
     whole_number(minimum=0, seed=config.seed, replicates=config.replicates)
@@ -103,11 +105,12 @@ def _record(
 
     drawn: dict[str, Any] = {}
     if generator is not None:
-        drawn = {"checkpoint": str(find_checkpoint(Path(config.run))), "images_seen": generator.images_seen}
+        checkpoint = _SHIPPED if config.run is None else str(find_checkpoint(Path(config.run)))
+        drawn = {"checkpoint": checkpoint, "images_seen": generator.images_seen}
         drawn |= {"seed": config.seed, "weights": config.weights}
     return {
         "command": command_line(),
-        "source": config.run or config.samples,
+        "source": config.run or config.samples or _SHIPPED,
         **drawn,
         "n": evaluator.n,
         "reference": config.reference,
@@ -123,7 +126,10 @@ def _record(
 
 
 def _folder(config: DictConfig) -> Path:
-    """The run folder; beside samples, a folder named after them. It is made now: hours later would be too late."""
+    """The run folder; beside samples or an exported generator, a folder named after them.
+
+    It is made now: hours later would be too late.
+    """
     folder = _named_folder(config)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -135,9 +141,14 @@ def _named_folder(config: DictConfig) -> Path:
     if config.samples:
         samples = Path(config.samples).absolute()
         return samples.with_name(f"{samples.stem if samples.is_file() else samples.name}_evaluation")
+    if config.run is None:
+        return Path("shipped_generator_evaluation")
     from fmcgan.generator import find_checkpoint
+    from fmcgan.generator_file import SUFFIX
 
     checkpoint = find_checkpoint(Path(config.run))
+    if checkpoint.suffix == SUFFIX:
+        return checkpoint.with_name(f"{checkpoint.stem}_evaluation")
     return checkpoint.parent.parent if checkpoint.parent.name == run_folder.CHECKPOINTS else checkpoint.parent
 
 

@@ -10,12 +10,13 @@ from omegaconf import DictConfig
 
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.errors import UserError
-from fmcgan.generator import LabelledGenerator, load_generator, trusted
+from fmcgan.generator import LabelledGenerator, load_generator
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.samples_file import read_samples
 from fmcgan.metric.score import RealImages
 from fmcgan.metric.store import Store
 from fmcgan.training.sampling import sample_classes
+from fmcgan.trust import trusted
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ USUAL_N = 10_000
 
 
 def generator_of(config: DictConfig) -> LabelledGenerator:
-    """The generator of ``run=``; a warning if the seed is one that a choice has seen."""
+    """The generator of ``run=``, or the shipped one; a warning if the seed is one that a choice has seen."""
     generator = load_generator(config.run, config.weights, config.device)
     chosen_on = generator.config.get("callback", {}).get("evaluation", {}).get("seed")
     if chosen_on == config.seed:

@@ -32,7 +32,8 @@ def generate(config: DictConfig) -> None:
 
     output = Path(str(config.output))
     write = writer_for(output)
-    generator = load_generator(config.run, config.weights, config.device)
+    run = None if config.run is None else str(config.run)  # a folder may be named by a number
+    generator = load_generator(run, config.weights, config.device)
     classes = OmegaConf.to_container(config.classes) if OmegaConf.is_config(config.classes) else config.classes
     labels = parse_classes(classes)  # type: ignore[arg-type]
     batches = generator.stream(labels, config.n_per_class, config.seed, config.truncation)

@@ -1,5 +1,6 @@
 """A trained generator as a library object: ``load_generator(path).sample(classes=["bag"], n_per_class=16)``."""
 
+import logging
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from numpy.typing import NDArray
 from torch import nn
@@ -15,8 +17,20 @@ from fmcgan import run_folder
 from fmcgan.checks import one_of
 from fmcgan.data.classes import parse_classes
 from fmcgan.errors import UserError
-from fmcgan.training.checkpoint_io import CHECKPOINT_FORMAT
+from fmcgan.generator_file import SUFFIX, read_generator
+from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
 from fmcgan.training.sampling import sample_classes, stream_classes
+from fmcgan.trust import trusted
+
+log = logging.getLogger(__name__)
+
+SHIPPED = Path(__file__).parent / "pretrained" / f"generator{SUFFIX}"
+"""The generator that travels with the package."""
+
+PARTS = ("fmcgan.network.", "fmcgan.conditioning.")
+"""What the configuration of a generator may build."""
+
+_WHAT = f"a run folder (outputs/DATE/TIME), a checkpoint or an exported generator ({SUFFIX})"
 
 
 class Samples(NamedTuple):
@@ -31,14 +45,16 @@ class LabelledGenerator:
 
     Args:
         network: G(latent [B, Z], labels [B]) -> [B, 1, 28, 28] in [-1, 1], with `latent_dim`.
-        config: the configuration of the run that trained it.
-        images_seen: real images it was trained on, repetitions counted.
+        about: what its file says of it: ``generator`` (the configuration that builds it), ``config`` (of the run that
+            trained it), ``images_seen`` (real images, repetitions counted), ``weights`` (``"ema"`` or ``"raw"``); that
+            of an exported one also ``scores``, ``environment`` and more (`fmcgan.generator_file`).
     """
 
-    def __init__(self, network: nn.Module, config: Mapping[str, Any], images_seen: int) -> None:
+    def __init__(self, network: nn.Module, about: Mapping[str, Any]) -> None:
         self.network = network
-        self.config = config
-        self.images_seen = images_seen
+        self.about = about
+        self.config: Mapping[str, Any] = about["config"]
+        self.images_seen: int = about["images_seen"]
 
     def sample(
         self,
@@ -82,27 +98,62 @@ class LabelledGenerator:
         return (Samples(images.squeeze(1).numpy(), labels.numpy()) for images, labels in batches)
 
 
-def load_generator(path: str | Path, weights: str = "ema", device: str | torch.device = "cpu") -> LabelledGenerator:
-    """Loads the generator of a run.
+def load_generator(
+    path: str | Path | None = None, weights: str = "ema", device: str | torch.device = "cpu"
+) -> LabelledGenerator:
+    """Loads a trained generator.
 
     Args:
-        path: a run folder (its ``checkpoints/last.ckpt``) or a checkpoint.
+        path: a run folder (its ``checkpoints/last.ckpt``), a checkpoint or an exported generator (``.safetensors``);
+            ``None``: the one that travels with the package.
         weights: ``"ema"``, the moving average, or ``"raw"``, the weights as last trained.
         device: where to put it.
 
     Raises:
-        UserError: there is no checkpoint, it cannot be read, or there is no such device.
+        UserError: there is none, it cannot be read, has other weights than asked for, or there is no such device.
     """
     one_of(("ema", "raw"), weights=weights)
     check_device(device)
-    checkpoint = read_checkpoint(find_checkpoint(Path(path)))
+    file = _shipped() if path is None else find_checkpoint(Path(path))
+    state, about = read_generator(file) if file.suffix == SUFFIX else _of_checkpoint(file, weights)
+    if about["weights"] != weights:
+        raise UserError(f"{file} holds the weights={about['weights']} only, not weights={weights}")
+    generator = LabelledGenerator(_built(file, about["generator"], state).to(device).eval(), about)
+    if path is None:
+        recipe = about.get("command") or "its recipe is not known"
+        log.info("the shipped generator (run= gives another): %s; %s images seen", recipe, f"{about['images_seen']:,}")
+    return generator
+
+
+def _shipped() -> Path:
+    if not SHIPPED.is_file():
+        raise UserError(f"no generator is shipped with this version: give run=, {_WHAT}")
+    return SHIPPED
+
+
+def _of_checkpoint(path: Path, weights: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """State dict of the generator in a checkpoint, and what it is."""
+    checkpoint = read_checkpoint(path)
     prefix = "ema.generator." if weights == "ema" else "generator."
-    state = checkpoint["state_dict"]
-    network = instantiate(trusted(checkpoint["config"]["network"]["generator"], "fmcgan.network."))
-    network.load_state_dict(
-        {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-    )
-    return LabelledGenerator(network.to(device).eval(), checkpoint["config"], checkpoint["images_seen"])
+    about = {name: checkpoint[name] for name in ("config", "images_seen")} | {"weights": weights}
+    try:
+        named = checkpoint["state_dict"].items()
+        state = {name.removeprefix(prefix): value for name, value in named if name.startswith(prefix)}
+        return state, {"generator": checkpoint["config"]["network"]["generator"], **about}
+    except (LookupError, AttributeError, TypeError) as error:
+        raise UserError(f"{path} is not a checkpoint of fmcgan: no generator and its configuration in it") from error
+
+
+def _built(path: Path, config: Any, state: Mapping[str, Any]) -> nn.Module:
+    """The network that a file names, with the weights in it."""
+    try:
+        network = instantiate(trusted(config, *PARTS))
+        network.load_state_dict(state)
+        network.latent_dim  # noqa: B018 (a discriminator has none)
+    except (InstantiationException, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise UserError(f"{path} does not hold the generator that it names: {reason[:300]}") from error
+    return network
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -117,18 +168,26 @@ def find_checkpoint(path: Path) -> Path:
     if checkpoint.is_file():
         return checkpoint
     problem = f"no {run_folder.LAST_CHECKPOINT} in it" if path.is_dir() else "no such file or folder"
-    raise UserError(f"run={path}: {problem}; give a run folder (outputs/DATE/TIME) or a checkpoint file")
+    raise UserError(f"run={path}: {problem}; give {_WHAT}")
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Reads a checkpoint of this project; nothing in the file is executed (build from its configuration by `trusted`).
 
     Raises:
-        UserError: damaged, or made by another program.
+        UserError: damaged, of another format, or made by another program.
     """
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+    ) as error:
         raise UserError(f"{path} cannot be read as a checkpoint: it is damaged or of another program") from error
     missing = {"config", "state_dict", "images_seen"} - set(checkpoint if isinstance(checkpoint, dict) else ())
     if missing:
@@ -139,29 +198,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             "in another order. Use it with the version that made it (environment.json of its run names the commit)."
         )
     return checkpoint
-
-
-def trusted(config: Any, prefix: str) -> Any:
-    """Refuses a configuration that would build anything but this project's own classes.
-
-    A checkpoint may come from anywhere, and what its configuration names would be called.
-
-    Args:
-        config: plain types.
-        prefix: what every ``_target_`` must begin with.
-
-    Returns:
-        The configuration.
-
-    Raises:
-        UserError: names the target that is refused.
-    """
-    for value in config.values() if isinstance(config, Mapping) else config if isinstance(config, list) else ():
-        trusted(value, prefix)
-    target = str(config.get("_target_", prefix)) if isinstance(config, Mapping) else prefix
-    if not target.startswith(prefix):
-        raise UserError(f"the checkpoint asks to build {target}, which is not of {prefix}*; it is refused")
-    return config
 
 
 def check_device(device: str | torch.device) -> None:

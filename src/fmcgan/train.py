@@ -81,6 +81,7 @@ def _build_gan(config: DictConfig) -> "LightningModule":
 
     parts = {"generator": config.network.generator, "discriminator": config.network.discriminator}
     parts |= {"loss": config.loss.adversarial, "penalty": config.loss.penalty}
+    parts |= {"augmentation": config.augment, "regularizer": config.regularizer}
     return instantiate(config.training, **{name: instantiate(part) for name, part in parts.items()})
 
 
@@ -95,7 +96,8 @@ def _precision(config: dict[str, Any], checkpoint: str | None) -> str:
     if several(config["trainer"]["devices"]):
         log.info("precision: 32-true (several devices do not try out others: they must agree)")
         return "32-true"
-    asked = {"network": config["network"], "loss": config["loss"], "batch_size": config["data"]["batch_size"]}
+    asked = {name: config[name] for name in ("network", "loss", "augment", "regularizer")}
+    asked["batch_size"] = config["data"]["batch_size"]
     asked |= {"training": config["training"] | {"seed": 0}, "trainer": config["trainer"] | {"default_root_dir": None}}
     return _measured_precision(OmegaConf.to_yaml(asked))
 

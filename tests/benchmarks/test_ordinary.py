@@ -5,7 +5,7 @@ import torch
 
 from benchmarks.ordinary import OrdinaryLoop, PerImageData, contiguous
 from fmcgan.data.images import to_float
-from fmcgan.network.layout import ToMap, ToVector
+from fmcgan.layer.layout import ToMap, ToVector
 from fmcgan.training.step import AdversarialStep
 
 

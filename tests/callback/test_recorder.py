@@ -67,7 +67,7 @@ def test_tables(fit, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("weight", "player"), [("discriminator.logit.bias", "discriminator"), ("generator.to_image.0.bias", "generator")]
+    ("weight", "player"), [("discriminator.head.logit.bias", "discriminator"), ("generator.to_image.bias", "generator")]
 )
 def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(fit, tmp_path, weight, player):
     checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
@@ -84,9 +84,9 @@ def test_broken_weights_never_reach_a_checkpoint(fit, tmp_path):
         def on_train_epoch_end(self, trainer, pl_module):
             if trainer.current_epoch == 1:
                 with torch.no_grad():
-                    pl_module.generator.to_image[0].bias.fill_(float("inf"))
+                    pl_module.generator.to_image.bias.fill_(float("inf"))
 
-    with pytest.raises(UserError, match=r"generator.to_image.0.bias holds NaN or infinite values after 1,280 images"):
+    with pytest.raises(UserError, match=r"generator.to_image.bias holds NaN or infinite values after 1,280 images"):
         fit("trainer.max_epochs=3", extra_callbacks=[PoisonAtTheVeryEnd()])
     assert torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["images_seen"] == 640
 

@@ -55,6 +55,16 @@ def test_its_gradient_reaches_the_critic():
     assert critic.weight.grad[1].abs().sum() == 0
 
 
+def test_one_sided_leaves_norms_below_1_alone():
+    penalty = InterpolatedGradientPenalty(weight=10, one_sided=True)
+    x, critic = torch.randn(3, 1, 28, 28), LinearCritic()
+    value = penalty(critic, x, -x, torch.tensor([0, 1, 1]), torch.rand(3, 1, 1, 1))
+    assert value.item() == pytest.approx(10 * (3 - 1) ** 2 / 3, rel=1e-6)
+    value.backward()
+    assert critic.weight.grad[0].abs().sum() > 0
+    assert critic.weight.grad[1].abs().sum() == 0
+
+
 def test_weight_must_not_be_negative():
     with pytest.raises(ValueError, match="weight must be a number of at least 0, got -1"):
         InterpolatedGradientPenalty(-1)

@@ -1,6 +1,8 @@
 import pytest
 import torch
 
+from fmcgan.conditioning.discriminator.projection import Projection
+from fmcgan.conditioning.generator.shared_embedding import SharedEmbedding
 from fmcgan.loss.non_saturating import NonSaturating
 from fmcgan.network import conv, dcgan, mlp
 from fmcgan.penalty.zero_centered import ZeroCenteredGradientPenalty
@@ -13,13 +15,19 @@ NETWORKS = {"dcgan": (dcgan, {"width": 4}), "conv": (conv, {"width": 4}), "mlp":
 def make_step():
     """Builds a small step, the same one each time, without Lightning."""
 
-    def make_step(network="dcgan", *, loss=None, penalty=None, clip=None) -> AdversarialStep:
+    def make_step(network="dcgan", *, loss=None, penalty=None, clip=None, judged_by=None, **parts) -> AdversarialStep:
         torch.manual_seed(0)
         module, size = NETWORKS[network]
-        players = module.Generator(latent_dim=8, **size), module.Discriminator(**size)
+        if network == "dcgan":
+            players = (
+                module.Generator(SharedEmbedding(latent_dim=8, embedding_dim=3), **size),
+                module.Discriminator(judged_by or Projection(), **size),
+            )
+        else:
+            players = module.Generator(latent_dim=8, **size), module.Discriminator(**size)
         optimizers = [torch.optim.Adam(player.parameters(), 1e-3, (0.5, 0.999), fused=True) for player in players]
         penalty = penalty or ZeroCenteredGradientPenalty(interval=2)
-        return AdversarialStep(*players, loss or NonSaturating(), penalty, *optimizers, clip, clip)
+        return AdversarialStep(*players, loss or NonSaturating(), penalty, *optimizers, clip, clip, **parts)
 
     return make_step
 

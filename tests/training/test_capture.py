@@ -11,7 +11,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from fmcgan.schedule.cosine import Cosine
+from fmcgan.schedule.linear import Linear
 from fmcgan.training.capture import CapturedStep, cuda_graph
+from fmcgan.training.schedules import Schedules
 
 
 class Tape(TorchDispatchMode):
@@ -88,11 +91,77 @@ def test_a_batch_of_another_size_and_another_learning_rate_are_not_replayed(make
         captured(*make_inputs())
     assert len(recordings) == 1
     captured(*make_inputs(n=4))
-    before = step.discriminator.logit.bias.clone()
+    before = [weight.detach().clone() for weight in step.discriminator.parameters()]
     step.discriminator_optimizer.param_groups[0]["lr"] = 0.0
     captured(*make_inputs())
-    assert torch.equal(step.discriminator.logit.bias, before)
+    assert all(torch.equal(*pair) for pair in zip(step.discriminator.parameters(), before, strict=True))
     assert len(recordings) == 1
+
+
+def take_scheduled_steps(step, run, count, make_inputs, schedules):
+    """As the GAN does; the clock is the number of the step."""
+    optimizers, metrics = [step.generator_optimizer, step.discriminator_optimizer], []
+    for number in range(count):
+        schedules.set_rates(optimizers, number)
+        factor = schedules.penalty_factor(number, torch.device("cpu"))
+        metrics.append(run(*make_inputs(seed=number), factor, with_penalty=number % 2 == 0))
+    return metrics
+
+
+def assert_same(one, two):
+    for value, other in zip(state_of(one), state_of(two), strict=True):
+        assert torch.equal(value, other)
+
+
+@pytest.mark.parametrize("knobs", [("generator_lr",), ("generator_lr", "discriminator_lr"), ("penalty_weight",)])
+def test_one_graph_serves_all_rates_and_weights_of_a_schedule(make_step, make_inputs, knobs):
+    schedules = Schedules(**{knob: Cosine(1.0, 0.1, begin=0, until=20) for knob in knobs})
+    eager, step, still, recordings = make_step(), make_step(), make_step(), []
+    moving = schedules.moving_rates([step.generator_optimizer, step.discriminator_optimizer])
+    captured = CapturedStep(step, on_tape(step, recordings), moving)
+    expected = take_scheduled_steps(eager, eager, 25, make_inputs, schedules)
+    metrics = take_scheduled_steps(step, captured, 25, make_inputs, schedules)
+    assert len(recordings) == 2  # with and without the penalty, while a rate or weight was another one each time
+    assert_same(eager, step)
+    assert all(
+        torch.equal(one[name].float(), two[name]) for one, two in zip(expected, metrics, strict=True) for name in one
+    )
+    take_scheduled_steps(still, still, 25, make_inputs, Schedules())
+    assert any(not torch.equal(*pair) for pair in zip(state_of(still), state_of(step), strict=True))
+
+
+def test_outside_a_captured_step_rates_are_plain_numbers(make_step, make_inputs):
+    """Recorders and checkpoints read them."""
+    step = make_step()
+    optimizers = [step.generator_optimizer, step.discriminator_optimizer]
+    schedules = Schedules(discriminator_lr=Linear(1.0, 0.0, begin=0, until=8))
+    captured = CapturedStep(step, on_tape(step, []), schedules.moving_rates(optimizers))
+    take_scheduled_steps(step, captured, 7, make_inputs, schedules)
+    rates = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
+    assert rates == [1e-3, pytest.approx(0.25e-3)]
+    assert all(type(rate) is float for rate in rates)
+
+
+def test_betas_that_move_wait_with_the_graph_until_they_stand_still(make_step, make_inputs, caplog):
+    schedules = Schedules(beta2=Linear(0.9, 0.99, begin=12, until=24))
+    eager, step, recordings, counts = make_step(), make_step(), [], []
+    captured = CapturedStep(step, on_tape(step, recordings))
+
+    def counting(*inputs, **decisions):
+        metrics = captured(*inputs, **decisions)
+        counts.append((len(recordings), len(captured._graphs)))
+        return metrics
+
+    with caplog.at_level(logging.WARNING):
+        take_scheduled_steps(step, counting, 36, make_inputs, schedules)
+    take_scheduled_steps(eager, eager, 36, make_inputs, schedules)
+    assert counts[12] == (2, 2)
+    assert set(counts[13:25]) == {(2, 0)}
+    assert counts[-1] == (4, 2)
+    assert_same(eager, step)
+    assert [record.getMessage() for record in caplog.records] == [
+        "a beta moves, which a CUDA graph cannot follow; meanwhile the step goes on kernel by kernel"
+    ]
 
 
 def test_where_recording_fails_the_step_goes_on(make_step, make_inputs, caplog):
@@ -141,7 +210,7 @@ def test_on_a_gpu_graphs_give_what_the_step_gives(make_step, make_inputs, networ
 def test_counts_of_a_run_that_began_elsewhere_go_to_the_weights(make_step, make_inputs):
     step = make_step()
     step(*make_inputs())
-    weight = step.generator.embedding.weight
+    weight = next(step.generator.parameters())
     step.generator_optimizer.state[weight]["step"] = 1  # a plain number, as some optimizers of before had it
     CapturedStep(step, cuda_graph)
     count = step.generator_optimizer.state[weight]["step"]

@@ -42,6 +42,16 @@ def test_ramp_up_bounds_the_half_life_by_a_share_of_the_images_seen():
     assert ema.decay(images=100, images_seen=10**9) == pytest.approx(0.5**0.1)
 
 
+def test_a_factor_is_on_the_half_life_and_not_on_the_ramp_up():
+    network, ema = pair(half_life=1000, ramp_up=0.05)
+    assert ema.decay(images=100, images_seen=10**9, factor=0.5) == pytest.approx(0.5**0.2)  # half-life 500
+    assert ema.decay(images=100, images_seen=4000, factor=0.5) == pytest.approx(0.5**0.5)  # half-life 200: the ramp-up
+    assert ema.decay(images=100, images_seen=10**9, factor=0.0) == 0.0
+    nn.init.constant_(network[0].weight, 8.0)
+    ema.update(network, images=500, images_seen=10**9, factor=0.5)
+    assert ema.generator[0].weight.item() == pytest.approx(4.0)
+
+
 def test_never_trains():
     network, ema = pair(half_life=10)
     assert not ema.train().generator.training

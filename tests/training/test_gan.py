@@ -56,9 +56,9 @@ def test_the_first_step_is_what_the_losses_and_adam_say(fit, outputs):
     assert outputs.outputs[0]["loss/discriminator"] == pytest.approx(loss.item(), rel=1e-6)
     assert outputs.outputs[0]["gradient_norm/discriminator"] == pytest.approx(norm, rel=1e-5)
     # Adam's first step moves each weight by lr * sign(gradient), up to its epsilon.
-    moved = gan.discriminator.logit.weight - before.discriminator.logit.weight
+    moved = gan.discriminator.head.logit.weight - before.discriminator.head.logit.weight
     gradient = dict(zip([n for n, _ in before.discriminator.named_parameters()], gradients, strict=True))[
-        "logit.weight"
+        "head.logit.weight"
     ]
     assert torch.allclose(moved, -4e-4 * gradient / (gradient.abs() + 1e-8), atol=1e-7)
 
@@ -103,7 +103,7 @@ def test_mixed_precision_sees_the_discriminator_as_it_is_after_its_update(compos
 
     class LastLayer(Callback):
         def on_fit_start(self, trainer, pl_module):
-            pl_module.discriminator.logit.register_forward_hook(self.note)
+            pl_module.discriminator.head.logit.register_forward_hook(self.note)
 
         def note(self, layer, inputs, output):
             exact = nn.functional.linear(inputs[0].float(), layer.weight, layer.bias)
@@ -112,12 +112,12 @@ def test_mixed_precision_sees_the_discriminator_as_it_is_after_its_update(compos
     options = ("trainer.precision=bf16-mixed", "trainer.max_epochs=1", "trainer.limit_train_batches=6")
     large_steps = ("training.discriminator_optimizer.lr=0.05", "training.generator_optimizer.lr=0.0")
     _, gan = fit(*options, *large_steps, extra_callbacks=[LastLayer()])
-    scale = gan.discriminator.logit.weight.norm().item()
+    scale = gan.discriminator.head.logit.weight.norm().item()
     assert max(seen[:3]) < 0.05 * scale, seen
     assert all(
         parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in gan.generator.parameters()
     )
-    assert gan.generator.to_image[0].weight.dtype == torch.float32
+    assert gan.generator.to_image.weight.dtype == torch.float32
 
 
 def test_every_random_number_of_a_step_follows_from_seed_and_images_seen(fit, outputs):

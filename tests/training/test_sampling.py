@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from fmcgan.conditioning.generator.shared_embedding import SharedEmbedding
 from fmcgan.network.dcgan import Generator
 from fmcgan.training import sampling
 from fmcgan.training.latent import draw_latents
@@ -10,7 +11,7 @@ from fmcgan.training.sampling import render, sample_classes, stream_classes
 @pytest.fixture
 def generator():
     torch.manual_seed(0)
-    network = Generator(latent_dim=8, width=8)
+    network = Generator(SharedEmbedding(latent_dim=8), width=8)
     for _ in range(3):  # running statistics that are not their defaults
         network(torch.randn(32, 8), torch.arange(32) % 10)
     return network
@@ -52,12 +53,12 @@ def test_training_goes_on_between_two_batches_of_a_stream(generator):
 
 
 def test_training_mode_and_random_state_are_left_as_they_were(generator):
-    before, statistics = torch.get_rng_state(), generator.project[2].running_mean.clone()
+    before, statistics = torch.get_rng_state(), generator.normalisations[0].norm.running_mean.clone()
     assert generator.training
     render(generator, torch.zeros(2, 8), torch.zeros(2, dtype=torch.int64))
     assert generator.training
     assert torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(generator.project[2].running_mean, statistics)
+    assert torch.equal(generator.normalisations[0].norm.running_mean, statistics)
 
 
 def test_truncation_pulls_towards_the_typical_image(generator):

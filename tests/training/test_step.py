@@ -4,12 +4,18 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from fmcgan.augment.adaptive import Adaptive
+from fmcgan.augment.base import Augmentation
+from fmcgan.augment.translation import Translation
+from fmcgan.conditioning.discriminator.auxiliary_classifier import AuxiliaryClassifier
 from fmcgan.loss.hinge import Hinge
 from fmcgan.loss.non_saturating import NonSaturating
 from fmcgan.loss.wasserstein import Wasserstein
 from fmcgan.penalty.interpolated import InterpolatedGradientPenalty
 from fmcgan.penalty.none import NoPenalty
 from fmcgan.penalty.zero_centered import ZeroCenteredGradientPenalty
+from fmcgan.regularizer.base import Regularizer
+from fmcgan.regularizer.lecam import LeCam
 
 LOSSES = [(NonSaturating(), ZeroCenteredGradientPenalty()), (Wasserstein(), InterpolatedGradientPenalty())]
 
@@ -46,7 +52,7 @@ def test_images_are_made_once_for_both_players(make_step, make_inputs):
     assert calls == [True]
     step(*make_inputs(), with_generator=False)
     assert calls == [True, False]  # nothing is kept for a backward pass that does not come
-    assert step.generator.project[2].num_batches_tracked == 2
+    assert step.generator.normalisations[0].norm.num_batches_tracked == 2
 
 
 def test_the_generator_learns_from_the_updated_discriminator(make_step, make_inputs):
@@ -82,3 +88,81 @@ def test_a_step_that_fails_leaves_the_discriminator_trainable(make_step, make_in
     with pytest.raises(TypeError):
         step(*make_inputs())
     assert all(parameter.requires_grad for parameter in step.discriminator.parameters())
+
+
+class Darken(Augmentation):
+    """Halves the distance to the background; counts what it is told."""
+
+    def __init__(self):
+        super().__init__()
+        self.told = []
+
+    def forward(self, images):
+        return 0.5 * images - 0.5
+
+    def update(self, real_logits):
+        self.told.append(real_logits)
+
+
+def test_both_players_see_augmented_images(make_step, make_inputs):
+    """The discriminator is updated on them and the generator learns through the change."""
+    real, labels, latents, epsilon = make_inputs()
+    step = make_step(loss=Hinge(), penalty=NoPenalty(), augmentation=Darken())
+    generator, discriminator = copy.deepcopy(step.generator), copy.deepcopy(step.discriminator)
+    metrics = step(real, labels, latents, epsilon)
+    fake = generator(latents, labels)
+    logits = discriminator(0.5 * real - 0.5, labels), discriminator(0.5 * fake.detach() - 0.5, labels)
+    assert metrics["loss/adversarial"].item() == pytest.approx(Hinge().discriminator(*logits).item(), rel=1e-5)
+    assert torch.allclose(step.augmentation.told[0], logits[0], atol=1e-6)
+    judged = step.discriminator(0.5 * fake - 0.5, labels)
+    gradients = torch.autograd.grad(-judged.mean(), list(generator.parameters()))
+    for parameter, gradient in zip(step.generator.parameters(), gradients, strict=True):
+        assert torch.allclose(parameter.grad, gradient, atol=1e-7)
+
+
+def test_the_auxiliary_classifier_enters_both_losses(make_step, make_inputs):
+    """Odena et al. 2017: D minimises the cross-entropy of real and generated images, G that of generated ones."""
+    real, labels, latents, epsilon = make_inputs()
+    step = make_step(loss=Hinge(), penalty=NoPenalty(), judged_by=AuxiliaryClassifier(weight=2.0))
+    generator, discriminator = copy.deepcopy(step.generator), copy.deepcopy(step.discriminator)
+    metrics = step(real, labels, latents, epsilon)
+    fake = generator(latents, labels).detach()
+
+    def cross_entropy(judge, images):
+        classes = judge.head.classes(judge.features(images))
+        return torch.nn.functional.cross_entropy(classes, labels).item()
+
+    auxiliary = 2 * (cross_entropy(discriminator, real) + cross_entropy(discriminator, fake))
+    assert metrics["loss/auxiliary"].item() == pytest.approx(auxiliary, rel=1e-5)
+    assert metrics["loss/discriminator"].item() == pytest.approx(
+        metrics["loss/adversarial"].item() + auxiliary, rel=1e-5
+    )
+    of_generator = -step.discriminator(fake, labels).mean().item() + 2 * cross_entropy(step.discriminator, fake)
+    assert metrics["loss/generator"].item() == pytest.approx(of_generator, rel=1e-5)
+
+
+class Gap(Regularizer):
+    """Squared distance of the mean logits, times 3."""
+
+    def forward(self, discriminator, real, fake, labels, real_logits, fake_logits):
+        assert real.shape == fake.shape
+        assert not fake.requires_grad
+        return 3 * (real_logits.mean() - fake_logits.mean()).square()
+
+
+def test_a_regularizer_is_part_of_the_discriminators_loss(make_step, make_inputs):
+    metrics = make_step(penalty=NoPenalty(), regularizer=Gap())(*make_inputs())
+    expected = 3 * (metrics["logit/real"] - metrics["logit/fake"]).square()
+    assert metrics["loss/regularizer"].item() == pytest.approx(expected.item(), rel=1e-4)
+    total = metrics["loss/adversarial"] + metrics["loss/regularizer"]
+    assert metrics["loss/discriminator"].item() == pytest.approx(total.item(), rel=1e-6)
+    without = make_step(penalty=NoPenalty())(*make_inputs())
+    assert without["gradient_norm/discriminator"] != metrics["gradient_norm/discriminator"]
+
+
+def test_nothing_of_the_whole_zoo_waits_for_the_device(make_step, make_inputs):
+    zoo = {"augmentation": Adaptive(Translation()), "regularizer": LeCam(start=0), "judged_by": AuxiliaryClassifier()}
+    step = make_step(**zoo)
+    with NothingWaits():
+        step(*make_inputs())
+        step(*make_inputs())

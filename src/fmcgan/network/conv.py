@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fmcgan.checks import number, whole_number
-from fmcgan.network.layout import ToMap, ToVector
+from fmcgan.layer.layout import ToMap, ToVector
+from fmcgan.layer.spectral_norm import normalise_spectrally
 
 
 class Generator(nn.Module):
@@ -16,9 +17,17 @@ class Generator(nn.Module):
         width: channels of every hidden layer (256 in the recipe).
         embedding_dim: size of the label's embedding (half of Z in the recipe).
         num_classes: number of labels.
+        spectral_norm: whether to divide each weight matrix by its largest singular value; the label plane stays.
     """
 
-    def __init__(self, latent_dim: int = 100, width: int = 256, embedding_dim: int = 50, num_classes: int = 10) -> None:
+    def __init__(
+        self,
+        latent_dim: int = 100,
+        width: int = 256,
+        embedding_dim: int = 50,
+        num_classes: int = 10,
+        spectral_norm: bool = False,
+    ) -> None:
         super().__init__()
         whole_number(latent_dim=latent_dim, width=width, embedding_dim=embedding_dim, num_classes=num_classes)
         self.latent_dim = latent_dim
@@ -38,6 +47,8 @@ class Generator(nn.Module):
             nn.Tanh(),
         )
         self.apply(_initialise)
+        if spectral_norm:
+            normalise_spectrally(self, except_for=[self.label_plane])
 
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
         """Makes images.
@@ -60,9 +71,17 @@ class Discriminator(nn.Module):
         embedding_dim: size of the label's embedding.
         dropout: probability of dropping a feature in front of the linear layer.
         num_classes: number of labels.
+        spectral_norm: whether to divide each weight matrix by its largest singular value; the label plane stays.
     """
 
-    def __init__(self, width: int = 256, embedding_dim: int = 50, dropout: float = 0.45, num_classes: int = 10) -> None:
+    def __init__(
+        self,
+        width: int = 256,
+        embedding_dim: int = 50,
+        dropout: float = 0.45,
+        num_classes: int = 10,
+        spectral_norm: bool = False,
+    ) -> None:
         super().__init__()
         whole_number(width=width, embedding_dim=embedding_dim, num_classes=num_classes)
         number(0, 1, dropout=dropout)
@@ -75,6 +94,8 @@ class Discriminator(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.logit = nn.Linear(width * 7 * 7, 1)
         self.apply(_initialise)
+        if spectral_norm:
+            normalise_spectrally(self, except_for=[self.label_plane])
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """Judges images.

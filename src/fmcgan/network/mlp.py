@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from fmcgan.checks import number, whole_number
-from fmcgan.network.batch_norm import BatchNorm1d
+from fmcgan.layer.batch_norm import BatchNorm1d
+from fmcgan.layer.spectral_norm import normalise_spectrally
 
 _PIXELS = 28 * 28
 
@@ -22,10 +23,16 @@ class Generator(nn.Module):
         width: size of the last hidden layer (1024 in the recipe); a multiple of 8.
         embedding_dim: size of the label's embedding.
         num_classes: number of labels.
+        spectral_norm: whether to divide each weight matrix by its largest singular value; the label's embedding stays.
     """
 
     def __init__(
-        self, latent_dim: int = 100, width: int = 1024, embedding_dim: int = 10, num_classes: int = 10
+        self,
+        latent_dim: int = 100,
+        width: int = 1024,
+        embedding_dim: int = 10,
+        num_classes: int = 10,
+        spectral_norm: bool = False,
     ) -> None:
         super().__init__()
         whole_number(latent_dim=latent_dim, embedding_dim=embedding_dim, num_classes=num_classes)
@@ -37,6 +44,8 @@ class Generator(nn.Module):
         for inputs, outputs in pairwise(sizes):
             layers += [nn.Linear(inputs, outputs), BatchNorm1d(outputs), nn.LeakyReLU(0.2, inplace=True)]
         self.layers = nn.Sequential(*layers, nn.Linear(width, _PIXELS), nn.Tanh(), nn.Unflatten(1, (1, 28, 28)))
+        if spectral_norm:
+            normalise_spectrally(self, except_for=[self.embedding])
 
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
         """Makes images.
@@ -59,9 +68,17 @@ class Discriminator(nn.Module):
         embedding_dim: size of the label's embedding.
         dropout: probability of dropping a hidden unit.
         num_classes: number of labels.
+        spectral_norm: whether to divide each weight matrix by its largest singular value; the label's embedding stays.
     """
 
-    def __init__(self, width: int = 1024, embedding_dim: int = 10, dropout: float = 0.4, num_classes: int = 10) -> None:
+    def __init__(
+        self,
+        width: int = 1024,
+        embedding_dim: int = 10,
+        dropout: float = 0.4,
+        num_classes: int = 10,
+        spectral_norm: bool = False,
+    ) -> None:
         super().__init__()
         whole_number(embedding_dim=embedding_dim, num_classes=num_classes)
         number(0, 1, dropout=dropout)
@@ -71,6 +88,8 @@ class Discriminator(nn.Module):
         for inputs, outputs in pairwise(sizes):
             layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2, inplace=True), nn.Dropout(dropout)]
         self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], 1))
+        if spectral_norm:
+            normalise_spectrally(self, except_for=[self.embedding])
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """Judges images.

@@ -1,5 +1,6 @@
 """The gradient penalty of WGAN-GP."""
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -12,18 +13,26 @@ class InterpolatedGradientPenalty(Penalty):
 
     weight * E[(||grad_x D(x, y)||_2 - 1)^2],  x = epsilon * real + (1 - epsilon) * fake, one epsilon for each sample.
 
+    One-sided it only forbids norms above 1: max(0, norm - 1)^2 in place of the square (section 4 of the same paper,
+    which prefers two sides; Petzka et al. 2018, WGAN-LP, prefer one, since the best critic's norm is at most 1, not 1
+    everywhere).
+
     Args:
         weight: lambda; the paper uses 10.
         interval: measured at every ``interval``-th update, as many times as heavy.
+        one_sided: leave norms below 1 alone.
     """
 
-    def __init__(self, weight: float = 10.0, interval: int = 1) -> None:
+    def __init__(self, weight: float = 10.0, interval: int = 1, one_sided: bool = False) -> None:
         super().__init__(interval)
         number(minimum=0, weight=weight)
         self.weight = weight
+        self.one_sided = one_sided
 
     @override
     def __call__(self, discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
         between = fake + epsilon * (real - fake)
-        norm = input_gradient(discriminator, between, labels).norm(dim=1)
-        return self.weight * (norm - 1).square().mean()
+        excess = input_gradient(discriminator, between, labels).norm(dim=1) - 1
+        if self.one_sided:
+            excess = F.relu(excess)
+        return self.weight * excess.square().mean()

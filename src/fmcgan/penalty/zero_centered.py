@@ -1,27 +1,42 @@
-"""The zero-centred gradient penalty on real images (R1)."""
+"""The zero-centred gradient penalty on real images (R1), generated images (R2) or both."""
 
+import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from fmcgan.checks import number
+from fmcgan.checks import number, one_of
 from fmcgan.penalty.base import Penalty, input_gradient
 
 
 class ZeroCenteredGradientPenalty(Penalty):
-    """Flattens the discriminator around real images: R1 (Mescheder et al. 2018, eq. 9).
+    """Flattens the discriminator around images: R1 (Mescheder et al. 2018, eq. 9) and R2 (eq. 10).
 
-    weight / 2 * E[||grad_x D(x, y)||_2^2] over real x.
+    * R1 = weight / 2 * E[||grad_x D(x, y)||_2^2] over real x
+    * R2 = the same over generated x
+    * both: R1 + R2 (Huang et al. 2024, R3GAN)
 
     Args:
         weight: gamma.
         interval: measured at every ``interval``-th update, as many times as heavy.
+        images: ``real``, ``fake`` or ``both``.
     """
 
-    def __init__(self, weight: float = 1.0, interval: int = 1) -> None:
+    def __init__(self, weight: float = 1.0, interval: int = 1, images: str = "real") -> None:
         super().__init__(interval)
         number(minimum=0, weight=weight)
+        one_of(("real", "fake", "both"), images=images)
         self.weight = weight
+        self.images = images
 
     @override
     def __call__(self, discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
-        return 0.5 * self.weight * input_gradient(discriminator, real, labels).square().sum(dim=1).mean()
+        if self.images != "both":
+            images = real if self.images == "real" else fake
+            return 0.5 * self.weight * _mean_squared_norm(discriminator, images, labels)
+        # One judgement of both halves; its mean runs over twice as many images, hence twice the mean is the sum.
+        images, twice = torch.cat([real, fake]), torch.cat([labels, labels])
+        return self.weight * _mean_squared_norm(discriminator, images, twice)
+
+
+def _mean_squared_norm(discriminator: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    return input_gradient(discriminator, images, labels).square().sum(dim=1).mean()

@@ -10,8 +10,6 @@ from typing_extensions import override
 
 from fmcgan.run_folder import write_atomically
 
-CHECKPOINT_FORMAT = 2  # 1, without a number: networks counted their vectors channel by channel
-
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes beside the final name and renames: a kill or a full disk in the middle leaves the previous file intact."""

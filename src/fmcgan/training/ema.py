@@ -13,7 +13,7 @@ class EMA(nn.Module):
 
     Parameters are averaged, buffers (batch-normalisation statistics) are copied. The half-life is counted in images, so
     the batch size does not change it. At the start it is cut to a share of the images seen (Karras et al. 2020,
-    ADA, appendix), so that the random initialisation is forgotten quickly.
+    ADA, appendix), so that the random initialisation is forgotten quickly. A schedule may multiply it by a factor.
 
     Args:
         generator: the trained generator; copied, never changed.
@@ -29,22 +29,29 @@ class EMA(nn.Module):
         self.ramp_up = ramp_up
         self.generator = copy.deepcopy(generator).requires_grad_(False).eval()
 
-    def decay(self, images: int, images_seen: int) -> float:
-        """The share of the average that is kept after ``images`` more images: 0.5 ** (images / half-life)."""
-        half_life = min(self.half_life, self.ramp_up * images_seen)
+    def decay(self, images: int, images_seen: int, factor: float = 1.0) -> float:
+        """The share of the average that is kept after ``images`` more images: 0.5 ** (images / half-life).
+
+        Args:
+            images: real images since the last update.
+            images_seen: real images since the start of training.
+            factor: on the half-life; the ramp-up bounds what comes out.
+        """
+        half_life = min(factor * self.half_life, self.ramp_up * images_seen)
         return 0.5 ** (images / half_life) if half_life > 0 else 0.0
 
     @torch.no_grad()
-    def update(self, generator: nn.Module, images: int, images_seen: int) -> None:
+    def update(self, generator: nn.Module, images: int, images_seen: int, factor: float = 1.0) -> None:
         """Moves the average towards ``generator``.
 
         Args:
             generator: the trained generator.
             images: real images since the last update, over all devices.
             images_seen: real images since the start of training, over all devices.
+            factor: on the half-life.
         """
         averages, values = _tensors(self.generator.parameters()), _tensors(generator.parameters())
-        torch._foreach_lerp_(averages, values, 1.0 - self.decay(images, images_seen))
+        torch._foreach_lerp_(averages, values, 1.0 - self.decay(images, images_seen, factor))
         if buffers := list(generator.buffers()):
             torch._foreach_copy_(list(self.generator.buffers()), buffers)
 

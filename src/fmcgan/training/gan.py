@@ -11,9 +11,10 @@ from torch.optim import Optimizer
 
 from fmcgan.checks import number, whole_number
 from fmcgan.training.capture import CapturedStep, cuda_graph
-from fmcgan.training.checkpoint_io import CHECKPOINT_FORMAT
+from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
 from fmcgan.training.ema import EMA
 from fmcgan.training.latent import seed_of
+from fmcgan.training.schedules import Schedules
 from fmcgan.training.step import AdversarialStep, Metrics
 
 
@@ -32,6 +33,9 @@ class ConditionalGAN(LightningModule):
         generator_optimizer: parameters -> optimizer.
         discriminator_optimizer: parameters -> optimizer.
         ema: generator -> its moving average.
+        schedules: what changes with the images seen; ``None``: nothing.
+        augmentation: an `fmcgan.augment.base.Augmentation` in front of the discriminator; ``None``: none.
+        regularizer: an `fmcgan.regularizer.base.Regularizer` of the discriminator; ``None``: none.
         n_critic: discriminator updates for each generator update.
         generator_clip: largest global gradient norm of the generator; ``None`` does not clip.
         discriminator_clip: the same for the discriminator.
@@ -49,6 +53,9 @@ class ConditionalGAN(LightningModule):
         generator_optimizer: Callable[..., Optimizer],
         discriminator_optimizer: Callable[..., Optimizer],
         ema: Callable[[nn.Module], EMA],
+        schedules: Schedules | None = None,
+        augmentation: nn.Module | None = None,
+        regularizer: nn.Module | None = None,
         n_critic: int = 1,
         generator_clip: float | None = None,
         discriminator_clip: float | None = None,
@@ -67,6 +74,9 @@ class ConditionalGAN(LightningModule):
         self.latent_dim = int(generator.latent_dim)  # type: ignore[arg-type]
         self.discriminator = discriminator.to(memory_format=layout)  # type: ignore[call-overload]
         self.ema = ema(generator)
+        self.schedules = schedules or Schedules()
+        self.augmentation = augmentation
+        self.regularizer = regularizer
         self.loss = loss
         self.penalty = penalty
         self.generator_optimizer = generator_optimizer
@@ -87,11 +97,22 @@ class ConditionalGAN(LightningModule):
         ]
 
     def on_train_start(self) -> None:
-        """Lets this run's own learning rates and betas stand after a checkpoint has brought back its own."""
+        """Lets this run's own learning rates and betas stand after a checkpoint has brought back its own.
+
+        Where they are scheduled, each step sets them anew.
+        """
         for optimizer in self.trainer.optimizers:
             for group in optimizer.param_groups:
                 group.update(optimizer.defaults)
+        self.schedules.settle(self._images_of_the_run())
         self._step = self._build_step()
+
+    def _images_of_the_run(self) -> int | None:
+        """Real images seen at the end, if epochs end the run."""
+        epochs = self.trainer.max_epochs
+        if epochs is None or epochs < 0:
+            return None
+        return int(epochs * self.trainer.num_training_batches * self.trainer.datamodule.batch_size)  # type: ignore[attr-defined]
 
     def _build_step(self) -> Callable[..., Metrics]:
         generator_optimizer, discriminator_optimizer = self.trainer.optimizers
@@ -104,11 +125,15 @@ class ConditionalGAN(LightningModule):
             discriminator_optimizer,
             self.generator_clip,
             self.discriminator_clip,
+            self.augmentation,
+            self.regularizer,
             backward=self.manual_backward,
         )
         # Before torch 2.15 a capture that failed left the device in a state in which nothing could go on.
         possible = self.device.type == "cuda" and self.trainer.world_size == 1 and torch.__version__ >= "2.15"
-        return CapturedStep(step, cuda_graph) if self.capture and possible else step
+        if not (self.capture and possible):
+            return step
+        return CapturedStep(step, cuda_graph, self.schedules.moving_rates(self.trainer.optimizers))
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Metrics:
         """One discriminator update and, every `n_critic`-th time, one generator update.
@@ -124,14 +149,17 @@ class ConditionalGAN(LightningModule):
         latents, epsilon = self._draw(len(real))
         images = len(real) * self.trainer.world_size
         with_penalty = self.discriminator_updates % self.penalty.interval == 0
+        self.schedules.set_rates(self.trainer.optimizers, self.images_seen)
+        penalty_factor = self.schedules.penalty_factor(self.images_seen, self.device)
+        half_life_factor = self.schedules.half_life_factor(self.images_seen)
         self.images_seen += images
         self.discriminator_updates += 1
         with_generator = self.discriminator_updates % self.n_critic == 0
         turn = {"with_generator": with_generator, "with_penalty": with_penalty}
         with tensor_cores() if self.device.type == "cuda" else nullcontext():
-            metrics = self._step(real, labels, latents, epsilon, **turn)
+            metrics = self._step(real, labels, latents, epsilon, penalty_factor, **turn)
         if with_generator:
-            self.ema.update(self.generator, self.n_critic * images, self.images_seen)
+            self.ema.update(self.generator, self.n_critic * images, self.images_seen, half_life_factor)
             self._count_generator_update()
         return metrics
 

@@ -31,6 +31,9 @@ class AdversarialStep:
         discriminator_optimizer: of the discriminator's parameters.
         generator_clip: largest global gradient norm of the generator; ``None`` does not clip.
         discriminator_clip: the same for the discriminator.
+        augmentation: an `fmcgan.augment.base.Augmentation`, which both players' images pass in front of the
+            discriminator; ``None`` shows them as they are.
+        regularizer: an `fmcgan.regularizer.base.Regularizer`; ``None`` adds nothing.
         backward: loss -> its gradients; Lightning's where several devices share a batch.
     """
 
@@ -44,6 +47,8 @@ class AdversarialStep:
         discriminator_optimizer: Optimizer,
         generator_clip: float | None = None,
         discriminator_clip: float | None = None,
+        augmentation: Any = None,
+        regularizer: Any = None,
         backward: Callable[[Tensor], None] = Tensor.backward,
     ) -> None:
         self.generator = generator
@@ -54,6 +59,8 @@ class AdversarialStep:
         self.discriminator_optimizer = discriminator_optimizer
         self.generator_clip = generator_clip
         self.discriminator_clip = discriminator_clip
+        self.augmentation = augmentation
+        self.regularizer = regularizer
         self.backward = backward
 
     def __call__(
@@ -62,6 +69,7 @@ class AdversarialStep:
         labels: Tensor,
         latents: Tensor,
         epsilon: Tensor,
+        penalty_factor: Tensor | None = None,
         *,
         with_generator: bool = True,
         with_penalty: bool = True,
@@ -73,6 +81,7 @@ class AdversarialStep:
             labels: int64 [B], of the real and of the generated images.
             latents: standard normal [B, Z].
             epsilon: uniform in [0, 1), [B, 1, 1, 1], for penalties between real and generated images.
+            penalty_factor: a scalar on the device that the penalty is multiplied by; ``None`` leaves it as it is.
             with_generator: whether the generator is updated too.
             with_penalty: whether this update bears the penalty, `penalty.interval` times as heavy (Karras et al. 2020,
                 StyleGAN2, section 3.1, lazy regularisation).
@@ -82,49 +91,84 @@ class AdversarialStep:
         """
         _forget_cast_weights()
         with torch.set_grad_enabled(with_generator):
-            fake = self.generator(latents, labels)
-        metrics = self._update_discriminator(real, fake.detach(), labels, epsilon, with_penalty)
+            fake = self._augmented(self.generator(latents, labels))
+        real = self._augmented(real)
+        terms = self._discriminator_terms(real, fake.detach(), labels, epsilon, penalty_factor, with_penalty)
+        metrics = self._update_discriminator(*terms)
         if with_generator:
             metrics |= self._update_generator(real, fake, labels)
         return metrics
 
-    def _update_discriminator(
-        self, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor, with_penalty: bool
-    ) -> Metrics:
-        real_logits = self.discriminator(real, labels)
-        fake_logits = self.discriminator(fake, labels)
-        loss = adversarial = self.loss.discriminator(real_logits, fake_logits)
-        metrics = {}
+    def _augmented(self, images: Tensor) -> Tensor:
+        """Both players' images, once a step: the generator learns through the change that the discriminator saw."""
+        return images if self.augmentation is None else self.augmentation(images)
+
+    def _judge(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits, and the auxiliary loss of each sample where the discriminator also names the class."""
+        judge = getattr(self.discriminator, "judge", None)
+        return judge(images, labels) if judge else (self.discriminator(images, labels), None)
+
+    def _discriminator_terms(
+        self,
+        real: Tensor,
+        fake: Tensor,
+        labels: Tensor,
+        epsilon: Tensor,
+        penalty_factor: Tensor | None,
+        with_penalty: bool,
+    ) -> tuple[Tensor, Metrics]:
+        """The discriminator's whole loss, and what to report of it."""
+        real_logits, real_auxiliary = self._judge(real, labels)
+        fake_logits, fake_auxiliary = self._judge(fake, labels)
+        loss = self.loss.discriminator(real_logits, fake_logits)
+        metrics = {"loss/adversarial": loss.detach()} | _of_logits(real_logits.detach(), fake_logits.detach())
+        if real_auxiliary is not None and fake_auxiliary is not None:
+            auxiliary = real_auxiliary.mean() + fake_auxiliary.mean()
+            loss = loss + auxiliary
+            metrics["loss/auxiliary"] = auxiliary.detach()
         if with_penalty:
             penalty = self.penalty(self.discriminator, real, fake, labels, epsilon)
-            loss = adversarial + self.penalty.interval * penalty
+            penalty = penalty if penalty_factor is None else penalty_factor * penalty
+            loss = loss + self.penalty.interval * penalty
             metrics["loss/penalty"] = penalty.detach()
+        if self.regularizer is not None:
+            term = self.regularizer(self.discriminator, real, fake, labels, real_logits, fake_logits)
+            loss = loss + term
+            metrics["loss/regularizer"] = term.detach()
+        if self.augmentation is not None:
+            self.augmentation.update(real_logits.detach())
+        return loss, metrics
+
+    def _update_discriminator(self, loss: Tensor, metrics: Metrics) -> Metrics:
         self.discriminator_optimizer.zero_grad()
         self.backward(loss)
         norm = _clip(self.discriminator, self.discriminator_clip)
         self.discriminator_optimizer.step()
         self.loss.constrain(self.discriminator)
         _forget_cast_weights()
-        return metrics | {
-            "loss/discriminator": loss.detach(),
-            "loss/adversarial": adversarial.detach(),
-            "logit/real": real_logits.detach().mean(),
-            "logit/fake": fake_logits.detach().mean(),
-            "judged_real/real": (real_logits > 0).float().mean(),
-            "judged_real/fake": (fake_logits > 0).float().mean(),
-            "gradient_norm/discriminator": norm,
-        }
+        return metrics | {"loss/discriminator": loss.detach(), "gradient_norm/discriminator": norm}
 
     def _update_generator(self, real: Tensor, fake: Tensor, labels: Tensor) -> Metrics:
         with _frozen(self.discriminator):
-            fake_logits = self.discriminator(fake, labels)
+            fake_logits, auxiliary = self._judge(fake, labels)
             real_logits = self.discriminator(real, labels) if self.loss.generator_needs_real else None
             loss = self.loss.generator(real_logits, fake_logits)
+            if auxiliary is not None:
+                loss = loss + auxiliary.mean()
             self.generator_optimizer.zero_grad()
             self.backward(loss)
         norm = _clip(self.generator, self.generator_clip)
         self.generator_optimizer.step()
         return {"loss/generator": loss.detach(), "gradient_norm/generator": norm}
+
+
+def _of_logits(real: Tensor, fake: Tensor) -> Metrics:
+    return {
+        "logit/real": real.mean(),
+        "logit/fake": fake.mean(),
+        "judged_real/real": (real > 0).float().mean(),
+        "judged_real/fake": (fake > 0).float().mean(),
+    }
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 import torch
 
-from fmcgan.network.layout import ToMap, ToVector
+from fmcgan.layer.layout import ToMap, ToVector
 
 
 def test_a_vector_is_counted_pixel_by_pixel():

@@ -1,0 +1,53 @@
+"""An augmentation that is applied only as often as the discriminator overfits (ADA)."""
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from fmcgan.augment.base import Augmentation
+from fmcgan.checks import number
+
+
+class Adaptive(Augmentation):
+    """Augments each image with a probability p that follows the discriminator (Karras et al. 2020, ADA, section 3).
+
+    An overfitted discriminator calls nearly all real images real, so the mean of sign(D(real)) rises: while it lies
+    above the target p grows, while it lies below p shrinks. It starts at 0. Two things differ from the paper: one toss
+    decides for an image as a whole, not for each kind of change on its own, and p moves at every update by the images
+    of that update, not every fourth time by those of four.
+
+    The sign of a logit means something only where 0 divides real from generated: not for a Wasserstein critic, nor for
+    a relativistic one.
+
+    With several processes each follows its own share of the batch and counts its own images; `DistributedDataParallel`
+    then brings the p of process 0 to all, as it does with every buffer.
+
+    Args:
+        augmentation: what is applied.
+        target: the mean of sign(D(real)) aimed at; the paper uses 0.6.
+        kimg: thousands of real images in which p goes from 0 to 1 at full speed; the paper uses 500.
+    """
+
+    p: Tensor
+
+    def __init__(self, augmentation: Augmentation, target: float = 0.6, kimg: float = 500.0) -> None:
+        super().__init__()
+        number(minimum=-1, maximum=1, target=target)
+        number(minimum=0.001, kimg=kimg)
+        self.augmentation = augmentation
+        self.target = target
+        self.kimg = kimg
+        self.register_buffer("p", torch.zeros(()))
+
+    @override
+    def forward(self, images: Tensor) -> Tensor:
+        chosen = torch.rand(len(images), 1, 1, 1, device=images.device) < self.p
+        return torch.where(chosen, self.augmentation(images), images)
+
+    @override
+    @torch.no_grad()
+    def update(self, real_logits: Tensor) -> None:
+        overfitting = real_logits.float().sign().mean()
+        direction = (overfitting - self.target).sign()
+        self.p.add_(direction * (len(real_logits) / (1000 * self.kimg))).clamp_(0, 1)
+        self.augmentation.update(real_logits)

@@ -1,0 +1,46 @@
+"""Brightness and contrast of a grey garment."""
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from fmcgan.augment.base import Augmentation
+from fmcgan.checks import number
+
+
+class Brightness(Augmentation):
+    """Changes brightness and contrast of each image and leaves the background black.
+
+    It stands in for the colour part of DiffAugment (Zhao et al. 2020), which adds a random number to every
+    pixel and stretches the pixels about their mean. Both would lift or sink the background, more than half of a
+    Fashion-MNIST image, which is the same in every real one. With u = (x + 1) / 2 in [0, 1], background 0:
+
+    * contrast: v = u + c u (1 - u) (2 u - 1), a smooth curve that keeps 0, 1/2 and 1 in their places; its slope is
+      1 + c/2 in the middle and 1 - c at the ends, so it never falls for c in [-1, 1].
+    * brightness: w = b v, the exposure. Not clipped, since clipping would hide the garment from the generator's
+      gradient: bright pixels may go beyond x = 1, those of real and of generated images alike.
+
+    Args:
+        brightness: b is drawn between 1 - brightness and 1 + brightness; at most 1.
+        contrast: c is drawn between -contrast and contrast; at most 1.
+    """
+
+    def __init__(self, brightness: float = 0.5, contrast: float = 0.5) -> None:
+        super().__init__()
+        number(minimum=0, maximum=1, brightness=brightness, contrast=contrast)
+        self.brightness = brightness
+        self.contrast = contrast
+
+    @override
+    def forward(self, images: Tensor) -> Tensor:
+        factor = 1 + _symmetric(images, self.brightness)
+        curve = _symmetric(images, self.contrast)
+        level = (images + 1) / 2
+        level = level + curve * level * (1 - level) * (2 * level - 1)
+        return factor * level * 2 - 1
+
+
+def _symmetric(images: Tensor, largest: float) -> Tensor:
+    """One number from -largest to largest for each image, [B, 1, 1, 1], in the images' dtype."""
+    uniform = torch.rand(len(images), 1, 1, 1, device=images.device)
+    return (largest * (2 * uniform - 1)).to(images.dtype)

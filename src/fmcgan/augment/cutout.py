@@ -1,0 +1,41 @@
+"""A square hole."""
+
+import math
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from fmcgan.augment.base import BACKGROUND, Augmentation
+from fmcgan.checks import number
+
+
+class Cutout(Augmentation):
+    """Empties a square of each image (DeVries & Taylor 2017; Zhao et al. 2020, DiffAugment).
+
+    The middle of the square is any pixel of the image with equal probability, so the square may reach over the edge.
+    It shows the background (-1): a part of the garment is missing. The 0 of the papers would be mid-grey here, a drawn
+    patch that the discriminator could also see where there was nothing to hide.
+
+    Args:
+        share: the side of the square as a share of the size, rounded to pixels; Zhao et al. use 1/2.
+    """
+
+    def __init__(self, share: float = 0.5) -> None:
+        super().__init__()
+        number(minimum=0, maximum=1, share=share)
+        self.share = share
+
+    @override
+    def forward(self, images: Tensor) -> Tensor:
+        n, _, height, width = images.shape
+        rows, columns = self._covered(n, height, images.device), self._covered(n, width, images.device)
+        hole = rows[:, None, :, None] & columns[:, None, None, :]
+        return torch.where(hole, BACKGROUND, images)
+
+    def _covered(self, n: int, size: int, device: torch.device) -> Tensor:
+        """Which rows (or columns) the square of each image covers, [n, size]."""
+        side = math.floor(self.share * size + 0.5)
+        first = torch.randint(size, (n, 1), device=device) - side // 2
+        place = torch.arange(size, device=device)
+        return (place >= first) & (place < first + side)

@@ -1,0 +1,36 @@
+"""Several augmentations in a row."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from typing_extensions import override
+
+from fmcgan.augment.base import Augmentation
+
+
+class DiffAugment(Augmentation):
+    """Applies its policies one after the other, each to every image (Zhao et al. 2020, DiffAugment).
+
+    The yaml chooses those of the paper: colour, translation and cutout, with `Brightness` for colour. There is no
+    mirroring: shoes point one way.
+
+    Args:
+        policies: augmentations under names of their own, applied in this order. Without any the images stay as they
+            are.
+    """
+
+    def __init__(self, policies: Mapping[str, Augmentation]) -> None:
+        super().__init__()
+        self.policies = nn.ModuleList(policies.values())
+
+    @override
+    def forward(self, images: Tensor) -> Tensor:
+        for policy in self.policies:
+            images = policy(images)
+        return images
+
+    @override
+    def update(self, real_logits: Tensor) -> None:
+        for policy in self.policies:
+            assert isinstance(policy, Augmentation)  # for the type checker
+            policy.update(real_logits)

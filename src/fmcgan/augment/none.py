@@ -1,0 +1,14 @@
+"""No augmentation."""
+
+from torch import Tensor
+from typing_extensions import override
+
+from fmcgan.augment.base import Augmentation
+
+
+class NoAugmentation(Augmentation):
+    """The images as they are."""
+
+    @override
+    def forward(self, images: Tensor) -> Tensor:
+        return images

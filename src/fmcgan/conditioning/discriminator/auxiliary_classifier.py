@@ -1,0 +1,50 @@
+"""The discriminator does not receive the label: it names it."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from typing_extensions import override
+
+from fmcgan.checks import number
+from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, Judgement
+
+
+class AuxiliaryClassifier(DiscriminatorConditioning):
+    """AC-GAN (Odena et al. 2017, eq. 2 and 3): a second head reads the class, and both players want it read right.
+
+    The discriminator minimises its loss + weight * (cross-entropy on real + cross-entropy on generated images), the
+    generator its loss + weight * cross-entropy on generated images. The logit itself does not see the label.
+
+    Args:
+        weight: of the cross-entropies; the paper uses 1.
+        num_classes: number of labels.
+    """
+
+    def __init__(self, weight: float = 1.0, num_classes: int = 10) -> None:
+        super().__init__(num_classes)
+        number(minimum=0, weight=weight)
+        self.weight = weight
+
+    @override
+    def head(self, features: int) -> nn.Module:
+        return AuxiliaryHead(features, self.weight, self.num_classes)
+
+
+class AuxiliaryHead(nn.Module):
+    """A logit, and a cross-entropy of the class for each sample.
+
+    Args:
+        features: F.
+        weight: of the cross-entropies.
+        num_classes: number of labels.
+    """
+
+    def __init__(self, features: int, weight: float, num_classes: int) -> None:
+        super().__init__()
+        self.weight = weight
+        self.logit = nn.Linear(features, 1)
+        self.classes = nn.Linear(features, num_classes)
+
+    @override
+    def forward(self, features: Tensor, labels: Tensor) -> Judgement:
+        cross_entropy = F.cross_entropy(self.classes(features).float(), labels, reduction="none")
+        return Judgement(self.logit(features).squeeze(1).float(), self.weight * cross_entropy)

@@ -1,0 +1,53 @@
+"""The label's embedding beside the features."""
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from fmcgan.checks import whole_number
+from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, Judgement
+
+
+class Concatenation(DiscriminatorConditioning):
+    """A hidden layer reads [f(x), e(y)] (Mirza & Osindero 2014, section 3.2).
+
+    Without the hidden layer the label could only add a number to the logit, whatever the image shows.
+
+    Args:
+        embedding_dim: size of the label's embedding.
+        hidden_dim: size of the hidden layer.
+        num_classes: number of labels.
+    """
+
+    def __init__(self, embedding_dim: int = 50, hidden_dim: int = 128, num_classes: int = 10) -> None:
+        super().__init__(num_classes)
+        whole_number(embedding_dim=embedding_dim, hidden_dim=hidden_dim)
+        self.embedding_dim = embedding_dim
+        self.hidden_dim = hidden_dim
+
+    @override
+    def head(self, features: int) -> nn.Module:
+        return ConcatenationHead(features, self.embedding_dim, self.hidden_dim, self.num_classes)
+
+
+class ConcatenationHead(nn.Module):
+    """Features and embedding through one hidden layer.
+
+    Args:
+        features: F.
+        embedding_dim: size of the label's embedding.
+        hidden_dim: size of the hidden layer.
+        num_classes: number of labels.
+    """
+
+    def __init__(self, features: int, embedding_dim: int, hidden_dim: int, num_classes: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(num_classes, embedding_dim)
+        self.layers = nn.Sequential(
+            nn.Linear(features + embedding_dim, hidden_dim), nn.LeakyReLU(0.2, inplace=True), nn.Linear(hidden_dim, 1)
+        )
+
+    @override
+    def forward(self, features: Tensor, labels: Tensor) -> Judgement:
+        embedding = self.embedding(labels).to(features.dtype)
+        return Judgement(self.layers(torch.cat([features, embedding], dim=1)).squeeze(1).float())

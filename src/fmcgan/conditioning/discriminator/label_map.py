@@ -1,0 +1,50 @@
+"""The label as an image plane."""
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from fmcgan.checks import whole_number
+from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, Judgement
+
+
+class LabelMap(DiscriminatorConditioning):
+    """A learnt image of the class beside the image that is judged, as in recipe A.
+
+    Args:
+        embedding_dim: size of the label's embedding, from which a linear layer draws the plane.
+        num_classes: number of labels.
+    """
+
+    image_channels = 2
+
+    def __init__(self, embedding_dim: int = 50, num_classes: int = 10) -> None:
+        super().__init__(num_classes)
+        whole_number(embedding_dim=embedding_dim)
+        self.plane = nn.Sequential(
+            nn.Embedding(num_classes, embedding_dim), nn.Linear(embedding_dim, 28 * 28), nn.Unflatten(1, (1, 28, 28))
+        )
+
+    @override
+    def see(self, images: Tensor, labels: Tensor) -> Tensor:
+        return torch.cat([images, self.plane(labels).to(images.dtype)], dim=1)
+
+    @override
+    def head(self, features: int) -> nn.Module:
+        return LinearHead(features)
+
+
+class LinearHead(nn.Module):
+    """One linear layer; the features know the label already.
+
+    Args:
+        features: F.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.logit = nn.Linear(features, 1)
+
+    @override
+    def forward(self, features: Tensor, labels: Tensor) -> Judgement:
+        return Judgement(self.logit(features).squeeze(1).float())

@@ -1,0 +1,34 @@
+"""The label's embedding beside the latent vector."""
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from fmcgan.checks import whole_number
+from fmcgan.conditioning.generator.base import GeneratorConditioning
+
+
+class Concatenation(GeneratorConditioning):
+    """The first layer receives [z, e(y)] (Mirza & Osindero 2014, section 3.2).
+
+    The embedding keeps torch's N(0, 1), so that the label is as loud as the latent vector beside it.
+
+    Args:
+        latent_dim: Z, size of the latent vector.
+        embedding_dim: size of the label's embedding.
+        num_classes: number of labels.
+    """
+
+    def __init__(self, latent_dim: int = 100, embedding_dim: int = 50, num_classes: int = 10) -> None:
+        super().__init__(latent_dim, num_classes)
+        whole_number(embedding_dim=embedding_dim)
+        self.embedding = nn.Embedding(num_classes, embedding_dim)
+
+    @property
+    @override
+    def input_dim(self) -> int:
+        return self.latent_dim + self.embedding.embedding_dim
+
+    @override
+    def enter(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.cat([latent, self.embedding(labels)], dim=1), labels

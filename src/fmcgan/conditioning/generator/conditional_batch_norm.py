@@ -1,0 +1,56 @@
+"""The label chooses gain and bias of every normalisation layer."""
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from fmcgan.conditioning.generator.base import GeneratorConditioning
+from fmcgan.layer.batch_norm import BatchNorm2d
+
+
+class ConditionalBatchNorm(GeneratorConditioning):
+    """A gain and a bias for each class and channel (Dumoulin et al. 2017, section 2; Miyato & Koyama 2018, section 5).
+
+    The first layer receives the latent vector alone.
+
+    Args:
+        latent_dim: Z, size of the latent vector.
+        num_classes: number of labels.
+    """
+
+    at_input = False
+
+    @override
+    def enter(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return latent, labels
+
+    @override
+    def normalisation(self, channels: int) -> nn.Module:
+        return LabelledBatchNorm(channels, self.num_classes)
+
+
+class LabelledBatchNorm(nn.Module):
+    """gain[y] * (x - mean) / deviation + bias[y], mean and deviation over the whole batch.
+
+    Args:
+        channels: C.
+        num_classes: number of labels.
+    """
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.norm = BatchNorm2d(channels, affine=False)
+        self.gain = nn.Embedding(num_classes, channels)
+        self.bias = nn.Embedding(num_classes, channels)
+        nn.init.normal_(self.gain.weight, 1.0, 0.02)
+        nn.init.zeros_(self.bias.weight)
+
+    @override
+    def forward(self, input: Tensor, condition: Tensor) -> Tensor:
+        return scale_and_shift(self.norm(input), self.gain(condition), self.bias(condition))
+
+
+def scale_and_shift(features: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
+    """Features [B, C, H, W] times gain [B, C] plus bias [B, C], in the features' precision."""
+    gain, bias = (each[:, :, None, None].to(features.dtype) for each in (gain, bias))
+    return torch.addcmul(bias, features, gain)

@@ -1,0 +1,59 @@
+"""Label and latent vector together set gain and bias of every normalisation layer."""
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from fmcgan.checks import whole_number
+from fmcgan.conditioning.generator.base import GeneratorConditioning
+from fmcgan.conditioning.generator.conditional_batch_norm import scale_and_shift
+from fmcgan.layer.batch_norm import BatchNorm2d
+
+
+class SharedEmbedding(GeneratorConditioning):
+    """One embedding for all layers, joined with the latent vector (BigGAN: Brock et al. 2019, section 3, appendix B).
+
+    The first layer receives the latent vector; each normalisation layer computes its gain and bias from [z, e(y)]. All
+    see the whole latent vector (as in BigGAN-deep) rather than a slice of it.
+
+    Args:
+        latent_dim: Z, size of the latent vector.
+        embedding_dim: size of the shared embedding.
+        num_classes: number of labels.
+    """
+
+    at_input = False
+
+    def __init__(self, latent_dim: int = 100, embedding_dim: int = 50, num_classes: int = 10) -> None:
+        super().__init__(latent_dim, num_classes)
+        whole_number(embedding_dim=embedding_dim)
+        self.embedding = nn.Embedding(num_classes, embedding_dim)
+
+    @override
+    def enter(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return latent, torch.cat([latent, self.embedding(labels)], dim=1)
+
+    @override
+    def normalisation(self, channels: int) -> nn.Module:
+        return ModulatedBatchNorm(channels, self.latent_dim + self.embedding.embedding_dim)
+
+
+class ModulatedBatchNorm(nn.Module):
+    """(1 + A c) * (x - mean) / deviation + B c, with the condition c of the sample and learnt matrices A and B.
+
+    Args:
+        channels: C.
+        condition_dim: size of the condition.
+    """
+
+    def __init__(self, channels: int, condition_dim: int) -> None:
+        super().__init__()
+        self.norm = BatchNorm2d(channels, affine=False)
+        self.gain = nn.Linear(condition_dim, channels, bias=False)
+        self.bias = nn.Linear(condition_dim, channels, bias=False)
+        for linear in (self.gain, self.bias):
+            nn.init.normal_(linear.weight, 0.0, 0.02)
+
+    @override
+    def forward(self, input: Tensor, condition: Tensor) -> Tensor:
+        return scale_and_shift(self.norm(input), 1 + self.gain(condition), self.bias(condition))

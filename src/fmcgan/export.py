@@ -1,0 +1,75 @@
+"""``python -m fmcgan.export``: a trained generator as one file."""
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from fmcgan import run_folder
+from fmcgan.checks import one_of
+from fmcgan.command import run_command
+from fmcgan.errors import UserError
+
+if TYPE_CHECKING:
+    from fmcgan.generator import LabelledGenerator
+
+log = logging.getLogger(__name__)
+
+FORMATS = ("safetensors", "onnx")
+
+
+def export(config: DictConfig) -> None:
+    """Writes the file and says what is in it."""
+    output = _output(config)
+    from fmcgan.generator_file import write_generator
+
+    generator = _described(config)
+    about = generator.about
+    if config.format == "onnx":
+        from fmcgan.onnx_file import write_onnx
+
+        write_onnx(output, generator.network, about)
+    else:
+        write_generator(output, generator.network.state_dict(), about, config.dtype)
+    n_scores = len({name for scores in about.get("scores", {}).values() for name in scores})
+    what = f"weights={about['weights']}, {about['images_seen']:,} images seen, {n_scores} scores of these weights"
+    log.info("%s (%.1f MB): %s", os.path.relpath(output), output.stat().st_size / 1e6, what)
+
+
+def _output(config: DictConfig) -> Path:
+    """The file to write; refuses what would be a surprise."""
+    one_of(FORMATS, format=config.format)
+    one_of(("float32", "float16"), dtype=config.dtype)
+    if config.format == "onnx" and config.dtype != "float32":
+        raise UserError("dtype=float16 is for format=safetensors; ONNX runtimes convert a float32 model themselves")
+    output = Path("generator" if config.output is None else str(config.output))
+    if config.output is None:
+        return output.with_suffix(f".{config.format}")
+    if output.suffix != f".{config.format}":
+        raise UserError(f"output={output}: its name must end in .{config.format} for format={config.format}")
+    return output
+
+
+def _described(config: DictConfig) -> "LabelledGenerator":
+    """The generator of ``run=``, or the shipped one, and all that is known of it; an exported one knows it itself."""
+    from fmcgan.generator import LabelledGenerator, find_checkpoint, load_generator
+    from fmcgan.generator_file import SUFFIX, provenance
+
+    run = None if config.run is None else Path(str(config.run))
+    generator = load_generator(run, config.weights)
+    checkpoint = None if run is None else find_checkpoint(run)
+    if checkpoint is None or checkpoint.suffix == SUFFIX:
+        return generator
+    folder = checkpoint.parent.parent if checkpoint.parent.name == run_folder.CHECKPOINTS else None
+    return LabelledGenerator(generator.network, {**generator.about, **provenance(folder, generator.about)})
+
+
+def main() -> None:
+    """Entry of the console command."""
+    run_command("export", export)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""Residual pair without any normalisation, in the manner of R3GAN (Huang et al. 2024, section 4), at 28 x 28."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from typing_extensions import override
+
+from fmcgan.checks import whole_number
+from fmcgan.conditioning.discriminator.base import ConditionalDiscriminator, DiscriminatorConditioning
+from fmcgan.conditioning.generator.base import GeneratorConditioning
+from fmcgan.errors import InvalidValueError
+from fmcgan.layer.spectral_norm import normalise_spectrally
+from fmcgan.layer.upsample import Double
+
+_SLOPE = 0.2  # of the leaky ReLU
+_SCALES = (4, 2, 1)  # channels at 7 x 7, 14 x 14 and 28 x 28, as multiples of the width
+
+
+class Generator(nn.Module):
+    """Latent vector and label to image: a learnt basis at 7 x 7, then residual blocks at 7, 14 and 28.
+
+    Between two scales a 1 x 1 convolution changes the channels, then bilinear interpolation the resolution: the other
+    order gives the same numbers and costs four times as much. A tanh, which the paper has not, keeps images in [-1, 1].
+
+    Args:
+        conditioning: how the label enters; only at the input, since there is no normalisation it could enter by.
+        width: channels at 28 x 28; twice and four times as many at 14 x 14 and 7 x 7.
+        blocks: residual blocks at each scale (2 in the paper).
+        expansion: channels inside a block, as a multiple of those outside (2 in the paper).
+        group_size: channels in each group of the 3 x 3 convolutions.
+        spectral_norm: whether to divide each weight matrix by its largest singular value.
+
+    Raises:
+        InvalidValueError: the conditioning does not let the label in at the input, or the groups do not come out even.
+    """
+
+    def __init__(
+        self,
+        conditioning: GeneratorConditioning,
+        width: int = 32,
+        blocks: int = 1,
+        expansion: int = 2,
+        group_size: int = 16,
+        spectral_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        if not conditioning.at_input:
+            raise InvalidValueError(
+                "network r3 has no normalisation layers that could tell the generator the class: its conditioning must "
+                f"be concatenation or embedding_product, got {type(conditioning).__name__}"
+            )
+        self.latent_dim = conditioning.latent_dim
+        self.num_classes = conditioning.num_classes
+        stages = _stages(width, blocks, expansion, group_size, spectral_norm)
+        self.conditioning = conditioning
+        self.basis = _Basis(conditioning.input_dim, 4 * width)
+        self.body = nn.Sequential(
+            stages[0],  # [B, 4w, 7, 7]
+            _convolution(4 * width, 2 * width, 1),
+            Double("bilinear"),
+            stages[1],  # [B, 2w, 14, 14]
+            _convolution(2 * width, width, 1),
+            Double("bilinear"),
+            stages[2],  # [B, w, 28, 28]
+            _convolution(width, 1, 1),
+            nn.Tanh(),
+        )
+        if spectral_norm:
+            normalise_spectrally(self, except_for=[self.conditioning])
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
+        """Makes images.
+
+        Args:
+            latent: [B, Z], standard normal.
+            labels: int64 [B].
+
+        Returns:
+            [B, 1, 28, 28] in [-1, 1].
+        """
+        input, _ = self.conditioning.enter(latent, labels)
+        return self.body(self.basis(input))
+
+
+class Discriminator(ConditionalDiscriminator):
+    """Image and label to logit: residual blocks at 28, 14 and 7, then one weighted sum over each channel's last map.
+
+    Maps are halved by the mean of each 2 x 2 pixels: what bilinear interpolation to half the size comes to, since each
+    new pixel lies in the middle of four. With antialiasing 4 x 4 would count, which costs more and blurs small images.
+    The 1 x 1 convolution that changes the channels comes after it, where it costs a quarter.
+
+    Args:
+        conditioning: how the label enters.
+        width: channels at 28 x 28; twice and four times as many at 14 x 14 and 7 x 7.
+        blocks: residual blocks at each scale (2 in the paper).
+        expansion: channels inside a block, as a multiple of those outside (2 in the paper).
+        group_size: channels in each group of the 3 x 3 convolutions.
+        spectral_norm: whether to divide each weight matrix by its largest singular value.
+
+    Raises:
+        InvalidValueError: the groups do not come out even.
+    """
+
+    def __init__(
+        self,
+        conditioning: DiscriminatorConditioning,
+        width: int = 32,
+        blocks: int = 1,
+        expansion: int = 2,
+        group_size: int = 16,
+        spectral_norm: bool = False,
+    ) -> None:
+        super().__init__(conditioning)
+        stages = _stages(width, blocks, expansion, group_size, spectral_norm)
+        self.body = nn.Sequential(
+            _convolution(conditioning.image_channels, width, 1),
+            stages[2],  # [B, w, 28, 28]
+            nn.AvgPool2d(2),
+            _convolution(width, 2 * width, 1),
+            stages[1],  # [B, 2w, 14, 14]
+            nn.AvgPool2d(2),
+            _convolution(2 * width, 4 * width, 1),
+            stages[0],  # [B, 4w, 7, 7]
+            _convolution(4 * width, 4 * width, 7, groups=4 * width),  # [B, 4w, 1, 1]
+            nn.Flatten(),
+        )
+        self.head = conditioning.head(4 * width)
+        if spectral_norm:
+            normalise_spectrally(self, except_for=[self.conditioning])
+
+    @override
+    def features(self, seen: Tensor) -> Tensor:
+        return self.body(seen)
+
+
+class ResidualBlock(nn.Module):
+    """x + 1 x 1, leaky ReLU, grouped 3 x 3, leaky ReLU, 1 x 1: more channels inside than outside.
+
+    Biases only where a leaky ReLU follows, and the last convolution is 0 at the start, so that a block begins as the
+    identity. The other two keep the variance, but for Fixup's factor L ** (-1 / (2m - 2)) with L blocks in the network
+    and m = 3 convolutions in a block (Zhang et al. 2019, section 3.2).
+
+    Args:
+        channels: outside.
+        inner: channels inside.
+        group_size: channels in each group of the 3 x 3 convolution.
+        depth: L, residual blocks in the whole network.
+        zero_start: whether the last convolution is 0 at the start; False where its weight will be divided by its size.
+    """
+
+    def __init__(self, channels: int, inner: int, group_size: int, depth: int, zero_start: bool = True) -> None:
+        super().__init__()
+        gain = nn.init.calculate_gain("leaky_relu", _SLOPE) * depth ** (-1 / 4)
+        self.expand = _convolution(channels, inner, 1, bias=True, gain=gain)
+        self.mix = _convolution(inner, inner, 3, bias=True, gain=gain, padding=1, groups=inner // group_size)
+        self.contract = _convolution(inner, channels, 1, gain=0.0 if zero_start else 1.0)
+
+    @override
+    def forward(self, input: Tensor) -> Tensor:
+        hidden = F.leaky_relu(self.expand(input), _SLOPE, inplace=True)
+        hidden = F.leaky_relu(self.mix(hidden), _SLOPE, inplace=True)
+        return input + self.contract(hidden)
+
+
+class _Basis(nn.Module):
+    """Each channel a learnt image of 7 x 7, as bright as a linear map of the input says.
+
+    Args:
+        inputs: size of the input vector.
+        channels: C.
+    """
+
+    def __init__(self, inputs: int, channels: int) -> None:
+        super().__init__()
+        self.images = nn.Parameter(torch.randn(7, 7, channels))  # channels last
+        self.brightness = nn.Linear(inputs, channels, bias=False)
+        nn.init.normal_(self.brightness.weight, 0.0, 1 / math.sqrt(inputs))
+
+    @override
+    def forward(self, input: Tensor) -> Tensor:
+        """[B, inputs] to [B, C, 7, 7]."""
+        brightness = self.brightness(input)
+        return (brightness[:, None, None, :] * self.images.to(brightness.dtype)).permute(0, 3, 1, 2)
+
+
+def _stages(width: int, blocks: int, expansion: int, group_size: int, spectral_norm: bool) -> list[nn.Sequential]:
+    """The residual blocks at 7, 14 and 28.
+
+    Spectral normalisation divides a weight by its own size, which 0 has none of; there no block starts at 0.
+    """
+    whole_number(width=width, blocks=blocks, expansion=expansion, group_size=group_size)
+    if expansion * width % group_size:
+        raise InvalidValueError(
+            "expansion * width must be a multiple of group_size in network r3, "
+            f"got {expansion} * {width} and {group_size}"
+        )
+    depth = blocks * len(_SCALES)
+    return [
+        nn.Sequential(
+            *(
+                ResidualBlock(scale * width, expansion * scale * width, group_size, depth, not spectral_norm)
+                for _ in range(blocks)
+            )
+        )
+        for scale in _SCALES
+    ]
+
+
+def _convolution(
+    inputs: int, outputs: int, size: int, *, bias: bool = False, gain: float = 1.0, padding: int = 0, groups: int = 1
+) -> nn.Conv2d:
+    """A convolution with weights from N(0, gain^2 / fan-in) (He et al. 2015) and biases 0."""
+    layer = nn.Conv2d(inputs, outputs, size, padding=padding, groups=groups, bias=bias)
+    nn.init.normal_(layer.weight, 0.0, gain / math.sqrt(inputs // groups * size * size))
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer

@@ -1,0 +1,177 @@
+"""Residual pair in the manner of SNGAN and BigGAN, at 28 x 28."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from typing_extensions import override
+
+from fmcgan.checks import whole_number
+from fmcgan.conditioning.discriminator.base import ConditionalDiscriminator, DiscriminatorConditioning
+from fmcgan.conditioning.generator.base import GeneratorConditioning
+from fmcgan.layer.attention import SelfAttention
+from fmcgan.layer.layout import ToMap
+from fmcgan.layer.resampled_conv import PooledConv2d, UpsampledConv2d
+from fmcgan.layer.spectral_norm import normalise_spectrally
+
+
+class Generator(nn.Module):
+    """Latent vector and label to image by residual blocks that double the map: 7, 14, 28 (Miyato et al. 2018, B.4).
+
+    Args:
+        conditioning: how the label enters.
+        width: channels, the same at all scales.
+        attention: whether there is self-attention at 14 x 14 (Zhang et al. 2019).
+        spectral_norm: whether to divide each weight matrix by its largest singular value.
+    """
+
+    def __init__(
+        self,
+        conditioning: GeneratorConditioning,
+        width: int = 64,
+        attention: bool = False,
+        spectral_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        whole_number(width=width)
+        self.latent_dim = conditioning.latent_dim
+        self.num_classes = conditioning.num_classes
+        self.project = nn.Sequential(nn.Linear(conditioning.input_dim, width * 7 * 7), ToMap(width, 7))
+        self.to_14, self.to_28 = _UpBlock(width), _UpBlock(width)
+        self.attention = SelfAttention(width) if attention else nn.Identity()
+        self.to_image = nn.Conv2d(width, 1, 3, padding=1)
+        self.apply(_initialise)
+        self.conditioning = conditioning
+        self.normalisations = nn.ModuleList(conditioning.normalisation(width) for _ in range(5))
+        if spectral_norm:
+            normalise_spectrally(self, except_for=[self.conditioning, self.normalisations])
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
+        """Makes images.
+
+        Args:
+            latent: [B, Z], standard normal.
+            labels: int64 [B].
+
+        Returns:
+            [B, 1, 28, 28] in [-1, 1].
+        """
+        input, condition = self.conditioning.enter(latent, labels)
+        first, second, third, fourth, last = self.normalisations
+        hidden = self.to_14(self.project(input), condition, first, second)  # [B, w, 14, 14]
+        hidden = self.to_28(self.attention(hidden), condition, third, fourth)  # [B, w, 28, 28]
+        return self.to_image(F.relu(last(hidden, condition), inplace=True)).tanh()
+
+
+class Discriminator(ConditionalDiscriminator):
+    """Image and label to logit by residual blocks: 28, 14, 7, and two at 7 x 7 (Miyato et al. 2018, B.4).
+
+    Also without spectral normalisation, which is off by default for the sake of gradient penalties, the logits begin at
+    the size of 1, since the weights are orthogonal.
+
+    Args:
+        conditioning: how the label enters.
+        width: channels, the same at all scales.
+        attention: whether there is self-attention at 14 x 14 (Zhang et al. 2019).
+        spectral_norm: whether to divide each weight matrix by its largest singular value.
+    """
+
+    def __init__(
+        self,
+        conditioning: DiscriminatorConditioning,
+        width: int = 64,
+        attention: bool = False,
+        spectral_norm: bool = False,
+    ) -> None:
+        super().__init__(conditioning)
+        whole_number(width=width)
+        self.body = nn.Sequential(
+            _FirstDownBlock(conditioning.image_channels, width),  # [B, w, 14, 14]
+            SelfAttention(width) if attention else nn.Identity(),
+            _DownBlock(width),  # [B, w, 7, 7]
+            _FlatBlock(width),
+            _FlatBlock(width),
+            nn.ReLU(),
+        )
+        self.body.apply(_initialise)
+        self.head = conditioning.head(width)
+        if spectral_norm:
+            normalise_spectrally(self, except_for=[self.conditioning])
+
+    @override
+    def features(self, seen: Tensor) -> Tensor:
+        return self.body(seen).sum(dim=(2, 3))
+
+
+class _UpBlock(nn.Module):
+    """Norm - ReLU - double - 3 x 3 - norm - ReLU - 3 x 3, beside double - 1 x 1.
+
+    The shortcut's 1 x 1 comes before its repetition of pixels, which changes nothing and costs a quarter.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.shortcut = nn.Conv2d(width, width, 1)
+        self.first = UpsampledConv2d(width, width, bias=False)  # a normalisation follows, which would take it away
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    @override
+    def forward(self, input: Tensor, condition: Tensor, norm_1: nn.Module, norm_2: nn.Module) -> Tensor:
+        branch = self.first(F.relu(norm_1(input, condition), inplace=True))
+        branch = self.second(F.relu(norm_2(branch, condition), inplace=True))
+        return branch + F.interpolate(self.shortcut(input), scale_factor=2, mode="nearest")
+
+
+class _FirstDownBlock(nn.Module):
+    """3 x 3 - ReLU - 3 x 3 - pool, beside pool - 1 x 1: no ReLU in front, which would cut the image itself."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.shortcut = nn.Conv2d(inputs, width, 1)
+        self.first = nn.Conv2d(inputs, width, 3, padding=1)
+        self.second = PooledConv2d(width, width)
+
+    @override
+    def forward(self, input: Tensor) -> Tensor:
+        branch = self.second(F.relu(self.first(input), inplace=True))
+        return branch + self.shortcut(F.avg_pool2d(input, 2))
+
+
+class _DownBlock(nn.Module):
+    """ReLU - 3 x 3 - ReLU - 3 x 3 - pool, beside 1 x 1 - pool.
+
+    The shortcut's 1 x 1 comes after its pooling, which changes nothing and costs a quarter.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.shortcut = nn.Conv2d(width, width, 1)
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = PooledConv2d(width, width)
+
+    @override
+    def forward(self, input: Tensor) -> Tensor:
+        branch = self.second(F.relu(self.first(F.relu(input)), inplace=True))
+        return branch + self.shortcut(F.avg_pool2d(input, 2))
+
+
+class _FlatBlock(nn.Module):
+    """ReLU - 3 x 3 - ReLU - 3 x 3, beside nothing."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    @override
+    def forward(self, input: Tensor) -> Tensor:
+        return input + self.second(F.relu(self.first(F.relu(input)), inplace=True))
+
+
+def _initialise(module: nn.Module) -> None:
+    """Orthogonal weights (Brock et al. 2019, section 3; Saxe et al. 2014), biases 0.
+
+    All their singular values are 1, so spectral normalisation has nothing to change at the start.
+    """
+    if isinstance(module, nn.Linear | nn.Conv2d):
+        nn.init.orthogonal_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

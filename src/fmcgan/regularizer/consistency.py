@@ -1,0 +1,60 @@
+"""Consistency: an augmented image is to be judged like the image itself."""
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from fmcgan.checks import number, one_of
+from fmcgan.regularizer.base import Regularizer
+
+
+class Consistency(Regularizer):
+    """Makes the discriminator indifferent to an augmentation T, on real images (CR-GAN) or on both kinds (balanced).
+
+    * real: weight * E[(D(x, y) - D(T(x), y))^2]  (Zhang et al. 2020, consistency regularisation)
+    * both: the same + fake_weight * E[(D(G(z, y), y) - D(T(G(z, y)), y))^2]  (Zhao et al. 2020, improved consistency)
+
+    The logits of the images themselves are those the step already has; gradients flow into both sides. T reaches
+    neither the adversarial loss nor the generator, so the generator cannot learn to draw augmented images. Where the
+    discriminator has dropout its two judgements differ even for T(x) = x, and that difference is counted too.
+
+    Args:
+        augmentation: T, images -> images of the same shape, such as those of `augment/`; one that acts from the start,
+            since nothing tells it how the discriminator judges.
+        weight: of real images; both papers use 10.
+        fake_weight: of generated images, where they take part; the paper uses 10.
+        images: ``real`` or ``both``.
+    """
+
+    def __init__(
+        self, augmentation: nn.Module, weight: float = 10.0, fake_weight: float = 10.0, images: str = "real"
+    ) -> None:
+        super().__init__()
+        number(minimum=0, weight=weight, fake_weight=fake_weight)
+        one_of(("real", "both"), images=images)
+        self.augmentation = augmentation
+        self.weight = weight
+        self.fake_weight = fake_weight
+        self.images = images
+
+    @override
+    def forward(
+        self,
+        discriminator: nn.Module,
+        real: Tensor,
+        fake: Tensor,
+        labels: Tensor,
+        real_logits: Tensor,
+        fake_logits: Tensor,
+    ) -> Tensor:
+        if self.images == "real":
+            return self.weight * _distance(real_logits, discriminator(self.augmentation(real), labels))
+        # One judgement of both halves: the discriminator treats the samples of a batch independently.
+        images, twice = torch.cat([real, fake]), torch.cat([labels, labels])
+        real_again, fake_again = discriminator(self.augmentation(images), twice).chunk(2)
+        on_fake = self.fake_weight * _distance(fake_logits, fake_again)
+        return self.weight * _distance(real_logits, real_again) + on_fake
+
+
+def _distance(logits: Tensor, again: Tensor) -> Tensor:
+    return (logits.float() - again.float()).square().mean()

@@ -1,0 +1,73 @@
+"""The LeCam regulariser."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from typing_extensions import override
+
+from fmcgan.checks import number, whole_number
+from fmcgan.regularizer.base import Regularizer
+
+
+class LeCam(Regularizer):
+    """Pulls the logits of each kind towards what the other kind has got lately (Tseng et al. 2021, R_LC).
+
+    weight * (E[(D(x, y) - a_fake)^2] + E[(D(G(z, y), y) - a_real)^2])
+
+    The anchors a_real and a_fake are exponential moving averages of the mean logits on real and on generated images,
+    this update's included, the first update's as they are. D minimises the term beside its loss, so the weight is
+    positive: it holds the two kinds of logits together where the loss drives them apart. The paper's equation has the
+    plain squares. The code of its authors has max(0, D(x) - a_fake)^2 and max(0, a_real - D(G(z)))^2, which leave
+    alone what is on the wrong side of the other anchor already; `one_sided` chooses that.
+
+    With several processes each averages its own share of the batch; `DistributedDataParallel` then brings the anchors
+    of process 0 to all, as it does with every buffer.
+
+    Args:
+        weight: lambda; the authors use 0.3 on CIFAR.
+        decay: share of the anchors that is kept at each update.
+        start: discriminator updates that pass before it acts; the anchors follow from the first one.
+        one_sided: the form of the authors' code.
+    """
+
+    real_anchor: Tensor
+    fake_anchor: Tensor
+    updates: Tensor
+
+    def __init__(self, weight: float = 0.3, decay: float = 0.99, start: int = 1000, one_sided: bool = False) -> None:
+        super().__init__()
+        number(minimum=0, weight=weight)
+        number(minimum=0, maximum=1, decay=decay)
+        whole_number(minimum=0, start=start)
+        self.weight = weight
+        self.decay = decay
+        self.start = start
+        self.one_sided = one_sided
+        self.register_buffer("real_anchor", torch.zeros(()))
+        self.register_buffer("fake_anchor", torch.zeros(()))
+        self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
+
+    @override
+    def forward(
+        self,
+        discriminator: nn.Module,
+        real: Tensor,
+        fake: Tensor,
+        labels: Tensor,
+        real_logits: Tensor,
+        fake_logits: Tensor,
+    ) -> Tensor:
+        real_logits, fake_logits = real_logits.float(), fake_logits.float()
+        self._follow(real_logits, fake_logits)
+        above, below = real_logits - self.fake_anchor, self.real_anchor - fake_logits
+        if self.one_sided:
+            above, below = F.relu(above), F.relu(below)
+        term = above.square().mean() + below.square().mean()
+        return torch.where(self.updates > self.start, self.weight * term, 0.0)
+
+    @torch.no_grad()
+    def _follow(self, real_logits: Tensor, fake_logits: Tensor) -> None:
+        self.updates.add_(1)
+        rate = torch.where(self.updates == 1, 1.0, 1.0 - self.decay)
+        self.real_anchor.lerp_(real_logits.mean(), rate)
+        self.fake_anchor.lerp_(fake_logits.mean(), rate)
