@@ -16,7 +16,7 @@ export FMCGAN_DATA_MIRROR ?= $(abspath $(BESIDE))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-fast lint format tensorboard bench classifier measured wheel clean clean-all
+.PHONY: help setup train test test-fast lint format tensorboard bench study classifier measured wheel clean clean-all
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -53,6 +53,9 @@ tensorboard: $(STAMP) ## watch all runs in a browser
 bench: $(STAMP) ## measure speed and memory for docs/performance.md (about 15 minutes on two idle cores); ARGS="training floor"
 	$(BIN)/python -m benchmarks $(ARGS)
 
+study: $(STAMP) ## which ingredients pay, for docs/study.md; ARGS=speed (under an hour), then run (about 15 hours, can be stopped), then page
+	$(BIN)/python -m study $(ARGS)
+
 classifier: $(STAMP) ## retrain the classifier that the scores use (about 15 minutes on two cores)
 	$(BIN)/python -m fmcgan.metric.train_classifier $(ARGS)
 
@@ -72,7 +75,7 @@ wheel: $(STAMP) ## build dist/fmcgan-*.whl
 
 clean: ## remove caches and builds
 	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache
-	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests benchmarks study -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## remove the environment and the downloaded data too (runs in outputs/ stay)
 	rm -rf $(VENV) data

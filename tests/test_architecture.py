@@ -7,7 +7,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "fmcgan"
 FILES = sorted(SOURCE.rglob("*.py"))
-BENCHMARKS = sorted((SOURCE.parents[1] / "benchmarks").glob("*.py"))
+BESIDE = [file for room in ("benchmarks", "study") for file in sorted((SOURCE.parents[1] / room).glob("*.py"))]
 
 LEAVES = {"checks", "errors", "run_folder", "data.classes", "data.images"}
 ENTRIES = {"train", "evaluate", "generate", "export", "compare"}
@@ -114,7 +114,7 @@ def test_init_files_re_export_nothing():
             assert file.read_text().strip() == "", file
 
 
-@pytest.mark.parametrize("file", FILES + BENCHMARKS, ids=lambda file: f"{file.parent.name}.{file.stem}")
+@pytest.mark.parametrize("file", FILES + BESIDE, ids=lambda file: f"{file.parent.name}.{file.stem}")
 def test_files_and_functions_fit(file):
     lines = file.read_text().splitlines()
     assert len(lines) <= 230

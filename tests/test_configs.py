@@ -26,19 +26,14 @@ TRAINING_GROUPS = (
     "trainer",
     "experiment",
 )
-INGREDIENTS = (
-    "conditioning/generator",
-    "conditioning/discriminator",
-    "spectral_norm",
-    "loss",
-    "augment",
-    "regularizer",
-)
+INGREDIENTS = TRAINING_GROUPS[2:-3]  # all but data, network, training, trainer and experiment
 LIST_GROUPS = ("metric", "metric/feature", "callback", "logger")
 
 
 def options(group: str) -> list[str]:
-    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+    """All yaml of a group; those of experiments also in the folders below."""
+    files = (CONFIGS / group).glob("**/*.yaml" if group == "experiment" else "*.yaml")
+    return sorted(path.relative_to(CONFIGS / group).with_suffix("").as_posix() for path in files)
 
 
 def composed(*overrides: str, name: str = "train") -> DictConfig:
@@ -148,5 +143,13 @@ def test_an_experiments_values_for_a_callback_that_is_not_chosen_are_ignored(com
 
 def test_no_yaml_is_outside_these_tests():
     groups = {path.parent.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yaml")} - {"."}
-    assert groups == {*TRAINING_GROUPS, *LIST_GROUPS, "penalty", "optimizer", "schedule", "hydra/job_logging"}
+    assert groups == {
+        *TRAINING_GROUPS,
+        *LIST_GROUPS,
+        "experiment/study",
+        "penalty",
+        "optimizer",
+        "schedule",
+        "hydra/job_logging",
+    }
     assert isinstance(CONFIGS, Path)

@@ -65,6 +65,9 @@ def _explain_instantiation(error: InstantiationException) -> str | None:
         cause = cause.__cause__
     if isinstance(cause, UserError) and not isinstance(cause, ValueError):
         return str(cause)
+    unexpected = re.search(r"unexpected keyword argument '(\w+)'", str(cause)) if isinstance(cause, TypeError) else None
+    if unexpected is not None:
+        return f"{where}: what was chosen here takes no {unexpected.group(1)}; leave that out or choose another one"
     if isinstance(cause, ValueError | TypeError) or type(cause).__name__ == "MisconfigurationException":
         return f"{where}: {cause}"
     return None if cause is not None else text.replace("\n", " ")

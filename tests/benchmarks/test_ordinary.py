@@ -45,8 +45,8 @@ def test_its_optimizers_are_plain_adam_with_the_recipes_settings(tiny):
     loop = OrdinaryLoop(setting.gan(), setting.images.train_images, setting.images.train_labels, 8)
     for optimizer in (loop.generator_optimizer, loop.discriminator_optimizer):
         assert type(optimizer) is torch.optim.Adam
-        assert optimizer.defaults["lr"] == 4e-4
-        assert tuple(optimizer.defaults["betas"]) == (0.5, 0.999)
+        assert optimizer.defaults["lr"] == 2e-3
+        assert tuple(optimizer.defaults["betas"]) == (0.0, 0.99)
         assert not optimizer.defaults["fused"]
 
 

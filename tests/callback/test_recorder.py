@@ -36,7 +36,7 @@ def test_rows_are_means_over_their_interval(fit, tmp_path):
     for name in ("loss/generator", "loss/discriminator", "gradient_norm/generator", "judged_real/fake"):
         assert rows[0][name] == pytest.approx(sum(each[name] for each in outputs[:5]) / 5)
         assert rows[1][name] == pytest.approx(sum(each[name] for each in outputs[5:]) / 2)
-    assert rows[0]["learning_rate/generator"] == 4e-4
+    assert rows[0]["learning_rate/generator"] == 2e-3
     assert 0 < rows[0]["seconds"] < rows[1]["seconds"]
     seconds = rows[1]["seconds"] - rows[0]["seconds"]
     assert rows[1]["images_per_second"] == pytest.approx(64 / seconds, rel=0.05)

@@ -1,7 +1,9 @@
 import pytest
+import torch
 from torch import nn
 
 from fmcgan.training.ema import EMA
+from fmcgan.training.statistics import measure_statistics
 
 
 def pair(half_life, ramp_up=1e9):
@@ -57,3 +59,57 @@ def test_never_trains():
     assert not ema.train().generator.training
     assert not any(parameter.requires_grad for parameter in ema.parameters())
     assert ema.generator[0].weight is not network[0].weight
+
+
+class Tiny(nn.Module):
+    """Latents scaled by a number, then normalised; counts its calls."""
+
+    latent_dim, num_classes = 3, 10
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+        self.norm = nn.BatchNorm1d(3)
+        self.labels = []
+
+    def forward(self, latents, labels):
+        self.labels.append(labels)
+        return self.norm(self.scale * latents)
+
+
+def test_statistics_are_those_of_the_weights_they_are_used_with():
+    network = Tiny()
+    ema = EMA(network, half_life=0, ramp_up=1e9)
+    network.norm.running_var.fill_(77.0)
+    with torch.no_grad():
+        network.scale.fill_(2.0)
+    ema.update(network, images=1, images_seen=1)
+    average = ema.settled()
+    assert average.scale.item() == 2.0
+    assert torch.allclose(average.norm.running_var, torch.full((3,), 4.0), rtol=0.15)  # of 2 z with z from N(0, 1)
+    assert torch.allclose(average.norm.running_mean, torch.zeros(3), atol=0.2)
+    assert network.norm.running_var[0] == 77.0  # the trained generator's own stay
+    calls = len(average.labels)
+    ema.settled()
+    assert len(average.labels) == calls  # nothing has moved since
+    assert torch.bincount(torch.cat(average.labels)).tolist() == [200] * 10
+    ema.update(network, images=1, images_seen=2)
+    assert ema.state_dict()["generator.norm.running_var"][0] == pytest.approx(4.0, rel=0.15)  # saved settled
+
+
+def test_measuring_statistics_is_exact_and_leaves_all_else():
+    network = Tiny().eval()
+    network.norm.momentum = 0.3
+    before = torch.get_rng_state()
+    measure_statistics(network)
+    draw = torch.Generator().manual_seed(0)
+    batches = [torch.randn(500, 3, generator=draw) for _ in range(4)]
+    assert torch.allclose(network.norm.running_mean, torch.stack([b.mean(0) for b in batches]).mean(0), atol=1e-6)
+    assert torch.allclose(network.norm.running_var, torch.stack([b.var(0) for b in batches]).mean(0), atol=1e-5)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert network.norm.momentum == 0.3
+    assert not network.norm.training
+
+
+def test_a_generator_without_normalisation_is_left_alone():
+    measure_statistics(nn.Linear(1, 1))  # would fail if it were called: it takes one argument

@@ -47,14 +47,14 @@ def test_the_second_of_two_steps_at_half_the_rate_is_adams_by_hand(fit):
     run = ("network=mlp", "trainer.max_epochs=1", "trainer.limit_train_batches=2")
     schedule = chosen("generator_lr", "linear", until=2 * BATCH)
     _, gan = fit(*run, *schedule, extra_callbacks=[Gradients(), watch])
-    assert [rates[0][0] for rates in watch.used] == pytest.approx([4e-4, 2e-4])
-    assert [rates[1][0] for rates in watch.used] == [4e-4, 4e-4]
+    assert [rates[0][0] for rates in watch.used] == pytest.approx([2e-3, 1e-3])
+    assert [rates[1][0] for rates in watch.used] == [2e-3, 2e-3]
     start = watch.before[0][0]
     for weight, value, first, second in zip(start, gan.generator.parameters(), *gradients, strict=True):
         expected, m, v = weight.detach().double(), 0.0, 0.0
-        for count, (rate, gradient) in enumerate([(4e-4, first), (2e-4, second)], start=1):
-            m, v = 0.5 * m + 0.5 * gradient, 0.999 * v + 0.001 * gradient**2
-            expected = expected - rate * (m / (1 - 0.5**count)) / ((v / (1 - 0.999**count)).sqrt() + 1e-8)
+        for count, (rate, gradient) in enumerate([(2e-3, first), (1e-3, second)], start=1):
+            m, v = gradient, 0.99 * v + 0.01 * gradient**2  # betas 0 and 0.99
+            expected = expected - rate * m / ((v / (1 - 0.99**count)).sqrt() + 1e-8)
         assert torch.allclose(value.double(), expected, rtol=0, atol=1e-6)  # a float32 weight of 1 to 2
 
 
@@ -107,8 +107,8 @@ def test_the_record_shows_the_rates_of_the_last_step(fit, tmp_path):
     assert len(rows) == 4
     for row in rows:
         share = (row["images_seen"] - BATCH) / (20 * BATCH)  # at the beginning of its last step
-        assert row["learning_rate/discriminator"] == pytest.approx(2e-4 * (1 + math.cos(math.pi * share)))
-        assert row["learning_rate/generator"] == 4e-4
+        assert row["learning_rate/discriminator"] == pytest.approx(1e-3 * (1 + math.cos(math.pi * share)))
+        assert row["learning_rate/generator"] == 2e-3
 
 
 def test_constants_of_1_change_no_bit(fit):

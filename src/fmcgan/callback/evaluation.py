@@ -88,7 +88,7 @@ class Evaluation(Callback):
         due = epoch % self.every_n_epochs == 0 or epoch == trainer.max_epochs or trainer.should_stop
         if due and trainer.is_global_zero and self.scores:
             start = time.perf_counter()
-            self.results = self.measure(pl_module.ema.generator, self.seed)
+            self.results = self.measure(pl_module.ema.settled(), self.seed)
             self.seconds += time.perf_counter() - start
             self._write(trainer, pl_module, epoch)
 
@@ -112,7 +112,7 @@ class Evaluation(Callback):
             ``scores`` of the last weights and, with a chosen checkpoint, ``best``: its ``images_seen`` and ``scores``.
         """
         start = time.perf_counter()
-        found: dict[str, Any] = {"scores": self.measure(module.ema.generator, self.report_seed)}
+        found: dict[str, Any] = {"scores": self.measure(module.ema.settled(), self.report_seed)}
         if self.scores and best is not None and best.is_file():
             checkpoint = torch.load(best, map_location="cpu", weights_only=True)
             scores = found["scores"]

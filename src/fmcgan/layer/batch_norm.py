@@ -13,7 +13,9 @@ from typing_extensions import override
 
 
 class BatchNorm1d(nn.BatchNorm1d):
-    """`nn.BatchNorm1d` over the global batch."""
+    """`nn.BatchNorm1d` over the global batch, unless `across_devices` is set to False."""
+
+    across_devices = True
 
     @override
     def forward(self, input: Tensor) -> Tensor:
@@ -21,15 +23,18 @@ class BatchNorm1d(nn.BatchNorm1d):
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """`nn.BatchNorm2d` over the global batch."""
+    """`nn.BatchNorm2d` over the global batch, unless `across_devices` is set to False."""
+
+    across_devices = True
 
     @override
     def forward(self, input: Tensor) -> Tensor:
         return _normalise_globally(self, input) if _batch_is_split(self) else super().forward(input)
 
 
-def _batch_is_split(module: nn.Module) -> bool:
-    return module.training and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+def _batch_is_split(module: BatchNorm1d | BatchNorm2d) -> bool:
+    alone = not (module.training and module.across_devices)
+    return not alone and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 def _normalise_globally(module: _BatchNorm, input: Tensor) -> Tensor:

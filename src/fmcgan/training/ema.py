@@ -1,17 +1,20 @@
 """Exponential moving average of the generator."""
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from fmcgan.checks import number, whole_number
+from fmcgan.training.statistics import measure_statistics
 
 
 class EMA(nn.Module):
     """A second generator whose parameters follow the trained one slowly; all samples and scores come from it.
 
-    Parameters are averaged, buffers (batch-normalisation statistics) are copied. The half-life is counted in images, so
+    Parameters are averaged, buffers are copied; the statistics of batch normalisation, which would be those of other
+    weights, are measured anew before the average is used (`settled`) or saved. The half-life is counted in images, so
     the batch size does not change it. At the start it is cut to a share of the images seen (Karras et al. 2020,
     ADA, appendix), so that the random initialisation is forgotten quickly. A schedule may multiply it by a factor.
 
@@ -28,6 +31,10 @@ class EMA(nn.Module):
         self.half_life = half_life
         self.ramp_up = ramp_up
         self.generator = copy.deepcopy(generator).requires_grad_(False).eval()
+        for module in self.generator.modules():
+            if hasattr(module, "across_devices"):
+                module.across_devices = False  # type: ignore[assignment]  # one process may settle the average while others wait
+        self._has_moved = False
 
     def decay(self, images: int, images_seen: int, factor: float = 1.0) -> float:
         """The share of the average that is kept after ``images`` more images: 0.5 ** (images / half-life).
@@ -54,6 +61,19 @@ class EMA(nn.Module):
         torch._foreach_lerp_(averages, values, 1.0 - self.decay(images, images_seen, factor))
         if buffers := list(generator.buffers()):
             torch._foreach_copy_(list(self.generator.buffers()), buffers)
+        self._has_moved = True
+
+    def settled(self) -> nn.Module:
+        """The averaged generator with statistics of its own weights: what images are to be drawn from."""
+        if self._has_moved:
+            measure_statistics(self.generator)
+            self._has_moved = False
+        return self.generator
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """That of a settled average: what is saved can be used as it is."""
+        self.settled()
+        return super().state_dict(*args, **kwargs)
 
     def train(self, mode: bool = True) -> "EMA":
         """Stays in evaluation mode: Lightning switches every submodule to training mode, the average never trains."""

@@ -1,0 +1,126 @@
+"""``python -m study``: which ingredients pay, under an equal budget of time; the table of ``docs/study.md``."""
+
+import argparse
+import logging
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from fmcgan.checks import whole_number
+from fmcgan.errors import UserError
+from fmcgan.explanation import told
+from study import budget, jobs
+from study.arms import chosen
+
+log = logging.getLogger("study")
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Does the one step that the command line names; exit code 1 if something failed, 130 after Ctrl-C.
+
+    Args:
+        arguments: of the command line; ``None`` takes this process's.
+    """
+    given = _arguments(arguments)
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
+    log.setLevel(logging.INFO)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # stop as Ctrl-C does, unless nohup is not to
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    steps: dict[str, Callable[[argparse.Namespace], bool]] = {"speed": _speed, "run": _run, "page": _page}
+    try:
+        success = steps[given.step](given)
+    except KeyboardInterrupt:
+        again = shlex.join(["python", "-m", "study", *(sys.argv[1:] if arguments is None else arguments)])
+        print(f"stopped; {_GO_ON[given.step]}\n  {again}", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+    except Exception as error:
+        sys.exit(told(error))
+    sys.exit(0 if success else 1)
+
+
+_GO_ON = {
+    "speed": "what was measured is written down; name the arms that are missing after",
+    "run": "the same command skips what is finished and goes on where it stopped:",
+    "page": "the page is untouched; again:",
+}
+
+
+def _speed(given: argparse.Namespace) -> bool:
+    """Measures images/s."""
+    import torch
+
+    from benchmarks import machine
+    from benchmarks.setting import Setting
+    from study import speed
+
+    arms = chosen(given.arms)
+    record = machine.record(Setting(torch.device("cpu")))
+    record["command"] = record["command"].replace("study.__main__", "study")
+    failed = speed.measure(arms, given.output, record)
+    log.info("%d of %d arms are in %s", len(arms) - len(failed), len(arms), budget.values_file(given.output))
+    return not failed
+
+
+def _run(given: argparse.Namespace) -> bool:
+    """Trains."""
+    whole_number(**{"--workers": given.workers})
+    whole_number(minimum=0, **{f"--seeds {seed}": seed for seed in given.seeds})
+    speeds = budget.speeds(given.output)
+    arms = [arm for arm in chosen(given.arms) if arm in speeds]
+    missing = [arm for arm in chosen(given.arms) if arm not in speeds]
+    if not arms:
+        raise UserError(f"no speed is known of {', '.join(missing)}: measure first with python -m study speed ARM ...")
+    if missing:
+        log.warning("left out, since no speed is known (python -m study speed ARM ...): %s", ", ".join(missing))
+    threads = None if given.workers == 1 else max(1, _cores() // given.workers)
+    todo = jobs.planned(arms, sorted(set(given.seeds)), speeds, given.folder)
+    log.info("%d trainings of %d arms in %s", len(todo), len(arms), given.folder)
+    failed = jobs.sweep(todo, given.workers, lambda job: jobs.launch(job, threads))
+    if failed:
+        log.error("failed: %s; the same command tries them again", ", ".join(str(job) for job in failed))
+    return not failed
+
+
+def _page(given: argparse.Namespace) -> bool:
+    """Writes the table."""
+    from study import page
+
+    print(page.write(given.output, given.folder))  # noqa: T201
+    return True
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m study",
+        description="Train every arm of the study for the images that ten minutes of this machine give, and tell in "
+        "docs/study.md which ingredients pay. An arm is any experiment; study/arms.py lists those of the table.",
+        epilog="First speed, on the quiet machine; then run, which can be stopped and started again; then page.",
+    )
+    parser.add_argument("--output", type=Path, default=CHECKOUT / "docs" / "study.md", help="the page (docs/study.md)")
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    speed = steps.add_parser("speed", help="measure images/s, which give the budgets (over a minute an arm)")
+    run = steps.add_parser("run", help="train every arm with every seed")
+    page = steps.add_parser("page", help="write the table from the run folders")
+    for step in (speed, run):
+        step.add_argument("arms", nargs="*", metavar="ARM", help="names of experiments (all arms of the table)")
+    run.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="one run each (1 2 3)")
+    run.add_argument("--workers", type=int, default=2, help="trainings side by side, which share the cores (2)")
+    for step in (run, page):
+        folder = Path("outputs/multirun/study")
+        step.add_argument("--folder", type=Path, default=folder, help="where the runs lie (%(default)s)")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

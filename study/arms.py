@@ -1,0 +1,82 @@
+"""The arms of the study: experiments that change one ingredient of the base, and whole recipes beside it."""
+
+import difflib
+from collections.abc import Sequence
+
+from hydra import compose, initialize_config_dir
+
+from fmcgan.config_dir import config_dir
+from fmcgan.errors import UserError
+
+BASE = "study/base"
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "base": (BASE,),
+    "conditioning": (
+        "study/g_concatenation",
+        "study/g_embedding_product",
+        "study/g_conditional_batch_norm",
+        "study/d_label_map",
+        "study/d_concatenation",
+        "study/d_auxiliary_classifier",
+    ),
+    "networks": ("study/transposed", "study/bilinear", "study/resnet", "study/r3", "study/wide_discriminator"),
+    "losses and penalties": (
+        "study/hinge",
+        "study/relativistic",
+        "study/wgan_gp",
+        "study/dragan",
+        "study/no_penalty",
+        "study/r1_every_update",
+        "study/r1_r2",
+    ),
+    "regularisation": (
+        "study/spectral_norm",
+        "study/consistency",
+        "study/lecam",
+        "study/diff_augment",
+        "study/adaptive",
+    ),
+    "optimisation": ("study/no_ema", "study/learning_rate", "study/betas", "study/cosine"),
+    "recipes": ("recipe_a_vanilla", "recipe_a_wgan_gp", "recipe_b"),
+}
+"""Names of experiments, in the order of the table; an arm is added here and in ``configs/experiment``."""
+
+ARMS = tuple(arm for arms in GROUPS.values() for arm in arms)
+
+
+def chosen(names: Sequence[str]) -> tuple[str, ...]:
+    """The arms that a person named, each once; all arms of the table if none is named.
+
+    Args:
+        names: of experiments, also of such as stand in no table.
+
+    Raises:
+        UserError: there is no such experiment.
+    """
+    folder = config_dir() / "experiment"
+    known = sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise UserError(f"there is no experiment={name}.{hint} Available: {', '.join(known)}")
+    return tuple(dict.fromkeys(names)) or ARMS
+
+
+def what_is_changed(arm: str) -> str:
+    """The first line of the comment in the experiment's file."""
+    lines = (config_dir() / "experiment" / f"{arm}.yaml").read_text().splitlines()
+    comments = [line.removeprefix("#").strip() for line in lines if line.startswith("#") and "@package" not in line]
+    return comments[0] if comments else ""
+
+
+def batch_size(arm: str) -> int:
+    """Images in a batch of this experiment."""
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        return int(compose("train", [f"experiment={arm}"]).data.batch_size)
+
+
+def folder_name(arm: str) -> str:
+    """Where the runs of an arm lie below the folder of the study: one level, whatever the name."""
+    return arm.replace("/", "-")

@@ -1,0 +1,99 @@
+"""The budget of every arm, in images: what ten minutes of training give on the quiet machine, and how it is spent.
+
+Time is what the arms have in common, images are what is counted: the speed of each arm is measured once, with nothing
+else going on and all cores for one run (`study.speed`). A run that then sees so many images has the same result however
+the machine was shared while it ran, up to the order of floating-point sums, which depends on the number of threads.
+"""
+
+import json
+import math
+import statistics
+from pathlib import Path
+from typing import Any
+
+from fmcgan.checks import whole_number
+from fmcgan.errors import UserError
+from fmcgan.run_folder import write_json
+
+SECONDS = 600
+TRAINING_IMAGES = 60_000
+
+Speeds = dict[str, dict[str, Any]]
+"""By arm: ``images_per_second`` (median of the ``turns``), ``precision``, ``batch_size``, ``budget`` in images, and
+``record``, the date of the record that says on what machine."""
+
+
+def images(images_per_second: float) -> int:
+    """The images that `SECONDS` give."""
+    return round(SECONDS * images_per_second)
+
+
+def epochs_and_batches(budget: int, batch_size: int, available: int = TRAINING_IMAGES) -> tuple[int, int]:
+    """How a budget is written for the Trainer: ``max_epochs`` and ``limit_train_batches``.
+
+    Lightning cuts a limit that is larger than an epoch to the epoch, without a word. So the budget is shared out evenly
+    among the fewest epochs that can hold it: it is met to half a batch an epoch, or to one batch if it is less.
+
+    Args:
+        budget: images.
+        batch_size: images in a batch.
+        available: images in the training set.
+
+    Returns:
+        Epochs, and batches in each of them, at least 1 and at most those of the whole training set.
+    """
+    whole_number(budget=budget)
+    whole_number(batch_size=batch_size, available=available)
+    if batch_size > available:
+        raise UserError(f"a batch of {batch_size} is more than the {available} training images")
+    batches = max(1, round(budget / batch_size))
+    epochs = math.ceil(batches / (available // batch_size))
+    return epochs, round(batches / epochs)
+
+
+def values_file(page: Path) -> Path:
+    """The JSON file beside the page."""
+    return page.with_suffix(".json")
+
+
+def read(page: Path) -> dict[str, Any]:
+    """All values of the study so far; empty if there are none.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    file = values_file(page)
+    try:
+        return json.loads(file.read_text()) if file.exists() else {}
+    except ValueError as error:
+        raise UserError(f"{file} cannot be read: {error}") from error
+
+
+def speeds(page: Path) -> Speeds:
+    """What was measured of each arm."""
+    return read(page).get("speed", {}).get("arms", {})
+
+
+def records(page: Path) -> dict[str, dict[str, Any]]:
+    """By date: machine, versions and command of a measurement, as `benchmarks.machine.record` gives them."""
+    return read(page).get("speed", {}).get("records", {})
+
+
+def write_speed(page: Path, arm: str, turns: list[float], record: dict[str, Any], **known: Any) -> None:
+    """Puts one arm's speed in place of an earlier one; records to which no arm refers any more go.
+
+    Args:
+        page: the page of the study.
+        arm: whose speed.
+        turns: images/s, one or more.
+        record: on what machine, with its ``date``.
+        known: ``precision`` and ``batch_size``.
+    """
+    values = read(page)
+    rate = statistics.median(turns)
+    measured = {"images_per_second": rate, "turns": turns, **known, "budget": images(rate), "record": record["date"]}
+    arms = speeds(page) | {arm: measured}
+    kept = {each["record"] for each in arms.values()}
+    origins = {date: each for date, each in (records(page) | {record["date"]: record}).items() if date in kept}
+    values_file(page).parent.mkdir(parents=True, exist_ok=True)
+    write_json(values_file(page), values | {"speed": {"seconds": SECONDS, "records": origins, "arms": arms}})

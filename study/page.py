@@ -1,0 +1,148 @@
+"""The run folders of the study in, its table in ``docs/study.md`` out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.page import origin, replace_block
+from fmcgan.errors import UserError
+from fmcgan.report.grouping import Group
+from fmcgan.report.markdown import ARROWS, NOTHING, code, mean_and_std, number
+from fmcgan.report.measurement import Spread, Table, at_end, clear_winner, measure
+from fmcgan.report.protocol import UNKNOWN, protocols
+from fmcgan.report.run import Run, find_runs, read_run
+from fmcgan.run_folder import write_atomically, write_json
+from study import budget
+from study.arms import BASE, GROUPS, folder_name, what_is_changed
+
+SCORES = {
+    "FD": "fd_classifier_10k_test",
+    "FD by class": "class_fd_classifier_10k_test",
+    "agreement": "label_agreement_classifier_10k",
+    "precision": "precision_k3_classifier_10k_test",
+    "recall": "recall_k3_classifier_10k_test",
+    "density": "density_k5_classifier_10k_test",
+    "coverage": "coverage_k5_classifier_10k_test",
+}
+"""Heading and name of each score; `docs/metrics.md` says what they see."""
+
+HOW_TO_READ = f"""\
+Scores are the mean ± standard deviation over seeds (n - 1 in the denominator) of the last weights, on 10,000 fresh
+samples. ↓ lower is better, ↑ higher is better, → real: the nearer to real data the better. **Bold** is better and
+*italic* worse than `{BASE}` by more than both standard deviations summed; what is neither cannot be told apart from it
+by these seeds, and an arm of one seed is never judged. Images/s were measured on the quiet machine, with all its cores
+for one run; times {budget.SECONDS} they are the images seen."""
+
+Runs = Mapping[str, Sequence[Run]]
+
+
+def write(page: Path, folder: Path) -> str:
+    """Puts the table into its block of the page, and each run's numbers into the JSON file beside.
+
+    Args:
+        page: a Markdown file; made if it is not there.
+        folder: of the study.
+
+    Returns:
+        The block.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    runs = {arm: _runs(folder / folder_name(arm)) for arms in GROUPS.values() for arm in arms}
+    finished = {arm: [run for run in found if run.finished] for arm, found in runs.items()}
+    speeds, records = budget.speeds(page), budget.records(page)
+    shown = {arm: found for arm, found in finished.items() if found}
+    machines = dict.fromkeys(origin(records[speeds[arm]["record"]]) for arm in shown if arm in speeds)
+    parts = [table(shown, speeds), HOW_TO_READ, *left_out(runs), *machines]
+    block = "\n\n".join(part for part in parts if part)
+    text = page.read_text() if page.exists() else "# Study\n"
+    values = [_values(arm, run) for arm, found in finished.items() for run in found]
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_json(budget.values_file(page), budget.read(page) | {"runs": values})
+    write_atomically(page, replace_block(text, "arms", block))
+    return block
+
+
+def table(shown: Runs, speeds: budget.Speeds) -> str:
+    """A row an arm, group by group, and a last row for real data; empty without any finished run.
+
+    Args:
+        shown: finished runs by arm, none without any, in the order of the rows.
+        speeds: what `study.speed` measured.
+    """
+    if not shown:
+        return ""
+    groups = [Group(arm, tuple(runs)) for arm, runs in shown.items()]
+    measured = measure("end", groups, at_end)
+    columns = [_scores(groups, measured, heading, name) for heading, name in SCORES.items()]
+    seen = measured.spreads("images_seen")
+    names = ["group", "arm", "what is changed", "seeds", "images seen", "images/s", "G parameters", "D parameters"]
+    head = [*names, *(column[0] for column in columns)]
+    lines = [head, [*["---"] * 3, *["---:"] * (len(head) - 3)]]
+    for place, group in enumerate(groups):
+        known = _arm(group, speeds, seen[place])
+        lines.append([*known, *(column[1][place] for column in columns)])
+    for line, above in reversed(list(zip(lines[3:], lines[2:-1], strict=True))):
+        line[0] = "" if line[0] == above[0] else line[0]
+    lines.append(["real data", *[""] * (len(names) - 1), *(column[2] for column in columns)])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def left_out(runs: Runs) -> list[str]:
+    """What the table does not show: arms without any run, and runs that did not come to their end.
+
+    Args:
+        runs: of every arm, finished or not.
+    """
+    missing = [code(arm) for arm, found in runs.items() if not found]
+    broken = [f"{code(arm)} {_name(run)}" for arm, found in runs.items() for run in found if not run.finished]
+    said = {"Not run": missing, "Begun and not finished": broken}
+    return [f"{what}: {', '.join(names)}." for what, names in said.items() if names]
+
+
+def _runs(folder: Path) -> list[Run]:
+    """The runs of an arm by seed, none if there is no folder or no run in it yet."""
+    try:
+        found = find_runs(folder)
+    except UserError:
+        return []
+    return sorted((read_run(each) for each in found), key=lambda run: run.seed or 0)
+
+
+def _name(run: Run) -> str:
+    """Such as "seed 2", also of a run that failed before it wrote its configuration."""
+    return run.folder.name.replace("_", " ")
+
+
+def _arm(group: Group, speeds: budget.Speeds, seen: Spread) -> list[str]:
+    """The cells in front of the scores."""
+    arm, parameters = group.label, group.runs[0].result["parameters"]  # type: ignore[index]
+    room = next(name for name, arms in GROUPS.items() if arm in arms)
+    images = f"{seen.low:,.0f}" if seen.low == seen.high else f"{seen.low:,.0f} to {seen.high:,.0f}"
+    rate = number(speeds[arm]["images_per_second"]) if arm in speeds else NOTHING
+    counts = [f"{parameters[player]:,}" for player in ("generator", "discriminator")]
+    seeds = f"{len(group.runs)} ({', '.join(str(seed) for seed in group.seeds)})"
+    return [room, code(arm), what_is_changed(arm).replace("|", "\\|"), seeds, images, rate, *counts]
+
+
+def _scores(groups: Sequence[Group], measured: Table, heading: str, name: str) -> tuple[str, list[str], str]:
+    """Heading, one cell an arm, and the cell for real data."""
+    protocol = protocols(run for group in groups for run in group.runs).get(name, UNKNOWN)
+    spreads = {group.label: each for group, each in zip(groups, measured.spreads(f"score/{name}"), strict=True)}
+    cells = []
+    for arm, each in spreads.items():
+        text = mean_and_std(each)
+        if BASE in spreads and arm != BASE and protocol.direction:
+            winner = clear_winner([spreads[BASE], each], protocol.direction, protocol.floor)
+            text = {None: text, 0: f"*{text}*", 1: f"**{text}**"}[winner]
+        cells.append(text)
+    floors = dict.fromkeys(number(floor) for floor in protocol.floors)
+    return heading + ARROWS.get(protocol.better, ""), cells, " to ".join(floors) or NOTHING
+
+
+def _values(arm: str, run: Run) -> dict[str, Any]:
+    """One run as JSON types; a score that is not finite is null."""
+    result: Mapping[str, Any] = run.result or {}
+    scores = {name: result["scores"][name]["value"] for name in SCORES.values() if name in result["scores"]}
+    return {"arm": arm, "seed": run.seed, "images_seen": run.images_seen, "scores": scores}

@@ -1,0 +1,40 @@
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from fmcgan.config_dir import config_dir
+from fmcgan.errors import UserError
+from study.arms import ARMS, BASE, batch_size, chosen, folder_name, what_is_changed
+
+
+def composed(*overrides):
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        return OmegaConf.to_yaml(compose("train", list(overrides)))
+
+
+def test_every_arm_is_an_experiment_of_its_own_and_says_what_it_changes():
+    configs = {arm: composed(f"experiment={arm}") for arm in ARMS}
+    assert configs[BASE] == composed()
+    assert len(set(configs.values())) == len(ARMS)
+    assert len({what_is_changed(arm) for arm in ARMS}) == len(ARMS)
+    assert len({folder_name(arm) for arm in ARMS}) == len(ARMS)
+    assert all(5 < len(what_is_changed(arm)) < 200 for arm in ARMS)
+
+
+def test_no_file_of_the_study_is_left_out_of_the_table():
+    folder = config_dir() / "experiment" / "study"
+    assert {f"study/{path.stem}" for path in folder.glob("*.yaml")} == {a for a in ARMS if a.startswith("study/")}
+
+
+def test_chosen():
+    assert chosen([]) == ARMS
+    assert chosen(["smoke", "study/r3", "smoke"]) == ("smoke", "study/r3")
+    with pytest.raises(UserError, match=r"no experiment=study/hing\. Did you mean study/hinge\? Available: .*smoke"):
+        chosen(["study/hing"])
+
+
+def test_what_is_known_of_an_arm():
+    assert batch_size("smoke") == 32
+    assert what_is_changed("study/hinge") == "Hinge loss, no penalty."
+    assert what_is_changed("recipe_b").startswith("Recipe B")
+    assert folder_name("study/hinge") == "study-hinge"

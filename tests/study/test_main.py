@@ -1,0 +1,102 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fmcgan.run_folder import read_metrics
+from study import __main__, budget, jobs, speed
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def study(*arguments, code=0):
+    with pytest.raises(SystemExit) as end:
+        __main__.main([str(each) for each in arguments])
+    assert end.value.code == code
+    return end.value.code
+
+
+@pytest.fixture
+def page(tmp_path, record):
+    path = tmp_path / "study.md"
+    known = {"precision": "32-true", "batch_size": 32}
+    budget.write_speed(path, "smoke", [640 / 600], record, **known)  # 20 batches
+    return path
+
+
+def test_only_arms_with_a_budget_run_and_threads_are_shared_out(page, tmp_path, monkeypatch, caplog):
+    seen = []
+    monkeypatch.setattr(__main__, "_cores", lambda: 4)
+    monkeypatch.setattr(jobs, "launch", lambda job, threads: seen.append(threads))
+
+    def sweep(todo, workers, start):
+        seen.extend([[str(job) for job in todo], workers])
+        start(todo[0])
+        return []
+
+    monkeypatch.setattr(jobs, "sweep", sweep)
+    arguments = ("--output", page, "run", "smoke", "recipe_b", "--folder", tmp_path, "--seeds", 7, 7, 8, "--workers")
+    for workers in (2, 8, 1):
+        study(*arguments, workers)
+    both = ["smoke seed 7", "smoke seed 8"]
+    assert seen == [both, 2, 2, both, 8, 1, both, 1, None]
+    assert "left out, since no speed is known (python -m study speed ARM ...): recipe_b" in caplog.text
+
+
+def test_what_cannot_be_run_is_told(page):
+    told = "error: no speed is known of recipe_b: measure first with python -m study speed ARM ..."
+    study("--output", page, "run", "recipe_b", code=told)
+    study(
+        "--output",
+        page,
+        "run",
+        "smoke",
+        "--workers",
+        0,
+        code="error: --workers must be a whole number of at least 1, got 0",
+    )
+
+
+def test_a_failed_job_is_exit_code_1_and_ctrl_c_says_how_to_go_on(page, monkeypatch, capsys):
+    monkeypatch.setattr(jobs, "sweep", lambda todo, workers, start: todo[:1])
+    study("--output", page, "run", "smoke", code=1)
+
+    def interrupted(todo, workers, start):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "sweep", interrupted)
+    study("--output", page, "run", "smoke", code=130)
+    assert f"goes on where it stopped:\n  python -m study --output {page} run smoke\n" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_whole_way_with_real_trainings(page, tmp_path, record, monkeypatch):
+    monkeypatch.setattr(speed, "WARM_UP", 0.0)
+    monkeypatch.setattr(speed, "TURNS", 1)
+    other = tmp_path / "other.md"
+
+    def quickly(overrides):  # in the precision of the experiment: no trial of another
+        kept = [each for each in overrides if not each.startswith(("trainer.max_time", "trainer.precision"))]
+        speed.train([*kept, "trainer.max_time=00:00:00:02", "logger=[]"])
+
+    assert speed.measure(["smoke"], other, record, quickly) == []
+    measured = budget.speeds(other)["smoke"]
+    assert (measured["precision"], measured["batch_size"]) == ("32-true", 32)
+    assert measured["images_per_second"] > 1
+
+    command = [sys.executable, "-m", "study", "--output", str(page), "run", "smoke", "--folder", "runs", "--seeds", "1"]
+    paths = {"PYTHONPATH": str(CHECKOUT), "CUDA_VISIBLE_DEVICES": ""}
+    folder = tmp_path / "runs" / "smoke" / "seed_1"
+    for said in ("smoke seed 1: done in 0:0", "smoke seed 1: finished before"):
+        ended = subprocess.run(
+            command, cwd=tmp_path, env=os.environ | paths, capture_output=True, text=True, check=False
+        )
+        assert ended.returncode == 0, ended.stderr + folder.with_suffix(".log").read_text()
+        assert said in ended.stderr
+    result = json.loads((folder / "result.json").read_text())
+    assert (result["images_seen"], result["seed"]) == (640, 1)
+    assert {"precision_k3_classifier_500_test", "class_fd_classifier_500_test"} <= set(result["scores"])
+    assert sum("score/fd_classifier_500_test" in row for row in read_metrics(folder / "metrics.jsonl")) == 1

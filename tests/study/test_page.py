@@ -1,0 +1,97 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from study import budget, page
+from study.arms import ARMS
+
+
+@pytest.fixture
+def written(tmp_path, write_run, record):
+    """The page of a base and three arms, its lines and the JSON beside it."""
+    for seed, fd, agreement in ((1, 2.0, 0.90), (2, 2.2, 0.90), (10, 2.4, 0.90)):
+        write_run("study-base", seed, FD=fd, agreement=agreement, density=0.8)
+    for seed, fd, agreement in ((1, 1.5, 0.80), (2, 1.6, 0.81), (3, 1.7, 0.82)):  # 0.6 ahead of 0.2 + 0.1
+        write_run("study-hinge", seed, FD=fd, agreement=agreement, density=1.1)
+    for seed, fd in ((1, 1.9), (2, 2.0), (3, 2.1)):  # 0.2 ahead of 0.2 + 0.1
+        write_run("study-r3", seed, images_seen=600 + seed, FD=fd)
+    write_run("recipe_b", 1, FD=0.1)  # one seed
+    write_run("recipe_b", 2)  # begun
+    (tmp_path / "runs" / "study-lecam" / "seed_1").mkdir(parents=True)  # not even that
+    path = tmp_path / "study.md"
+    path.write_text("before\n<!-- arms:begin -->\nold\n<!-- arms:end -->\nafter\n")
+    budget.write_speed(path, "study/base", [850.0], record, precision="bf16-mixed", batch_size=64)
+    page.write(path, tmp_path / "runs")
+    return path.read_text(), json.loads((tmp_path / "study.json").read_text())
+
+
+def cells(text, arm):
+    (line,) = [line for line in text.splitlines() if line.startswith("|") and arm in line]
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_what_stands_before_the_scores(written):
+    text, _ = written
+    assert cells(text, "what is changed")[:10] == [
+        *("group", "arm", "what is changed", "seeds", "images seen", "images/s", "G parameters", "D parameters"),
+        *("FD ↓", "FD by class"),
+    ]
+    base = cells(text, "`study/base`")
+    assert base[:2] == ["base", "`study/base`"]
+    assert base[3:8] == ["3 (1, 2, 10)", "600", "850.0", "1,234,567", "89"]
+    assert cells(text, "`study/hinge`")[0] == "losses and penalties"
+    assert cells(text, "`study/hinge`")[2:6] == ["Hinge loss, no penalty.", "3 (1, 2, 3)", "600", "—"]
+    assert cells(text, "`study/r3`")[4] == "601 to 603"
+
+
+def test_scores_are_marked_against_the_base_by_both_spreads_summed(written):
+    text, _ = written
+    fd, agreement, density = 8, 10, 13
+    base, hinge, r3, recipe = (cells(text, f"`{arm}`") for arm in ("study/base", "study/hinge", "study/r3", "recipe_b"))
+    assert base[fd] == "2.200 ± 0.200"
+    assert hinge[fd] == "**1.600 ± 0.100**"
+    assert r3[fd] == "2.000 ± 0.100"
+    assert recipe[fd] == "0.1000"  # far ahead, but one seed
+    assert hinge[agreement] == "*0.8100 ± 0.0100*"
+    assert hinge[density] == "**1.100 ± 0.000**"  # 0.1 above real data, the base 0.2 below
+    assert r3[agreement] == "—"
+
+
+def test_real_data_stand_in_the_last_row(written):
+    text, _ = written
+    last = [line for line in text.splitlines() if line.startswith("|")][-1]
+    assert cells(last, "real data")[8:14] == ["0.02500", "—", "0.9000", "—", "—", "1.000"]
+
+
+def test_the_rest_of_the_page_is_kept_and_what_is_missing_is_told(written):
+    text, values = written
+    assert text.startswith("before\n<!-- arms:begin -->\n| group |")
+    assert text.endswith("<!-- arms:end -->\nafter\n")
+    assert "Begun and not finished: `recipe_b` seed 2." in text
+    (missing,) = [line for line in text.splitlines() if line.startswith("Not run: ")]
+    assert missing.count("`") == 2 * (len(ARMS) - 4)
+    assert "`study/lecam`" in missing
+    assert "*CPU Example, 2 threads; avx512-bf16; Fashion-MNIST; Python 3.12.1" in text
+    assert "times 600 they are the images seen" in text
+    assert len(values["runs"]) == 10
+    first = {
+        "fd_classifier_10k_test": 2.0,
+        "label_agreement_classifier_10k": 0.9,
+        "density_k5_classifier_10k_test": 0.8,
+    }
+    assert values["runs"][0] == {"arm": "study/base", "seed": 1, "images_seen": 600, "scores": first}
+    assert values["speed"]["arms"]["study/base"]["budget"] == 510_000
+
+
+def test_without_any_run_there_is_no_table(tmp_path):
+    block = page.write(tmp_path / "study.md", tmp_path / "runs")
+    assert "|" not in block
+    assert "Not run: `study/base`" in block
+
+
+def test_the_document_has_its_block_and_the_scores_are_explained():
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    assert "<!-- arms:begin -->" in (docs / "study.md").read_text()
+    metrics = (docs / "metrics.md").read_text()
+    assert all(f"`{name}`" in metrics for name in page.SCORES.values())
