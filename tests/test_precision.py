@@ -39,6 +39,16 @@ def test_the_jobs_of_a_sweep_share_one_answer(trials, plain):
     assert len(trials) == 2
 
 
+def test_trial_steps_know_no_end_of_the_run(plain, monkeypatch):
+    """They have neither the data nor the epochs that a schedule until the end would need."""
+    monkeypatch.setattr("fmcgan.training.precision._has_bf16", lambda device: True)
+    monkeypatch.setattr("fmcgan.training.precision._ENOUGH", 0.0)
+    train._measured_precision.cache_clear()
+    found = train._precision(plain("schedule@training.schedules.generator_lr=cosine"), None)
+    assert found in ("32-true", "bf16-mixed")
+    train._measured_precision.cache_clear()
+
+
 def test_a_resumed_run_goes_on_as_it_began(trials, plain, fit, tmp_path):
     fit("trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.precision=32-true")
     checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"

@@ -109,10 +109,10 @@ class ConditionalGAN(LightningModule):
 
     def _images_of_the_run(self) -> int | None:
         """Real images seen at the end, if epochs end the run."""
-        epochs = self.trainer.max_epochs
-        if epochs is None or epochs < 0:
+        epochs, data = self.trainer.max_epochs, self.trainer.datamodule  # type: ignore[attr-defined]
+        if epochs is None or epochs < 0 or data is None:
             return None
-        return int(epochs * self.trainer.num_training_batches * self.trainer.datamodule.batch_size)  # type: ignore[attr-defined]
+        return int(epochs * self.trainer.num_training_batches * data.batch_size)
 
     def _build_step(self) -> Callable[..., Metrics]:
         generator_optimizer, discriminator_optimizer = self.trainer.optimizers
