@@ -293,7 +293,7 @@ def test_help_is_quick_and_says_what_there_is(command):
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(seconds) < 1.5
     assert "loss: hinge, least_squares, minimax, non_saturating, non_saturating_r1, wgan, wgan_gp" in shown
-    assert "trainer.max_epochs=5" in shown
+    assert "trainer.max_epochs=10" in shown
 
 
 @pytest.mark.parametrize("name", ["evaluate", "generate", "export", "compare"])
