@@ -105,3 +105,14 @@ def test_sigterm_while_precisions_are_tried_is_no_success(start, tmp_path):
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode in (-signal.SIGTERM, 128 + signal.SIGTERM)
+
+
+def test_a_checkpoint_of_another_augmentation_is_refused(fit, compose, tmp_path):
+    """What the augmentation remembers is in the checkpoint."""
+    fit("trainer.max_epochs=1", "trainer.limit_train_batches=1", "augment=adaptive")
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    config = compose(f"ckpt_path={path}")
+    with pytest.raises(UserError, match="trained with the augment Adaptive, this run asks for NoAugmentation"):
+        start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))
+    config = compose(f"ckpt_path={path}", "augment=adaptive")
+    assert start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True)) == str(path)

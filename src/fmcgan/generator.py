@@ -20,6 +20,7 @@ from fmcgan.errors import UserError
 from fmcgan.generator_file import SUFFIX, read_generator
 from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
 from fmcgan.training.sampling import sample_classes, stream_classes
+from fmcgan.training.statistics import measure_statistics
 from fmcgan.trust import trusted
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,10 @@ def load_generator(
     state, about = read_generator(file) if file.suffix == SUFFIX else _of_checkpoint(file, weights)
     if about["weights"] != weights:
         raise UserError(f"{file} holds the weights={about['weights']} only, not weights={weights}")
-    generator = LabelledGenerator(_built(file, about["generator"], state).to(device).eval(), about)
+    network = _built(file, about["generator"], state).to(device).eval()
+    if about["weights"] == "raw":
+        measure_statistics(network)  # as those of the average are: what differs is the weights
+    generator = LabelledGenerator(network, about)
     if path is None:
         recipe = about.get("command") or "its recipe is not known"
         log.info("the shipped generator (run= gives another): %s; %s images seen", recipe, f"{about['images_seen']:,}")

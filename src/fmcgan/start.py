@@ -89,7 +89,9 @@ def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
         raise UserError(f"ckpt_path={path}: no such file; checkpoints lie in RUN/checkpoints/last.ckpt")
     from fmcgan.generator import read_checkpoint
 
-    saved, mine = read_checkpoint(Path(path))["config"]["network"], plain["network"]
+    config_of_checkpoint = read_checkpoint(Path(path))["config"]
+    _check_same_state(config_of_checkpoint, plain)
+    saved, mine = config_of_checkpoint["network"], plain["network"]
     differing = [name for name in {**saved, **mine} if saved.get(name) != mine.get(name)]
     if differing:
         values = [
@@ -102,3 +104,18 @@ def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
             "Leave those values out to take over the checkpoint's own."
         )
     return str(path)
+
+
+def _check_same_state(saved: dict[str, Any], mine: dict[str, Any]) -> None:
+    """Refuses another augmentation or regulariser than the checkpoint's: it remembers things that the other does not.
+
+    Raises:
+        UserError: names both.
+    """
+    for name in ("augment", "regularizer"):
+        kinds = [config[name]["_target_"].rpartition(".")[2] for config in (saved, mine)]
+        if kinds[0] != kinds[1]:
+            raise UserError(
+                f"the checkpoint was trained with the {name} {kinds[0]}, this run asks for {kinds[1]}.\n"
+                "Leave that out to take over the checkpoint's own."
+            )

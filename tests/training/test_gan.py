@@ -2,10 +2,12 @@ import copy
 
 import pytest
 import torch
+from hydra.errors import InstantiationException
 from lightning.pytorch import Callback
 from torch import nn
 
 from fmcgan.loss.non_saturating import NonSaturating
+from fmcgan.train import build
 from fmcgan.training.latent import seed_of
 
 BATCH = 32
@@ -192,3 +194,10 @@ def test_wrong_values_are_refused(compose, bad):
 
     with pytest.raises((ValueError, InstantiationException), match="must be a"):
         build(compose(bad, "callback=[]"))
+
+
+@pytest.mark.parametrize("loss", ["wgan_gp", "relativistic"])
+def test_an_augmentation_that_reads_signs_needs_a_loss_that_gives_them(compose, loss):
+    with pytest.raises(InstantiationException, match=r"follows the sign of logits, .*Adaptive with"):
+        build(compose("augment=adaptive", f"loss={loss}", "callback=[]"))
+    build(compose("augment=adaptive", "loss=hinge", "callback=[]"))

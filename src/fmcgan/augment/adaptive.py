@@ -6,6 +6,7 @@ from typing_extensions import override
 
 from fmcgan.augment.base import Augmentation
 from fmcgan.checks import number
+from fmcgan.devices import device_count, mean_over_devices
 
 
 class Adaptive(Augmentation):
@@ -17,10 +18,7 @@ class Adaptive(Augmentation):
     of that update, not every fourth time by those of four.
 
     The sign of a logit means something only where 0 divides real from generated: not for a Wasserstein critic, nor for
-    a relativistic one.
-
-    With several processes each follows its own share of the batch and counts its own images; `DistributedDataParallel`
-    then brings the p of process 0 to all, as it does with every buffer.
+    a relativistic one; the training refuses it there (`reads_signs`).
 
     Args:
         augmentation: what is applied.
@@ -29,6 +27,7 @@ class Adaptive(Augmentation):
     """
 
     p: Tensor
+    reads_signs = True
 
     def __init__(self, augmentation: Augmentation, target: float = 0.6, kimg: float = 500.0) -> None:
         super().__init__()
@@ -47,7 +46,7 @@ class Adaptive(Augmentation):
     @override
     @torch.no_grad()
     def update(self, real_logits: Tensor) -> None:
-        overfitting = real_logits.float().sign().mean()
+        overfitting = mean_over_devices(real_logits.float().sign().mean())
         direction = (overfitting - self.target).sign()
-        self.p.add_(direction * (len(real_logits) / (1000 * self.kimg))).clamp_(0, 1)
+        self.p.add_(direction * (len(real_logits) * device_count() / (1000 * self.kimg))).clamp_(0, 1)
         self.augmentation.update(real_logits)

@@ -19,6 +19,9 @@ class Augmentation(nn.Module, ABC):
     None of them mirrors an image: shoes point one way in Fashion-MNIST, and a generator would learn mirrored ones.
     """
 
+    reads_signs: bool = False
+    """Whether `update` needs logits whose sign says what the discriminator takes an image for."""
+
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor:
         """Changes each image at random.

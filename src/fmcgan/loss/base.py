@@ -15,6 +15,9 @@ class AdversarialLoss(ABC):
     generator_needs_real: bool = False
     """Whether `generator` reads the logits of real images (relativistic losses); if not, the step passes ``None``."""
 
+    zero_divides: bool = True
+    """Whether a positive logit means "real": not for critics, which a constant may be added to."""
+
     @abstractmethod
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         """What the discriminator minimises.

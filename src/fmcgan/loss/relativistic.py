@@ -20,6 +20,7 @@ class Relativistic(AdversarialLoss):
     """
 
     generator_needs_real = True
+    zero_divides = False
 
     @override
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:

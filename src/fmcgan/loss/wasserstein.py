@@ -15,6 +15,8 @@ class Wasserstein(AdversarialLoss):
     * L_G = -E[fake]
     """
 
+    zero_divides = False
+
     @override
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         check_logits(real, fake)

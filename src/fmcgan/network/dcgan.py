@@ -95,7 +95,7 @@ class Discriminator(ConditionalDiscriminator):
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         self.head = conditioning.head(4 * width * 4 * 4)
         if spectral_norm:
-            normalise_spectrally(self, except_for=[self.conditioning])
+            normalise_spectrally(self, except_for=self.label_parts)
 
     @override
     def features(self, seen: Tensor) -> Tensor:

@@ -128,7 +128,7 @@ class Discriminator(ConditionalDiscriminator):
         )
         self.head = conditioning.head(4 * width)
         if spectral_norm:
-            normalise_spectrally(self, except_for=[self.conditioning])
+            normalise_spectrally(self, except_for=self.label_parts)
 
     @override
     def features(self, seen: Tensor) -> Tensor:

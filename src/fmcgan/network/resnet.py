@@ -64,8 +64,8 @@ class Generator(nn.Module):
 class Discriminator(ConditionalDiscriminator):
     """Image and label to logit by residual blocks: 28, 14, 7, and two at 7 x 7 (Miyato et al. 2018, B.4).
 
-    Also without spectral normalisation, which is off by default for the sake of gradient penalties, the logits begin at
-    the size of 1, since the weights are orthogonal.
+    Also without spectral normalisation, which is off by default for the sake of gradient penalties, the logits
+    begin of order 1, mostly as a common offset, since the weights are orthogonal.
 
     Args:
         conditioning: how the label enters.
@@ -94,7 +94,7 @@ class Discriminator(ConditionalDiscriminator):
         self.body.apply(_initialise)
         self.head = conditioning.head(width)
         if spectral_norm:
-            normalise_spectrally(self, except_for=[self.conditioning])
+            normalise_spectrally(self, except_for=self.label_parts)
 
     @override
     def features(self, seen: Tensor) -> Tensor:

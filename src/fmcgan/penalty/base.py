@@ -26,7 +26,8 @@ class Penalty(ABC):
 
         Args:
             discriminator: D(images [B, 1, 28, 28], labels [B]) -> logits [B].
-            real: real images, [B, 1, 28, 28] in [-1, 1].
+            real: real images as the discriminator judges them, [B, 1, 28, 28]; in [-1, 1] but for augmentations that
+                leave it (`augment/brightness.py`).
             fake: generated images under the same labels, same shape, detached from the generator.
             labels: int64 [B].
             epsilon: one uniform random number in [0, 1) for each sample, [B, 1, 1, 1]. The step draws it, so that a

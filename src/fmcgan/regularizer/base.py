@@ -28,7 +28,7 @@ class Regularizer(nn.Module, ABC):
 
         Args:
             discriminator: D(images [B, 1, 28, 28], labels [B]) -> logits [B].
-            real: real images as the discriminator has just judged them, [B, 1, 28, 28] in [-1, 1].
+            real: real images as the discriminator has just judged them, [B, 1, 28, 28].
             fake: generated images as it has judged them, same shape, detached from the generator.
             labels: int64 [B], of both.
             real_logits: D(real, labels), [B], with their graph.

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from fmcgan.checks import number, whole_number
+from fmcgan.devices import mean_over_devices
 from fmcgan.regularizer.base import Regularizer
 
 
@@ -19,9 +20,6 @@ class LeCam(Regularizer):
     positive: it holds the two kinds of logits together where the loss drives them apart. The paper's equation has the
     plain squares. The code of its authors has max(0, D(x) - a_fake)^2 and max(0, a_real - D(G(z)))^2, which leave
     alone what is on the wrong side of the other anchor already; `one_sided` chooses that.
-
-    With several processes each averages its own share of the batch; `DistributedDataParallel` then brings the anchors
-    of process 0 to all, as it does with every buffer.
 
     Args:
         weight: lambda; the authors use 0.3 on CIFAR.
@@ -69,5 +67,5 @@ class LeCam(Regularizer):
     def _follow(self, real_logits: Tensor, fake_logits: Tensor) -> None:
         self.updates.add_(1)
         rate = torch.where(self.updates == 1, 1.0, 1.0 - self.decay)
-        self.real_anchor.lerp_(real_logits.mean(), rate)
-        self.fake_anchor.lerp_(fake_logits.mean(), rate)
+        self.real_anchor.lerp_(mean_over_devices(real_logits.mean()), rate)
+        self.fake_anchor.lerp_(mean_over_devices(fake_logits.mean()), rate)

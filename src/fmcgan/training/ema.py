@@ -20,7 +20,7 @@ class EMA(nn.Module):
 
     Args:
         generator: the trained generator; copied, never changed.
-        half_life: images after which a weight's influence has halved; 0 makes the average a plain copy.
+        half_life: images after which a weight's influence has halved; 0 makes the average a copy, but for statistics.
         ramp_up: the half-life is at most this share of the images seen so far.
     """
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fmcgan.checks import number, whole_number
+from fmcgan.errors import InvalidValueError
 from fmcgan.training.capture import CapturedStep, cuda_graph
 from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
 from fmcgan.training.ema import EMA
@@ -68,6 +69,9 @@ class ConditionalGAN(LightningModule):
         whole_number(minimum=0, seed=seed)
         clips = {"generator_clip": generator_clip, "discriminator_clip": discriminator_clip}
         number(minimum=1e-12, **{name: clip for name, clip in clips.items() if clip is not None})
+        if getattr(augmentation, "reads_signs", False) and not loss.zero_divides:
+            kinds = f"{type(augmentation).__name__} with {type(loss).__name__}"
+            raise InvalidValueError(f"this augmentation follows the sign of logits, which here means nothing: {kinds}")
         self.automatic_optimization = False
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self.generator = generator.to(memory_format=layout)  # type: ignore[call-overload]

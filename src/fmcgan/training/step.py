@@ -100,7 +100,10 @@ class AdversarialStep:
         return metrics
 
     def _augmented(self, images: Tensor) -> Tensor:
-        """Both players' images, once a step: the generator learns through the change that the discriminator saw."""
+        """Both players' images, once a step: the generator learns through the change that the discriminator saw.
+
+        Penalties flatten the discriminator where it judges: at the changed images, with respect to these.
+        """
         return images if self.augmentation is None else self.augmentation(images)
 
     def _judge(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -68,6 +68,11 @@ class ConditionalDiscriminator(nn.Module, ABC):
         self.conditioning = conditioning
         self.head: nn.Module
 
+    @property
+    def label_parts(self) -> list[nn.Module]:
+        """What the label alone passes through, which spectral normalisation leaves as it is."""
+        return [self.conditioning, *getattr(self.head, "label_parts", ())]
+
     @abstractmethod
     def features(self, seen: Tensor) -> Tensor:
         """Turns what is seen, [B, `image_channels`, 28, 28], into features [B, F]."""

@@ -47,6 +47,11 @@ class ConcatenationHead(nn.Module):
             nn.Linear(features + embedding_dim, hidden_dim), nn.LeakyReLU(0.2, inplace=True), nn.Linear(hidden_dim, 1)
         )
 
+    @property
+    def label_parts(self) -> list[nn.Module]:
+        """What the label alone passes through."""
+        return [self.embedding]
+
     @override
     def forward(self, features: Tensor, labels: Tensor) -> Judgement:
         embedding = self.embedding(labels).to(features.dtype)
