@@ -32,7 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):  # stop as Ctrl-C does, unless nohup is not to
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
-    steps: dict[str, Callable[[argparse.Namespace], bool]] = {"speed": _speed, "run": _run, "page": _page}
+    steps: dict[str, Callable[[argparse.Namespace], bool]] = {
+        "speed": _speed,
+        "run": _run,
+        "page": _page,
+        "results": _results,
+    }
     try:
         success = steps[given.step](given)
     except KeyboardInterrupt:
@@ -48,6 +53,7 @@ _GO_ON = {
     "speed": "what was measured is written down; name the arms that are missing after",
     "run": "the same command skips what is finished and goes on where it stopped:",
     "page": "the page is untouched; again:",
+    "results": "what was evaluated is kept; again:",
 }
 
 
@@ -95,6 +101,14 @@ def _page(given: argparse.Namespace) -> bool:
     return True
 
 
+def _results(given: argparse.Namespace) -> bool:
+    """Evaluates the recipes and writes the README's table."""
+    from study import results
+
+    print(results.write(CHECKOUT / "README.md", given.folder))  # noqa: T201
+    return True
+
+
 def _cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -112,6 +126,8 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     speed = steps.add_parser("speed", help="measure images/s, which give the budgets (over a minute an arm)")
     run = steps.add_parser("run", help="train every arm with every seed")
     page = steps.add_parser("page", help="write the table from the run folders")
+    results = steps.add_parser("results", help="evaluate the recipes' runs and write the table of the README")
+    results.add_argument("--folder", type=Path, default=Path("outputs/multirun/recipes"), help="where they lie")
     for step in (speed, run):
         step.add_argument("arms", nargs="*", metavar="ARM", help="names of experiments (all arms of the table)")
     run.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="one run each (1 2 3)")

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from fmcgan.conditioning.discriminator.auxiliary_classifier import AuxiliaryClassifier
 from fmcgan.conditioning.discriminator.concatenation import Concatenation as HeadConcatenation
@@ -169,14 +170,30 @@ def test_spectral_norm_leaves_labels_and_normalisation_layers_of_the_generator_a
     assert not any(hasattr(m, "parametrizations") for m in left)
 
 
+# Of each network or way, the layers that the label alone passes through. Projection's embedding is none of them: it
+# multiplies the features, so its size is part of how fast the output follows the image.
+LABEL_ALONE = {
+    conv: {"label_plane.0", "label_plane.1"},
+    mlp: {"embedding"},
+    AuxiliaryClassifier: set(),
+    HeadConcatenation: {"head.embedding"},
+    LabelMap: {"conditioning.plane.0", "conditioning.plane.1"},
+    Projection: set(),
+}
+
+
 @pytest.mark.parametrize(("module", "way"), DISCRIMINATORS)
 def test_spectral_norm_leaves_labels_of_the_discriminator_alone(module, way):
-    discriminator = discriminator_of(module, way, spectral_norm=True)
+    options = {"attention": True} if module is resnet else {}
+    discriminator = discriminator_of(module, way, spectral_norm=True, **options)
     assert discriminator(torch.randn(20, 1, 28, 28), torch.arange(20) % 10).isfinite().all()
-    layers = [m for m in discriminator.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
-    plain = [m for m in layers if not hasattr(m, "parametrizations")]
-    assert len(layers) > len(plain)
-    assert len(plain) == (1 if module is conv or way is LabelMap else 0)  # the one that draws the label's plane
+    maps = nn.Linear, nn.Embedding, nn.Conv2d
+    layers = {name: layer for name, layer in discriminator.named_modules() if isinstance(layer, maps)}
+    plain = {name for name, layer in layers.items() if not is_parametrized(layer)}
+    assert plain == LABEL_ALONE[way or module]
+    assert len(layers) - len(plain) >= 3
+    embeddings = [layer for layer in layers.values() if isinstance(layer, nn.Embedding)]
+    assert [is_parametrized(each) for each in embeddings] == ([] if way is AuxiliaryClassifier else [way is Projection])
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ frozen, every tensor stays where it was.
 """
 
 import logging
+from itertools import chain
 
 import pytest
 import torch
@@ -37,8 +38,10 @@ class Tape(TorchDispatchMode):
 
 def state_of(step):
     networks = [*step.generator.state_dict().values(), *step.discriminator.state_dict().values()]
+    remembered = [part.state_dict().values() for part in (step.augmentation, step.regularizer) if part is not None]
     optimizers = step.generator_optimizer, step.discriminator_optimizer
-    return networks + [value for each in optimizers for state in each.state.values() for value in state.values()]
+    moments = [value for each in optimizers for state in each.state.values() for value in state.values()]
+    return [*networks, *chain.from_iterable(remembered), *moments]
 
 
 def on_tape(step, recordings):
@@ -69,19 +72,41 @@ def take_steps(step, count, make_inputs, bf16):
     return metrics
 
 
-@pytest.mark.parametrize("network", ["dcgan", "conv", "mlp"])
-@pytest.mark.parametrize("bf16", [False, True])
-def test_replayed_steps_are_those_of_python_to_the_bit(make_step, make_inputs, network, bf16):
-    eager, step, recordings = make_step(network, clip=1.0), make_step(network, clip=1.0), []
+def replay_and_compare(make, make_inputs, bf16):
+    """Thirty steps of Python and thirty with replays; returns the step that was replayed and the metrics."""
+    eager, step, recordings = make(), make(), []
     captured = CapturedStep(step, on_tape(step, recordings))
     expected = take_steps(eager, 30, make_inputs, bf16)
     metrics = take_steps(captured, 30, make_inputs, bf16)
     assert len(recordings) == 4  # the four combinations of the two decisions
-    for value, other in zip(state_of(eager), state_of(step), strict=True):
-        assert torch.equal(value, other)
+    assert_same(eager, step)
     for one, two in zip(expected, metrics, strict=True):  # also those read many replays later
         assert one.keys() == two.keys()
         assert all(torch.equal(one[name].float(), two[name]) for name in one)
+    return step, metrics
+
+
+@pytest.mark.parametrize("network", ["dcgan", "conv", "mlp"])
+@pytest.mark.parametrize("bf16", [False, True])
+def test_replayed_steps_are_those_of_python_to_the_bit(make_step, make_inputs, network, bf16):
+    replay_and_compare(lambda: make_step(network, clip=1.0), make_inputs, bf16)
+
+
+@pytest.mark.parametrize("network", ["dcgan", "resnet", "r3"])
+@pytest.mark.parametrize("bf16", [False, True])
+def test_replays_of_the_whole_zoo_are_those_of_python_to_the_bit(make_zoo, make_inputs, network, bf16):
+    """Power iterations, random changes and what augmentations and regularisers remember go on in a replay too."""
+    step, metrics = replay_and_compare(lambda: make_zoo(network), make_inputs, bf16)
+    assert all(torch.isfinite(value) for each in metrics for value in each.values())
+    terms = [each["loss/regularizer"].item() for each in metrics]
+    if network == "resnet":
+        assert min(terms) > 0
+    else:  # LeCam's start lies among the replays
+        assert step.regularizer.updates.item() == 30
+        assert terms[:10] == [0] * 10
+        assert min(terms[10:]) > 0
+    if network == "dcgan":
+        assert step.augmentation.p.item() == pytest.approx(0.24)  # 30 times 8 images of 1000
 
 
 def test_a_batch_of_another_size_and_another_learning_rate_are_not_replayed(make_step, make_inputs):

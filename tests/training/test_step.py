@@ -4,9 +4,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fmcgan.augment.adaptive import Adaptive
 from fmcgan.augment.base import Augmentation
-from fmcgan.augment.translation import Translation
 from fmcgan.conditioning.discriminator.auxiliary_classifier import AuxiliaryClassifier
 from fmcgan.loss.hinge import Hinge
 from fmcgan.loss.non_saturating import NonSaturating
@@ -15,7 +13,6 @@ from fmcgan.penalty.interpolated import InterpolatedGradientPenalty
 from fmcgan.penalty.none import NoPenalty
 from fmcgan.penalty.zero_centered import ZeroCenteredGradientPenalty
 from fmcgan.regularizer.base import Regularizer
-from fmcgan.regularizer.lecam import LeCam
 
 LOSSES = [(NonSaturating(), ZeroCenteredGradientPenalty()), (Wasserstein(), InterpolatedGradientPenalty())]
 
@@ -159,9 +156,10 @@ def test_a_regularizer_is_part_of_the_discriminators_loss(make_step, make_inputs
     assert without["gradient_norm/discriminator"] != metrics["gradient_norm/discriminator"]
 
 
-def test_nothing_of_the_whole_zoo_waits_for_the_device(make_step, make_inputs):
-    zoo = {"augmentation": Adaptive(Translation()), "regularizer": LeCam(start=0), "judged_by": AuxiliaryClassifier()}
-    step = make_step(**zoo)
-    with NothingWaits():
+@pytest.mark.parametrize("network", ["dcgan", "resnet", "r3"])
+@pytest.mark.parametrize("bf16", [False, True])
+def test_nothing_of_the_whole_zoo_waits_for_the_device(make_zoo, make_inputs, network, bf16):
+    step = make_zoo(network)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16), NothingWaits():
         step(*make_inputs())
-        step(*make_inputs())
+        step(*make_inputs(), with_generator=False)

@@ -1,0 +1,129 @@
+"""The recipes side by side: every run evaluated by all that a reader asks for, and the table of the README."""
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from benchmarks.page import replace_block
+from fmcgan.errors import UserError
+from fmcgan.report.markdown import ARROWS, NOTHING, code, number
+from fmcgan.report.run import Run, find_runs, read_run
+from fmcgan.run_folder import write_atomically
+from study.arms import folder_name
+
+log = logging.getLogger("study.results")
+
+RECIPES = ("recipe_a_vanilla", "recipe_a_wgan_gp", "recipe_b", "minute", "quick", "best")
+
+METRICS = ("frechet", "class_frechet", "manifold", "gan_test", "memorisation", "gan_train_quick")
+
+SCORES = {
+    "Fréchet distance": "fd_classifier_10k_test",
+    "the same on random features": "fd_random_10k_test",
+    "mean of each class's own": "class_fd_classifier_10k_test",
+    "precision": "precision_k3_classifier_10k_test",
+    "recall": "recall_k3_classifier_10k_test",
+    "density": "density_k5_classifier_10k_test",
+    "coverage": "coverage_k5_classifier_10k_test",
+    "GAN-test (label agreement)": "label_agreement_classifier_10k",
+    "GAN-train (quick)": "gan_train_quick_cnn_10k",
+    "near-copies of training images, pixels": "near_copies_pixels_10k",
+    "near-copies, features": "near_copies_classifier_10k",
+}
+"""Row of the table and name of each score; `docs/metrics.md` says what they see."""
+
+Evaluate = Callable[[Path], None]
+
+
+def evaluate(run: Path) -> None:
+    """Runs ``python -m fmcgan.evaluate`` on a run; what it said is in the log if it fails.
+
+    Raises:
+        UserError: it failed.
+    """
+    options = [f"run={run}", f"metric=[{','.join(METRICS)}]", "replicates=0"]
+    ended = subprocess.run([sys.executable, "-m", "fmcgan.evaluate", *options], capture_output=True, text=True)
+    if ended.returncode:
+        raise UserError(f"{run} could not be evaluated: {(ended.stderr.strip().splitlines() or ['no word'])[-1]}")
+
+
+def write(page: Path, folder: Path, evaluate: Evaluate = evaluate) -> str:
+    """Evaluates what is not evaluated yet and puts the table into its block of a page.
+
+    Args:
+        page: a Markdown file with the block ``recipes``.
+        folder: holds a folder of runs for each recipe, named like it.
+        evaluate: leaves ``evaluation.json`` in a run folder.
+
+    Returns:
+        The block.
+
+    Raises:
+        UserError: there is no finished run, or one could not be evaluated.
+    """
+    found = {recipe: _finished(folder / folder_name(recipe)) for recipe in RECIPES}
+    shown = {recipe: runs for recipe, runs in found.items() if runs}
+    if not shown:
+        raise UserError(f"no finished run of {', '.join(RECIPES)} in {folder}")
+    evaluations = {recipe: [_evaluation(run, evaluate) for run in runs] for recipe, runs in shown.items()}
+    missing = [code(recipe) for recipe in RECIPES if recipe not in shown]
+    block = table(shown, evaluations) + (f"\n\nNot run here yet: {', '.join(missing)}." if missing else "")
+    write_atomically(page, replace_block(page.read_text(), "recipes", block))
+    return block
+
+
+def table(runs: dict[str, list[Run]], evaluations: dict[str, list[dict[str, Any]]]) -> str:
+    """A column a recipe and one for real data, a row for each fact and score.
+
+    Args:
+        runs: finished runs by recipe.
+        evaluations: what `fmcgan.evaluate` wrote of each, in the same order.
+    """
+    results = {recipe: [dict(run.result or {}) for run in each] for recipe, each in runs.items()}
+    lines = [["", *map(code, runs), "real data"], ["---", *["---:"] * (len(runs) + 1)]]
+    facts: dict[str, Callable[[dict[str, Any]], float]] = {
+        "images seen": lambda result: result["images_seen"],
+        "parameters of G": lambda result: result["parameters"]["generator"],
+        "parameters of D": lambda result: result["parameters"]["discriminator"],
+    }
+    lines.append(["seeds", *(", ".join(str(run.seed) for run in each) for each in runs.values()), ""])
+    for name, fact in facts.items():
+        cells = [f"{fmean(fact(result) for result in each):,.0f}" for each in results.values()]
+        lines.append([name, *cells, ""])
+    for name, score in SCORES.items():
+        known = [[each["scores"][score] for each in found if score in each["scores"]] for found in evaluations.values()]
+        first = next((scores[0] for scores in known if scores), None)
+        if first is not None:
+            floor = NOTHING if first["floor"] is None else number(first["floor"])
+            lines.append([f"{name}{ARROWS[first['better']]}", *map(_spread, known), floor])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _spread(scores: Sequence[dict[str, Any]]) -> str:
+    values = [score["value"] for score in scores]
+    if not values:
+        return NOTHING
+    mean = number(fmean(values))
+    return f"{mean} ± {number(stdev(values), like=fmean(values))}" if len(values) > 1 else mean
+
+
+def _finished(folder: Path) -> list[Run]:
+    """The finished runs below a folder by seed; none if there is no such folder."""
+    runs = [read_run(each) for each in find_runs(folder)] if folder.is_dir() else []
+    return sorted((run for run in runs if run.finished), key=lambda run: run.seed or 0)
+
+
+def _evaluation(run: Run, evaluate: Evaluate) -> dict[str, Any]:
+    """The evaluation of a run, made if there is none or if it lacks a score of the table."""
+    file = run.folder / "evaluation.json"
+    known = json.loads(file.read_text()) if file.is_file() else {"scores": {}}
+    if not set(SCORES.values()) <= set(known["scores"]):
+        log.info("evaluating %s", run.folder)
+        evaluate(run.folder)
+        known = json.loads(file.read_text())
+    return known

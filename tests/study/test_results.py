@@ -1,0 +1,66 @@
+import json
+
+import pytest
+
+from fmcgan.errors import UserError
+from study import results
+from study.results import SCORES
+
+
+@pytest.fixture
+def page(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text("before\n<!-- recipes:begin -->\nold\n<!-- recipes:end -->\nafter\n")
+    return path
+
+
+@pytest.fixture
+def evaluate():
+    """Stands for the command: writes an evaluation whose values follow from the seed, and counts."""
+
+    def evaluate(run):
+        evaluate.asked.append(run.name)
+        seed = json.loads((run / "result.json").read_text())["seed"]
+        score = {"value": 0.1 * seed, "floor": 0.025, "better": "lower"}
+        (run / "evaluation.json").write_text(json.dumps({"scores": dict.fromkeys(SCORES.values(), score)}))
+
+    evaluate.asked = []
+    return evaluate
+
+
+def cells(text, row):
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| {row}")]
+    return [cell.strip() for cell in line.strip("|").split("|")][1:]
+
+
+def test_a_column_for_each_recipe_that_was_run(tmp_path, page, write_run, evaluate):
+    for seed in (1, 2, 3):
+        write_run("quick", seed, FD=1.0)
+    write_run("best", 1, images_seen=3_000_000, FD=1.0)
+    write_run("recipe_b", 1)  # begun only
+    block = results.write(page, tmp_path / "runs", evaluate)
+    assert page.read_text() == f"before\n<!-- recipes:begin -->\n{block}\n<!-- recipes:end -->\nafter\n"
+    assert cells(block, " |") == ["`quick`", "`best`", "real data"]
+    assert cells(block, "seeds") == ["1, 2, 3", "1", ""]
+    assert cells(block, "images seen") == ["600", "3,000,000", ""]
+    assert cells(block, "parameters of G") == ["1,234,567", "1,234,567", ""]
+    assert cells(block, "Fréchet distance ↓") == ["0.2000 ± 0.1000", "0.1000", "0.02500"]  # 0.1, 0.2, 0.3
+    assert "Not run here yet: `recipe_a_vanilla`, `recipe_a_wgan_gp`, `recipe_b`, `minute`." in block
+
+
+def test_what_is_evaluated_is_not_evaluated_again(tmp_path, page, write_run, evaluate):
+    write_run("quick", 1, FD=1.0)
+    write_run("quick", 2, FD=1.0)
+    results.write(page, tmp_path / "runs", evaluate)
+    results.write(page, tmp_path / "runs", evaluate)
+    assert evaluate.asked == ["seed_1", "seed_2"]
+    (tmp_path / "runs" / "quick" / "seed_2" / "evaluation.json").write_text(json.dumps({"scores": {}}))  # others
+    results.write(page, tmp_path / "runs", evaluate)
+    assert evaluate.asked == ["seed_1", "seed_2", "seed_2"]
+
+
+def test_without_a_run_the_page_stays(tmp_path, page):
+    before = page.read_text()
+    with pytest.raises(UserError, match=r"no finished run of recipe_a_vanilla, .* in"):
+        results.write(page, tmp_path / "runs")
+    assert page.read_text() == before
