@@ -29,8 +29,8 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
-train: $(STAMP) ## train the default recipe (about 6 minutes on two cores with bf16, 11 without); ARGS="loss=wgan_gp trainer.max_epochs=30"
-	$(BIN)/python -m fmcgan.train $(ARGS)
+train: $(STAMP) ## train experiment=quick, or another in ARGS="experiment=minute"; ARGS="loss=wgan_gp trainer.max_epochs=30"
+	$(BIN)/python -m fmcgan.train $(if $(findstring experiment=,$(ARGS))$(findstring ckpt_path=,$(ARGS)),,experiment=quick) $(ARGS)
 
 test: $(STAMP) lint ## check style and types and run all tests; ARGS="-k resume"
 	$(BIN)/python -m pytest $(ARGS)

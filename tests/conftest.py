@@ -90,6 +90,51 @@ def start(tmp_path: Path):
         process.kill()
 
 
+_DEVICE = """
+import runpy, sys, torch
+from datetime import timedelta
+file, name, rank, store, result = sys.argv[1:]
+options = {"rank": int(rank), "world_size": 2, "timeout": timedelta(seconds=60)}
+torch.distributed.init_process_group("gloo", f"file://{store}", **options)
+torch.save(runpy.run_path(file)[name](int(rank)), result)
+torch.distributed.destroy_process_group()
+"""
+
+
+@pytest.fixture(scope="session")
+def on_two_devices(tmp_path_factory: pytest.TempPathFactory):
+    """Calls ``function(rank)``, a function of a test file, in two CPU processes that share batches.
+
+    Returns what each of the two returned. They are fresh processes that are told the file: a fork would inherit threads
+    of torch, and `multiprocessing` would import the file under the name of a package that it is not in.
+    """
+    import torch
+
+    def on_two_devices(function) -> list:
+        folder = tmp_path_factory.mktemp("devices")
+        results = [folder / f"{rank}.pt" for rank in (0, 1)]
+        what = [sys.executable, "-c", _DEVICE, function.__code__.co_filename, function.__name__]
+        environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+        processes = [
+            subprocess.Popen(
+                [*what, str(rank), str(folder / "store"), str(result)],
+                env=environment,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for rank, result in enumerate(results)
+        ]
+        try:
+            errors = [process.communicate(timeout=120)[1] for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+        assert [process.returncode for process in processes] == [0, 0], "\n".join(errors)
+        return [torch.load(result, weights_only=True) for result in results]
+
+    return on_two_devices
+
+
 @pytest.fixture
 def command(start):
     """Runs such a command to its end; returns its exit code, output and error output."""

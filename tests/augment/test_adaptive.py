@@ -79,6 +79,29 @@ def test_p_is_saved_and_stays_where_a_recorded_graph_reads_it():
     assert other.p.item() == pytest.approx(0.1)
 
 
+# Positive logits of 100 on each of two devices. Whole, the mean signs are 0.7, 0.7 and 0.5; those of the first device
+# alone 0.4, 0.4 and 1, of the second 1, 1 and 0.
+SHARES = [(70, 100), (70, 100), (100, 50)]
+
+
+def follow_on_a_device(rank):
+    adaptive, followed = Adaptive(Negative(), target=0.6, kimg=1), []
+    for shares in SHARES:
+        adaptive.update(logits(shares[rank]))
+        followed.append(adaptive.p.item())
+    return followed
+
+
+@pytest.mark.slow
+def test_two_devices_follow_the_whole_batch(on_two_devices):
+    adaptive, alone = Adaptive(Negative(), target=0.6, kimg=1), []
+    for shares in SHARES:
+        adaptive.update(torch.cat([logits(each) for each in shares]))
+        alone.append(adaptive.p.item())
+    assert on_two_devices(follow_on_a_device) == [alone, alone]
+    assert alone == pytest.approx([0.2, 0.4, 0.2])  # 200 images of 1000 each time
+
+
 def test_is_told_of_the_logits_inside_a_row_of_augmentations_too():
     adaptive = Adaptive(Negative(), kimg=1)
     DiffAugment({"adaptive": adaptive}).update(logits(100))

@@ -55,6 +55,30 @@ def test_what_it_remembers_is_saved_and_stays_where_a_recorded_graph_reads_it():
     assert measure(other, *UPDATES[1]).item() == measure(lecam, *UPDATES[1]).item()
 
 
+def follow(share=slice(None)):
+    """The anchors and the term after each update."""
+    lecam, seen = LeCam(weight=0.3, decay=0.9, start=0), []
+    for real, fake in UPDATES:
+        term = measure(lecam, real[share], fake[share])
+        seen.append((lecam.real_anchor.item(), lecam.fake_anchor.item(), term.item()))
+    return seen
+
+
+def follow_on_a_device(rank):
+    return follow(slice(rank, rank + 1))
+
+
+@pytest.mark.slow
+def test_two_devices_share_the_anchors_of_the_whole_batch(on_two_devices):
+    """One sample on each; the terms differ, and their mean is what averaged gradients descend."""
+    first, second = on_two_devices(follow_on_a_device)
+    for one, two, whole in zip(first, second, follow(), strict=True):
+        assert one[:2] == two[:2] == whole[:2]
+        assert one[2] != two[2]
+        assert (one[2] + two[2]) / 2 == pytest.approx(whole[2])
+    assert first[1][:2] == pytest.approx((2.1, -1.9))
+
+
 def test_needs_no_value_on_the_host():
     """On the meta device there are no values, and reading one is an error."""
     logits = torch.empty(2, device="meta")

