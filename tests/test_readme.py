@@ -76,10 +76,11 @@ def test_the_values_in_the_documents_are_those_that_are_shipped():
 
 
 def test_every_choice_in_the_tables_exists():
-    for group in ("loss", "network", "experiment", "trainer"):
+    ingredients = ("conditioning/generator", "conditioning/discriminator", "spectral_norm", "augment", "regularizer")
+    for group in ("loss", "network", "experiment", "trainer", "penalty@loss.penalty", *ingredients):
         (row,) = re.findall(rf"^\| `{group}=` \| (.*) \|$", README, re.MULTILINE)
         named = set(re.findall(r"`([a-z_0-9]+)`", row))
-        existing = {path.stem for path in (config_dir() / group).glob("*.yaml")}
+        existing = {path.stem for path in (config_dir() / group.partition("@")[0]).glob("*.yaml")}
         assert existing == named & existing, existing - named
 
 

@@ -46,7 +46,9 @@ def _normalise_globally(module: _BatchNorm, input: Tensor) -> Tensor:
     variance = all_reduce(centred.square().sum(axes)) / count
     _update_running_statistics(module, mean.detach(), variance.detach() * count / (count - 1))
     normalised = centred * torch.rsqrt(variance + module.eps).view(shape)
-    return normalised if module.weight is None else normalised * module.weight.view(shape) + module.bias.view(shape)
+    if module.weight is not None:
+        normalised = normalised * module.weight.view(shape) + module.bias.view(shape)
+    return normalised.to(input.dtype)
 
 
 @torch.no_grad()
