@@ -80,7 +80,7 @@ def test_a_checkpoint_of_another_order_of_weights_is_refused(fit, tmp_path):
     content = torch.load(path, weights_only=True)
     del content["format"]
     torch.save(content, path)
-    with pytest.raises(UserError, match="is of checkpoint format 1, this program reads 2"):
+    with pytest.raises(UserError, match="is of checkpoint format 1, this program reads 3"):
         read_checkpoint(path)
 
 

@@ -19,7 +19,7 @@ COMMANDS = re.findall(r"python -m fmcgan\.(\w+)((?:[ \n][^#`\n]+?)?)(?:\s*#.*|`|
 
 
 def test_the_readme_shows_every_command():
-    assert {name for name, _ in COMMANDS} == {"train", "generate", "evaluate", "compare"}
+    assert {name for name, _ in COMMANDS} == {"train", "generate", "evaluate", "export", "compare"}
     assert len(COMMANDS) >= 12
 
 

@@ -143,7 +143,7 @@ def test_resume_amid_all_schedules_is_exact_to_the_bit(fit, tmp_path):
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
     for one, two in zip(trainer.optimizers, resumed_trainer.optimizers, strict=True):
-        assert one.param_groups[0]["lr"] == two.param_groups[0]["lr"] == pytest.approx(4e-5)
+        assert one.param_groups[0]["lr"] == two.param_groups[0]["lr"] == pytest.approx(2e-4)
         assert one.param_groups[0]["betas"] == two.param_groups[0]["betas"] == (0.5, 0.99)
 
 
