@@ -292,7 +292,10 @@ def test_help_is_quick_and_says_what_there_is(command):
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(seconds) < 1.5
-    assert "loss: dragan, hinge, least_squares, minimax, non_saturating, non_saturating_r1, relativistic, wgan, wgan_gp" in shown
+    assert (
+        "loss: dragan, hinge, least_squares, minimax, non_saturating, non_saturating_r1, relativistic, wgan, wgan_gp"
+        in shown
+    )
     assert "trainer.max_epochs=10" in shown
 
 

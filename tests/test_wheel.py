@@ -20,6 +20,7 @@ def test_a_wheel_trains_from_another_folder(tmp_path):
     assert "fmcgan/configs/loss/wgan_gp.yaml" in names
     assert "fmcgan/metric/weights/classifier.pt" in names
     assert any(name.startswith("fmcgan/metric/measured/") for name in names)
+    assert "fmcgan/pretrained/generator.safetensors" in names
     assert not [name for name in names if name.startswith(("outputs", "tests", "data/"))]
     site = tmp_path / "site"
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site)]
@@ -34,3 +35,6 @@ def test_a_wheel_trains_from_another_folder(tmp_path):
     script = [sys.executable, str(site / "bin" / "fmcgan-train"), *train]
     subprocess.run(script, cwd=elsewhere, env=environment, check=True, capture_output=True)
     assert (elsewhere / "run" / "result.json").is_file()
+    draw = [sys.executable, str(site / "bin" / "fmcgan-generate"), "output=garments.npz", "n_per_class=2"]
+    subprocess.run(draw, cwd=elsewhere, env=environment, check=True, capture_output=True)
+    assert (elsewhere / "garments.npz").is_file()  # of the generator that travels with the package
