@@ -26,6 +26,35 @@ def mirror() -> str:
     pytest.skip("no Fashion-MNIST mirror: set FMCGAN_DATA_MIRROR")
 
 
+@pytest.fixture(scope="session")
+def fashion_mnist(mirror: str, tmp_path_factory: pytest.TempPathFactory):
+    """The real data set, read once."""
+    from fmcgan.data.fashion_mnist import FashionMNISTData
+
+    return FashionMNISTData(tmp_path_factory.mktemp("data"), mirror, batch_size=100, seed=0).load()
+
+
+@pytest.fixture(scope="session")
+def real_train(fashion_mnist):
+    from fmcgan.metric.image_set import ImageSet
+
+    return ImageSet(fashion_mnist.train_images, fashion_mnist.train_labels)
+
+
+@pytest.fixture(scope="session")
+def real_test(fashion_mnist):
+    from fmcgan.metric.image_set import ImageSet
+
+    return ImageSet(fashion_mnist.test_images, fashion_mnist.test_labels)
+
+
+@pytest.fixture(scope="session")
+def real(real_train, real_test):
+    from fmcgan.metric.score import RealImages
+
+    return RealImages(real_train, real_test)
+
+
 @pytest.fixture
 def compose(tmp_path: Path):
     """Composes the configuration of a small run on drawn images, as `fmcgan.train` would, without its command line."""

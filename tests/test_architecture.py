@@ -9,8 +9,8 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "fmcgan"
 FILES = sorted(SOURCE.rglob("*.py"))
 BESIDE = [file for room in ("benchmarks", "study") for file in sorted((SOURCE.parents[1] / room).glob("*.py"))]
 
-LEAVES = {"checks", "devices", "errors", "run_folder", "data.classes", "data.images"}
-ENTRIES = {"train", "evaluate", "generate", "export", "compare"}
+LEAVES = {"checks", "devices", "environment", "errors", "run_folder", "data.classes", "data.images"}
+ENTRIES = {"train", "evaluate", "generate", "export", "analyze", "compare"}
 MAY_IMPORT = {
     "data": set(),
     "layer": set(),
@@ -24,14 +24,15 @@ MAY_IMPORT = {
     "training": set(),
     "metric": set(),
     "figure": set(),
-    "report": {"figure"},
+    "analysis": {"metric", "figure", "training"},
+    "report": {"analysis", "figure", "metric"},
     "callback": {"metric", "training", "figure"},
     "generator": {"generator_file", "training", "trust"},
     "generator_file": {"training"},
     "onnx_file": set(),
     "trust": set(),
     "pretrained": set(),  # weights and what they are, no code
-    "evaluated": {"generator", "metric", "training", "trust"},
+    "evaluated": {"generator", "generator_file", "metric", "training", "trust"},
     "sample_writer": {"figure"},
     "start": {"command", "generator"},
     "command": {"config_dir", "explanation"},

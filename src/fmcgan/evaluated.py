@@ -1,16 +1,20 @@
-"""What an evaluation is about: the samples, drawn or given, and the real images beside them."""
+"""What an evaluation or an analysis is about: the samples, drawn or given, and the real images beside them."""
 
 import logging
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
+from fmcgan import run_folder
 from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.environment import command_line
 from fmcgan.errors import UserError
-from fmcgan.generator import LabelledGenerator, load_generator
+from fmcgan.generator import LabelledGenerator, check_device, find_checkpoint, load_generator
+from fmcgan.generator_file import SUFFIX
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.samples_file import read_samples
 from fmcgan.metric.score import RealImages
@@ -22,6 +26,101 @@ log = logging.getLogger(__name__)
 
 USUAL_N = 10_000
 """Samples of each score, if nobody says how many."""
+
+SPLITS = ("train", "test")
+"""Also what ``samples=`` may be: the real images themselves."""
+
+_SHIPPED = "the shipped generator"
+
+
+def check_source(config: DictConfig) -> None:
+    """Looks at ``run=``, ``samples=`` and ``device=`` before anything is read.
+
+    Raises:
+        UserError: both are given, one is a list, or there is no such device.
+    """
+    for key in ("run", "samples"):
+        if config[key] is not None:
+            if isinstance(config[key], ListConfig):
+                raise UserError(f"{key} must be one path, got {list(config[key])}")
+            config[key] = str(config[key])  # a folder may be named by a number
+    if config.run is not None and config.samples is not None:
+        raise UserError(
+            "give either run=, a run folder, checkpoint or exported generator, or samples=: FILE.npz, a folder of "
+            "PNGs, or train or test, which are the real images (neither of them: the shipped generator)"
+        )
+    check_device(config.device)
+
+
+def source(config: DictConfig) -> tuple[LabelledGenerator | None, ImageSet | None]:
+    """The generator, if ``samples=`` names none; the samples, if it names a file or a folder."""
+    generator = generator_of(config) if config.samples is None else None
+    return generator, None if config.samples in (None, *SPLITS) else given_samples(config)
+
+
+def given_split(config: DictConfig, real: RealImages) -> ImageSet | None:
+    """The split of the real images that ``samples=`` names, if it names one."""
+    return {"train": real.train, "test": real.test}.get(config.samples)
+
+
+def run_of(config: DictConfig) -> Path | None:
+    """The folder of the run that trained the generator, if it lies in one."""
+    if config.run is None:
+        return None
+    checkpoint = find_checkpoint(Path(config.run))
+    if checkpoint.suffix == SUFFIX:
+        return None
+    return checkpoint.parent.parent if checkpoint.parent.name == run_folder.CHECKPOINTS else checkpoint.parent
+
+
+def folder_of(config: DictConfig, what: str, below_run: str = ".") -> Path:
+    """Where results go: ``output=``, the run folder, or beside samples or an exported generator.
+
+    It is made now: hours later would be too late.
+
+    Args:
+        config: of the command.
+        what: the results are, such as ``evaluation``: folders beside samples are named ``NAME_evaluation``.
+        below_run: the folder within a run folder.
+    """
+    folder = _named_folder(config, what, below_run)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _named_folder(config: DictConfig, what: str, below_run: str) -> Path:
+    if config.output:
+        return Path(config.output)
+    if config.samples:
+        samples = Path(config.samples).absolute()
+        return samples.with_name(f"{samples.stem if samples.is_file() else samples.name}_{what}")
+    if config.run is None:
+        return Path(f"shipped_generator_{what}")
+    if (run := run_of(config)) is not None:
+        return run / below_run
+    file = find_checkpoint(Path(config.run))
+    return file.with_name(f"{file.stem}_{what}")
+
+
+def provenance(
+    config: DictConfig, samples: ImageSet, real: RealImages, generator: LabelledGenerator | None
+) -> dict[str, Any]:
+    """What results were measured on: the command, the source, and hashes of samples and real images."""
+    drawn: dict[str, Any] = {}
+    if generator is not None:
+        checkpoint = _SHIPPED if config.run is None else str(find_checkpoint(Path(config.run)))
+        drawn = {"checkpoint": checkpoint, "images_seen": generator.images_seen}
+        drawn |= {"seed": config.seed, "weights": config.weights}
+    return {
+        "command": command_line(),
+        "source": config.run or config.samples or _SHIPPED,
+        **drawn,
+        "samples_sha256": samples.fingerprint,
+        "train_sha256": real.train.fingerprint,
+        "test_sha256": real.test.fingerprint,
+        "versions": {name: version(name) for name in ("fmcgan", "torch")},
+        "device": str(config.device),
+    }
 
 
 def generator_of(config: DictConfig) -> LabelledGenerator:

@@ -1,7 +1,7 @@
 import pytest
 from torchvision.datasets import FashionMNIST
 
-from fmcgan.data.classes import CLASS_NAMES, parse_classes
+from fmcgan.data.classes import CLASS_NAMES, parse_classes, plural
 
 
 def test_names_are_torchvisions_in_the_same_order() -> None:
@@ -39,3 +39,7 @@ def test_unknown_class_is_named_and_the_known_are_listed(wrong: object) -> None:
 def test_no_class_at_all() -> None:
     with pytest.raises(ValueError, match="classes is empty"):
         parse_classes([])
+
+
+def test_names_of_several_garments() -> None:
+    assert [plural(label) for label in (0, 1, 3, 8)] == ["t-shirts", "trousers", "dresses", "bags"]

@@ -115,7 +115,8 @@ def test_loss_figure_shows_the_penalty_only_if_there_is_one(tmp_path):
 def test_gradient_norm_figure_draws_a_line_at_each_clip(tmp_path):
     def dark_lines(name, **clips):
         draw_gradient_norm(rows(200, 0.0), tmp_path / name, **clips)
-        picture = pixels(tmp_path / name)[40:344, 100:]  # below the title, above the axis and right of the numbers
+        # The first panel below its title, above its axis and right of its numbers; the second is after clipping.
+        picture = pixels(tmp_path / name)[40:344, 100 : int(PANEL_INCHES[0] * DPI)]
         grey_and_dark = (np.ptp(picture, axis=2) < 10) & (picture.max(axis=2) < 145)  # neither curve nor axis
         dark = grey_and_dark.mean(axis=1) > 0.3
         return int(np.count_nonzero(np.diff(dark.astype(int)) == 1))

@@ -1,14 +1,10 @@
-"""The real data set, read once for the whole room, and a feature network whose features can be computed in the head."""
+"""A feature network whose features can be computed in the head."""
 
 import pytest
 import torch
 from torch import Tensor
 
-from fmcgan.data.datamodule import GarmentImages
-from fmcgan.data.fashion_mnist import FashionMNISTData
 from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages
 
 
 class Quadrants(FeatureNetwork):
@@ -26,23 +22,3 @@ class Quadrants(FeatureNetwork):
 @pytest.fixture
 def quadrants() -> Quadrants:
     return Quadrants()
-
-
-@pytest.fixture(scope="session")
-def fashion_mnist(mirror: str, tmp_path_factory: pytest.TempPathFactory) -> GarmentImages:
-    return FashionMNISTData(tmp_path_factory.mktemp("data"), mirror, batch_size=100, seed=0).load()
-
-
-@pytest.fixture(scope="session")
-def real_train(fashion_mnist: GarmentImages) -> ImageSet:
-    return ImageSet(fashion_mnist.train_images, fashion_mnist.train_labels)
-
-
-@pytest.fixture(scope="session")
-def real_test(fashion_mnist: GarmentImages) -> ImageSet:
-    return ImageSet(fashion_mnist.test_images, fashion_mnist.test_labels)
-
-
-@pytest.fixture(scope="session")
-def real(real_train: ImageSet, real_test: ImageSet) -> RealImages:
-    return RealImages(real_train, real_test)

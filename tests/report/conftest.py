@@ -1,4 +1,7 @@
+import io
 import json
+import math
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -71,3 +74,116 @@ def result(seed, images_seen, fd, seconds, hardware, scores=None):
         },
         "command": "python -m fmcgan.train -m loss=a,b seed=0,1",
     }
+
+
+@pytest.fixture(scope="session")
+def small_report():
+    """A report of everything a page can hold, with numbers and images made up; every text has something to escape."""
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    from fmcgan.analysis.effect import Difference, Effect
+    from fmcgan.analysis.findings import choose, judge
+    from fmcgan.analysis.section import Alarm, Column, Map, Picture, Section, Table
+    from fmcgan.report.analysis_page import Report
+
+    rng = np.random.default_rng(0)
+    figure = Figure(figsize=(5, 3))
+    figure.subplots().plot([0, 1], [1, 0])
+    wide = Figure(figsize=(10, 2))
+    wide.subplots().plot([0, 1], [1, 0])
+    animation = io.BytesIO()
+    frames = [Image.new("L", (30, 20), grey) for grey in (0, 255)]
+    frames[0].save(animation, format="GIF", save_all=True, append_images=frames[1:])
+
+    floor = Difference(0.05, 0.01, 0.5)
+    effects = [
+        Effect("first/bag/<w>", "Bags are <b>wider</b> & flatter.", Difference(-2.0, 0.1, 1e-9), floor, (8,), "line"),
+        Effect("second/tilt", "Boots lean.", Difference(1.0, 0.1, 1e-8), floor, (9,)),
+        Effect("second/nothing", "Nothing.", Difference(0.0, math.inf, 1.0), floor),
+    ]
+    images = rng.integers(0, 256, (40, 28, 28), dtype=np.uint8)
+    about = {"images": images, "labels": np.arange(40) % 4, "generated": np.arange(40) % 2 == 1}
+    about["notes"] = [f"note <{place}>" for place in range(40)]
+    rows = [[f"row {place}", (7 * place) % 40, place / 7, place / 40] for place in range(40)]
+    rows[3][2] = None
+    columns = [Column("name", "Name"), Column("count", "Count", "whole"), Column("size", "Size", "number", 3)]
+    first = Section(
+        "First & foremost",
+        "What <i>was</i> done.",
+        pictures=[
+            Picture("line", figure, "A <line>.", 'Falls from "1" to 0.', vector=True),
+            Picture("wide", wide, "A wide one.", "Falls too.", lead=True),
+            Picture("grid", Image.fromarray(images[0]), "One image.", "Noise."),
+            Picture("moving", animation.getvalue(), "It blinks.", "Black, then white."),
+            Picture("last", Image.fromarray(images[1]), "Another image.", "Noise too."),
+        ],
+        tables=[
+            Table("many", "Many rows", [*columns, Column("part", "Part", "percent", 1)], rows, open=True),
+            Table("few", "Few <rows>", columns[:2], [["a", 1], ["b", 12345]]),
+        ],
+        alarms=[Alarm("the discriminator wins", "It is right 99 % of the time.", "more than 95 %")],
+        values={"area": np.float64(0.25), "unknown": math.nan},
+    )
+    points = rng.normal(size=(2, 40, 2))
+    second = Section(
+        "Second",
+        "Maps.",
+        maps=[Map(f"m{i}", f"Map {i}", "Near is alike.", points[i], **about) for i in range(2)],
+        effects=effects,
+    )
+    return Report(
+        title="Analysis of <samples>",
+        subject="40 images & nothing else",
+        sections={"first": first, "second": second, "scores": Section("Scores", "Numbers.", values=_scores())},
+        findings=choose(judge(effects)),
+        effects=judge(effects),
+        samples=Image.fromarray(images[:10].reshape(2, 5, 28, 28).swapaxes(1, 2).reshape(56, 140)),
+        provenance={"command": "python -m fmcgan.analyze <x>", "seed": "7"},
+    )
+
+
+def _scores():
+    def one(value, floor, better, interval=None):
+        return {"value": value, "floor": floor, "better": better, "interval": interval, "n": 40}
+
+    return {
+        "fd_random_10k_test": one(9.0, 3.0, "lower"),
+        "fd_classifier_10k_test": one(0.5, 0.025, "lower", [0.4, 0.6]),
+        "label_agreement_classifier_10k": one(0.9, 0.931, "higher"),
+        "note": "no score",
+    }
+
+
+class Reader(HTMLParser):
+    """Notes tags and attributes, and what stands as text."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.text, self.open = [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.open):
+            self.text.append(data)
+
+    def values(self, attribute, *tags):
+        return [found[attribute] for tag, found in self.tags if attribute in found and (not tags or tag in tags)]
+
+    @property
+    def shown(self):
+        return " ".join("".join(self.text).split())
+
+
+@pytest.fixture
+def read_page():
+    """Reads an HTML page: its tags, their attributes and its text."""
+    return lambda path: Reader(path.read_text())

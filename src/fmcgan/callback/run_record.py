@@ -3,9 +3,7 @@
 import datetime
 import json
 import platform
-import shlex
 import subprocess
-import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +19,7 @@ from fmcgan import run_folder
 from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.recorder import Recorder
+from fmcgan.environment import command_line, processor
 from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
 
 _PACKAGES = ("fmcgan", "torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy")
@@ -128,21 +127,7 @@ def hardware(trainer: Trainer) -> str:
         return f"{trainer.world_size} x {torch.cuda.get_device_name(trainer.strategy.root_device)}"
     if trainer.strategy.root_device.type != "cpu":
         return f"{trainer.world_size} x {trainer.strategy.root_device.type}"
-    return f"CPU {_processor()}, {trainer.world_size * torch.get_num_threads()} threads"
-
-
-def command_line() -> str:
-    """The command of this process as a person would type it."""
-    module = getattr(sys.modules["__main__"], "__spec__", None)
-    program = f"python -m {module.name}" if module else Path(sys.argv[0]).name
-    return f"{program} {shlex.join(sys.argv[1:])}".strip()
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    return f"CPU {processor()}, {trainer.world_size * torch.get_num_threads()} threads"
 
 
 def _git() -> dict[str, Any] | None:

@@ -53,6 +53,12 @@ def parse_classes(classes: Iterable[str | int] | str | int | None) -> list[int]:
     return list(dict.fromkeys(_label(each) for each in wanted))
 
 
+def plural(label: int) -> str:
+    """What several garments of a class are called: ``t-shirts``, ``dresses``."""
+    name = CLASS_NAMES[label]
+    return f"{name}es" if name.endswith("s") else f"{name}s"
+
+
 def _label(wanted: str | int) -> int:
     text = str(wanted).strip().lower()
     names = {name: label for label, name in enumerate(CLASS_NAMES)} | _OTHER_SPELLINGS

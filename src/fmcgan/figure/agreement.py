@@ -28,20 +28,29 @@ WIDEST_TITLE = 64
 """Letters of a title that fit in one line."""
 
 
-def draw_agreement(
-    counts: ArrayLike, path: Path, title: str = "Class read by the classifier, by the class that was asked for"
-) -> None:
+TITLE = "Class read by the classifier, by the class that was asked for"
+
+
+def draw_agreement(counts: ArrayLike, path: Path, title: str = TITLE) -> None:
+    """Writes `agreement_figure`, whose arguments it takes, as a PNG.
+
+    Raises:
+        ValueError: counts are no whole numbers of at least 0, or of another shape.
+        OSError: the PNG cannot be written.
+    """
+    write_png(agreement_figure(counts, title), path)
+
+
+def agreement_figure(counts: ArrayLike, title: str = TITLE) -> Figure:
     """Draws each row of the table in percent of that row, with the share of all samples on the diagonal below.
 
     Args:
         counts: whole numbers [10, 10]: row = class asked for, column = class read by a classifier of real images. A row
             without samples is grey; a cell without samples is blank.
-        path: the PNG to write.
         title: above the table.
 
     Raises:
         ValueError: counts are no whole numbers of at least 0, or of another shape.
-        OSError: the PNG cannot be written.
     """
     table = _checked(counts)
     figure = Figure(figsize=FIGURE_INCHES, layout="constrained")
@@ -57,7 +66,7 @@ def draw_agreement(
     bar.set_label("percent of the row", fontsize=10)
     bar.outline.set_visible(False)  # type: ignore[operator]
     figure.supxlabel(_summary(table), fontsize=11, color="#222222")
-    write_png(figure, path)
+    return figure
 
 
 def _checked(counts: ArrayLike) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Scores class by class, as one PNG: a panel a score, a bar a class, and marks where real images stand."""
+"""Scores class by class, as one figure: a panel a score, a bar a class, and marks where real images stand."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -58,15 +58,23 @@ class ClassBars:
 
 
 def draw_class_bars(panels: Sequence[ClassBars], path: Path) -> None:
-    """Draws panels in rows of two with one legend above, at `BARS_INCHES` a panel.
-
-    Args:
-        panels: at least one.
-        path: the PNG to write.
+    """Writes `class_bars_figure`, whose argument it takes, as a PNG.
 
     Raises:
         ValueError: no panel given.
         OSError: the PNG cannot be written.
+    """
+    write_png(class_bars_figure(panels), path)
+
+
+def class_bars_figure(panels: Sequence[ClassBars]) -> Figure:
+    """Draws panels in rows of two with one legend above, at `BARS_INCHES` a panel.
+
+    Args:
+        panels: at least one.
+
+    Raises:
+        ValueError: no panel given.
     """
     if not panels:
         raise ValueError("panels must hold at least one panel, got none")
@@ -85,7 +93,7 @@ def draw_class_bars(panels: Sequence[ClassBars], path: Path) -> None:
     if labels:
         handles = [Patch(color=BAR_COLOUR, label=BARS_LABEL), *(_handle(label, labels, panels) for label in labels)]
         figure.legend(handles=handles, loc="outside upper center", ncols=places, frameon=False, fontsize=10)
-    write_png(figure, path)
+    return figure
 
 
 def _draw_panel(axes: Axes, panel: ClassBars, labels: list[str]) -> None:

@@ -68,16 +68,24 @@ class Panel:
 
 
 def draw_curves(panels: Sequence[Panel], path: Path, columns: int = 2) -> None:
-    """Draws panels in rows with one legend below, at `PANEL_INCHES` a panel.
-
-    Args:
-        panels: at least one.
-        path: the PNG to write.
-        columns: so many panels a row, at most.
+    """Writes `curves_figure`, whose arguments it takes, as a PNG.
 
     Raises:
         ValueError: no panel given.
         OSError: the PNG cannot be written.
+    """
+    write_png(curves_figure(panels, columns), path)
+
+
+def curves_figure(panels: Sequence[Panel], columns: int = 2) -> Figure:
+    """Draws panels in rows with one legend below, at `PANEL_INCHES` a panel.
+
+    Args:
+        panels: at least one.
+        columns: so many panels a row, at most.
+
+    Raises:
+        ValueError: no panel given.
     """
     checks.whole_number(columns=columns)
     if not panels:
@@ -105,7 +113,7 @@ def draw_curves(panels: Sequence[Panel], path: Path, columns: int = 2) -> None:
             frameon=False,
             fontsize=9,
         )
-    write_png(figure, path)
+    return figure
 
 
 def count_label(count: float) -> str:

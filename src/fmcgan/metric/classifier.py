@@ -58,12 +58,23 @@ class Classifier(nn.Module):
         Raises:
             TypeError: the images are not uint8.
         """
-        x = self.pool(self.stem(to_float(images)))  # [N, 32, 14, 14]
+        features = self.features_of(to_float(images))
+        return features, self.head(features)
+
+    def features_of(self, images: Tensor) -> Tensor:
+        """The features of images that were never rounded to grey levels: what follows the smallest change.
+
+        Args:
+            images: float [N, 1, 28, 28] in [-1, 1].
+
+        Returns:
+            [N, 96], as `forward` gives them for the same images.
+        """
+        x = self.pool(self.stem(images))  # [N, 32, 14, 14]
         x = self.middle(x)
         x = self.pool(x + self.middle_residual(x))  # [N, 48, 7, 7]
         x = self.last(x)
-        features = (x + self.last_residual(x)).mean(dim=(2, 3))  # [N, 96]
-        return features, self.head(features)
+        return (x + self.last_residual(x)).mean(dim=(2, 3))
 
 
 def _convolution(channels_in: int, channels_out: int) -> nn.Sequential:

@@ -1,6 +1,7 @@
 """Compares runs: at their end, after equally many images and after equal time."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -9,8 +10,9 @@ from fmcgan import run_folder
 from fmcgan.errors import UserError
 from fmcgan.figure.grid import side_by_side
 from fmcgan.figure.png import write_png
-from fmcgan.report import overlay, spreadsheet
+from fmcgan.report import comparison_page, overlay, spreadsheet
 from fmcgan.report.gathering import Comparison, gather
+from fmcgan.report.naming import short_names
 from fmcgan.report.page import page
 from fmcgan.report.run import Run
 
@@ -27,10 +29,10 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
 
     Args:
         runs: run folders, or folders above them such as that of a multirun.
-        output: the folder to write ``comparison.md``, ``comparison.csv`` (one row a group), ``runs.csv`` (one row a
-            run), ``pairs.csv`` (one row a pair of groups, score and table), ``loss.png``, ``grad_norm.png``,
-            ``scores.png`` and ``samples.png`` into; the last two if any run has scores and samples. It is made if
-            missing.
+        output: the folder to write ``comparison.md``, ``comparison.html`` (the same to be looked through, in one
+            file), ``comparison.csv`` (one row a group), ``runs.csv`` (one row a run), ``pairs.csv`` (one row a pair of
+            groups, score and table), ``loss.png``, ``grad_norm.png``, ``scores.png`` and ``samples.png`` into; the last
+            two if any run has scores and samples. It is made if missing.
 
     Returns:
         The ``comparison.md``.
@@ -45,20 +47,26 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
     spreadsheet.write_runs(output / RUNS_CSV, comparison)
     spreadsheet.write_pairs(output / PAIRS_CSV, comparison)
     run_folder.write_atomically(output / PAGE, page(comparison, figures))
+    html = comparison_page.comparison_page(comparison, output, figures)
+    run_folder.write_atomically(output / comparison_page.PAGE, html)
     return output / PAGE
 
 
 def _draw(comparison: Comparison, output: Path) -> list[str]:
     """Draws what can be drawn; the names of the figures."""
     figures = [run_folder.LOSS_FIGURE, run_folder.GRADIENT_NORM_FIGURE]
-    overlay.draw_losses(comparison.groups, output / run_folder.LOSS_FIGURE)
-    overlay.draw_gradient_norms(comparison.groups, output / run_folder.GRADIENT_NORM_FIGURE)
+    groups = [
+        replace(group, label=name)
+        for group, name in zip(comparison.groups, short_names(comparison.groups), strict=True)
+    ]
+    overlay.draw_losses(groups, output / run_folder.LOSS_FIGURE)
+    overlay.draw_gradient_norms(groups, output / run_folder.GRADIENT_NORM_FIGURE)
     keys = {key for run in comparison.finished for row in run.evaluations for key in row if key.startswith("score/")}
     if keys:
         names = [key.removeprefix("score/") for key in sorted(keys)]
-        overlay.draw_scores(comparison.groups, names, comparison.protocols, output / SCORES_FIGURE)
+        overlay.draw_scores(groups, names, comparison.protocols, output / SCORES_FIGURE)
         figures.insert(0, SCORES_FIGURE)
-    first = [(f"{group.label}, seed {group.runs[0].seed}", _last_grid(group.runs[0])) for group in comparison.groups]
+    first = [(f"{group.label}, seed {group.runs[0].seed}", _last_grid(group.runs[0])) for group in groups]
     samples = [(title, grid) for title, grid in first if grid is not None]
     if samples:
         write_png(side_by_side(samples), output / SAMPLES_FIGURE)

@@ -1,0 +1,190 @@
+"""A small network that learns to tell generated images from real ones, and what it goes by."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.data.images import to_float
+
+SIDE = 28
+_AT_ONCE = 500
+"""Images judged at once; of no influence beyond float rounding."""
+
+
+class Detector(nn.Module):
+    """Three 3×3 convolutions of 16, 32 and 64 channels with stride 2, told the class: 34,833 parameters.
+
+    Batch normalisation makes it learn much faster: of the shipped generator's samples it told 76 % of pairs apart where
+    the same network without told 59 %, after 80,000 images in batches of 128.
+
+    The class shifts the first maps and has weights of its own beside the common ones of the last layer, as in a
+    projection discriminator (Miyato and Koyama 2018, eq. 3). So it can look for other clues in bags than in trousers.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = _halving(1, 16)
+        self.second = _halving(16, 32)
+        self.third = _halving(32, 64)
+        self.shift = nn.Embedding(NUM_CLASSES, 16)
+        self.head = nn.Linear(64 * 4 * 4, 1)
+        self.head_of_class = nn.Embedding(NUM_CLASSES, 64 * 4 * 4)
+        nn.init.zeros_(self.shift.weight)
+        nn.init.zeros_(self.head_of_class.weight)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Judges images.
+
+        Args:
+            images: float32 [B, 1, 28, 28] in [-1, 1].
+            labels: the class of each, int64 [B].
+
+        Returns:
+            Logits [B]: positive where generated is likelier than real.
+        """
+        x = (self.first(images) + self.shift(labels)[:, :, None, None]).relu()  # [B, 16, 14, 14]
+        x = self.second(x).relu()  # [B, 32, 7, 7]
+        x = self.third(x).relu().flatten(1)  # [B, 1024]
+        return self.head(x).squeeze(1) + (x * self.head_of_class(labels)).sum(dim=1)
+
+
+def _halving(channels_in: int, channels_out: int) -> nn.Sequential:
+    convolution = nn.Conv2d(channels_in, channels_out, 3, stride=2, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(channels_out))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a detector learns.
+
+    Args:
+        images_shown: repetitions counted.
+        batch_size: images of one step.
+        learning_rate: of Adam, from which it falls linearly to 0.
+    """
+
+    images_shown: int = 80_000
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+
+    @property
+    def protocol(self) -> str:
+        """Network and recipe in full; another one gives other numbers."""
+        with torch.device("meta"):  # draws nothing
+            design = hashlib.sha256(repr(Detector()).encode()).hexdigest()[:8]
+        steps = f"{self.images_shown} images in batches of {self.batch_size}"
+        return f"detector {design}, Adam from {self.learning_rate!r} to 0, {steps}"
+
+
+def train_detector(
+    images: Tensor, labels: Tensor, generated: Tensor, recipe: Recipe, seed: int, device: torch.device | str = "cpu"
+) -> Detector:
+    """Trains a detector; the global random state is left as it is.
+
+    Args:
+        images: uint8 [N, 1, 28, 28].
+        labels: the class of each, int64 [N]. Each class should have as many generated images as real ones, or else
+            the label gives them away.
+        generated: bool [N].
+        recipe: how.
+        seed: of the initial weights and the order.
+        device: where to train.
+
+    Returns:
+        The network in eval mode, on the device.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    detector = _new_detector(seed).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.Adam(detector.parameters(), recipe.learning_rate)
+    steps = max(1, recipe.images_shown // recipe.batch_size)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
+    batches = _batches(len(labels), recipe.batch_size, generator)
+    with _repeatable():
+        for _ in range(steps):
+            chosen = next(batches)
+            logits = detector(_prepared(images[chosen], device), labels[chosen].to(device))
+            loss = F.binary_cross_entropy_with_logits(logits, generated[chosen].to(device, torch.float32))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return detector.eval()
+
+
+@torch.no_grad()
+def judge(detector: Detector, images: Tensor, labels: Tensor) -> Tensor:
+    """How sure a detector is that images are generated.
+
+    Args:
+        detector: as `train_detector` returns it.
+        images: uint8 [N, 1, 28, 28].
+        labels: the class of each, int64 [N].
+
+    Returns:
+        Logits, float32 [N] on the CPU.
+    """
+    device = detector.head.weight.device
+    with _repeatable():
+        judged = [
+            detector(_prepared(some, device), their.to(device)).cpu()
+            for some, their in zip(images.split(_AT_ONCE), labels.split(_AT_ONCE), strict=True)
+        ]
+    return torch.cat(judged)
+
+
+def occlusion(detector: Detector, images: Tensor, labels: Tensor, fill: Tensor, patch: int, stride: int) -> Tensor:
+    """What gives images away: how far the logit falls under a patch (Zeiler and Fergus 2014, section 4.2).
+
+    Args:
+        detector: as `train_detector` returns it.
+        images: uint8 [N, 1, 28, 28].
+        labels: the class of each, int64 [N].
+        fill: what the patch shows of each, uint8 [N, 1, 28, 28].
+        patch: its side in pixels, at most 28.
+        stride: pixels from one place to the next; the last place is always at the border.
+
+    Returns:
+        Float32 [N, 28, 28]: of each pixel the mean drop over the patches that cover it; negative where covering it
+        makes the image more suspicious.
+    """
+    places = [*range(0, SIDE - patch, stride), SIDE - patch]
+    drops = torch.zeros(len(images), SIDE, SIDE)
+    covers = torch.zeros(SIDE, SIDE)
+    before = judge(detector, images, labels)
+    for top in places:
+        for left in places:
+            window = slice(top, top + patch), slice(left, left + patch)
+            covered = images.clone()
+            covered[:, :, *window] = fill[:, :, *window]
+            drops[:, *window] += (before - judge(detector, covered, labels))[:, None, None]
+            covers[window] += 1
+    return drops / covers.clamp(min=1)  # a stride wider than the patch leaves pixels uncovered
+
+
+def _new_detector(seed: int) -> Detector:
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs too, whose state is not put back
+        return Detector()
+
+
+def _batches(n: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Indices of 0..n-1 without end, each once before any comes again, int64 [at most batch_size]."""
+    while True:
+        yield from torch.randperm(n, generator=generator).split(batch_size)
+
+
+def _prepared(images: Tensor, device: torch.device | str) -> Tensor:
+    return to_float(images.to(device)).contiguous(memory_format=torch.channels_last)
+
+
+@contextmanager
+def _repeatable() -> Iterator[None]:
+    """A GPU's fastest ways add in any order and shorten products: two runs would not give the same."""
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        yield

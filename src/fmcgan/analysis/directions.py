@@ -1,0 +1,173 @@
+"""Which ways of the latent space change the images most, and what they change."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fmcgan.analysis.attribute_slopes import REACH, attribute_slopes, class_spreads
+from fmcgan.analysis.attributes import attributes_of, mean_of, measure_attributes
+from fmcgan.analysis.base import Analysis, Subject
+from fmcgan.analysis.direction_family import Family, attribute_map, by_class, summary, traversals
+from fmcgan.analysis.latent_space import balanced_latents, generator_of, placed
+from fmcgan.analysis.section import Column, Picture, Section, Table
+from fmcgan.analysis.sefa import Principal, activations_before, affine_layers, closed_form, of_activations
+from fmcgan.checks import whole_number
+from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.figure.curves import Panel, Series, curves_figure
+from fmcgan.training.sampling import render
+
+_SINGLE, _ACTIVATIONS, _SLOPES, _RANDOM = 111, 112, 113, 114
+"""Of the latent vectors of each step, beside the subject's seed."""
+
+_RANDOM_DIRECTIONS = 20
+
+_CAPTIONS = {
+    "sefa": "The directions along which the generator's weights change its first maps most (SeFa)",
+    "ganspace": "The principal components of the first hidden activations, led back to the latent space (GANSpace)",
+}
+
+
+class Directions(Analysis):
+    """Single dimensions, the closed-form directions of the weights and the principal components of the activations.
+
+    The dimensions of a normal latent vector have no meaning of their own: any rotation of it is as good, and the
+    generator has no reason to put one property into one of them. How they compare with random directions shows how
+    far it did. SeFa (Shen and Zhou 2021) and GANSpace (Härkönen et al. 2020) ask the generator itself which
+    directions matter to it.
+
+    A step along a direction sets the coordinate along it and leaves all others: in standard deviations of the latent.
+    """
+
+    def __init__(
+        self, n_latents: int = 64, n_directions: int = 5, n_per_class: int = 32, n_activations: int = 5000
+    ) -> None:
+        """Checks the parameters.
+
+        Args:
+            n_latents: latent vectors at which the change along a single dimension is measured, over all classes.
+            n_directions: of each way to find them.
+            n_per_class: latent vectors of each class at which attributes are measured along a direction.
+            n_activations: latent vectors of the principal component analysis.
+
+        Raises:
+            InvalidValueError: a value is no whole number or too small.
+        """
+        whole_number(n_directions=n_directions)
+        whole_number(minimum=2, n_latents=n_latents, n_per_class=n_per_class)
+        whole_number(minimum=100, n_activations=n_activations)
+        self.n_latents, self.n_directions = n_latents, n_directions
+        self.n_per_class, self.n_activations = n_per_class, n_activations
+
+    def analyse(self, subject: Subject) -> Section:
+        """Finds the directions and what they change.
+
+        Raises:
+            NotApplicable: there is no generator.
+        """
+        generator = generator_of(subject)
+        size = int(generator.latent_dim)  # type: ignore[arg-type]
+        latents, _ = balanced_latents(size, 1, subject.seed, _SLOPES)
+        drawn, _ = balanced_latents(size, _RANDOM_DIRECTIONS // NUM_CLASSES, subject.seed, _RANDOM)
+        usual = self._changes(subject, generator, drawn / drawn.norm(dim=1, keepdim=True))
+        families = list(self._families(subject, generator))
+        section = Section(
+            "Directions of the latent space",
+            f"What changes when one of the {size} dimensions of the latent vector is changed, or when it moves along a "
+            "direction that the generator's weights (SeFa) or activations (GANSpace) single out. Attributes are "
+            "measured on the images; what none of them measures is left to the eye. Real images have no latent "
+            "vectors, so nothing here is right or wrong.",
+        )
+        if families:
+            section.pictures.append(attribute_map(families))
+            section.tables += [summary(families), by_class(families)]
+        for each in families:
+            picture = traversals(generator, latents, each.directions, each.titles, each.name, _CAPTIONS[each.name])
+            section.pictures.append(picture)
+        order, shown = self._single(subject, generator, float(usual.mean()), section)
+        rows = [f"z {at}" for at in order]
+        name, what = "strongest_dimensions", "The single dimensions that change images most"
+        section.pictures.append(traversals(generator, latents, shown, rows, name, what))
+        section.values |= {
+            "grey_levels_along_a_random_direction": float(usual.mean()),
+            "grey_levels_along": {each.source: float(each.changes[0]) for each in families},
+            "along_it_garments": {
+                title: each.slopes.in_words(at) for each in families for at, title in enumerate(each.titles)
+            },
+        }
+        return section
+
+    def _changes(self, subject: Subject, generator: nn.Module, directions: Tensor) -> NDArray[np.float64]:
+        """Mean absolute change of an image from -2 to +2 along each direction, in grey levels: [D, n_latents]."""
+        per_class = -(-self.n_latents // NUM_CLASSES)
+        latents, labels = balanced_latents(directions.shape[1], per_class, subject.seed, _SINGLE)
+        # The first of each class, then the second: any number of latent vectors is spread over the classes.
+        order = torch.arange(len(labels)).unflatten(0, (NUM_CLASSES, per_class)).T.flatten()[: self.n_latents]
+        latents, labels = latents[order], labels[order]
+        found = []
+        for direction in directions:
+            ends = torch.cat([placed(latents, direction, at) for at in (-REACH, REACH)])
+            low, high = render(generator, ends, labels.repeat(2)).short().chunk(2)
+            found.append((high - low).abs().double().mean(dim=(1, 2, 3)).numpy())
+        return np.stack(found)
+
+    def _families(self, subject: Subject, generator: nn.Module) -> Iterator[Family]:
+        """Both kinds of directions, where the network has what they need."""
+        layers = affine_layers(generator)
+        if layers.names:
+            found = closed_form(layers.gram, self.n_directions)
+            explains = f"share of the squared change of {', '.join(layers.names)}"
+            yield self._family(subject, generator, found, "sefa", "SeFa", explains)
+        if layers.next is not None:
+            n = -(-self.n_activations // NUM_CLASSES)
+            latents, labels = balanced_latents(layers.gram.shape[0], n, subject.seed, _ACTIVATIONS)
+            activations = activations_before(generator, layers.next, latents, labels)
+            found = of_activations(activations, latents, labels, self.n_directions, subject.seed)
+            explains = f"share of the variance within a class of what {layers.next} receives"
+            yield self._family(subject, generator, found, "ganspace", "GANSpace", explains)
+
+    def _family(
+        self, subject: Subject, generator: nn.Module, found: Principal, name: str, source: str, explains: str
+    ) -> Family:
+        """Measures what directions change and turns each to where its strongest attribute rises."""
+        test = subject.real.test
+        spreads = class_spreads(attributes_of(test), test.labels)
+        latents, labels = balanced_latents(found.directions.shape[1], self.n_per_class, subject.seed, _SLOPES)
+        measured = attribute_slopes(generator, found.directions, latents, labels, spreads, measure_attributes)
+        slopes, signs = measured.turned()
+        directions = found.directions * torch.from_numpy(signs).float()[:, None]
+        changes = self._changes(subject, generator, directions).mean(axis=1)
+        return Family(name, source, explains, directions, found.shares, slopes, changes)
+
+    def _single(
+        self, subject: Subject, generator: nn.Module, usual: float, section: Section
+    ) -> tuple[list[int], Tensor]:
+        """Measures every dimension by itself; the strongest, and the unit vectors along them."""
+        axes = torch.eye(int(generator.latent_dim))  # type: ignore[arg-type]
+        estimates = [mean_of(each) for each in self._changes(subject, generator, axes)]
+        order = sorted(range(len(estimates)), key=lambda at: -estimates[at].value)
+        mean, low, high = np.array([estimates[at] for at in order]).T
+        curve = Series("single dimensions, with 95 % intervals", np.arange(1, len(order) + 1), mean, (low, high))
+        title = f"Change of an image from -{REACH:g} to +{REACH:g} along a dimension"
+        panel = Panel(title, "mean absolute change, grey levels", [curve], "rank of the dimension")
+        reference = {f"mean of {_RANDOM_DIRECTIONS} random directions": usual}
+        caption = (
+            f"How much an image changes along each single dimension, over {self.n_latents} latent vectors, beside the "
+            "mean of random directions. Were all dimensions alike, the curve would lie on the line but for chance."
+        )
+        text = "A falling curve of the change over the rank of the dimension, with a dashed line."
+        drawn = curves_figure([replace(panel, references=reference)])
+        section.pictures.append(Picture("dimensions", drawn, caption, text, vector=True))
+        columns = [
+            Column("dimension", "dimension", "whole"),
+            Column("change", "grey levels", "number", 2),
+            Column("low", "at least", "number", 2),
+            Column("high", "at most", "number", 2),
+        ]
+        caption = f"Mean absolute change of an image from -{REACH:g} to +{REACH:g} along each dimension."
+        section.tables.append(Table("dimensions", caption, columns, [[at, *estimates[at]] for at in order]))
+        section.values["strongest_dimensions"] = order[: self.n_directions]
+        return order[: self.n_directions], axes[order[: self.n_directions]]

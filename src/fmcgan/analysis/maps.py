@@ -1,0 +1,227 @@
+"""Real and generated images on one plane: which kinds of garments are made, and which of the real ones are not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fmcgan.analysis.base import Analysis, NotApplicable, Subject, classes_of
+from fmcgan.analysis.plane import Plane, pca, principal_components, tsne, umap
+from fmcgan.analysis.section import Column, Map, Picture, Section, Table
+from fmcgan.checks import number, whole_number
+from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
+from fmcgan.figure.map import Cloud, class_map, origin_map, thumbnail_map
+from fmcgan.metric.feature.base import FeatureNetwork
+from fmcgan.metric.feature.classifier import ClassifierFeatures
+from fmcgan.metric.image_set import ImageSet, class_balanced
+
+LEAST = 50
+"""Training images below which there is no map."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """Some images of a set."""
+
+    images: ImageSet
+    index: Tensor
+
+    def features(self, network: FeatureNetwork) -> Array:
+        return network.features(self.images)[self.index].double().numpy()
+
+    def cloud(self, positions: Array) -> Cloud:
+        labels, images = self.images.labels[self.index], self.images.images[self.index]
+        return Cloud(positions, labels.numpy(), images.squeeze(1).numpy())
+
+
+class Maps(Analysis):
+    """Three maps by what a network sees: PCA, t-SNE (van der Maaten and Hinton 2008) and UMAP (McInnes et al. 2018).
+
+    Features are standardised and reduced to their first principal components, as is usual. Each map is fitted to
+    training images alone; samples are placed on it afterwards, or they would pull it towards themselves and their holes
+    would close. An image that is placed afterwards lies further inside than the fitted ones, so the real images that
+    samples are shown beside are test images placed in just the same way, as many of each class.
+
+    PCA is a linear map and shows samples that lie beside the data. UMAP places an image among its neighbours of the
+    fitted ones, and so does the stand-in for t-SNE, which has no rule for further images: their mean place, weighted by
+    1 / distance. Both show holes, but hardly samples beside the data.
+
+    t-SNE and UMAP start from the first two principal components (Kobak and Linderman 2021, "Initialization is
+    critical"). The fit of t-SNE is kept in the store; that of UMAP is an object and is made anew.
+    """
+
+    def __init__(
+        self,
+        features: FeatureNetwork,
+        classifier: ClassifierFeatures,
+        fitted: int = 3000,
+        shown: int = 2000,
+        on_page: int = 1000,
+        components: int = 30,
+        perplexity: float = 30.0,
+        neighbours: int = 15,
+    ) -> None:
+        """Checks the parameters.
+
+        Args:
+            features: by which images are near or far.
+            classifier: what each image is read as.
+            fitted: how many training images the maps are fitted to.
+            shown: how many samples are placed, and as many test images.
+            on_page: of how many of either the page has points.
+            components: principal components that t-SNE and UMAP are given.
+            perplexity: of t-SNE, at least 1; a third of the fitted images at most is taken.
+            neighbours: of UMAP, at least 2; likewise.
+
+        Raises:
+            InvalidValueError: a value is outside its range.
+        """
+        whole_number(minimum=LEAST, fitted=fitted)
+        whole_number(minimum=NUM_CLASSES, shown=shown, on_page=on_page)
+        whole_number(minimum=2, components=components, neighbours=neighbours)
+        number(minimum=1, perplexity=perplexity)
+        self.features, self.classifier = features, classifier
+        self.fitted, self.shown, self.on_page = fitted, shown, on_page
+        self.components, self.perplexity, self.neighbours = components, perplexity, neighbours
+
+    def analyse(self, subject: Subject) -> Section:
+        """Places the images and draws each map.
+
+        Raises:
+            NotApplicable: there are too few training images, or no class with samples and test images.
+        """
+        train = subject.real.train
+        if len(train) < LEAST:
+            raise NotApplicable(f"maps need at least {LEAST} training images, got {len(train)}")
+        fitted = _Chosen(train, class_balanced(train.labels, self.fitted))
+        real, generated = self._choose(subject)
+        given = [each.features(self.features) for each in (fitted, real, generated)]
+        vectors, others, explained = principal_components(given[0], np.concatenate(given[1:]), self.components)
+        planes = self._planes(subject, vectors, others)
+        n = len(real.index)
+        return Section(
+            "Maps of real and generated images",
+            self._introduction(len(vectors), n),
+            [picture for plane in planes for picture in _pictures(plane, real, generated)],
+            [self._trustworthiness(vectors, planes)],
+            self._maps(planes, real, generated, others),
+            values={"explained_by_two_components": explained, "fitted": len(vectors), "shown": n},
+        )
+
+    def _choose(self, subject: Subject) -> tuple[_Chosen, _Chosen]:
+        """Test images and samples, as many of each class of either."""
+        samples, test = subject.samples, subject.real.test
+        pairs = []
+        for label in classes_of(samples):
+            of_test, of_samples = test.of_class(label), samples.of_class(label)
+            n = min(len(of_test), len(of_samples), self.shown // NUM_CLASSES)
+            pairs.append((of_test[:n], of_samples[:n]))
+        if not any(len(some) for some, _ in pairs):
+            raise NotApplicable("maps need samples and test images of one class, got none")
+        real, generated = (torch.cat(index) for index in zip(*pairs, strict=True))
+        return _Chosen(test, real), _Chosen(samples, generated)
+
+    def _planes(self, subject: Subject, vectors: Array, others: Array) -> list[Plane]:
+        network, seed = self.features, subject.seed % 2**32  # more than that numpy does not take
+        fitted_to = (
+            f"{len(vectors)} images, the first of each class of {subject.real.train.fingerprint}, on {network.name} "
+            f"{network.version}, standardised, {vectors.shape[1]} principal components"
+        )
+        perplexity = min(self.perplexity, len(vectors) / 3)
+        return [
+            umap(vectors, others, self._near(vectors), seed),
+            tsne(vectors, others, perplexity, seed, subject.store.arrays, fitted_to),
+            pca(vectors, others),
+        ]
+
+    def _near(self, vectors: Array) -> int:
+        return min(self.neighbours, len(vectors) // 3)
+
+    def _trustworthiness(self, vectors: Array, planes: Sequence[Plane]) -> Table:
+        from sklearn.manifold import trustworthiness
+
+        near = self._near(vectors)
+        rows = [(plane.title, float(trustworthiness(vectors, plane.fitted, n_neighbors=near))) for plane in planes]
+        caption = (
+            f"Whether the {near} neighbours of a training image on the map are its neighbours on the features too: 1 "
+            "if all are, about 0.5 by chance (Venna and Kaski 2001)."
+        )
+        columns = [Column("map", "map"), Column("trustworthiness", "trustworthiness", "number", 3)]
+        return Table("trustworthiness", caption, columns, rows)
+
+    def _introduction(self, fitted: int, shown: int) -> str:
+        return (
+            f"Images that are alike in {self.features.num_features} features of the {self.features.name} network lie "
+            f"close together. The maps were fitted to {fitted:,} training images; {shown:,} samples and, to compare, "
+            f"{shown:,} real test images were then placed on them. Where test images lie and no samples do, a kind of "
+            "garment is not made. How far apart two islands of UMAP or t-SNE lie, and how large they are, means little."
+        )
+
+    def _maps(self, planes: Sequence[Plane], real: _Chosen, generated: _Chosen, vectors: Array) -> list[Map]:
+        """The maps of the page; the first carries the vectors."""
+        per_class, n = self.on_page // NUM_CLASSES, len(real.index)
+        labels = generated.images.labels[generated.index]  # the same as those of the real ones
+        kept = torch.cat([(labels == label).nonzero().squeeze(1)[:per_class] for label in labels.unique()])
+        some = [_Chosen(each.images, each.index[kept]) for each in (real, generated)]
+        notes = _notes(some[0], self.classifier, "real, labelled")
+        notes += _notes(some[1], self.classifier, "generated, asked for")
+        images = torch.cat([each.images.images[each.index].squeeze(1) for each in some]).numpy()
+        places = torch.cat([kept, kept + n]).numpy()
+        classes, origin = labels[kept].repeat(2).numpy(), np.arange(len(places)) >= len(kept)
+        return [
+            Map(
+                *(plane.name, plane.title, plane.remark, plane.others[places], images, classes, origin, notes),
+                vectors=vectors[places].astype(np.float32) if plane is planes[0] else None,
+            )
+            for plane in planes
+        ]
+
+
+def _notes(chosen: _Chosen, classifier: ClassifierFeatures, origin: str) -> list[str]:
+    sure, read = classifier.logits(chosen.images)[chosen.index].softmax(dim=1).max(dim=1)
+    each = zip(chosen.images.labels[chosen.index].tolist(), read.tolist(), sure.tolist(), strict=True)
+    return [f"{origin} {CLASS_NAMES[label]}, read as {CLASS_NAMES[found]} {p:.2f}" for label, found, p in each]
+
+
+def _pictures(plane: Plane, of_real: _Chosen, of_samples: _Chosen) -> list[Picture]:
+    n, title = len(of_real.index), plane.title
+    real, generated = of_real.cloud(plane.others[:n]), of_samples.cloud(plane.others[n:])
+    by_class = (
+        "Left: real test images, coloured by their class; right: samples, coloured by the class they were asked for, "
+        f"on the same axes. Grey: the training images that the map was fitted to. {plane.remark}"
+    )
+    by_origin = (
+        "Left: real test images and samples over each other; right: what share of the images in a cell are samples. "
+        "Blue cells are holes; orange ones are kinds that are made too often."
+    )
+    thumbnails = (
+        "Each cell shows the image nearest to its middle, real test images at the left and samples at the right: the "
+        "same cell is the same kind of garment. A coloured cell is one in which only the other side has several."
+    )
+    what = f"of {n:,} real test images and {n:,} samples"
+    return [
+        Picture(
+            f"{plane.name}_classes",
+            class_map(plane.fitted, real, generated, f"{title}, coloured by class"),
+            by_class,
+            f"Two scatter plots by {title} {what}, coloured by class.",
+            lead=plane.name == "umap",
+        ),
+        Picture(
+            f"{plane.name}_origin",
+            origin_map(real, generated, f"{title}, coloured by origin"),
+            by_origin,
+            f"A scatter plot by {title} {what}, and the share of samples by place.",
+        ),
+        Picture(
+            f"{plane.name}_thumbnails",
+            thumbnail_map(real, generated),
+            thumbnails,
+            f"Two grids of garments by {title} {what}, each garment at its place on the map.",
+        ),
+    ]

@@ -1,0 +1,63 @@
+"""Whether samples are sound enough to be analysed at all, from the samples alone."""
+
+from typing_extensions import override
+
+from fmcgan.analysis.base import Analysis, NotApplicable, Subject
+from fmcgan.analysis.sample_alarms import LEAST, MOST, ClassCheck, alarms_of, check_classes
+from fmcgan.analysis.section import Column, Section, Table
+from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.metric.feature.classifier import ClassifierFeatures
+
+_COLUMNS = (
+    Column("class", "class"),
+    Column("samples", "samples", "whole"),
+    Column("agreement", "read as asked for", "percent", 1),
+    Column("real_agreement", "real test images", "percent", 1),
+    Column("nearly_identical_pairs", "nearly identical pairs", "percent"),
+    Column("real_nearly_identical_pairs", "real training images", "percent"),
+    Column("repeats", "exact repeats", "whole"),
+    Column("empty", "empty", "whole"),
+)
+
+
+class SampleCheck(Analysis):
+    """Counts what goes wrong with samples of any origin and raises an alarm where there is much of it.
+
+    Args:
+        features: the classifier that reads the classes.
+    """
+
+    def __init__(self, features: ClassifierFeatures) -> None:
+        self.features = features
+
+    @override
+    def analyse(self, subject: Subject) -> Section:
+        samples = subject.samples
+        if int(samples.labels.bincount().max()) < LEAST:
+            raise NotApplicable(
+                f"no class has {LEAST} samples, the fewest of which pairs are compared; give more samples"
+            )
+        checks = check_classes(samples, subject.real, self.features)
+        table = Table("classes", "What was counted, class by class.", _COLUMNS, [_row(each) for each in checks])
+        introduction = (
+            f"Four simple questions about {len(samples):,} samples. Are they read as the class they were asked to "
+            f"show? Do those of a class differ, by all pairs of at most {MOST} of them? Are some equal in every pixel, "
+            "or empty? What is found here casts doubt on all other parts; finding nothing does not make samples good."
+        )
+        missing = [name for label, name in enumerate(CLASS_NAMES) if label not in {each.label for each in checks}]
+        if missing:
+            introduction += f" There are no samples of {', '.join(missing)}."
+        return Section("Are the samples sound?", introduction, tables=[table], alarms=alarms_of(checks))
+
+
+def _row(check: ClassCheck) -> list[str | int | float | None]:
+    return [
+        CLASS_NAMES[check.label],
+        check.n,
+        check.agree / check.n,
+        check.real_agree / check.real_n if check.real_n else None,
+        check.alike,
+        check.real_alike,
+        check.repeats,
+        check.empty,
+    ]

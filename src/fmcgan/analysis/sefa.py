@@ -1,0 +1,185 @@
+"""Directions of the latent space that a generator prefers: of its weights (SeFa) and of its activations (GANSpace)."""
+
+import copy
+from contextlib import suppress
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.training.latent import draw_latents
+
+_WEIGHTED = nn.Linear, nn.Conv2d, nn.ConvTranspose2d
+_ROUNDING = 1e-9
+"""Share of the largest output below which a difference is rounding, in float64."""
+_AT_ONCE = 500
+
+
+class Principal(NamedTuple):
+    """Directions, the first the strongest.
+
+    Args:
+        directions: each of length 1, float32 [K, Z].
+        shares: of the whole that each explains, in 0..1, float64 [K].
+    """
+
+    directions: Tensor
+    shares: NDArray[np.float64]
+
+
+class AffineLayers(NamedTuple):
+    """The layers whose output is an affine function of the latent vector.
+
+    Args:
+        names: of these layers, in the order in which they are called.
+        gram: ``AᵀA`` with their matrices A below each other, mean over the classes, float64 [Z, Z].
+        next: the first weighted layer that is none of them: what it receives has passed a nonlinearity.
+    """
+
+    names: tuple[str, ...]
+    gram: Tensor
+    next: str | None
+
+
+class _Reached(Exception):  # noqa: N818 (not an error: what was wanted is there, and the rest need not be computed)
+    pass
+
+
+@torch.no_grad()
+def affine_layers(generator: nn.Module) -> AffineLayers:
+    """Finds the layers by what they give, not by their names: any network will do.
+
+    What an affine layer gives at 0 and at the unit vectors is all there is to know of it. Where the label changes its
+    map, as with an embedding that multiplies the latent vector, ``AᵀA`` is averaged over the classes.
+
+    Args:
+        generator: G(latent, labels), with ``latent_dim``; a copy of it is asked, in float64.
+    """
+    size = int(generator.latent_dim)  # type: ignore[arg-type]
+    exact = copy.deepcopy(generator).cpu().double().eval()
+    names, following = _sorted_layers(exact, size)
+    gram = torch.zeros(size, size, dtype=torch.float64)
+    waiting: set[str] = set()
+
+    def watch(name: str) -> None:
+        def look(layer: nn.Module, arguments: tuple[Tensor], output: Tensor) -> None:
+            values = output.flatten(1)
+            slopes = values[1:] - values[0]  # Aᵀ, [Z, outputs]
+            gram.add_(slopes @ slopes.T / NUM_CLASSES)
+            waiting.discard(name)
+            if not waiting:
+                raise _Reached
+
+        exact.get_submodule(name).register_forward_hook(look)
+
+    points = torch.cat([torch.zeros(1, size), torch.eye(size)]).double()
+    for name in names:
+        watch(name)
+    for label in range(NUM_CLASSES if names else 0):
+        waiting.update(names)
+        with suppress(_Reached):
+            exact(points, torch.full((len(points),), label))
+    return AffineLayers(names, gram, following)
+
+
+def _sorted_layers(exact: nn.Module, size: int) -> tuple[tuple[str, ...], str | None]:
+    """The weighted layers that are affine in the latent vector, and the first that is curved, as they are called.
+
+    A function is affine if ``f(a) - f(b) + f(c)`` is ``f(a - b + c)``: at random places, only then.
+    """
+    places = draw_latents(0, 0, 3, size).double()
+    places = torch.cat([places, places[:1] - places[1:2] + places[2:]])
+    affine: dict[str, None] = {}  # in the order in which they are met
+    curved: dict[str, None] = {}
+
+    def watch(name: str, layer: nn.Module) -> RemovableHandle:
+        def look(layer: nn.Module, arguments: tuple[Tensor], output: Tensor) -> None:
+            first, second, third, fourth = output.flatten(1).unflatten(0, (2, 4)).unbind(1)
+            rounding = _ROUNDING * output.abs().max()
+            if (first - second + third - fourth).abs().max() > rounding:
+                curved[name] = None
+            elif (first - second).abs().max() > rounding:  # else it sees the label only
+                affine[name] = None
+
+        return layer.register_forward_hook(look)
+
+    handles = [watch(name, layer) for name, layer in exact.named_modules() if isinstance(layer, _WEIGHTED)]
+    exact(places.repeat(2, 1), torch.tensor([0, NUM_CLASSES - 1]).repeat_interleave(4))
+    for handle in handles:
+        handle.remove()
+    return tuple(name for name in affine if name not in curved), next(iter(curved), None)
+
+
+def closed_form(gram: Tensor, count: int) -> Principal:
+    """The directions along which affine layers change most: eigenvectors of ``AᵀA`` (Shen and Zhou 2021, SeFa, eq. 6).
+
+    Args:
+        gram: ``AᵀA``, float64 [Z, Z].
+        count: K, how many; Z if that is less.
+    """
+    values, vectors = torch.linalg.eigh(gram)  # rising
+    values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
+    return Principal(_pointed(vectors.T[:count]).float(), (values / values.sum())[:count].numpy())
+
+
+@torch.no_grad()
+def activations_before(generator: nn.Module, layer: str, latents: Tensor, labels: Tensor) -> Tensor:
+    """What a layer receives, flattened; what comes behind it is not computed.
+
+    Args:
+        generator: in evaluation mode.
+        layer: its name in the generator.
+        latents: float32 [N, Z].
+        labels: int64 [N].
+
+    Returns:
+        float32 [N, A].
+    """
+    received: list[Tensor] = []
+
+    def take(layer: nn.Module, arguments: tuple[Tensor]) -> None:
+        received.append(arguments[0].flatten(1).clone())
+        raise _Reached
+
+    handle = generator.get_submodule(layer).register_forward_pre_hook(take)
+    try:
+        for some, of_class in zip(latents.split(_AT_ONCE), labels.split(_AT_ONCE), strict=True):
+            with suppress(_Reached):
+                generator(some, of_class)
+    finally:
+        handle.remove()
+    return torch.cat(received)
+
+
+def of_activations(activations: Tensor, latents: Tensor, labels: Tensor, count: int, seed: int) -> Principal:
+    """Principal components of activations, regressed back to latent vectors (Härkönen et al. 2020, GANSpace, eq. 2).
+
+    The mean of each class is taken away first, or the components would tell the classes apart.
+
+    Args:
+        activations: float32 [N, A]; centred in place.
+        latents: that caused them, [N, Z].
+        labels: of which class each is, int64 [N].
+        count: K, how many.
+        seed: of the randomised decomposition, non-negative.
+    """
+    for label in labels.unique().tolist():
+        members = labels == label
+        activations[members] -= activations[members].mean(dim=0)
+    count = min(count, *activations.shape)
+    pca = PCA(count, svd_solver="randomized", iterated_power=2, random_state=seed % 2**32, copy=False)
+    scores = pca.fit_transform(activations.numpy())
+    regressed = torch.from_numpy(np.linalg.lstsq(scores, latents.numpy(), rcond=None)[0])
+    lengths = regressed.norm(dim=1, keepdim=True).clamp(min=torch.finfo(regressed.dtype).tiny)
+    return Principal(_pointed(regressed / lengths).float(), pca.explained_variance_ratio_.astype(np.float64))
+
+
+def _pointed(directions: Tensor) -> Tensor:
+    """Each turned so that its largest component is positive: an eigenvector has no sign of its own."""
+    largest = directions.gather(1, directions.abs().argmax(dim=1, keepdim=True))
+    return directions * torch.where(largest < 0, -1.0, 1.0)

@@ -1,0 +1,217 @@
+"""Quality against variety by truncation of the latent vectors, and how smoothly the images follow them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from fmcgan.analysis.base import Analysis, NotApplicable, Subject
+from fmcgan.analysis.latent_space import balanced_latents, generator_of
+from fmcgan.analysis.section import Column, Picture, Section, Table
+from fmcgan.analysis.smoothness import lengths_table, mean_squared_distance, path_lengths
+from fmcgan.checks import number, whole_number
+from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
+from fmcgan.errors import InvalidValueError
+from fmcgan.figure.grid import class_grid, side_by_side
+from fmcgan.figure.labelled_path import path_figure
+from fmcgan.metric.bootstrap import mean_interval, resample_counts
+from fmcgan.metric.classifier import load_classifier
+from fmcgan.metric.feature.base import FeatureNetwork
+from fmcgan.metric.feature.classifier import ClassifierFeatures
+from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.manifold import Manifold
+from fmcgan.metric.score import Measurement, RealImages
+from fmcgan.training.latent import seed_of
+from fmcgan.training.sampling import sample_classes
+
+_SWEEP, _STARTS, _ENDS, _PLACES = 121, 122, 123, 124
+"""Of the random numbers of each step, beside the subject's seed."""
+
+_REPLICATES = 200
+_SHOWN = 5
+"""Samples of each class in the figure."""
+_LEAST = 100
+"""Images below which balls of neighbours say nothing."""
+
+_SHARES = ("precision", "recall", "density", "coverage")
+
+
+class Truncation(Analysis):
+    """Truncation scales the latent vectors by psi: below 1 images are to become more typical and less varied.
+
+    A generator that never saw such short vectors need not follow: its precision may fall on both sides of 1.
+
+    The sweep measures both with improved precision and recall (Kynkäänniemi et al. 2019) and with density and coverage
+    (Naeem et al. 2020), on as many samples as real test images. As many real training images say what is the best that
+    can be reached. Smoothness is the perceptual path length (`path_lengths`).
+    """
+
+    def __init__(
+        self,
+        features: FeatureNetwork,
+        weights: Path | str | None = None,
+        n: int = 2000,
+        psi: Sequence[float] = (0.3, 0.5, 0.7, 0.85, 1.0, 1.2),
+        shown: Sequence[float] = (0.3, 0.7, 1.0),
+        n_paths: int = 100,
+    ) -> None:
+        """Checks the parameters and loads the classifier whose features the path length is measured on.
+
+        Args:
+            features: the network on which samples are near to real images or far.
+            weights: of the classifier; ``None`` means the shipped ones.
+            n: samples at each psi and real test images, a multiple of 10 of at least 100; less where there are fewer.
+            psi: factors of the latent vectors, each once and rising, in 0..2.
+            shown: of which of them samples are drawn.
+            n_paths: pairs of latent vectors of each class for the path length.
+
+        Raises:
+            InvalidValueError: a value has the wrong type or range.
+            UserError: the weights are missing or damaged.
+        """
+        whole_number(minimum=_LEAST, n=n)
+        whole_number(minimum=2, n_paths=n_paths)
+        for each in (*psi, *shown):
+            number(0, 2, psi=each)
+        if n % NUM_CLASSES:
+            raise InvalidValueError(f"n must be a multiple of {NUM_CLASSES}, as many of each class, got {n}")
+        if not psi or list(psi) != sorted(set(psi)) or not set(shown) <= set(psi):
+            raise InvalidValueError(f"psi must rise and hold all that is shown, got {list(psi)} and {list(shown)}")
+        self.features, self.path_features = features, ClassifierFeatures(weights)
+        self.classifier = load_classifier(weights)
+        self.n, self.psi, self.shown, self.n_paths = n, tuple(psi), tuple(shown), n_paths
+
+    def analyse(self, subject: Subject) -> Section:
+        """Measures the sweep and the smoothness.
+
+        Raises:
+            NotApplicable: there is no generator, or there are fewer than 100 real test or training images.
+        """
+        generator = generator_of(subject)
+        train, test, _ = subject.real
+        n = min(self.n, len(train), len(test)) // NUM_CLASSES * NUM_CLASSES
+        if n < _LEAST:
+            raise NotApplicable(f"truncation needs {_LEAST} real images of each split, there are {n}")
+        reference = _kept(test.balanced(n), subject)
+        sweep = {psi: self._shares(_sampled(subject, generator, psi, n), subject, reference) for psi in self.psi}
+        best = self._shares(_kept(train.balanced(n), subject), subject, reference)
+        lengths, mean_length = self._lengths(subject, generator)
+        pictures = [_curve(sweep, best, n)] + ([self._samples(subject, generator)] if self.shown else [])
+        return Section(
+            "Truncation and smoothness",
+            "Latent vectors scaled by psi below 1 are meant to give more typical and less varied images. Precision and "
+            f"recall on the {self.features.name} features compare {n:,} samples at each psi with {n:,} real test "
+            "images; as many real training images show what a faultless generator would reach. The path length says "
+            "how fast images change with the latent vector; real images have none, so there is no floor for it.",
+            pictures,
+            [_sweep_table(sweep, best), lengths],
+            values={
+                "sweep": {
+                    f"{psi:g}": {name: each.value for name, each in found.items()} for psi, found in sweep.items()
+                },
+                "real": {name: each.value for name, each in best.items()},
+                "path_length": mean_length,
+            },
+        )
+
+    def _shares(self, images: ImageSet, subject: Subject, reference: ImageSet) -> dict[str, Measurement]:
+        """Precision, recall, density and coverage of a set."""
+        real = RealImages(subject.real.train, reference)
+        measured = Manifold({self.features.name: self.features}).measure(images, real)
+        return {name: each for name in _SHARES for key, each in measured.items() if key.startswith(f"{name}_")}
+
+    def _samples(self, subject: Subject, generator: nn.Module) -> Picture:
+        seed, grids = seed_of(subject.seed, _SWEEP), []
+        for psi in self.shown:
+            images, _ = sample_classes(generator, range(NUM_CLASSES), _SHOWN, seed, psi)
+            shown = images.squeeze(1).unflatten(0, (NUM_CLASSES, _SHOWN)).numpy()
+            grids.append((f"psi = {psi:g}", class_grid(shown, CLASS_NAMES)))
+        caption = (
+            "The same latent vectors, scaled by psi. A generator that hardly ever saw vectors as short as those of the "
+            "smallest psi may draw nothing sensible of them."
+        )
+        text = f"{len(grids)} grids of generated garments, one class a row, the more varied the larger psi."
+        return Picture("samples_by_psi", side_by_side(grids), caption, text)
+
+    def _lengths(self, subject: Subject, generator: nn.Module) -> tuple[Table, float]:
+        """The path length of each class, beside the distances of random images of the class."""
+        size = int(generator.latent_dim)  # type: ignore[arg-type]
+        ends = [balanced_latents(size, self.n_paths, subject.seed, stream) for stream in (_STARTS, _ENDS)]
+        labels = ends[0][1]
+        draw = np.random.Generator(np.random.Philox(seed_of(subject.seed, _PLACES)))
+        shares = torch.from_numpy(draw.random(len(labels)))
+        latents = ends[0][0], ends[1][0]
+        lengths = path_lengths(generator, self.classifier.features_of, latents, shares, labels)
+        counts = resample_counts(labels[: self.n_paths], _REPLICATES, subject.seed)
+        sampled, real = (self._distances(each) for each in (subject.samples, subject.real.test))
+        rows: list[list[Any]] = []
+        for label, of_class in enumerate(lengths.unflatten(0, (NUM_CLASSES, self.n_paths))):
+            mean = of_class.mean().item()
+            low, high = mean_interval(of_class, counts) or (None, None)
+            least, usual = sampled[label], real[label]
+            ratio = mean / least if least else None
+            rows.append([CLASS_NAMES[label], mean, low, high, least, ratio, usual])
+        return lengths_table(rows, self.n_paths), lengths.mean().item()
+
+    def _distances(self, images: ImageSet) -> list[float | None]:
+        """Mean squared feature distance of two images of each class."""
+        read = self.path_features.features(images)
+        return [mean_squared_distance(read[images.of_class(label)]) for label in range(NUM_CLASSES)]
+
+
+def _kept(images: ImageSet, subject: Subject) -> ImageSet:
+    """Real images whose features and neighbours are kept on disk."""
+    return ImageSet(images.images, images.labels, images.device, subject.store, _REPLICATES)
+
+
+def _sampled(subject: Subject, generator: nn.Module, psi: float, n: int) -> ImageSet:
+    """The same latent vectors at every psi."""
+    seed = seed_of(subject.seed, _SWEEP)
+    drawn = sample_classes(generator, range(NUM_CLASSES), n // NUM_CLASSES, seed, psi)
+    return ImageSet(*drawn, replicates=_REPLICATES)
+
+
+def _curve(sweep: dict[float, dict[str, Measurement]], best: dict[str, Measurement], n: int) -> Picture:
+    measured = list(sweep.values())
+    precision = [each["precision"] for each in measured]
+    low, high = zip(*(each.interval or (each.value, each.value) for each in precision), strict=True)
+    figure = path_figure(
+        [each["recall"].value for each in measured],
+        [each.value for each in precision],
+        [f"ψ = {psi:g}" for psi in sweep],
+        title="Precision and recall by truncation",
+        x_label="recall: share of real test images near a sample",
+        y_label="precision: share of samples near a real test image",
+        y_band=(low, high),
+        landmarks={"real training images": (best["recall"].value, best["precision"].value)},
+    )
+    caption = (
+        f"Precision (with its 95 % interval) against recall of {n:,} samples at each psi. Further right is "
+        "more varied, higher up more like real images; the star is where as many real training images lie."
+    )
+    text = "A curve of precision over recall with a label of psi at each point, and a star of real images."
+    return Picture("precision_recall", figure, caption, text, vector=True)
+
+
+def _sweep_table(sweep: dict[float, dict[str, Measurement]], best: dict[str, Measurement]) -> Table:
+    columns = [Column("psi", "psi")]
+    for name in _SHARES:
+        columns.append(Column(name, name, "number", 3))
+        if name in ("precision", "density"):
+            columns += [Column(f"{name}_low", "at least", "number", 3), Column(f"{name}_high", "at most", "number", 3)]
+    rows: list[list[Any]] = []
+    for title, measured in [*((f"{psi:g}", each) for psi, each in sweep.items()), ("real training images", best)]:
+        row: list[Any] = [title]
+        for name in _SHARES:
+            row.append(measured[name].value)
+            if name in ("precision", "density"):
+                row += measured[name].interval or (None, None)
+        rows.append(row)
+    caption = (
+        "What truncation gives and takes; the last row is what as many real training images get. Precision and density "
+        "with their 95 % intervals; recall and coverage have none, because resampling itself would lower them."
+    )
+    return Table("truncation", caption, columns, rows, open=True)

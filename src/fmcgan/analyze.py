@@ -1,0 +1,153 @@
+"""``python -m fmcgan.analyze``: what a generator learned, missed and confused, as figures, findings and one page."""
+
+import datetime
+import logging
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from fmcgan.checks import whole_number
+from fmcgan.command import run_command
+from fmcgan.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from fmcgan.analysis.base import Analysis, Subject
+    from fmcgan.analysis.section import Section
+    from fmcgan.metric.image_set import ImageSet
+
+log = logging.getLogger(__name__)
+
+_TITLE = "What the generator learned, missed and confused"
+_COLUMNS = 12
+"""Samples of each class at the head of the page: the first, not the best."""
+
+
+def analyze(config: DictConfig) -> None:
+    """Analyses the samples part by part, prints the findings and writes ``findings.json``, ``report.html`` and more."""
+    from hydra.utils import instantiate
+
+    from fmcgan import evaluated
+    from fmcgan.analysis.findings import choose, judge
+    from fmcgan.report.analysis_page import Report, write_analysis
+
+    _check(config)
+    start = time.perf_counter()
+    parts = instantiate(config.analysis)
+    subject, provenance = _subject(config)
+    folder = evaluated.folder_of(config, "analysis", below_run="analysis")
+    sections, skipped, seconds = _sections(parts, subject)
+    judged = judge([effect for section in sections.values() for effect in section.effects])
+    findings = choose(judged, config.findings)
+    provenance |= {f"part left out: {name}": reason for name, reason in skipped.items()}
+    provenance["seconds"] = (
+        f"{time.perf_counter() - start:.0f} ("
+        + ", ".join(f"{name} {taken:.1f}" for name, taken in seconds.items())
+        + ")"
+    )
+    about = f"{provenance['source']}: {len(subject.samples):,} samples beside {len(subject.real.train):,} real images"
+    page = Report(_TITLE, about, sections, findings, judged, _grid(subject.samples), provenance)
+    write_analysis(folder, page)
+    _tell(sections, [finding.effect.statement for finding in findings])
+    log.info("written to %s: report.html, findings.json, figures and tables", os.path.relpath(folder))
+
+
+def _check(config: DictConfig) -> None:
+    from fmcgan import evaluated
+
+    evaluated.check_source(config)
+    whole_number(minimum=0, seed=config.seed, replicates=config.replicates)
+    whole_number(findings=config.findings)
+    if config.n is not None:
+        whole_number(minimum=100, n=config.n)
+    if not config.analysis:
+        raise UserError("analysis=[] analyses nothing; leave it out for all parts, or name some (see --help)")
+
+
+def _subject(config: DictConfig) -> tuple["Subject", dict[str, str]]:
+    """What is analysed, and where it comes from, in words."""
+    from fmcgan import evaluated
+    from fmcgan.analysis.base import Subject
+    from fmcgan.environment import processor
+    from fmcgan.metric.store import Store
+
+    store = Store(config.cache)
+    generator, given = evaluated.source(config)
+    real = evaluated.real_images(config, generator, store)
+    given = given or evaluated.given_split(config, real)
+    n = evaluated.samples_a_score(config, given)
+    if given is not None:
+        evaluated.warn_of_real_samples(given, real)
+    samples = given.balanced(n) if given else evaluated.drawn_samples(config, generator, n)
+    network = None if generator is None else generator.network
+    subject = Subject(samples, real, network, evaluated.run_of(config), config.seed, store)
+    record = evaluated.provenance(config, samples, real, generator) | {
+        "samples": f"{len(samples):,}",
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "hardware": f"{processor()}, {os.cpu_count()} threads",
+    }
+    record["versions"] = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    return subject, {name.replace("_", " "): str(value) for name, value in record.items()}
+
+
+def _grid(samples: "ImageSet") -> "Image":
+    """The first samples of each class; classes without any have no row."""
+    import numpy as np
+
+    from fmcgan.analysis.base import classes_of
+    from fmcgan.data.classes import CLASS_NAMES
+    from fmcgan.figure.grid import class_grid
+
+    labels = list(classes_of(samples))
+    columns = min(_COLUMNS, *(len(samples.of_class(label)) for label in labels))
+    rows = [samples.images[samples.of_class(label)[:columns], 0].numpy() for label in labels]
+    return class_grid(np.stack(rows), [CLASS_NAMES[label] for label in labels])
+
+
+def _sections(
+    parts: Mapping[str, "Analysis"], subject: "Subject"
+) -> tuple[dict[str, "Section"], dict[str, str], dict[str, float]]:
+    """The sections by name, why others are left out, and what each took, in seconds."""
+    from tqdm import tqdm
+
+    from fmcgan.analysis.base import NotApplicable
+
+    sections, skipped, seconds = {}, {}, {}
+    with tqdm(parts.items(), disable=None, unit="part", leave=False) as bar:
+        for name, part in bar:
+            bar.set_description_str(name.replace("_", " "))
+            start = time.perf_counter()
+            try:
+                sections[name] = part.analyse(subject)
+            except NotApplicable as reason:
+                skipped[name] = str(reason)
+                log.info("%s is left out: %s", name, reason)
+                continue
+            seconds[name] = round(time.perf_counter() - start, 1)
+            if bar.disable:
+                log.info("%s: %.1f s", name, seconds[name])
+    if not sections:
+        raise UserError(f"nothing could be analysed: {'; '.join(skipped.values())}")
+    return sections, skipped, seconds
+
+
+def _tell(sections: Mapping[str, "Section"], findings: list[str]) -> None:
+    """Prints the alarms and the findings."""
+    for section in sections.values():
+        for alarm in section.alarms:
+            log.warning("%s: %s (%s)", alarm.name, alarm.statement, alarm.rule)
+    lines = [f"{place:2}. {statement}" for place, statement in enumerate(findings, 1)]
+    print("\n".join(lines or ["No finding: nothing beyond what real images show among themselves."]))  # noqa: T201
+
+
+def main() -> None:
+    """Entry of the console command."""
+    run_command("analyze", analyze)
+
+
+if __name__ == "__main__":
+    main()

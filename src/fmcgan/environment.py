@@ -1,0 +1,21 @@
+"""What command and machine this process is. Any room may import this file."""
+
+import platform
+import shlex
+import sys
+from pathlib import Path
+
+
+def command_line() -> str:
+    """The command of this process as a person would type it."""
+    module = getattr(sys.modules["__main__"], "__spec__", None)
+    program = f"python -m {module.name}" if module else Path(sys.argv[0]).name
+    return f"{program} {shlex.join(sys.argv[1:])}".strip()
+
+
+def processor() -> str:
+    """The processor's name, such as ``AMD EPYC``."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,215 @@
+"""Styles within the classes: what each looks like, real and generated, and how often each of the two shows it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from fmcgan.figure.grid import GAP, MARGIN
+from fmcgan.figure.palette import FAINT_INK, GENERATED, GRID, INK, LINE, REAL
+
+SCALE, COLUMNS, ROWS = 2, 6, 2
+"""Each pixel becomes 2 by 2 equal ones; a style shows up to 6 images in each of 2 rows, of either kind."""
+STEP = 28 * SCALE + GAP
+BLOCK_WIDTH, BLOCK_HEIGHT = COLUMNS * STEP - GAP, ROWS * STEP - GAP
+NAME_WIDTH, BAR_WIDTH, BETWEEN, HEAD = 150, 190, 14, 66
+"""Pixels: the words at the left, the bars at the right, between columns and rows, and the lines above the rows."""
+SMALL, LARGE = 14, 17
+BAR = 16
+"""Height of a bar."""
+RATIOS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4)
+"""Ticks of the overview; what is beyond its ends is drawn at them."""
+ROW_INCHES = 0.135
+
+Share = tuple[float, float, float]
+"""A share and both ends of its interval, in 0..1."""
+
+
+@dataclass(frozen=True, eq=False)
+class StyleRow:
+    """A style of a class.
+
+    Args:
+        name: such as ``Style 3``.
+        description: a few words.
+        mark: such as ``missing``; empty if the generated images have it about as often as real ones.
+        real: examples, uint8 [N, 28, 28]; the first `COLUMNS` x `ROWS` are drawn.
+        generated: likewise, of which there may be none.
+        real_share: among the real training images.
+        new_share: among real images that are compared as if they were generated.
+        generated_share: among the generated.
+    """
+
+    name: str
+    description: str
+    mark: str
+    real: NDArray[np.uint8]
+    generated: NDArray[np.uint8]
+    real_share: Share
+    new_share: Share
+    generated_share: Share
+
+    def __post_init__(self) -> None:
+        for name, images in (("real", self.real), ("generated", self.generated)):
+            if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
+                raise ValueError(f"{name} must be uint8 [N, 28, 28], got {images.dtype} {list(images.shape)}")
+
+
+def styles_picture(rows: Sequence[StyleRow], title: str) -> Image.Image:
+    """Draws one style a row: its name, real examples, generated ones, and the share of both as bars with intervals.
+
+    Args:
+        rows: at least one; all bars have one scale.
+        title: above them.
+
+    Returns:
+        A coloured picture (PIL mode ``RGB``), about 1,080 pixels wide.
+
+    Raises:
+        ValueError: no row given.
+    """
+    if not rows:
+        raise ValueError("rows must hold at least one style, got none")
+    width = 2 * MARGIN + NAME_WIDTH + 2 * (BLOCK_WIDTH + BETWEEN) + BAR_WIDTH
+    picture = Image.new("RGB", (width, HEAD + len(rows) * (BLOCK_HEIGHT + BETWEEN)), "white")
+    draw = ImageDraw.Draw(picture)
+    draw.text((MARGIN, MARGIN), title, fill=INK, font=_font(LARGE), anchor="lt")
+    _, real, generated, bars = _columns()
+    heads = ((real, "real, nearest to the centre", FAINT_INK), (generated, "generated, unselected", FAINT_INK))
+    behind = bars + math.ceil(_font(SMALL).getlength("share of real, "))
+    for left, head, colour in (*heads, (bars, "share of real,", REAL), (behind, "generated", GENERATED)):
+        draw.text((left, HEAD - 10), head, fill=colour, font=_font(SMALL), anchor="ls")
+    full = max(max(row.real_share[2], row.generated_share[2]) for row in rows)
+    for place, row in enumerate(rows):
+        _draw_row(picture, row, HEAD + place * (BLOCK_HEIGHT + BETWEEN), full)
+    return picture
+
+
+def ratios_figure(classes: Mapping[str, Sequence[StyleRow]]) -> Figure:
+    """Draws how often generated images have each style, in multiples of how often real training images have it.
+
+    Args:
+        classes: name of a class -> its styles, in the order in which they are numbered.
+
+    Raises:
+        ValueError: no style given.
+    """
+    total = sum(map(len, classes.values()))
+    if total == 0:
+        raise ValueError("classes must hold at least one style, got none")
+    height = ROW_INCHES * (total + len(classes)) + 1.3
+    figure = Figure(figsize=(8.6, height), layout="constrained")
+    axes = figure.subplots()
+    middles, top = [], 0
+    for rows in classes.values():
+        axes.axhline(top - 1, color=GRID, linewidth=0.8)
+        for place, row in enumerate(rows):
+            _draw_ratio(axes, top + place, row)
+        middles.append(top + (len(rows) - 1) / 2)
+        top += len(rows) + 1
+    axes.set_ylim(top - 1, -1)
+    axes.set_yticks(middles, list(classes), fontsize=10)
+    _draw_axes(axes)
+    marks = {"generated, 95 %": (GENERATED, "o"), "new real images (test)": (REAL, "|")}
+    lines = [Line2D([], [], color=colour, marker=marker, linestyle="") for colour, marker in marks.values()]
+    figure.legend(lines, list(marks), loc="outside upper right", ncols=2, frameon=False, fontsize=9)
+    return figure
+
+
+def _columns() -> tuple[int, ...]:
+    """Left edges of the words, the real images, the generated ones and the bars."""
+    first = MARGIN + NAME_WIDTH
+    return MARGIN, first, first + BLOCK_WIDTH + BETWEEN, first + 2 * (BLOCK_WIDTH + BETWEEN)
+
+
+def _draw_row(picture: Image.Image, row: StyleRow, top: int, full: float) -> None:
+    draw = ImageDraw.Draw(picture)
+    words, real, generated, bars = _columns()
+    draw.text((words, top), row.name, fill=INK, font=_font(LARGE), anchor="lt")
+    for line, text in enumerate(wrap(row.description, 18), start=1):
+        draw.text((words, top + 2 + 18 * line), text, fill=INK, font=_font(SMALL), anchor="la")
+    if row.mark:
+        box = (
+            words,
+            top + BLOCK_HEIGHT - 24,
+            words + math.ceil(_font(SMALL).getlength(row.mark)) + 14,
+            top + BLOCK_HEIGHT,
+        )
+        draw.rounded_rectangle(box, radius=4, fill=INK)
+        draw.text((words + 7, top + BLOCK_HEIGHT - 12), row.mark, fill="white", font=_font(SMALL), anchor="lm")
+    for left, images in ((real, row.real), (generated, row.generated)):
+        for place, image in enumerate(images[: COLUMNS * ROWS]):
+            large = Image.fromarray(image.repeat(SCALE, axis=0).repeat(SCALE, axis=1))
+            picture.paste(large, (left + place % COLUMNS * STEP, top + place // COLUMNS * STEP))
+        if not len(images):
+            draw.text((left, top + STEP // 2), "none", fill=FAINT_INK, font=_font(LARGE), anchor="lm")
+    middle = top + BLOCK_HEIGHT // 2
+    _draw_bar(draw, row.real_share, bars, middle - BAR - 3, full, REAL)
+    _draw_bar(draw, row.generated_share, bars, middle + 3, full, GENERATED)
+
+
+def _draw_bar(draw: ImageDraw.ImageDraw, share: Share, left: int, top: int, full: float, colour: str) -> None:
+    """A bar with its interval as a line and its number behind; the number of ``full`` just fits."""
+    length = BAR_WIDTH - 58
+    value, low, high = (left + round(length * part / full) for part in share)
+    draw.rectangle((left, top, value, top + BAR - 1), fill=colour)
+    middle = top + BAR // 2
+    draw.line((low, middle, high, middle), fill=INK, width=2)
+    for end in (low, high):
+        draw.line((end, middle - 4, end, middle + 4), fill=INK, width=2)
+    text = f"{100 * share[0]:.1f} %"
+    draw.text((max(value, high) + 6, middle), text, fill=INK, font=_font(SMALL), anchor="lm")
+
+
+def _draw_ratio(axes: Axes, y: float, row: StyleRow) -> None:
+    """A dot with its interval; a triangle at the edge if the share is 0 or out of the picture."""
+    value, low, high = (_within(part, row.real_share[0]) for part in row.generated_share)
+    axes.plot([low, high], [y, y], color=GENERATED, linewidth=1.3, alpha=0.55, solid_capstyle="butt")
+    marker = "<" if value == RATIOS[0] else ">" if value == RATIOS[-1] else "o"
+    axes.plot(value, y, color=GENERATED, marker=marker, markersize=5 if row.mark else 3.2)
+    axes.plot(_within(row.new_share[0], row.real_share[0]), y, color=REAL, marker="|", markersize=7)
+    if row.mark:  # on the free side of the line of equal shares
+        place, shift, side = (max(high, 1.15), 6, "left") if value < 1 else (min(low, 0.87), -6, "right")
+        text = f"{row.name}, {row.mark}: {row.description}"
+        style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "va": "center", "color": INK}
+        axes.annotate(text, (place, y), (shift, 0), ha=side, **style)
+
+
+def _within(share: float, real_share: float) -> float:
+    ratio = share / real_share if real_share else math.inf
+    return min(max(ratio, RATIOS[0]), RATIOS[-1])
+
+
+def _draw_axes(axes: Axes) -> None:
+    axes.set_xscale("log")
+    axes.set_xlim(RATIOS[0] / 1.08, RATIOS[-1] * 1.08)
+    axes.xaxis.set_major_locator(FixedLocator(RATIOS))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _ratio_label(value)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.axvline(1, color=INK, linewidth=1, zorder=1)
+    axes.axvspan(RATIOS[0] / 1.08, 1 / 4, color=GRID, alpha=0.5, linewidth=0, zorder=0)
+    axes.text(RATIOS[0], -0.9, "missing", fontsize=9, color=FAINT_INK, va="top")
+    axes.set_xlabel("share among generated images / share among real training images", fontsize=10)
+    axes.tick_params(labelsize=9.5, color=LINE)
+    axes.tick_params(axis="y", length=0, labelsize=10)
+    axes.grid(axis="x", color=GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(LINE)
+
+
+def _ratio_label(ratio: float) -> str:
+    return f"1/{1 / ratio:g}" if ratio < 1 else f"{ratio:g}"
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)

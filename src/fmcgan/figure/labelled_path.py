@@ -1,0 +1,103 @@
+"""Two numbers that are traded for each other: points of a plane, joined in order, each with its own label."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import Affine2D, Bbox
+from numpy.typing import ArrayLike, NDArray
+
+from fmcgan.figure.palette import GENERATED, GRID, INK, LINE, REAL
+
+FIGURE_INCHES = (6.6, 5.0)
+"""Width and height."""
+_LETTERS, _MARK = 9.5, 6.0  # points
+_Line = NDArray[np.float64]  # points, [N, 2]
+_BETWEEN = 40  # places between two points that a label should not hide
+_LABEL, _OUTSIDE = 20, 100  # hiding another label, or leaving the axes, is as bad as hiding so many places
+
+
+def path_figure(
+    x: ArrayLike,
+    y: ArrayLike,
+    labels: Sequence[str],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    y_band: tuple[ArrayLike, ArrayLike] | None = None,
+    landmarks: Mapping[str, tuple[float, float]] | None = None,
+) -> Figure:
+    """Draws the points.
+
+    Args:
+        x: [N].
+        y: [N].
+        labels: N of them, each written beside its point.
+        title: above the axes.
+        x_label: what x is.
+        y_label: what y is.
+        y_band: lower and upper end of each point's interval in y, [N] each.
+        landmarks: label -> a point of real images, which no line joins.
+
+    Raises:
+        ValueError: not one label and one y a point, or no point.
+    """
+    across, up = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if across.ndim != 1 or across.shape != up.shape or len(labels) != len(across) or not len(across):
+        raise ValueError(f"needs as many x as y and labels, got {len(across)}, {len(up)} and {len(labels)}")
+    figure = Figure(figsize=FIGURE_INCHES, layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title, fontsize=12, loc="left", color=INK)
+    axes.set_xlabel(x_label, fontsize=10)
+    axes.set_ylabel(y_label, fontsize=10)
+    axes.plot(across, up, color=GENERATED, marker="o", markersize=5, linewidth=1.6)
+    path = np.stack([across, up], axis=1)
+    lines = [path]
+    if y_band is not None:
+        low, high = (np.asarray(end, dtype=np.float64) for end in y_band)
+        axes.vlines(across, low, high, color=GENERATED, alpha=0.5)
+        lines += [np.array([[at, bottom], [at, top]]) for at, bottom, top in zip(across, low, high, strict=True)]
+    for text, point in (landmarks or {}).items():
+        axes.plot(*point, color=REAL, marker="*", markersize=13, linestyle="", label=text)
+    axes.margins(0.12)
+    axes.grid(color=GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=9, color=LINE)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(LINE)
+    if landmarks:
+        axes.legend(loc="lower right", frameon=False, fontsize=_LETTERS, labelcolor=REAL)
+    _write_labels(axes, path, labels, lines)
+    return figure
+
+
+def _write_labels(axes: Axes, path: _Line, labels: Sequence[str], lines: Sequence[_Line]) -> None:
+    """Writes each label where, beside its point, it hides least of the lines and of other labels."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # for the type checker
+    figure.draw_without_rendering()  # before, nothing has its place
+    points = 72 / figure.dpi
+    frame = axes.get_window_extent().transformed(Affine2D().scale(points))
+    places = axes.transData.transform(path) * points
+    drawn = [_along(axes.transData.transform(line) * points) for line in lines]
+    taken = [Bbox.from_bounds(x - _MARK / 2, y - _MARK / 2, _MARK, _MARK) for x, y in np.concatenate(drawn)]
+    for (x, y), point, text in zip(places, path, labels, strict=True):
+        width, height = 0.58 * _LETTERS * len(text), 1.25 * _LETTERS
+        right_left, above_below = (_MARK, -width / 2, -_MARK - width), (_MARK / 2, -height / 2, -_MARK / 2 - height)
+        offsets = [(across, up) for up in above_below for across in right_left]
+        boxes = [Bbox.from_bounds(x + across, y + up, width, height) for across, up in offsets]
+        hidden = [
+            sum(map(box.overlaps, taken)) + _OUTSIDE * (Bbox.union([box, frame]).width > frame.width) for box in boxes
+        ]
+        best = hidden.index(min(hidden))
+        taken += [boxes[best]] * _LABEL
+        axes.annotate(text, tuple(point), offsets[best], textcoords="offset points", fontsize=_LETTERS, va="bottom")
+
+
+def _along(places: _Line) -> _Line:
+    """The points and what lies between them, close enough for no label to fall between: [M, 2]."""
+    ways = [np.linspace(first, second, _BETWEEN, endpoint=False) for first, second in pairwise(places)]
+    return np.concatenate([*ways, places[-1:]])

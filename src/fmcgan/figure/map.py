@@ -1,0 +1,226 @@
+"""Images as points of a plane: coloured by class, coloured by origin, and as thumbnails where they lie."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from fmcgan import checks
+from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, PAPER, TITLE_SIZE
+from fmcgan.figure.palette import CLASS_COLOURS, FAINT_INK, GENERATED, INK, LINE, REAL
+
+WIDTH_INCHES, LEGEND_INCHES, TITLE_INCHES = 11.0, 0.5, 0.7
+"""Of a figure of two panels."""
+BACKGROUND = "#DDDDDD"
+"""Of the images that the map was fitted to."""
+ORIGINS = LinearSegmentedColormap.from_list("origins", [REAL, "#E6E6E6", GENERATED])
+"""From only real to only generated; grey in the middle, which is told from paper."""
+FEW = 8
+"""Points of a cell below which nothing is said of it: if real and generated ones lie alike, a cell of 8 is of one
+origin with a chance of 2 · 2⁻⁸ = 0.8 %."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """Images on a map.
+
+    Args:
+        positions: float [N, 2].
+        labels: int [N] in 0..9.
+        images: uint8 [N, 28, 28].
+
+    Raises:
+        ValueError: they are not as many, or of another shape.
+    """
+
+    positions: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    images: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        n = len(self.labels)
+        if n == 0 or self.positions.shape != (n, 2) or self.images.shape != (n, 28, 28):
+            shapes = f"{self.positions.shape}, {self.labels.shape} and {self.images.shape}"
+            raise ValueError(f"a cloud needs positions [N, 2], labels [N] and images [N, 28, 28], got {shapes}")
+
+
+def class_map(fitted: NDArray[np.float64], real: Cloud, generated: Cloud, title: str) -> Figure:
+    """Draws real images beside generated ones, coloured by class, over the faint dots to which the map was fitted.
+
+    Args:
+        fitted: positions of the images that the map was fitted to, [F, 2].
+        real: at the left, its labels being true classes.
+        generated: at the right, its labels being the classes asked for.
+        title: above both.
+    """
+    figure, panels = _two_panels(np.concatenate([fitted, real.positions, generated.positions]), title)
+    for axes, cloud, name in zip(panels, (real, generated), ("real", "generated"), strict=True):
+        _name(axes, f"{name} ({len(cloud.labels):,})")
+        axes.scatter(fitted[:, 0], fitted[:, 1], s=3, color=BACKGROUND, linewidths=0)
+        order = _mixed(len(cloud.labels))
+        colours = [CLASS_COLOURS[label] for label in cloud.labels[order]]
+        x, y = cloud.positions[order].T
+        axes.scatter(x, y, s=7, c=colours, linewidths=0, alpha=0.8)
+        for label in np.unique(cloud.labels).tolist():
+            _write_class(axes, cloud.positions[cloud.labels == label], label)
+    marks = [(CLASS_NAMES[label], CLASS_COLOURS[label]) for label in np.union1d(real.labels, generated.labels)]
+    _legend(figure, [*marks, ("what the map was fitted to", BACKGROUND)])
+    return figure
+
+
+def origin_map(real: Cloud, generated: Cloud, title: str) -> Figure:
+    """Draws real and generated images over each other, and the share of generated ones in each cell.
+
+    Args:
+        real: as many as are generated, so that half of the images of a cell are of either origin where both lie alike.
+        generated: the others.
+        title: above both panels.
+    """
+    positions = np.concatenate([real.positions, generated.positions])
+    is_generated = np.arange(len(positions)) >= len(real.labels)
+    figure, (dots, cells) = _two_panels(positions, title)
+    _name(dots, "each image")
+    order = _mixed(len(positions))  # neither origin lies above the other
+    colours = [GENERATED if each else REAL for each in is_generated[order]]
+    dots.scatter(positions[order, 0], positions[order, 1], s=6, c=colours, linewidths=0, alpha=0.6)
+    _name(cells, f"cells of at least {FEW} images")
+    cells.hexbin(
+        positions[:, 0],
+        positions[:, 1],
+        C=is_generated.astype(np.float64),
+        gridsize=26,
+        mincnt=FEW,
+        cmap=ORIGINS,
+        vmin=0,
+        vmax=1,
+        linewidths=0.2,
+    )
+    inset = cells.inset_axes((0.64, -0.04, 0.34, 0.02))  # below the panel, so that both stay equally large
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 100), ORIGINS), cax=inset, orientation="horizontal")
+    bar.set_ticks([0, 50, 100])
+    bar.ax.tick_params(labelsize=8.5, color=LINE, length=2)
+    bar.ax.text(-0.04, 0.5, "% generated", transform=bar.ax.transAxes, ha="right", va="center", fontsize=9, color=INK)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    _legend(figure, [("real", REAL), ("generated", GENERATED)])
+    return figure
+
+
+def thumbnail_map(real: Cloud, generated: Cloud, columns: int = 22, scale: int = 1) -> Image.Image:
+    """Draws the map as cells, the same for real images at the left and generated ones at the right.
+
+    A cell shows the image nearest to its middle. One that is empty while the other origin has at least `FEW` images in
+    it has the faint colour of that origin.
+
+    Args:
+        real: as many as are generated, so that empty cells can be compared.
+        generated: the others.
+        columns: cells along the longer side of the map.
+        scale: each pixel becomes ``scale`` x ``scale`` equal pixels.
+
+    Returns:
+        A coloured picture (PIL mode ``RGB``).
+    """
+    checks.whole_number(columns=columns, scale=scale)
+    places, (wide, high) = _cells([real.positions, generated.positions], columns)
+    step = 28 * scale + GAP
+    head = MARGIN + TITLE_SIZE + 2 * NAME_SIZE
+    left, right = MARGIN, 3 * MARGIN + wide * step
+    picture = Image.new("RGB", (right + wide * step + MARGIN, head + high * step + MARGIN), (PAPER,) * 3)
+    draw = ImageDraw.Draw(picture)
+    halves = ((left, real, 0, "real", GENERATED), (right, generated, 1, "generated", REAL))
+    for x, cloud, mine, name, tint in halves:
+        other = ("generated", "real")[mine]
+        draw.text((x, MARGIN), name, fill=INK, font=ImageFont.load_default(TITLE_SIZE), anchor="lt")
+        remark = f"coloured cell: no {name} image, at least {FEW} {other} ones"
+        height = MARGIN + TITLE_SIZE + 6
+        draw.text((x, height), remark, fill=FAINT_INK, font=ImageFont.load_default(NAME_SIZE), anchor="lt")
+        tiles = _tiles(cloud, places[mine], places[1 - mine], (wide, high), scale, _faint(tint))
+        picture.paste(Image.fromarray(tiles), (x, head))
+        draw.rectangle((x - GAP, head - GAP, x + wide * step - 1, head + high * step - 1), outline=LINE)
+    return picture
+
+
+def _two_panels(positions: NDArray[np.float64], title: str) -> tuple[Figure, Sequence[Axes]]:
+    """Two panels of one scale in x and y that hold all positions."""
+    low, high = positions.min(axis=0), positions.max(axis=0)
+    room = 0.03 * max(*(high - low), 1e-6)
+    (left, bottom), (right, top) = low - room, high + room
+    panel = (WIDTH_INCHES - 0.4) / 2
+    height = panel * min(max((top - bottom) / (right - left), 0.5), 1.3)
+    figure = Figure(figsize=(WIDTH_INCHES, height + LEGEND_INCHES + TITLE_INCHES), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK)
+    panels = figure.subplots(1, 2)
+    for axes in panels:
+        axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], aspect="equal")
+        axes.spines[:].set_color(LINE)
+    return figure, panels
+
+
+def _name(axes: Axes, name: str) -> None:
+    axes.set_title(name, loc="left", fontsize=11.5, color=INK)
+
+
+def _write_class(axes: Axes, positions: NDArray[np.float64], label: int) -> None:
+    middle = np.median(positions, axis=0)
+    x, y = positions[np.square(positions - middle).sum(axis=1).argmin()]  # of two islands one, not between them
+    halo = withStroke(linewidth=3, foreground="white")
+    text = axes.text(x, y, CLASS_NAMES[label], fontsize=9.5, color=INK, ha="center", va="center", weight="bold")
+    text.set_path_effects([halo])
+
+
+def _legend(figure: Figure, marks: Sequence[tuple[str, str]]) -> None:
+    handles = [
+        Line2D([], [], linestyle="", marker="o", markersize=6, color=colour, label=text) for text, colour in marks
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=6, frameon=False, fontsize=9.5, handletextpad=0.1)
+
+
+def _mixed(n: int) -> NDArray[np.int64]:
+    """An order in which no class and no origin comes last and hides the others."""
+    return np.random.default_rng(0).permutation(n)
+
+
+def _cells(clouds: Sequence[NDArray[np.float64]], columns: int) -> tuple[list[NDArray[np.float64]], tuple[int, int]]:
+    """Moves all positions so that cells have the side 1, row 0 on top; also how many cells the map is wide and high."""
+    together = np.concatenate(clouds)
+    low, high = together.min(axis=0), together.max(axis=0)
+    side = max(*(high - low), 1e-9) / columns * (1 + 1e-9)  # the last point lies in the last cell, not on its edge
+    moved = [np.stack([each[:, 0] - low[0], high[1] - each[:, 1]], axis=1) / side for each in clouds]
+    wide, tall = (np.floor((high - low) / side).astype(int) + 1).tolist()
+    return moved, (wide, tall)
+
+
+def _tiles(
+    cloud: Cloud,
+    places: NDArray[np.float64],
+    others: NDArray[np.float64],
+    size: tuple[int, int],
+    scale: int,
+    tint: NDArray[np.uint8],
+) -> NDArray[np.uint8]:
+    """The cells of one origin, uint8 [high * step, wide * step, 3]."""
+    step = 28 * scale + GAP
+    canvas = np.full((size[1] * step, size[0] * step, 3), PAPER, dtype=np.uint8)
+    cells, counts = np.unique(np.floor(others).astype(int), axis=0, return_counts=True)
+    for x, y in cells[counts >= FEW]:
+        canvas[y * step : (y + 1) * step - GAP, x * step : (x + 1) * step - GAP] = tint
+    own = np.floor(places).astype(int)
+    nearest_first = np.square(places - own - 0.5).sum(axis=1).argsort(kind="stable")
+    cells, first = np.unique(own[nearest_first], axis=0, return_index=True)
+    for (x, y), index in zip(cells, nearest_first[first], strict=True):
+        image = cloud.images[index].repeat(scale, axis=0).repeat(scale, axis=1)
+        canvas[y * step : (y + 1) * step - GAP, x * step : (x + 1) * step - GAP] = image[:, :, None]
+    return canvas
+
+
+def _faint(colour: str) -> NDArray[np.uint8]:
+    return np.rint(255 * (0.35 * np.array(to_rgb(colour)) + 0.65)).astype(np.uint8)

@@ -1,0 +1,136 @@
+"""Rows of garments in blocks of columns, with a few words below each: a sample beside what it resembles."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE
+from fmcgan.figure.palette import FAINT_INK, GENERATED, INK
+
+MAGNIFICATION = 3
+"""Each pixel of an image becomes so many by so many equal ones."""
+SIDE = 28 * MAGNIFICATION
+BETWEEN = 14
+"""Pixels between two blocks."""
+WORDS_SIZE = 12
+LINE = WORDS_SIZE + 3
+"""Font size of the words below images, and pixels from one line of them to the next."""
+HEAD_LINE = NAME_SIZE + 4
+PAPER = "white"
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """An image and what stands below it.
+
+    Args:
+        image: uint8 [28, 28].
+        words: one or two short lines.
+        marked: whether they stand out.
+
+    Raises:
+        ValueError: an image of another type or shape.
+    """
+
+    image: NDArray[np.uint8]
+    words: Sequence[str] = ()
+    marked: bool = False
+
+    def __post_init__(self) -> None:
+        if self.image.dtype != np.uint8 or self.image.shape != (28, 28):
+            raise ValueError(f"a tile's image must be uint8 [28, 28], got {self.image.dtype} {list(self.image.shape)}")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns under one heading.
+
+    Args:
+        heading: above them; may have several lines.
+        columns: how many images beside each other.
+    """
+
+    heading: str
+    columns: int
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One row of tiles.
+
+    Args:
+        tiles: of each block in turn; where there are fewer than columns, the rest stays empty.
+        name: at its left.
+    """
+
+    tiles: Sequence[Sequence[Tile]]
+    name: str = ""
+
+
+def garment_rows(blocks: Sequence[Block], rows: Sequence[Row]) -> Image.Image:
+    """Draws rows of images, each pixel as `MAGNIFICATION` squared equal ones.
+
+    Args:
+        blocks: from left to right.
+        rows: from top to bottom, at least one.
+
+    Returns:
+        A picture in colour: what is marked is vermilion.
+
+    Raises:
+        ValueError: no row, or one with more blocks or images than there is room for.
+    """
+    if not rows:
+        raise ValueError("rows must hold at least one row of images, got none")
+    for row in rows:
+        room = [block.columns for block in blocks]
+        if len(row.tiles) != len(room) or any(len(tiles) > n for tiles, n in zip(row.tiles, room, strict=True)):
+            raise ValueError(f"a row must hold at most {room} images, got {[len(tiles) for tiles in row.tiles]}")
+    lefts, width = _places(blocks, [row.name for row in rows])
+    top = MARGIN + 3 + HEAD_LINE * max(len(block.heading.splitlines()) for block in blocks)
+    heights = [SIDE + 4 + LINE * _lines(row) + BETWEEN // 2 for row in rows]
+    picture = Image.new("RGB", (width, top + sum(heights) + MARGIN), PAPER)
+    draw = ImageDraw.Draw(picture)
+    for block, left in zip(blocks, lefts, strict=True):
+        for place, text in enumerate(reversed(block.heading.splitlines())):  # the last line stands on the images
+            y = top - 7 - HEAD_LINE * place
+            draw.text((left, y), text, fill=INK, font=ImageFont.load_default(NAME_SIZE), anchor="ls")
+    for row, height in zip(rows, heights, strict=True):
+        _draw_row(picture, row, lefts, top)
+        top += height
+    return picture
+
+
+def _places(blocks: Sequence[Block], names: Sequence[str]) -> tuple[list[int], int]:
+    """The left edge of each block and the width of the picture."""
+    font = ImageFont.load_default(NAME_SIZE)
+    named = math.ceil(max(font.getlength(name) for name in names))
+    left, lefts = MARGIN + (named + 8 if named else 0), []
+    for block in blocks:
+        lefts.append(left)
+        text = math.ceil(max((font.getlength(line) for line in block.heading.splitlines()), default=0))
+        left += max(block.columns * (SIDE + GAP) - GAP, text) + BETWEEN
+    return lefts, left - BETWEEN + MARGIN
+
+
+def _lines(row: Row) -> int:
+    return max((len(tile.words) for tiles in row.tiles for tile in tiles), default=0)
+
+
+def _draw_row(picture: Image.Image, row: Row, lefts: Sequence[int], top: int) -> None:
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(WORDS_SIZE)
+    if row.name:
+        name_font = ImageFont.load_default(NAME_SIZE)
+        draw.text((lefts[0] - 8, top + SIDE // 2), row.name, fill=INK, font=name_font, anchor="rm")
+    for left, tiles in zip(lefts, row.tiles, strict=True):
+        for column, tile in enumerate(tiles):
+            x = left + column * (SIDE + GAP)
+            picture.paste(Image.fromarray(tile.image.repeat(MAGNIFICATION, 0).repeat(MAGNIFICATION, 1)), (x, top))
+            for line, text in enumerate(tile.words):
+                ink = GENERATED if tile.marked else FAINT_INK if line else INK
+                y = top + SIDE + 4 + LINE * line + LINE // 2
+                draw.text((x + SIDE // 2, y), text, fill=ink, font=font, anchor="mm")

@@ -1,0 +1,166 @@
+"""The page of an analysis, ``report.html``, and the files beside it: every figure, every table, every number."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fmcgan.analysis.effect import Difference
+from fmcgan.analysis.findings import LEVEL, Judged
+from fmcgan.analysis.section import Picture, Section, Table
+from fmcgan.report.encoding import Encoded, encode
+from fmcgan.report.headline import cards, ruler
+from fmcgan.report.html import render
+from fmcgan.run_folder import write_atomically, write_json
+
+PAGE = "report.html"
+FINDINGS = "findings.json"
+SCORES = "scores"
+"""Name of the section whose values are the scores."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an analysis found.
+
+    Args:
+        title: of the page.
+        subject: one line: what was analysed.
+        sections: by name, in the order of the page. The values of the one named `SCORES` are results as of
+            `fmcgan.metric.evaluation.Results`, at once or under ``results``; the head of the page shows some of them.
+        findings: those to be told, the largest first.
+        effects: all that were measured, large or small.
+        samples: a grid of them.
+        provenance: from what, by what, when and where, each in a few words.
+    """
+
+    title: str
+    subject: str
+    sections: Mapping[str, Section]
+    findings: Sequence[Judged]
+    effects: Sequence[Judged]
+    samples: Image.Image
+    provenance: Mapping[str, str]
+
+
+def write_analysis(folder: Path, report: Report) -> Path:
+    """Writes an analysis.
+
+    Args:
+        folder: for ``report.html``, which needs none of the others, ``findings.json``, ``samples.png``, and
+            ``<section>_<name>`` with ``.png``, ``.svg`` or ``.gif`` for each picture and ``.csv`` for each table. It is
+            made if missing.
+        report: what to write.
+
+    Returns:
+        The page.
+
+    Raises:
+        UserError: the folder cannot be written or the disk is full.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    samples = encode(Picture("samples", report.samples, "", ""))
+    pictures = {
+        (name, picture.name): encode(picture)
+        for name, section in report.sections.items()
+        for picture in section.pictures
+    }
+    named = {f"{section}_{name}": encoded for (section, name), encoded in pictures.items()} | {"samples": samples}
+    for stem, encoded in named.items():
+        for suffix, content in encoded.files.items():
+            write_atomically(folder / f"{stem}{suffix}", content)
+    for name, section in report.sections.items():
+        for table in section.tables:
+            write_atomically(folder / f"{name}_{table.name}.csv", table_csv(table))
+    write_json(folder / FINDINGS, found(report))
+    write_atomically(folder / PAGE, page(report, pictures, samples))
+    return folder / PAGE
+
+
+def page(report: Report, pictures: Mapping[tuple[str, str], Encoded], samples: Encoded) -> str:
+    """The page.
+
+    Args:
+        report: what it says.
+        pictures: those of all sections, by the names of section and picture.
+        samples: the grid of samples.
+    """
+    scores = report.sections[SCORES].values if SCORES in report.sections else {}
+    return render(
+        "analysis.html.j2",
+        report.sections,
+        pictures,
+        report.provenance,
+        report=report,
+        samples=samples,
+        cards=cards(scores.get("results", scores)),
+        ruler=ruler(report.findings),
+        holding=sum(each.holds for each in report.effects),
+        level=LEVEL,
+        alarms=[(name, alarm) for name, section in report.sections.items() for alarm in section.alarms],
+    )
+
+
+def found(report: Report) -> dict[str, Any]:
+    """All that was found, as plain JSON types; what is not finite is null."""
+    content = {
+        "title": report.title,
+        "subject": report.subject,
+        "findings": [_effect(each) for each in report.findings],
+        "effects": [_effect(each) for each in report.effects],
+        "alarms": [
+            {"section": name, "name": alarm.name, "statement": alarm.statement, "rule": alarm.rule}
+            for name, section in report.sections.items()
+            for alarm in section.alarms
+        ],
+        "values": {name: section.values for name, section in report.sections.items() if section.values},
+        "provenance": dict(report.provenance),
+    }
+    plain: dict[str, Any] = _plain(content)
+    return plain
+
+
+def table_csv(table: Table) -> str:
+    """A table with all digits; what is not known is empty."""
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    writer.writerow([column.name for column in table.columns])
+    writer.writerows([_plain(value) for value in row] for row in table.rows)
+    return content.getvalue()
+
+
+def _effect(judged: Judged) -> dict[str, Any]:
+    effect = judged.effect
+    return {
+        "key": effect.key,
+        "section": judged.section,
+        "statement": effect.statement,
+        "classes": list(effect.classes),
+        "difference": _difference(effect.difference),
+        "floor": _difference(effect.floor),
+        "beyond_floor": effect.beyond_floor,
+        "adjusted_p": judged.adjusted_p,
+        "holds": judged.holds,
+        "figure": effect.figure,
+    }
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    low, high = difference.interval
+    return {"size": difference.size, "low": low, "high": high, "p_value": difference.p_value}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

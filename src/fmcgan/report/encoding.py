@@ -1,0 +1,84 @@
+"""Pictures as bytes: for the files beside a page, and inside the page."""
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import cast
+
+from matplotlib.figure import Figure
+from PIL import Image, features
+
+from fmcgan.analysis.section import Picture
+from fmcgan.figure.png import DPI, png_bytes
+
+CSS_DPI = 96
+"""Pixels of CSS per inch."""
+
+LARGEST_SVG = 100_000
+"""Bytes up to which a page shows a drawing of lines rather than its pixels."""
+
+LARGEST_WEBP = 16_383
+"""Pixels of a side: the format holds no more."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A picture in the formats in which it is written, and as a page shows it.
+
+    Args:
+        files: content by suffix: ``.png`` or ``.gif``, and ``.svg``.
+        uri: the picture itself as an address.
+        width: at which it is shown where there is room, in pixels of CSS.
+        height: likewise.
+    """
+
+    files: dict[str, bytes]
+    uri: str
+    width: int
+    height: int
+
+
+def encode(picture: Picture) -> Encoded:
+    """Encodes a picture; one of matplotlib is shown at its size in inches, another at one pixel of CSS a pixel.
+
+    A picture that says of itself how many pixels an inch has, as the PNGs of this project's figures do, is shown at
+    its size in inches too. A page holds pixels as WebP without loss, which takes half of the room that PNG takes.
+    """
+    content = picture.content
+    if isinstance(content, Figure):
+        files = {".png": png_bytes(content)} | ({".svg": _svg(content)} if picture.vector else {})
+        width, height = (round(CSS_DPI * inches) for inches in content.get_size_inches())
+        return Encoded(files, _uri(files), width, height)
+    if isinstance(content, bytes):
+        with Image.open(io.BytesIO(content)) as image:
+            return Encoded({".gif": content}, data_uri(content, "image/gif"), *image.size)
+    dpi = content.info.get("dpi", (CSS_DPI, CSS_DPI))[0]
+    drawn = abs(dpi - DPI) < 1  # PNG counts pixels per metre, so that 120 comes back as 119.99
+    width, height = (round(side * CSS_DPI / DPI) if drawn else side for side in content.size)
+    files = {".png": png_bytes(content)}
+    return Encoded(files, _uri(files), width, height)
+
+
+def data_uri(content: bytes, media_type: str = "image/png") -> str:
+    """Content as an address that needs no network."""
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+
+
+def _uri(files: dict[str, bytes]) -> str:
+    if len(files.get(".svg", b"")) in range(1, LARGEST_SVG + 1):
+        return data_uri(files[".svg"], "image/svg+xml")
+    with Image.open(io.BytesIO(files[".png"])) as image:
+        if max(image.size) > LARGEST_WEBP or not features.check("webp"):
+            return data_uri(files[".png"])
+        content = io.BytesIO()
+        is_opaque = image.mode == "RGBA" and image.getchannel("A").getextrema()[0] == 255
+        shown = image.convert("RGB") if is_opaque else image
+        # Methods above 2 and a higher effort take longer for the same size, those below give twice the size.
+        shown.save(content, format="WEBP", lossless=True, quality=50, method=2)
+    return data_uri(content.getvalue(), "image/webp")
+
+
+def _svg(figure: Figure) -> bytes:
+    content = io.BytesIO()
+    figure.savefig(cast(str, content), format="svg", metadata={"Date": None})
+    return content.getvalue()

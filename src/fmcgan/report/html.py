@@ -1,0 +1,156 @@
+"""A page in one file: figures, tables and maps are inside, and it needs no network, no server and no file beside it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from fmcgan.analysis.section import Column, Map, Picture, Section
+from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.figure.palette import CLASS_COLOURS, GENERATED, REAL
+from fmcgan.report.encoding import Encoded
+from fmcgan.report.interactive import Interactive, draw_maps
+from fmcgan.report.markdown import NOTHING
+
+TEMPLATES = Path(__file__).parent / "template"
+SHOWN_ROWS = 30
+"""Of a table, before somebody asks for all of them."""
+SHOWN_PICTURES = 3
+"""Of a section, likewise; more where more of them are marked as leading, or where only one would be left."""
+
+_SIZE = "\x00size of the page\x00"  # a mark that no text holds
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value of a table that knows how it is shown and sorted; others are shown as their column says.
+
+    Args:
+        text: as shown.
+        key: the number to sort by; ``None``: it is sorted by its text, and in a column of numbers it comes last.
+        strong: whether it stands out.
+    """
+
+    text: str
+    key: float | None = None
+    strong: bool = False
+
+
+def render(
+    template: str,
+    sections: Mapping[str, Section],
+    pictures: Mapping[tuple[str, str], Encoded],
+    provenance: Mapping[str, str],
+    **context: Any,
+) -> str:
+    """Makes a page.
+
+    Args:
+        template: name of a file in ``template/``, which extends ``page.html.j2``.
+        sections: by name, in the order of the page.
+        pictures: all pictures of the sections, by the names of section and picture.
+        provenance: what stands at the foot; the size of the page is added.
+        context: what else the template asks for. All of it is escaped, but `markupsafe.Markup`.
+    """
+    maps = {name: section.maps for name, section in sections.items() if section.maps}
+    page = (
+        _environment()
+        .get_template(template)
+        .render(
+            sections=sections,
+            pictures=pictures,
+            provenance={**provenance, "size of this page": _SIZE},
+            interactive=draw_maps(maps) if maps else Interactive(),
+            legends={name: _legend(each) for name, each in maps.items()},
+            origins={"generated": GENERATED, "real": REAL},
+            shown_rows=SHOWN_ROWS,
+            **context,
+        )
+    )
+    return page.replace(_SIZE, f"{len(page.encode()) / 1e6:.1f} MB")
+
+
+def cell(value: Any, column: Column) -> Cell:
+    """Shows a value of a table.
+
+    Args:
+        value: str, int, float, ``None`` or a `Cell`, which is left as it is.
+        column: in which it stands.
+    """
+    if isinstance(value, Cell):
+        return value
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return Cell(NOTHING)
+    if column.format == "text" or isinstance(value, str):
+        return Cell(str(value))
+    return Cell(_number(float(value), column), float(value))
+
+
+def is_number(column: Column, rows: Sequence[Sequence[Any]], place: int) -> bool:
+    """Whether a column is sorted by number and aligned at its right.
+
+    Args:
+        column: the column.
+        rows: of its table.
+        place: of the column.
+    """
+    keys = [value.key for row in rows if isinstance(value := row[place], Cell)]
+    return column.format != "text" or any(key is not None for key in keys)
+
+
+def in_order(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]:
+    """The pictures of a section that are shown at once, the leading ones first, and those that are folded away."""
+    leading = sum(each.lead for each in pictures)
+    ordered = sorted(pictures, key=lambda each: not each.lead)
+    shown = max(leading, SHOWN_PICTURES)
+    return (ordered[:shown], ordered[shown:]) if len(ordered) > shown + 1 else (ordered, [])
+
+
+def short(value: float | None) -> str:
+    """A score with four significant digits, without exponents where people expect none."""
+    if value is None or math.isnan(value):
+        return NOTHING
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+
+
+def breakable(text: str) -> Markup:
+    """Text whose long names may go on in the next line after an underscore."""
+    return escape(text).replace("_", Markup("_<wbr>"))
+
+
+def _number(value: float, column: Column) -> str:
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if column.format == "percent":
+        return f"{100 * value:.{column.digits}f} %"
+    return f"{value:,.{0 if column.format == 'whole' else column.digits}f}"
+
+
+def _legend(maps: Sequence[Map]) -> list[tuple[int, str, str]]:
+    """Label, name and colour of each class that is on one of the maps."""
+    labels = sorted({int(label) for each in maps for label in each.labels})
+    return [(label, CLASS_NAMES[label], CLASS_COLOURS[label]) for label in labels]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"breakable": breakable, "short": short}
+    environment.globals |= {
+        "cell": cell,
+        "in_order": in_order,
+        "is_number": is_number,
+        "own": lambda name: Markup((TEMPLATES / name).read_text()),
+    }
+    return environment

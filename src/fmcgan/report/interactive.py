@@ -1,0 +1,150 @@
+"""Maps to walk about in: scatter plots whose points show their image, by Bokeh, inside the page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from bokeh.embed import components
+from bokeh.models import BooleanFilter, CDSView, ColumnDataSource, HoverTool, TapTool
+from bokeh.plotting import figure
+from bokeh.resources import Resources
+from markupsafe import Markup
+from PIL import Image
+
+from fmcgan.analysis.section import Map
+from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.figure.palette import CLASS_COLOURS, INK
+from fmcgan.figure.png import png_bytes
+from fmcgan.report.encoding import data_uri
+
+HEIGHT = 560
+"""Pixels of CSS; the width is that of the page."""
+ENLARGED = 112
+"""Side of the image under the pointer in pixels of CSS: four for each of the 28."""
+
+_TOOLTIP = f"""
+<div class="point"
+     style="display: flex; gap: 10px; max-width: 290px; color: {INK}; font: 13px/1.4 system-ui, sans-serif">
+  <img src="@image" width="{ENLARGED}" height="{ENLARGED}" alt=""
+       style="image-rendering: pixelated; width: {ENLARGED}px; height: {ENLARGED}px; flex: none">
+  <div><b>@class_name</b><br>@origin<br>@note</div>
+</div>
+"""
+
+
+@dataclass(frozen=True)
+class Interactive:
+    """What a page needs for its maps; empty if it has none.
+
+    Args:
+        library: script tags with Bokeh's own JavaScript.
+        script: the script tag that draws the maps.
+        places: where each map goes, by the names of section and map.
+    """
+
+    library: str = ""
+    script: str = ""
+    places: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+def draw_maps(maps: Mapping[str, Sequence[Map]]) -> Interactive:
+    """Draws all maps of a page.
+
+    Maps of one section that show the same images share them. The page's own script finds by their names what it
+    switches and listens to: ``points/<section>/<i>`` is the data of the i-th set of images of a section,
+    ``shown/<section>/<i>/real`` and ``.../generated`` say which of its points are to be seen.
+
+    Args:
+        maps: by section, at least one.
+    """
+    plots: dict[tuple[str, str], figure] = {}
+    for section, of_section in maps.items():
+        drawn: list[_Points] = []
+        for each in of_section:
+            points = next((one for one in drawn if one.same_as(each)), None)
+            if points is None:
+                points = _Points(each, f"{section}/{len(drawn)}")
+                drawn.append(points)
+            plots[section, each.name] = points.plot(each)
+    script, places = components(list(plots.values()))
+    return Interactive(
+        # Bokeh's own texts, in which those of this project stand as JSON only: they are not escaped.
+        Markup(Resources(mode="inline", components=["bokeh"]).render_js()),
+        Markup(script),
+        {key: Markup(place) for key, place in zip(plots, places, strict=True)},
+    )
+
+
+class _Points:
+    """The images of a map as Bokeh's data.
+
+    Args:
+        first: the first map that shows them.
+        name: by which the page's script finds them.
+    """
+
+    def __init__(self, first: Map, name: str) -> None:
+        self._first = first
+        notes = list(first.notes) or [""] * len(first.labels)
+        self._source = ColumnDataSource(
+            {
+                "image": [data_uri(png_bytes(Image.fromarray(image))) for image in first.images],
+                "class_name": [CLASS_NAMES[label] for label in first.labels],
+                "colour": [CLASS_COLOURS[label] for label in first.labels],
+                "label": first.labels.astype(np.int32),
+                "origin": ["generated" if generated else "real" for generated in first.generated],
+                "note": notes,
+            },
+            name=f"points/{name}",
+        )
+        self._shown = {
+            origin: BooleanFilter(booleans=which.tolist(), name=f"shown/{name}/{origin}")
+            for origin, which in (("real", ~first.generated), ("generated", first.generated))
+        }
+        self._maps = 0
+
+    def same_as(self, other: Map) -> bool:
+        """Whether a map shows just these images, in this order, with these words."""
+        first = self._first
+        arrays = ((first.images, other.images), (first.labels, other.labels), (first.generated, other.generated))
+        return all(np.array_equal(a, b) for a, b in arrays) and list(first.notes) == list(other.notes)
+
+    def plot(self, each: Map) -> figure:
+        """Draws the points at the positions of a map."""
+        x, y = f"x{self._maps}", f"y{self._maps}"
+        self._maps += 1
+        for axis, values in zip((x, y), each.positions.T, strict=True):
+            self._source.add(values.astype(np.float32), axis)
+        plot = figure(
+            height=HEIGHT,
+            sizing_mode="stretch_width",
+            tools="pan,wheel_zoom,box_zoom,reset",
+            active_drag=None,  # so that a finger, and a wheel, scroll the page until somebody asks for the map's tools
+            active_scroll=None,
+            toolbar_location="above",
+            output_backend="canvas",
+            background_fill_color=None,
+            border_fill_color=None,
+            outline_line_color=None,
+            min_border=0,
+        )
+        plot.toolbar.logo = None
+        plot.axis.visible = False
+        plot.grid.visible = False
+        plot.x_range.update(range_padding=0.03)
+        plot.y_range.update(range_padding=0.03)
+        real = plot.scatter(
+            x, y, source=self._source, view=CDSView(filter=self._shown["real"]), marker="circle", size=6
+        )
+        real.glyph.update(fill_alpha=0.0, fill_color="white", line_color={"field": "colour"}, line_width=1.1)
+        generated = plot.scatter(
+            x, y, source=self._source, view=CDSView(filter=self._shown["generated"]), marker="triangle", size=7
+        )
+        generated.glyph.update(fill_alpha=0.8, fill_color={"field": "colour"}, line_color="white", line_width=0.4)
+        for drawn in (real, generated):
+            drawn.nonselection_glyph = None  # a chosen point must not fade the others
+        plot.add_tools(
+            HoverTool(renderers=[real, generated], tooltips=_TOOLTIP, limit=1, visible=False),
+            TapTool(renderers=[real, generated], visible=False),
+        )
+        return plot

@@ -1,0 +1,156 @@
+// What the page can do beyond being read: sort tables, change between maps, hide points, keep images.
+(() => {
+  "use strict";
+
+  const numberOf = (cell) => (cell.dataset.key ? Number(cell.dataset.key) : NaN);
+
+  function sort(table, place, descending) {
+    const body = table.tBodies[0];
+    const byNumber = table.tHead.rows[0].cells[place].classList.contains("number");
+    const sign = descending ? -1 : 1;
+    const compare = (one, other) => {
+      const [a, b] = [one.cells[place], other.cells[place]];
+      if (!byNumber) return sign * a.textContent.localeCompare(b.textContent, "en", { numeric: true });
+      const [x, y] = [numberOf(a), numberOf(b)];
+      if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y); // unknown always comes last
+      return x === y ? 0 : sign * (x < y ? -1 : 1);
+    };
+    body.append(...[...body.rows].sort(compare));
+  }
+
+  for (const table of document.querySelectorAll("table.sortable")) {
+    const heads = [...table.tHead.rows[0].cells];
+    heads.forEach((head, place) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => {
+        const descending = head.ariaSort === "ascending";
+        heads.forEach((each) => each.removeAttribute("aria-sort"));
+        head.ariaSort = descending ? "descending" : "ascending";
+        sort(table, place, descending);
+      });
+    });
+  }
+
+  function choose(tabs, chosen) {
+    for (const tab of tabs) {
+      const isChosen = tab === chosen;
+      tab.ariaSelected = String(isChosen);
+      tab.tabIndex = isChosen ? 0 : -1;
+      document.getElementById(tab.getAttribute("aria-controls")).hidden = !isChosen;
+    }
+    window.dispatchEvent(new Event("resize"));
+  }
+
+  const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
+  for (const list of document.querySelectorAll("[role=tablist]")) {
+    const tabs = [...list.querySelectorAll("[role=tab]")];
+    for (const tab of tabs) tab.addEventListener("click", () => choose(tabs, tab));
+    list.addEventListener("keydown", (event) => {
+      if (!(event.key in STEPS)) return;
+      const next = tabs[(tabs.indexOf(document.activeElement) + STEPS[event.key] + tabs.length) % tabs.length];
+      choose(tabs, next);
+      next.focus();
+      event.preventDefault();
+    });
+  }
+
+  const model = (name) => {
+    for (const each of window.Bokeh?.documents ?? []) {
+      const found = each.get_model_by_name(name);
+      if (found) return found;
+    }
+    return null;
+  };
+
+  // All sets of points of a section, as report/interactive.py names them.
+  function pointsOf(section) {
+    const found = [];
+    for (let place = 0; ; place += 1) {
+      const source = model(`points/${section}/${place}`);
+      if (!source) return found;
+      const [real, generated] = ["real", "generated"].map((each) => model(`shown/${section}/${place}/${each}`));
+      found.push({ source, shown: { real, generated } });
+    }
+  }
+
+  const isOn = (button) => button.ariaPressed === "true";
+
+  function show(maps) {
+    const on = (name) => [...maps.querySelectorAll(`[data-${name}]`)].filter(isOn).map((each) => each.dataset[name]);
+    const labels = new Set(on("label").map(Number));
+    const origins = new Set(on("origin"));
+    for (const { source, shown } of pointsOf(maps.dataset.section)) {
+      const label = Array.from(source.data.label);
+      const origin = Array.from(source.data.origin);
+      for (const [name, filter] of Object.entries(shown)) {
+        filter.booleans = label.map((each, i) => origin[i] === name && origins.has(name) && labels.has(each));
+      }
+      source.change.emit();
+    }
+  }
+
+  const MOST_KEPT = 12;
+
+  function keep(list, source) {
+    for (const index of source.selected.indices.slice(0, 1)) {
+      const at = (column) => source.data[column][index];
+      const item = document.createElement("li");
+      const image = document.createElement("img");
+      image.src = at("image");
+      image.alt = `${at("class_name")}, ${at("origin")}`;
+      const words = document.createElement("span");
+      words.textContent = [at("class_name"), at("origin"), at("note")].filter(Boolean).join(", ");
+      item.append(image, words);
+      list.prepend(item);
+      while (list.children.length > MOST_KEPT) list.lastElementChild.remove();
+    }
+  }
+
+  for (const maps of document.querySelectorAll(".maps")) {
+    const buttons = [...maps.querySelectorAll(".legend [aria-pressed]")];
+    const press = (chosen, value) => {
+      for (const button of chosen) button.ariaPressed = String(value(button));
+      show(maps);
+    };
+    for (const button of buttons) button.addEventListener("click", () => press([button], (each) => !isOn(each)));
+    maps.querySelector(".everything").addEventListener("click", () => press(buttons, () => true));
+  }
+
+  // A link to what is folded away opens it.
+  function unfold() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (let fold = target?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    target?.scrollIntoView();
+  }
+  window.addEventListener("hashchange", unfold);
+  if (location.hash) unfold();
+
+  // What is wider than its box fades at the right as long as there is more to be seen there.
+  const boxes = [...document.querySelectorAll(".scroll")];
+  const fade = (box) => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+  const observer = new ResizeObserver((entries) => entries.forEach((entry) => fade(entry.target)));
+  for (const box of boxes) {
+    box.addEventListener("scroll", () => fade(box), { passive: true });
+    observer.observe(box);
+  }
+
+  // Bokeh draws when it is ready, some frames after the page.
+  function listen(attempts) {
+    const maps = [...document.querySelectorAll(".maps")];
+    const found = maps.map((each) => pointsOf(each.dataset.section));
+    if (found.some((points) => points.length === 0)) {
+      if (attempts > 0) setTimeout(() => listen(attempts - 1), 100);
+      return;
+    }
+    maps.forEach((each, place) => {
+      const list = each.querySelector(".kept ul");
+      for (const { source } of found[place]) {
+        source.selected.properties.indices.change.connect(() => keep(list, source));
+      }
+    });
+  }
+  listen(100);
+})();

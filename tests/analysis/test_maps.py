@@ -1,0 +1,194 @@
+import warnings
+
+import numpy as np
+import pytest
+import sklearn.manifold
+import torch
+from torch import Tensor
+
+from fmcgan.analysis.base import NotApplicable, Subject
+from fmcgan.analysis.maps import Maps
+from fmcgan.analysis.plane import tsne
+from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.errors import InvalidValueError
+from fmcgan.metric.feature.base import FeatureNetwork
+from fmcgan.metric.feature.classifier import ClassifierFeatures
+from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.score import RealImages
+from fmcgan.metric.store import Store
+
+PLACES = torch.cartesian_prod(*[torch.tensor([60.0, 180.0])] * 4)
+"""Where the classes lie: class c at place c, the second style of class 0 at place 15."""
+
+
+class Quadrants(FeatureNetwork):
+    """The mean grey level of each quarter of the image."""
+
+    name = "quadrants"
+    version = "1"
+    num_features = 4
+    batch_size = 1000
+
+    def _read(self, images: Tensor) -> dict[str, Tensor]:
+        return {"features": torch.nn.functional.adaptive_avg_pool2d(images.float(), 2).flatten(1)}
+
+
+def draw(seed: int, n: int, styles: int = 2, classes=range(10)) -> ImageSet:
+    """Images of four even quarters around the place of their class; every second of class 0 may be of another style."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.tensor(list(classes)).repeat(n)
+    places = labels.clone()
+    if styles == 2:
+        places[(labels == 0) & (torch.arange(len(labels)) // len(classes) % 2 == 1)] = 15
+    levels = PLACES[places] + 8 * torch.randn(len(labels), 4, generator=generator)
+    images = levels.round().clamp(0, 255).to(torch.uint8).reshape(-1, 1, 2, 2)
+    return ImageSet(images.repeat_interleave(14, dim=2).repeat_interleave(14, dim=3), labels)
+
+
+@pytest.fixture(scope="module")
+def real() -> RealImages:
+    return RealImages(draw(1, 40), draw(2, 20))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Store:
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def maps() -> Maps:
+    return Maps(Quadrants(), ClassifierFeatures(), fitted=300, shown=200, on_page=100)
+
+
+@pytest.fixture(scope="module")
+def samples() -> ImageSet:
+    """Without the second style of class 0."""
+    return draw(3, 30, styles=1)
+
+
+@pytest.fixture(scope="module")
+def section(maps, real, store, samples):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*n_jobs.*")
+        return maps.analyse(Subject(samples, real, None, None, 5, store))
+
+
+def distances(given) -> np.ndarray:
+    """From each real point of a map to its generated ones."""
+    real, generated = given.positions[~given.generated], given.positions[given.generated]
+    return np.linalg.norm(real[:, None] - generated, axis=2)
+
+
+def test_points_are_as_many_of_each_class_of_either_origin(section):
+    for each in section.maps:
+        assert each.generated.sum() == 100
+        for origin in (False, True):
+            assert np.bincount(each.labels[each.generated == origin]).tolist() == [10] * 10
+        assert each.positions.shape == (200, 2)
+        assert np.isfinite(each.positions).all()
+    assert [each.name for each in section.maps] == ["umap", "tsne", "pca"]
+    assert [each.vectors is None for each in section.maps] == [False, True, True]
+    assert section.maps[0].vectors.shape == (200, 4)
+    assert section.maps[0].vectors.dtype == np.float32
+    assert section.values["shown"] == 200
+    assert section.values["fitted"] == 300
+
+
+def test_points_carry_their_images(section, real, samples):
+    of_test = torch.cat([real.test.of_class(label)[:10] for label in range(10)])
+    of_samples = torch.cat([samples.of_class(label)[:10] for label in range(10)])
+    expected = torch.cat([real.test.images[of_test], samples.images[of_samples]]).squeeze(1).numpy()
+    for each in section.maps:
+        np.testing.assert_array_equal(each.images, expected)
+
+
+def test_notes_say_what_the_classifier_reads(section, samples):
+    classifier = ClassifierFeatures()
+    for n in (100, 155, 199):
+        each = section.maps[0]
+        probability = classifier.logits(ImageSet(torch.from_numpy(each.images[n])[None, None], torch.tensor([0])))
+        sure, read = probability.softmax(dim=1).max(dim=1)
+        asked = CLASS_NAMES[each.labels[n]]
+        assert each.notes[n] == f"generated, asked for {asked}, read as {CLASS_NAMES[int(read)]} {float(sure):.2f}"
+    assert section.maps[0].notes[0].startswith("real, labelled t-shirt, read as ")
+
+
+def test_the_linear_map_is_that_of_numpy(section, real, samples):
+    fitted = torch.cat([real.train.of_class(label)[:30] for label in range(10)])
+    features = Quadrants().features(real.train)[fitted].double().numpy()
+    mean, deviation = features.mean(axis=0), features.std(axis=0)
+    _, singular, directions = np.linalg.svd((features - mean) / deviation, full_matrices=False)
+    given = section.maps[2]
+    of_points = Quadrants().features(ImageSet(torch.from_numpy(given.images)[:, None], torch.from_numpy(given.labels)))
+    expected = (of_points.double().numpy() - mean) / deviation @ directions[:2].T
+    signs = np.sign((expected * given.positions).sum(axis=0))
+    np.testing.assert_allclose(given.positions, expected * signs, atol=1e-6)
+    share = (singular[:2] ** 2).sum() / (singular**2).sum()
+    assert section.values["explained_by_two_components"] == pytest.approx(share)
+
+
+@pytest.mark.parametrize("name", ["umap", "tsne"])
+def test_classes_are_islands_and_a_style_that_is_not_made_is_a_hole(section, name):
+    given = next(each for each in section.maps if each.name == name)
+    apart = distances(given)
+    real_labels, generated_labels = given.labels[~given.generated], given.labels[given.generated]
+    missing = (real_labels == 0) & (given.images[~given.generated][:, 0, 0] > 120)
+    assert missing.sum() == 5
+    assert (generated_labels[apart.argmin(axis=1)] == real_labels)[~missing].mean() > 0.97
+    assert apart[missing].min() > 3 * np.quantile(apart[~missing].min(axis=1), 0.9)
+
+
+def test_every_map_is_drawn_in_three_ways_and_trusted_where_it_can_be(section):
+    names = [f"{name}_{kind}" for name in ("umap", "tsne", "pca") for kind in ("classes", "origin", "thumbnails")]
+    assert [picture.name for picture in section.pictures] == names
+    assert [picture.name for picture in section.pictures if picture.lead] == ["umap_classes"]
+    assert all(picture.caption and picture.alternative for picture in section.pictures)
+    trust = {row[0]: row[1] for row in section.tables[0].rows}
+    assert trust["t-SNE"] > 0.95  # four features are nearly laid out in two
+    assert trust["UMAP"] > 0.9
+    assert 0.5 < trust["PCA"] < trust["t-SNE"]
+
+
+def test_it_is_the_same_again_and_what_real_images_alone_give_is_kept(maps, section, real, store, samples, monkeypatch):
+    monkeypatch.setattr(sklearn.manifold, "TSNE", None)  # not asked for a second time
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()
+    again = maps.analyse(Subject(samples, real, None, None, 5, store))
+    np.testing.assert_array_equal(np.random.get_state()[1], before[0])
+    assert torch.equal(torch.get_rng_state(), before[1])
+    for one, other in zip(section.maps, again.maps, strict=True):
+        np.testing.assert_array_equal(one.positions, other.positions)
+        assert one.notes == other.notes
+
+
+def test_samples_do_not_pull_the_map_towards_themselves(maps, section, real, store):
+    others = maps.analyse(Subject(draw(9, 20, classes=range(10)), real, None, None, 5, store))
+    for one, other in zip(section.maps[1:], others.maps[1:], strict=True):  # UMAP draws random numbers for all at once
+        np.testing.assert_allclose(one.positions[~one.generated], other.positions[~other.generated], atol=1e-9)
+
+
+def test_missing_classes_are_missing_on_both_sides(maps, real, store):
+    given = maps.analyse(Subject(draw(4, 5, classes=[3, 7]), real, None, None, 5, store)).maps[0]
+    for origin in (False, True):
+        assert np.unique(given.labels[given.generated == origin], return_counts=True)[1].tolist() == [5, 5]
+
+
+def test_an_image_that_was_fitted_is_placed_where_it_was(store):
+    vectors = np.random.default_rng(0).normal(size=(60, 3))
+    plane = tsne(vectors, vectors[:7], 10, 0, store.arrays, "sixty points")
+    np.testing.assert_array_equal(plane.others, plane.fitted[:7])
+
+
+def test_too_few_training_images_are_said(maps, real, samples, store):
+    with pytest.raises(NotApplicable, match="at least 50 training images, got 40"):
+        maps.analyse(Subject(samples, RealImages(draw(1, 4), real.test), None, None, 5, store))
+    nothing = ImageSet(torch.zeros(0, 1, 28, 28, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
+    with pytest.raises(NotApplicable, match="one class"):
+        maps.analyse(Subject(nothing, real, None, None, 5, store))
+
+
+@pytest.mark.parametrize(
+    "value", [{"fitted": 10}, {"shown": 0}, {"on_page": 5}, {"components": 1}, {"perplexity": 0.5}]
+)
+def test_refuses_values_that_make_no_sense(value):
+    with pytest.raises(InvalidValueError, match=next(iter(value))):
+        Maps(Quadrants(), ClassifierFeatures(), **value)

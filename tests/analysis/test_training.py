@@ -1,0 +1,177 @@
+import io
+import json
+import pkgutil
+from importlib import import_module
+
+import pytest
+import torch
+import yaml
+from PIL import Image, ImageSequence
+
+import fmcgan.loss
+from fmcgan.analysis.base import NotApplicable, Subject
+from fmcgan.analysis.run_reading import CRITICS, read_facts, read_frames
+from fmcgan.analysis.training import TrainingAnalysis, epoch_table
+from fmcgan.errors import InvalidValueError
+from fmcgan.loss.base import AdversarialLoss
+from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.score import RealImages
+from fmcgan.metric.store import Store
+
+FD, RECALL = "fd_classifier_100_test", "recall_k3_classifier_100_test"
+
+
+def rows():
+    """Two epochs of 300 images each: rows of 200 and 100 images, then the scores."""
+    found = []
+    for place, (seen, epoch, seconds, loss) in enumerate(
+        [(200, 0.6667, 4.0, 3.0), (300, 1.0, 6.0, 6.0), (500, 1.6667, 11.0, 1.0), (600, 2.0, 13.0, 4.0)]
+    ):
+        found.append(
+            {
+                "images_seen": seen,
+                "epoch": epoch,
+                "seconds": seconds,
+                "loss/generator": loss,
+                "loss/discriminator": 1.0,
+                "gradient_norm/generator": 2.0,
+                "gradient_norm/discriminator": 1.0,
+                "logit/real": 1.0,
+                "logit/fake": -1.0,
+                "judged_real/real": 0.8,
+                "judged_real/fake": 0.2,
+                "learning_rate/generator": 1e-6 * (600 - seen),
+                "images_per_second": 50.0,
+            }
+        )
+        if place % 2:
+            found.append(
+                {"images_seen": seen, "epoch": epoch, "seconds": seconds}
+                | {f"score/{FD}": 1.0 / seen, f"floor/{FD}": 0.001, f"score/{RECALL}": 0.5, f"floor/{RECALL}": 0.9}
+            )
+    return found
+
+
+def write_run(folder, rows, config=None, finished=True, epochs=(0, 1, 2)):
+    (folder / "samples").mkdir(parents=True)
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "config.yaml").write_text(yaml.safe_dump(config or {"trainer": {"max_epochs": 2}}))
+    if finished:
+        (folder / "result.json").write_text('{"status": "finished"}')
+    for epoch in epochs:
+        Image.new("L", (40, 30), 20 * epoch).save(folder / "samples" / f"epoch_{epoch:03d}.png")
+    return folder
+
+
+def subject(run, tmp_path):
+    images = ImageSet(torch.zeros(1, 1, 28, 28, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
+    return Subject(images, RealImages(images, images), None, run, 0, Store(tmp_path / "store"))
+
+
+@pytest.fixture
+def analyse(tmp_path):
+    return lambda run, **options: TrainingAnalysis(**options).analyse(subject(run, tmp_path))
+
+
+def test_a_finished_run_has_its_pictures_its_table_and_no_alarm(analyse, tmp_path):
+    section = analyse(write_run(tmp_path / "run", rows(), epochs=(0, 1, 2, 10)))
+    names = [picture.name for picture in section.pictures]
+    assert names == ["timelapse", "stills", "scores", "losses", "judgement", "gradient_norms", "pace"]
+    assert all(picture.caption.endswith(".") and picture.alternative.endswith(".") for picture in section.pictures)
+    film = Image.open(io.BytesIO(section.pictures[0].content))
+    frames = [(frame.info["duration"], frame.convert("L").getpixel((0, 0))) for frame in ImageSequence.Iterator(film)]
+    assert frames == [(500, 0), (500, 20), (500, 40), (2500, 200)]
+    assert section.alarms == []
+    assert section.effects == []
+    assert section.values == {"epochs": 2.0, "images_seen": 600, "training_seconds": 13.0, "finished": True}
+    assert "after epoch 2, 600 images seen and 0.2 minutes" in section.introduction
+    json.dumps(section.values)
+
+
+def test_the_table_holds_means_over_images_and_the_scores_at_the_end():
+    table = epoch_table(rows())
+    columns = [column.name for column in table.columns]
+    first, second = (dict(zip(columns, row, strict=True)) for row in table.rows)
+    assert (first["epoch"], first["images_seen"]) == (1, 300)
+    assert (second["epoch"], second["images_seen"]) == (2, 600)
+    assert (first["seconds"], second["seconds"]) == (6.0, 7.0)
+    assert first["generator_loss"] == pytest.approx((200 * 3 + 100 * 6) / 300)
+    assert second["generator_loss"] == pytest.approx((200 * 1 + 100 * 4) / 300)
+    assert (first[FD], second[FD], second[RECALL]) == (1 / 300, 1 / 600, 0.5)
+
+
+def test_an_epoch_without_scores_or_generator_updates_has_gaps():
+    some = [
+        {"images_seen": 300, "epoch": 1.0, "seconds": 5.0, "loss/discriminator": 2.0},
+        {"images_seen": 600, "epoch": 2.0, "seconds": 9.0, f"score/{FD}": 3.0},
+    ]
+    first, second = epoch_table(some).rows
+    assert first == [1, 300, 5.0, None, 2.0, None, None, None]
+    assert second == [2, 600, 4.0, None, None, None, None, 3.0]
+
+
+def test_planted_faults_come_through_with_the_configuration(analyse, tmp_path):
+    config = {"trainer": {"max_epochs": 40}, "training": {"generator_clip": 1.0, "discriminator_clip": None}}
+    many = [row | {"images_seen": 100 * (i + 1)} for i, row in enumerate(rows()[0] for _ in range(20))]
+    section = analyse(write_run(tmp_path / "run", many, config, finished=False))
+    assert [alarm.name for alarm in section.alarms] == ["the training is not finished", "clipping is always active"]
+    assert "40 planned" in section.alarms[0].statement
+    norms = next(picture for picture in section.pictures if picture.name == "gradient_norms")
+    assert len(norms.content.axes) == 2  # before and after clipping
+    assert "scores" not in [picture.name for picture in section.pictures]
+
+
+@pytest.mark.parametrize(
+    "loss", ["wasserstein.Wasserstein", "wasserstein.ClippedWasserstein", "relativistic.Relativistic"]
+)
+def test_critics_are_known_by_the_configuration(analyse, tmp_path, loss):
+    config = {"loss": {"adversarial": {"_target_": f"fmcgan.loss.{loss}"}}}
+    section = analyse(write_run(tmp_path / "run", rows(), config))
+    assert "does not divide" in section.introduction
+    judgement = next(picture for picture in section.pictures if picture.name == "judgement")
+    assert len(judgement.content.axes) == 1
+
+
+def test_the_critics_are_all_losses_whose_zero_does_not_divide():
+    modules = [import_module(f"fmcgan.loss.{each.name}") for each in pkgutil.iter_modules(fmcgan.loss.__path__)]
+    losses = {
+        each
+        for module in modules
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, AdversarialLoss) and each is not AdversarialLoss
+    }
+    assert {each.__name__ for each in losses if not each.zero_divides} == set(CRITICS)
+    assert len(losses) > len(CRITICS)
+
+
+def test_without_a_record_the_part_says_what_it_needs(analyse, tmp_path):
+    with pytest.raises(NotApplicable, match=r"carry no training record; give run=outputs/\.\.\."):
+        analyse(None)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NotApplicable, match=r"holds no training record \(metrics.jsonl\)"):
+        analyse(tmp_path / "empty")
+    (tmp_path / "empty" / "metrics.jsonl").write_text('{"images_seen": 1')
+    with pytest.raises(NotApplicable, match="holds no training record"):
+        analyse(tmp_path / "empty")
+
+
+def test_what_a_killed_run_left_is_read_as_far_as_it_goes(analyse, tmp_path):
+    run = write_run(tmp_path / "run", rows(), finished=False, epochs=(0, 2, 10))
+    (run / "config.yaml").write_text("trainer: [")
+    (run / "samples" / "epoch_003.png").write_bytes(b"half a pictu")
+    (run / "samples" / "epoch_004.png.unfinished-1").write_bytes(b"")
+    assert read_facts(run) == (None, None, True, None, False)
+    assert [frame.getpixel((0, 0)) for frame in read_frames(run / "samples")] == [0, 40, 200]
+    assert [alarm.name for alarm in analyse(run).alarms] == ["the training is not finished"]
+
+
+@pytest.mark.parametrize(("epochs", "names"), [((), []), ((5,), ["samples"]), ((0, 5), ["timelapse", "stills"])])
+def test_few_sample_grids(analyse, tmp_path, epochs, names):
+    section = analyse(write_run(tmp_path / "run", rows(), epochs=epochs))
+    assert [picture.name for picture in section.pictures if picture.name in ("samples", "timelapse", "stills")] == names
+
+
+def test_parameters_are_checked():
+    for wrong in ({"most_frames": 1}, {"seconds_per_frame": 0}, {"most_megabytes": 0}):
+        with pytest.raises(InvalidValueError, match=f"{next(iter(wrong))} must be"):
+            TrainingAnalysis(**wrong)

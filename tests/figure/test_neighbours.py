@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from fmcgan.figure.neighbours import SIDE, Block, Row, Tile, garment_rows
+from fmcgan.figure.palette import GENERATED
+
+
+def tile(level: int, *words: str, marked: bool = False) -> Tile:
+    return Tile(np.full((28, 28), level, dtype=np.uint8), words, marked)
+
+
+def test_tiles_are_drawn_pixel_by_pixel():
+    image = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
+    picture = np.asarray(garment_rows([Block("a", 2)], [Row([[tile(0), Tile(image)]]), Row([[tile(9)]])]))
+    large = np.repeat(np.repeat(image, 3, axis=0), 3, axis=1)
+    black = np.argwhere((picture == 0).all(axis=2))  # from the first tile's corner on
+    top, left = black[0][0], black[:, 1].min()
+    left += SIDE + 2
+    for channel in range(3):
+        np.testing.assert_array_equal(picture[top : top + SIDE, left : left + SIDE, channel], large)
+
+
+def test_only_what_is_marked_is_vermilion():
+    red, green, blue = (int(GENERATED[place : place + 2], 16) for place in (1, 3, 5))
+    assert red > green + 100 > blue + 100
+
+    def vermilion(marked: bool) -> int:
+        picture = garment_rows([Block("a", 1)], [Row([[tile(0, "word", "more", marked=marked)]], "name")])
+        shown = np.asarray(picture).astype(int)
+        return int((shown[:, :, 0] > shown[:, :, 1] + 60).sum())
+
+    assert vermilion(True) > 20
+    assert vermilion(False) == 0
+
+
+def test_rows_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="at least one row"):
+        garment_rows([Block("a", 1)], [])
+    with pytest.raises(ValueError, match=r"at most \[1, 2\] images, got \[2, 0\]"):
+        garment_rows([Block("a", 1), Block("b", 2)], [Row([[tile(0), tile(1)], []])])
+    with pytest.raises(ValueError, match=r"uint8 \[28, 28\], got float64 \[28, 28\]"):
+        Tile(np.zeros((28, 28)))

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from fmcgan.figure.grid import GAP, MARGIN, PAPER
+from fmcgan.figure.occlusion import BETWEEN, STRONGEST, ClueMap, Suspects, clue_maps_figure, overlaid, suspects_picture
+from fmcgan.figure.palette import GENERATED
+
+COLOUR = 255 * np.array(to_rgb(GENERATED))
+
+
+def heat_at(row: int, column: int) -> np.ndarray:
+    heat = np.full((28, 28), -1.0, np.float32)
+    heat[row, column] = 4
+    heat[0, 0] = 2
+    return heat
+
+
+def test_heat_is_laid_over_the_image_in_proportion():
+    image = np.full((28, 28), 100, np.uint8)
+    drawn = overlaid(image, heat_at(5, 9)).astype(float)
+    assert drawn.shape == (28, 28, 3)
+    np.testing.assert_allclose(drawn[5, 9], (1 - STRONGEST) * 100 + STRONGEST * COLOUR, atol=0.51)
+    np.testing.assert_allclose(drawn[0, 0], (1 - STRONGEST / 2) * 100 + STRONGEST / 2 * COLOUR, atol=0.51)
+    assert (drawn[20, 20] == 100).all()  # what makes an image more suspicious is no clue
+    assert (overlaid(image, -np.ones((28, 28), np.float32)) == 100).all()
+
+
+def test_each_image_stands_beside_its_heat_and_pixels_are_not_blurred():
+    caught = np.arange(2 * 784, dtype=np.uint8).reshape(2, 28, 28)
+    passed = np.full((3, 28, 28), 77, np.uint8)
+    heats = np.stack([heat_at(5, 9), heat_at(20, 3)])
+    rows = [Suspects("bag", caught, heats, passed), Suspects("boot", caught[:1], heats[:1], passed[:1])]
+    picture = suspects_picture(rows, scale=2)
+    pixels = np.asarray(picture)
+    assert picture.mode == "RGB"
+    step, top = 56 + GAP, picture.height - MARGIN - 2 * (56 + GAP) + GAP
+    tiles = [overlaid(caught[0], 0 * heats[0]), overlaid(caught[0], heats[0]), overlaid(caught[1], 0 * heats[1])]
+    # The row names are the only thing to the left of the images.
+    left = next(x for x in range(picture.width) if (pixels[top, x : x + 56 : 2] == tiles[0][0]).all())
+    for column, tile in enumerate([*tiles, overlaid(caught[1], heats[1])]):
+        shown = pixels[top : top + 56, left + column * step : left + column * step + 56]
+        for dy in range(2):
+            for dx in range(2):
+                np.testing.assert_array_equal(shown[dy::2, dx::2], tile)
+    after = left + 4 * step + BETWEEN
+    assert (pixels[top : top + 56, after : after + 56] == 77).all()
+    second = pixels[top + step : top + step + 56, left + 2 * step : after]
+    assert (second == PAPER).all()  # the second row has one image only
+
+
+def test_each_class_has_a_map_up_to_its_own_largest_value():
+    garment = np.zeros((28, 28), np.float32)
+    garment[8:20, 8:20] = 200
+    maps = [ClueMap(f"class {n}", (n + 1) * np.maximum(heat_at(n + 1, n + 1), 0), garment) for n in range(7)]
+    figure = clue_maps_figure(maps, "where")
+    shown = [axes for axes in figure.axes if axes.images]
+    assert [axes.get_title() for axes in shown] == [each.title for each in maps]
+    for n, axes in enumerate(shown):
+        assert axes.images[0].get_clim() == (0, 4 * (n + 1))
+        assert np.unravel_index(axes.images[0].get_array().argmax(), (28, 28)) == (n + 1, n + 1)
+        assert axes.images[0].get_interpolation() == "nearest"
+        outline = np.concatenate([path.vertices for path in axes.collections[0].get_paths()])
+        assert ((outline > 7) & (outline < 20)).all()
+    clue_maps_figure([ClueMap("black", np.zeros((28, 28)), np.zeros((28, 28)))], "no outline, no heat")
+
+
+def test_nothing_to_draw_is_refused():
+    for draw in (suspects_picture, lambda rows: clue_maps_figure(rows, "")):
+        with pytest.raises(ValueError, match="at least one"):
+            draw([])

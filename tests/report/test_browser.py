@@ -1,0 +1,284 @@
+"""The page as a browser sees it. Needs Chromium, its driver and selenium."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from fmcgan.report.analysis_page import write_analysis
+
+pytestmark = pytest.mark.slow
+
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
+    *(
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--hide-scrollbars",
+        "--force-prefers-reduced-motion",
+    ),
+)
+PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 3, "mobile": True}
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+    driver = shutil.which("chromedriver")
+    if browser is None or driver is None:
+        pytest.skip("no Chromium with its chromedriver on the PATH")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chromium = webdriver.Chrome(options, webdriver.ChromeService(driver, env=os.environ | {"LANG": "C.UTF-8"}))
+    chromium.get("about:blank")  # not the page of a new tab, which asks for a good deal
+    yield chromium
+    chromium.quit()
+
+
+@pytest.fixture(scope="module")
+def address(small_report, tmp_path_factory):
+    return write_analysis(tmp_path_factory.mktemp("report"), small_report).as_uri()
+
+
+@pytest.fixture
+def page(chromium, address):
+    """The page, opened on a desktop in daylight, with its maps drawn."""
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.set_window_size(1280, 900)
+    for log in ("browser", "performance"):
+        chromium.get_log(log)  # of the test before
+    chromium.get(address)
+    _wait(chromium, "return window.Bokeh && Bokeh.documents.length === 1 && Bokeh.documents[0].is_idle")
+    return chromium
+
+
+def _wait(chromium, condition):
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    return WebDriverWait(chromium, 30).until(lambda driver: driver.execute_script(condition))
+
+
+def test_no_errors_and_no_network(page):
+    assert [entry["message"] for entry in page.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
+    events = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
+    asked = [each["params"]["request"]["url"] for each in events if each["method"] == "Network.requestWillBeSent"]
+    assert page.current_url in asked
+    assert [url for url in asked if not url.startswith("data:") and url != page.current_url] == []
+
+
+def _column(page, place):
+    script = (
+        "return [...document.querySelectorAll(`#first-many tbody td:nth-child(${arguments[0]})`)].map(c => c.innerText)"
+    )
+    return page.execute_script(script, place)
+
+
+def test_a_click_on_a_heading_sorts(page):
+    heads = page.find_elements("css selector", "#first-many th button")
+    counts = [f"{count}" for count in sorted(7 * place % 40 for place in range(40))]
+    heads[1].click()
+    assert page.execute_script("return document.querySelectorAll('#first-many th')[1].ariaSort") == "ascending"
+    shown = 30
+    assert _column(page, 2)[:shown] == counts[:shown]
+    heads[1].send_keys("\ue007")  # the Enter key
+    assert _column(page, 2)[:shown] == counts[::-1][:shown]
+    heads[0].click()
+    assert _column(page, 1)[:3] == ["row 0", "row 1", "row 2"]
+    heads[0].click()
+    assert _column(page, 1)[:3] == ["row 39", "row 38", "row 37"]
+    assert page.find_element("css selector", "#first-many th:nth-child(2)").get_attribute("aria-sort") is None
+
+
+def test_what_is_not_known_is_sorted_to_the_end(page):
+    head = page.find_elements("css selector", "#first-many th button")[2]
+    page.find_element("css selector", "label[for=first-many-all]").click()
+    for _ in range(2):
+        head.click()
+        assert _column(page, 3)[-1] == "—"
+    assert _column(page, 3)[0] == "5.571"  # 39 / 7
+
+
+def test_all_rows_are_shown_when_asked_for(page):
+    visible = "return [...document.querySelectorAll('#first-many tbody tr')].filter(row => row.offsetHeight).length"
+    assert page.execute_script(visible) == 30
+    page.find_element("css selector", "label[for=first-many-all]").click()
+    assert page.execute_script(visible) == 40
+
+
+def _centre_of(page, name, index):
+    """Where a point of a map is, from the middle of the map's element."""
+    script = """
+        const [place, index] = arguments, div = document.querySelector(`#second-m${place} .plot`)
+        const view = [...Bokeh.index.roots].find(view => div.contains(view.el))
+        const source = Bokeh.documents[0].get_model_by_name("points/second/0")
+        const x = view.frame.x_scale.compute(source.data[`x${place}`][index])
+        const y = view.frame.y_scale.compute(source.data[`y${place}`][index])
+        const box = view.el.getBoundingClientRect(), whole = div.getBoundingClientRect()
+        const at = (value) => Math.round(value)
+        const middle = [whole.x + whole.width / 2, whole.y + whole.height / 2]
+        return [at(box.x + x - middle[0]), at(box.y + y - middle[1]), source.data.image[index]]
+    """
+    return page.execute_script(script, name, index)
+
+
+_TOOLTIP = """
+    const found = [], search = (root) => {
+        for (const each of root.querySelectorAll("*")) {
+            if (each.matches(".point")) {
+                const image = each.querySelector("img"), style = getComputedStyle(image)
+                found.push([image.src, each.innerText, `${style.width} ${style.imageRendering}`])
+            }
+            if (each.shadowRoot) search(each.shadowRoot)
+        }
+    }
+    search(document)
+    return found
+"""
+
+
+def _move_to(page, place, index, click=False):
+    from selenium.webdriver import ActionChains
+
+    plot = page.find_element("css selector", f"#second-m{place} .plot")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", plot)
+    x, y, image = _centre_of(page, place, index)
+    actions = ActionChains(page).move_to_element_with_offset(plot, x, y).pause(0.1)
+    (actions.click() if click else actions).perform()
+    return image
+
+
+def test_a_point_under_the_pointer_shows_its_image(page):
+    image = _move_to(page, 0, 5)
+    _wait(page, f"{_TOOLTIP.replace('return found', 'return found.length')}")
+    ((shown, words, style),) = page.execute_script(_TOOLTIP)
+    assert shown == image
+    assert style == "112px pixelated"
+    assert words.split("\n") == ["trouser", "generated", "note <5>"]
+
+
+def test_a_click_keeps_the_image(page):
+    for place, kept in ((5, 1), (6, 2)):
+        image = _move_to(page, 0, place, click=True)
+        _wait(page, f"return document.querySelectorAll('.kept li').length === {kept}")
+        assert page.find_element("css selector", ".kept li:first-child img").get_attribute("src") == image
+    assert page.find_element("css selector", ".kept li:first-child").text == "pullover, real, note <6>"
+
+
+def test_the_legend_hides_points_on_all_maps(page):
+    shown = (
+        "return ['real', 'generated'].map(o => Bokeh.documents[0].get_model_by_name(`shown/second/0/${o}`).booleans)"
+    )
+    page.find_element("css selector", "[data-label='1']").click()
+    real, generated = page.execute_script(shown)
+    assert real == [place % 2 == 0 and place % 4 != 1 for place in range(40)]
+    assert generated == [place % 2 == 1 and place % 4 != 1 for place in range(40)]
+    page.find_element("css selector", "[data-origin='real']").click()
+    assert page.execute_script(shown)[0] == [False] * 40
+    page.find_element("css selector", ".everything").click()
+    assert [sum(each) for each in page.execute_script(shown)] == [20, 20]
+
+
+def test_tabs_change_the_map(page):
+    heights = "return [0, 1].map(i => document.querySelector(`#second-m${i} .plot`).offsetHeight)"
+    assert page.execute_script(heights)[1] == 0
+    first, second = page.find_elements("css selector", "[role=tab]")
+    second.click()
+    assert page.execute_script(heights)[0] == 0
+    image = _move_to(page, 1, 7)  # the map that was hidden has been laid out
+    _wait(page, f"{_TOOLTIP.replace('return found', 'return found.length')}")
+    assert image in [shown for shown, *_ in page.execute_script(_TOOLTIP)]
+    second.send_keys("\ue014")  # the right arrow goes round to the first
+    assert first.get_attribute("aria-selected") == "true"
+    assert page.execute_script(heights)[1] == 0
+
+
+def test_a_link_opens_what_it_leads_to(page):
+    visible = "return document.querySelector('#first-moving').checkVisibility()"
+    assert not page.execute_script(visible)
+    page.execute_script("location.hash = '#first-moving'")
+    assert _wait(page, visible)
+    page.execute_script("location.hash = ''")
+
+
+def test_a_phone_scrolls_the_page_one_way_only(page):
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    for details in page.find_elements("css selector", "details"):
+        page.execute_script("arguments[0].open = true", details)
+    _wait(page, "return innerWidth === 360")
+    root = "document.documentElement"
+    assert page.execute_script(f"return [{root}.scrollWidth, {root}.clientWidth]") == [360, 360]
+    assert page.execute_script("return document.querySelector('#first-wide .scroll').scrollWidth") >= 560
+    width = "return document.querySelector('#second-m0 .plot').offsetWidth"
+    assert _wait(page, width) < 360
+
+
+def test_a_tap_on_a_phone_keeps_the_image(page):
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    page.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    plot = page.find_element("css selector", "#second-m0 .plot")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", plot)
+    _wait(page, "return Bokeh.documents[0].is_idle && document.querySelector('#second-m0 .plot').offsetWidth < 360")
+    x, y, image = _centre_of(page, 0, 8)
+    box = page.execute_script("const box = arguments[0].getBoundingClientRect(); return [box.x, box.y]", plot)
+    at = [{"x": box[0] + plot.size["width"] / 2 + x, "y": box[1] + plot.size["height"] / 2 + y}]
+    page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": at})
+    page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    _wait(page, "return document.querySelectorAll('.kept li').length === 1")
+    page.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    assert page.find_element("css selector", ".kept li img").get_attribute("src") == image
+
+
+def test_a_finger_on_a_map_scrolls_the_page(page):
+    """Unless a tool of the map that is dragged has been switched on."""
+    action = """
+        const view = [...Bokeh.index.roots].find(view => document.querySelector("#second-m0").contains(view.el))
+        return getComputedStyle(view.canvas_view.events_el).touchAction
+    """
+    assert page.execute_script(action) == "auto"
+
+
+def test_dark_mode_keeps_figures_on_paper(page):
+    colours = """
+        const of = (selector, what) => getComputedStyle(document.querySelector(selector))[what]
+        return [of("body", "backgroundColor"), of("body", "color"), of("#first-line .paper", "backgroundColor")]
+    """
+    page.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "light"}]}
+    )
+    light = page.execute_script(colours)
+    page.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    )
+    dark = page.execute_script(colours)
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert light[2] == dark[2] == "rgb(255, 255, 255)"
+    assert _contrast(*light[:2]) > 7
+    assert _contrast(*dark[:2]) > 7
+    assert _luminance(light[0]) > 0.5 > 0.1 > _luminance(dark[0])
+
+
+def _in(page, scheme, script):
+    """What a script returns if the reader prefers a colour scheme."""
+    page.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    found = page.execute_script(script)
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    return found
+
+
+def _luminance(colour):
+    """Relative luminance of ``rgb(r, g, b)``, as the guidelines for accessible pages (WCAG 2.2) define it."""
+    parts = [int(part) / 255 for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one, other):
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)

@@ -1,0 +1,223 @@
+import base64
+import csv
+import io
+import json
+import math
+import re
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fmcgan.analysis.effect import Difference, Effect
+from fmcgan.analysis.findings import judge
+from fmcgan.analysis.section import Column, Picture, Section
+from fmcgan.report import html
+from fmcgan.report.analysis_page import PAGE, Report, write_analysis
+from fmcgan.report.html import SHOWN_ROWS, TEMPLATES, Cell, cell
+from fmcgan.report.markdown import NOTHING
+
+
+@pytest.fixture(scope="module")
+def written(small_report, tmp_path_factory):
+    return write_analysis(tmp_path_factory.mktemp("report"), small_report)
+
+
+@pytest.fixture
+def reader(written, read_page):
+    return read_page(written)
+
+
+def test_a_page_is_one_file(reader):
+    assert all(address.startswith("data:image/") for address in reader.values("src"))
+    assert all(address == "data:," or address.startswith("#") for address in reader.values("href"))
+    assert not [tag for tag, _ in reader.tags if tag in ("iframe", "object", "embed", "base")]
+    css = (TEMPLATES / "style.css").read_text()
+    assert "url(" not in css
+    assert "@import" not in css
+
+
+def test_links_lead_somewhere(reader):
+    ids = Counter(reader.values("id"))
+    assert max(ids.values()) == 1
+    assert {address.removeprefix("#") for address in reader.values("href") if address != "data:,"} <= ids.keys()
+    assert "first-line" in ids  # where the first finding says it is best seen
+    assert "#first-line" in reader.values("href")
+    assert set(reader.values("for")) <= ids.keys()
+    assert set(reader.values("aria-controls")) <= ids.keys()
+    assert {name for names in reader.values("aria-labelledby") for name in names.split()} <= ids.keys()
+
+
+def test_headings_are_in_order_and_images_have_words(reader):
+    levels = [int(tag[1]) for tag, _ in reader.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    images = [attributes for tag, attributes in reader.tags if tag == "img"]
+    assert len(images) == 6  # the samples and five pictures
+    assert all(attributes["alt"] for attributes in images)
+
+
+def test_everything_is_escaped(reader, small_report):
+    for text in ("Bags are <b>wider</b> & flatter.", "What <i>was</i> done.", "A <line>.", "Analysis of <samples>"):
+        assert text in reader.shown
+    assert "python -m fmcgan.analyze <x>" in reader.shown
+    assert not {"b", "i", "line", "samples", "x"} & {tag for tag, attributes in reader.tags if not attributes} - {"b"}
+    assert 'Falls from "1" to 0.' in reader.values("alt")
+
+
+def test_order_of_the_page(reader):
+    parts = ["Analysis of <samples>", "40 images & nothing else", "Fréchet distance", "20 times the floor", "One alarm"]
+    parts += ["Rule: more than 95 %", "Findings", "Bags are", "Boots lean.", "What <i>was</i> done."]
+    parts += ["A wide one.", "A <line>.", "One image.", "2 more figures", "It blinks.", "Many rows", "Few <rows>"]
+    parts += ["Maps.", "Provenance command"]
+    places = [reader.shown.index(part) for part in parts]  # the picture marked as the lead stands before the others
+    assert places == sorted(places)
+    assert "2 of 3 measured differences" in reader.shown
+    assert "Nothing." not in reader.shown
+
+
+def test_files_beside_the_page(written, reader, small_report):
+    names = {path.name for path in written.parent.iterdir()}
+    expected = {"report.html", "findings.json", "samples.png", "first_line.png", "first_line.svg", "first_wide.png"}
+    assert names == expected | {
+        "first_grid.png",
+        "first_last.png",
+        "first_moving.gif",
+        "first_many.csv",
+        "first_few.csv",
+    }
+    with Image.open(written.parent / "first_grid.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(small_report.sections["first"].pictures[2].content))
+    embedded = [base64.b64decode(address.partition(",")[2]) for address in reader.values("src")]
+    for name in ("first_line.svg", "first_moving.gif"):
+        assert (written.parent / name).read_bytes() in embedded
+    assert [address.partition(";")[0] for address in reader.values("src")].count("data:image/webp") == 4
+    shown = [np.asarray(Image.open(io.BytesIO(each)).convert("RGB")) for each in embedded if b"svg" not in each]
+    for name in ("samples.png", "first_wide.png", "first_grid.png"):
+        with Image.open(written.parent / name) as image:
+            assert any(np.array_equal(np.asarray(image.convert("RGB")), each) for each in shown), name
+
+
+def test_csv_holds_all_digits(written):
+    with (written.parent / "first_many.csv").open() as file:
+        head, *rows = csv.reader(file)
+    assert head == ["name", "count", "size", "part"]
+    assert [float(row[2]) for row in rows if row[2]] == [place / 7 for place in range(40) if place != 3]
+    assert rows[3] == ["row 3", "21", "", "0.075"]
+
+
+def test_findings_json(written):
+    found = json.loads((written.parent / "findings.json").read_text())
+    assert [each["key"] for each in found["findings"]] == ["first/bag/<w>", "second/tilt"]
+    first, _, nothing = found["effects"]
+    assert first["difference"] == {
+        "size": -2.0,
+        "low": pytest.approx(-2 - 1.959964 * 0.1),
+        "high": pytest.approx(-2 + 1.959964 * 0.1),
+        "p_value": 1e-9,
+    }
+    assert first["holds"]
+    assert first["adjusted_p"] == pytest.approx(1e-9 * 3 * (1 + 1 / 2 + 1 / 3))  # Benjamini and Yekutieli, rank 1 of 3
+    assert first["classes"] == [8]
+    assert not nothing["holds"]
+    assert nothing["difference"]["low"] is None  # infinite, which JSON cannot say
+    assert found["alarms"][0]["section"] == "first"
+    assert found["values"]["first"] == {"area": 0.25, "unknown": None}
+    assert found["values"]["scores"]["fd_classifier_10k_test"]["value"] == 0.5
+
+
+def test_tables(reader):
+    heads = [attributes.get("class") for tag, attributes in reader.tags if tag == "th"]
+    assert heads == [None, "number", "number", "number", None, "number"]
+    keys = reader.values("data-key", "td")
+    assert len(keys) == 3 * 40 + 2
+    assert keys[:3] == ["0.0", "0.0", "0.0"]
+    assert keys[3 * 3 + 1] == ""
+    assert "12,345" in reader.shown
+    assert "0.857 15.0 %" in reader.shown  # 6 / 7 and 6 / 40
+    # One table of the two has more rows than are shown at first, and the style sheet knows how many that are.
+    assert reader.values("for") == ["first-many-all"]
+    assert f"nth-child(n + {SHOWN_ROWS + 1})" in (TEMPLATES / "style.css").read_text()
+    assert "All 40 rows" in reader.shown
+
+
+@pytest.mark.parametrize(
+    ("value", "column", "shown", "key"),
+    [
+        (None, Column("a", "A", "whole"), NOTHING, None),
+        (math.nan, Column("a", "A", "number"), NOTHING, None),
+        (-math.inf, Column("a", "A", "number"), "-∞", -math.inf),
+        (1234567, Column("a", "A", "whole"), "1,234,567", 1234567.0),
+        (0.12345, Column("a", "A", "percent", 1), "12.3 %", 0.12345),
+        (np.float32(0.5), Column("a", "A", "number", 3), "0.500", 0.5),
+        ("two", Column("a", "A", "number"), "two", None),
+        (7, Column("a", "A"), "7", None),
+        (Cell("1 ± 2", 1.0, True), Column("a", "A"), "1 ± 2", 1.0),
+    ],
+)
+def test_cells(value, column, shown, key):
+    assert (cell(value, column).text, cell(value, column).key) == (shown, key)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.024636, "0.02464"), (12.0, "12"), (99999.4, "99,999"), (None, NOTHING), (math.inf, "∞"), (3e-7, "3e-07")],
+)
+def test_short_numbers(value, text):
+    assert html.short(value) == text
+
+
+def test_no_finding_is_said(tmp_path, read_page):
+    effects = judge([Effect("a/b", "A.", Difference(0.1, 0.1, 0.3), Difference(0.0, 0.0, 1.0))])
+    report = Report("T", "S", {}, [], effects, Image.new("L", (4, 4)), {})
+    path = write_analysis(tmp_path, report)
+    shown = read_page(path).shown
+    assert "None of the 1 measured differences" in shown
+    assert "alarm" not in shown
+    assert path.stat().st_size < 30_000
+
+
+def test_the_library_is_inside_only_if_there_are_maps(written, small_report, tmp_path):
+    assert "Bokeh" in written.read_text()
+    sections = {"first": small_report.sections["first"]}
+    without = write_analysis(tmp_path / "without", replace(small_report, sections=sections))
+    assert without.stat().st_size < written.stat().st_size - 500_000
+    assert without.name == PAGE
+
+
+def test_the_page_says_its_size(written):
+    said = re.search(r"size of this page</dt>\s*<dd>([0-9.]+) MB", written.read_text())
+    assert float(said[1]) == pytest.approx(written.stat().st_size / 1e6, abs=0.051)
+
+
+def test_the_same_report_gives_the_same_files(small_report, tmp_path):
+    first, second = (write_analysis(tmp_path / name, small_report) for name in "ab")
+    for path in first.parent.iterdir():
+        if path.suffix not in (".html", ".svg"):  # Bokeh and Matplotlib name the parts of a drawing by chance
+            assert path.read_bytes() == (second.parent / path.name).read_bytes(), path.name
+
+
+def test_a_section_of_words_alone(tmp_path, read_page):
+    report = Report("T", "S", {"a": Section("Heading", "Introduction.")}, [], [], Image.new("L", (4, 4)), {})
+    reader = read_page(write_analysis(tmp_path, report))
+    assert "Heading ↑ Introduction." in reader.shown
+    assert not {"figure", "table", "details"} & {tag for tag, _ in reader.tags} - {"figure"}
+
+
+def test_long_names_may_be_broken_after_an_underscore():
+    assert html.breakable("fd_<x>") == "fd_<wbr>&lt;x&gt;"
+
+
+@pytest.mark.parametrize(
+    ("leading", "order", "shown"),
+    [("", "", 0), ("0000", "0123", 4), ("00000", "01234", 3), ("00010", "30124", 3), ("11110000", "01234567", 4)],
+)
+def test_many_pictures_are_folded_away(leading, order, shown):
+    pictures = [Picture(str(place), b"", "", "", lead=lead == "1") for place, lead in enumerate(leading)]
+    first, rest = html.in_order(pictures)
+    assert "".join(each.name for each in first + rest) == order
+    assert len(first) == shown

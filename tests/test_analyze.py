@@ -1,0 +1,137 @@
+"""The analysis as a whole: faults that were planted are told first, and of real images there is nothing to tell."""
+
+import json
+
+import pytest
+import torch
+
+from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.metric.image_set import ImageSet, class_balanced
+
+TELLING = ("confusions", "clusters", "bias", "holes", "neighbours", "two_sample", "spectrum")
+"""The parts that measure effects."""
+N = 3000
+BAG, COAT, SANDAL = CLASS_NAMES.index("bag"), CLASS_NAMES.index("coat"), CLASS_NAMES.index("sandal")
+SNEAKER = CLASS_NAMES.index("sneaker")
+
+
+@pytest.fixture(scope="module")
+def parts():
+    """All parts that measure effects, as the command has them."""
+    from hydra import compose, initialize_config_dir
+    from hydra.utils import instantiate
+
+    from fmcgan.config_dir import config_dir
+
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        return instantiate(compose("analyze", [f"analysis=[{','.join(TELLING)}]"]).analysis)
+
+
+@pytest.fixture(scope="module")
+def subject_of(real, tmp_path_factory):
+    from fmcgan.analysis.base import Subject
+    from fmcgan.metric.store import Store
+
+    store = Store(tmp_path_factory.mktemp("store"))
+    return lambda images, labels: Subject(ImageSet(images, labels), real, None, None, 0, store)
+
+
+@pytest.fixture(scope="module")
+def findings_of(parts, subject_of):
+    """Analyses images with all telling parts; what was found, the largest first."""
+    from fmcgan.analysis.findings import choose, judge
+
+    def findings_of(images, labels):
+        subject = subject_of(images, labels)
+        effects = [effect for part in parts.values() for effect in part.analyse(subject).effects]
+        return [each.effect for each in choose(judge(effects))]
+
+    return findings_of
+
+
+@pytest.fixture
+def plain(real):
+    """Real test images, as a faultless sampler would give them."""
+    chosen = class_balanced(real.test.labels, N)
+    return real.test.images[chosen].clone(), real.test.labels[chosen].clone()
+
+
+@pytest.mark.slow
+def test_nothing_is_found_in_real_images(findings_of, plain):
+    assert findings_of(*plain) == []
+
+
+@pytest.mark.slow
+def test_swapped_labels_are_found_first(findings_of, plain):
+    images, labels = plain
+    for label, other in ((BAG, SANDAL), (SANDAL, BAG)):
+        members = (plain[1] == label).nonzero().squeeze(1)
+        labels = labels.index_fill(0, members[: len(members) // 5], other)
+    first = findings_of(images, labels)[0]
+    assert first.key.startswith("confusions/")
+    assert set(first.classes) == {BAG, SANDAL}
+
+
+@pytest.mark.slow
+def test_a_class_that_is_too_dark_is_found_first(findings_of, plain):
+    images, labels = plain
+    dark = labels == COAT
+    images[dark] = (images[dark].float() * 0.8).round().to(torch.uint8)
+    found = [effect.key for effect in findings_of(images, labels)]
+    assert found[0].startswith(f"bias/{CLASS_NAMES[COAT]}/")
+    assert "brightness" in " ".join(found[:3])
+
+
+@pytest.mark.slow
+def test_copies_of_training_images_are_found_first(findings_of, plain, real):
+    images, labels = plain
+    members = (labels == SNEAKER).nonzero().squeeze(1)
+    images[members] = real.train.images[real.train.of_class(SNEAKER)[: len(members)]]
+    first = findings_of(images, labels)[0]
+    assert first.key.startswith("neighbours/")
+    assert first.classes == (SNEAKER,)
+
+
+@pytest.mark.slow
+def test_a_style_that_is_never_made_is_found_first(findings_of, plain, real, parts, subject_of):
+    images, labels = plain
+    sandals = (labels == SANDAL).nonzero().squeeze(1)
+    subject, clusters = subject_of(images, labels), parts["clusters"]
+    of_training = clusters._vectors(real.train, real.train.of_class(SANDAL))
+    styles = clusters._styles(subject, SANDAL, of_training)
+    style, _ = styles.assign(clusters._vectors(subject.samples, sandals))
+    kept = torch.ones(len(labels), dtype=torch.bool)
+    kept[sandals[torch.from_numpy(style == 2)]] = False  # the third of them, the most frequent first
+    assert 10 < (~kept).sum() < 100
+    first = findings_of(images[kept], labels[kept])[0]
+    assert first.key.startswith(f"clusters/{CLASS_NAMES[SANDAL]}/")
+    assert " 0.0 % " in first.statement
+
+
+@pytest.mark.slow
+def test_the_command_writes_a_page(command, tmp_path):
+    analysed = command("analyze", "data=synthetic", "n=500", "output=analysis", "analysis=[scores,bias,spectrum]")
+    folder = tmp_path / "analysis"
+    page = (folder / "report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert ' src="http' not in page
+    record = json.loads((folder / "findings.json").read_text())
+    first = record["findings"][0]["statement"]
+    assert f"1. {first}" in analysed.stdout
+    assert {"bias", "spectrum"} >= {effect["key"].partition("/")[0] for effect in record["effects"]}
+    assert {path.suffix for path in folder.iterdir()} >= {".html", ".json", ".png", ".csv"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["analysis=[]"], "analysis=[] analyses nothing"),
+        (["run=a", "samples=b"], "give either run="),
+        (["n=7"], "n must be a whole number of at least 100, got 7"),
+        (["samples=test", "data=synthetic", "analysis=[interpolation]"], "nothing could be analysed"),
+        (["run=nowhere"], "run=nowhere: no such file or folder"),
+    ],
+)
+def test_bad_input_ends_with_one_clear_line(command, arguments, said):
+    assert said in command("analyze", *arguments, code=1).stderr
