@@ -18,7 +18,8 @@
 # for. This notebook trains one, watches it learn, asks it for garments, looks into its latent space, finds out what it
 # missed, and compares two losses. With the settings below it takes about six minutes on two CPU cores.
 #
-# The notebook only calls what the command line offers too: every cell that begins with `!` can be typed in a terminal.
+# The notebook only calls what the command line offers too: every line that begins with `!` can be typed in a terminal
+# (where progress is a bar; `| cat` keeps it out of this page).
 
 # %% tags=["parameters"]
 RECIPE = "experiment=minute"  # what is trained; experiment=quick takes ten minutes and is much better
@@ -64,7 +65,7 @@ display(class_grid(np.stack(rows), CLASS_NAMES, "Real training images"))
 
 # %%
 run = Path(FOLDER) / "run"
-# !{python} -m fmcgan.train {RECIPE} data.root={ROOT} hydra.run.dir={run} seed=1
+# !{python} -m fmcgan.train {RECIPE} data.root={ROOT} hydra.run.dir={run} seed=1 2>&1 | cat
 
 # %% [markdown]
 # ## Watching it learn
@@ -120,7 +121,7 @@ display(class_grid(np.stack(rows), CLASS_NAMES, "One walk, ten labels"))
 # the test images. It is not the FID.
 
 # %%
-# !{python} -m fmcgan.evaluate run={run} data.root={ROOT} n={SCORED} metric=[frechet,gan_test,manifold] rows=[real]
+# !{python} -m fmcgan.evaluate run={run} data.root={ROOT} n={SCORED} metric=[frechet,gan_test,manifold] rows=[real] 2>&1 | cat
 
 # %% [markdown]
 # ## What it learned, missed and confused
@@ -130,7 +131,7 @@ display(class_grid(np.stack(rows), CLASS_NAMES, "One walk, ten labels"))
 # any browser. Here only some parts are run; without `analysis=` it runs all of them.
 
 # %%
-# !{python} -m fmcgan.analyze run={run} data.root={ROOT} n={SCORED} analysis=[scores,confusions,clusters,bias,spectrum,training]
+# !{python} -m fmcgan.analyze run={run} data.root={ROOT} n={SCORED} analysis=[scores,confusions,clusters,bias,spectrum,training] 2>&1 | cat
 
 # %%
 found = json.loads((run / "analysis" / "findings.json").read_text())
@@ -150,10 +151,10 @@ for figure in sorted((run / "analysis").glob("bias_*.png"))[:1] + sorted((run / 
 
 # %%
 sweep = Path(FOLDER) / "sweep"
-# !{python} -m fmcgan.train -m {COMPARED} data.root={ROOT} hydra.sweep.dir={sweep}
+# !{python} -m fmcgan.train -m {COMPARED} data.root={ROOT} hydra.sweep.dir={sweep} 2>&1 | cat
 
 # %%
-# !{python} -m fmcgan.compare runs={sweep}
+# !{python} -m fmcgan.compare runs={sweep} 2>&1 | cat
 
 # %%
 for name in ("samples.png", "loss.png"):

@@ -74,6 +74,11 @@ def test_every_list_choice_composes_and_fits_its_target(choice):
     check_signatures(composed(choice))
 
 
+@pytest.mark.parametrize("part", options("analysis"))
+def test_every_part_of_the_analysis_composes_and_fits_its_target(part):
+    check_signatures(composed(f"analysis=[{part}]", name="analyze"))
+
+
 @pytest.mark.parametrize("name", [p.stem for p in CONFIGS.glob("*.yaml")])
 def test_every_command_composes(name):
     given = {"generate": ["run=x"], "compare": ["runs=x"]}.get(name, [])

@@ -19,7 +19,7 @@ COMMANDS = re.findall(r"python -m fmcgan\.(\w+)((?:[ \n][^#`\n]+?)?)(?:\s*#.*|`|
 
 
 def test_the_readme_shows_every_command():
-    assert {name for name, _ in COMMANDS} == {"train", "generate", "evaluate", "export", "compare"}
+    assert {name for name, _ in COMMANDS} == {"train", "generate", "evaluate", "export", "analyze", "compare"}
     assert len(COMMANDS) >= 12
 
 
@@ -51,6 +51,14 @@ def test_every_score_and_feature_network_is_in_the_table_and_explained(group):
     existing = {path.stem for path in (config_dir() / group).glob("*.yaml")}
     assert existing == set(re.findall(r"`([a-z_0-9]+)`", row))
     assert {name for name in existing if f"`{name}`" in METRICS or f"metric={name}`" in METRICS} == existing
+
+
+def test_every_part_of_the_analysis_is_in_the_table_and_run():
+    existing = {path.stem for path in (config_dir() / "analysis").glob("*.yaml")}
+    section = README[README.index("| `analysis=[...]` |") :].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE)) == existing
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        assert set(compose("analyze").analysis) == existing
 
 
 def test_the_values_in_the_documents_are_those_that_are_shipped():

@@ -14,6 +14,8 @@ from fmcgan.command import run_command
 from fmcgan.errors import UserError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PIL.Image import Image
 
     from fmcgan.analysis.base import Analysis, Subject
@@ -52,6 +54,7 @@ def analyze(config: DictConfig) -> None:
     about = f"{provenance['source']}: {len(subject.samples):,} samples beside {len(subject.real.train):,} real images"
     page = Report(_TITLE, about, sections, findings, judged, _grid(subject.samples), provenance)
     write_analysis(folder, page)
+    _for_tensorboard(folder, sections)
     _tell(sections, [finding.effect.statement for finding in findings])
     log.info("written to %s: report.html, findings.json, figures and tables", os.path.relpath(folder))
 
@@ -133,6 +136,23 @@ def _sections(
     if not sections:
         raise UserError(f"nothing could be analysed: {'; '.join(skipped.values())}")
     return sections, skipped, seconds
+
+
+def _for_tensorboard(folder: "Path", sections: Mapping[str, "Section"]) -> None:
+    """The map with vectors for the projector, and the table of classes read."""
+    from matplotlib.figure import Figure
+
+    from fmcgan import run_folder
+    from fmcgan.report.projector import write_agreement, write_projector
+
+    place = folder / run_folder.TENSORBOARD
+    for section in sections.values():
+        for points in section.maps:
+            if points.vectors is not None:
+                write_projector(points, place)
+        for picture in section.pictures:
+            if picture.name == "agreement" and isinstance(picture.content, Figure):
+                write_agreement(picture.content, place)
 
 
 def _tell(sections: Mapping[str, "Section"], findings: list[str]) -> None:

@@ -245,7 +245,8 @@ def test_a_finger_on_a_map_scrolls_the_page(page):
 def test_dark_mode_keeps_figures_on_paper(page):
     colours = """
         const of = (selector, what) => getComputedStyle(document.querySelector(selector))[what]
-        return [of("body", "backgroundColor"), of("body", "color"), of("#first-line .paper", "backgroundColor")]
+        const paper = [of("#first-line .paper", "backgroundColor"), of("#second-m0 .caption", "color")]
+        return [of("body", "backgroundColor"), of("body", "color"), ...paper]
     """
     page.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "light"}]}
@@ -259,6 +260,7 @@ def test_dark_mode_keeps_figures_on_paper(page):
     assert light[2] == dark[2] == "rgb(255, 255, 255)"
     assert _contrast(*light[:2]) > 7
     assert _contrast(*dark[:2]) > 7
+    assert _contrast(*dark[2:]) > 4.5
     assert _luminance(light[0]) > 0.5 > 0.1 > _luminance(dark[0])
 
 

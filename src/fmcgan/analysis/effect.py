@@ -3,11 +3,14 @@
 Shares, means, spreads and rankings are made comparable by the distance that Fisher's information gives two members of
 one family (Rao 1945): a share p lies at ``2 asin √p`` (which makes the distance Cohen's h, 1988, section 6.2); the
 means of two normal distributions of one spread are ``(μ₁ - μ₂) / σ`` apart (Cohen's d) and their spreads
-``√2 ln(σ₁ / σ₂)``. An area under the ROC curve is that of two normal distributions ``√2 Φ⁻¹(AUC)`` apart. By Cohen's custom 0.2 is small,
-0.5 medium and 0.8 large.
+``√2 ln(σ₁ / σ₂)``. An area under the ROC curve is that of two normal distributions ``√2 Φ⁻¹(AUC)`` apart. By Cohen's
+custom 0.2 is small, 0.5 medium and 0.8 large.
 """
 
 import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -126,7 +129,9 @@ def difference_of_means(values: ArrayLike, real_values: ArrayLike) -> Difference
     # The last term: the spread itself is known from M values only (Hedges 1981, for the reference group's spread).
     spread_unknown = size**2 / (2 * len(second))
     error = math.sqrt(ratio / len(first) + 1 / len(second) + spread_unknown)
-    found = Difference(float(size), error, float(stats.ttest_ind(first, second, equal_var=False).pvalue))
+    with _of_equal_values():
+        p_value = float(stats.ttest_ind(first, second, equal_var=False).pvalue)
+    found = Difference(float(size), error, p_value)
     # A few samples may by chance have none of the values far out that real images have, and look surer than they are.
     return found.no_surer_than(1 / len(first) + 1 / len(second) + spread_unknown)
 
@@ -144,9 +149,11 @@ def difference_of_spreads(values: ArrayLike, real_values: ArrayLike) -> Differen
     if min(len(first), len(second)) < 3 or np.ptp(second) == 0 or np.ptp(first) == 0:
         return UNKNOWN
     size = math.sqrt(2) * math.log(first.std(ddof=1) / second.std(ddof=1))
-    tails = [stats.kurtosis(each, fisher=False) - 1 for each in (first, second)]
+    with _of_equal_values():
+        tails = [stats.kurtosis(each, fisher=False) - 1 for each in (first, second)]
+        p_value = float(stats.levene(first, second, center="median").pvalue)
     error = math.sqrt(tails[0] / (2 * len(first)) + tails[1] / (2 * len(second)))
-    found = Difference(size, error, float(stats.levene(first, second, center="median").pvalue))
+    found = Difference(size, error, p_value)
     return found.no_surer_than(tails[1] / 2 * (1 / len(first) + 1 / len(second)))
 
 
@@ -188,6 +195,14 @@ def share_in_words(count: int, n: int) -> str:
     low, high = (100 * end for end in share_interval(count, n))
     digits = 1 if 100 * count < 10 * n else 0
     return f"{100 * count / max(n, 1):.{digits}f} % [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+@contextmanager
+def _of_equal_values() -> Iterator[None]:
+    """Without scipy's warning that nearly equal values have no exact moments: the result is finite and good enough."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
+        yield
 
 
 def _finite(values: ArrayLike) -> NDArray[np.float64]:

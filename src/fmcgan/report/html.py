@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from fmcgan.analysis.section import Column, Map, Picture, Section
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.figure.palette import CLASS_COLOURS, GENERATED, REAL
+from fmcgan.figure.palette import CLASS_COLOURS
 from fmcgan.report.encoding import Encoded
 from fmcgan.report.interactive import Interactive, draw_maps
 from fmcgan.report.markdown import NOTHING
@@ -19,7 +19,7 @@ from fmcgan.report.markdown import NOTHING
 TEMPLATES = Path(__file__).parent / "template"
 SHOWN_ROWS = 30
 """Of a table, before somebody asks for all of them."""
-SHOWN_PICTURES = 3
+SHOWN_PICTURES = 2
 """Of a section, likewise; more where more of them are marked as leading, or where only one would be left."""
 
 _SIZE = "\x00size of the page\x00"  # a mark that no text holds
@@ -66,7 +66,6 @@ def render(
             provenance={**provenance, "size of this page": _SIZE},
             interactive=draw_maps(maps) if maps else Interactive(),
             legends={name: _legend(each) for name, each in maps.items()},
-            origins={"generated": GENERATED, "real": REAL},
             shown_rows=SHOWN_ROWS,
             **context,
         )

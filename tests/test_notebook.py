@@ -1,0 +1,49 @@
+"""The notebook runs from its first cell to its last, and its two files say the same."""
+
+from pathlib import Path
+
+import pytest
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+
+
+@pytest.fixture(scope="module")
+def jupytext():
+    return pytest.importorskip("jupytext")
+
+
+def test_both_files_hold_the_same_cells(jupytext):
+    script, notebook = (jupytext.read(NOTEBOOKS / f"demo.{suffix}") for suffix in ("py", "ipynb"))
+    assert [cell.source for cell in script.cells] == [cell.source for cell in notebook.cells]
+    assert [cell.cell_type for cell in script.cells] == [cell.cell_type for cell in notebook.cells]
+
+
+def test_its_outputs_are_small_and_name_no_place():
+    notebook = (NOTEBOOKS / "demo.ipynb").read_text()
+    assert len(notebook) < 1_500_000
+    for place in ("/home/", "/root/", "/work/", "/tmp/", "Traceback"):
+        assert place not in notebook
+
+
+@pytest.mark.slow
+def test_it_runs(jupytext, mirror, tmp_path, monkeypatch):
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    notebook = jupytext.read(NOTEBOOKS / "demo.py")
+    (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+    parameters.source = "\n".join(
+        [
+            'RECIPE = "experiment=minute trainer.limit_train_batches=30 trainer.max_epochs=2"',
+            'COMPARED = "experiment=vanilla,wgan_gp trainer.max_epochs=1 trainer.limit_train_batches=5 n_critic=1"',
+            'COMPARED += " network.width=8"',
+            "SCORED = 300",
+            'FOLDER = "demo"',
+            f"ROOT = {str(tmp_path / 'data')!r}",
+        ]
+    )
+    monkeypatch.setenv("FMCGAN_DATA_MIRROR", mirror)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.chdir(tmp_path)
+    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    assert (tmp_path / "demo" / "run" / "analysis" / "report.html").is_file()
+    assert (tmp_path / "demo" / "sweep" / "comparison" / "samples.png").is_file()
