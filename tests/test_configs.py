@@ -151,6 +151,7 @@ def test_no_yaml_is_outside_these_tests():
     assert groups == {
         *TRAINING_GROUPS,
         *LIST_GROUPS,
+        "analysis",
         "experiment/study",
         "penalty",
         "optimizer",

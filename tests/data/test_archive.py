@@ -174,12 +174,12 @@ def test_reads_shape_and_values_big_endian(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        b"not gzip",
-        gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + b"ab"),  # one byte short
-        gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + b"abcd"),  # one too many
-        gzip.compress(b"\0\0\x0d\x01" + struct.pack(">I", 3) + b"abc"),  # floats
-        gzip.compress(b"\0\0\x08\x03" + struct.pack(">I", 3)),  # ends within the header
-        gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + b"abc")[:-4],
+        pytest.param(b"not gzip", id="no gzip"),
+        pytest.param(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + b"ab"), id="one byte short"),
+        pytest.param(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + b"abcd"), id="one byte too many"),
+        pytest.param(gzip.compress(b"\0\0\x0d\x01" + struct.pack(">I", 3) + b"abc"), id="floats"),
+        pytest.param(gzip.compress(b"\0\0\x08\x03" + struct.pack(">I", 3)), id="ends within the header"),
+        pytest.param(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + b"abc")[:-4], id="gzip cut short"),
     ],
 )
 def test_refuses_what_is_not_idx(content: bytes, tmp_path: Path) -> None:

@@ -201,6 +201,15 @@ def test_the_same_report_gives_the_same_files(small_report, tmp_path):
             assert path.read_bytes() == (second.parent / path.name).read_bytes(), path.name
 
 
+def test_files_of_an_earlier_analysis_are_removed_and_no_others(small_report, tmp_path):
+    write_analysis(tmp_path, small_report)
+    (tmp_path / "mine.png").touch()
+    before = {path.name for path in tmp_path.iterdir()}
+    write_analysis(tmp_path, replace(small_report, sections={}))
+    assert {path.name for path in tmp_path.iterdir()} == {"samples.png", "findings.json", "report.html", "mine.png"}
+    assert len(before) > 6
+
+
 def test_a_section_of_words_alone(tmp_path, read_page):
     report = Report("T", "S", {"a": Section("Heading", "Introduction.")}, [], [], Image.new("L", (4, 4)), {})
     reader = read_page(write_analysis(tmp_path, report))

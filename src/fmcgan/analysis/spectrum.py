@@ -98,8 +98,8 @@ class SpectrumAnalysis(Analysis):
                 f"The power of each spatial frequency in each of {len(samples.labels):,} generated images, compared "
                 f"with {len(train.labels):,} real training images of the same class; what {len(test.labels):,} real "
                 "test images differ from the same is the floor. Blur takes power from the fine frequencies, noise and "
-                "the traces of upsampling add some. Three decibels are a factor of two in power; where in the image a "
-                "frequency stands is not seen."
+                "the traces of upsampling add some; an image that is darker holds less of all. Three decibels are a "
+                "factor of two in power; where in the image a frequency stands is not seen."
             ),
             pictures=[_curves(samples, train, test), _heat_map(samples, train, test, classes)],
             tables=[_bands_table(self.bands, samples, train, test, classes)],

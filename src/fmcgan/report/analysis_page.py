@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def write_analysis(folder: Path, report: Report) -> Path:
     Args:
         folder: for ``report.html``, which needs none of the others, ``findings.json``, ``samples.png``, and
             ``<section>_<name>`` with ``.png``, ``.svg`` or ``.gif`` for each picture and ``.csv`` for each table. It is
-            made if missing.
+            made if missing; figures and tables of an earlier analysis that this one lacks are removed.
         report: what to write.
 
     Returns:
@@ -72,15 +73,26 @@ def write_analysis(folder: Path, report: Report) -> Path:
         for picture in section.pictures
     }
     named = {f"{section}_{name}": encoded for (section, name), encoded in pictures.items()} | {"samples": samples}
-    for stem, encoded in named.items():
-        for suffix, content in encoded.files.items():
-            write_atomically(folder / f"{stem}{suffix}", content)
+    files = {f"{stem}{suffix}": content for stem, encoded in named.items() for suffix, content in encoded.files.items()}
     for name, section in report.sections.items():
-        for table in section.tables:
-            write_atomically(folder / f"{name}_{table.name}.csv", table_csv(table))
-    write_json(folder / FINDINGS, found(report))
+        files |= {f"{name}_{table.name}.csv": table_csv(table) for table in section.tables}
+    outdated = _files_of_earlier(folder) - files.keys()
+    for name, content in files.items():
+        write_atomically(folder / name, content)
+    write_json(folder / FINDINGS, found(report) | {"files": sorted(files)})
     write_atomically(folder / PAGE, page(report, pictures, samples))
+    for name in outdated:  # they would pass for figures of this analysis
+        (folder / name).unlink(missing_ok=True)
     return folder / PAGE
+
+
+def _files_of_earlier(folder: Path) -> set[str]:
+    """Names of the figures and tables that an earlier analysis says it wrote here."""
+    try:
+        names = json.loads((folder / FINDINGS).read_text())["files"]
+        return {name for name in names if Path(name).name == name}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def page(report: Report, pictures: Mapping[tuple[str, str], Encoded], samples: Encoded) -> str:
