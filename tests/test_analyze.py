@@ -7,6 +7,7 @@ import torch
 
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.image_set import ImageSet, class_balanced
+from fmcgan.metric.score import RealImages
 
 TELLING = ("confusions", "clusters", "bias", "holes", "neighbours", "two_sample", "spectrum")
 """The parts that measure effects."""
@@ -28,12 +29,24 @@ def parts():
 
 
 @pytest.fixture(scope="module")
-def subject_of(real, tmp_path_factory):
+def held_out(real_train):
+    """Training images that the samples below are made of: the floor, of test images, knows nothing of them."""
+    return ImageSet(real_train.images[-10_000:], real_train.labels[-10_000:])
+
+
+@pytest.fixture(scope="module")
+def known(real_train, real_test):
+    """The real images that samples are compared with."""
+    return RealImages(ImageSet(real_train.images[:-10_000], real_train.labels[:-10_000]), real_test)
+
+
+@pytest.fixture(scope="module")
+def subject_of(known, tmp_path_factory):
     from fmcgan.analysis.base import Subject
     from fmcgan.metric.store import Store
 
     store = Store(tmp_path_factory.mktemp("store"))
-    return lambda images, labels: Subject(ImageSet(images, labels), real, None, None, 0, store)
+    return lambda images, labels: Subject(ImageSet(images, labels), known, None, None, 0, store)
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +63,10 @@ def findings_of(parts, subject_of):
 
 
 @pytest.fixture
-def plain(real):
-    """Real test images, as a faultless sampler would give them."""
-    chosen = class_balanced(real.test.labels, N)
-    return real.test.images[chosen].clone(), real.test.labels[chosen].clone()
+def plain(held_out):
+    """Real images, as a faultless sampler would give them."""
+    chosen = class_balanced(held_out.labels, N)
+    return held_out.images[chosen].clone(), held_out.labels[chosen].clone()
 
 
 @pytest.mark.slow
@@ -82,21 +95,21 @@ def test_a_class_that_is_too_dark_is_among_the_first_findings(findings_of, plain
 
 
 @pytest.mark.slow
-def test_copies_of_training_images_are_found_first(findings_of, plain, real):
+def test_copies_of_training_images_are_found_first(findings_of, plain, known):
     images, labels = plain
     members = (labels == SNEAKER).nonzero().squeeze(1)
-    images[members] = real.train.images[real.train.of_class(SNEAKER)[: len(members)]]
+    images[members] = known.train.images[known.train.of_class(SNEAKER)[: len(members)]]
     first = findings_of(images, labels)[0]
     assert first.key.startswith("neighbours/")
     assert first.classes == (SNEAKER,)
 
 
 @pytest.mark.slow
-def test_a_style_that_is_never_made_is_found_first(findings_of, plain, real, parts, subject_of):
+def test_a_style_that_is_never_made_is_found_first(findings_of, plain, known, parts, subject_of):
     images, labels = plain
     sandals = (labels == SANDAL).nonzero().squeeze(1)
     subject, clusters = subject_of(images, labels), parts["clusters"]
-    of_training = clusters._vectors(real.train, real.train.of_class(SANDAL))
+    of_training = clusters._vectors(known.train, known.train.of_class(SANDAL))
     styles = clusters._styles(subject, SANDAL, of_training)
     style, _ = styles.assign(clusters._vectors(subject.samples, sandals))
     kept = torch.ones(len(labels), dtype=torch.bool)

@@ -84,7 +84,11 @@ def folder_of(config: DictConfig, what: str, below_run: str = ".") -> Path:
         below_run: the folder within a run folder.
     """
     folder = _named_folder(config, what, below_run)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        needed = "results need a folder that can be made and written: give output=FOLDER"
+        raise UserError(f"{folder}: {error.strerror}; {needed}") from error
     return folder
 
 

@@ -155,7 +155,7 @@ def test_a_description_names_the_two_traits_that_differ_most():
 
     assert described(-0.5, 1.5, 0, 0, 0, 0, 0.4) == "taller, darker"
     assert described(0, 0, -0.6, 0.1, 0, 0, 0.2) == "narrower"
-    assert described(0.1, 0, 0, 0, 0.2, 0, 0) == "average"
+    assert described(0.1, 0, 0, 0, 0.2, 0, 0) == "near the mean of the class"
 
 
 @pytest.fixture(scope="module")

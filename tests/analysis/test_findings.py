@@ -24,8 +24,14 @@ def test_a_large_effect_that_is_hardly_known_stands_behind_a_sure_one():
 
 def test_no_more_than_a_few_of_one_section():
     many = [effect(f"a/{i}", 2.0 + i) for i in range(9)]
-    assert told(*many, effect("b/1", 0.9)) == ["a/8", "a/7", "a/6", "b/1"]
-    assert len(told(*many, most=5, most_of_a_section=9)) == 5
+    others = [effect(f"b/{i}", 0.9 - i / 10) for i in range(3)]
+    assert told(*many, *others, most=6) == ["a/8", "a/7", "a/6", "b/0", "b/1", "b/2"]
+    assert told(*many, *others, most=8)[:6] == ["a/8", "a/7", "a/6", "a/5", "a/4", "b/0"]  # all of b, then more of a
+    assert told(*many, most=5, most_of_a_section=9) == ["a/8", "a/7", "a/6", "a/5", "a/4"]
+
+
+def test_a_difference_that_is_sure_but_tiny_is_not_told():
+    assert told(effect("a/1", 0.09, error=0.001), effect("b/1", -0.11, error=0.001)) == ["b/1"]
 
 
 def test_chance_is_not_told():

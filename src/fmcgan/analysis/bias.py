@@ -20,6 +20,9 @@ from fmcgan.metric.image_set import ImageSet
 
 Respect = Literal["mean", "spread"]
 
+LEAST_SPREAD = {"width": 1.0, "height": 1.0}
+"""What a standard deviation counts as at least: nearly all sneakers are 28 pixels wide; a tenth of one is nothing."""
+
 SHOWN = np.linspace(0.01, 0.99, 7)
 """Ranks by brightness, as shares of a class, of the images shown: 6,000 must not look more extreme than 1,000."""
 
@@ -49,7 +52,8 @@ class Comparison:
         """How far the samples are from the training images, and how far the test images are."""
         is_mean, words = self.respect == "mean", self.attribute
         compare, estimate = (difference_of_means, mean_of) if is_mean else (difference_of_spreads, spread_of)
-        difference = compare(self.samples, self.train)
+        least = LEAST_SPREAD.get(words.name, 0.0)
+        difference = compare(self.samples, self.train, least)
         told, real = (estimate(values).in_words(words.digits) for values in (self.samples, self.train))
         if is_mean:
             how = f"{words.more if difference.size > 0 else words.less} than real ones: {words.mean}"
@@ -60,7 +64,7 @@ class Comparison:
             key=f"bias/{CLASS_NAMES[self.label]}/{words.name}{'' if is_mean else '_spread'}",
             statement=f"Generated {plural(self.label)} {how} {told} against {real}{words.unit}.",
             difference=difference,
-            floor=compare(self.test, self.train),
+            floor=compare(self.test, self.train, least),
             classes=(self.label,),
             figure=f"{self.respect}s",
         )
@@ -68,8 +72,9 @@ class Comparison:
     @property
     def shift(self) -> float:
         """As the heat map shows it: of means in standard deviations of real images, of spreads in percent of theirs."""
-        size = self.effect.difference.size
-        return size if self.respect == "mean" else 100 * float(np.expm1(size / np.sqrt(2)))
+        if self.respect == "mean":
+            return self.effect.difference.size
+        return 100 * float(self.samples.std(ddof=1) / self.train.std(ddof=1) - 1)
 
 
 class Bias(Analysis):
@@ -209,6 +214,7 @@ def _table(compared: Sequence[Comparison]) -> Table:
         rows.append((*words, *known, float(p), "yes" if effect.beyond_floor else "no"))
     caption = (
         f"{what} of each attribute in each class. The difference is in standard deviations of the real images"
-        f"{'' if is_mean else ' (for spreads: √2 ln of their ratio)'}; p is adjusted for the comparisons of this table."
+        f"{'' if is_mean else ' (for spreads: √2 ln of their ratio)'}, those of width and height counting as "
+        "a pixel at least; p is adjusted for the comparisons of this table."
     )
     return Table(name, caption, columns, rows)

@@ -20,7 +20,7 @@ _AT_ONCE = 500
 class Detector(nn.Module):
     """Three 3×3 convolutions of 16, 32 and 64 channels with stride 2, told the class: 34,833 parameters.
 
-    Batch normalisation makes it learn much faster: of the shipped generator's samples it told 76 % of pairs apart where
+    Batch normalisation makes it learn much faster: of a generator's samples it told 76 % of pairs apart where
     the same network without told 59 %, after 80,000 images in batches of 128.
 
     The class shifts the first maps and has weights of its own beside the common ones of the last layer, as in a

@@ -113,17 +113,19 @@ def difference_of_shares(count: int, n: int, real_count: int, real_n: int) -> Di
     return Difference(place - real_place, error, float(p_value))
 
 
-def difference_of_means(values: ArrayLike, real_values: ArrayLike) -> Difference:
+def difference_of_means(values: ArrayLike, real_values: ArrayLike, least_spread: float = 0.0) -> Difference:
     """Compares two means in units of the real images' standard deviation (Glass 1976), by Welch's test.
 
     Args:
         values: one a sample, [N].
         real_values: one a real image, [M].
+        least_spread: what counts as a standard deviation at least: a tenth of a pixel is not large because whole
+            pixels seldom differ.
     """
     first, second = _finite(values), _finite(real_values)
     if min(len(first), len(second)) < 2 or np.ptp(second) == 0:
         return UNKNOWN
-    spread = second.std(ddof=1)
+    spread = max(second.std(ddof=1), least_spread)
     size = (first.mean() - second.mean()) / spread
     ratio = first.var(ddof=1) / spread**2
     # The last term: the spread itself is known from M values only (Hedges 1981, for the reference group's spread).
@@ -136,7 +138,7 @@ def difference_of_means(values: ArrayLike, real_values: ArrayLike) -> Difference
     return found.no_surer_than(1 / len(first) + 1 / len(second) + spread_unknown)
 
 
-def difference_of_spreads(values: ArrayLike, real_values: ArrayLike) -> Difference:
+def difference_of_spreads(values: ArrayLike, real_values: ArrayLike, least_spread: float = 0.0) -> Difference:
     """Compares two standard deviations by ``√2 ln`` of their ratio, tested by Brown and Forsythe (1974).
 
     The error allows for tails: with kurtosis k the logarithm of a standard deviation varies by ``(k - 1) / 4n``.
@@ -144,11 +146,13 @@ def difference_of_spreads(values: ArrayLike, real_values: ArrayLike) -> Differen
     Args:
         values: one a sample, [N].
         real_values: one a real image, [M].
+        least_spread: what either counts as at least.
     """
     first, second = _finite(values), _finite(real_values)
     if min(len(first), len(second)) < 3 or np.ptp(second) == 0 or np.ptp(first) == 0:
         return UNKNOWN
-    size = math.sqrt(2) * math.log(first.std(ddof=1) / second.std(ddof=1))
+    ours, theirs = (max(each.std(ddof=1), least_spread) for each in (first, second))
+    size = math.sqrt(2) * math.log(ours / theirs)
     with _of_equal_values():
         tails = [stats.kurtosis(each, fisher=False) - 1 for each in (first, second)]
         p_value = float(stats.levene(first, second, center="median").pvalue)
@@ -190,9 +194,9 @@ def share_interval(count: int, n: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def share_in_words(count: int, n: int) -> str:
-    """A share with its interval: ``4.2 % [3.6, 4.9]``."""
-    low, high = (100 * end for end in share_interval(count, n))
+def share_in_words(count: int, n: int, widened: float = 1.0) -> str:
+    """A share with its interval, so many times as wide as of independent draws: ``4.2 % [3.6, 4.9]``."""
+    low, high = (100 * end for end in share_interval(round(count / widened**2), round(n / widened**2)))
     digits = 1 if 100 * count < 10 * n else 0
     return f"{100 * count / max(n, 1):.{digits}f} % [{low:.{digits}f}, {high:.{digits}f}]"
 

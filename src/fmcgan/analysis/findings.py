@@ -12,9 +12,13 @@ LEVEL = 0.01
 """Expected share of false ones among the effects that pass the test (Benjamini and Yekutieli 2001)."""
 
 MOST = 10
-"""How many findings are told, and at most `MOST_OF_A_SECTION` of one section: ten times the same teaches nothing."""
+"""How many findings are told."""
 
 MOST_OF_A_SECTION = 3
+"""How many of one section are told before those of all others: ten times the same teaches nothing."""
+
+LEAST = 0.1
+"""Size below which nothing is told: half of what Cohen calls small. Of many samples the smallest difference is sure."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,14 @@ def choose(judged: Sequence[Judged], most: int = MOST, most_of_a_section: int = 
     Args:
         judged: as `judge` sorts them.
         most: how many at most.
-        most_of_a_section: how many of one section at most.
+        most_of_a_section: how many of one section, unless too few are left of the others.
     """
-    chosen: list[Judged] = []
+    first: list[Judged] = []
+    others: list[Judged] = []
     told: Counter[str] = Counter()
     for each in judged:
-        if each.holds and told[each.section] < most_of_a_section and len(chosen) < most:
-            chosen.append(each)
+        if each.holds and abs(each.effect.difference.size) >= LEAST:
+            (first if told[each.section] < most_of_a_section else others).append(each)
             told[each.section] += 1
-    return chosen
+    chosen = {id(each) for each in [*first, *others][:most]}
+    return [each for each in judged if id(each) in chosen]

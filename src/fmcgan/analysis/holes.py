@@ -72,7 +72,7 @@ class Holes(Analysis):
         effects = [
             _effect(what, label, *(each.counts(test, label)[what] for each in (samples, first, second)))
             for what in ("bare", "beside")
-            for label in (None, *labels)
+            for label in (None, *labels)[len(labels) == 1 :]  # of one class nothing is told twice
         ]
         introduction = (
             f"A real test image has a hole around it if none of {n:,} samples is as near to it as its {self.k}th "
@@ -82,7 +82,10 @@ class Holes(Analysis):
         return Section(
             "Holes and outliers",
             introduction,
-            [self._holes(samples, test, labels), self._outliers(samples, subject.real.train, labels)],
+            [
+                *([self._holes(samples, test, labels)] if samples.bare.any() else []),
+                *([self._outliers(samples, subject.real.train, labels)] if samples.beside.any() else []),
+            ],
             [_table(test, labels, samples, first)],
             effects=effects,
             values={"samples": n, "classes": [CLASS_NAMES[label] for label in labels], "k": self.k},
@@ -145,8 +148,8 @@ def _effect(
     what: str, label: int | None, share: tuple[int, int], of_real: tuple[int, int], of_others: tuple[int, int]
 ) -> Effect:
     name = "images" if label is None else plural(label)
-    ours, theirs = share_in_words(*share), share_in_words(*of_real)
     widened = CLUMPED if what == "bare" else 1.0
+    ours, theirs = share_in_words(*share, widened), share_in_words(*of_real, widened)
     statements = {
         "bare": f"{ours} of the real {name} have no generated image near them; with as many real training images in "
         f"place of the generated ones it is {theirs}.",

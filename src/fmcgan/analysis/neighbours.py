@@ -105,7 +105,7 @@ class Neighbours(Analysis):
         upper = spaces[0].most_suspicious(self.examples)
         lower = spaces[1].most_suspicious(self.examples, besides=upper)
         caption = (
-            f"Samples suspiciously near to a training image, compared with how near test images of their class lie: "
+            f"The samples nearest to a training image, compared with how near test images of their class lie: "
             f"the upper {len(upper)} {spaces[0].words}, the lower {len(lower)} {spaces[1].words}. {_DISTANCES} A copy "
             "is much nearer to the first image than to the others; a plain garment is about as near to all of them."
         )

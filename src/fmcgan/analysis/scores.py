@@ -63,19 +63,21 @@ class Scores(Analysis):
 
 
 def _scores(results: Results) -> Table:
+    sure = any(result["interval"] for result in results.values())  # without resamples nothing has an interval
+    ends = (Column("low", "95 % from", "number", 4), Column("high", "to", "number", 4)) if sure else ()
     columns = (
         Column("score", "score"),
         Column("value", SAMPLES, "number", 4),
-        Column("low", "95 % from", "number", 4),
-        Column("high", "to", "number", 4),
+        *ends,
         Column("real", REAL_DATA, "number", 4),
         Column("better", "better"),
     )
-    rows = [
-        (name, result["value"], *(result["interval"] or (None, None)), result["floor"], BETTER[result["better"]])
-        for name, result in results.items()
-    ]
-    caption = "Every score of the samples, its 95 % interval by resampling them, and what real images get."
+    rows = []
+    for name, result in results.items():
+        interval = result["interval"] or (None,) * len(ends)
+        rows.append((name, result["value"], *interval, result["floor"], BETTER[result["better"]]))
+    known = "its 95 % interval by resampling them, " if sure else ""
+    caption = f"Every score of the samples, {known}and what real images get."
     return Table("scores", caption, columns, rows, open=True)
 
 

@@ -24,7 +24,7 @@ class Picture:
         caption: how to read it, one to three sentences.
         alternative: what it shows, for who cannot see it.
         vector: also write it as SVG (lines and points only, no thousands of them).
-        lead: one of the few pictures that stand at the head of the page.
+        lead: one of the few pictures that stand at the head of the section; the page folds others away.
     """
 
     name: str

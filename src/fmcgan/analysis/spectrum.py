@@ -103,7 +103,11 @@ class SpectrumAnalysis(Analysis):
             ),
             pictures=[_curves(samples, train, test), _heat_map(samples, train, test, classes)],
             tables=[_bands_table(self.bands, samples, train, test, classes)],
-            effects=[_effect(band, label, samples, train, test) for band in self.bands for label in (None, *classes)],
+            effects=[
+                _effect(band, label, samples, train, test)
+                for band in self.bands
+                for label in (None, *classes)[len(classes) == 1 :]  # of one class nothing is told twice
+            ],
         )
 
 

@@ -77,7 +77,7 @@ class Styles:
         """The traits, at most two, in which a style differs most from its class: ``darker, taller``."""
         amounts = self.traits[style]
         told = [trait for trait in np.argsort(-abs(amounts))[:2] if abs(amounts[trait]) >= WORTH_A_WORD]
-        return ", ".join(TRAITS[trait][int(amounts[trait] > 0)] for trait in told) or "average"
+        return ", ".join(TRAITS[trait][int(amounts[trait] > 0)] for trait in told) or "near the mean of the class"
 
     def as_arrays(self) -> Arrays:
         """As the store keeps them; ``Styles`` takes them back from `from_arrays`."""

@@ -84,7 +84,7 @@ class TrainingAnalysis(Analysis):
         titles = ("first", "last") if len(frames) == 2 else ("first", "halfway", "last")
         stills = side_by_side(list(zip(titles, evenly(frames, len(titles)), strict=True)))
         return [
-            Picture("timelapse", film, caption, alternative),
+            Picture("timelapse", film, caption, alternative, lead=True),
             Picture("stills", stills, "Single frames of this film.", alternative),
         ]
 
@@ -114,7 +114,9 @@ def _curves(rows: Sequence[Row], facts: Facts) -> list[Picture]:
     pictures = []
     if (scores := run_curves.score_figure(rows)) is not None:
         caption = "Scores of fresh samples during training; the dashed line is what real images get."
-        pictures.append(Picture("scores", scores, caption, "A panel a score over the images seen.", vector=True))
+        pictures.append(
+            Picture("scores", scores, caption, "A panel a score over the images seen.", vector=True, lead=True)
+        )
     norms = run_curves.gradient_norm_figure(rows, facts.generator_clip, facts.discriminator_clip)
     judgement = run_curves.judgement_figure(rows, facts.zero_divides)
     return [
@@ -124,6 +126,7 @@ def _curves(rows: Sequence[Row], facts: Facts) -> list[Picture]:
             run_curves.loss_figure(rows),
             "Both players' losses. They measure one against the other: a falling loss does not mean better samples.",
             "Curves of the losses over the images seen.",
+            lead=True,
         ),
         Picture(
             "judgement",
@@ -137,6 +140,7 @@ def _curves(rows: Sequence[Row], facts: Facts) -> list[Picture]:
             norms,
             "Length of both players' gradients, before clipping and, where there is any, after it.",
             "Curves of the gradient norms over the images seen.",
+            lead=True,
         ),
         Picture(
             "pace",

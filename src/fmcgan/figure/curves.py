@@ -98,10 +98,10 @@ def curves_figure(panels: Sequence[Panel], columns: int = 2) -> Figure:
     size = (columns * PANEL_INCHES[0], rows * PANEL_INCHES[1] + legend_inches)
     figure = Figure(figsize=size, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr, call-arg]
-    all_axes = figure.subplots(rows, columns, squeeze=False).flat
+    all_axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, panel in zip(all_axes, panels, strict=False):
         _draw_panel(axes, panel, labels)
-    for axes in list(all_axes)[len(panels) :]:
+    for axes in all_axes[len(panels) :]:
         axes.set_axis_off()
     entries = {text: line for axes in figure.axes for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
     if entries:

@@ -73,7 +73,9 @@ def write_analysis(folder: Path, report: Report) -> Path:
         for picture in section.pictures
     }
     named = {f"{section}_{name}": encoded for (section, name), encoded in pictures.items()} | {"samples": samples}
-    files = {f"{stem}{suffix}": content for stem, encoded in named.items() for suffix, content in encoded.files.items()}
+    files: dict[str, str | bytes] = {
+        f"{stem}{suffix}": content for stem, encoded in named.items() for suffix, content in encoded.files.items()
+    }
     for name, section in report.sections.items():
         files |= {f"{name}_{table.name}.csv": table_csv(table) for table in section.tables}
     outdated = _files_of_earlier(folder) - files.keys()

@@ -10,7 +10,14 @@ from PIL import Image
 from fmcgan import run_folder
 from fmcgan.analysis.section import Alarm, Picture, Section
 from fmcgan.report import measurement
-from fmcgan.report.comparison_tables import measured_table, pairs_table, runs_table, standings_table, winners_table
+from fmcgan.report.comparison_tables import (
+    intervals_table,
+    measured_table,
+    pairs_table,
+    runs_table,
+    standings_table,
+    winners_table,
+)
 from fmcgan.report.encoding import Encoded, encode
 from fmcgan.report.gathering import Comparison
 from fmcgan.report.html import render
@@ -82,6 +89,8 @@ def _sections(comparison: Comparison, figures: Mapping[str, Path]) -> dict[str, 
 
 def _budget(comparison: Comparison, title: str, text: str, table: measurement.Table) -> Section:
     tables = [measured_table(comparison, table)]
+    if table.scores:
+        tables.append(intervals_table(comparison, table))
     if len(comparison.groups) > 1 and table.scores:
         tables += [standings_table(comparison, standings(comparison, table)), pairs_table(comparison, table)]
     return Section(title, text, tables=tables)

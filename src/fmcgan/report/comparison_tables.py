@@ -32,7 +32,7 @@ def winners_table(comparison: Comparison) -> Table:
 
 
 def measured_table(comparison: Comparison, measured: measurement.Table) -> Table:
-    """One row a group and one for real data; bold as in ``comparison.md``."""
+    """One row a group and one for real data; bold as in ``comparison.md``, which the caption says."""
     columns, cells, floors = [Column("group", "group"), Column("seeds", "seeds", "whole")], [], []
     for key in measured.keys:
         name, spreads = key.removeprefix("score/"), measured.spreads(key)
@@ -48,7 +48,28 @@ def measured_table(comparison: Comparison, measured: measurement.Table) -> Table
         for place, group in enumerate(comparison.groups)
     ]
     rows.append(["real data", None, *floors])
-    return Table("measured", "All groups, and what real data reach by the same protocol.", columns, rows, open=True)
+    caption = (
+        "All groups, and what real data reach by the same protocol. Bold: the best mean, if it is ahead of the next by "
+        "more than both standard deviations summed."
+    )
+    return Table("measured", caption, columns, rows, open=True)
+
+
+def intervals_table(comparison: Comparison, measured: measurement.Table) -> Table:
+    """One row a score and group: the mean over the seeds and its interval, beside real data."""
+    columns = [
+        *(Column("score", "score"), Column("group", "group"), Column("seeds", "seeds", "whole")),
+        *(Column("mean", "mean", "number"), Column("low", "95 % from", "number"), Column("high", "to", "number")),
+        Column("real", "real data", "number"),
+    ]
+    rows = []
+    for score in measured.scores:
+        floor = comparison.protocols.get(score, UNKNOWN).floor
+        for place, each in enumerate(measured.spreads(f"score/{score}")):
+            numbers = [Cell(number(value, each.mean), _known(value)) for value in (each.mean, *each.interval)]
+            real = Cell(number(floor), _known(floor))
+            rows.append([_title(comparison, score), _name(comparison, place), each.n, *numbers, real])
+    return Table("intervals", "The mean of each score over the seeds, with its interval by Student's t.", columns, rows)
 
 
 def standings_table(comparison: Comparison, found: Sequence[Standing]) -> Table:

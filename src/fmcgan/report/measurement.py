@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 from fmcgan.report.grouping import Group
 from fmcgan.report.run import Row, Run
@@ -17,6 +18,9 @@ TRAINING_KEYS = (
     "images_per_second",
 )
 """What is measured of each run beside its scores, ``images_seen`` and ``minutes``."""
+
+COVERAGE = 0.95
+"""Of every interval."""
 
 TOLERANCE = 0.05
 """By what share of a budget an evaluation may exceed it: runs that were stopped together end a batch or a few seconds
@@ -42,6 +46,17 @@ class Spread:
     high: float
     n: int
     of: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the mean, mean ± t_{0.975, n - 1} std / sqrt(n); nan with less than 2 values.
+
+        Student (1908), "The probable error of a mean".
+        """
+        if self.n < 2:
+            return math.nan, math.nan
+        half = float(stdtrit(self.n - 1, (1 + COVERAGE) / 2)) * self.std / math.sqrt(self.n)
+        return self.mean - half, self.mean + half
 
     @property
     def judgeable(self) -> bool:

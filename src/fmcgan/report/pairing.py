@@ -6,15 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
-from scipy.special import stdtrit
-
 from fmcgan.report.grouping import Group
 from fmcgan.report.measurement import Spread, Table, ranking, spread
 from fmcgan.report.protocol import Protocol
 from fmcgan.report.run import Row
-
-COVERAGE = 0.95
-"""Share of repeated experiments whose true mean difference an interval is meant to hold."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +49,8 @@ class Pairing:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the mean difference, mean ± t_{0.975, n - 1} std / sqrt(n); nan with less than 2 pairs.
-
-        Student (1908), "The probable error of a mean".
-        """
-        n = self.difference.n
-        if n < 2:
-            return math.nan, math.nan
-        half = float(stdtrit(n - 1, (1 + COVERAGE) / 2)) * self.difference.std / math.sqrt(n)
-        return self.difference.mean - half, self.difference.mean + half
+        """The 95 % interval of the mean difference by Student's t; nan with less than 2 pairs."""
+        return self.difference.interval
 
     @property
     def ratio(self) -> float:
