@@ -80,8 +80,9 @@ def test_swapped_labels_are_among_the_first_findings(findings_of, plain):
     for label, other in ((BAG, SANDAL), (SANDAL, BAG)):
         members = (plain[1] == label).nonzero().squeeze(1)
         labels = labels.index_fill(0, members[: len(members) // 5], other)
-    first = {effect.key for effect in findings_of(images, labels)[:3]}
-    assert first >= {"confusions/bag/sandal", "confusions/sandal/bag"}  # a sandal also makes bags less symmetric
+    found = [effect.key for effect in findings_of(images, labels)]
+    assert {"confusions/bag/sandal", "confusions/sandal/bag"} <= set(found[:5])
+    assert all("bag" in key or "sandal" in key for key in found[:5])  # a sandal also makes bags less symmetric
 
 
 @pytest.mark.slow
