@@ -37,12 +37,12 @@ class Interactive:
     """What a page needs for its maps; empty if it has none.
 
     Args:
-        library: script tags with Bokeh's own JavaScript.
+        bokeh: script tags with Bokeh's own JavaScript.
         script: the script tag that draws the maps.
         places: where each map goes, by the names of section and map.
     """
 
-    library: str = ""
+    bokeh: str = ""
     script: str = ""
     places: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
