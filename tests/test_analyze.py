@@ -1,4 +1,4 @@
-"""The analysis as a whole: faults that were planted are told first, and of real images there is nothing to tell."""
+"""The analysis as a whole: faults that were planted are among the first told, and of real images there is nothing to tell."""
 
 import json
 
@@ -81,8 +81,8 @@ def test_swapped_labels_are_among_the_first_findings(findings_of, plain):
         members = (plain[1] == label).nonzero().squeeze(1)
         labels = labels.index_fill(0, members[: len(members) // 5], other)
     found = [effect.key for effect in findings_of(images, labels)]
-    assert {"confusions/bag/sandal", "confusions/sandal/bag"} <= set(found[:5])
-    assert all("bag" in key or "sandal" in key for key in found[:5])  # a sandal also makes bags less symmetric
+    assert {"confusions/bag/sandal", "confusions/sandal/bag"} <= set(found[:4])
+    assert all("bag" in key or "sandal" in key for key in found[:4])  # a sandal also makes bags less symmetric
 
 
 @pytest.mark.slow
@@ -148,3 +148,22 @@ def test_the_command_writes_a_page(command, tmp_path):
 )
 def test_bad_input_ends_with_one_clear_line(command, arguments, said):
     assert said in command("analyze", *arguments, code=1).stderr
+
+
+def test_a_class_with_one_sample_leaves_the_head_of_the_page_its_width():
+    from fmcgan.analyze import _grid
+
+    images = torch.zeros(51, 1, 28, 28, dtype=torch.uint8)
+    rare, even = ([0] + [1] * 50, [0] * 25 + [1] * 26)
+    assert _grid(ImageSet(images, torch.tensor(rare))).size == _grid(ImageSet(images, torch.tensor(even))).size
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    from omegaconf import OmegaConf
+
+    from fmcgan.errors import UserError
+    from fmcgan.evaluated import folder_of
+
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"file: .*; results need a folder that can be made and written: give output="):
+        folder_of(OmegaConf.create({"output": str(tmp_path / "file"), "samples": None, "run": None}), "analysis")

@@ -1,7 +1,6 @@
 """The notebook runs from its first cell to its last, and its two files say the same."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -23,12 +22,16 @@ def test_both_files_hold_the_same_cells(jupytext):
 def test_its_outputs_are_small_and_name_no_place():
     notebook = (NOTEBOOKS / "demo.ipynb").read_text()
     assert len(notebook) < 1_500_000
-    outputs = [output for cell in json.loads(notebook)["cells"] for output in cell.get("outputs", ())]
+    content = json.loads(notebook)
+    outputs = [output for cell in content["cells"] for output in cell.get("outputs", ())]
     assert len(outputs) > 10
+    assert not any(output["output_type"] == "error" for output in outputs)
     for output in outputs:
-        told = "".join(output.get("text", "")) + "".join(output.get("data", {}).get("text/plain", ""))
-        assert "Traceback" not in told
-        assert not re.search(r"(?m)(?:^|[\s'\"=(])/\w", told), "an absolute path"
+        output.get("data", {}).pop("image/png", None)  # whose characters would be anything
+    everything = json.dumps(content)
+    for place in ("home", "root", "work", "tmp"):
+        assert f"/{place}/" not in everything
+    assert "Traceback" not in everything
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import torch
 
 from fmcgan.analysis.attributes import ATTRIBUTES, attributes_of
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.bias import Bias
+from fmcgan.analysis.bias import Bias, Comparison
 from fmcgan.analysis.findings import choose, judge
 from fmcgan.analysis.section import Section
 from fmcgan.data.classes import CLASS_NAMES
@@ -149,3 +149,9 @@ def test_the_same_subject_gives_the_same_effects_and_the_random_state_stays(anal
     assert np.array_equal(np.random.get_state()[1], numpy_state)
     again = ImageSet(samples.images, samples.labels)
     assert analysed(again, against).effects == first
+
+
+def test_what_never_varies_in_real_images_has_no_percentage():
+    width = next(each for each in ATTRIBUTES if each.name == "width")
+    real = np.full(20, 28.0)
+    assert Comparison(0, width, "spread", np.linspace(20, 28, 20), real, real).shift == 0

@@ -110,3 +110,16 @@ def test_shares_in_words():
     assert (low, high) == pytest.approx((0.02154, 0.11175), abs=1e-4)
     assert share_in_words(5, 100) == "5.0 % [2.2, 11.2]"
     assert share_in_words(50, 100) == "50 % [40, 60]"
+
+
+def test_a_standard_deviation_counts_as_at_least_so_much():
+    real = np.array([27.9, 28.1] * 50)  # a standard deviation of about 0.1
+    assert difference_of_means(real - 0.5, real).size < -4
+    assert difference_of_means(real - 0.5, real, least_spread=1.0).size == pytest.approx(-0.5)
+    wider = 28 + 3 * (real - 28)
+    assert difference_of_spreads(wider, real).size == pytest.approx(math.sqrt(2) * math.log(3))
+    assert difference_of_spreads(wider, real, least_spread=1.0).size == 0
+
+
+def test_a_share_of_clumped_images_is_less_sure():
+    assert share_in_words(12, 1440, widened=1.2).partition(" [")[2] == share_in_words(8, 1000).partition(" [")[2]

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from fmcgan.figure.curves import PALETTE, PANEL_INCHES, Panel, Series, count_label, draw_curves
+from fmcgan.figure.curves import PALETTE, PANEL_INCHES, Panel, Series, count_label, curves_figure, draw_curves
 from fmcgan.figure.png import DPI
 from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
 from fmcgan.figure.smoothing import running_mean, smoothing_window
@@ -132,3 +132,8 @@ def test_run_without_rows_has_figures(tmp_path):
     draw_gradient_norm([{"images_seen": 1, "gradient_norm/generator": None}], tmp_path / "grad_norm.png")
     width = int(PANEL_INCHES[0] * DPI)
     assert pixels(tmp_path / "loss.png").shape[1] == pixels(tmp_path / "grad_norm.png").shape[1] == width
+
+
+def test_places_without_a_panel_are_empty():
+    panels = [Panel(str(place), "y", [Series("a", np.arange(3), np.arange(3.0))]) for place in range(3)]
+    assert [axes.axison for axes in curves_figure(panels, columns=2).axes] == [True, True, True, False]

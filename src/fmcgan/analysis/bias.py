@@ -74,7 +74,8 @@ class Comparison:
         """As the heat map shows it: of means in standard deviations of real images, of spreads in percent of theirs."""
         if self.respect == "mean":
             return self.effect.difference.size
-        return 100 * float(self.samples.std(ddof=1) / self.train.std(ddof=1) - 1)
+        real = float(self.train.std(ddof=1))
+        return 100 * (float(self.samples.std(ddof=1)) / real - 1) if real > 0 else 0.0
 
 
 class Bias(Analysis):
