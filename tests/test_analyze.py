@@ -1,4 +1,4 @@
-"""The analysis as a whole: faults that were planted are among the first told, and of real images there is nothing to tell."""
+"""The analysis as a whole: planted faults are among the first told, and of real images there is nothing to tell."""
 
 import json
 
