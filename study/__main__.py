@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import os
 import shlex
 import signal
 import sys
@@ -75,6 +74,8 @@ def _speed(given: argparse.Namespace) -> bool:
 
 def _run(given: argparse.Namespace) -> bool:
     """Trains."""
+    from study import speed
+
     whole_number(**{"--workers": given.workers})
     whole_number(minimum=0, **{f"--seeds {seed}": seed for seed in given.seeds})
     speeds = budget.speeds(given.output)
@@ -84,7 +85,7 @@ def _run(given: argparse.Namespace) -> bool:
         raise UserError(f"no speed is known of {', '.join(missing)}: measure first with python -m study speed ARM ...")
     if missing:
         log.warning("left out, since no speed is known (python -m study speed ARM ...): %s", ", ".join(missing))
-    threads = None if given.workers == 1 else max(1, _cores() // given.workers)
+    threads = None if given.workers == 1 else max(1, speed.cores() // given.workers)
     todo = jobs.planned(arms, sorted(set(given.seeds)), speeds, given.folder)
     log.info("%d trainings of %d arms in %s", len(todo), len(arms), given.folder)
     failed = jobs.sweep(todo, given.workers, lambda job: jobs.launch(job, threads))
@@ -107,11 +108,6 @@ def _results(given: argparse.Namespace) -> bool:
 
     print(results.write(CHECKOUT / "README.md", given.folder))  # noqa: T201
     return True
-
-
-def _cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -1,8 +1,8 @@
 """The budget of every arm, in images: what ten minutes of training give on the quiet machine, and how it is spent.
 
 Time is what the arms have in common, images are what is counted: the speed of each arm is measured once, with nothing
-else going on and all cores for one run (`study.speed`). A run that then sees so many images has the same result however
-the machine was shared while it ran, up to the order of floating-point sums, which depends on the number of threads.
+else going on (`study.speed`). A run that then sees so many images has the same result however the machine was shared
+while it ran, up to the order of floating-point sums, which depends on the number of threads.
 """
 
 import json
@@ -14,13 +14,16 @@ from typing import Any
 from fmcgan.checks import whole_number
 from fmcgan.errors import UserError
 from fmcgan.run_folder import write_json
+from study.arms import BASE
 
 SECONDS = 600
 TRAINING_IMAGES = 60_000
 
 Speeds = dict[str, dict[str, Any]]
-"""By arm: ``images_per_second`` (median of the ``turns``), ``precision``, ``batch_size``, ``budget`` in images, and
-``record``, the date of the record that says on what machine."""
+"""By arm: ``images_per_second``, ``budget`` in images, ``precision``, ``batch_size``, ``record``, which is the date of
+the record that tells the machine, and what was measured: ``turns``, images/s alone with all cores, or ``pairs``,
+images/s of the arm and of the base in turns that they shared. The speed is the median of the turns, or that of the
+base times the median of the ratios."""
 
 
 def images(images_per_second: float) -> int:
@@ -70,8 +73,19 @@ def read(page: Path) -> dict[str, Any]:
 
 
 def speeds(page: Path) -> Speeds:
-    """What was measured of each arm."""
-    return read(page).get("speed", {}).get("arms", {})
+    """What is known of each arm; one that was measured beside the base is left out while the base is not measured."""
+    arms = _arms(page)
+    base = statistics.median(arms[BASE]["turns"]) if BASE in arms else None
+    known = {}
+    for arm, measured in arms.items():
+        if "turns" in measured:
+            rate = statistics.median(measured["turns"])
+        elif base is not None:
+            rate = base * statistics.median(own / beside for own, beside in measured["pairs"])
+        else:
+            continue
+        known[arm] = {"images_per_second": rate, "budget": images(rate)} | measured
+    return known
 
 
 def records(page: Path) -> dict[str, dict[str, Any]]:
@@ -79,21 +93,23 @@ def records(page: Path) -> dict[str, dict[str, Any]]:
     return read(page).get("speed", {}).get("records", {})
 
 
-def write_speed(page: Path, arm: str, turns: list[float], record: dict[str, Any], **known: Any) -> None:
-    """Puts one arm's speed in place of an earlier one; records to which no arm refers any more go.
+def write_speed(page: Path, arm: str, record: dict[str, Any], **measured: Any) -> None:
+    """Puts what was measured of one arm in place of an earlier one; records to which no arm refers any more go.
 
     Args:
         page: the page of the study.
         arm: whose speed.
-        turns: images/s, one or more.
         record: on what machine, with its ``date``.
-        known: ``precision`` and ``batch_size``.
+        measured: ``turns`` or ``pairs``, ``precision`` and ``batch_size``.
     """
     values = read(page)
-    rate = statistics.median(turns)
-    measured = {"images_per_second": rate, "turns": turns, **known, "budget": images(rate), "record": record["date"]}
-    arms = speeds(page) | {arm: measured}
+    arms = _arms(page) | {arm: measured | {"record": record["date"]}}
     kept = {each["record"] for each in arms.values()}
     origins = {date: each for date, each in (records(page) | {record["date"]: record}).items() if date in kept}
     values_file(page).parent.mkdir(parents=True, exist_ok=True)
     write_json(values_file(page), values | {"speed": {"seconds": SECONDS, "records": origins, "arms": arms}})
+
+
+def _arms(page: Path) -> dict[str, dict[str, Any]]:
+    """By arm, what was measured."""
+    return read(page).get("speed", {}).get("arms", {})

@@ -1,7 +1,13 @@
-"""Images/s of each arm on the quiet machine, as a user would have them."""
+"""Images/s of each arm on the quiet machine.
+
+The base and whole recipes run alone with all cores, as a user would have them. Such a run is 10 to 20 % faster or
+slower half a minute later, which is more than most ingredients cost. So an arm that changes one ingredient of the base
+runs beside it, both at once with half of the cores each: what slows one slows the other, and their ratio holds still.
+"""
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import tempfile
@@ -12,7 +18,7 @@ from typing import Any
 from fmcgan import run_folder
 from fmcgan.errors import UserError
 from study import budget
-from study.arms import batch_size
+from study.arms import BASE, batch_size
 
 log = logging.getLogger("study.speed")
 
@@ -29,56 +35,81 @@ SHORT_RUN = (
     "callback.recorder.every_n_batches=4",  # a multiple of every penalty's interval; slow arms get a few rows too
 )
 
-Train = Callable[[Sequence[str]], None]
+Train = Callable[[Sequence[Sequence[str]]], None]
 
 
-def train(overrides: Sequence[str]) -> None:
-    """Runs ``python -m fmcgan.train`` in a process of its own, with the threads that it takes by itself.
+def train(runs: Sequence[Sequence[str]]) -> None:
+    """Runs ``python -m fmcgan.train`` once for each list of overrides, all at once.
+
+    A run alone takes the threads that it takes by itself, runs side by side share the cores.
 
     Raises:
-        UserError: it failed; the text ends with what it said.
+        UserError: one failed; the text ends with what it said.
     """
-    command = [sys.executable, "-m", "fmcgan.train", *overrides]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        said = ended.stderr.strip().splitlines() or ["nothing"]
-        error = next((line for line in said if line.startswith("error: ")), said[-1])
-        raise UserError(f"training ended with code {ended.returncode} and said: {error}")
+    threads = {"OMP_NUM_THREADS": str(max(1, cores() // len(runs)))} if len(runs) > 1 else {}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "fmcgan.train", *overrides],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | threads,
+        )
+        for overrides in runs
+    ]
+    said = [process.communicate()[1].strip().splitlines() or ["nothing"] for process in started]
+    for process, lines in zip(started, said, strict=True):
+        if process.returncode:
+            error = next((line for line in lines if line.startswith("error: ")), lines[-1])
+            raise UserError(f"training ended with code {process.returncode} and said: {error}")
 
 
 def measure(arms: Sequence[str], page: Path, record: dict[str, Any], train: Train = train) -> list[str]:
     """Measures arms, which take turns, and writes each into the values beside the page as soon as it is known.
 
-    The first turn of an arm also decides its precision (``trainer.precision=auto``, a trial of a few steps, which
-    needs the quiet machine too); the later ones and the study keep it.
+    The first turn of an arm alone also decides its precision (``trainer.precision=auto``, a trial of a few steps, which
+    needs the quiet machine too); the later ones and the study keep it. An arm beside the base has the base's.
 
     Args:
-        arms: names of experiments.
+        arms: names of experiments; the base is measured first.
         page: the page of the study.
         record: on what machine, as `benchmarks.machine.record` gives it.
-        train: runs one training with these overrides.
+        train: runs trainings side by side with these overrides.
 
     Returns:
         The arms that failed.
+
+    Raises:
+        UserError: an arm is to be measured beside the base, of which no speed is known.
     """
-    turns: dict[str, list[float]] = {arm: [] for arm in arms}
-    precisions = dict.fromkeys(arms, "auto")
+    beside = [arm for arm in arms if changes_the_base(arm)]
+    alone = [arm for arm in arms if arm not in beside]
     failed: list[str] = []
     for turn in range(TURNS):
-        for arm in arms:
+        for arm in [*alone, *beside]:
             if arm in failed:
                 continue
             try:
-                speed, precisions[arm] = _one_turn(arm, precisions[arm], train)
+                take_turn = _beside_the_base if arm in beside else _alone
+                measured = take_turn(arm, page, train, first=turn == 0)
             except UserError as error:
                 log.error("%s failed: %s", arm, error)
                 failed.append(arm)
                 continue
-            turns[arm].append(speed)
-            log.info("turn %d of %d  %s: %.0f images/s, %s", turn + 1, TURNS, arm, speed, precisions[arm])
-            known = {"precision": precisions[arm], "batch_size": batch_size(arm)}
-            budget.write_speed(page, arm, turns[arm], record, **known)
+            budget.write_speed(page, arm, record, **measured)
+            rate = budget.speeds(page)[arm]["images_per_second"]
+            log.info("turn %d of %d  %s: %.0f images/s, %s", turn + 1, TURNS, arm, rate, measured["precision"])
     return failed
+
+
+def changes_the_base(arm: str) -> bool:
+    """Whether an arm is the base with one ingredient changed, so that it is measured beside it."""
+    return arm != BASE and Path(arm).parent == Path(BASE).parent
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def rate(rows: Sequence[dict[str, float]]) -> float:
@@ -97,10 +128,37 @@ def rate(rows: Sequence[dict[str, float]]) -> float:
     return (last["images_seen"] - first["images_seen"]) / (last["seconds"] - first["seconds"])
 
 
-def _one_turn(arm: str, precision: str, train: Train) -> tuple[float, str]:
-    """Images/s of a short run, and its precision."""
+def _alone(arm: str, page: Path, train: Train, first: bool) -> dict[str, Any]:
+    """One more turn of an arm that has all cores."""
+    known = {} if first else budget.speeds(page)[arm]
+    [(speed, precision)] = _short_runs([arm], known.get("precision", "auto"), train)
+    return {"turns": [*known.get("turns", []), speed], "precision": precision, "batch_size": batch_size(arm)}
+
+
+def _beside_the_base(arm: str, page: Path, train: Train, first: bool) -> dict[str, Any]:
+    """One more turn of an arm that shares the machine with the base."""
+    speeds = budget.speeds(page)
+    if BASE not in speeds:
+        raise UserError(f"it is measured beside {BASE}, of which no speed is known: name {BASE} too")
+    earlier = [] if first else speeds[arm]["pairs"]
+    (own, precision), (base, _) = _short_runs([arm, BASE], speeds[BASE]["precision"], train)
+    return {"pairs": [*earlier, [own, base]], "precision": precision, "batch_size": batch_size(arm)}
+
+
+def _short_runs(arms: Sequence[str], precision: str, train: Train) -> list[tuple[float, str]]:
+    """Images/s and precision of a short run of each arm, side by side."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "run"
-        train([f"experiment={arm}", *SHORT_RUN, f"trainer.precision={precision}", f"hydra.run.dir={folder}"])
-        found = json.loads((folder / run_folder.ENVIRONMENT).read_text())["precision"]
-        return rate(run_folder.read_metrics(folder / run_folder.METRICS_JSONL)), found
+        folders = [Path(name) / f"run_{place}" for place in range(len(arms))]
+        train(
+            [
+                [f"experiment={arm}", *SHORT_RUN, f"trainer.precision={precision}", f"hydra.run.dir={folder}"]
+                for arm, folder in zip(arms, folders, strict=True)
+            ]
+        )
+        return [
+            (
+                rate(run_folder.read_metrics(folder / run_folder.METRICS_JSONL)),
+                json.loads((folder / run_folder.ENVIRONMENT).read_text())["precision"],
+            )
+            for folder in folders
+        ]

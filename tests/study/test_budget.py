@@ -2,6 +2,7 @@ import pytest
 
 from fmcgan.errors import InvalidValueError, UserError
 from study import budget
+from study.arms import BASE
 
 
 @pytest.mark.parametrize(
@@ -40,8 +41,8 @@ def test_measuring_again_replaces_the_named_arm_only(tmp_path, record):
     assert budget.read(page) == budget.speeds(page) == budget.records(page) == {}
     page.parent.mkdir()
     budget.values_file(page).write_text('{"runs": [1]}')
-    budget.write_speed(page, "a", [900.0, 800.0], record, precision="bf16-mixed", batch_size=64)
-    budget.write_speed(page, "b", [10.0], record, precision="32-true", batch_size=256)
+    budget.write_speed(page, "a", record, turns=[900.0, 800.0], precision="bf16-mixed", batch_size=64)
+    budget.write_speed(page, "b", record, turns=[10.0], precision="32-true", batch_size=256)
     assert budget.speeds(page)["a"] == {
         "images_per_second": 850.0,
         "turns": [900.0, 800.0],
@@ -51,11 +52,11 @@ def test_measuring_again_replaces_the_named_arm_only(tmp_path, record):
         "record": record["date"],
     }
     later = record | {"date": "2027-01-01T00:00:00+00:00"}
-    budget.write_speed(page, "a", [700.0], later, precision="32-true", batch_size=64)
+    budget.write_speed(page, "a", later, turns=[700.0], precision="32-true", batch_size=64)
     assert budget.speeds(page)["a"]["budget"] == 420_000
     assert budget.speeds(page)["b"]["budget"] == 6_000
     assert budget.records(page) == {record["date"]: record, later["date"]: later}
-    budget.write_speed(page, "b", [20.0], later, precision="32-true", batch_size=256)
+    budget.write_speed(page, "b", later, turns=[20.0], precision="32-true", batch_size=256)
     assert budget.records(page) == {later["date"]: later}  # nothing refers to the first one any more
     assert budget.read(page)["runs"] == [1]
 
@@ -64,3 +65,12 @@ def test_a_damaged_file_is_told(tmp_path):
     (tmp_path / "study.json").write_text("{")
     with pytest.raises(UserError, match=r"study\.json cannot be read"):
         budget.speeds(tmp_path / "study.md")
+
+
+def test_speed_beside_the_base_follows_that_of_the_base(tmp_path, record):
+    page, known = tmp_path / "study.md", {"precision": "32-true", "batch_size": 64}
+    budget.write_speed(page, "study/hinge", record, pairs=[[90.0, 100.0], [33.0, 30.0], [50.0, 50.0]], **known)
+    assert budget.speeds(page) == {}  # beside what?
+    for base in (800.0, 1000.0):
+        budget.write_speed(page, BASE, record, turns=[base], **known)
+        assert budget.speeds(page)["study/hinge"]["images_per_second"] == base  # ratios 0.9, 1.1 and 1

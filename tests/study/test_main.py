@@ -23,13 +23,13 @@ def study(*arguments, code=0):
 def page(tmp_path, record):
     path = tmp_path / "study.md"
     known = {"precision": "32-true", "batch_size": 32}
-    budget.write_speed(path, "smoke", [640 / 600], record, **known)  # 20 batches
+    budget.write_speed(path, "smoke", record, turns=[640 / 600], **known)  # 20 batches
     return path
 
 
 def test_only_arms_with_a_budget_run_and_threads_are_shared_out(page, tmp_path, monkeypatch, caplog):
     seen = []
-    monkeypatch.setattr(__main__, "_cores", lambda: 4)
+    monkeypatch.setattr(speed, "cores", lambda: 4)
     monkeypatch.setattr(jobs, "launch", lambda job, threads: seen.append(threads))
 
     def sweep(todo, workers, start):
@@ -78,9 +78,10 @@ def test_the_whole_way_with_real_trainings(page, tmp_path, record, monkeypatch):
     monkeypatch.setattr(speed, "TURNS", 1)
     other = tmp_path / "other.md"
 
-    def quickly(overrides):  # in the precision of the experiment: no trial of another
-        kept = [each for each in overrides if not each.startswith(("trainer.max_time", "trainer.precision"))]
-        speed.train([*kept, "trainer.max_time=00:00:00:02", "logger=[]"])
+    def quickly(runs):  # in the precision of the experiment: no trial of another
+        dropped = ("trainer.max_time", "trainer.precision")
+        kept = [[each for each in overrides if not each.startswith(dropped)] for overrides in runs]
+        speed.train([[*overrides, "trainer.max_time=00:00:00:02", "logger=[]"] for overrides in kept])
 
     assert speed.measure(["smoke"], other, record, quickly) == []
     measured = budget.speeds(other)["smoke"]

@@ -21,7 +21,7 @@ def written(tmp_path, write_run, record):
     (tmp_path / "runs" / "study-lecam" / "seed_1").mkdir(parents=True)  # not even that
     path = tmp_path / "study.md"
     path.write_text("before\n<!-- arms:begin -->\nold\n<!-- arms:end -->\nafter\n")
-    budget.write_speed(path, "study/base", [850.0], record, precision="bf16-mixed", batch_size=64)
+    budget.write_speed(path, "study/base", record, turns=[850.0], precision="bf16-mixed", batch_size=64)
     page.write(path, tmp_path / "runs")
     return path.read_text(), json.loads((tmp_path / "study.json").read_text())
 
@@ -81,7 +81,7 @@ def test_the_rest_of_the_page_is_kept_and_what_is_missing_is_told(written):
         "density_k5_classifier_10k_test": 0.8,
     }
     assert values["runs"][0] == {"arm": "study/base", "seed": 1, "images_seen": 600, "scores": first}
-    assert values["speed"]["arms"]["study/base"]["budget"] == 510_000
+    assert values["speed"]["arms"]["study/base"]["turns"] == [850.0]
 
 
 def test_without_any_run_there_is_no_table(tmp_path):

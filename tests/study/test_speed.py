@@ -5,6 +5,7 @@ import pytest
 
 from fmcgan.errors import UserError
 from study import budget, speed
+from study.arms import ARMS, BASE
 
 
 def row(seconds, images, **more):
@@ -20,20 +21,22 @@ def test_rate_is_that_between_the_first_row_after_the_warm_up_and_the_last():
 
 
 class FakeTraining:
-    """Writes what a short run leaves: each start of an arm at its next speed; bf16 is what auto becomes."""
+    """Writes what short runs leave: each start of an arm at its next speed; bf16 is what auto becomes."""
 
     def __init__(self, **speeds):
-        self.speeds = {arm: iter(each) for arm, each in speeds.items()}
+        self.speeds = {arm.replace("study_", "study/"): iter(each) for arm, each in speeds.items()}
         self.started = []
 
-    def __call__(self, overrides):
-        given = dict(each.split("=", 1) for each in overrides)
-        arm, precision = given["experiment"], given["trainer.precision"]
-        self.started.append((arm, precision))
+    def __call__(self, runs):
+        given = [dict(each.split("=", 1) for each in overrides) for overrides in runs]
+        self.started.append([(each["experiment"], each["trainer.precision"]) for each in given])
+        for each in given:
+            self.run(each["experiment"], each["trainer.precision"], Path(each["hydra.run.dir"]))
+
+    def run(self, arm, precision, folder):
         rate = next(self.speeds[arm])
         if rate is None:
             raise UserError("training ended with code 1")
-        folder = Path(given["hydra.run.dir"])
         folder.mkdir()
         found = "bf16-mixed" if precision == "auto" else precision
         (folder / "environment.json").write_text(json.dumps({"precision": found}))
@@ -45,10 +48,10 @@ def test_arms_take_turns_and_keep_their_precision(tmp_path, record):
     page, train = tmp_path / "study.md", FakeTraining(smoke=[100, 80], recipe_b=[10, 20])
     assert speed.measure(["smoke", "recipe_b"], page, record, train) == []
     assert train.started == [
-        ("smoke", "auto"),
-        ("recipe_b", "auto"),
-        ("smoke", "bf16-mixed"),
-        ("recipe_b", "bf16-mixed"),
+        [("smoke", "auto")],
+        [("recipe_b", "auto")],
+        [("smoke", "bf16-mixed")],
+        [("recipe_b", "bf16-mixed")],
     ]
     measured = budget.speeds(page)
     assert measured["smoke"]["turns"] == [100, 80]
@@ -56,8 +59,31 @@ def test_arms_take_turns_and_keep_their_precision(tmp_path, record):
     assert (measured["recipe_b"]["budget"], measured["recipe_b"]["precision"]) == (600 * 15, "bf16-mixed")
 
 
+def test_an_arm_that_changes_the_base_is_measured_beside_it(tmp_path, record):
+    """Alone the base makes 1,000, later 1,200; the machine is half as fast in the second turn that both share."""
+    train = FakeTraining(study_base=[1000, 700, 1200, 350], study_hinge=[560, 294])
+    page = tmp_path / "study.md"
+    assert speed.measure(["study/hinge", "study/base"], page, record, train) == []
+    together = [("study/hinge", "bf16-mixed"), ("study/base", "bf16-mixed")]
+    assert train.started == [[("study/base", "auto")], together, [("study/base", "bf16-mixed")], together]
+    measured = budget.speeds(page)["study/hinge"]
+    assert measured["pairs"] == [[560, 700], [294, 350]]
+    assert measured["images_per_second"] == pytest.approx(1100 * 0.82)  # 0.8 and 0.84
+    assert measured["budget"] == 600 * 902
+
+
+def test_an_arm_beside_a_base_of_unknown_speed_is_refused(tmp_path, record, caplog):
+    assert speed.measure(["study/hinge"], tmp_path / "study.md", record, FakeTraining()) == ["study/hinge"]
+    assert "it is measured beside study/base, of which no speed is known: name study/base too" in caplog.text
+
+
+def test_only_arms_of_one_ingredient_are_measured_beside_the_base():
+    beside = {arm for arm in ARMS if speed.changes_the_base(arm)}
+    assert beside == {arm for arm in ARMS if arm.startswith("study/")} - {BASE}
+
+
 def test_an_arm_that_fails_neither_stops_the_others_nor_is_written(tmp_path, record):
     page, train = tmp_path / "study.md", FakeTraining(smoke=[None], recipe_b=[10, 20])
     assert speed.measure(["smoke", "recipe_b"], page, record, train) == ["smoke"]
     assert list(budget.speeds(page)) == ["recipe_b"]
-    assert [arm for arm, _ in train.started] == ["smoke", "recipe_b", "recipe_b"]
+    assert [arm for [(arm, _)] in train.started] == ["smoke", "recipe_b", "recipe_b"]
