@@ -119,7 +119,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, default=CHECKOUT / "docs" / "study.md", help="the page (docs/study.md)")
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
-    speed = steps.add_parser("speed", help="measure images/s, which give the budgets (over a minute an arm)")
+    speed = steps.add_parser("speed", help="measure images/s, which give the budgets (a good minute an arm)")
     run = steps.add_parser("run", help="train every arm with every seed")
     page = steps.add_parser("page", help="write the table from the run folders")
     results = steps.add_parser("results", help="evaluate the recipes' runs and write the table of the README")

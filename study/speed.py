@@ -28,7 +28,7 @@ WARM_UP = 5.0
 
 SHORT_RUN = (
     "trainer.accelerator=cpu",
-    "trainer.max_time=00:00:00:27",
+    "trainer.max_time=00:00:00:20",
     "trainer.max_epochs=1000",  # time ends it; a schedule until the end of the run still finds one
     "metric=[]",
     "callback=[recorder,run_record]",
