@@ -35,12 +35,17 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "study/consistency",
         "study/lecam",
         "study/diff_augment",
-        "study/adaptive",
     ),
-    "optimisation": ("study/no_ema", "study/learning_rate", "study/betas", "study/cosine"),
+    "optimisation": ("study/no_ema", "study/learning_rate", "study/betas", "study/constant_rate"),
     "recipes": ("recipe_a_vanilla", "recipe_a_wgan_gp", "recipe_b"),
 }
 """Names of experiments, in the order of the table; an arm is added here and in ``configs/experiment``."""
+
+WITH_ALL_CORES = ("study/resnet", "study/r3", "study/wide_discriminator")
+"""Large networks, which gain more from a second core than the base does: beside it their speed would look too low."""
+
+SAME_WORK = ("study/learning_rate", "study/betas", "study/constant_rate")
+"""Arms with other numbers in the same computation, so with the speed of the base."""
 
 ARMS = tuple(arm for arms in GROUPS.values() for arm in arms)
 

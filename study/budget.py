@@ -22,8 +22,8 @@ TRAINING_IMAGES = 60_000
 Speeds = dict[str, dict[str, Any]]
 """By arm: ``images_per_second``, ``budget`` in images, ``precision``, ``batch_size``, ``record``, which is the date of
 the record that tells the machine, and what was measured: ``turns``, images/s alone with all cores, or ``pairs``,
-images/s of the arm and of the base in turns that they shared. The speed is the median of the turns, or that of the
-base times the median of the ratios."""
+images/s of the arm and of the base in turns that they shared, none if both compute the same. The speed is the median
+of the turns, or that of the base times the median of the ratios."""
 
 
 def images(images_per_second: float) -> int:
@@ -81,7 +81,7 @@ def speeds(page: Path) -> Speeds:
         if "turns" in measured:
             rate = statistics.median(measured["turns"])
         elif base is not None:
-            rate = base * statistics.median(own / beside for own, beside in measured["pairs"])
+            rate = base * statistics.median([own / beside for own, beside in measured["pairs"]] or [1.0])
         else:
             continue
         known[arm] = {"images_per_second": rate, "budget": images(rate)} | measured

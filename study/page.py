@@ -1,6 +1,6 @@
 """The run folders of the study in, its table in ``docs/study.md`` out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,10 @@ HOW_TO_READ = f"""\
 Scores are the mean ± standard deviation over seeds (n - 1 in the denominator) of the last weights, on 10,000 fresh
 samples. ↓ lower is better, ↑ higher is better, → real: the nearer to real data the better. **Bold** is better and
 *italic* worse than `{BASE}` by more than both standard deviations summed; what is neither cannot be told apart from it
-by these seeds, and an arm of one seed is never judged. Images/s were measured on the quiet machine, with all its cores
-for one run; times {budget.SECONDS} they are the images seen."""
+by these seeds. Of three seeds each, one comparison in twelve is marked where nothing differs, so one mark alone says
+little. An arm of one seed, or with a seed that failed, is never judged, and one whose seeds differ widely is not marked
+however bad it is: look at its ±. Images/s are those of the quiet machine with all its cores for one run, measured so
+or, where one ingredient is changed, as a ratio to `{BASE}`; times {budget.SECONDS} they are the images seen."""
 
 Runs = Mapping[str, Sequence[Run]]
 
@@ -54,7 +56,8 @@ def write(page: Path, folder: Path) -> str:
     speeds, records = budget.speeds(page), budget.records(page)
     shown = {arm: found for arm, found in finished.items() if found}
     machines = dict.fromkeys(origin(records[speeds[arm]["record"]]) for arm in shown if arm in speeds)
-    parts = [table(shown, speeds), HOW_TO_READ, *left_out(runs), *machines]
+    broken = {arm for arm, found in runs.items() if not all(run.finished for run in found)}
+    parts = [table(shown, speeds, broken), HOW_TO_READ, *left_out(runs), *machines]
     block = "\n\n".join(part for part in parts if part)
     text = page.read_text() if page.exists() else "# Study\n"
     values = [_values(arm, run) for arm, found in finished.items() for run in found]
@@ -64,18 +67,19 @@ def write(page: Path, folder: Path) -> str:
     return block
 
 
-def table(shown: Runs, speeds: budget.Speeds) -> str:
+def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = ()) -> str:
     """A row an arm, group by group, and a last row for real data; empty without any finished run.
 
     Args:
         shown: finished runs by arm, none without any, in the order of the rows.
         speeds: what `study.speed` measured.
+        broken: arms with runs that did not come to their end, which are not judged by the others.
     """
     if not shown:
         return ""
     groups = [Group(arm, tuple(runs)) for arm, runs in shown.items()]
     measured = measure("end", groups, at_end)
-    columns = [_scores(groups, measured, heading, name) for heading, name in SCORES.items()]
+    columns = [_scores(groups, measured, heading, name, broken) for heading, name in SCORES.items()]
     seen = measured.spreads("images_seen")
     names = ["group", "arm", "what is changed", "seeds", "images seen", "images/s", "G parameters", "D parameters"]
     head = [*names, *(column[0] for column in columns)]
@@ -126,14 +130,16 @@ def _arm(group: Group, speeds: budget.Speeds, seen: Spread) -> list[str]:
     return [room, code(arm), what_is_changed(arm).replace("|", "\\|"), seeds, images, rate, *counts]
 
 
-def _scores(groups: Sequence[Group], measured: Table, heading: str, name: str) -> tuple[str, list[str], str]:
+def _scores(
+    groups: Sequence[Group], measured: Table, heading: str, name: str, broken: Collection[str]
+) -> tuple[str, list[str], str]:
     """Heading, one cell an arm, and the cell for real data."""
     protocol = protocols(run for group in groups for run in group.runs).get(name, UNKNOWN)
     spreads = {group.label: each for group, each in zip(groups, measured.spreads(f"score/{name}"), strict=True)}
     cells = []
     for arm, each in spreads.items():
         text = mean_and_std(each)
-        if BASE in spreads and arm != BASE and protocol.direction:
+        if BASE in spreads and arm != BASE and not {arm, BASE} & set(broken) and protocol.direction:
             winner = clear_winner([spreads[BASE], each], protocol.direction, protocol.floor)
             text = {None: text, 0: f"*{text}*", 1: f"**{text}**"}[winner]
         cells.append(text)

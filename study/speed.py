@@ -3,6 +3,7 @@
 The base and whole recipes run alone with all cores, as a user would have them. Such a run is 10 to 20 % faster or
 slower half a minute later, which is more than most ingredients cost. So an arm that changes one ingredient of the base
 runs beside it, both at once with half of the cores each: what slows one slows the other, and their ratio holds still.
+Large networks gain more from all cores than the base does: they and the base take turns with all of them.
 """
 
 import json
@@ -18,7 +19,7 @@ from typing import Any
 from fmcgan import run_folder
 from fmcgan.errors import UserError
 from study import budget
-from study.arms import BASE, batch_size
+from study.arms import BASE, SAME_WORK, WITH_ALL_CORES, batch_size
 
 log = logging.getLogger("study.speed")
 
@@ -82,16 +83,16 @@ def measure(arms: Sequence[str], page: Path, record: dict[str, Any], train: Trai
     Raises:
         UserError: an arm is to be measured beside the base, of which no speed is known.
     """
-    beside = [arm for arm in arms if changes_the_base(arm)]
-    alone = [arm for arm in arms if arm not in beside]
+    relative = [arm for arm in arms if changes_the_base(arm)]
+    alone = [arm for arm in arms if arm not in relative]
     failed: list[str] = []
     for turn in range(TURNS):
-        for arm in [*alone, *beside]:
+        for arm in [*alone, *relative]:
             if arm in failed:
                 continue
             try:
-                take_turn = _beside_the_base if arm in beside else _alone
-                measured = take_turn(arm, page, train, first=turn == 0)
+                take_turn = _relative_to_the_base if arm in relative else _alone
+                measured = take_turn(arm, page, train, turn)
             except UserError as error:
                 log.error("%s failed: %s", arm, error)
                 failed.append(arm)
@@ -128,21 +129,27 @@ def rate(rows: Sequence[dict[str, float]]) -> float:
     return (last["images_seen"] - first["images_seen"]) / (last["seconds"] - first["seconds"])
 
 
-def _alone(arm: str, page: Path, train: Train, first: bool) -> dict[str, Any]:
+def _alone(arm: str, page: Path, train: Train, turn: int) -> dict[str, Any]:
     """One more turn of an arm that has all cores."""
-    known = {} if first else budget.speeds(page)[arm]
+    known = budget.speeds(page)[arm] if turn else {}
     [(speed, precision)] = _short_runs([arm], known.get("precision", "auto"), train)
     return {"turns": [*known.get("turns", []), speed], "precision": precision, "batch_size": batch_size(arm)}
 
 
-def _beside_the_base(arm: str, page: Path, train: Train, first: bool) -> dict[str, Any]:
-    """One more turn of an arm that shares the machine with the base."""
+def _relative_to_the_base(arm: str, page: Path, train: Train, turn: int) -> dict[str, Any]:
+    """One more turn of an arm and the base: side by side, or one after the other with all cores."""
     speeds = budget.speeds(page)
     if BASE not in speeds:
         raise UserError(f"it is measured beside {BASE}, of which no speed is known: name {BASE} too")
-    earlier = [] if first else speeds[arm]["pairs"]
-    (own, precision), (base, _) = _short_runs([arm, BASE], speeds[BASE]["precision"], train)
-    return {"pairs": [*earlier, [own, base]], "precision": precision, "batch_size": batch_size(arm)}
+    precision, size = speeds[BASE]["precision"], batch_size(arm)
+    if arm in SAME_WORK:
+        return {"pairs": [], "precision": precision, "batch_size": size}
+    order = [arm, BASE] if turn % 2 == 0 else [BASE, arm]  # neither always starts first
+    together = [order] if arm not in WITH_ALL_CORES else [[each] for each in order]
+    measured = [each for names in together for each in _short_runs(names, precision, train)]
+    rates = {name: speed for name, (speed, _) in zip(order, measured, strict=True)}
+    earlier = speeds[arm]["pairs"] if turn else []
+    return {"pairs": [*earlier, [rates[arm], rates[BASE]]], "precision": precision, "batch_size": size}
 
 
 def _short_runs(arms: Sequence[str], precision: str, train: Train) -> list[tuple[float, str]]:

@@ -28,8 +28,10 @@ def test_p_moves_by_the_images_of_an_update_towards_the_target():
     adaptive.update(logits(81))  # mean sign 0.62: overfitting
     adaptive.update(logits(100))
     assert adaptive.p.item() == pytest.approx(0.2)  # 2 * 100 images of 1000
-    adaptive.update(logits(79))  # mean sign 0.58
+    recorded = adaptive.update(logits(79))  # mean sign 0.58
     assert adaptive.p.item() == pytest.approx(0.1)
+    adaptive.update(logits(79))
+    assert {name: value.item() for name, value in recorded.items()} == {"augmentation/probability": pytest.approx(0.1)}
 
 
 def test_on_the_target_p_stays():

@@ -6,6 +6,8 @@ from fmcgan.config_dir import config_dir
 from fmcgan.errors import UserError
 from study.arms import ARMS, BASE, batch_size, chosen, folder_name, what_is_changed
 
+PLAYERS = ("generator", "discriminator")
+
 
 def composed(*overrides):
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
@@ -14,11 +16,20 @@ def composed(*overrides):
 
 def test_every_arm_is_an_experiment_of_its_own_and_says_what_it_changes():
     configs = {arm: composed(f"experiment={arm}") for arm in ARMS}
-    assert configs[BASE] == composed()
+    assert configs["study/constant_rate"] == composed()
+    assert configs[BASE] == composed(*(f"schedule@training.schedules.{player}_lr=cosine" for player in PLAYERS))
     assert len(set(configs.values())) == len(ARMS)
     assert len({what_is_changed(arm) for arm in ARMS}) == len(ARMS)
     assert len({folder_name(arm) for arm in ARMS}) == len(ARMS)
     assert all(5 < len(what_is_changed(arm)) < 200 for arm in ARMS)
+
+
+def test_every_arm_but_one_has_the_falling_learning_rates_of_the_base():
+    for arm in ARMS:
+        if arm.startswith("study/") and arm != "study/constant_rate":
+            config = OmegaConf.create(composed(f"experiment={arm}"))
+            schedules = config.training.schedules
+            assert all("cosine" in schedules[f"{player}_lr"]["_target_"] for player in PLAYERS), arm
 
 
 def test_no_file_of_the_study_is_left_out_of_the_table():
@@ -35,6 +46,6 @@ def test_chosen():
 
 def test_what_is_known_of_an_arm():
     assert batch_size("smoke") == 32
-    assert what_is_changed("study/hinge") == "Hinge loss, no penalty."
+    assert what_is_changed("study/hinge") == "Hinge loss, with the same R1."
     assert what_is_changed("recipe_b").startswith("Recipe B")
     assert folder_name("study/hinge") == "study-hinge"

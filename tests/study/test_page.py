@@ -18,6 +18,9 @@ def written(tmp_path, write_run, record):
         write_run("study-r3", seed, images_seen=600 + seed, FD=fd)
     write_run("recipe_b", 1, FD=0.1)  # one seed
     write_run("recipe_b", 2)  # begun
+    for seed in (1, 2):
+        write_run("study-wgan_gp", seed, FD=0.1)
+    write_run("study-wgan_gp", 3)  # perhaps it fell apart
     (tmp_path / "runs" / "study-lecam" / "seed_1").mkdir(parents=True)  # not even that
     path = tmp_path / "study.md"
     path.write_text("before\n<!-- arms:begin -->\nold\n<!-- arms:end -->\nafter\n")
@@ -41,7 +44,7 @@ def test_what_stands_before_the_scores(written):
     assert base[:2] == ["base", "`study/base`"]
     assert base[3:8] == ["3 (1, 2, 10)", "600", "850.0", "1,234,567", "89"]
     assert cells(text, "`study/hinge`")[0] == "losses and penalties"
-    assert cells(text, "`study/hinge`")[2:6] == ["Hinge loss, no penalty.", "3 (1, 2, 3)", "600", "—"]
+    assert cells(text, "`study/hinge`")[2:6] == ["Hinge loss, with the same R1.", "3 (1, 2, 3)", "600", "—"]
     assert cells(text, "`study/r3`")[4] == "601 to 603"
 
 
@@ -53,6 +56,7 @@ def test_scores_are_marked_against_the_base_by_both_spreads_summed(written):
     assert hinge[fd] == "**1.600 ± 0.100**"
     assert r3[fd] == "2.000 ± 0.100"
     assert recipe[fd] == "0.1000"  # far ahead, but one seed
+    assert cells(text, "`study/wgan_gp`")[fd] == "0.1000 ± 0.0000"  # far ahead, but a seed is missing
     assert hinge[agreement] == "*0.8100 ± 0.0100*"
     assert hinge[density] == "**1.100 ± 0.000**"  # 0.1 above real data, the base 0.2 below
     assert r3[agreement] == "—"
@@ -68,13 +72,13 @@ def test_the_rest_of_the_page_is_kept_and_what_is_missing_is_told(written):
     text, values = written
     assert text.startswith("before\n<!-- arms:begin -->\n| group |")
     assert text.endswith("<!-- arms:end -->\nafter\n")
-    assert "Begun and not finished: `recipe_b` seed 2." in text
+    assert "Begun and not finished: `study/wgan_gp` seed 3, `recipe_b` seed 2." in text
     (missing,) = [line for line in text.splitlines() if line.startswith("Not run: ")]
-    assert missing.count("`") == 2 * (len(ARMS) - 4)
+    assert missing.count("`") == 2 * (len(ARMS) - 5)
     assert "`study/lecam`" in missing
     assert "*CPU Example, 2 threads; avx512-bf16; Fashion-MNIST; Python 3.12.1" in text
     assert "times 600 they are the images seen" in text
-    assert len(values["runs"]) == 10
+    assert len(values["runs"]) == 12
     first = {
         "fd_classifier_10k_test": 2.0,
         "label_agreement_classifier_10k": 0.9,

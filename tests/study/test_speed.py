@@ -5,7 +5,7 @@ import pytest
 
 from fmcgan.errors import UserError
 from study import budget, speed
-from study.arms import ARMS, BASE
+from study.arms import ARMS, BASE, SAME_WORK, WITH_ALL_CORES
 
 
 def row(seconds, images, **more):
@@ -64,12 +64,24 @@ def test_an_arm_that_changes_the_base_is_measured_beside_it(tmp_path, record):
     train = FakeTraining(study_base=[1000, 700, 1200, 350], study_hinge=[560, 294])
     page = tmp_path / "study.md"
     assert speed.measure(["study/hinge", "study/base"], page, record, train) == []
-    together = [("study/hinge", "bf16-mixed"), ("study/base", "bf16-mixed")]
-    assert train.started == [[("study/base", "auto")], together, [("study/base", "bf16-mixed")], together]
+    base, hinge = ("study/base", "bf16-mixed"), ("study/hinge", "bf16-mixed")
+    assert train.started == [[("study/base", "auto")], [hinge, base], [base], [base, hinge]]
     measured = budget.speeds(page)["study/hinge"]
     assert measured["pairs"] == [[560, 700], [294, 350]]
     assert measured["images_per_second"] == pytest.approx(1100 * 0.82)  # 0.8 and 0.84
     assert measured["budget"] == 600 * 902
+
+
+def test_large_networks_take_turns_with_the_base_and_same_work_is_not_measured(tmp_path, record):
+    train = FakeTraining(study_base=[1000, 800, 1000, 800], study_r3=[240, 160])
+    page = tmp_path / "study.md"
+    assert speed.measure(["study/base", "study/r3", "study/betas"], page, record, train) == []
+    r3, base = [("study/r3", "bf16-mixed")], [("study/base", "bf16-mixed")]
+    assert train.started == [[("study/base", "auto")], r3, base, base, base, r3]
+    measured = budget.speeds(page)
+    assert measured["study/r3"]["pairs"] == [[240, 800], [160, 800]]
+    assert measured["study/r3"]["images_per_second"] == 1000 * 0.25
+    assert (measured["study/betas"]["pairs"], measured["study/betas"]["budget"]) == ([], 600_000)
 
 
 def test_an_arm_beside_a_base_of_unknown_speed_is_refused(tmp_path, record, caplog):
@@ -77,9 +89,10 @@ def test_an_arm_beside_a_base_of_unknown_speed_is_refused(tmp_path, record, capl
     assert "it is measured beside study/base, of which no speed is known: name study/base too" in caplog.text
 
 
-def test_only_arms_of_one_ingredient_are_measured_beside_the_base():
-    beside = {arm for arm in ARMS if speed.changes_the_base(arm)}
-    assert beside == {arm for arm in ARMS if arm.startswith("study/")} - {BASE}
+def test_only_arms_of_one_ingredient_are_measured_against_the_base():
+    relative = {arm for arm in ARMS if speed.changes_the_base(arm)}
+    assert {*WITH_ALL_CORES, *SAME_WORK} < relative
+    assert relative == {arm for arm in ARMS if arm.startswith("study/")} - {BASE}
 
 
 def test_an_arm_that_fails_neither_stops_the_others_nor_is_written(tmp_path, record):

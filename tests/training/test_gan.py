@@ -136,6 +136,14 @@ def test_every_random_number_of_a_step_follows_from_seed_and_images_seen(fit, ou
     assert not torch.equal(plain.generator.upsample[4].weight, other_seed.generator.upsample[4].weight)
 
 
+def test_augmentations_and_dropout_do_not_see_the_numbers_of_the_latents(fit, outputs):
+    _, module = fit("trainer.max_epochs=1")
+    latents, _ = module._draw(2)
+    shared = torch.Generator().manual_seed(seed_of(module.seed, module.images_seen))
+    assert torch.equal(latents, torch.randn(2, module.latent_dim, generator=shared))
+    assert torch.initial_seed() != shared.initial_seed()
+
+
 @pytest.mark.parametrize("stop", [pytest.param(10, id="at the end of an epoch"), pytest.param(7, id="within an epoch")])
 def test_resume_is_exact_to_the_bit(fit, tmp_path, stop):
     import signal

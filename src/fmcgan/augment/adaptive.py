@@ -45,8 +45,8 @@ class Adaptive(Augmentation):
 
     @override
     @torch.no_grad()
-    def update(self, real_logits: Tensor) -> None:
+    def update(self, real_logits: Tensor) -> dict[str, Tensor]:
         overfitting = mean_over_devices(real_logits.float().sign().mean())
         direction = (overfitting - self.target).sign()
         self.p.add_(direction * (len(real_logits) * device_count() / (1000 * self.kimg))).clamp_(0, 1)
-        self.augmentation.update(real_logits)
+        return {"augmentation/probability": self.p.clone()} | self.augmentation.update(real_logits)

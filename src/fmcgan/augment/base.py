@@ -33,9 +33,13 @@ class Augmentation(nn.Module, ABC):
             Same shape and dtype.
         """
 
-    def update(self, real_logits: Tensor) -> None:
+    def update(self, real_logits: Tensor) -> dict[str, Tensor]:
         """Learns how the discriminator judges real images; called once at each of its updates.
 
         Args:
             real_logits: logits of real images, [B], detached.
+
+        Returns:
+            What is to be recorded, scalars by name; usually nothing.
         """
+        return {}

@@ -175,7 +175,7 @@ class ConditionalGAN(LightningModule):
 
     def _draw(self, n: int) -> tuple[Tensor, Tensor]:
         """Latents [n, Z] and epsilon [n, 1, 1, 1] of this step: this device's rows of what one device would draw."""
-        seed_device(self.device, seed_of(self.seed, self.images_seen, self.global_rank))  # dropout: its own on each
+        seed_device(self.device, seed_of(self.seed, self.images_seen, 1 + self.global_rank))  # dropout: its own
         shared = torch.Generator(self.device).manual_seed(seed_of(self.seed, self.images_seen))
         whole, mine = n * self.trainer.world_size, slice(self.global_rank * n, (self.global_rank + 1) * n)
         latents = torch.randn(whole, self.latent_dim, device=self.device, generator=shared)

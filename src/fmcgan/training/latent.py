@@ -8,7 +8,10 @@ _SKIPPED = 4096  # vectors passed over at a time
 
 
 def seed_of(*key: int) -> int:
-    """A 63-bit seed from non-negative whole numbers, well mixed: neighbouring keys give unrelated streams."""
+    """A 63-bit seed from non-negative whole numbers, well mixed: neighbouring keys give unrelated streams.
+
+    A 0 at the end of a key is as good as none.
+    """
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
 
 

@@ -139,7 +139,7 @@ class AdversarialStep:
             loss = loss + term
             metrics["loss/regularizer"] = term.detach()
         if self.augmentation is not None:
-            self.augmentation.update(real_logits.detach())
+            metrics |= self.augmentation.update(real_logits.detach())
         return loss, metrics
 
     def _update_discriminator(self, loss: Tensor, metrics: Metrics) -> Metrics:
