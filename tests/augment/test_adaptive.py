@@ -13,7 +13,7 @@ class Negative(nn.Module):
         return -images
 
     def update(self, real_logits):
-        pass
+        return {}
 
 
 def logits(positive, of=100):

@@ -30,7 +30,9 @@ class DiffAugment(Augmentation):
         return images
 
     @override
-    def update(self, real_logits: Tensor) -> None:
+    def update(self, real_logits: Tensor) -> dict[str, Tensor]:
+        recorded: dict[str, Tensor] = {}
         for policy in self.policies:
             assert isinstance(policy, Augmentation)  # for the type checker
-            policy.update(real_logits)
+            recorded |= policy.update(real_logits)
+        return recorded
