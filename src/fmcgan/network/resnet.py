@@ -64,8 +64,9 @@ class Generator(nn.Module):
 class Discriminator(ConditionalDiscriminator):
     """Image and label to logit by residual blocks: 28, 14, 7, and two at 7 x 7 (Miyato et al. 2018, B.4).
 
-    Also without spectral normalisation, which is off by default for the sake of gradient penalties, the logits
-    begin of order 1, mostly as a common offset, since the weights are orthogonal.
+    The features are the sums of the last maps, as in the paper, where spectral normalisation bounds the logits. Without
+    it, which is the default for the sake of gradient penalties, they are the means: 49 places summed would make the
+    logit follow each step of the weights 49 times as far.
 
     Args:
         conditioning: how the label enters.
@@ -93,12 +94,14 @@ class Discriminator(ConditionalDiscriminator):
         )
         self.body.apply(_initialise)
         self.head = conditioning.head(width)
+        self.summed = spectral_norm
         if spectral_norm:
             normalise_spectrally(self, except_for=self.label_parts)
 
     @override
     def features(self, seen: Tensor) -> Tensor:
-        return self.body(seen).sum(dim=(2, 3))
+        maps = self.body(seen)
+        return maps.sum(dim=(2, 3)) if self.summed else maps.mean(dim=(2, 3))
 
 
 class _UpBlock(nn.Module):
