@@ -13,10 +13,9 @@ from fmcgan.errors import UserError
 from fmcgan.explanation import told
 from study import budget, jobs
 from study.arms import chosen
+from study.place import CHECKOUT, CPU, PLACES
 
 log = logging.getLogger("study")
-
-CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -65,9 +64,9 @@ def _speed(given: argparse.Namespace) -> bool:
     from study import speed
 
     arms = chosen(given.arms)
-    record = machine.record(Setting(torch.device("cpu")))
+    record = machine.record(Setting(torch.device(given.place.device)))
     record["command"] = record["command"].replace("study.__main__", "study")
-    failed = speed.measure(arms, given.output, record)
+    failed = speed.measure(arms, given.output, record, place=given.place)
     log.info("%d of %d arms are in %s", len(arms) - len(failed), len(arms), budget.values_file(given.output))
     return not failed
 
@@ -86,7 +85,7 @@ def _run(given: argparse.Namespace) -> bool:
     if missing:
         log.warning("left out, since no speed is known (python -m study speed ARM ...): %s", ", ".join(missing))
     threads = None if given.workers == 1 else max(1, speed.cores() // given.workers)
-    todo = jobs.planned(arms, sorted(set(given.seeds)), speeds, given.folder)
+    todo = jobs.planned(arms, sorted(set(given.seeds)), speeds, given.folder, given.accelerator)
     log.info("%d trainings of %d arms in %s", len(todo), len(arms), given.folder)
     failed = jobs.sweep(todo, given.workers, lambda job: jobs.launch(job, threads))
     if failed:
@@ -113,11 +112,13 @@ def _results(given: argparse.Namespace) -> bool:
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m study",
-        description="Train every arm of the study for the images that ten minutes of this machine give, and tell in "
-        "docs/study.md which ingredients pay. An arm is any experiment; study/arms.py lists those of the table.",
+        description="Train every arm of the study for the images that the same time of this machine gives, and tell "
+        "which ingredients pay: ten minutes of its cores in docs/study.md, or five of its GPU in docs/study_gpu.md. An "
+        "arm is any experiment; study/arms.py lists those of the table.",
         epilog="First speed, on the quiet machine; then run, which can be stopped and started again; then page.",
     )
-    parser.add_argument("--output", type=Path, default=CHECKOUT / "docs" / "study.md", help="the page (docs/study.md)")
+    parser.add_argument("--accelerator", choices=PLACES, default="cpu", help="where to train (%(default)s)")
+    parser.add_argument("--output", type=Path, help="the page (docs/study.md, or docs/study_gpu.md)")
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     speed = steps.add_parser("speed", help="measure images/s, which give the budgets (a good minute an arm)")
     run = steps.add_parser("run", help="train every arm with every seed")
@@ -127,11 +128,15 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     for step in (speed, run):
         step.add_argument("arms", nargs="*", metavar="ARM", help="names of experiments (all arms of the table)")
     run.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="one run each (1 2 3)")
-    run.add_argument("--workers", type=int, default=2, help="trainings side by side, which share the cores (2)")
+    run.add_argument("--workers", type=int, help="trainings side by side, which share the cores (2; on a GPU 1)")
     for step in (run, page):
-        folder = Path("outputs/multirun/study")
-        step.add_argument("--folder", type=Path, default=folder, help="where the runs lie (%(default)s)")
-    return parser.parse_args(arguments)
+        step.add_argument("--folder", type=Path, help=f"where the runs lie ({CPU.folder}, or study_gpu)")
+    given = parser.parse_args(arguments)
+    place = given.place = PLACES[given.accelerator]
+    for name, default in {"output": place.page, "workers": place.workers, "folder": place.folder}.items():
+        if getattr(given, name, default) is None:
+            setattr(given, name, default)
+    return given
 
 
 if __name__ == "__main__":

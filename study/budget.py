@@ -1,4 +1,4 @@
-"""The budget of every arm, in images: what ten minutes of training give on the quiet machine, and how it is spent.
+"""The budget of every arm, in images: what the same time of training gives on the quiet machine, and how it is spent.
 
 Time is what the arms have in common, images are what is counted: the speed of each arm is measured once, with nothing
 else going on (`study.speed`). A run that then sees so many images has the same result however the machine was shared
@@ -16,7 +16,6 @@ from fmcgan.errors import UserError
 from fmcgan.run_folder import write_json
 from study.arms import BASE
 
-SECONDS = 600
 TRAINING_IMAGES = 60_000
 
 Speeds = dict[str, dict[str, Any]]
@@ -24,11 +23,6 @@ Speeds = dict[str, dict[str, Any]]
 the record that tells the machine, and what was measured: ``turns``, images/s alone with all cores, or ``pairs``,
 images/s of the arm and of the base in turns that they shared, none if both compute the same. The speed is the median
 of the turns, or that of the base times the median of the ratios."""
-
-
-def images(images_per_second: float) -> int:
-    """The images that `SECONDS` give."""
-    return round(SECONDS * images_per_second)
 
 
 def epochs_and_batches(budget: int, batch_size: int, available: int = TRAINING_IMAGES) -> tuple[int, int]:
@@ -74,7 +68,7 @@ def read(page: Path) -> dict[str, Any]:
 
 def speeds(page: Path) -> Speeds:
     """What is known of each arm; one that was measured beside the base is left out while the base is not measured."""
-    arms = _arms(page)
+    arms, time = _arms(page), seconds(page)
     base = statistics.median(arms[BASE]["turns"]) if BASE in arms else None
     known = {}
     for arm, measured in arms.items():
@@ -84,8 +78,13 @@ def speeds(page: Path) -> Speeds:
             rate = base * statistics.median([own / beside for own, beside in measured["pairs"]] or [1.0])
         else:
             continue
-        known[arm] = {"images_per_second": rate, "budget": images(rate)} | measured
+        known[arm] = {"images_per_second": rate, "budget": round(time * rate)} | measured
     return known
+
+
+def seconds(page: Path) -> int:
+    """The time that every arm has; 0 before anything is measured."""
+    return int(read(page).get("speed", {}).get("seconds", 0))
 
 
 def records(page: Path) -> dict[str, dict[str, Any]]:
@@ -93,13 +92,14 @@ def records(page: Path) -> dict[str, dict[str, Any]]:
     return read(page).get("speed", {}).get("records", {})
 
 
-def write_speed(page: Path, arm: str, record: dict[str, Any], **measured: Any) -> None:
+def write_speed(page: Path, arm: str, record: dict[str, Any], seconds: int, **measured: Any) -> None:
     """Puts what was measured of one arm in place of an earlier one; records to which no arm refers any more go.
 
     Args:
         page: the page of the study.
         arm: whose speed.
         record: on what machine, with its ``date``.
+        seconds: the time that every arm has.
         measured: ``turns`` or ``pairs``, ``precision`` and ``batch_size``.
     """
     values = read(page)
@@ -107,7 +107,7 @@ def write_speed(page: Path, arm: str, record: dict[str, Any], **measured: Any) -
     kept = {each["record"] for each in arms.values()}
     origins = {date: each for date, each in (records(page) | {record["date"]: record}).items() if date in kept}
     values_file(page).parent.mkdir(parents=True, exist_ok=True)
-    write_json(values_file(page), values | {"speed": {"seconds": SECONDS, "records": origins, "arms": arms}})
+    write_json(values_file(page), values | {"speed": {"seconds": seconds, "records": origins, "arms": arms}})
 
 
 def _arms(page: Path) -> dict[str, dict[str, Any]]:

@@ -27,7 +27,6 @@ PAUSE = 0.5
 """Seconds between two looks at what runs."""
 
 PROTOCOL = (
-    "trainer.accelerator=cpu",
     "callback.evaluation.every_n_epochs=10",  # the last epoch is always scored
     "callback.samples.epochs=null",  # which some recipes set
     "callback.samples.every_n_epochs=5",
@@ -78,7 +77,9 @@ class Job:
         return f"{self.arm} seed {self.seed}"
 
 
-def planned(arms: Sequence[str], seeds: Sequence[int], speeds: Speeds, folder: Path) -> list[Job]:
+def planned(
+    arms: Sequence[str], seeds: Sequence[int], speeds: Speeds, folder: Path, accelerator: str = "cpu"
+) -> list[Job]:
     """All jobs: every arm with the first seed, then every arm with the second, ...: so the table fills evenly.
 
     Args:
@@ -86,11 +87,12 @@ def planned(arms: Sequence[str], seeds: Sequence[int], speeds: Speeds, folder: P
         seeds: of the runs.
         speeds: what `study.speed` measured.
         folder: of the study.
+        accelerator: of the Trainer.
     """
-    return [_job(arm, seed, speeds, folder) for seed in seeds for arm in arms]
+    return [_job(arm, seed, speeds, folder, accelerator) for seed in seeds for arm in arms]
 
 
-def _job(arm: str, seed: int, speeds: Speeds, folder: Path) -> Job:
+def _job(arm: str, seed: int, speeds: Speeds, folder: Path, accelerator: str) -> Job:
     measured, place, name = speeds[arm], folder / folder_name(arm), f"seed_{seed}"
     epochs, batches = epochs_and_batches(measured["budget"], measured["batch_size"])
     quoted = str(place).replace("\\", "\\\\").replace("'", "\\'")
@@ -100,6 +102,7 @@ def _job(arm: str, seed: int, speeds: Speeds, folder: Path) -> Job:
         f"trainer.max_epochs={epochs}",
         f"trainer.limit_train_batches={batches}",
         f"trainer.precision={measured['precision']}",
+        f"trainer.accelerator={accelerator}",
         *PROTOCOL,
         f"hydra.sweep.dir='{quoted}'",
         f"hydra.sweep.subdir={name}",

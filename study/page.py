@@ -26,14 +26,14 @@ SCORES = {
 }
 """Heading and name of each score; `docs/metrics.md` says what they see."""
 
-HOW_TO_READ = f"""\
+HOW_TO_READ = """\
 Scores are the mean ± standard deviation over seeds (n - 1 in the denominator) of the last weights, on 10,000 fresh
 samples. ↓ lower is better, ↑ higher is better, → real: the nearer to real data the better. **Bold** is better and
-*italic* worse than `{BASE}` by more than both standard deviations summed; what is neither cannot be told apart from it
+*italic* worse than `{base}` by more than both standard deviations summed; what is neither cannot be told apart from it
 by these seeds. Of three seeds each, one comparison in twelve is marked where nothing differs, so one mark alone says
 little. An arm of one seed, or with a seed that failed, is never judged, and one whose seeds differ widely is not marked
-however bad it is: look at its ±. Images/s are those of the quiet machine with all its cores for one run, measured so
-or, where one ingredient is changed, as a ratio to `{BASE}`; times {budget.SECONDS} they are the images seen."""
+however bad it is: look at its ±. Images/s are those of a run that has the quiet machine for itself, measured so or,
+where one ingredient is changed, as a ratio to `{base}`; times {seconds} they are the images seen."""
 
 Runs = Mapping[str, Sequence[Run]]
 
@@ -57,7 +57,8 @@ def write(page: Path, folder: Path) -> str:
     shown = {arm: found for arm, found in finished.items() if found}
     machines = dict.fromkeys(origin(records[speeds[arm]["record"]]) for arm in shown if arm in speeds)
     broken = {arm for arm, found in runs.items() if not all(run.finished for run in found)}
-    parts = [table(shown, speeds, broken), HOW_TO_READ, *left_out(runs), *machines]
+    how = HOW_TO_READ.format(base=BASE, seconds=budget.seconds(page))
+    parts = [table(shown, speeds, broken), how, *left_out(runs), *machines]
     block = "\n\n".join(part for part in parts if part)
     text = page.read_text() if page.exists() else "# Study\n"
     values = [_values(arm, run) for arm, found in finished.items() for run in found]

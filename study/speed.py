@@ -3,7 +3,8 @@
 The base and whole recipes run alone with all cores, as a user would have them. Such a run is 10 to 20 % faster or
 slower half a minute later, which is more than most ingredients cost. So an arm that changes one ingredient of the base
 runs beside it, both at once with half of the cores each: what slows one slows the other, and their ratio holds still.
-Large networks gain more from all cores than the base does: they and the base take turns with all of them.
+Large networks gain more from all cores than the base does: they and the base take turns with all of them, and so does
+every arm on a GPU.
 """
 
 import json
@@ -20,6 +21,7 @@ from fmcgan import run_folder
 from fmcgan.errors import UserError
 from study import budget
 from study.arms import BASE, SAME_WORK, WITH_ALL_CORES, batch_size
+from study.place import CPU, Place
 
 log = logging.getLogger("study.speed")
 
@@ -28,7 +30,6 @@ WARM_UP = 5.0
 """Seconds of training that do not count: the first steps choose algorithms and fill the memory."""
 
 SHORT_RUN = (
-    "trainer.accelerator=cpu",
     "trainer.max_time=00:00:00:20",
     "trainer.max_epochs=1000",  # time ends it; a schedule until the end of the run still finds one
     "metric=[]",
@@ -65,7 +66,9 @@ def train(runs: Sequence[Sequence[str]]) -> None:
             raise UserError(f"training ended with code {process.returncode} and said: {error}")
 
 
-def measure(arms: Sequence[str], page: Path, record: dict[str, Any], train: Train = train) -> list[str]:
+def measure(
+    arms: Sequence[str], page: Path, record: dict[str, Any], train: Train = train, place: Place = CPU
+) -> list[str]:
     """Measures arms, which take turns, and writes each into the values beside the page as soon as it is known.
 
     The first turn of an arm alone also decides its precision (``trainer.precision=auto``, a trial of a few steps, which
@@ -76,6 +79,7 @@ def measure(arms: Sequence[str], page: Path, record: dict[str, Any], train: Trai
         page: the page of the study.
         record: on what machine, as `benchmarks.machine.record` gives it.
         train: runs trainings side by side with these overrides.
+        place: cores or GPU.
 
     Returns:
         The arms that failed.
@@ -92,12 +96,12 @@ def measure(arms: Sequence[str], page: Path, record: dict[str, Any], train: Trai
                 continue
             try:
                 take_turn = _relative_to_the_base if arm in relative else _alone
-                measured = take_turn(arm, page, train, turn)
+                measured = take_turn(arm, page, train, place, turn)
             except UserError as error:
                 log.error("%s failed: %s", arm, error)
                 failed.append(arm)
                 continue
-            budget.write_speed(page, arm, record, **measured)
+            budget.write_speed(page, arm, record, place.seconds, **measured)
             rate = budget.speeds(page)[arm]["images_per_second"]
             log.info("turn %d of %d  %s: %.0f images/s, %s", turn + 1, TURNS, arm, rate, measured["precision"])
     return failed
@@ -129,15 +133,15 @@ def rate(rows: Sequence[dict[str, float]]) -> float:
     return (last["images_seen"] - first["images_seen"]) / (last["seconds"] - first["seconds"])
 
 
-def _alone(arm: str, page: Path, train: Train, turn: int) -> dict[str, Any]:
-    """One more turn of an arm that has all cores."""
+def _alone(arm: str, page: Path, train: Train, place: Place, turn: int) -> dict[str, Any]:
+    """One more turn of an arm that has the machine for itself."""
     known = budget.speeds(page)[arm] if turn else {}
-    [(speed, precision)] = _short_runs([arm], known.get("precision", "auto"), train)
+    [(speed, precision)] = _short_runs([arm], known.get("precision", "auto"), train, place)
     return {"turns": [*known.get("turns", []), speed], "precision": precision, "batch_size": batch_size(arm)}
 
 
-def _relative_to_the_base(arm: str, page: Path, train: Train, turn: int) -> dict[str, Any]:
-    """One more turn of an arm and the base: side by side, or one after the other with all cores."""
+def _relative_to_the_base(arm: str, page: Path, train: Train, place: Place, turn: int) -> dict[str, Any]:
+    """One more turn of an arm and the base: side by side, or one after the other."""
     speeds = budget.speeds(page)
     if BASE not in speeds:
         raise UserError(f"it is measured beside {BASE}, of which no speed is known: name {BASE} too")
@@ -145,23 +149,20 @@ def _relative_to_the_base(arm: str, page: Path, train: Train, turn: int) -> dict
     if arm in SAME_WORK:
         return {"pairs": [], "precision": precision, "batch_size": size}
     order = [arm, BASE] if turn % 2 == 0 else [BASE, arm]  # neither always starts first
-    together = [order] if arm not in WITH_ALL_CORES else [[each] for each in order]
-    measured = [each for names in together for each in _short_runs(names, precision, train)]
+    together = [order] if place.shared and arm not in WITH_ALL_CORES else [[each] for each in order]
+    measured = [each for names in together for each in _short_runs(names, precision, train, place)]
     rates = {name: speed for name, (speed, _) in zip(order, measured, strict=True)}
     earlier = speeds[arm]["pairs"] if turn else []
     return {"pairs": [*earlier, [rates[arm], rates[BASE]]], "precision": precision, "batch_size": size}
 
 
-def _short_runs(arms: Sequence[str], precision: str, train: Train) -> list[tuple[float, str]]:
+def _short_runs(arms: Sequence[str], precision: str, train: Train, place: Place) -> list[tuple[float, str]]:
     """Images/s and precision of a short run of each arm, side by side."""
     with tempfile.TemporaryDirectory() as name:
         folders = [Path(name) / f"run_{place}" for place in range(len(arms))]
-        train(
-            [
-                [f"experiment={arm}", *SHORT_RUN, f"trainer.precision={precision}", f"hydra.run.dir={folder}"]
-                for arm, folder in zip(arms, folders, strict=True)
-            ]
-        )
+        same = (f"trainer.accelerator={place.accelerator}", f"trainer.precision={precision}", *SHORT_RUN)
+        each = zip(arms, folders, strict=True)
+        train([[f"experiment={arm}", *same, f"hydra.run.dir={folder}"] for arm, folder in each])
         return [
             (
                 rate(run_folder.read_metrics(folder / run_folder.METRICS_JSONL)),

@@ -41,8 +41,8 @@ def test_measuring_again_replaces_the_named_arm_only(tmp_path, record):
     assert budget.read(page) == budget.speeds(page) == budget.records(page) == {}
     page.parent.mkdir()
     budget.values_file(page).write_text('{"runs": [1]}')
-    budget.write_speed(page, "a", record, turns=[900.0, 800.0], precision="bf16-mixed", batch_size=64)
-    budget.write_speed(page, "b", record, turns=[10.0], precision="32-true", batch_size=256)
+    budget.write_speed(page, "a", record, 600, turns=[900.0, 800.0], precision="bf16-mixed", batch_size=64)
+    budget.write_speed(page, "b", record, 600, turns=[10.0], precision="32-true", batch_size=256)
     assert budget.speeds(page)["a"] == {
         "images_per_second": 850.0,
         "turns": [900.0, 800.0],
@@ -52,11 +52,11 @@ def test_measuring_again_replaces_the_named_arm_only(tmp_path, record):
         "record": record["date"],
     }
     later = record | {"date": "2027-01-01T00:00:00+00:00"}
-    budget.write_speed(page, "a", later, turns=[700.0], precision="32-true", batch_size=64)
+    budget.write_speed(page, "a", later, 600, turns=[700.0], precision="32-true", batch_size=64)
     assert budget.speeds(page)["a"]["budget"] == 420_000
     assert budget.speeds(page)["b"]["budget"] == 6_000
     assert budget.records(page) == {record["date"]: record, later["date"]: later}
-    budget.write_speed(page, "b", later, turns=[20.0], precision="32-true", batch_size=256)
+    budget.write_speed(page, "b", later, 600, turns=[20.0], precision="32-true", batch_size=256)
     assert budget.records(page) == {later["date"]: later}  # nothing refers to the first one any more
     assert budget.read(page)["runs"] == [1]
 
@@ -69,8 +69,8 @@ def test_a_damaged_file_is_told(tmp_path):
 
 def test_speed_beside_the_base_follows_that_of_the_base(tmp_path, record):
     page, known = tmp_path / "study.md", {"precision": "32-true", "batch_size": 64}
-    budget.write_speed(page, "study/hinge", record, pairs=[[90.0, 100.0], [33.0, 30.0], [50.0, 50.0]], **known)
+    budget.write_speed(page, "study/hinge", record, 600, pairs=[[90.0, 100.0], [33.0, 30.0], [50.0, 50.0]], **known)
     assert budget.speeds(page) == {}  # beside what?
     for base in (800.0, 1000.0):
-        budget.write_speed(page, BASE, record, turns=[base], **known)
+        budget.write_speed(page, BASE, record, 600, turns=[base], **known)
         assert budget.speeds(page)["study/hinge"]["images_per_second"] == base  # ratios 0.9, 1.1 and 1

@@ -8,6 +8,7 @@ import pytest
 
 from fmcgan.run_folder import read_metrics
 from study import __main__, budget, jobs, speed
+from study.place import CPU, GPU
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -23,7 +24,7 @@ def study(*arguments, code=0):
 def page(tmp_path, record):
     path = tmp_path / "study.md"
     known = {"precision": "32-true", "batch_size": 32}
-    budget.write_speed(path, "smoke", record, turns=[640 / 600], **known)  # 20 batches
+    budget.write_speed(path, "smoke", record, 600, turns=[640 / 600], **known)  # 20 batches
     return path
 
 
@@ -44,6 +45,21 @@ def test_only_arms_with_a_budget_run_and_threads_are_shared_out(page, tmp_path, 
     both = ["smoke seed 7", "smoke seed 8"]
     assert seen == [both, 2, 2, both, 8, 1, both, 1, None]
     assert "left out, since no speed is known (python -m study speed ARM ...): recipe_b" in caplog.text
+
+
+def test_a_gpu_has_its_own_page_folder_time_and_no_second_training_beside(page, monkeypatch):
+    seen = []
+    monkeypatch.setattr(jobs, "sweep", lambda todo, workers, start: seen.extend([*todo, workers]) or [])
+    for accelerator in ("cpu", "gpu"):
+        study("--accelerator", accelerator, "--output", page, "run", "smoke", "--seeds", 7)
+    on_cores, two, on_gpu, one = seen
+    assert (two, one) == (2, 1)
+    assert "trainer.accelerator=cpu" in on_cores.overrides
+    assert "trainer.accelerator=gpu" in on_gpu.overrides
+    assert on_cores.folder == Path("outputs/multirun/study/smoke/seed_7")
+    assert on_gpu.folder == Path("outputs/multirun/study_gpu/smoke/seed_7")
+    assert GPU.page == CHECKOUT / "docs" / "study_gpu.md"
+    assert (CPU.seconds, GPU.seconds) == (600, 300)
 
 
 def test_what_cannot_be_run_is_told(page):

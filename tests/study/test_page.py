@@ -24,7 +24,7 @@ def written(tmp_path, write_run, record):
     (tmp_path / "runs" / "study-lecam" / "seed_1").mkdir(parents=True)  # not even that
     path = tmp_path / "study.md"
     path.write_text("before\n<!-- arms:begin -->\nold\n<!-- arms:end -->\nafter\n")
-    budget.write_speed(path, "study/base", record, turns=[850.0], precision="bf16-mixed", batch_size=64)
+    budget.write_speed(path, "study/base", record, 600, turns=[850.0], precision="bf16-mixed", batch_size=64)
     page.write(path, tmp_path / "runs")
     return path.read_text(), json.loads((tmp_path / "study.json").read_text())
 

@@ -6,6 +6,7 @@ import pytest
 from fmcgan.errors import UserError
 from study import budget, speed
 from study.arms import ARMS, BASE, SAME_WORK, WITH_ALL_CORES
+from study.place import GPU
 
 
 def row(seconds, images, **more):
@@ -26,10 +27,12 @@ class FakeTraining:
     def __init__(self, **speeds):
         self.speeds = {arm.replace("study_", "study/"): iter(each) for arm, each in speeds.items()}
         self.started = []
+        self.accelerators = set()
 
     def __call__(self, runs):
         given = [dict(each.split("=", 1) for each in overrides) for overrides in runs]
         self.started.append([(each["experiment"], each["trainer.precision"]) for each in given])
+        self.accelerators |= {each["trainer.accelerator"] for each in given}
         for each in given:
             self.run(each["experiment"], each["trainer.precision"], Path(each["hydra.run.dir"]))
 
@@ -82,6 +85,15 @@ def test_large_networks_take_turns_with_the_base_and_same_work_is_not_measured(t
     assert measured["study/r3"]["pairs"] == [[240, 800], [160, 800]]
     assert measured["study/r3"]["images_per_second"] == 1000 * 0.25
     assert (measured["study/betas"]["pairs"], measured["study/betas"]["budget"]) == ([], 600_000)
+
+
+def test_on_a_gpu_every_arm_takes_turns_with_the_base_for_five_minutes_each(tmp_path, record):
+    train = FakeTraining(study_base=[1000, 800, 1000, 800], study_hinge=[400, 400])
+    page = tmp_path / "study.md"
+    assert speed.measure(["study/base", "study/hinge"], page, record, train, GPU) == []
+    assert all(len(runs) == 1 for runs in train.started)
+    assert train.accelerators == {"gpu"}
+    assert budget.speeds(page)["study/hinge"]["budget"] == 300 * 500
 
 
 def test_an_arm_beside_a_base_of_unknown_speed_is_refused(tmp_path, record, caplog):

@@ -1,0 +1,36 @@
+"""Where the study runs: on the processor's cores or on a GPU, and what differs between the two."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One of them.
+
+    Attributes:
+        accelerator: of the Trainer.
+        device: of torch.
+        seconds: the time that every arm has.
+        workers: trainings side by side, if the command line does not say.
+        shared: whether two trainings at once tell what each costs; on a GPU, which one of them fills by starting
+            kernels, they do not.
+        page: the page of its table.
+        folder: where its runs lie.
+    """
+
+    accelerator: str
+    device: str
+    seconds: int
+    workers: int
+    shared: bool
+    page: Path
+    folder: Path
+
+
+CPU = Place("cpu", "cpu", 600, 2, True, CHECKOUT / "docs" / "study.md", Path("outputs/multirun/study"))
+GPU = Place("gpu", "cuda", 300, 1, False, CHECKOUT / "docs" / "study_gpu.md", Path("outputs/multirun/study_gpu"))
+
+PLACES = {place.accelerator: place for place in (CPU, GPU)}
