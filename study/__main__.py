@@ -13,7 +13,7 @@ from fmcgan.errors import UserError
 from fmcgan.explanation import told
 from study import budget, jobs
 from study.arms import chosen
-from study.place import CHECKOUT, CPU, PLACES
+from study.place import CHECKOUT, CPU, PLACES, cores
 
 log = logging.getLogger("study")
 
@@ -73,8 +73,6 @@ def _speed(given: argparse.Namespace) -> bool:
 
 def _run(given: argparse.Namespace) -> bool:
     """Trains."""
-    from study import speed
-
     whole_number(**{"--workers": given.workers})
     whole_number(minimum=0, **{f"--seeds {seed}": seed for seed in given.seeds})
     speeds = budget.speeds(given.output)
@@ -84,7 +82,7 @@ def _run(given: argparse.Namespace) -> bool:
         raise UserError(f"no speed is known of {', '.join(missing)}: measure first with python -m study speed ARM ...")
     if missing:
         log.warning("left out, since no speed is known (python -m study speed ARM ...): %s", ", ".join(missing))
-    threads = None if given.workers == 1 else max(1, speed.cores() // given.workers)
+    threads = None if given.workers == 1 else max(1, cores() // given.workers)
     todo = jobs.planned(arms, sorted(set(given.seeds)), speeds, given.folder, given.accelerator)
     log.info("%d trainings of %d arms in %s", len(todo), len(arms), given.folder)
     failed = jobs.sweep(todo, given.workers, lambda job: jobs.launch(job, threads))

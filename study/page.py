@@ -31,9 +31,9 @@ Scores are the mean ± standard deviation over seeds (n - 1 in the denominator) 
 samples. ↓ lower is better, ↑ higher is better, → real: the nearer to real data the better. **Bold** is better and
 *italic* worse than `{base}` by more than both standard deviations summed; what is neither cannot be told apart from it
 by these seeds. Of three seeds each, one comparison in twelve is marked where nothing differs, so one mark alone says
-little. An arm of one seed, or with a seed that failed, is never judged, and one whose seeds differ widely is not marked
-however bad it is: look at its ±. Images/s are those of a run that has the quiet machine for itself, measured so or,
-where one ingredient is changed, as a ratio to `{base}`; times {seconds} they are the images seen."""
+little. An arm of one seed, or with a run that did not come to its end, is not judged, and one whose seeds differ widely
+is not marked however bad it is: look at its ±. Images/s are those of a run that has the quiet machine for itself,
+measured so or, where one ingredient is changed, as a ratio to `{base}`; times {seconds} they are the images seen."""
 
 Runs = Mapping[str, Sequence[Run]]
 

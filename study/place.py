@@ -1,5 +1,6 @@
 """Where the study runs: on the processor's cores or on a GPU, and what differs between the two."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,3 +35,8 @@ CPU = Place("cpu", "cpu", 600, 2, True, CHECKOUT / "docs" / "study.md", Path("ou
 GPU = Place("gpu", "cuda", 300, 1, False, CHECKOUT / "docs" / "study_gpu.md", Path("outputs/multirun/study_gpu"))
 
 PLACES = {place.accelerator: place for place in (CPU, GPU)}
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -21,7 +21,7 @@ from fmcgan import run_folder
 from fmcgan.errors import UserError
 from study import budget
 from study.arms import BASE, SAME_WORK, WITH_ALL_CORES, batch_size
-from study.place import CPU, Place
+from study.place import CPU, Place, cores
 
 log = logging.getLogger("study.speed")
 
@@ -110,11 +110,6 @@ def measure(
 def changes_the_base(arm: str) -> bool:
     """Whether an arm is the base with one ingredient changed, so that it is measured beside it."""
     return arm != BASE and Path(arm).parent == Path(BASE).parent
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def rate(rows: Sequence[dict[str, float]]) -> float:

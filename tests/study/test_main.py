@@ -30,7 +30,7 @@ def page(tmp_path, record):
 
 def test_only_arms_with_a_budget_run_and_threads_are_shared_out(page, tmp_path, monkeypatch, caplog):
     seen = []
-    monkeypatch.setattr(speed, "cores", lambda: 4)
+    monkeypatch.setattr(__main__, "cores", lambda: 4)
     monkeypatch.setattr(jobs, "launch", lambda job, threads: seen.append(threads))
 
     def sweep(todo, workers, start):
