@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from fmcgan.layer.spectral_norm import normalise_spectrally
 from fmcgan.loss.wasserstein import ClippedWasserstein, Wasserstein
 
 
@@ -31,3 +32,12 @@ def test_without_clipping_the_weights_stay():
 def test_clip_must_be_positive():
     with pytest.raises(ValueError, match="weight_clip must be a number of at least"):
         ClippedWasserstein(-1)
+
+
+def test_clipping_refuses_weights_that_are_divided_by_their_norm():
+    critic = torch.nn.Linear(2, 1)
+    ClippedWasserstein(0.01).check_discriminator(critic)
+    normalise_spectrally(critic)
+    Wasserstein().check_discriminator(critic)
+    with pytest.raises(ValueError, match="spectral_norm=none"):
+        ClippedWasserstein(0.01).check_discriminator(critic)

@@ -209,3 +209,10 @@ def test_an_augmentation_that_reads_signs_needs_a_loss_that_gives_them(compose, 
     with pytest.raises(InstantiationException, match=r"follows the sign of logits, .*Adaptive with"):
         build(compose("augment=adaptive", f"loss={loss}", "callback=[]"))
     build(compose("augment=adaptive", "loss=hinge", "callback=[]"))
+
+
+@pytest.mark.parametrize("where", ["discriminator", "both"])
+def test_weight_clipping_needs_a_discriminator_whose_weights_it_bounds(compose, where):
+    with pytest.raises(InstantiationException, match=r"choose spectral_norm=none, or loss=wgan_gp"):
+        build(compose("loss=wgan", f"spectral_norm={where}", "callback=[]"))
+    build(compose("loss=wgan_gp", f"spectral_norm={where}", "callback=[]"))

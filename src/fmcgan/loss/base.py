@@ -42,6 +42,13 @@ class AdversarialLoss(ABC):
             A scalar.
         """
 
+    def check_discriminator(self, discriminator: nn.Module) -> None:  # noqa: B027 (most losses take any)
+        """Refuses a discriminator on which this loss could not do what it says, before training begins.
+
+        Raises:
+            InvalidValueError: it is such a one.
+        """
+
     def constrain(self, discriminator: nn.Module) -> None:  # noqa: B027 (most losses constrain nothing)
         """Brings the discriminator back into the set the loss is defined on, after each of its updates.
 

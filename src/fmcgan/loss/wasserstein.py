@@ -2,9 +2,11 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 from typing_extensions import override
 
 from fmcgan.checks import number
+from fmcgan.errors import InvalidValueError
 from fmcgan.loss.base import AdversarialLoss, check_logits
 
 
@@ -38,6 +40,15 @@ class ClippedWasserstein(Wasserstein):
     def __init__(self, weight_clip: float = 0.01) -> None:
         number(minimum=1e-6, weight_clip=weight_clip)
         self.weight_clip = weight_clip
+
+    @override
+    def check_discriminator(self, discriminator: nn.Module) -> None:
+        # Spectral normalisation divides a weight by its norm, so by whatever the clipping has left of it.
+        if any(is_parametrized(module, "weight") for module in discriminator.modules()):
+            raise InvalidValueError(
+                "weight clipping bounds nothing in a discriminator with spectral normalisation:"
+                " choose spectral_norm=none, or loss=wgan_gp"
+            )
 
     @override
     @torch.no_grad()

@@ -72,6 +72,7 @@ class ConditionalGAN(LightningModule):
         if getattr(augmentation, "reads_signs", False) and not loss.zero_divides:
             kinds = f"{type(augmentation).__name__} with {type(loss).__name__}"
             raise InvalidValueError(f"this augmentation follows the sign of logits, which here means nothing: {kinds}")
+        loss.check_discriminator(discriminator)
         self.automatic_optimization = False
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self.generator = generator.to(memory_format=layout)  # type: ignore[call-overload]
