@@ -7,7 +7,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from fmcgan import start, train
+from fmcgan import train
 from fmcgan.errors import UserError
 from fmcgan.generator import read_checkpoint
 
@@ -64,16 +64,6 @@ def test_several_devices_do_not_try(trials, plain, devices):
     assert trials == []
 
 
-def test_a_finished_job_is_recognised_whatever_auto_became(plain, tmp_path):
-    config = plain()
-    folder = tmp_path / "run"
-    OmegaConf.save(config | {"trainer": config["trainer"] | {"precision": "bf16-mixed"}}, folder / "config.yaml")
-    (folder / "result.json").write_text("{}")
-    assert start.already_done(config)
-    with pytest.raises(UserError, match="another configuration"):
-        start.already_done(config | {"n_critic": 2})
-
-
 def test_a_checkpoint_of_another_order_of_weights_is_refused(fit, tmp_path):
     fit("trainer.max_epochs=1", "trainer.limit_train_batches=1")
     path = tmp_path / "run" / "checkpoints" / "last.ckpt"
@@ -105,14 +95,3 @@ def test_sigterm_while_precisions_are_tried_is_no_success(start, tmp_path):
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode in (-signal.SIGTERM, 128 + signal.SIGTERM)
-
-
-def test_a_checkpoint_of_another_augmentation_is_refused(fit, compose, tmp_path):
-    """What the augmentation remembers is in the checkpoint."""
-    fit("trainer.max_epochs=1", "trainer.limit_train_batches=1", "augment=adaptive")
-    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
-    config = compose(f"ckpt_path={path}")
-    with pytest.raises(UserError, match="trained with the augment Adaptive, this run asks for NoAugmentation"):
-        start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))
-    config = compose(f"ckpt_path={path}", "augment=adaptive")
-    assert start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True)) == str(path)

@@ -67,7 +67,9 @@ def _explain_instantiation(error: InstantiationException) -> str | None:
         return str(cause)
     unexpected = re.search(r"unexpected keyword argument '(\w+)'", str(cause)) if isinstance(cause, TypeError) else None
     if unexpected is not None:
-        return f"{where}: what was chosen here takes no {unexpected.group(1)}; leave that out or choose another one"
+        key = f"{where}.{unexpected.group(1)}"
+        how = f"leave that out (where an experiment sets it: ~{key}) or choose another one"
+        return f"{where}: what was chosen here takes no {unexpected.group(1)}; {how}"
     if isinstance(cause, ValueError | TypeError) or type(cause).__name__ == "MisconfigurationException":
         return f"{where}: {cause}"
     return None if cause is not None else text.replace("\n", " ")

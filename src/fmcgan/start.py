@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,23 @@ def check(config: DictConfig) -> None:
         raise UserError(f"trainer.devices={trainer.devices} needs trainer=ddp (each device is one process)")
     if several(trainer.devices) and in_sweep():
         raise UserError("several devices do not work inside a sweep (-m): each process would start the whole sweep")
+    lasting = _lasting_schedules(config)
+    if lasting and trainer.max_time is not None and trainer.max_epochs != -1:
+        log.warning(
+            "%s: made for all of trainer.max_epochs=%s; where trainer.max_time=%s ends the run before, they have not"
+            " arrived (training.schedules.%s.until=IMAGES ends one earlier)",
+            *(", ".join(lasting), trainer.max_epochs, trainer.max_time, lasting[0]),
+        )
+
+
+def _lasting_schedules(config: Any) -> list[str]:
+    """Names of the schedules that change until the end of the run."""
+    schedules = config["training"]["schedules"].items()
+    return [name for name, each in schedules if isinstance(each, Mapping | DictConfig) and _lasts(each)]
+
+
+def _lasts(schedule: Any) -> bool:
+    return "_target_" in schedule and schedule.get("until") is None and schedule.get("start") != schedule.get("end")
 
 
 def several(devices: Any) -> bool:
@@ -103,7 +121,18 @@ def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
             f"the checkpoint holds other networks than this run: {'; '.join(values)}.\n"
             "Leave those values out to take over the checkpoint's own."
         )
+    _tell_of_stretched_schedules(config_of_checkpoint, plain)
     return str(path)
+
+
+def _tell_of_stretched_schedules(saved: dict[str, Any], mine: dict[str, Any]) -> None:
+    epochs = [config["trainer"]["max_epochs"] for config in (saved, mine)]
+    if epochs[0] != epochs[1] and (lasting := _lasting_schedules(mine)):
+        log.warning(
+            "trainer.max_epochs=%s (checkpoint: %s): %s last until the end of the run, so they go on from where a run"
+            " of this length would be now, not from where the checkpoint's stood",
+            *(epochs[1], epochs[0], ", ".join(lasting)),
+        )
 
 
 def _check_same_state(saved: dict[str, Any], mine: dict[str, Any]) -> None:

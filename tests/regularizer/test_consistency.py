@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from fmcgan.augment.adaptive import Adaptive
 from fmcgan.augment.translation import Translation
 from fmcgan.regularizer.consistency import Consistency
 
@@ -85,3 +86,5 @@ def test_arguments_are_checked():
         Consistency(Brighter(), images="fake")
     with pytest.raises(ValueError, match="fake_weight must be a number of at least 0, got -1"):
         Consistency(Brighter(), fake_weight=-1)
+    with pytest.raises(ValueError, match="acts from the start, got Adaptive"):
+        Consistency(Adaptive(Translation()))

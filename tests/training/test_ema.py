@@ -44,6 +44,13 @@ def test_ramp_up_bounds_the_half_life_by_a_share_of_the_images_seen():
     assert ema.decay(images=100, images_seen=10**9) == pytest.approx(0.5**0.1)
 
 
+def test_no_ramp_up_bounds_nothing_and_0_is_refused():
+    _, ema = pair(half_life=1000, ramp_up=None)
+    assert ema.decay(images=1000, images_seen=10) == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="ramp_up"):
+        pair(half_life=1000, ramp_up=0)
+
+
 def test_a_factor_is_on_the_half_life_and_not_on_the_ramp_up():
     network, ema = pair(half_life=1000, ramp_up=0.05)
     assert ema.decay(images=100, images_seen=10**9, factor=0.5) == pytest.approx(0.5**0.2)  # half-life 500

@@ -8,6 +8,7 @@ from torch import nn
 
 from fmcgan.loss.non_saturating import NonSaturating
 from fmcgan.train import build
+from fmcgan.training.ema import EMA
 from fmcgan.training.latent import seed_of
 
 BATCH = 32
@@ -27,13 +28,16 @@ def outputs():
     return StepOutputs()
 
 
-def test_counters_at_n_critic_3(fit, outputs):
+def test_counters_at_n_critic_3(fit, outputs, monkeypatch):
+    averaged = []
+    monkeypatch.setattr(EMA, "update", lambda self, generator, images, images_seen, factor: averaged.append(images))
     trainer, gan = fit(
         "n_critic=3", "trainer.max_epochs=1", "trainer.limit_train_batches=10", extra_callbacks=[outputs]
     )
     assert outputs.images_seen == [BATCH * (step + 1) for step in range(10)]
     assert [("loss/generator" in each) for each in outputs.outputs] == [step % 3 == 2 for step in range(10)]
     assert gan.discriminator_updates == 10
+    assert averaged == [3 * BATCH] * 3  # the half-life counts the images of all three updates
     assert trainer.global_step == 3  # generator updates, not the sum over both optimizers
 
 
@@ -98,7 +102,7 @@ def test_the_average_follows_the_generator(fit):
 
 
 def test_mixed_precision_sees_the_discriminator_as_it_is_after_its_update(compose, fit):
-    """Autocast keeps casts of the weights for a whole step; see `_forget_cast_weights`."""
+    """Autocast keeps casts of weights until its region ends; the generator is to learn from those after the update."""
     seen = []
 
     class LastLayer(Callback):
@@ -106,14 +110,17 @@ def test_mixed_precision_sees_the_discriminator_as_it_is_after_its_update(compos
             pl_module.discriminator.head.logit.register_forward_hook(self.note)
 
         def note(self, layer, inputs, output):
-            exact = nn.functional.linear(inputs[0].float(), layer.weight, layer.bias)
-            seen.append((output.float() - exact).abs().max().item())
+            features = inputs[0].float()
+            with torch.autocast("cpu", enabled=False):
+                exact = nn.functional.linear(features, layer.weight, layer.bias)
+                rounded = nn.functional.linear(features.abs(), layer.weight.abs(), layer.bias.abs())
+            seen.append(((output.float() - exact).abs() / rounded).max().item())
 
     options = ("trainer.precision=bf16-mixed", "trainer.max_epochs=1", "trainer.limit_train_batches=6")
     large_steps = ("training.discriminator_optimizer.lr=0.05", "training.generator_optimizer.lr=0.0")
     _, gan = fit(*options, *large_steps, extra_callbacks=[LastLayer()])
-    scale = gan.discriminator.head.logit.weight.norm().item()
-    assert max(seen[:3]) < 0.05 * scale, seen
+    assert max(seen) < 2**-7, seen  # a weight, a feature, a logit, each rounded by 2**-9 of itself at most
+    assert min(seen) > 0, seen  # the layer did compute in bf16
     assert all(
         parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in gan.generator.parameters()
     )
@@ -208,6 +215,8 @@ def test_wrong_values_are_refused(compose, bad):
 def test_an_augmentation_that_reads_signs_needs_a_loss_that_gives_them(compose, loss):
     with pytest.raises(InstantiationException, match=r"follows the sign of logits, .*Adaptive with"):
         build(compose("augment=adaptive", f"loss={loss}", "callback=[]"))
+    with pytest.raises(InstantiationException, match=r"follows the sign of logits, .*DiffAugment with"):
+        build(compose("augment=diff_augment", "+augment@augment.policies.last=adaptive", f"loss={loss}", "callback=[]"))
     build(compose("augment=adaptive", "loss=hinge", "callback=[]"))
 
 
@@ -216,3 +225,14 @@ def test_weight_clipping_needs_a_discriminator_whose_weights_it_bounds(compose, 
     with pytest.raises(InstantiationException, match=r"choose spectral_norm=none, or loss=wgan_gp"):
         build(compose("loss=wgan", f"spectral_norm={where}", "callback=[]"))
     build(compose("loss=wgan_gp", f"spectral_norm={where}", "callback=[]"))
+
+
+def test_an_optimizer_is_refused_with_what_it_does_not_take(compose):
+    """`experiment=wgan_gp` sets betas, which remain where another optimizer is chosen."""
+    others = ["experiment=wgan_gp", "optimizer@training.generator_optimizer=rmsprop"]
+    others += ["trainer.precision=32-true", "callback=[]"]
+    with pytest.raises(InstantiationException, match=r"generator_optimizer: .*'betas'; .*~training\.gen"):
+        build(compose(*others))
+    build(compose(*others, "~training.generator_optimizer.betas"))
+    with pytest.raises(InstantiationException, match=r"discriminator_optimizer: Invalid learning rate: -1"):
+        build(compose("training.discriminator_optimizer.lr=-1.0", "callback=[]"))

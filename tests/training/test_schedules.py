@@ -158,6 +158,12 @@ def test_a_moving_rate_is_one_that_float32_holds_and_a_still_one_is_left_alone()
     assert schedules.moving_rates(optimizers) == optimizers[:1]
 
 
+def test_values_of_a_schedule_that_nobody_chose_are_told_of(caplog):
+    schedules = Schedules(generator_lr={"warm_up": 30_000})
+    assert schedules.rates == (None, None)
+    assert "no schedule of generator_lr is chosen, so warm_up=30000 is not used" in caplog.text
+
+
 def test_a_number_is_not_a_schedule():
     with pytest.raises(InvalidValueError, match=r"beta2 must be a schedule, chosen with .*beta2=cosine, got 0\.99"):
         Schedules(beta2=0.99)
@@ -165,8 +171,9 @@ def test_a_number_is_not_a_schedule():
 
 def test_betas_need_an_optimizer_with_betas():
     optimizers = [torch.optim.RMSprop([torch.nn.Parameter(torch.zeros(1))]) for _ in range(2)]
+    Schedules(generator_lr=Constant(1.0)).check_optimizers(optimizers)
     with pytest.raises(InvalidValueError, match="need an optimizer that has them, such as Adam, got RMSprop"):
-        Schedules(beta2=Constant(0.9)).set_rates(optimizers, 0)
+        Schedules(beta2=Constant(0.9)).check_optimizers(optimizers)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from fmcgan.checks import number, one_of
+from fmcgan.errors import InvalidValueError
 from fmcgan.regularizer.base import Regularizer
 
 
@@ -19,8 +20,8 @@ class Consistency(Regularizer):
     discriminator has dropout its two judgements differ even for T(x) = x, and that difference is counted too.
 
     Args:
-        augmentation: T, images -> images of the same shape, such as those of `augment/`; one that acts from the start,
-            since nothing tells it how the discriminator judges.
+        augmentation: T, images -> images of the same shape, such as those of `augment/`; not `Adaptive`, which would
+            never act, since nothing tells it how the discriminator judges.
         weight: of real images; both papers use 10.
         fake_weight: of generated images, where they take part; the paper uses 10.
         images: ``real`` or ``both``.
@@ -32,6 +33,9 @@ class Consistency(Regularizer):
         super().__init__()
         number(minimum=0, weight=weight, fake_weight=fake_weight)
         one_of(("real", "both"), images=images)
+        if getattr(augmentation, "reads_signs", False):
+            kind = type(augmentation).__name__
+            raise InvalidValueError(f"consistency needs an augmentation that acts from the start, got {kind}")
         self.augmentation = augmentation
         self.weight = weight
         self.fake_weight = fake_weight

@@ -21,13 +21,14 @@ class EMA(nn.Module):
     Args:
         generator: the trained generator; copied, never changed.
         half_life: images after which a weight's influence has halved; 0 makes the average a copy, but for statistics.
-        ramp_up: the half-life is at most this share of the images seen so far.
+        ramp_up: the half-life is at most this share of the images seen so far; ``None`` sets no such bound.
     """
 
-    def __init__(self, generator: nn.Module, half_life: int = 10_000, ramp_up: float = 0.05) -> None:
+    def __init__(self, generator: nn.Module, half_life: int = 10_000, ramp_up: float | None = 0.05) -> None:
         super().__init__()
         whole_number(minimum=0, half_life=half_life)
-        number(minimum=0, ramp_up=ramp_up)
+        if ramp_up is not None:
+            number(minimum=1e-9, ramp_up=ramp_up)
         self.half_life = half_life
         self.ramp_up = ramp_up
         self.generator = copy.deepcopy(generator).requires_grad_(False).eval()
@@ -44,7 +45,9 @@ class EMA(nn.Module):
             images_seen: real images since the start of training.
             factor: on the half-life; the ramp-up bounds what comes out.
         """
-        half_life = min(factor * self.half_life, self.ramp_up * images_seen)
+        half_life = factor * self.half_life
+        if self.ramp_up is not None:
+            half_life = min(half_life, self.ramp_up * images_seen)
         return 0.5 ** (images / half_life) if half_life > 0 else 0.0
 
     @torch.no_grad()

@@ -73,13 +73,15 @@ class ConditionalGAN(LightningModule):
             kinds = f"{type(augmentation).__name__} with {type(loss).__name__}"
             raise InvalidValueError(f"this augmentation follows the sign of logits, which here means nothing: {kinds}")
         loss.check_discriminator(discriminator)
+        self.schedules = schedules or Schedules()
+        optimizers = {"generator_optimizer": generator_optimizer, "discriminator_optimizer": discriminator_optimizer}
+        self.schedules.check_optimizers([_tried(name, make) for name, make in optimizers.items()])
         self.automatic_optimization = False
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self.generator = generator.to(memory_format=layout)  # type: ignore[call-overload]
         self.latent_dim = int(generator.latent_dim)  # type: ignore[arg-type]
         self.discriminator = discriminator.to(memory_format=layout)  # type: ignore[call-overload]
         self.ema = ema(generator)
-        self.schedules = schedules or Schedules()
         self.augmentation = augmentation
         self.regularizer = regularizer
         self.loss = loss
@@ -193,6 +195,19 @@ class ConditionalGAN(LightningModule):
         """Restores the clock."""
         self.images_seen = checkpoint["images_seen"]
         self.discriminator_updates = checkpoint["discriminator_updates"]
+
+
+def _tried(name: str, make: Callable[..., Optimizer]) -> Optimizer:
+    """An optimizer of nothing: values that it does not take are told when the GAN is built.
+
+    Raises:
+        InvalidValueError: it takes one of them not.
+    """
+    try:
+        return make([nn.Parameter(torch.zeros(()))])
+    except (TypeError, ValueError) as error:
+        how = f"a value that an experiment sets is taken away with ~training.{name}.KEY"
+        raise InvalidValueError(f"{name}: {error}; {how}") from error
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What changes as training goes on: learning rates, the penalty's weight, the average's half-life, Adam's betas."""
 
+import logging
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,8 @@ from torch.optim import Optimizer
 
 from fmcgan.checks import number
 from fmcgan.errors import InvalidValueError
+
+log = logging.getLogger(__name__)
 
 _LARGEST_BETA = 0.999999  # Adam divides by 1 - beta
 
@@ -55,14 +58,22 @@ class Schedules:
             if schedule is not None:
                 schedule.settle(images)
 
+    def check_optimizers(self, optimizers: list[Optimizer]) -> None:
+        """Refuses what could not be set.
+
+        Raises:
+            InvalidValueError: betas are scheduled and an optimizer has none.
+        """
+        for optimizer in optimizers if any(beta is not None for beta in self.betas) else []:
+            if "betas" not in optimizer.defaults:
+                kind = type(optimizer).__name__
+                raise InvalidValueError(f"schedules of betas need an optimizer that has them, such as Adam, got {kind}")
+
     def set_rates(self, optimizers: list[Optimizer], images_seen: int) -> None:
         """Gives both optimizers, the generator's first, their learning rates and betas of this moment.
 
         A rate that moves is rounded to float32, which is how a GPU reads it (`capture.py`): so a captured step and one
         that is not are the same.
-
-        Raises:
-            InvalidValueError: betas are scheduled and an optimizer has none.
         """
         for schedule, optimizer in zip(self.rates, optimizers, strict=True):
             values: dict[str, Any] = {}
@@ -75,13 +86,9 @@ class Schedules:
                 group.update(values)
 
     def _betas(self, optimizer: Optimizer, images_seen: int) -> tuple[float, ...]:
-        configured = optimizer.defaults.get("betas")
-        if configured is None:
-            kind = type(optimizer).__name__
-            raise InvalidValueError(f"schedules of betas need an optimizer that has them, such as Adam, got {kind}")
         return tuple(
             own if schedule is None else schedule(images_seen)
-            for own, schedule in zip(configured, self.betas, strict=True)
+            for own, schedule in zip(optimizer.defaults["betas"], self.betas, strict=True)
         )
 
     def moving_rates(self, optimizers: list[Optimizer]) -> list[Optimizer]:
@@ -101,10 +108,14 @@ class Schedules:
 
 
 def _checked(name: str, schedule: Any, largest: float = math.inf) -> Any:
-    if schedule is None or isinstance(schedule, Mapping):  # an experiment's values of a schedule that was taken back
+    choose = f"schedule@training.schedules.{name}=cosine"
+    if isinstance(schedule, Mapping):  # an experiment's values of a schedule that was taken back
+        given = ", ".join(f"{key}={value}" for key, value in schedule.items())
+        log.warning("no schedule of %s is chosen, so %s is not used; %s chooses one", name, given, choose)
+        return None
+    if schedule is None:
         return None
     if not callable(schedule):
-        choose = f"schedule@training.schedules.{name}=cosine"
         raise InvalidValueError(f"{name} must be a schedule, chosen with {choose}, got {schedule!r}")
     number(0, largest, **{f"{name}.start": schedule.start, f"{name}.end": schedule.end})
     return schedule

@@ -89,7 +89,6 @@ class AdversarialStep:
         Returns:
             Detached scalars on the device.
         """
-        _forget_cast_weights()
         with torch.set_grad_enabled(with_generator):
             fake = self._augmented(self.generator(latents, labels))
         real = self._augmented(real)
@@ -148,7 +147,6 @@ class AdversarialStep:
         norm = _clip(self.discriminator, self.discriminator_clip)
         self.discriminator_optimizer.step()
         self.loss.constrain(self.discriminator)
-        _forget_cast_weights()
         return metrics | {"loss/discriminator": loss.detach(), "gradient_norm/discriminator": norm}
 
     def _update_generator(self, real: Tensor, fake: Tensor, labels: Tensor) -> Metrics:
@@ -182,15 +180,6 @@ def _frozen(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.requires_grad_(True)
-
-
-def _forget_cast_weights() -> None:
-    """Lets mixed precision cast the weights again.
-
-    The whole step runs in one autocast region, which keeps its low-precision copies of the weights until the end:
-    without this the generator's update would see the discriminator of before its update.
-    """
-    torch.clear_autocast_cache()
 
 
 def _clip(network: nn.Module, max_norm: float | None) -> Tensor:

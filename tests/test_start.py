@@ -1,0 +1,70 @@
+"""What a run is refused for, or warned of, before it starts."""
+
+import logging
+
+import pytest
+from omegaconf import OmegaConf
+
+from fmcgan import start
+from fmcgan.errors import UserError
+
+
+@pytest.fixture
+def plain(compose):
+    def plain(*overrides):
+        return OmegaConf.to_container(compose("trainer.precision=auto", *overrides), resolve=True)
+
+    return plain
+
+
+def test_a_finished_job_is_recognised_whatever_auto_became(plain, tmp_path):
+    config = plain()
+    folder = tmp_path / "run"
+    OmegaConf.save(config | {"trainer": config["trainer"] | {"precision": "bf16-mixed"}}, folder / "config.yaml")
+    (folder / "result.json").write_text("{}")
+    assert start.already_done(config)
+    with pytest.raises(UserError, match="another configuration"):
+        start.already_done(config | {"n_critic": 2})
+
+
+def test_a_checkpoint_of_another_augmentation_is_refused(fit, compose, tmp_path):
+    """What the augmentation remembers is in the checkpoint."""
+    fit("trainer.max_epochs=1", "trainer.limit_train_batches=1", "augment=adaptive")
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    config = compose(f"ckpt_path={path}")
+    with pytest.raises(UserError, match="trained with the augment Adaptive, this run asks for NoAugmentation"):
+        start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))
+    config = compose(f"ckpt_path={path}", "augment=adaptive")
+    assert start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True)) == str(path)
+
+
+COSINE = "schedule@training.schedules.generator_lr=cosine"
+
+
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        ([COSINE], True),
+        ([COSINE, "training.schedules.generator_lr.until=500"], False),
+        ([COSINE, "trainer.max_epochs=-1"], False),  # refused later: the end of the run is not known
+        (["schedule@training.schedules.generator_lr=constant"], False),
+        (["trainer.max_time=null", COSINE], False),
+        ([], False),
+    ],
+)
+def test_a_limit_in_time_may_cut_a_schedule_short(compose, caplog, options, warned):
+    with caplog.at_level(logging.WARNING):
+        start.check(compose("trainer.max_time=00:00:01:00", *options))
+    assert ("generator_lr: made for all of trainer.max_epochs=" in caplog.text) == warned
+
+
+def test_a_longer_run_stretches_the_schedules_of_its_checkpoint(fit, compose, caplog, tmp_path):
+    few = ("trainer.limit_train_batches=1", COSINE)
+    fit("trainer.max_epochs=1", *few)
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    for epochs, said in ((1, ""), (2, "trainer.max_epochs=2 (checkpoint: 1): generator_lr last until the end")):
+        caplog.clear()
+        config = compose(f"ckpt_path={path}", f"trainer.max_epochs={epochs}", *few)
+        start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))
+        assert said in caplog.text
+        assert bool(said) == bool(caplog.text)
