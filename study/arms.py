@@ -20,7 +20,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "study/d_concatenation",
         "study/d_auxiliary_classifier",
     ),
-    "networks": ("study/transposed", "study/bilinear", "study/resnet", "study/r3", "study/wide_discriminator"),
+    "networks": (
+        "study/transposed",
+        "study/bilinear",
+        "study/refine",
+        "study/resnet",
+        "study/r3",
+        "study/wide_discriminator",
+    ),
     "losses and penalties": (
         "study/hinge",
         "study/relativistic",

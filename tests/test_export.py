@@ -310,7 +310,7 @@ def test_evaluate_without_run_and_samples_scores_the_shipped_generator(exported,
 ZOO = {
     "resnet": ["network.attention=true", "spectral_norm=both"],
     "r3": ["spectral_norm=both"],
-    "dcgan": ["network.generator.upsampling=bilinear", "spectral_norm=both"],
+    "dcgan": ["network.generator.upsampling=bilinear", "network.generator.refine=true", "spectral_norm=both"],
 }
 
 

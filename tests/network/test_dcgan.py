@@ -26,7 +26,23 @@ def test_sizes_by_hand():
     generator = Generator(Concatenation(latent_dim=5, embedding_dim=3), width=8)
     linear, convolutions, norms = 8 * 32 * 49, 32 * 16 * 9 + 16 * 8 * 9 + 8 * 9 + 1, 2 * (32 + 16 + 8)
     assert sum(p.numel() for p in generator.parameters()) == 10 * 3 + linear + convolutions + norms
+    refined = Generator(Concatenation(latent_dim=5, embedding_dim=3), width=8, refine=True)
+    added = sum(p.numel() for p in refined.parameters()) - sum(p.numel() for p in generator.parameters())
+    assert added == 8 * 8 * 9 + 2 * 8  # a convolution and what normalises it
     discriminator = Discriminator(Projection(), width=8)
     convolutions = (16 + 1) * 8 + (8 * 16 + 1) * 16 + (16 * 9 + 1) * 32
     head = 32 * 16 + 1 + 10 * 32 * 16
     assert sum(p.numel() for p in discriminator.parameters()) == convolutions + head
+
+
+def test_the_refining_convolution_is_the_last_but_one_and_acts_at_full_resolution():
+    torch.manual_seed(0)
+    generator = Generator(Concatenation(), width=8, refine=True).eval()
+    maps = []
+    generator.refine.register_forward_hook(lambda module, inputs, output: maps.append((inputs[0], output)))
+    images = generator(torch.randn(4, 100), torch.arange(4))
+    ((before, after),) = maps
+    assert before.shape == after.shape == (4, 8, 28, 28)
+    layer = generator.normalisations[3]
+    expected = generator.to_image(torch.relu(layer(after, torch.arange(4)))).tanh()
+    assert torch.allclose(images, expected)

@@ -18,10 +18,14 @@ class Generator(nn.Module):
     Maps are enlarged by a 3 x 3 convolution and then by repeating each pixel, where the paper has transposed
     convolutions of 4 x 4: half as expensive on a CPU, and better after as many images (`docs/study.md`).
 
+    So the maps at full resolution are enlarged ones, and the convolution to the image is the only one that can draw
+    finer. With ``refine`` another one comes before it.
+
     Args:
         conditioning: how the label enters.
         width: channels at full resolution; twice and four times as many at 14 x 14 and 7 x 7.
         upsampling: ``nearest``, ``bilinear`` or ``transposed``.
+        refine: whether there is a 3 x 3 convolution at full resolution before that to the image.
         spectral_norm: whether to divide each weight matrix by its largest singular value.
     """
 
@@ -30,6 +34,7 @@ class Generator(nn.Module):
         conditioning: GeneratorConditioning,
         width: int = 32,
         upsampling: str = "nearest",
+        refine: bool = False,
         spectral_norm: bool = False,
     ) -> None:
         super().__init__()
@@ -41,10 +46,12 @@ class Generator(nn.Module):
         )
         self.to_14 = doubling(4 * width, 2 * width, upsampling)
         self.to_28 = doubling(2 * width, width, upsampling)
+        self.refine = nn.Conv2d(width, width, 3, padding=1, bias=False) if refine else None
         self.to_image = nn.Conv2d(width, 1, 3, padding=1)
         self.apply(_initialise)
         self.conditioning = conditioning
-        self.normalisations = nn.ModuleList(conditioning.normalisation(each * width) for each in (4, 2, 1))
+        multiples = (4, 2, 1, 1) if refine else (4, 2, 1)
+        self.normalisations = nn.ModuleList(conditioning.normalisation(each * width) for each in multiples)
         if spectral_norm:
             normalise_spectrally(self, except_for=[self.conditioning, self.normalisations])
 
@@ -59,10 +66,12 @@ class Generator(nn.Module):
             [B, 1, 28, 28] in [-1, 1].
         """
         input, condition = self.conditioning.enter(latent, labels)
-        at_7, at_14, at_28 = self.normalisations
+        at_7, at_14, at_28, *refined = self.normalisations
         hidden = F.relu(at_7(self.project(input), condition), inplace=True)  # [B, 4w, 7, 7]
         hidden = F.relu(at_14(self.to_14(hidden), condition), inplace=True)  # [B, 2w, 14, 14]
         hidden = F.relu(at_28(self.to_28(hidden), condition), inplace=True)  # [B, w, 28, 28]
+        if self.refine is not None:
+            hidden = F.relu(refined[0](self.refine(hidden), condition), inplace=True)
         return self.to_image(hidden).tanh()
 
 
