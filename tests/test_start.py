@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from fmcgan import start
@@ -68,3 +69,17 @@ def test_a_longer_run_stretches_the_schedules_of_its_checkpoint(fit, compose, ca
         start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))
         assert said in caplog.text
         assert bool(said) == bool(caplog.text)
+
+
+def test_a_checkpoint_from_before_an_option_was_there_goes_on(fit, compose, tmp_path):
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1", "network=dcgan", "network.width=4")
+    fit(*few)
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    content = torch.load(path, weights_only=True)
+    del content["config"]["network"]["generator"]["refine"]
+    torch.save(content, path)
+    config = compose(f"ckpt_path={path}", *few)
+    assert start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True)) == str(path)
+    config = compose(f"ckpt_path={path}", "network.generator.refine=true", *few)
+    with pytest.raises(UserError, match="holds other networks"):
+        start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))

@@ -1,5 +1,6 @@
 """Whether and where a run starts: what is refused, what is done already, which checkpoint it goes on from."""
 
+import inspect
 import logging
 import os
 from collections.abc import Mapping
@@ -109,7 +110,7 @@ def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
 
     config_of_checkpoint = read_checkpoint(Path(path))["config"]
     _check_same_state(config_of_checkpoint, plain)
-    saved, mine = config_of_checkpoint["network"], plain["network"]
+    saved, mine = _completed(config_of_checkpoint["network"]), _completed(plain["network"])
     differing = [name for name in {**saved, **mine} if saved.get(name) != mine.get(name)]
     if differing:
         values = [
@@ -133,6 +134,20 @@ def _tell_of_stretched_schedules(saved: dict[str, Any], mine: dict[str, Any]) ->
             " of this length would be now, not from where the checkpoint's stood",
             *(epochs[1], epochs[0], ", ".join(lasting)),
         )
+
+
+def _completed(network: dict[str, Any]) -> dict[str, Any]:
+    """The same with what an older program could not name: its parts were then as the default has them today."""
+    from hydra.utils import get_class
+
+    def complete(part: Any) -> Any:
+        if not isinstance(part, dict) or "_target_" not in part:
+            return part
+        parameters = inspect.signature(get_class(part["_target_"])).parameters.values()
+        defaults = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
+        return defaults | {name: complete(value) for name, value in part.items()}
+
+    return {name: complete(part) for name, part in network.items()}
 
 
 def _check_same_state(saved: dict[str, Any], mine: dict[str, Any]) -> None:
