@@ -15,6 +15,7 @@ from fmcgan.training.capture import CapturedStep, cuda_graph
 from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
 from fmcgan.training.ema import EMA
 from fmcgan.training.latent import seed_of
+from fmcgan.training.optimizers import tried
 from fmcgan.training.schedules import Schedules
 from fmcgan.training.step import AdversarialStep, Metrics
 
@@ -75,7 +76,7 @@ class ConditionalGAN(LightningModule):
         loss.check_discriminator(discriminator)
         self.schedules = schedules or Schedules()
         optimizers = {"generator_optimizer": generator_optimizer, "discriminator_optimizer": discriminator_optimizer}
-        self.schedules.check_optimizers([_tried(name, make) for name, make in optimizers.items()])
+        self.schedules.check_optimizers([tried(name, make) for name, make in optimizers.items()])
         self.automatic_optimization = False
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self.generator = generator.to(memory_format=layout)  # type: ignore[call-overload]
@@ -195,19 +196,6 @@ class ConditionalGAN(LightningModule):
         """Restores the clock."""
         self.images_seen = checkpoint["images_seen"]
         self.discriminator_updates = checkpoint["discriminator_updates"]
-
-
-def _tried(name: str, make: Callable[..., Optimizer]) -> Optimizer:
-    """An optimizer of nothing: values that it does not take are told when the GAN is built.
-
-    Raises:
-        InvalidValueError: it takes one of them not.
-    """
-    try:
-        return make([nn.Parameter(torch.zeros(()))])
-    except (TypeError, ValueError) as error:
-        how = f"a value that an experiment sets is taken away with ~training.{name}.KEY"
-        raise InvalidValueError(f"{name}: {error}; {how}") from error
 
 
 @contextmanager

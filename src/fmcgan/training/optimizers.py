@@ -1,0 +1,26 @@
+"""Optimizers, tried before anything is trained."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from fmcgan.errors import InvalidValueError
+
+
+def tried(name: str, make: Callable[..., Optimizer]) -> Optimizer:
+    """An optimizer of nothing: values that it does not take are told when the GAN is built.
+
+    Args:
+        name: its key in the configuration of the training.
+        make: parameters -> optimizer.
+
+    Raises:
+        InvalidValueError: it takes one of the values not.
+    """
+    try:
+        return make([nn.Parameter(torch.zeros(()))])
+    except (TypeError, ValueError) as error:
+        how = f"a value that an experiment sets is taken away with ~training.{name}.KEY"
+        raise InvalidValueError(f"{name}: {error}; {how}") from error
