@@ -11,7 +11,7 @@ from pathlib import Path
 from fmcgan.checks import whole_number
 from fmcgan.errors import UserError
 from fmcgan.explanation import told
-from study import budget, jobs
+from study import budget, jobs, kept
 from study.arms import chosen
 from study.place import CHECKOUT, CPU, PLACES, cores
 
@@ -46,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(told(error))
     sys.exit(0 if success else 1)
 
+
+RECIPES = CHECKOUT / "docs" / "results.json"
+"""Keeps what the table of the README says of each run."""
 
 _GO_ON = {
     "speed": "what was measured is written down; name the arms that are missing after",
@@ -83,7 +86,11 @@ def _run(given: argparse.Namespace) -> bool:
     if missing:
         log.warning("left out, since no speed is known (python -m study speed ARM ...): %s", ", ".join(missing))
     threads = None if given.workers == 1 else max(1, cores() // given.workers)
-    todo = jobs.planned(arms, sorted(set(given.seeds)), speeds, given.folder, given.accelerator)
+    planned = jobs.planned(arms, sorted(set(given.seeds)), speeds, given.folder, given.accelerator)
+    done = kept.done(kept.read(budget.values_file(given.output)))
+    todo = [job for job in planned if (job.arm, job.seed) not in done]
+    if len(todo) < len(planned):
+        log.info(_KEPT, len(planned) - len(todo), budget.values_file(given.output))
     log.info("%d trainings of %d arms in %s", len(todo), len(arms), given.folder)
     failed = jobs.sweep(todo, given.workers, lambda job: jobs.launch(job, threads))
     if failed:
@@ -91,10 +98,17 @@ def _run(given: argparse.Namespace) -> bool:
     return not failed
 
 
+_KEPT = (
+    "%d trainings are kept in %s and not run again: python -m study page --forget ARM drops those of an arm, "
+    "python -m study --output PAGE makes a study of your own"
+)
+
+
 def _page(given: argparse.Namespace) -> bool:
     """Writes the table."""
     from study import page
 
+    _forget(budget.values_file(given.output), given.forget)
     print(page.write(given.output, given.folder))  # noqa: T201
     return True
 
@@ -103,8 +117,14 @@ def _results(given: argparse.Namespace) -> bool:
     """Evaluates the recipes and writes the README's table."""
     from study import results
 
-    print(results.write(CHECKOUT / "README.md", given.folder))  # noqa: T201
+    _forget(RECIPES, given.forget)
+    print(results.write(CHECKOUT / "README.md", RECIPES, given.folder))  # noqa: T201
     return True
+
+
+def _forget(values: Path, arms: Sequence[str]) -> None:
+    if arms:
+        log.info("%d runs are dropped from %s", kept.forget(values, chosen(arms)), values)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -125,6 +145,14 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     results.add_argument("--folder", type=Path, default=Path("outputs/multirun/recipes"), help="where they lie")
     for step in (speed, run):
         step.add_argument("arms", nargs="*", metavar="ARM", help="names of experiments (all arms of the table)")
+    for step in (page, results):
+        step.add_argument(
+            "--forget",
+            nargs="+",
+            default=(),
+            metavar="ARM",
+            help="drop what is kept of its runs, if their folders are gone too",
+        )
     run.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="one run each (1 2 3)")
     run.add_argument("--workers", type=int, help="trainings side by side, which share the cores (2; on a GPU 1)")
     for step in (run, page):

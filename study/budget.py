@@ -5,7 +5,6 @@ else going on (`study.speed`). A run that then sees so many images has the same 
 while it ran, up to the order of floating-point sums, which depends on the number of threads.
 """
 
-import json
 import math
 import statistics
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from fmcgan.checks import whole_number
 from fmcgan.errors import UserError
 from fmcgan.run_folder import write_json
+from study import kept
 from study.arms import BASE
 
 TRAINING_IMAGES = 60_000
@@ -59,11 +59,7 @@ def read(page: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is damaged.
     """
-    file = values_file(page)
-    try:
-        return json.loads(file.read_text()) if file.exists() else {}
-    except ValueError as error:
-        raise UserError(f"{file} cannot be read: {error}") from error
+    return kept.content(values_file(page))
 
 
 def speeds(page: Path) -> Speeds:

@@ -1,19 +1,19 @@
 """The run folders of the study in, its table in ``docs/study.md`` out."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks.page import origin, replace_block
 from fmcgan.errors import UserError
 from fmcgan.report.grouping import Group
 from fmcgan.report.markdown import ARROWS, NOTHING, code, mean_and_std, number
-from fmcgan.report.measurement import Spread, Table, at_end, clear_winner, measure
+from fmcgan.report.measurement import Spread, Table, clear_winner, measure
 from fmcgan.report.protocol import UNKNOWN, protocols
-from fmcgan.report.run import Run, find_runs, read_run
-from fmcgan.run_folder import write_atomically, write_json
-from study import budget
-from study.arms import BASE, GROUPS, folder_name, what_is_changed
+from fmcgan.report.run import Row, Run, find_runs, read_run
+from fmcgan.run_folder import write_atomically
+from study import budget, kept
+from study.arms import ARMS, BASE, GROUPS, folder_name, what_is_changed
 
 SCORES = {
     "FD": "fd_classifier_10k_test",
@@ -39,11 +39,11 @@ Runs = Mapping[str, Sequence[Run]]
 
 
 def write(page: Path, folder: Path) -> str:
-    """Puts the table into its block of the page, and each run's numbers into the JSON file beside.
+    """Puts each run's numbers into the JSON file beside the page, and the table of all that it holds into its block.
 
     Args:
         page: a Markdown file; made if it is not there.
-        folder: of the study.
+        folder: of the study; a run that is kept and lies there no more keeps its place in the table.
 
     Returns:
         The block.
@@ -51,19 +51,20 @@ def write(page: Path, folder: Path) -> str:
     Raises:
         UserError: a file cannot be read.
     """
-    runs = {arm: _runs(folder / folder_name(arm)) for arms in GROUPS.values() for arm in arms}
-    finished = {arm: [run for run in found if run.finished] for arm, found in runs.items()}
+    found = {arm: _runs(folder / folder_name(arm)) for arm in ARMS}
+    new = [_entry(arm, run) for arm, runs in found.items() for run in runs if run.finished]
+    entries = kept.joined(kept.read(budget.values_file(page)), new, ARMS)
+    kept.write(budget.values_file(page), entries)
+    shown = {arm: [kept.as_run(each) for each in entries if each["arm"] == arm] for arm in ARMS}
+    begun = {arm: [run for run in runs if (arm, run.seed) not in kept.done(entries)] for arm, runs in found.items()}
+    shown = {arm: runs for arm, runs in shown.items() if runs}
     speeds, records = budget.speeds(page), budget.records(page)
-    shown = {arm: found for arm, found in finished.items() if found}
     machines = dict.fromkeys(origin(records[speeds[arm]["record"]]) for arm in shown if arm in speeds)
-    broken = {arm for arm, found in runs.items() if not all(run.finished for run in found)}
+    broken = {arm for arm, runs in begun.items() if runs}
     how = HOW_TO_READ.format(base=BASE, seconds=budget.seconds(page))
-    parts = [table(shown, speeds, broken), how, *left_out(runs), *machines]
+    parts = [table(shown, speeds, broken), how, *left_out(shown, begun), *machines]
     block = "\n\n".join(part for part in parts if part)
     text = page.read_text() if page.exists() else "# Study\n"
-    values = [_values(arm, run) for arm, found in finished.items() for run in found]
-    page.parent.mkdir(parents=True, exist_ok=True)
-    write_json(budget.values_file(page), budget.read(page) | {"runs": values})
     write_atomically(page, replace_block(text, "arms", block))
     return block
 
@@ -79,7 +80,7 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = ()) -> s
     if not shown:
         return ""
     groups = [Group(arm, tuple(runs)) for arm, runs in shown.items()]
-    measured = measure("end", groups, at_end)
+    measured = measure("end", groups, _at_end)
     columns = [_scores(groups, measured, heading, name, broken) for heading, name in SCORES.items()]
     seen = measured.spreads("images_seen")
     names = ["group", "arm", "what is changed", "seeds", "images seen", "images/s", "G parameters", "D parameters"]
@@ -94,14 +95,15 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = ()) -> s
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def left_out(runs: Runs) -> list[str]:
+def left_out(shown: Runs, begun: Runs) -> list[str]:
     """What the table does not show: arms without any run, and runs that did not come to their end.
 
     Args:
-        runs: of every arm, finished or not.
+        shown: finished runs by arm, none without any.
+        begun: of every arm, those that did not come to their end.
     """
-    missing = [code(arm) for arm, found in runs.items() if not found]
-    broken = [f"{code(arm)} {_name(run)}" for arm, found in runs.items() for run in found if not run.finished]
+    missing = [code(arm) for arm, runs in begun.items() if not runs and arm not in shown]
+    broken = [f"{code(arm)} {_name(run)}" for arm, runs in begun.items() for run in runs]
     said = {"Not run": missing, "Begun and not finished": broken}
     return [f"{what}: {', '.join(names)}." for what, names in said.items() if names]
 
@@ -148,8 +150,13 @@ def _scores(
     return heading + ARROWS.get(protocol.better, ""), cells, " to ".join(floors) or NOTHING
 
 
-def _values(arm: str, run: Run) -> dict[str, Any]:
-    """One run as JSON types; a score that is not finite is null."""
-    result: Mapping[str, Any] = run.result or {}
-    scores = {name: result["scores"][name]["value"] for name in SCORES.values() if name in result["scores"]}
-    return {"arm": arm, "seed": run.seed, "images_seen": run.images_seen, "scores": scores}
+def _entry(arm: str, run: Run) -> kept.Entry:
+    return kept.entry(arm, run, (run.result or {})["scores"], SCORES.values())
+
+
+def _at_end(run: Run) -> Row:
+    """What the table shows of a run, by the keys of ``metrics.jsonl``."""
+    result = run.result or {}
+    values = {name: score["value"] for name, score in result["scores"].items()}
+    scores = {f"score/{name}": math.nan if value is None else value for name, value in values.items()}
+    return {"images_seen": result["images_seen"]} | scores

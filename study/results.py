@@ -14,6 +14,7 @@ from fmcgan.errors import UserError
 from fmcgan.report.markdown import ARROWS, NOTHING, code, number
 from fmcgan.report.run import Run, find_runs, read_run
 from fmcgan.run_folder import write_atomically
+from study import kept
 from study.arms import folder_name
 
 log = logging.getLogger("study.results")
@@ -52,11 +53,12 @@ def evaluate(run: Path) -> None:
         raise UserError(f"{run} could not be evaluated: {(ended.stderr.strip().splitlines() or ['no word'])[-1]}")
 
 
-def write(page: Path, folder: Path, evaluate: Evaluate = evaluate) -> str:
+def write(page: Path, values: Path, folder: Path, evaluate: Evaluate = evaluate) -> str:
     """Evaluates what is not evaluated yet and puts the table into its block of a page.
 
     Args:
         page: a Markdown file with the block ``recipes``.
+        values: a JSON file that keeps what the table says of each run, so that a run may go.
         folder: holds a folder of runs for each recipe, named like it.
         evaluate: leaves ``evaluation.json`` in a run folder.
 
@@ -66,37 +68,37 @@ def write(page: Path, folder: Path, evaluate: Evaluate = evaluate) -> str:
     Raises:
         UserError: there is no finished run, or one could not be evaluated.
     """
-    found = {recipe: _finished(folder / folder_name(recipe)) for recipe in RECIPES}
-    shown = {recipe: runs for recipe, runs in found.items() if runs}
-    if not shown:
+    new = [_entry(recipe, run, evaluate) for recipe in RECIPES for run in _finished(folder / folder_name(recipe))]
+    entries = kept.joined(kept.read(values), new, RECIPES)
+    if not entries:
         raise UserError(f"no finished run of {', '.join(RECIPES)} in {folder}")
-    evaluations = {recipe: [_evaluation(run, evaluate) for run in runs] for recipe, runs in shown.items()}
-    missing = [code(recipe) for recipe in RECIPES if recipe not in shown]
-    block = table(shown, evaluations) + (f"\n\nNot run here yet: {', '.join(missing)}." if missing else "")
+    kept.write(values, entries)
+    shown = {recipe: [each for each in entries if each["arm"] == recipe] for recipe in RECIPES}
+    missing = [code(recipe) for recipe, runs in shown.items() if not runs]
+    block = table({recipe: runs for recipe, runs in shown.items() if runs})
+    block += f"\n\nNot run here yet: {', '.join(missing)}." if missing else ""
     write_atomically(page, replace_block(page.read_text(), "recipes", block))
     return block
 
 
-def table(runs: dict[str, list[Run]], evaluations: dict[str, list[dict[str, Any]]]) -> str:
+def table(runs: dict[str, list[kept.Entry]]) -> str:
     """A column a recipe and one for real data, a row for each fact and score.
 
     Args:
-        runs: finished runs by recipe.
-        evaluations: what `fmcgan.evaluate` wrote of each, in the same order.
+        runs: what is kept of the runs of each recipe, at least one.
     """
-    results = {recipe: [dict(run.result or {}) for run in each] for recipe, each in runs.items()}
     lines = [["", *map(code, runs), "real data"], ["---", *["---:"] * (len(runs) + 1)]]
-    facts: dict[str, Callable[[dict[str, Any]], float]] = {
-        "images seen": lambda result: result["images_seen"],
-        "parameters of G": lambda result: result["parameters"]["generator"],
-        "parameters of D": lambda result: result["parameters"]["discriminator"],
+    facts: dict[str, Callable[[kept.Entry], float]] = {
+        "images seen": lambda run: run["images_seen"],
+        "parameters of G": lambda run: run["parameters"]["generator"],
+        "parameters of D": lambda run: run["parameters"]["discriminator"],
     }
-    lines.append(["seeds", *(", ".join(str(run.seed) for run in each) for each in runs.values()), ""])
+    lines.append(["seeds", *(", ".join(str(run["seed"]) for run in each) for each in runs.values()), ""])
     for name, fact in facts.items():
-        cells = [f"{fmean(fact(result) for result in each):,.0f}" for each in results.values()]
+        cells = [f"{fmean(fact(run) for run in each):,.0f}" for each in runs.values()]
         lines.append([name, *cells, ""])
     for name, score in SCORES.items():
-        known = [[each["scores"][score] for each in found if score in each["scores"]] for found in evaluations.values()]
+        known = [[run["scores"][score] for run in each if score in run["scores"]] for each in runs.values()]
         first = next((scores[0] for scores in known if scores), None)
         if first is not None:
             floor = NOTHING if first["floor"] is None else number(first["floor"])
@@ -118,12 +120,12 @@ def _finished(folder: Path) -> list[Run]:
     return sorted((run for run in runs if run.finished), key=lambda run: run.seed or 0)
 
 
-def _evaluation(run: Run, evaluate: Evaluate) -> dict[str, Any]:
-    """The evaluation of a run, made if there is none or if it lacks a score of the table."""
+def _entry(recipe: str, run: Run, evaluate: Evaluate) -> kept.Entry:
+    """What is kept of a run; its evaluation is made if there is none or if it lacks a score of the table."""
     file = run.folder / "evaluation.json"
     known = json.loads(file.read_text()) if file.is_file() else {"scores": {}}
     if not set(SCORES.values()) <= set(known["scores"]):
         log.info("evaluating %s", run.folder)
         evaluate(run.folder)
         known = json.loads(file.read_text())
-    return known
+    return kept.entry(recipe, run, known["scores"], SCORES.values())

@@ -80,6 +80,17 @@ def compose(tmp_path: Path):
 
 
 @pytest.fixture
+def plain(compose):
+    """The same as plain containers, with the precision that is to be found out."""
+    from omegaconf import OmegaConf
+
+    def plain(*overrides: str):
+        return OmegaConf.to_container(compose("trainer.precision=auto", *overrides), resolve=True)
+
+    return plain
+
+
+@pytest.fixture
 def fit(compose):
     """Trains such a run in this process; returns its trainer and its GAN."""
     from fmcgan.train import build

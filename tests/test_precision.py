@@ -23,14 +23,6 @@ def trials(monkeypatch):
     train._measured_precision.cache_clear()
 
 
-@pytest.fixture
-def plain(compose):
-    def plain(*overrides):
-        return OmegaConf.to_container(compose("trainer.precision=auto", *overrides), resolve=True)
-
-    return plain
-
-
 def test_the_jobs_of_a_sweep_share_one_answer(trials, plain):
     answers = [train._precision(plain(f"seed={seed}"), None) for seed in (0, 1)]
     assert answers == ["bf16-mixed", "bf16-mixed"]

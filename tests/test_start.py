@@ -10,14 +10,6 @@ from fmcgan import start
 from fmcgan.errors import UserError
 
 
-@pytest.fixture
-def plain(compose):
-    def plain(*overrides):
-        return OmegaConf.to_container(compose("trainer.precision=auto", *overrides), resolve=True)
-
-    return plain
-
-
 def test_a_finished_job_is_recognised_whatever_auto_became(plain, tmp_path):
     config = plain()
     folder = tmp_path / "run"

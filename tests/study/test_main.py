@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fmcgan.run_folder import read_metrics
-from study import __main__, budget, jobs, speed
+from study import __main__, budget, jobs, kept, speed
 from study.place import CPU, GPU
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -45,6 +45,20 @@ def test_only_arms_with_a_budget_run_and_threads_are_shared_out(page, tmp_path, 
     both = ["smoke seed 7", "smoke seed 8"]
     assert seen == [both, 2, 2, both, 8, 1, both, 1, None]
     assert "left out, since no speed is known (python -m study speed ARM ...): recipe_b" in caplog.text
+
+
+def test_a_kept_training_is_not_run_again_until_it_is_forgotten(page, tmp_path, monkeypatch, caplog):
+    seen = []
+    monkeypatch.setattr(jobs, "sweep", lambda todo, workers, start: seen.append([job.seed for job in todo]) or [])
+    entry = {"arm": "smoke", "seed": 2, "images_seen": 640, "parameters": {}, "scores": {}}
+    kept.write(page.with_suffix(".json"), [entry])
+    run = ("--output", page, "run", "smoke", "--folder", tmp_path / "runs", "--seeds", 1, 2)
+    study(*run)
+    assert f"1 trainings are kept in {page.with_suffix('.json')} and not run again" in caplog.text
+    study("--output", page, "page", "--folder", tmp_path / "runs", "--forget", "smoke")
+    assert "1 runs are dropped" in caplog.text
+    study(*run)
+    assert seen == [[1], [1, 2]]
 
 
 def test_a_gpu_has_its_own_page_folder_time_and_no_second_training_beside(page, monkeypatch):
@@ -97,7 +111,7 @@ def test_the_whole_way_with_real_trainings(page, tmp_path, record, monkeypatch):
     def quickly(runs):  # in the precision of the experiment: no trial of another
         dropped = ("trainer.max_time", "trainer.precision")
         kept = [[each for each in overrides if not each.startswith(dropped)] for overrides in runs]
-        speed.train([[*overrides, "trainer.max_time=00:00:00:02", "logger=[]"] for overrides in kept])
+        speed.train([[*overrides, "trainer.max_time=00:00:00:06", "logger=[]"] for overrides in kept])
 
     assert speed.measure(["smoke"], other, record, quickly) == []
     measured = budget.speeds(other)["smoke"]

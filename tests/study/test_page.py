@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -79,13 +80,33 @@ def test_the_rest_of_the_page_is_kept_and_what_is_missing_is_told(written):
     assert "*CPU Example, 2 threads; avx512-bf16; Fashion-MNIST; Python 3.12.1" in text
     assert "times 600 they are the images seen" in text
     assert len(values["runs"]) == 12
-    first = {
-        "fd_classifier_10k_test": 2.0,
-        "label_agreement_classifier_10k": 0.9,
-        "density_k5_classifier_10k_test": 0.8,
+    first = values["runs"][0]
+    scores = first.pop("scores")
+    parameters = {"generator": 1234567, "discriminator": 89}
+    assert first == {"arm": "study/base", "seed": 1, "images_seen": 600, "parameters": parameters}
+    assert scores == {
+        "fd_classifier_10k_test": {"value": 2.0, "floor": 0.025, "better": "lower", "n": 9},
+        "label_agreement_classifier_10k": {"value": 0.9, "floor": 0.9, "better": "higher", "n": 9},
+        "density_k5_classifier_10k_test": {"value": 0.8, "floor": 1.0, "better": "real", "n": 9},
     }
-    assert values["runs"][0] == {"arm": "study/base", "seed": 1, "images_seen": 600, "scores": first}
     assert values["speed"]["arms"]["study/base"]["turns"] == [850.0]
+
+
+def test_the_table_outlives_the_run_folders(written, tmp_path, write_run):
+    text, values = written
+    shutil.rmtree(tmp_path / "runs")
+    page.write(tmp_path / "study.md", tmp_path / "runs")
+    again = (tmp_path / "study.md").read_text()
+    assert json.loads((tmp_path / "study.json").read_text()) == values
+    assert [line for line in again.splitlines() if line.startswith("|") and "wgan_gp" not in line] == [
+        line for line in text.splitlines() if line.startswith("|") and "wgan_gp" not in line
+    ]
+    assert "Begun and not finished" not in again  # nothing is known any more of what was begun
+    write_run("study-hinge", 3, FD=3.2)  # trained anew: it takes the place of what was kept
+    page.write(tmp_path / "study.md", tmp_path / "runs")
+    hinge = cells((tmp_path / "study.md").read_text(), "`study/hinge`")
+    assert hinge[3] == "3 (1, 2, 3)"
+    assert hinge[8] == "2.100 ± 0.954"  # 1.5, 1.6, 3.2
 
 
 def test_without_any_run_there_is_no_table(tmp_path):

@@ -1,0 +1,50 @@
+import json
+
+import pytest
+
+from fmcgan.errors import UserError
+from study import kept
+
+
+def entry(arm, seed, images=1):
+    return {"arm": arm, "seed": seed, "images_seen": images, "parameters": {}, "scores": {}}
+
+
+def test_a_new_run_takes_the_place_of_the_old_one_and_the_order_is_that_of_the_arms():
+    old = [entry("other", 1), entry("b", 10), entry("a", 2), entry("b", 2)]
+    joined = kept.joined(old, [entry("b", 2, images=7), entry("c", None)], ["c", "b", "a"])
+    assert [(each["arm"], each["seed"]) for each in joined] == [
+        *(("c", None), ("b", 2), ("b", 10), ("a", 2), ("other", 1)),
+    ]
+    assert [each["images_seen"] for each in joined] == [1, 7, 1, 1, 1]
+
+
+def test_runs_are_written_beside_what_else_is_there_and_forgotten_by_arm(tmp_path):
+    values = tmp_path / "docs" / "study.json"
+    assert kept.read(values) == []
+    kept.write(values, [entry("a", 1), entry("a", 2), entry("b", 1)])
+    values.write_text(json.dumps(json.loads(values.read_text()) | {"speed": {"seconds": 600}}))
+    assert kept.forget(values, ["a", "c"]) == 2
+    assert kept.read(values) == [entry("b", 1)]
+    assert kept.content(values)["speed"] == {"seconds": 600}
+    assert kept.done(kept.read(values)) == {("b", 1)}
+
+
+def test_a_kept_run_says_what_the_run_said_and_no_score_beside_the_table(tmp_path, write_run):
+    from fmcgan.report.run import read_run
+
+    write_run("study-base", 4, FD=2.0, agreement=0.9)
+    run = read_run(tmp_path / "runs" / "study-base" / "seed_4")
+    name = "fd_classifier_10k_test"
+    again = kept.as_run(kept.entry("study/base", run, run.result["scores"], [name, "not_measured"]))
+    assert again.finished
+    assert (again.seed, again.images_seen) == (4, 600)
+    assert again.result["parameters"] == run.result["parameters"]
+    assert again.result["scores"] == {name: run.result["scores"][name]}
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    values = tmp_path / "study.json"
+    values.write_text("{")
+    with pytest.raises(UserError, match=r"study\.json cannot be read"):
+        kept.read(values)
