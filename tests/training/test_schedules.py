@@ -10,6 +10,7 @@ from lightning.pytorch import Callback
 from fmcgan.errors import Interrupted, InvalidValueError
 from fmcgan.schedule.constant import Constant
 from fmcgan.schedule.cosine import Cosine
+from fmcgan.schedule.exponential import Exponential
 from fmcgan.schedule.linear import Linear
 from fmcgan.train import build
 from fmcgan.training.schedules import Schedules
@@ -215,7 +216,8 @@ def test_without_a_choice_nothing_is_scheduled_and_an_experiment_may_choose(comp
 
 
 def test_every_schedule_is_built_for_every_knob(compose):
-    for option, kind in (("constant", Constant), ("linear", Linear), ("cosine", Cosine)):
+    options = {"constant": Constant, "linear": Linear, "cosine": Cosine, "exponential": Exponential}
+    for option, kind in options.items():
         knobs = ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life")
         _, gan, _ = build(compose(*[word for knob in knobs for word in chosen(knob, option)], "callback=[]"))
         built = [*gan.schedules.rates, gan.schedules.penalty_weight, gan.schedules.ema_half_life]
