@@ -34,6 +34,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "study/wgan_gp",
         "study/dragan",
         "study/no_penalty",
+        "study/penalty_falls",
         "study/r1_every_update",
         "study/r1_r2",
     ),
@@ -43,7 +44,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "study/lecam",
         "study/diff_augment",
     ),
-    "optimisation": ("study/no_ema", "study/learning_rate", "study/betas", "study/constant_rate"),
+    "optimisation": (
+        "study/no_ema",
+        "study/learning_rate",
+        "study/betas",
+        "study/constant_rate",
+        "study/long_average",
+    ),
+    "together": ("study/together",),
     "recipes": ("recipe_a_vanilla", "recipe_a_wgan_gp", "recipe_b"),
 }
 """Names of experiments, in the order of the table; an arm is added here and in ``configs/experiment``."""
@@ -51,7 +59,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
 WITH_ALL_CORES = ("study/resnet", "study/r3", "study/wide_discriminator")
 """Large networks, which gain more from a second core than the base does: beside it their speed would look too low."""
 
-SAME_WORK = ("study/learning_rate", "study/betas", "study/constant_rate")
+SAME_WORK = (
+    "study/learning_rate",
+    "study/betas",
+    "study/constant_rate",
+    "study/long_average",
+    "study/penalty_falls",
+)
 """Arms with other numbers in the same computation, so with the speed of the base."""
 
 ARMS = tuple(arm for arms in GROUPS.values() for arm in arms)
