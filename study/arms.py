@@ -56,10 +56,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 """Names of experiments, in the order of the table; an arm is added here and in ``configs/experiment``."""
 
-WITH_ALL_CORES = ("study/resnet", "study/r3", "study/wide_discriminator")
-"""Large networks, which gain more from a second core than the base does: beside it their speed would look too low."""
+WITH_ALL_CORES = ("study/resnet", "study/r3", "study/wide_discriminator", *GROUPS["recipes"])
+"""Large networks, which gain more from a second core than the base does: beside it their speed would look too low; and
+whole recipes, whose networks are others."""
 
 SAME_WORK = (
+    "study/no_ema",  # a copy costs what an average costs
     "study/learning_rate",
     "study/betas",
     "study/constant_rate",

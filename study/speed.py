@@ -1,10 +1,10 @@
 """Images/s of each arm on the quiet machine.
 
-The base and whole recipes run alone with all cores, as a user would have them. Such a run is 10 to 20 % faster or
-slower half a minute later, which is more than most ingredients cost. So an arm that changes one ingredient of the base
-runs beside it, both at once with half of the cores each: what slows one slows the other, and their ratio holds still.
-Large networks gain more from all cores than the base does: they and the base take turns with all of them, and so does
-every arm on a GPU.
+The base runs alone with all cores, as a user would have it. Such a run is 10 to 20 % faster or slower half a minute
+later, which is more than most ingredients cost. So an arm that changes an ingredient of the base runs beside it, both
+at once with half of the cores each: what slows one slows the other, and their ratio holds still. Large networks gain
+more from all cores than the base does: they, whole recipes and the base take turns with all of them, and so does every
+arm on a GPU. An experiment that is no arm of the table runs alone.
 """
 
 import json
@@ -20,7 +20,7 @@ from typing import Any
 from fmcgan import run_folder
 from fmcgan.errors import UserError
 from study import budget
-from study.arms import BASE, SAME_WORK, WITH_ALL_CORES, batch_size
+from study.arms import ARMS, BASE, SAME_WORK, WITH_ALL_CORES, batch_size
 from study.place import CPU, Place, cores
 
 log = logging.getLogger("study.speed")
@@ -87,7 +87,7 @@ def measure(
     Raises:
         UserError: an arm is to be measured beside the base, of which no speed is known.
     """
-    relative = [arm for arm in arms if changes_the_base(arm)]
+    relative = [arm for arm in arms if compared_with_the_base(arm)]
     alone = [arm for arm in arms if arm not in relative]
     failed: list[str] = []
     for turn in range(TURNS):
@@ -107,9 +107,9 @@ def measure(
     return failed
 
 
-def changes_the_base(arm: str) -> bool:
-    """Whether an arm is the base with one ingredient changed, so that it is measured beside it."""
-    return arm != BASE and Path(arm).parent == Path(BASE).parent
+def compared_with_the_base(arm: str) -> bool:
+    """Whether this is an arm of the table, so that what counts is how many times faster than the base it is."""
+    return arm in ARMS and arm != BASE
 
 
 def rate(rows: Sequence[dict[str, float]]) -> float:
