@@ -87,15 +87,37 @@ def _run(given: argparse.Namespace) -> bool:
         log.warning("left out, since no speed is known (python -m study speed ARM ...): %s", ", ".join(missing))
     threads = None if given.workers == 1 else max(1, cores() // given.workers)
     planned = jobs.planned(arms, sorted(set(given.seeds)), speeds, given.folder, given.accelerator)
-    done = kept.done(kept.read(budget.values_file(given.output)))
-    todo = [job for job in planned if (job.arm, job.seed) not in done]
-    if len(todo) < len(planned):
-        log.info(_KEPT, len(planned) - len(todo), budget.values_file(given.output))
+    values = budget.values_file(given.output)
+    todo = _to_train(planned, values)
     log.info("%d trainings of %d arms in %s", len(todo), len(arms), given.folder)
-    failed = jobs.sweep(todo, given.workers, lambda job: jobs.launch(job, threads))
+
+    def failing(job: jobs.Job) -> None:
+        kept.note_failure(values, {"arm": job.arm, "seed": job.seed, "why": job.last_word})
+
+    failed = jobs.sweep(todo, given.workers, lambda job: jobs.launch(job, threads), failing)
     if failed:
         log.error("failed: %s; the same command tries them again", ", ".join(str(job) for job in failed))
     return not failed
+
+
+def _to_train(planned: Sequence[jobs.Job], values: Path) -> list[jobs.Job]:
+    """The jobs that are not kept.
+
+    Raises:
+        UserError: the kept run of a job has another budget than the job: their arm would be of both.
+    """
+    entries = {(each["arm"], each["seed"]): each for each in kept.read(values)}
+    todo = [job for job in planned if (job.arm, job.seed) not in entries]
+    for job in planned:
+        seen = entries.get((job.arm, job.seed), {}).get("images_seen", job.images)
+        if seen != job.images:
+            raise UserError(
+                f"{job} is kept with {seen:,} images seen, and by the speeds measured since it would see "
+                f"{job.images:,}: python -m study page --forget {job.arm} drops its runs, then all are trained alike"
+            )
+    if len(todo) < len(planned):
+        log.info(_KEPT, len(planned) - len(todo), values)
+    return todo
 
 
 _KEPT = (

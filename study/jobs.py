@@ -55,12 +55,14 @@ class Job:
         arm: name of the experiment.
         seed: of the run.
         folder: of the run.
+        images: that it is to see.
         overrides: of ``python -m fmcgan.train -m``.
     """
 
     arm: str
     seed: int
     folder: Path
+    images: int
     overrides: tuple[str, ...]
 
     @property
@@ -72,6 +74,11 @@ class Job:
     def output(self) -> Path:
         """The file that takes what the process says."""
         return self.folder.with_suffix(".log")
+
+    @property
+    def last_word(self) -> str:
+        """What it said of its end."""
+        return last_word(self.output.read_text(errors="replace") if self.output.is_file() else "")
 
     def __str__(self) -> str:
         return f"{self.arm} seed {self.seed}"
@@ -107,7 +114,7 @@ def _job(arm: str, seed: int, speeds: Speeds, folder: Path, accelerator: str) ->
         f"hydra.sweep.dir='{quoted}'",
         f"hydra.sweep.subdir={name}",
     )
-    return Job(arm, seed, place / name, overrides)
+    return Job(arm, seed, place / name, epochs * batches * measured["batch_size"], overrides)
 
 
 def launch(job: Job, threads: int | None) -> Process:
@@ -129,7 +136,18 @@ def launch(job: Job, threads: int | None) -> Process:
         )
 
 
-def sweep(jobs: Sequence[Job], workers: int, start: Callable[[Job], Process]) -> list[Job]:
+def last_word(said: str) -> str:
+    """The last error that a command told, or else the last line of what it said."""
+    lines = said.replace("\r", "\n").strip().splitlines() or ["nothing"]
+    return next((line for line in reversed(lines) if line.startswith("error: ")), lines[-1]).removeprefix("error: ")
+
+
+def sweep(
+    jobs: Sequence[Job],
+    workers: int,
+    start: Callable[[Job], Process],
+    failing: Callable[[Job], None] = lambda job: None,
+) -> list[Job]:
     """Runs all jobs, so many side by side. One that fails does not stop the others.
 
     Whatever ends this early (Ctrl-C) is passed on when all running jobs have been asked to stop and have ended.
@@ -138,6 +156,7 @@ def sweep(jobs: Sequence[Job], workers: int, start: Callable[[Job], Process]) ->
         jobs: in the order of their turns.
         workers: how many at once.
         start: starts a job.
+        failing: is told of each job that fails, at once.
 
     Returns:
         The jobs that failed.
@@ -153,7 +172,10 @@ def sweep(jobs: Sequence[Job], workers: int, start: Callable[[Job], Process]) ->
             for job, (process, begin, before) in list(running.items()):
                 if process.poll() is not None:
                     del running[job]
-                    tally.note(job, process.poll() == 0 and job.finished, time.monotonic() - begin, before)
+                    success = process.poll() == 0 and job.finished
+                    tally.note(job, success, time.monotonic() - begin, before)
+                    if not success:
+                        failing(job)
     finally:
         processes = [process for process, _, _ in running.values()]
         for process in processes:

@@ -1,6 +1,7 @@
-"""What the tables say of finished runs, kept in a JSON file beside the page: a table outlives the run folders.
+"""What the tables say of runs, kept in a JSON file beside the page: a table outlives the run folders.
 
-A run that is kept counts as done: it is neither trained nor evaluated again until it is forgotten.
+A finished run that is kept counts as done: it is neither trained nor evaluated again until it is forgotten. One that
+failed is kept too, until it is trained with success: an arm is not to be judged by those of its runs that survived.
 """
 
 import json
@@ -8,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fmcgan import run_folder
 from fmcgan.errors import UserError
 from fmcgan.report.run import Run
 from fmcgan.run_folder import write_json
@@ -16,7 +18,11 @@ FACTS = ("value", "floor", "better", "n")
 """What is kept of a score."""
 
 Entry = dict[str, Any]
-"""Of one run: ``arm``, ``seed``, ``images_seen``, ``parameters`` by player, and ``scores``: `FACTS` by name."""
+"""Of one run: ``arm``, ``seed``, ``images_seen``, ``parameters`` by player, ``seconds`` of training, ``made``: date,
+hardware, commit and torch, and ``scores``: `FACTS` by name. Of old runs ``seconds`` and ``made`` are not known."""
+
+Failure = dict[str, Any]
+"""Of a run that failed: ``arm``, ``seed``, and ``why``, what it said last."""
 
 
 def entry(arm: str, run: Run, scores: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> Entry:
@@ -35,8 +41,19 @@ def entry(arm: str, run: Run, scores: Mapping[str, Mapping[str, Any]], names: It
         "seed": run.seed,
         "images_seen": result["images_seen"],
         "parameters": dict(result["parameters"]),
+        "seconds": result["training_seconds"],
+        "made": _made(run.folder / run_folder.ENVIRONMENT),
         "scores": known,
     }
+
+
+def _made(environment: Path) -> dict[str, str | None] | None:
+    """When, on what and with what a run was made; None if it did not say."""
+    if not environment.is_file():
+        return None
+    known = content(environment)
+    commit = (known.get("git") or {}).get("commit")
+    return {"date": known["date"], "hardware": known["hardware"], "commit": commit, "torch": known["packages"]["torch"]}
 
 
 def as_run(kept: Entry) -> Run:
@@ -86,9 +103,24 @@ def done(entries: Iterable[Entry]) -> set[tuple[str, int | None]]:
 
 
 def write(values: Path, entries: list[Entry]) -> None:
-    """Writes the entries; whatever else the file holds stays."""
-    values.parent.mkdir(parents=True, exist_ok=True)
-    write_json(values, content(values) | {"runs": entries})
+    """Writes the entries; a failure of a run that is among them goes, whatever else the file holds stays."""
+    failed = [each for each in failures(values) if _key(each) not in done(entries)]
+    _put(values, runs=entries, **({"failed": failed} if "failed" in content(values) else {}))
+
+
+def failures(values: Path) -> list[Failure]:
+    """Runs that failed and have not been trained with success since.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    failed: list[Failure] = content(values).get("failed", [])
+    return failed
+
+
+def note_failure(values: Path, failure: Failure) -> None:
+    """Keeps that a run failed, in place of an earlier failure of it."""
+    _put(values, failed=[*(each for each in failures(values) if _key(each) != _key(failure)), failure])
 
 
 def forget(values: Path, arms: Collection[str]) -> int:
@@ -97,12 +129,18 @@ def forget(values: Path, arms: Collection[str]) -> int:
     Returns:
         How many were dropped.
     """
-    entries = read(values)
-    left = [each for each in entries if each["arm"] not in arms]
-    if len(left) < len(entries):
-        write(values, left)
-    return len(entries) - len(left)
+    before = {"runs": read(values), "failed": failures(values)}
+    left = {name: [each for each in runs if each["arm"] not in arms] for name, runs in before.items()}
+    dropped = sum(len(before[name]) - len(left[name]) for name in before)
+    if dropped:
+        _put(values, **{name: runs for name, runs in left.items() if name in content(values)})
+    return dropped
 
 
-def _key(kept: Entry) -> tuple[str, int | None]:
+def _put(values: Path, **changed: Any) -> None:
+    values.parent.mkdir(parents=True, exist_ok=True)
+    write_json(values, content(values) | changed)
+
+
+def _key(kept: Entry | Failure) -> tuple[str, int | None]:
     return kept["arm"], kept["seed"]

@@ -31,9 +31,13 @@ Scores are the mean ± standard deviation over seeds (n - 1 in the denominator) 
 samples. ↓ lower is better, ↑ higher is better, → real: the nearer to real data the better. **Bold** is better and
 *italic* worse than `{base}` by more than both standard deviations summed; what is neither cannot be told apart from it
 by these seeds. Of three seeds each, one comparison in twelve is marked where nothing differs, so one mark alone says
-little. An arm of one seed, or with a run that did not come to its end, is not judged, and one whose seeds differ widely
+little; and all are compared with the same runs of `{base}`, so false marks of one column come in bundles. An arm of
+fewer than {enough} seeds, or with a run that did not come to its end, is not judged, and one whose seeds differ widely
 is not marked however bad it is: look at its ±. Images/s are those of a run that has the quiet machine for itself,
 measured so or, where one ingredient is changed, as a ratio to `{base}`; times {seconds} they are the images seen."""
+
+ENOUGH = 3
+"""Seeds that an arm needs to be judged."""
 
 Runs = Mapping[str, Sequence[Run]]
 
@@ -56,13 +60,15 @@ def write(page: Path, folder: Path) -> str:
     entries = kept.joined(kept.read(budget.values_file(page)), new, ARMS)
     kept.write(budget.values_file(page), entries)
     shown = {arm: [kept.as_run(each) for each in entries if each["arm"] == arm] for arm in ARMS}
-    begun = {arm: [run for run in runs if (arm, run.seed) not in kept.done(entries)] for arm, runs in found.items()}
+    failed = kept.failures(budget.values_file(page))
+    known = kept.done([*entries, *failed])
+    begun = {arm: [run for run in runs if (arm, run.seed) not in known] for arm, runs in found.items()}
     shown = {arm: runs for arm, runs in shown.items() if runs}
     speeds, records = budget.speeds(page), budget.records(page)
     machines = dict.fromkeys(origin(records[speeds[arm]["record"]]) for arm in shown if arm in speeds)
-    broken = {arm for arm, runs in begun.items() if runs}
-    how = HOW_TO_READ.format(base=BASE, seconds=budget.seconds(page))
-    parts = [table(shown, speeds, broken), how, *left_out(shown, begun), *machines]
+    broken = {arm for arm, runs in begun.items() if runs} | {each["arm"] for each in failed}
+    how = HOW_TO_READ.format(base=BASE, seconds=budget.seconds(page), enough=ENOUGH)
+    parts = [table(shown, speeds, broken), how, *left_out(shown, begun, failed), *trained(entries), *machines]
     block = "\n\n".join(part for part in parts if part)
     text = page.read_text() if page.exists() else "# Study\n"
     write_atomically(page, replace_block(text, "arms", block))
@@ -75,7 +81,8 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = ()) -> s
     Args:
         shown: finished runs by arm, none without any, in the order of the rows.
         speeds: what `study.speed` measured.
-        broken: arms with runs that did not come to their end, which are not judged by the others.
+        broken: arms with runs that did not come to their end, which are not judged by the others; nor are arms of fewer
+            than `ENOUGH` runs.
     """
     if not shown:
         return ""
@@ -95,17 +102,36 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = ()) -> s
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def left_out(shown: Runs, begun: Runs) -> list[str]:
+def left_out(shown: Runs, begun: Runs, failed: Sequence[kept.Failure]) -> list[str]:
     """What the table does not show: arms without any run, and runs that did not come to their end.
 
     Args:
         shown: finished runs by arm, none without any.
-        begun: of every arm, those that did not come to their end.
+        begun: of every arm, those that did not come to their end and did not fail.
+        failed: those that failed.
     """
-    missing = [code(arm) for arm, runs in begun.items() if not runs and arm not in shown]
+    tried = {each["arm"] for each in failed}
+    missing = [code(arm) for arm, runs in begun.items() if not runs and arm not in shown and arm not in tried]
     broken = [f"{code(arm)} {_name(run)}" for arm, runs in begun.items() for run in runs]
-    said = {"Not run": missing, "Begun and not finished": broken}
+    ended = [f"{code(each['arm'])} seed {each['seed']} ({each['why']})" for each in failed]
+    said = {"Not run": missing, "Begun and not finished": broken, "Failed": ended}
     return [f"{what}: {', '.join(names)}." for what, names in said.items() if names]
+
+
+def trained(entries: Sequence[kept.Entry]) -> list[str]:
+    """How many of the runs were made when, on what and with which torch; one paragraph, none without any run."""
+    groups: dict[tuple[str, str] | None, list[str]] = {}
+    for each in entries:
+        made = each.get("made")
+        days = groups.setdefault((made["hardware"], made["torch"]) if made else None, [])
+        days.append(made["date"][:10] if made else "")
+    said = [
+        f"{len(days)} on {kind[0]}, torch {kind[1]} ({' to '.join(dict.fromkeys([min(days), max(days)]))})"
+        if kind
+        else f"{len(days)} before this was written down"
+        for kind, days in groups.items()
+    ]
+    return [f"Trainings: {'; '.join(said)}."] if said else []
 
 
 def _runs(folder: Path) -> list[Run]:
@@ -142,7 +168,8 @@ def _scores(
     cells = []
     for arm, each in spreads.items():
         text = mean_and_std(each)
-        if BASE in spreads and arm != BASE and not {arm, BASE} & set(broken) and protocol.direction:
+        judged = BASE in spreads and arm != BASE and not {arm, BASE} & set(broken)
+        if judged and min(each.n, spreads[BASE].n) >= ENOUGH and protocol.direction:
             winner = clear_winner([spreads[BASE], each], protocol.direction, protocol.floor)
             text = {None: text, 0: f"*{text}*", 1: f"**{text}**"}[winner]
         cells.append(text)

@@ -18,6 +18,8 @@ class Place:
         workers: trainings side by side, if the command line does not say.
         shared: whether two trainings at once tell what each costs; on a GPU, which one of them fills by starting
             kernels, they do not.
+        rows_every: batches between two rows of ``metrics.jsonl`` while speed is measured, a multiple of every penalty's
+            interval; slow arms on cores get a few rows too, and a GPU is not made to wait more than in a real run.
         page: the page of its table.
         folder: where its runs lie.
     """
@@ -27,12 +29,13 @@ class Place:
     seconds: int
     workers: int
     shared: bool
+    rows_every: int
     page: Path
     folder: Path
 
 
-CPU = Place("cpu", "cpu", 600, 2, True, CHECKOUT / "docs" / "study.md", Path("outputs/multirun/study"))
-GPU = Place("gpu", "cuda", 300, 1, False, CHECKOUT / "docs" / "study_gpu.md", Path("outputs/multirun/study_gpu"))
+CPU = Place("cpu", "cpu", 600, 2, True, 4, CHECKOUT / "docs" / "study.md", Path("outputs/multirun/study"))
+GPU = Place("gpu", "cuda", 300, 1, False, 20, CHECKOUT / "docs" / "study_gpu.md", Path("outputs/multirun/study_gpu"))
 
 PLACES = {place.accelerator: place for place in (CPU, GPU)}
 

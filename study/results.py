@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from fmcgan.report.run import Run, find_runs, read_run
 from fmcgan.run_folder import write_atomically
 from study import kept
 from study.arms import folder_name
+from study.jobs import last_word
 
 log = logging.getLogger("study.results")
 
@@ -50,7 +52,7 @@ def evaluate(run: Path) -> None:
     options = [f"run={run}", f"metric=[{','.join(METRICS)}]", "replicates=0"]
     ended = subprocess.run([sys.executable, "-m", "fmcgan.evaluate", *options], capture_output=True, text=True)
     if ended.returncode:
-        raise UserError(f"{run} could not be evaluated: {(ended.stderr.strip().splitlines() or ['no word'])[-1]}")
+        raise UserError(f"{run} could not be evaluated: {last_word(ended.stderr)}")
 
 
 def write(page: Path, values: Path, folder: Path, evaluate: Evaluate = evaluate) -> str:
@@ -97,6 +99,7 @@ def table(runs: dict[str, list[kept.Entry]]) -> str:
     for name, fact in facts.items():
         cells = [f"{fmean(fact(run) for run in each):,.0f}" for each in runs.values()]
         lines.append([name, *cells, ""])
+    lines.append(["minutes of training (threads)", *map(_minutes, runs.values()), ""])
     for name, score in SCORES.items():
         known = [[run["scores"][score] for run in each if score in run["scores"]] for each in runs.values()]
         first = next((scores[0] for scores in known if scores), None)
@@ -104,6 +107,15 @@ def table(runs: dict[str, list[kept.Entry]]) -> str:
             floor = NOTHING if first["floor"] is None else number(first["floor"])
             lines.append([f"{name}{ARROWS[first['better']]}", *map(_spread, known), floor])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _minutes(runs: Sequence[kept.Entry]) -> str:
+    """The mean over the runs that know it, with the threads that they had."""
+    known = [run for run in runs if run.get("made")]
+    if not known:
+        return NOTHING
+    threads = dict.fromkeys(re.sub(r".*, (\d+) threads$", r"\1", run["made"]["hardware"]) for run in known)
+    return f"{fmean(run['seconds'] for run in known) / 60:.1f} ({' or '.join(threads)})"
 
 
 def _spread(scores: Sequence[dict[str, Any]]) -> str:

@@ -21,6 +21,7 @@ from fmcgan import run_folder
 from fmcgan.errors import UserError
 from study import budget
 from study.arms import ARMS, BASE, SAME_WORK, WITH_ALL_CORES, batch_size
+from study.jobs import last_word
 from study.place import CPU, Place, cores
 
 log = logging.getLogger("study.speed")
@@ -34,7 +35,6 @@ SHORT_RUN = (
     "trainer.max_epochs=1000",  # time ends it; a schedule until the end of the run still finds one
     "metric=[]",
     "callback=[recorder,run_record]",
-    "callback.recorder.every_n_batches=4",  # a multiple of every penalty's interval; slow arms get a few rows too
 )
 
 Train = Callable[[Sequence[Sequence[str]]], None]
@@ -59,11 +59,10 @@ def train(runs: Sequence[Sequence[str]]) -> None:
         )
         for overrides in runs
     ]
-    said = [process.communicate()[1].strip().splitlines() or ["nothing"] for process in started]
-    for process, lines in zip(started, said, strict=True):
+    said = [process.communicate()[1] for process in started]
+    for process, text in zip(started, said, strict=True):
         if process.returncode:
-            error = next((line for line in lines if line.startswith("error: ")), lines[-1])
-            raise UserError(f"training ended with code {process.returncode} and said: {error}")
+            raise UserError(f"training ended with code {process.returncode} and said: {last_word(text)}")
 
 
 def measure(
@@ -155,7 +154,8 @@ def _short_runs(arms: Sequence[str], precision: str, train: Train, place: Place)
     """Images/s and precision of a short run of each arm, side by side."""
     with tempfile.TemporaryDirectory() as name:
         folders = [Path(name) / f"run_{place}" for place in range(len(arms))]
-        same = (f"trainer.accelerator={place.accelerator}", f"trainer.precision={precision}", *SHORT_RUN)
+        rows = f"callback.recorder.every_n_batches={place.rows_every}"
+        same = (f"trainer.accelerator={place.accelerator}", f"trainer.precision={precision}", rows, *SHORT_RUN)
         each = zip(arms, folders, strict=True)
         train([[f"experiment={arm}", *same, f"hydra.run.dir={folder}"] for arm, folder in each])
         return [

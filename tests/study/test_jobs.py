@@ -69,15 +69,20 @@ class FakeProcess:
 
 
 def make(tmp_path, *names):
-    return [jobs.Job(name, 1, tmp_path / name, ()) for name in names]
+    return [jobs.Job(name, 1, tmp_path / name, 640, ()) for name in names]
 
 
 def test_so_many_run_side_by_side_and_a_failure_stops_nothing(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     log, looks, codes = [], {"a": 3, "b": 1, "c": 1}, {"b": 1}
     todo = make(tmp_path, "a", "b", "c")
-    failed = jobs.sweep(todo, 2, lambda job: FakeProcess(job, log, looks[job.arm], codes.get(job.arm, 0)))
-    assert log == [(w, a) for w, a in (x.split() for x in ("start a", "start b", "end b", "start c", "end c", "end a"))]
+
+    def start(job):
+        return FakeProcess(job, log, looks[job.arm], codes.get(job.arm, 0))
+
+    failed = jobs.sweep(todo, 2, start, lambda job: log.append(("told", job.arm)))
+    order = ("start a", "start b", "end b", "told b", "start c", "end c", "end a")
+    assert log == [(what, arm) for what, arm in (each.split() for each in order)]
     assert failed == [todo[1]]
     said = [record.message for record in caplog.records]
     assert said[0].startswith("b seed 1: FAILED, see ")
@@ -123,8 +128,17 @@ def test_a_launched_job_is_told_its_threads_and_what_it_says_is_kept(tmp_path, m
     program.write_text('#!/bin/sh\necho "threads $OMP_NUM_THREADS $@"\n')
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
-    job = jobs.Job("a", 1, tmp_path / "runs" / "a" / "seed_1", ("experiment=a", "seed=1"))
+    job = jobs.Job("a", 1, tmp_path / "runs" / "a" / "seed_1", 640, ("experiment=a", "seed=1"))
     for threads in (1, 3):
         assert jobs.launch(job, threads).wait() == 0
     expected = [f"threads {threads} -m fmcgan.train -m experiment=a seed=1" for threads in (1, 3)]
     assert job.output.read_text().splitlines() == expected
+    assert job.last_word == "threads 3 -m fmcgan.train -m experiment=a seed=1"
+
+
+def test_the_last_word_is_an_error_where_there_is_one(tmp_path):
+    progress = "epoch 1  640/1,280 images\repoch 1  660/1,280 images"
+    assert jobs.last_word(f"error: an older one\n{progress}\nerror: loss is nan\nsee the log\n") == "loss is nan"
+    assert jobs.last_word(progress) == "epoch 1  660/1,280 images"
+    assert jobs.last_word(" \n") == "nothing"
+    assert jobs.Job("a", 1, tmp_path / "not_begun", 640, ()).last_word == "nothing"

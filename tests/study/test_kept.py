@@ -43,6 +43,33 @@ def test_a_kept_run_says_what_the_run_said_and_no_score_beside_the_table(tmp_pat
     assert again.result["scores"] == {name: run.result["scores"][name]}
 
 
+def test_a_kept_run_says_when_on_what_and_with_what_it_was_made(tmp_path, write_run):
+    from fmcgan.report.run import read_run
+
+    write_run("study-base", 4, FD=2.0)
+    folder = tmp_path / "runs" / "study-base" / "seed_4"
+    known = {"date": "2026-01-02T03:04:05+00:00", "hardware": "CPU Example, 1 threads", "packages": {"torch": "2.9"}}
+    for git, commit in (({"commit": "0123", "changed": False}, "0123"), (None, None)):
+        (folder / "environment.json").write_text(json.dumps(known | {"git": git}))
+        entry = kept.entry("study/base", read_run(folder), {}, [])
+        made = {"date": known["date"], "hardware": known["hardware"], "commit": commit, "torch": "2.9"}
+        assert (entry["made"], entry["seconds"]) == (made, 60.0)
+
+
+def test_a_failure_is_kept_until_the_run_is_trained_or_forgotten(tmp_path):
+    values = tmp_path / "study.json"
+    failure = {"arm": "a", "seed": 3, "why": "loss is nan"}
+    kept.note_failure(values, failure | {"why": "another"})
+    kept.note_failure(values, failure)
+    kept.note_failure(values, failure | {"arm": "b"})
+    kept.write(values, [entry("a", 1)])
+    assert kept.failures(values) == [failure, failure | {"arm": "b"}]
+    kept.write(values, [entry("a", 1), entry("a", 3)])
+    assert kept.failures(values) == [failure | {"arm": "b"}]
+    assert kept.forget(values, ["b"]) == 1
+    assert kept.content(values) == {"failed": [], "runs": [entry("a", 1), entry("a", 3)]}
+
+
 def test_a_damaged_file_is_named(tmp_path):
     values = tmp_path / "study.json"
     values.write_text("{")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from study import budget, page
+from study import budget, kept, page
 from study.arms import ARMS
 
 
@@ -83,7 +83,8 @@ def test_the_rest_of_the_page_is_kept_and_what_is_missing_is_told(written):
     first = values["runs"][0]
     scores = first.pop("scores")
     parameters = {"generator": 1234567, "discriminator": 89}
-    assert first == {"arm": "study/base", "seed": 1, "images_seen": 600, "parameters": parameters}
+    facts = {"arm": "study/base", "seed": 1, "images_seen": 600, "parameters": parameters}
+    assert first == facts | {"seconds": 60.0, "made": None}
     assert scores == {
         "fd_classifier_10k_test": {"value": 2.0, "floor": 0.025, "better": "lower", "n": 9},
         "label_agreement_classifier_10k": {"value": 0.9, "floor": 0.9, "better": "higher", "n": 9},
@@ -107,6 +108,55 @@ def test_the_table_outlives_the_run_folders(written, tmp_path, write_run):
     hinge = cells((tmp_path / "study.md").read_text(), "`study/hinge`")
     assert hinge[3] == "3 (1, 2, 3)"
     assert hinge[8] == "2.100 ± 0.954"  # 1.5, 1.6, 3.2
+
+
+def test_a_run_that_failed_is_told_and_its_arm_not_judged_by_those_that_survived(written, tmp_path):
+    shutil.rmtree(tmp_path / "runs")
+    path, values = tmp_path / "study.md", tmp_path / "study.json"
+    page.write(path, tmp_path / "runs")
+    assert cells(path.read_text(), "`study/hinge`")[8].startswith("**")
+    kept.note_failure(values, {"arm": "study/hinge", "seed": 4, "why": "loss/generator is nan"})
+    kept.note_failure(values, {"arm": "study/lecam", "seed": 1, "why": "no space left"})
+    page.write(path, tmp_path / "runs")
+    text = path.read_text()
+    assert cells(text, "`study/hinge`")[8] == "1.600 ± 0.100"
+    assert "Failed: `study/hinge` seed 4 (loss/generator is nan), `study/lecam` seed 1 (no space left)." in text
+    (missing,) = [line for line in text.splitlines() if line.startswith("Not run: ")]
+    assert "`study/lecam`" not in missing
+
+
+def test_two_seeds_are_not_enough_to_judge_an_arm_or_to_judge_by(tmp_path, write_run):
+    for arm, seeds, fd in (("study-base", (1, 2, 3), 2.0), ("study-hinge", (1, 2), 1.0), ("study-r3", (1, 2, 3), 1.0)):
+        for seed in seeds:
+            write_run(arm, seed, FD=fd)
+    page.write(tmp_path / "study.md", tmp_path / "runs")
+    text = (tmp_path / "study.md").read_text()
+    assert cells(text, "`study/hinge`")[8] == "1.000 ± 0.000"
+    assert cells(text, "`study/r3`")[8] == "**1.000 ± 0.000**"
+    shutil.rmtree(tmp_path / "runs" / "study-base" / "seed_3")
+    (tmp_path / "study.json").unlink()
+    page.write(tmp_path / "study.md", tmp_path / "runs")
+    assert cells((tmp_path / "study.md").read_text(), "`study/r3`")[8] == "1.000 ± 0.000"
+
+
+def test_it_is_said_when_and_on_what_the_runs_were_made():
+    made = {"date": "2026-01-02T03:04:05+00:00", "hardware": "CPU Example, 1 threads", "commit": None, "torch": "2.9"}
+    dates = (made, made | {"date": "2026-01-04T00:00:00+00:00"}, made | {"torch": "3.0"}, None)
+    assert page.trained([{"made": each} for each in dates] + [{}]) == [
+        "Trainings: 2 on CPU Example, 1 threads, torch 2.9 (2026-01-02 to 2026-01-04); "
+        "1 on CPU Example, 1 threads, torch 3.0 (2026-01-02); 2 before this was written down."
+    ]
+    assert page.trained([]) == []
+
+
+def test_the_table_of_the_document_is_made_of_the_values_beside_it(tmp_path):
+    """Whoever changes one by hand, or forgets to write the page anew, is told."""
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    for name in ("study.md", "study.json"):
+        shutil.copy(docs / name, tmp_path / name)
+    page.write(tmp_path / "study.md", tmp_path / "no_runs")
+    assert (tmp_path / "study.md").read_text() == (docs / "study.md").read_text()
+    assert json.loads((tmp_path / "study.json").read_text()) == json.loads((docs / "study.json").read_text())
 
 
 def test_without_any_run_there_is_no_table(tmp_path):

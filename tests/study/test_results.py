@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -79,3 +80,24 @@ def test_without_a_run_the_page_stays(tmp_path, page):
     with pytest.raises(UserError, match=r"no finished run of recipe_a_vanilla, .* in"):
         results.write(page, tmp_path / "results.json", tmp_path / "runs")
     assert page.read_text() == before
+
+
+def test_minutes_are_those_of_runs_that_know_them_with_their_threads(tmp_path, page, write_run, evaluate):
+    known = {"date": "2026-01-02T03:04:05+00:00", "packages": {"torch": "2.9"}}
+    for seed, threads in ((1, 1), (2, 2)):
+        write_run("quick", seed, FD=1.0)
+        folder = tmp_path / "runs" / "quick" / f"seed_{seed}"
+        hardware = {"hardware": f"CPU Example, {threads} threads"}
+        (folder / "environment.json").write_text(json.dumps(known | hardware))
+    write_run("quick", 3, FD=1.0)
+    write_run("best", 1, FD=1.0)
+    block = results.write(page, tmp_path / "results.json", tmp_path / "runs", evaluate)
+    assert cells(block, "minutes of training (threads)") == ["1.0 (1 or 2)", "—", ""]
+
+
+def test_the_table_of_the_readme_is_made_of_the_values_in_docs(tmp_path):
+    checkout = Path(__file__).resolve().parents[2]
+    shutil.copy(checkout / "README.md", tmp_path / "README.md")
+    shutil.copy(checkout / "docs" / "results.json", tmp_path / "results.json")
+    results.write(tmp_path / "README.md", tmp_path / "results.json", tmp_path / "no_runs")
+    assert (tmp_path / "README.md").read_text() == (checkout / "README.md").read_text()

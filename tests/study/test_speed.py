@@ -28,11 +28,13 @@ class FakeTraining:
         self.speeds = {arm.replace("study_", "study/"): iter(each) for arm, each in speeds.items()}
         self.started = []
         self.accelerators = set()
+        self.rows_every = set()
 
     def __call__(self, runs):
         given = [dict(each.split("=", 1) for each in overrides) for overrides in runs]
         self.started.append([(each["experiment"], each["trainer.precision"]) for each in given])
         self.accelerators |= {each["trainer.accelerator"] for each in given}
+        self.rows_every |= {each["callback.recorder.every_n_batches"] for each in given}
         for each in given:
             self.run(each["experiment"], each["trainer.precision"], Path(each["hydra.run.dir"]))
 
@@ -48,18 +50,18 @@ class FakeTraining:
 
 
 def test_arms_take_turns_and_keep_their_precision(tmp_path, record):
-    page, train = tmp_path / "study.md", FakeTraining(smoke=[100, 80], recipe_b=[10, 20])
-    assert speed.measure(["smoke", "recipe_b"], page, record, train) == []
+    page, train = tmp_path / "study.md", FakeTraining(smoke=[100, 80], quick=[10, 20])
+    assert speed.measure(["smoke", "quick"], page, record, train) == []
     assert train.started == [
         [("smoke", "auto")],
-        [("recipe_b", "auto")],
+        [("quick", "auto")],
         [("smoke", "bf16-mixed")],
-        [("recipe_b", "bf16-mixed")],
+        [("quick", "bf16-mixed")],
     ]
     measured = budget.speeds(page)
     assert measured["smoke"]["turns"] == [100, 80]
     assert (measured["smoke"]["budget"], measured["smoke"]["batch_size"]) == (600 * 90, 32)
-    assert (measured["recipe_b"]["budget"], measured["recipe_b"]["precision"]) == (600 * 15, "bf16-mixed")
+    assert (measured["quick"]["budget"], measured["quick"]["precision"]) == (600 * 15, "bf16-mixed")
 
 
 def test_an_arm_that_changes_the_base_is_measured_beside_it(tmp_path, record):
@@ -92,7 +94,7 @@ def test_on_a_gpu_every_arm_takes_turns_with_the_base_for_five_minutes_each(tmp_
     page = tmp_path / "study.md"
     assert speed.measure(["study/base", "study/hinge"], page, record, train, GPU) == []
     assert all(len(runs) == 1 for runs in train.started)
-    assert train.accelerators == {"gpu"}
+    assert (train.accelerators, train.rows_every) == ({"gpu"}, {"20"})
     assert budget.speeds(page)["study/hinge"]["budget"] == 300 * 500
 
 
@@ -101,14 +103,14 @@ def test_an_arm_beside_a_base_of_unknown_speed_is_refused(tmp_path, record, capl
     assert "it is measured beside study/base, of which no speed is known: name study/base too" in caplog.text
 
 
-def test_only_arms_of_one_ingredient_are_measured_against_the_base():
-    relative = {arm for arm in ARMS if speed.changes_the_base(arm)}
+def test_all_arms_but_the_base_are_measured_against_it_and_nothing_else_is():
+    relative = {arm for arm in (*ARMS, "smoke", "quick") if speed.compared_with_the_base(arm)}
     assert {*WITH_ALL_CORES, *SAME_WORK} < relative
-    assert relative == {arm for arm in ARMS if arm.startswith("study/")} - {BASE}
+    assert relative == {*ARMS} - {BASE}
 
 
 def test_an_arm_that_fails_neither_stops_the_others_nor_is_written(tmp_path, record):
-    page, train = tmp_path / "study.md", FakeTraining(smoke=[None], recipe_b=[10, 20])
-    assert speed.measure(["smoke", "recipe_b"], page, record, train) == ["smoke"]
-    assert list(budget.speeds(page)) == ["recipe_b"]
-    assert [arm for [(arm, _)] in train.started] == ["smoke", "recipe_b", "recipe_b"]
+    page, train = tmp_path / "study.md", FakeTraining(smoke=[None], quick=[10, 20])
+    assert speed.measure(["smoke", "quick"], page, record, train) == ["smoke"]
+    assert list(budget.speeds(page)) == ["quick"]
+    assert [arm for [(arm, _)] in train.started] == ["smoke", "quick", "quick"]

@@ -15,8 +15,9 @@ from fmcgan.layer.upsample import doubling
 class Generator(nn.Module):
     """Latent vector and label to image in three scales (after Radford et al. 2016).
 
-    Maps are enlarged by a 3 x 3 convolution and then by repeating each pixel, where the paper has transposed
-    convolutions of 4 x 4: half as expensive on a CPU, and better after as many images (`docs/study.md`).
+    Maps are enlarged by a 3 x 3 convolution and then by repeating or interpolating pixels, or by transposed
+    convolutions of 4 x 4 as in the paper, which have nearly twice as many products; what each brings in equal time is
+    in `docs/study.md`.
 
     So the maps at full resolution are enlarged ones, and the convolution to the image is the only one that can draw
     finer. With ``refine`` another one comes before it.
