@@ -164,7 +164,8 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     run = steps.add_parser("run", help="train every arm with every seed")
     page = steps.add_parser("page", help="write the table from the run folders")
     results = steps.add_parser("results", help="evaluate the recipes' runs and write the table of the README")
-    results.add_argument("--folder", type=Path, default=Path("outputs/multirun/recipes"), help="where they lie")
+    recipes = [Path("outputs/multirun/recipes"), CPU.folder]
+    results.add_argument("--folder", type=Path, nargs="+", default=recipes, help="where they lie")
     for step in (speed, run):
         step.add_argument("arms", nargs="*", metavar="ARM", help="names of experiments (all arms of the table)")
     for step in (page, results):

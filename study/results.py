@@ -55,13 +55,13 @@ def evaluate(run: Path) -> None:
         raise UserError(f"{run} could not be evaluated: {last_word(ended.stderr)}")
 
 
-def write(page: Path, values: Path, folder: Path, evaluate: Evaluate = evaluate) -> str:
+def write(page: Path, values: Path, folders: Sequence[Path], evaluate: Evaluate = evaluate) -> str:
     """Evaluates what is not evaluated yet and puts the table into its block of a page.
 
     Args:
         page: a Markdown file with the block ``recipes``.
         values: a JSON file that keeps what the table says of each run, so that a run may go.
-        folder: holds a folder of runs for each recipe, named like it.
+        folders: each holds folders of runs, named like their recipe.
         evaluate: leaves ``evaluation.json`` in a run folder.
 
     Returns:
@@ -70,10 +70,11 @@ def write(page: Path, values: Path, folder: Path, evaluate: Evaluate = evaluate)
     Raises:
         UserError: there is no finished run, or one could not be evaluated.
     """
-    new = [_entry(recipe, run, evaluate) for recipe in RECIPES for run in _finished(folder / folder_name(recipe))]
+    places = [(recipe, folder / folder_name(recipe)) for recipe in RECIPES for folder in folders]
+    new = [_entry(recipe, run, evaluate) for recipe, place in places for run in _finished(place)]
     entries = kept.joined(kept.read(values), new, RECIPES)
     if not entries:
-        raise UserError(f"no finished run of {', '.join(RECIPES)} in {folder}")
+        raise UserError(f"no finished run of {', '.join(RECIPES)} in {', '.join(map(str, folders))}")
     kept.write(values, entries)
     shown = {recipe: [each for each in entries if each["arm"] == recipe] for recipe in RECIPES}
     missing = [code(recipe) for recipe, runs in shown.items() if not runs]

@@ -40,7 +40,9 @@ def test_a_column_for_each_recipe_that_was_run(tmp_path, page, write_run, evalua
         write_run("quick", seed, FD=1.0)
     write_run("best", 1, images_seen=3_000_000, FD=1.0)
     write_run("recipe_b", 1)  # begun only
-    block = results.write(page, tmp_path / "results.json", tmp_path / "runs", evaluate)
+    (tmp_path / "study").mkdir()
+    (tmp_path / "runs" / "best").rename(tmp_path / "study" / "best")
+    block = results.write(page, tmp_path / "results.json", [tmp_path / "runs", tmp_path / "study"], evaluate)
     assert page.read_text() == f"before\n<!-- recipes:begin -->\n{block}\n<!-- recipes:end -->\nafter\n"
     assert cells(block, " |") == ["`quick`", "`best`", "real data"]
     assert cells(block, "seeds") == ["1, 2, 3", "1", ""]
@@ -53,11 +55,11 @@ def test_a_column_for_each_recipe_that_was_run(tmp_path, page, write_run, evalua
 def test_what_is_evaluated_is_not_evaluated_again(tmp_path, page, write_run, evaluate):
     write_run("quick", 1, FD=1.0)
     write_run("quick", 2, FD=1.0)
-    results.write(page, tmp_path / "results.json", tmp_path / "runs", evaluate)
-    results.write(page, tmp_path / "results.json", tmp_path / "runs", evaluate)
+    results.write(page, tmp_path / "results.json", [tmp_path / "runs"], evaluate)
+    results.write(page, tmp_path / "results.json", [tmp_path / "runs"], evaluate)
     assert evaluate.asked == ["seed_1", "seed_2"]
     (tmp_path / "runs" / "quick" / "seed_2" / "evaluation.json").write_text(json.dumps({"scores": {}}))  # others
-    results.write(page, tmp_path / "results.json", tmp_path / "runs", evaluate)
+    results.write(page, tmp_path / "results.json", [tmp_path / "runs"], evaluate)
     assert evaluate.asked == ["seed_1", "seed_2", "seed_2"]
 
 
@@ -65,11 +67,11 @@ def test_the_table_outlives_the_run_folders(tmp_path, page, write_run, evaluate)
     values = tmp_path / "results.json"
     for seed in (1, 2):
         write_run("quick", seed, FD=1.0)
-    results.write(page, values, tmp_path / "runs", evaluate)
+    results.write(page, values, [tmp_path / "runs"], evaluate)
     shutil.rmtree(tmp_path / "runs")
     write_run("quick", 5, FD=1.0)
     write_run("best", 1, FD=1.0)
-    block = results.write(page, values, tmp_path / "runs", evaluate)
+    block = results.write(page, values, [tmp_path / "runs"], evaluate)
     assert evaluate.asked == ["seed_1", "seed_2", "seed_5", "seed_1"]
     assert cells(block, "seeds") == ["1, 2, 5", "1", ""]
     assert cells(block, "Fréchet distance ↓") == ["0.2667 ± 0.2082", "0.1000", "0.02500"]  # 0.1, 0.2, 0.5
@@ -78,7 +80,7 @@ def test_the_table_outlives_the_run_folders(tmp_path, page, write_run, evaluate)
 def test_without_a_run_the_page_stays(tmp_path, page):
     before = page.read_text()
     with pytest.raises(UserError, match=r"no finished run of recipe_a_vanilla, .* in"):
-        results.write(page, tmp_path / "results.json", tmp_path / "runs")
+        results.write(page, tmp_path / "results.json", [tmp_path / "runs"])
     assert page.read_text() == before
 
 
@@ -91,7 +93,7 @@ def test_minutes_are_those_of_runs_that_know_them_with_their_threads(tmp_path, p
         (folder / "environment.json").write_text(json.dumps(known | hardware))
     write_run("quick", 3, FD=1.0)
     write_run("best", 1, FD=1.0)
-    block = results.write(page, tmp_path / "results.json", tmp_path / "runs", evaluate)
+    block = results.write(page, tmp_path / "results.json", [tmp_path / "runs"], evaluate)
     assert cells(block, "minutes of training (threads)") == ["1.0 (1 or 2)", "—", ""]
 
 
@@ -99,5 +101,5 @@ def test_the_table_of_the_readme_is_made_of_the_values_in_docs(tmp_path):
     checkout = Path(__file__).resolve().parents[2]
     shutil.copy(checkout / "README.md", tmp_path / "README.md")
     shutil.copy(checkout / "docs" / "results.json", tmp_path / "results.json")
-    results.write(tmp_path / "README.md", tmp_path / "results.json", tmp_path / "no_runs")
+    results.write(tmp_path / "README.md", tmp_path / "results.json", [tmp_path / "no_runs"])
     assert (tmp_path / "README.md").read_text() == (checkout / "README.md").read_text()
