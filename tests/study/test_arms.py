@@ -6,7 +6,8 @@ from fmcgan.config_dir import config_dir
 from fmcgan.errors import UserError
 from study.arms import ARMS, BASE, batch_size, chosen, folder_name, what_is_changed
 
-PLAYERS = ("generator", "discriminator")
+FALLING = [f"schedule@training.schedules.{player}_lr=cosine" for player in ("generator", "discriminator")]
+NEAREST = "network.generator.upsampling=nearest"
 
 
 def composed(*overrides):
@@ -16,8 +17,9 @@ def composed(*overrides):
 
 def test_every_arm_is_an_experiment_of_its_own_and_says_what_it_changes():
     configs = {arm: composed(f"experiment={arm}") for arm in ARMS}
-    assert configs["study/constant_rate"] == composed()
-    assert configs[BASE] == composed(*(f"schedule@training.schedules.{player}_lr=cosine" for player in PLAYERS))
+    assert configs["study/constant_rate"] == composed(NEAREST)
+    assert configs[BASE] == composed(*FALLING, NEAREST)
+    assert configs["study/bilinear"] == composed(*FALLING)
     assert len(set(configs.values())) == len(ARMS)
     assert len({what_is_changed(arm) for arm in ARMS}) == len(ARMS)
     assert len({folder_name(arm) for arm in ARMS}) == len(ARMS)
@@ -29,7 +31,7 @@ def test_every_arm_but_one_has_the_falling_learning_rates_of_the_base():
         if arm.startswith("study/") and arm != "study/constant_rate":
             config = OmegaConf.create(composed(f"experiment={arm}"))
             schedules = config.training.schedules
-            assert all("cosine" in schedules[f"{player}_lr"]["_target_"] for player in PLAYERS), arm
+            assert all("cosine" in schedules[f"{player}_lr"]["_target_"] for player in ("generator", "discriminator")), arm
 
 
 def test_no_file_of_the_study_is_left_out_of_the_table():

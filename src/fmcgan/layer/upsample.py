@@ -9,7 +9,7 @@ from fmcgan.checks import one_of
 UPSAMPLINGS = ("nearest", "bilinear", "transposed")
 
 
-def doubling(inputs: int, outputs: int, upsampling: str = "nearest") -> nn.Module:
+def doubling(inputs: int, outputs: int, upsampling: str) -> nn.Module:
     """A convolution that doubles height and width, [B, ``inputs``, H, W] to [B, ``outputs``, 2H, 2W], without bias.
 
     Args:

@@ -25,7 +25,7 @@ class Generator(nn.Module):
     Args:
         conditioning: how the label enters.
         width: channels at full resolution; twice and four times as many at 14 x 14 and 7 x 7.
-        upsampling: ``nearest``, ``bilinear`` or ``transposed``.
+        upsampling: ``bilinear``, ``nearest`` or ``transposed``.
         refine: whether there is a 3 x 3 convolution at full resolution before that to the image.
         spectral_norm: whether to divide each weight matrix by its largest singular value.
     """
@@ -34,7 +34,7 @@ class Generator(nn.Module):
         self,
         conditioning: GeneratorConditioning,
         width: int = 32,
-        upsampling: str = "nearest",
+        upsampling: str = "bilinear",
         refine: bool = False,
         spectral_norm: bool = False,
     ) -> None:
