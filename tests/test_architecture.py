@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "augment": set(),
     "regularizer": set(),
     "schedule": set(),
-    "training": set(),
+    "training": {"layer"},
     "metric": set(),
     "figure": set(),
     "analysis": {"metric", "figure", "training"},

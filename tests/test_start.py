@@ -31,6 +31,18 @@ def test_a_checkpoint_of_another_augmentation_is_refused(fit, compose, tmp_path)
     assert start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True)) == str(path)
 
 
+def test_a_checkpoint_of_another_optimizer_is_refused(fit, compose, tmp_path):
+    """Its moments mean nothing to another kind; another rate is welcome."""
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    fit(*few)
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    config = compose(f"ckpt_path={path}", *few, "optimizer@training.discriminator_optimizer=rmsprop")
+    with pytest.raises(UserError, match="with the discriminator_optimizer Adam, this run asks for RMSprop"):
+        start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))
+    config = compose(f"ckpt_path={path}", *few, "training.discriminator_optimizer.lr=1e-3")
+    assert start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True)) == str(path)
+
+
 COSINE = "schedule@training.schedules.generator_lr=cosine"
 
 
@@ -55,9 +67,14 @@ def test_a_longer_run_stretches_the_schedules_of_its_checkpoint(fit, compose, ca
     few = ("trainer.limit_train_batches=1", COSINE)
     fit("trainer.max_epochs=1", *few)
     path = tmp_path / "run" / "checkpoints" / "last.ckpt"
-    for epochs, said in ((1, ""), (2, "trainer.max_epochs=2 (checkpoint: 1): generator_lr last until the end")):
+    for other, said in (
+        ("trainer.max_epochs=1", ""),
+        ("trainer.max_epochs=2", "trainer.max_epochs=2 (checkpoint: 1): generator_lr last until the end"),
+        ("trainer.limit_train_batches=3", "trainer.limit_train_batches=3 (checkpoint: 1): generator_lr last"),
+        ("data.batch_size=16", "data.batch_size=16 (checkpoint: 32): generator_lr last"),
+    ):
         caplog.clear()
-        config = compose(f"ckpt_path={path}", f"trainer.max_epochs={epochs}", *few)
+        config = compose(f"ckpt_path={path}", "trainer.max_epochs=1", *few, other)
         start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))
         assert said in caplog.text
         assert bool(said) == bool(caplog.text)

@@ -127,12 +127,17 @@ def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
 
 
 def _tell_of_stretched_schedules(saved: dict[str, Any], mine: dict[str, Any]) -> None:
-    epochs = [config["trainer"]["max_epochs"] for config in (saved, mine)]
-    if epochs[0] != epochs[1] and (lasting := _lasting_schedules(mine)):
+    lengths = (("trainer", "max_epochs"), ("trainer", "limit_train_batches"), ("data", "batch_size"))
+    changed = [
+        f"{group}.{name}={mine[group][name]} (checkpoint: {saved[group].get(name)})"
+        for group, name in lengths
+        if saved[group].get(name) != mine[group][name]
+    ]
+    if changed and (lasting := _lasting_schedules(mine)):
         log.warning(
-            "trainer.max_epochs=%s (checkpoint: %s): %s last until the end of the run, so they go on from where a run"
-            " of this length would be now, not from where the checkpoint's stood",
-            *(epochs[1], epochs[0], ", ".join(lasting)),
+            "%s: %s last until the end of the run, so they go on from where a run of this length would be now, not from"
+            " where the checkpoint's stood",
+            *(", ".join(changed), ", ".join(lasting)),
         )
 
 
@@ -151,13 +156,19 @@ def _completed(network: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_same_state(saved: dict[str, Any], mine: dict[str, Any]) -> None:
-    """Refuses another augmentation or regulariser than the checkpoint's: it remembers things that the other does not.
+    """Refuses parts of another kind than the checkpoint's, which remember things that those do not.
 
     Raises:
         UserError: names both.
     """
-    for name in ("augment", "regularizer"):
-        kinds = [config[name]["_target_"].rpartition(".")[2] for config in (saved, mine)]
+    for group, name in (
+        (None, "augment"),
+        (None, "regularizer"),
+        ("training", "generator_optimizer"),
+        ("training", "discriminator_optimizer"),
+    ):
+        parts = [(config[group] if group else config)[name] for config in (saved, mine)]
+        kinds = [part["_target_"].rpartition(".")[2] for part in parts]
         if kinds[0] != kinds[1]:
             raise UserError(
                 f"the checkpoint was trained with the {name} {kinds[0]}, this run asks for {kinds[1]}.\n"

@@ -21,6 +21,15 @@ def test_a_square_of_background_and_nothing_else():
         assert covered.any(0).all()  # everywhere
 
 
+@pytest.mark.parametrize(("side", "share"), [(13, 7 / 28), (14, 8 / 29)])
+def test_both_ends_are_covered_as_often(side, share):
+    """Of the 28 pixels or 29 corners that the middle may be, those whose square reaches the row."""
+    torch.manual_seed(0)
+    hole = Cutout(side / 28)(torch.zeros(40_000, 1, 28, 28))[:, 0] == -1
+    for covered in (hole.any(2), hole.any(1)):
+        assert covered.float().mean(0)[[0, -1]].tolist() == pytest.approx([share, share], abs=0.01)  # 4 deviations
+
+
 def test_share_0_covers_nothing():
     images = torch.rand(50, 1, 28, 28)
     assert torch.equal(Cutout(0)(images), images)

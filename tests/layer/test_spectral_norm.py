@@ -6,7 +6,7 @@ from torch import nn
 
 from fmcgan.conditioning.discriminator.projection import Projection
 from fmcgan.layer.resampled_conv import PooledConv2d, UpsampledConv2d
-from fmcgan.layer.spectral_norm import normalise_spectrally
+from fmcgan.layer.spectral_norm import measure_norms, normalise_spectrally
 from fmcgan.network.dcgan import Discriminator
 
 SHAPES = {
@@ -105,3 +105,16 @@ def test_normalisation_layers_stay():
     norm = nn.BatchNorm2d(4)
     normalise_spectrally(norm)
     assert type(norm) is nn.BatchNorm2d
+
+
+def test_measured_norms_are_those_of_weights_that_have_just_been_set():
+    network = nn.Sequential(nn.Linear(12, 7), nn.BatchNorm1d(7), nn.Linear(7, 5))
+    normalise_spectrally(network[0])
+    network.eval()
+    nn.init.normal_(network[0].parametrizations.weight.original)
+    plain = copy.deepcopy(network[2].state_dict())
+    assert abs(torch.linalg.svdvals(network[0].weight)[0].item() - 1) > 0.1  # divided by the norm of others
+    measure_norms(network)
+    assert torch.linalg.svdvals(network[0].weight)[0].item() == pytest.approx(1, abs=0.01)
+    assert not any(module.training for module in network.modules())
+    assert all(torch.equal(value, plain[name]) for name, value in network[2].state_dict().items())

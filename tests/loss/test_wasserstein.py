@@ -36,8 +36,17 @@ def test_clip_must_be_positive():
 
 def test_clipping_refuses_weights_that_are_divided_by_their_norm():
     critic = torch.nn.Linear(2, 1)
-    ClippedWasserstein(0.01).check_discriminator(critic)
+    ClippedWasserstein(0.01).check_discriminator(critic, penalized=False)
     normalise_spectrally(critic)
-    Wasserstein().check_discriminator(critic)
     with pytest.raises(ValueError, match="spectral_norm=none"):
-        ClippedWasserstein(0.01).check_discriminator(critic)
+        ClippedWasserstein(0.01).check_discriminator(critic, penalized=False)
+
+
+def test_a_critic_that_nothing_bounds_is_told_of(caplog):
+    critic = torch.nn.Linear(2, 1)
+    Wasserstein().check_discriminator(critic, penalized=True)
+    normalise_spectrally(critic)
+    Wasserstein().check_discriminator(critic, penalized=False)
+    assert not caplog.text
+    Wasserstein().check_discriminator(torch.nn.Linear(2, 1), penalized=False)
+    assert "nothing keeps this critic Lipschitz" in caplog.text

@@ -31,7 +31,7 @@ def test_every_arm_but_one_has_the_falling_learning_rates_of_the_base():
         if arm.startswith("study/") and arm != "study/constant_rate":
             config = OmegaConf.create(composed(f"experiment={arm}"))
             schedules = config.training.schedules
-            assert all("cosine" in schedules[f"{player}_lr"]["_target_"] for player in ("generator", "discriminator")), arm
+            assert all("cosine" in schedules[knob]["_target_"] for knob in ("generator_lr", "discriminator_lr")), arm
 
 
 def test_no_file_of_the_study_is_left_out_of_the_table():

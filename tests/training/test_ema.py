@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from fmcgan.layer.spectral_norm import normalise_spectrally
 from fmcgan.training.ema import EMA
 from fmcgan.training.statistics import measure_statistics
 
@@ -120,3 +121,15 @@ def test_measuring_statistics_is_exact_and_leaves_all_else():
 
 def test_a_generator_without_normalisation_is_left_alone():
     measure_statistics(nn.Linear(1, 1))  # would fail if it were called: it takes one argument
+
+
+def test_spectral_norms_are_those_of_the_averaged_weights():
+    torch.manual_seed(0)
+    network = nn.Linear(12, 7)
+    normalise_spectrally(network)
+    ema = EMA(network, half_life=1000, ramp_up=None)
+    for images_seen in (1000, 2000):
+        nn.init.normal_(network.parametrizations.weight.original)
+        network(torch.zeros(1, 12))
+        ema.update(network, images=1000, images_seen=images_seen)
+    assert torch.linalg.svdvals(ema.settled().weight)[0].item() == pytest.approx(1, abs=0.01)

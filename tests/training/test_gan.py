@@ -6,6 +6,7 @@ from hydra.errors import InstantiationException
 from lightning.pytorch import Callback
 from torch import nn
 
+from fmcgan.errors import InvalidValueError
 from fmcgan.loss.non_saturating import NonSaturating
 from fmcgan.train import build
 from fmcgan.training.ema import EMA
@@ -39,6 +40,22 @@ def test_counters_at_n_critic_3(fit, outputs, monkeypatch):
     assert gan.discriminator_updates == 10
     assert averaged == [3 * BATCH] * 3  # the half-life counts the images of all three updates
     assert trainer.global_step == 3  # generator updates, not the sum over both optimizers
+
+
+def test_a_run_in_which_the_generator_would_never_learn_is_refused(fit):
+    too_few = ("n_critic=5", "trainer.max_epochs=2", "trainer.limit_train_batches=2")
+    with pytest.raises(InvalidValueError, match=r"n_critic=5: the generator would never learn, .* 4 batches in all"):
+        fit(*too_few)
+    _, gan = fit(*too_few, "n_critic=4")
+    assert gan.discriminator_updates == 4
+
+
+def test_one_image_has_no_batch_statistics(fit):
+    one = ("data.batch_size=1", "trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    with pytest.raises(InvalidValueError, match=r"data\.batch_size=1: this generator .* needs at least 2"):
+        fit(*one, "network=mlp")
+    _, gan = fit(*one, "network=dcgan")  # over the pixels too
+    assert gan.images_seen == 1
 
 
 def test_the_first_step_is_what_the_losses_and_adam_say(fit, outputs):
@@ -151,8 +168,19 @@ def test_augmentations_and_dropout_do_not_see_the_numbers_of_the_latents(fit, ou
     assert torch.initial_seed() != shared.initial_seed()
 
 
+STATES = {
+    "dropout, a penalty": ("network=conv", "network.width=4", "loss=wgan_gp"),
+    "normalisation, singular vectors, a lazy penalty, anchors, a probability": (
+        *("network=resnet", "network.width=8", "spectral_norm=both", "loss.penalty.interval=3"),
+        *("regularizer=lecam", "augment=adaptive"),
+    ),
+}
+"""Beside the moments of Adam."""
+
+
 @pytest.mark.parametrize("stop", [pytest.param(10, id="at the end of an epoch"), pytest.param(7, id="within an epoch")])
-def test_resume_is_exact_to_the_bit(fit, tmp_path, stop):
+@pytest.mark.parametrize("states", STATES.values(), ids=STATES)
+def test_resume_is_exact_to_the_bit(fit, tmp_path, stop, states):
     import signal
 
     from fmcgan.errors import Interrupted
@@ -162,8 +190,7 @@ def test_resume_is_exact_to_the_bit(fit, tmp_path, stop):
             if pl_module.images_seen == stop * BATCH:
                 signal.raise_signal(signal.SIGTERM)
 
-    # Dropout, a penalty, n_critic and Adam's moments: everything that has a state.
-    run = ("network=conv", "network.width=4", "loss=wgan_gp", "n_critic=2", "trainer.limit_train_batches=10")
+    run = (*states, "n_critic=2", "trainer.limit_train_batches=10")
     trainer, whole = fit(*run, "trainer.max_epochs=2")
     with pytest.raises(Interrupted):
         fit(*run, "trainer.max_epochs=2", extra_callbacks=[Signal()], folder="halved")

@@ -165,6 +165,15 @@ def test_values_of_a_schedule_that_nobody_chose_are_told_of(caplog):
     assert "no schedule of generator_lr is chosen, so warm_up=30000 is not used" in caplog.text
 
 
+def test_a_schedule_of_what_is_not_there_is_told_of(compose, caplog):
+    idle = chosen("penalty_weight", "cosine") + chosen("ema_half_life", "cosine")
+    build(compose("trainer.precision=32-true", *idle))
+    assert "changes nothing" not in caplog.text
+    build(compose("trainer.precision=32-true", "loss=hinge", "training.ema.half_life=0", *idle))
+    assert "training.schedules.penalty_weight changes nothing: the loss has no penalty" in caplog.text
+    assert "training.schedules.ema_half_life changes nothing: the average is a copy" in caplog.text
+
+
 def test_a_number_is_not_a_schedule():
     with pytest.raises(InvalidValueError, match=r"beta2 must be a schedule, chosen with .*beta2=cosine, got 0\.99"):
         Schedules(beta2=0.99)

@@ -13,7 +13,8 @@ from fmcgan.checks import number
 class Cutout(Augmentation):
     """Empties a square of each image (DeVries & Taylor 2017; Zhao et al. 2020, DiffAugment).
 
-    The middle of the square is any pixel of the image with equal probability, so the square may reach over the edge.
+    The middle of the square is anywhere in the image with equal probability (a pixel, or a corner of pixels if the side
+    is even), so the square may reach over the edge.
     It shows the background (-1): a part of the garment is missing. The 0 of the papers would be mid-grey here, a drawn
     patch that the discriminator could also see where there was nothing to hide.
 
@@ -36,6 +37,6 @@ class Cutout(Augmentation):
     def _covered(self, n: int, size: int, device: torch.device) -> Tensor:
         """Which rows (or columns) the square of each image covers, [n, size]."""
         side = math.floor(self.share * size + 0.5)
-        first = torch.randint(size, (n, 1), device=device) - side // 2
+        first = torch.randint(size + 1 - side % 2, (n, 1), device=device) - side // 2
         place = torch.arange(size, device=device)
         return (place >= first) & (place < first + side)

@@ -42,8 +42,12 @@ class AdversarialLoss(ABC):
             A scalar.
         """
 
-    def check_discriminator(self, discriminator: nn.Module) -> None:  # noqa: B027 (most losses take any)
+    def check_discriminator(self, discriminator: nn.Module, penalized: bool) -> None:  # noqa: B027 (most take any)
         """Refuses a discriminator on which this loss could not do what it says, before training begins.
+
+        Args:
+            discriminator: as it will be trained.
+            penalized: whether a penalty is added to the loss.
 
         Raises:
             InvalidValueError: it is such a one.

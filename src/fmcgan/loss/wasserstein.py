@@ -1,5 +1,7 @@
 """The Wasserstein loss; a penalty (`loss=wgan_gp`) or clipping (`loss=wgan`) keeps the critic Lipschitz."""
 
+import logging
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
@@ -8,6 +10,8 @@ from typing_extensions import override
 from fmcgan.checks import number
 from fmcgan.errors import InvalidValueError
 from fmcgan.loss.base import AdversarialLoss, check_logits
+
+log = logging.getLogger(__name__)
 
 
 class Wasserstein(AdversarialLoss):
@@ -29,6 +33,14 @@ class Wasserstein(AdversarialLoss):
         check_logits(fake)
         return -fake.mean()
 
+    @override
+    def check_discriminator(self, discriminator: nn.Module, penalized: bool) -> None:
+        if not penalized and not _is_normalised(discriminator):
+            log.warning(
+                "nothing keeps this critic Lipschitz, so its logits may grow without end: penalty@loss.penalty="
+                "interpolated, spectral_norm=discriminator or loss=wgan would"
+            )
+
 
 class ClippedWasserstein(Wasserstein):
     """Wasserstein with every critic weight clamped after each update (Arjovsky et al. 2017, algorithm 1, line 7).
@@ -42,9 +54,9 @@ class ClippedWasserstein(Wasserstein):
         self.weight_clip = weight_clip
 
     @override
-    def check_discriminator(self, discriminator: nn.Module) -> None:
+    def check_discriminator(self, discriminator: nn.Module, penalized: bool) -> None:
         # Spectral normalisation divides a weight by its norm, so by whatever the clipping has left of it.
-        if any(is_parametrized(module, "weight") for module in discriminator.modules()):
+        if _is_normalised(discriminator):
             raise InvalidValueError(
                 "weight clipping bounds nothing in a discriminator with spectral normalisation:"
                 " choose spectral_norm=none, or loss=wgan_gp"
@@ -55,3 +67,7 @@ class ClippedWasserstein(Wasserstein):
     def constrain(self, discriminator: nn.Module) -> None:
         for parameter in discriminator.parameters():
             parameter.clamp_(-self.weight_clip, self.weight_clip)
+
+
+def _is_normalised(discriminator: nn.Module) -> bool:
+    return any(is_parametrized(module, "weight") for module in discriminator.modules())

@@ -16,6 +16,9 @@ class Penalty(ABC):
             much (lazy regularisation: Karras et al. 2020, StyleGAN2, section 3.1).
     """
 
+    penalizes: bool = True
+    """Whether there is one at all."""
+
     def __init__(self, interval: int = 1) -> None:
         whole_number(interval=interval)
         self.interval = interval

@@ -9,6 +9,8 @@ from fmcgan.penalty.base import Penalty
 class NoPenalty(Penalty):
     """Always 0."""
 
+    penalizes = False
+
     @override
     def __call__(self, discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
         return real.new_zeros(())

@@ -7,14 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from fmcgan.checks import number, whole_number
+from fmcgan.layer.spectral_norm import measure_norms
 from fmcgan.training.statistics import measure_statistics
 
 
 class EMA(nn.Module):
     """A second generator whose parameters follow the trained one slowly; all samples and scores come from it.
 
-    Parameters are averaged, buffers are copied; the statistics of batch normalisation, which would be those of other
-    weights, are measured anew before the average is used (`settled`) or saved. The half-life is counted in images, so
+    Parameters are averaged, buffers are copied; those that would belong to other weights, the statistics of batch
+    normalisation and the singular vectors of spectral normalisation, are measured anew before the average is used
+    (`settled`) or saved. The half-life is counted in images, so
     the batch size does not change it. At the start it is cut to a share of the images seen (Karras et al. 2020,
     ADA, appendix), so that the random initialisation is forgotten quickly. A schedule may multiply it by a factor.
 
@@ -67,8 +69,9 @@ class EMA(nn.Module):
         self._has_moved = True
 
     def settled(self) -> nn.Module:
-        """The averaged generator with statistics of its own weights: what images are to be drawn from."""
+        """The averaged generator with statistics and norms of its own weights: what images are to be drawn from."""
         if self._has_moved:
+            measure_norms(self.generator)
             measure_statistics(self.generator)
             self._has_moved = False
         return self.generator

@@ -73,7 +73,7 @@ class ConditionalGAN(LightningModule):
         if getattr(augmentation, "reads_signs", False) and not loss.zero_divides:
             kinds = f"{type(augmentation).__name__} with {type(loss).__name__}"
             raise InvalidValueError(f"this augmentation follows the sign of logits, which here means nothing: {kinds}")
-        loss.check_discriminator(discriminator)
+        loss.check_discriminator(discriminator, penalty.penalizes)
         self.schedules = schedules or Schedules()
         optimizers = {"generator_optimizer": generator_optimizer, "discriminator_optimizer": discriminator_optimizer}
         self.schedules.check_optimizers([tried(name, make) for name, make in optimizers.items()])
@@ -83,6 +83,7 @@ class ConditionalGAN(LightningModule):
         self.latent_dim = int(generator.latent_dim)  # type: ignore[arg-type]
         self.discriminator = discriminator.to(memory_format=layout)  # type: ignore[call-overload]
         self.ema = ema(generator)
+        self.schedules.tell_of_idle(penalty.penalizes, self.ema.half_life > 0)
         self.augmentation = augmentation
         self.regularizer = regularizer
         self.loss = loss
@@ -112,15 +113,25 @@ class ConditionalGAN(LightningModule):
         for optimizer in self.trainer.optimizers:
             for group in optimizer.param_groups:
                 group.update(optimizer.defaults)
-        self.schedules.settle(self._images_of_the_run())
+        epochs, data = self.trainer.max_epochs, self.trainer.datamodule  # type: ignore[attr-defined]
+        if data is None or epochs is None or epochs < 0:  # nobody knows how many batches will end the run
+            self.schedules.settle(None)
+        else:
+            batches = int(epochs * self.trainer.num_training_batches)
+            self._check_batches(batches, data.batch_size)
+            self.schedules.settle(batches * data.batch_size)
         self._step = self._build_step()
 
-    def _images_of_the_run(self) -> int | None:
-        """Real images seen at the end, if epochs end the run."""
-        epochs, data = self.trainer.max_epochs, self.trainer.datamodule  # type: ignore[attr-defined]
-        if epochs is None or epochs < 0 or data is None:
-            return None
-        return int(epochs * self.trainer.num_training_batches * data.batch_size)
+    def _check_batches(self, batches: int, batch_size: int) -> None:
+        if batches < self.n_critic:
+            raise InvalidValueError(
+                f"n_critic={self.n_critic}: the generator would never learn, for this run has {batches} batches in all;"
+                " choose fewer, or a longer run (trainer.max_epochs, trainer.limit_train_batches)"
+            )
+        if batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in self.generator.modules()):
+            raise InvalidValueError(
+                "data.batch_size=1: this generator normalises each number over the batch and needs at least 2"
+            )
 
     def _build_step(self) -> Callable[..., Metrics]:
         generator_optimizer, discriminator_optimizer = self.trainer.optimizers

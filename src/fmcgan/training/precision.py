@@ -5,7 +5,8 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -52,7 +53,9 @@ def faster_precision(build: Callable[[], LightningModule], trainer: Callable[...
         options: dict[str, Any] = {"callbacks": [watch], "logger": False, "enable_checkpointing": False}
         limits = {"max_epochs": 1, "max_time": None, "limit_train_batches": _WARM_UP + _MOST}
         loader: DataLoader[Any] = DataLoader([batch] * (_WARM_UP + _MOST), batch_size=None)  # type: ignore[arg-type]
-        trainer(precision=precision, **options, **limits).fit(build(), loader)
+        with _silence():  # what its parts have to say they say when the run itself is built
+            gan = build()
+        trainer(precision=precision, **options, **limits).fit(gan, loader)
         seconds[precision] = min(seconds[precision], watch.quickest)
         gc.collect()  # a GPU's recorded graphs go before others are made
     full, mixed = seconds.values()
@@ -60,6 +63,16 @@ def faster_precision(build: Callable[[], LightningModule], trainer: Callable[...
     milliseconds = ", ".join(f"{precision} {1000 * each:.1f} ms" for precision, each in seconds.items())
     log.info("precision: %s (a step here: %s; bf16 if %s times as fast)", chosen, milliseconds, _GAIN)
     return chosen
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _has_bf16(device: torch.device) -> bool:

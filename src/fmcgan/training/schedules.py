@@ -69,6 +69,18 @@ class Schedules:
                 kind = type(optimizer).__name__
                 raise InvalidValueError(f"schedules of betas need an optimizer that has them, such as Adam, got {kind}")
 
+    def tell_of_idle(self, penalized: bool, averaged: bool) -> None:
+        """Warns of schedules of what is not there.
+
+        Args:
+            penalized: whether there is a penalty.
+            averaged: whether the average is more than a copy.
+        """
+        there = {"penalty_weight": (penalized, "loss has no penalty"), "ema_half_life": (averaged, "average is a copy")}
+        for name, (is_there, why) in there.items():
+            if getattr(self, name) is not None and not is_there:
+                log.warning("training.schedules.%s changes nothing: the %s", name, why)
+
     def set_rates(self, optimizers: list[Optimizer], images_seen: int) -> None:
         """Gives both optimizers, the generator's first, their learning rates and betas of this moment.
 
