@@ -93,7 +93,8 @@ def _with_the_runs_own_overrides(arguments: list[str]) -> list[str]:
         return arguments
     given = {_key(each) for each in arguments}
     before = [*json.loads(saved.read_text())["overrides"], f"hydra.run.dir={_quoted(str(folder))}"]
-    return [each for each in before if _key(each) not in given] + arguments
+    place = next(i for i, each in enumerate(arguments) if each.startswith("ckpt_path="))  # overrides stand together
+    return arguments[:place] + [each for each in before if _key(each) not in given] + arguments[place:]
 
 
 def _resume_command(checkpoint: str) -> str:

@@ -17,6 +17,7 @@ from fmcgan.errors import UserError
 log = logging.getLogger(__name__)
 
 AUTO = "auto"
+_OF_LEARNING = ("loss", "n_critic", "augment", "regularizer", "training", "seed")
 _PRECISIONS = (AUTO, "32-true", "bf16-mixed")
 
 
@@ -63,6 +64,24 @@ def several(devices: Any) -> bool:
     return len(devices) > 1 if isinstance(devices, ListConfig | list) else str(devices) != "1"
 
 
+def check_folder(config: dict[str, Any]) -> None:
+    """Refuses to write one run over another.
+
+    Raises:
+        UserError: the run's folder holds a run that this one does not go on with.
+    """
+    folder = Path(config["trainer"]["default_root_dir"])
+    if os.environ.get("LOCAL_RANK", "0") != "0" or not (folder / run_folder.CONFIG).is_file():
+        return  # the processes of the other devices start when the first one has begun to write
+    checkpoint = config["ckpt_path"]
+    if checkpoint is None or Path(checkpoint).absolute().parent.parent != folder.absolute():
+        where = os.path.relpath(folder)
+        raise UserError(
+            f"{where} holds a run already. ckpt_path={where}/{run_folder.LAST_CHECKPOINT} goes on with it (a larger"
+            " trainer.max_epochs if it is finished); another hydra.run.dir begins a new one"
+        )
+
+
 def already_done(config: dict[str, Any]) -> bool:
     """Whether an earlier start of the same sweep finished this job.
 
@@ -98,8 +117,10 @@ def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
     """The checkpoint to go on from; in a sweep that is started again, that of the interrupted job.
 
     Raises:
-        UserError: it is not there, damaged, or of other networks.
+        UserError: it is not there, damaged, or of other networks; or the run's folder holds another run.
     """
+    if not in_sweep():
+        check_folder(plain)
     unfinished = Path(config.trainer.default_root_dir) / run_folder.LAST_CHECKPOINT
     path = config.ckpt_path or (str(unfinished) if in_sweep() and unfinished.is_file() else None)
     if path is None:
@@ -122,8 +143,25 @@ def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
             f"the checkpoint holds other networks than this run: {'; '.join(values)}.\n"
             "Leave those values out to take over the checkpoint's own."
         )
+    _tell_of_changes(config_of_checkpoint, plain)
     _tell_of_stretched_schedules(config_of_checkpoint, plain)
     return str(path)
+
+
+def _tell_of_changes(saved: dict[str, Any], mine: dict[str, Any]) -> None:
+    """Of all that decides how the two players go on learning; what an older program could not name is not compared."""
+    before, now = ({group: config.get(group) for group in _OF_LEARNING} for config in (saved, mine))
+    before, now = _leaves(before), _leaves(now)
+    changed = [f"{name}={now.get(name)} (checkpoint: {old})" for name, old in before.items() if now.get(name) != old]
+    if changed:
+        log.warning("goes on otherwise than the checkpoint was trained: %s", ", ".join(changed))
+
+
+def _leaves(part: Any, name: str = "") -> dict[str, Any]:
+    if not isinstance(part, Mapping):
+        return {name: part}
+    below = (_leaves(value, f"{name}.{each}".strip(".")) for each, value in part.items())
+    return dict(pair for leaves in below for pair in leaves.items())
 
 
 def _tell_of_stretched_schedules(saved: dict[str, Any], mine: dict[str, Any]) -> None:

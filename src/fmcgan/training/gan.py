@@ -129,9 +129,7 @@ class ConditionalGAN(LightningModule):
                 " choose fewer, or a longer run (trainer.max_epochs, trainer.limit_train_batches)"
             )
         if batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in self.generator.modules()):
-            raise InvalidValueError(
-                "data.batch_size=1: this generator normalises each number over the batch and needs at least 2"
-            )
+            raise InvalidValueError("data.batch_size=1: this generator normalises over the batch, it needs at least 2")
 
     def _build_step(self) -> Callable[..., Metrics]:
         generator_optimizer, discriminator_optimizer = self.trainer.optimizers
