@@ -102,6 +102,28 @@ def check_evaluate(command, tmp_path):
             assert same["scores"][name]["rows"] == pytest.approx(result["rows"], rel=1e-3), name
     for path in [*written, "evaluation_closest_pairs.png"]:
         (tmp_path / "run" / path).unlink()
+    check_some_classes(command, tmp_path)
+
+
+def check_some_classes(command, tmp_path):
+    """Samples of two classes beside real images of the same two."""
+    few = ("classes=[boot,sneaker]", "metric=[frechet,gan_test]")
+    command("evaluate", "run=run", "n=100", *few, "output=drawn")
+    command("generate", "run=run", "classes=[sneaker,boot]", "n_per_class=50", "seed=2000", "output=shoes.npz")
+    unasked = command("evaluate", "samples=shoes.npz", "data=synthetic", "metric=[gan_test]", "rows=[]", "output=all")
+    assert "classes=[sneaker,boot] leaves out the others" in unasked.stderr
+    asked = command("evaluate", "samples=shoes.npz", "data=synthetic", *few, "output=given")
+    assert "leaves out" not in asked.stderr
+    drawn, given = (json.loads((tmp_path / name / "evaluation.json").read_text()) for name in ("drawn", "given"))
+    for name, result in drawn["scores"].items():
+        assert given["scores"][name]["value"] == pytest.approx(result["value"], rel=1e-3), name
+        assert given["scores"][name]["rows"] == pytest.approx(result["rows"], rel=1e-3), name
+    for by_class in ("by_class", "floor_by_class"):
+        values = given["scores"]["label_agreement_classifier_100"][by_class]
+        assert [label for label, value in enumerate(values) if value is not None] == [7, 9]
+    assert "only images of boot, sneaker" in (tmp_path / "given" / "evaluation.md").read_text()
+    refused = command("evaluate", "samples=shoes.npz", "data=synthetic", "classes=[boot,bag]", code=1)
+    assert "has no images of bag; it has classes=[sneaker,boot]" in refused.stderr
 
 
 def check_generate(command, tmp_path):
@@ -238,6 +260,7 @@ def test_errors_before_anything_heavy_is_imported(command, arguments, told):
         ("evaluate", ["run=x", "n=5"], "n must be a whole number of at least 20, got 5"),
         ("evaluate", ["run=x", "metric=[]"], "metric=[] measures nothing"),
         ("evaluate", ["run=0"], "run=0: no such file or folder"),
+        ("evaluate", ["run=x", "classes=[boot,sneeker]"], "unknown class 'sneeker'; choose from 0 t-shirt"),
         ("evaluate", ["run=x", "rows=real"], "rows must be a list such as rows=[real,noise]"),
         ("evaluate", ["samples=a.npz", "device=nonsense"], "device=nonsense is not there"),
         ("evaluate", ["run=x", "metric=[frechett]"], "there is no metric=frechett. Did you mean frechet? Available: "),

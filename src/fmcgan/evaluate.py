@@ -11,6 +11,7 @@ from omegaconf import DictConfig, ListConfig
 from fmcgan import run_folder
 from fmcgan.checks import one_of, whole_number
 from fmcgan.command import run_command
+from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.errors import UserError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def _check(config: DictConfig) -> None:
     from fmcgan import evaluated
 
     evaluated.check_source(config)
+    evaluated.classes_of(config)  # told now if there is no such class
     one_of(evaluated.SPLITS, reference=config.reference)
     whole_number(minimum=0, seed=config.seed, replicates=config.replicates)
     if config.n is not None:
@@ -86,6 +88,7 @@ def _record(
     return {
         **evaluated.provenance(config, samples, evaluator.real, generator),
         "n": evaluator.n,
+        "classes": [CLASS_NAMES[label] for label in evaluated.classes_of(config)],
         "reference": config.reference,
         "replicates": config.replicates,
         "protocol": {name: score.protocol for name, score in evaluator.scores.items()},
@@ -101,6 +104,8 @@ def _write(folder: Path, record: dict[str, Any], samples: "ImageSet", real: "Rea
     pictures = samples.images.squeeze(1).numpy(), real.train.images.squeeze(1).numpy()
     figures = draw_evaluation(record["scores"], record["findings"], *pictures, folder)
     about = f"Source: {record.get('checkpoint', record['source'])}; reference: {record['reference']} split; "
+    if len(record["classes"]) < NUM_CLASSES:
+        about += f"only images of {', '.join(record['classes'])}; "
     about += f"names say how many samples; SHA-256 of the samples {record['samples_sha256'][:16]}.\n"
     about += f"Command: `{record['command']}`\n"
     tables = (as_markdown(record["scores"]), by_class_as_markdown(record["scores"]))

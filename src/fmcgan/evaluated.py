@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig
 
 from fmcgan import run_folder
-from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, parse_classes
 from fmcgan.environment import command_line
 from fmcgan.errors import UserError
 from fmcgan.generator import LabelledGenerator, check_device, find_checkpoint, load_generator
@@ -56,6 +56,11 @@ def source(config: DictConfig) -> tuple[LabelledGenerator | None, ImageSet | Non
     """The generator, if ``samples=`` names none; the samples, if it names a file or a folder."""
     generator = generator_of(config) if config.samples is None else None
     return generator, None if config.samples in (None, *SPLITS) else given_samples(config)
+
+
+def classes_of(config: DictConfig) -> list[int]:
+    """The labels of the samples, and of the real images beside them: ``classes=``, of the commands that have it."""
+    return parse_classes(config.get("classes"))
 
 
 def given_split(config: DictConfig, real: RealImages) -> ImageSet | None:
@@ -137,16 +142,30 @@ def generator_of(config: DictConfig) -> LabelledGenerator:
 
 
 def given_samples(config: DictConfig) -> ImageSet:
-    """The samples of the file or folder that ``samples=`` names."""
-    return ImageSet(*read_samples(Path(config.samples)), device=config.device, replicates=config.replicates)
+    """The samples of the file or folder that ``samples=`` names, of the chosen classes.
+
+    Raises:
+        UserError: there are none of one of them.
+    """
+    samples = ImageSet(*read_samples(Path(config.samples)), device=config.device, replicates=config.replicates)
+    classes, there = classes_of(config), [label for label in range(NUM_CLASSES) if len(samples.of_class(label))]
+    named = ",".join(CLASS_NAMES[label] for label in there)
+    if len(classes) == NUM_CLASSES:
+        if len(there) < NUM_CLASSES and "classes" in config:
+            log.warning("beside them are real images of all ten classes; classes=[%s] leaves out the others", named)
+        return samples
+    if missing := [CLASS_NAMES[label] for label in classes if label not in there]:
+        raise UserError(f"samples={config.samples} has no images of {', '.join(missing)}; it has classes=[{named}]")
+    return samples.of_classes(classes)
 
 
 def samples_a_score(config: DictConfig, given: ImageSet | None) -> int:
     """How many samples a score takes."""
     if given is None:
-        if config.n is not None and config.n % NUM_CLASSES:
-            raise UserError(f"n must be a multiple of {NUM_CLASSES}, the number of classes, got {config.n}")
-        return config.n or USUAL_N
+        classes = len(classes_of(config))
+        if config.n is not None and config.n % classes:
+            raise UserError(f"n must be a multiple of {classes}, the number of classes, got {config.n}")
+        return config.n or USUAL_N // classes * classes
     if config.n is not None and config.n > len(given):
         raise UserError(f"n={config.n} samples are asked for, but samples={config.samples} holds {len(given)}")
     n = config.n or min(USUAL_N, len(given))
@@ -156,16 +175,19 @@ def samples_a_score(config: DictConfig, given: ImageSet | None) -> int:
 
 
 def drawn_samples(config: DictConfig, generator: LabelledGenerator | None, n: int) -> ImageSet:
-    """At least ``n`` samples of a generator, the same number of each class."""
+    """At least ``n`` samples of a generator, the same number of each chosen class."""
     if generator is None:
         raise ValueError("there is no generator to draw samples from")
-    n_per_class = -(-n // NUM_CLASSES)
-    drawn = sample_classes(generator.network, range(NUM_CLASSES), n_per_class, config.seed)
+    classes = classes_of(config)
+    drawn = sample_classes(generator.network, classes, -(-n // len(classes)), config.seed)
     return ImageSet(*drawn, device=config.device, replicates=config.replicates)
 
 
 def real_images(config: DictConfig, generator: LabelledGenerator | None, store: Store) -> RealImages:
-    """The run's own data set, with this command's paths where it is the same one, or the one that is asked for."""
+    """The run's own data set, with this command's paths where it is the same one, or the one that is asked for.
+
+    Of both splits, those of the chosen classes.
+    """
     chosen = any(override.startswith("data=") for override in HydraConfig.get().overrides.task)
     data_config: Any = config.data
     if generator and not chosen and generator.config["data"]["_target_"] != config.data._target_:
@@ -176,7 +198,8 @@ def real_images(config: DictConfig, generator: LabelledGenerator | None, store: 
     options: dict[str, Any] = {"device": config.device, "store": store, "replicates": config.replicates}
     train = ImageSet(data.images.train_images, data.images.train_labels, **options)
     test = ImageSet(data.images.test_images, data.images.test_labels, **options)
-    return RealImages(train, test, config.reference)
+    classes = classes_of(config)
+    return RealImages(train.of_classes(classes), test.of_classes(classes), config.reference)
 
 
 def warn_of_real_samples(samples: ImageSet, real: RealImages) -> None:

@@ -54,6 +54,16 @@ def test_each_row_is_what_it_is_called(rows, row, expected):
     assert rows.measure(Brightness(), row, 40) == {"brightness_40_test": {"value": expected, "by_class": None}}
 
 
+@pytest.mark.parametrize(("row", "expected"), [("real", 160), ("shuffled_labels", 160), ("class_means", 160)])
+def test_the_rows_of_some_classes_are_of_these_alone(real, tmp_path, row, expected):
+    """Of 7 and 9, which have the levels 140 and 180."""
+    some = RealImages(real.train.of_classes([9, 7]), real.test.of_classes([9, 7]))
+    rows = Rows(some, Store(tmp_path))
+    assert rows.measure(Brightness(), row, 8) == {"brightness_8_test": {"value": expected, "by_class": None}}
+    assert set(rows.images(Brightness(), "noise", 8).labels.tolist()) == {7, 9}
+    assert real.train.of_classes(list(range(10))) is real.train
+
+
 def test_real_images_are_those_of_the_split_that_is_not_the_reference(real, tmp_path):
     assert Rows(real._replace(reference_split="train"), Store(tmp_path)).measure(Brightness(), "real", 20) == {
         "brightness_20_train": {"value": 100, "by_class": None}

@@ -96,6 +96,11 @@ class ImageSet:
         """Indices of the images of a class in rising order, int64."""
         return (self.labels == label).nonzero().squeeze(1)
 
+    def of_classes(self, labels: Sequence[int]) -> "ImageSet":
+        """The images of some classes, in their order; the set itself if that is all of them."""
+        chosen = torch.isin(self.labels, torch.tensor(labels))
+        return self if bool(chosen.all()) else self.subset(chosen.nonzero().squeeze(1))
+
     def subset(self, indices: Tensor) -> "ImageSet":
         """The images at some indices as a set of their own, which is kept in memory only."""
         return ImageSet(self.images[indices], self.labels[indices], self.device, None, self.replicates)

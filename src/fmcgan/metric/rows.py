@@ -83,7 +83,8 @@ class Rows:
     def _make(self, row: str, n: int, source: ImageSet) -> ImageSet:
         generator = torch.Generator().manual_seed(0)
         chosen = source.balanced(n)
-        labels = torch.arange(n) % NUM_CLASSES
+        classes = source.labels.unique()
+        labels = classes[torch.arange(n) % len(classes)]
         if row == "shuffled_labels":
             return ImageSet(
                 chosen.images, chosen.labels[torch.randperm(len(chosen), generator=generator)], source.device
