@@ -124,8 +124,7 @@ def load_generator(
         measure_statistics(network)  # as those of the average are: what differs is the weights
     generator = LabelledGenerator(network, about)
     if path is None:
-        recipe = about.get("command") or "its recipe is not known"
-        log.info("the shipped generator (run= gives another): %s; %s images seen", recipe, f"{about['images_seen']:,}")
+        log.info("the shipped generator (run= gives another), %s images seen", f"{about['images_seen']:,}")
     return generator
 
 

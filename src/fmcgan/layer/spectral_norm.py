@@ -40,7 +40,7 @@ def measure_norms(network: nn.Module) -> None:
     """
     for module in network.modules():
         if isinstance(module, _LINEAR_MAPS) and is_parametrized(module, "weight"):
-            norm = module.parametrizations.weight  # type: ignore[union-attr]
+            norm: nn.Module = module.parametrizations.weight  # type: ignore[union-attr,assignment]
             mode = norm.training
             norm.train()
             for _ in range(_POWER_ITERATIONS):
