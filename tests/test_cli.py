@@ -11,6 +11,7 @@ import torch
 import yaml
 from PIL import Image
 
+from fmcgan.config_dir import config_dir
 from fmcgan.generator import SHIPPED
 from fmcgan.run_folder import read_metrics
 
@@ -327,3 +328,16 @@ def test_every_command_has_help(command, name):
     shown = command(name, "--help").stdout
     assert f"python -m fmcgan.{name}" in shown
     assert "output: " in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "groups"),
+    [("evaluate", ["metric", "metric/feature", "data"]), ("analyze", ["analysis", "metric", "metric/feature", "data"])],
+)
+def test_help_lists_what_the_command_can_choose_and_no_more(command, name, groups):
+    shown = command(name, "--help").stdout.partition("Choose from")[2].partition("Values and")[0]
+    listed = dict(re.findall(r"^([a-z/]+): ((?:.|\n  )+)", shown, re.MULTILINE))
+    assert list(listed) == groups
+    for group, options in listed.items():
+        there = sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
+        assert re.split(r",\s+", options.strip()) == there, group
