@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "generator_file": {"training"},
     "onnx_file": set(),
     "trust": set(),
+    "browser": {"report"},
     "pretrained": set(),  # weights and what they are, no code
     "evaluated": {"generator", "generator_file", "metric", "training", "trust"},
     "sample_writer": {"figure"},

@@ -379,3 +379,13 @@ def test_reading_gives_what_was_written(exported):
     state, about = read_generator(path)
     assert all(torch.equal(state[name], value) for name, value in network.state_dict().items())
     assert about["generator"]["width"] == 8
+
+
+def test_a_page_that_draws(exported, caplog):
+    path, _ = exported
+    export(config_of("export", f"run={path}", "format=html", "dtype=float16"))
+    page = Path("generator.html").read_text()
+    assert '"dtype":"float16"' in page
+    assert "generatorOf" in page
+    with pytest.raises(UserError, match=r"its name must end in \.html for format=html"):
+        export(config_of("export", f"run={path}", "format=html", "output=page.htm"))

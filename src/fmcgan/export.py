@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FORMATS = ("safetensors", "onnx")
+FORMATS = ("safetensors", "onnx", "html")
 
 
 def export(config: DictConfig) -> None:
@@ -31,6 +31,10 @@ def export(config: DictConfig) -> None:
         from fmcgan.onnx_file import write_onnx
 
         write_onnx(output, generator.network, about)
+    elif config.format == "html":
+        from fmcgan.browser.page import write_page
+
+        write_page(output, generator.network, about, config.dtype)
     else:
         write_generator(output, generator.network.state_dict(), about, config.dtype)
     n_scores = len({name for scores in about.get("scores", {}).values() for name in scores})
@@ -43,7 +47,7 @@ def _output(config: DictConfig) -> Path:
     one_of(FORMATS, format=config.format)
     one_of(("float32", "float16"), dtype=config.dtype)
     if config.format == "onnx" and config.dtype != "float32":
-        raise UserError("dtype=float16 is for format=safetensors; ONNX runtimes convert a float32 model themselves")
+        raise UserError("dtype=float16 is not for format=onnx: its runtimes convert a float32 model themselves")
     output = Path("generator" if config.output is None else str(config.output))
     if config.output is None:
         return output.with_suffix(f".{config.format}")

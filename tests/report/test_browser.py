@@ -1,8 +1,6 @@
 """The page as a browser sees it. Needs Chromium, its driver and selenium."""
 
 import json
-import os
-import shutil
 
 import pytest
 
@@ -10,34 +8,7 @@ from fmcgan.report.analysis_page import write_analysis
 
 pytestmark = pytest.mark.slow
 
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
-    *(
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--hide-scrollbars",
-        "--force-prefers-reduced-motion",
-    ),
-)
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 3, "mobile": True}
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
-    driver = shutil.which("chromedriver")
-    if browser is None or driver is None:
-        pytest.skip("no Chromium with its chromedriver on the PATH")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chromium = webdriver.Chrome(options, webdriver.ChromeService(driver, env=os.environ | {"LANG": "C.UTF-8"}))
-    chromium.get("about:blank")  # not the page of a new tab, which asks for a good deal
-    yield chromium
-    chromium.quit()
 
 
 @pytest.fixture(scope="module")
