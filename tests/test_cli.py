@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import resource
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from fmcgan.config_dir import config_dir
 from fmcgan.generator import SHIPPED
 from fmcgan.run_folder import read_metrics
 
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 RUN_FOLDER = {
     "config.yaml",
     ".hydra",
@@ -52,6 +54,37 @@ def test_train_resume_evaluate_generate_compare(command, tmp_path):
     assert {"comparison.md", "comparison.csv", "loss.png"} <= {
         path.name for path in (tmp_path / "run/comparison").iterdir()
     }
+
+
+OWN_LOSS = """
+import torch
+from fmcgan.loss.base import AdversarialLoss
+
+
+class Exponential(AdversarialLoss):
+    def discriminator(self, real, fake):
+        return torch.exp(-real).mean() + torch.exp(fake).mean()
+
+    def generator(self, real, fake):
+        return torch.exp(-fake).mean()
+"""
+
+
+def test_a_loss_of_ones_own_lies_outside_the_project(command, tmp_path):
+    """As the README has it: its yaml, trained, gone on with, drawn from."""
+    yaml_of_readme = README.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "mine" / "loss").mkdir(parents=True)
+    (tmp_path / "mine" / "loss" / "exponential.yaml").write_text(yaml_of_readme)
+    (tmp_path / "my_losses.py").write_text(OWN_LOSS)
+    few = ("experiment=smoke", "trainer.limit_train_batches=2", "trainer.max_epochs=1", "metric=[]")
+    command("train", "--config-dir", "mine", "loss=exponential", *few, "hydra.run.dir=run")
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert config["loss"]["adversarial"]["_target_"] == "my_losses.Exponential"
+    command("train", "--config-dir", "mine", "ckpt_path=run/checkpoints/last.ckpt", "trainer.max_epochs=2")
+    assert [row["epoch"] for row in csv.DictReader((tmp_path / "run" / "epochs.csv").open())] == ["1", "2"]
+    command("generate", "run=run", "n_per_class=1")
+    refused = command("train", "--config-dir", "mine", "loss=exponential", *few, "hydra.run.dir=run", code=1)
+    assert "run holds a run already. ckpt_path=run/checkpoints/last.ckpt goes on with it" in refused.stderr
 
 
 def check_run_folder(folder, epochs):
