@@ -16,7 +16,7 @@
 #
 # A class-conditional GAN learns to draw the ten garments of Fashion-MNIST and, given a label, draws the one that was asked
 # for. This notebook trains one, watches it learn, asks it for garments, looks into its latent space, finds out what it
-# missed, and compares two losses. With the settings below it takes about six minutes on two CPU cores.
+# missed, and compares two losses. With the settings below it takes about five minutes on two CPU cores.
 #
 # The notebook only calls what the command line offers too: every line that begins with `!` can be typed in a terminal
 # (where progress is a bar; `| cat` keeps it out of this page).
@@ -25,6 +25,7 @@
 RECIPE = "experiment=minute"  # what is trained; experiment=quick takes ten minutes and is much better
 COMPARED = "loss=non_saturating,wgan_gp trainer.max_epochs=1 trainer.limit_train_batches=400"  # two losses, briefly
 SCORED = 2000  # samples for the scores and the analysis
+PARTS = ""  # all parts of the analysis; some: "analysis=[scores,clusters,directions]"
 FOLDER = "outputs/demo"
 ROOT = "data"  # where the data set lies, or is downloaded to
 
@@ -129,10 +130,10 @@ display(class_grid(np.stack(rows), CLASS_NAMES, "One walk, ten labels"))
 #
 # `fmcgan.analyze` looks at styles within the classes, at confusions, brightness and shape, holes and copies, and tells the
 # largest differences from real images in words. `report.html` is one file with all figures, tables and maps that opens in
-# any browser. Here only some parts are run; without `analysis=` it runs all of them.
+# any browser. Parts that need a generator walk through its latent space; those that need a run read its curves.
 
 # %%
-# !{python} -m fmcgan.analyze run={run} data.root={ROOT} n={SCORED} analysis=[scores,confusions,clusters,bias,spectrum,training] 2>&1 | cat
+# !{python} -m fmcgan.analyze run={run} data.root={ROOT} n={SCORED} {PARTS} 2>&1 | cat
 
 # %%
 found = json.loads((run / "analysis" / "findings.json").read_text())
@@ -140,8 +141,9 @@ statements = [finding["statement"] for finding in found["findings"]]
 display(Markdown("\n".join(f"{place}. {text}" for place, text in enumerate(statements, 1)) or "*Nothing was found.*"))
 
 # %%
-for figure in sorted((run / "analysis").glob("bias_*.png"))[:1] + sorted((run / "analysis").glob("clusters_*.png"))[:1]:
-    display(ShowImage(figure))
+for name in ("bias_brightness", "clusters_overview", "maps_umap_thumbnails", "directions_sefa"):
+    if (figure := run / "analysis" / f"{name}.png").exists():
+        display(ShowImage(figure))
 
 # %% [markdown]
 # ## Two losses side by side
@@ -166,4 +168,5 @@ for name in ("samples.png", "loss.png"):
 #
 # - `python -m fmcgan.train experiment=quick` for ten minutes, `experiment=best` for an evening.
 # - `python -m fmcgan.train loss=hinge penalty@loss.penalty=zero_centered`: any loss with any penalty, chosen by words.
+# - `python -m fmcgan.export run=... format=html`: the generator as a page that draws in any browser.
 # - `tensorboard --logdir outputs` shows curves, grids and, after an analysis, the map in its projector.

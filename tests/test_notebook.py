@@ -46,6 +46,7 @@ def test_it_runs(jupytext, mirror, tmp_path, monkeypatch):
             'COMPARED = "experiment=vanilla,wgan_gp trainer.max_epochs=1 trainer.limit_train_batches=5 n_critic=1"',
             'COMPARED += " network.width=8"',
             "SCORED = 300",
+            'PARTS = "analysis=[scores,confusions,clusters,bias,spectrum,training]"',
             'FOLDER = "demo"',
             f"ROOT = {str(tmp_path / 'data')!r}",
         ]
