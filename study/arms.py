@@ -24,6 +24,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "study/transposed",
         "study/bilinear",
         "study/refine",
+        "study/bilinear_refine",
         "study/resnet",
         "study/r3",
         "study/wide_discriminator",
@@ -60,15 +61,16 @@ WITH_ALL_CORES = ("study/resnet", "study/r3", "study/wide_discriminator", *GROUP
 """Large networks, which gain more from a second core than the base does: beside it their speed would look too low; and
 whole recipes, whose networks are others."""
 
-SAME_WORK = (
-    "study/no_ema",  # a copy costs what an average costs
-    "study/learning_rate",
-    "study/betas",
-    "study/constant_rate",
-    "study/long_average",
-    "study/penalty_falls",
-)
-"""Arms with other numbers in the same computation, so with the speed of the base."""
+SAME_WORK = {
+    "study/no_ema": BASE,  # a copy costs what an average costs
+    "study/learning_rate": BASE,
+    "study/betas": BASE,
+    "study/constant_rate": BASE,
+    "study/long_average": BASE,
+    "study/penalty_falls": BASE,
+    "study/bilinear_refine": "study/together",
+}
+"""Arms that do the computation of another one with other numbers, so with its speed."""
 
 ARMS = tuple(arm for arms in GROUPS.values() for arm in arms)
 

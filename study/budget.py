@@ -14,15 +14,15 @@ from fmcgan.checks import whole_number
 from fmcgan.errors import UserError
 from fmcgan.run_folder import write_json
 from study import kept
-from study.arms import BASE
+from study.arms import BASE, SAME_WORK
 
 TRAINING_IMAGES = 60_000
 
 Speeds = dict[str, dict[str, Any]]
 """By arm: ``images_per_second``, ``budget`` in images, ``precision``, ``batch_size``, ``record``, which is the date of
 the record that tells the machine, and what was measured: ``turns``, images/s alone with all cores, or ``pairs``,
-images/s of the arm and of the base in turns that they shared, none if both compute the same. The speed is the median
-of the turns, or that of the base times the median of the ratios."""
+images/s of the arm and of the base in turns that they shared, none if it does the work of another arm. The speed is the
+median of the turns, or that of the base times the median of the ratios, its own or those of the arm of its work."""
 
 
 def epochs_and_batches(budget: int, batch_size: int, available: int = TRAINING_IMAGES) -> tuple[int, int]:
@@ -71,7 +71,8 @@ def speeds(page: Path) -> Speeds:
         if "turns" in measured:
             rate = statistics.median(measured["turns"])
         elif base is not None:
-            rate = base * statistics.median([own / beside for own, beside in measured["pairs"]] or [1.0])
+            pairs = measured["pairs"] or arms.get(SAME_WORK.get(arm, BASE), {}).get("pairs", [])
+            rate = base * statistics.median([own / beside for own, beside in pairs] or [1.0])
         else:
             continue
         known[arm] = {"images_per_second": rate, "budget": round(time * rate)} | measured

@@ -140,7 +140,9 @@ def _relative_to_the_base(arm: str, page: Path, train: Train, place: Place, turn
     if BASE not in speeds:
         raise UserError(f"it is measured beside {BASE}, of which no speed is known: name {BASE} too")
     precision, size = speeds[BASE]["precision"], batch_size(arm)
-    if arm in SAME_WORK:
+    if arm in SAME_WORK:  # `budget.speeds` takes that of the other
+        if SAME_WORK[arm] not in speeds:
+            raise UserError(f"it has the speed of {SAME_WORK[arm]}, which is not known: name {SAME_WORK[arm]} too")
         return {"pairs": [], "precision": precision, "batch_size": size}
     order = [arm, BASE] if turn % 2 == 0 else [BASE, arm]  # neither always starts first
     together = [order] if place.shared and arm not in WITH_ALL_CORES else [[each] for each in order]

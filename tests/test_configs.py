@@ -27,6 +27,7 @@ TRAINING_GROUPS = (
     "experiment",
 )
 INGREDIENTS = TRAINING_GROUPS[2:-3]  # all but data, network, training, trainer and experiment
+PLAYERS = ("generator", "discriminator")
 LIST_GROUPS = ("metric", "metric/feature", "callback", "logger")
 
 
@@ -91,20 +92,51 @@ def test_every_optimizer_composes_for_each_player(option):
     assert config.training.generator_optimizer == OmegaConf.load(CONFIGS / "optimizer" / f"{option}.yaml")
 
 
+TWO_STEPS = ("trainer.max_epochs=1", "trainer.limit_train_batches=2")
+
+
 @pytest.mark.parametrize("choice", [f"{group}={option}" for group in INGREDIENTS for option in options(group)])
 def test_every_ingredient_trains(fit, choice):
-    _, gan = fit(choice, "trainer.max_epochs=1", "trainer.limit_train_batches=2")
+    _, gan = fit(choice, *TWO_STEPS)
     assert gan.images_seen == 64
 
 
-@pytest.mark.parametrize("penalty", options("penalty"))
-def test_every_penalty_trains(fit, penalty):
-    _, gan = fit(f"penalty@loss.penalty={penalty}", "trainer.max_epochs=1", "trainer.limit_train_batches=2")
+@pytest.mark.parametrize("option", options("optimizer"))
+def test_every_optimizer_trains_both_players(fit, option):
+    _, gan = fit(*[f"optimizer@training.{player}_optimizer={option}" for player in PLAYERS], *TWO_STEPS)
     assert gan.images_seen == 64
 
 
 @pytest.mark.parametrize("schedule", options("schedule"))
-@pytest.mark.parametrize("knob", ["generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life"])
+def test_every_schedule_trains(fit, schedule):
+    knobs = ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life")
+    _, gan = fit(*[f"schedule@training.schedules.{knob}={schedule}" for knob in knobs], *TWO_STEPS)
+    assert gan.images_seen == 64
+
+
+RECIPES = [each for each in options("experiment") if each != "smoke" and not each.startswith("study/")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_trains(fit, recipe):
+    """On drawn garments, in batches of 32. The arms of the study put together what is tested above."""
+    given = (f"experiment={recipe}", "data=synthetic", "data.batch_size=32", "trainer.precision=32-true")
+    batches = 2 * composed(f"experiment={recipe}").n_critic
+    _, gan = fit(*given, "trainer.max_epochs=1", f"trainer.limit_train_batches={batches}")
+    assert (gan.discriminator_updates, gan.images_seen) == (batches, 32 * batches)
+
+
+@pytest.mark.parametrize("penalty", options("penalty"))
+def test_every_penalty_trains(fit, penalty):
+    _, gan = fit(f"penalty@loss.penalty={penalty}", *TWO_STEPS)
+    assert gan.images_seen == 64
+
+
+@pytest.mark.parametrize("schedule", options("schedule"))
+@pytest.mark.parametrize(
+    "knob", ["generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life", "beta1", "beta2"]
+)
 def test_every_schedule_composes_for_each_knob(schedule, knob):
     config = composed(f"schedule@training.schedules.{knob}={schedule}")
     check_signatures(config)
@@ -113,7 +145,20 @@ def test_every_schedule_composes_for_each_knob(schedule, knob):
 
 @pytest.mark.parametrize("network", options("network"))
 def test_every_network_trains(fit, network):
-    _, gan = fit(f"network={network}", "network.width=8", "trainer.max_epochs=1", "trainer.limit_train_batches=2")
+    _, gan = fit(f"network={network}", "network.width=8", *TWO_STEPS)
+    assert gan.images_seen == 64
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        ("network=resnet", "network.width=8", "network.attention=true"),
+        ("regularizer=lecam", "regularizer.start=0"),
+        ("regularizer=consistency", "regularizer.images=both"),
+    ],
+)
+def test_what_its_default_leaves_out_trains_too(fit, choices):
+    _, gan = fit(*choices, *TWO_STEPS)
     assert gan.images_seen == 64
 
 
@@ -121,7 +166,7 @@ def test_wgan_gp_has_the_constants_of_its_paper():
     config = composed("experiment=wgan_gp")
     assert config.loss.penalty.weight == 10
     assert config.n_critic == 5
-    for player in ("generator", "discriminator"):
+    for player in PLAYERS:
         assert list(config.training[f"{player}_optimizer"].betas) == [0.0, 0.9]
         assert config.training[f"{player}_optimizer"].lr == 1e-4
 

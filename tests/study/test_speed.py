@@ -89,6 +89,19 @@ def test_large_networks_take_turns_with_the_base_and_same_work_is_not_measured(t
     assert (measured["study/betas"]["pairs"], measured["study/betas"]["budget"]) == ([], 600_000)
 
 
+def test_an_arm_of_the_same_work_as_another_has_its_speed_now_and_when_that_is_measured_again(tmp_path, record, caplog):
+    train = FakeTraining(study_base=[1000, 700, 1000, 700], study_together=[560, 560])
+    page, same = tmp_path / "study.md", ["study/bilinear_refine"]
+    assert speed.measure(["study/base"], page, record, FakeTraining(study_base=[1000, 1000])) == []
+    assert speed.measure(same, page, record, train) == same
+    assert "it has the speed of study/together, which is not known: name study/together too" in caplog.text
+    assert speed.measure(["study/base", "study/together", *same], page, record, train) == []
+    assert budget.speeds(page)["study/bilinear_refine"]["images_per_second"] == pytest.approx(800)
+    again = FakeTraining(study_base=[1000, 1000], study_together=[500, 500])
+    assert speed.measure(["study/together"], page, record, again) == []
+    assert budget.speeds(page)["study/bilinear_refine"]["budget"] == 600 * 500
+
+
 def test_on_a_gpu_every_arm_takes_turns_with_the_base_for_five_minutes_each(tmp_path, record):
     train = FakeTraining(study_base=[1000, 800, 1000, 800], study_hinge=[400, 400])
     page = tmp_path / "study.md"

@@ -42,6 +42,24 @@ def test_counters_at_n_critic_3(fit, outputs, monkeypatch):
     assert trainer.global_step == 3  # generator updates, not the sum over both optimizers
 
 
+def test_each_player_learns_at_its_own_rate(fit):
+    """Two time scales (TTUR, Heusel et al. 2017): Adam's first step moves a weight by the rate of its own player."""
+    before = {}
+
+    class Before(Callback):
+        def on_train_start(self, trainer, pl_module):
+            before.update(copy.deepcopy(pl_module.state_dict()))
+
+    rates = {"generator": 1e-3, "discriminator": 4e-3}
+    given = [f"training.{player}_optimizer.lr={rate}" for player, rate in rates.items()]
+    _, gan = fit(*given, "trainer.max_epochs=1", "trainer.limit_train_batches=1", extra_callbacks=[Before()])
+    for player, rate in rates.items():
+        for name, weight in getattr(gan, player).named_parameters():
+            if weight.grad is not None and weight.dim() == 4:  # convolutions, whose gradients are no rounding errors
+                moved = (weight - before[f"{player}.{name}"]).abs()
+                assert moved.median().item() == pytest.approx(rate, rel=1e-3), name
+
+
 def test_a_run_in_which_the_generator_would_never_learn_is_refused(fit):
     too_few = ("n_critic=5", "trainer.max_epochs=2", "trainer.limit_train_batches=2")
     with pytest.raises(InvalidValueError, match=r"n_critic=5: the generator would never learn, .* 4 batches in all"):

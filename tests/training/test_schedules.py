@@ -226,8 +226,12 @@ def test_without_a_choice_nothing_is_scheduled_and_an_experiment_may_choose(comp
 
 def test_every_schedule_is_built_for_every_knob(compose):
     options = {"constant": Constant, "linear": Linear, "cosine": Cosine, "exponential": Exponential}
+    knobs = ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life")
     for option, kind in options.items():
-        knobs = ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life")
-        _, gan, _ = build(compose(*[word for knob in knobs for word in chosen(knob, option)], "callback=[]"))
+        betas = {"value": 0.5} if option == "constant" else {"start": 0.5, "end": 0.9}
+        words = [word for knob in knobs for word in chosen(knob, option)]
+        words += [word for knob in ("beta1", "beta2") for word in chosen(knob, option, **betas)]
+        _, gan, _ = build(compose(*words, "callback=[]"))
         built = [*gan.schedules.rates, gan.schedules.penalty_weight, gan.schedules.ema_half_life]
-        assert [type(each) for each in built] == [kind] * 4
+        built += gan.schedules.betas
+        assert [type(each) for each in built] == [kind] * 6
