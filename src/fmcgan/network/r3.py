@@ -168,8 +168,8 @@ class _Basis(nn.Module):
     """Each channel a learnt image of 7 x 7, as bright as a linear map of the input says.
 
     The map's weights start from N(0, 1) and the factor that keeps the variance is applied to what comes out (equalised
-    learning rate, Karras et al. 2018, section 4.1). Adam moves each weight by about the rate: weights of 0.08
-    it wore down in all but two of 100 latent directions, and with them went most kinds of garments (`docs/study.md`).
+    learning rate, Karras et al. 2018, section 4.1). Adam moves each weight by about the rate: starting at 0.08, all but
+    two of 100 latent directions were worn down, and with them went most kinds of garments (`docs/study.md`).
 
     Args:
         inputs: size of the input vector.
