@@ -26,6 +26,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "study/refine",
         "study/bilinear_refine",
         "study/resnet",
+        "study/resnet_attention",
         "study/r3",
         "study/wide_discriminator",
     ),
@@ -33,21 +34,26 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "study/hinge",
         "study/relativistic",
         "study/wgan_gp",
+        "study/wgan_gp_one_sided",
         "study/dragan",
         "study/no_penalty",
         "study/penalty_falls",
         "study/r1_every_update",
+        "study/r2",
         "study/r1_r2",
     ),
     "regularisation": (
         "study/spectral_norm",
+        "study/spectral_norm_both",
         "study/consistency",
+        "study/balanced_consistency",
         "study/lecam",
         "study/diff_augment",
     ),
     "optimisation": (
         "study/no_ema",
         "study/learning_rate",
+        "study/two_time_scales",
         "study/betas",
         "study/constant_rate",
         "study/long_average",
@@ -57,13 +63,20 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 """Names of experiments, in the order of the table; an arm is added here and in ``configs/experiment``."""
 
-WITH_ALL_CORES = ("study/resnet", "study/r3", "study/wide_discriminator", *GROUPS["recipes"])
+WITH_ALL_CORES = (
+    "study/resnet",
+    "study/resnet_attention",
+    "study/r3",
+    "study/wide_discriminator",
+    *GROUPS["recipes"],
+)
 """Large networks, which gain more from a second core than the base does: beside it their speed would look too low; and
 whole recipes, whose networks are others."""
 
 SAME_WORK = {
     "study/no_ema": BASE,  # a copy costs what an average costs
     "study/learning_rate": BASE,
+    "study/two_time_scales": BASE,
     "study/betas": BASE,
     "study/constant_rate": BASE,
     "study/long_average": BASE,
