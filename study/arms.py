@@ -46,7 +46,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "study/spectral_norm",
         "study/spectral_norm_both",
         "study/consistency",
-        "study/balanced_consistency",
         "study/lecam",
         "study/diff_augment",
     ),
@@ -81,6 +80,8 @@ SAME_WORK = {
     "study/constant_rate": BASE,
     "study/long_average": BASE,
     "study/penalty_falls": BASE,
+    "study/r2": BASE,
+    "study/wgan_gp_one_sided": "study/wgan_gp",
     "study/bilinear_refine": "study/together",
 }
 """Arms that do the computation of another one with other numbers, so with its speed."""
