@@ -54,7 +54,7 @@ tensorboard: $(STAMP) ## watch all runs in a browser
 bench: $(STAMP) ## measure speed and memory for docs/performance.md (about 15 minutes on two idle cores); ARGS="training floor"
 	$(BIN)/python -m benchmarks $(ARGS)
 
-study: $(STAMP) ## which ingredients pay, for docs/study.md; ARGS=speed (under an hour), then run (about 12 hours, can be stopped), then page
+study: $(STAMP) ## which ingredients pay, for docs/study.md; ARGS=speed (under an hour), then run (about 14 hours, can be stopped), then page
 	$(BIN)/python -m study $(ARGS)
 
 classifier: $(STAMP) ## retrain the classifier that the scores use (about 15 minutes on two cores)
