@@ -40,7 +40,7 @@ def _command(setting: Setting) -> list[dict[str, Any]]:
             start = time.perf_counter()
             subprocess.run(evaluate, cwd=CHECKOUT, stdout=subprocess.DEVNULL, check=True)
             total = time.perf_counter() - start
-        by_score = json.loads((Path(output) / "evaluation.json").read_text())["seconds_by_score"]
+        by_score = json.loads((Path(output) / "evaluation.json").read_text(encoding="utf-8"))["seconds_by_score"]
     rows = {"`python -m fmcgan.evaluate`, launch included": total}
     rows |= {f"of which `{name}`": seconds for name, seconds in by_score.items()}
     return [{"evaluation": name, "s": seconds} for name, seconds in rows.items()]

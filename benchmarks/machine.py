@@ -31,4 +31,4 @@ def record(setting: Setting) -> dict[str, Any]:
 def _instructions() -> list[str]:
     """Those of the processor's instruction sets that matter here; none where the system does not tell."""
     cpuinfo = Path("/proc/cpuinfo")
-    return sorted(set(_MATTERS.findall(cpuinfo.read_text()))) if cpuinfo.exists() else []
+    return sorted(set(_MATTERS.findall(cpuinfo.read_text(encoding="utf-8")))) if cpuinfo.exists() else []

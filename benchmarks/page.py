@@ -24,8 +24,8 @@ def write(page: Path, name: str, measured: dict[str, Any]) -> str:
         The block.
     """
     values = page.with_suffix(".json")
-    known = json.loads(values.read_text()) if values.exists() else {}
-    text = page.read_text() if page.exists() else "# Performance\n"
+    known = json.loads(values.read_text(encoding="utf-8")) if values.exists() else {}
+    text = page.read_text(encoding="utf-8") if page.exists() else "# Performance\n"
     block = f"{table(measured['rows'])}\n\n{origin(measured)}"
     write_json(values, known | {name: measured})
     write_atomically(page, replace_block(text, name, block))

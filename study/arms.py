@@ -110,7 +110,7 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
 
 def what_is_changed(arm: str) -> str:
     """The first line of the comment in the experiment's file."""
-    lines = (config_dir() / "experiment" / f"{arm}.yaml").read_text().splitlines()
+    lines = (config_dir() / "experiment" / f"{arm}.yaml").read_text(encoding="utf-8").splitlines()
     comments = [line.removeprefix("#").strip() for line in lines if line.startswith("#") and "@package" not in line]
     return comments[0] if comments else ""
 

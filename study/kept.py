@@ -69,7 +69,7 @@ def content(values: Path) -> dict[str, Any]:
         UserError: the file is damaged.
     """
     try:
-        return json.loads(values.read_text()) if values.exists() else {}
+        return json.loads(values.read_text(encoding="utf-8")) if values.exists() else {}
     except ValueError as error:
         raise UserError(f"{values} cannot be read: {error}") from error
 

@@ -70,7 +70,7 @@ def write(page: Path, folder: Path) -> str:
     how = HOW_TO_READ.format(base=BASE, seconds=budget.seconds(page), enough=ENOUGH)
     parts = [table(shown, speeds, broken), how, *left_out(shown, begun, failed), *trained(entries), *machines]
     block = "\n\n".join(part for part in parts if part)
-    text = page.read_text() if page.exists() else "# Study\n"
+    text = page.read_text(encoding="utf-8") if page.exists() else "# Study\n"
     write_atomically(page, replace_block(text, "arms", block))
     return block
 

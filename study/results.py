@@ -80,7 +80,7 @@ def write(page: Path, values: Path, folders: Sequence[Path], evaluate: Evaluate 
     missing = [code(recipe) for recipe, runs in shown.items() if not runs]
     block = table({recipe: runs for recipe, runs in shown.items() if runs})
     block += f"\n\nNot run here yet: {', '.join(missing)}." if missing else ""
-    write_atomically(page, replace_block(page.read_text(), "recipes", block))
+    write_atomically(page, replace_block(page.read_text(encoding="utf-8"), "recipes", block))
     return block
 
 
@@ -137,9 +137,9 @@ def _finished(folder: Path) -> list[Run]:
 def _entry(recipe: str, run: Run, evaluate: Evaluate) -> kept.Entry:
     """What is kept of a run; its evaluation is made if there is none or if it lacks a score of the table."""
     file = run.folder / "evaluation.json"
-    known = json.loads(file.read_text()) if file.is_file() else {"scores": {}}
+    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"scores": {}}
     if not set(SCORES.values()) <= set(known["scores"]):
         log.info("evaluating %s", run.folder)
         evaluate(run.folder)
-        known = json.loads(file.read_text())
+        known = json.loads(file.read_text(encoding="utf-8"))
     return kept.entry(recipe, run, known["scores"], SCORES.values())

@@ -163,7 +163,7 @@ def _short_runs(arms: Sequence[str], precision: str, train: Train, place: Place)
         return [
             (
                 rate(run_folder.read_metrics(folder / run_folder.METRICS_JSONL)),
-                json.loads((folder / run_folder.ENVIRONMENT).read_text())["precision"],
+                json.loads((folder / run_folder.ENVIRONMENT).read_text(encoding="utf-8"))["precision"],
             )
             for folder in folders
         ]

@@ -125,10 +125,10 @@ def test_a_style_that_is_never_made_is_found_first(findings_of, plain, known, pa
 def test_the_command_writes_a_page(command, tmp_path):
     analysed = command("analyze", "data=synthetic", "n=500", "output=analysis", "analysis=[scores,bias,spectrum]")
     folder = tmp_path / "analysis"
-    page = (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
     assert ' src="http' not in page
-    record = json.loads((folder / "findings.json").read_text())
+    record = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
     first = record["findings"][0]["statement"]
     assert f"1. {first}" in analysed.stdout
     assert {"bias", "spectrum"} >= {effect["key"].partition("/")[0] for effect in record["effects"]}

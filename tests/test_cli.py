@@ -16,7 +16,7 @@ from fmcgan.config_dir import config_dir
 from fmcgan.generator import SHIPPED
 from fmcgan.run_folder import read_metrics
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 RUN_FOLDER = {
     "config.yaml",
     ".hydra",
@@ -78,7 +78,7 @@ def test_a_loss_of_ones_own_lies_outside_the_project(command, tmp_path):
     (tmp_path / "my_losses.py").write_text(OWN_LOSS)
     few = ("experiment=smoke", "trainer.limit_train_batches=2", "trainer.max_epochs=1", "metric=[]")
     command("train", "--config-dir", "mine", "loss=exponential", *few, "hydra.run.dir=run")
-    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text(encoding="utf-8"))
     assert config["loss"]["adversarial"]["_target_"] == "my_losses.Exponential"
     command("train", "--config-dir", "mine", "ckpt_path=run/checkpoints/last.ckpt", "trainer.max_epochs=2")
     assert [row["epoch"] for row in csv.DictReader((tmp_path / "run" / "epochs.csv").open())] == ["1", "2"]
@@ -90,7 +90,7 @@ def test_a_loss_of_ones_own_lies_outside_the_project(command, tmp_path):
 def check_run_folder(folder, epochs):
     assert {path.name for path in folder.iterdir()} - {"comparison"} == RUN_FOLDER
     images = epochs * 20 * 32
-    result = json.loads((folder / "result.json").read_text())
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     assert (result["status"], result["seed"], result["images_seen"], result["epochs"]) == (
         "finished",
         3,
@@ -100,8 +100,8 @@ def check_run_folder(folder, epochs):
     score = result["scores"]["fd_classifier_500_test"]
     assert score["value"] > 10 * score["floor"] > 0
     assert score["n"] == 500
-    assert yaml.safe_load((folder / "config.yaml").read_text())["network"]["generator"]["width"] == 8
-    assert "torch" in json.loads((folder / "environment.json").read_text())["packages"]
+    assert yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["network"]["generator"]["width"] == 8
+    assert "torch" in json.loads((folder / "environment.json").read_text(encoding="utf-8"))["packages"]
     with (folder / "epochs.csv").open() as file:
         assert [int(row["epoch"]) for row in csv.DictReader(file)] == list(range(1, epochs + 1))
     rows = read_metrics(folder / "metrics.jsonl")
@@ -121,7 +121,7 @@ def check_evaluate(command, tmp_path):
     assert "fd_classifier_500_test" in evaluated.stdout
     assert "training images copied" in evaluated.stdout
     written = ["evaluation.json", "evaluation.md", "evaluation_agreement.png", "evaluation_by_class.png"]
-    record = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    record = json.loads((tmp_path / "run" / "evaluation.json").read_text(encoding="utf-8"))
     assert record["n"] == 500
     assert record["scores"]["label_agreement_classifier_500"]["better"] == "higher"
     assert np.sum(record["findings"]["agreement_matrix"]) == 500
@@ -129,7 +129,9 @@ def check_evaluate(command, tmp_path):
     command("generate", "run=run", "n_per_class=50", "seed=2000", "output=same_folder")
     for samples in ("same.npz", "same_folder"):
         command("evaluate", f"samples={samples}", "data=synthetic", few)
-        same = json.loads((tmp_path / f"{samples.removesuffix('.npz')}_evaluation" / "evaluation.json").read_text())
+        same = json.loads(
+            (tmp_path / f"{samples.removesuffix('.npz')}_evaluation" / "evaluation.json").read_text(encoding="utf-8")
+        )
         assert same["protocol"] == record["protocol"]
         for name, result in record["scores"].items():
             assert same["scores"][name]["value"] == pytest.approx(result["value"], rel=1e-3), name
@@ -148,14 +150,16 @@ def check_some_classes(command, tmp_path):
     assert "classes=[sneaker,boot] leaves out the others" in unasked.stderr
     asked = command("evaluate", "samples=shoes.npz", "data=synthetic", *few, "output=given")
     assert "leaves out" not in asked.stderr
-    drawn, given = (json.loads((tmp_path / name / "evaluation.json").read_text()) for name in ("drawn", "given"))
+    drawn, given = (
+        json.loads((tmp_path / name / "evaluation.json").read_text(encoding="utf-8")) for name in ("drawn", "given")
+    )
     for name, result in drawn["scores"].items():
         assert given["scores"][name]["value"] == pytest.approx(result["value"], rel=1e-3), name
         assert given["scores"][name]["rows"] == pytest.approx(result["rows"], rel=1e-3), name
     for by_class in ("by_class", "floor_by_class"):
         values = given["scores"]["label_agreement_classifier_100"][by_class]
         assert [label for label, value in enumerate(values) if value is not None] == [7, 9]
-    assert "only images of boot, sneaker" in (tmp_path / "given" / "evaluation.md").read_text()
+    assert "only images of boot, sneaker" in (tmp_path / "given" / "evaluation.md").read_text(encoding="utf-8")
     refused = command("evaluate", "samples=shoes.npz", "data=synthetic", "classes=[boot,bag]", code=1)
     assert "has no images of bag; it has classes=[sneaker,boot]" in refused.stderr
 
@@ -208,7 +212,7 @@ def test_real_garments_become_recognisable(command, mirror, tmp_path):
     """The main job on the real data, cut short: 12,800 images are enough to be read far above chance (0.1)."""
     run = ["data.root=data", f"data.mirror={mirror}", "trainer.max_epochs=1", "trainer.limit_train_batches=200"]
     command("train", *run, "callback.evaluation.n=2000", "hydra.run.dir=run", "logger=[]")
-    scores = json.loads((tmp_path / "run" / "result.json").read_text())["scores"]
+    scores = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))["scores"]
     assert scores["label_agreement_classifier_2k"]["value"] > 0.3
     assert scores["label_agreement_classifier_2k"]["floor"] > 0.92
     assert scores["fd_classifier_2k_test"]["value"] < 50  # uniform noise is at 91
@@ -233,7 +237,7 @@ def test_a_sweep_survives_a_failing_job_and_goes_on_where_it_stopped(command, tm
         ("finished", "8", "1"),
     ]
     jobs = sorted(path for path in (tmp_path / "sweep").iterdir() if path.is_dir())
-    assert "width must be" in (jobs[0] / "train.log").read_text()  # told in its own log
+    assert "width must be" in (jobs[0] / "train.log").read_text(encoding="utf-8")  # told in its own log
     before = {job.name: (job / "result.json").stat().st_mtime_ns for job in jobs[2:]}
     again = command("train", *sweep, code=1)
     assert again.stderr.count("already finished, skipped") == 2

@@ -181,7 +181,7 @@ def test_recipes_are_those_of_the_two_projects():
 
 @pytest.mark.parametrize("option", options("experiment"))
 def test_the_command_in_an_experiments_header_is_its_own(option):
-    header = (CONFIGS / "experiment" / f"{option}.yaml").read_text().splitlines()[:6]
+    header = (CONFIGS / "experiment" / f"{option}.yaml").read_text(encoding="utf-8").splitlines()[:6]
     assert any(f"python -m fmcgan.train experiment={option}" in line for line in header)
 
 

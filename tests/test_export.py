@@ -39,12 +39,14 @@ def run(fit, tmp_path, monkeypatch):
     fit("trainer.max_epochs=1", "trainer.limit_train_batches=2", "seed=3")
     monkeypatch.chdir(tmp_path)
     result = {"images_seen": IMAGES_SEEN, "scores": {"fd": SCORE}, "best": {"images_seen": 32, "scores": {"fd": {}}}}
-    Path("run/result.json").write_text(json.dumps(result))
+    Path("run/result.json").write_text(json.dumps(result), encoding="utf-8")
     evaluation = {"images_seen": IMAGES_SEEN, "weights": "ema", "scores": {"kd": {"value": 7, "floor": None}}}
-    Path("run/evaluation.json").write_text(json.dumps(evaluation | {"train_sha256": "a", "test_sha256": "b"}))
-    environment = json.loads(Path("run/environment.json").read_text())
+    Path("run/evaluation.json").write_text(
+        json.dumps(evaluation | {"train_sha256": "a", "test_sha256": "b"}), encoding="utf-8"
+    )
+    environment = json.loads(Path("run/environment.json").read_text(encoding="utf-8"))
     overrides = ["seed=3", "data.mirror=/somewhere/else", "name='two words'"]
-    Path("run/environment.json").write_text(json.dumps(environment | {"overrides": overrides}))
+    Path("run/environment.json").write_text(json.dumps(environment | {"overrides": overrides}), encoding="utf-8")
     return Path("run")
 
 
@@ -110,7 +112,7 @@ def test_what_the_header_says(run, tmp_path, caplog):
     }
     assert header["data"] == {"train_sha256": "a", "test_sha256": "b"}  # drawn images: there are no files
     assert header["command"] == "python -m fmcgan.train seed=3 'name='\"'\"'two words'\"'\"''"
-    written = json.loads((run / "environment.json").read_text())
+    written = json.loads((run / "environment.json").read_text(encoding="utf-8"))
     assert header["environment"]["packages"] == written["packages"]
     assert header["environment"]["git"] == written["git"]
     assert header["licence"] == "MIT"
@@ -295,11 +297,11 @@ def test_evaluate_without_run_and_samples_scores_the_shipped_generator(exported,
     monkeypatch.setattr("fmcgan.generator.SHIPPED", path.absolute())
     few = ["data=synthetic", "data.n_train=100", "data.n_test=100", "metric=[sliced_wasserstein]", "rows=[]", "n=20"]
     evaluate(config_of("evaluate", *few, "replicates=0"))
-    record = json.loads(Path("shipped_generator_evaluation/evaluation.json").read_text())
+    record = json.loads(Path("shipped_generator_evaluation/evaluation.json").read_text(encoding="utf-8"))
     assert (record["source"], record["checkpoint"]) == ("the shipped generator", "the shipped generator")
     assert (record["images_seen"], record["n"]) == (1, 20)
     evaluate(config_of("evaluate", *few, "replicates=0", f"run={path}"))
-    again = json.loads(Path("tiny_evaluation/evaluation.json").read_text())
+    again = json.loads(Path("tiny_evaluation/evaluation.json").read_text(encoding="utf-8"))
     assert again["samples_sha256"] == record["samples_sha256"]
     assert again["scores"] == record["scores"]
     monkeypatch.setattr("fmcgan.generator.SHIPPED", Path("nowhere"))
@@ -384,7 +386,7 @@ def test_reading_gives_what_was_written(exported):
 def test_a_page_that_draws(exported, caplog):
     path, _ = exported
     export(config_of("export", f"run={path}", "format=html", "dtype=float16"))
-    page = Path("generator.html").read_text()
+    page = Path("generator.html").read_text(encoding="utf-8")
     assert '"dtype":"float16"' in page
     assert "generatorOf" in page
     with pytest.raises(UserError, match=r"its name must end in \.html for format=html"):

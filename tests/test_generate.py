@@ -128,7 +128,8 @@ for n in (500, 6000):
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         generate(compose("generate", ["run=run.ckpt", f"n_per_class={n}", "output=a.npz"]))
     # Not getrusage: its maximum begins with that of the process that started this one.
-    print(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line))
+    status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    print(next(line.split()[1] for line in status if "VmHWM" in line))
 """
 
 

@@ -43,7 +43,7 @@ def test_a_signal_saves_and_the_printed_command_goes_on(start, command, tmp_path
     assert not (tmp_path / "run" / "result.json").exists()
     resume = re.search(r"python -m fmcgan\.train (ckpt_path=.*)", errors)
     command("train", *shlex.split(resume.group(1)))
-    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    result = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
     assert result["images_seen"] == 2 * 60 * 32
 
     command("train", *run, "hydra.run.dir=whole")

@@ -20,7 +20,7 @@ def test_both_files_hold_the_same_cells(jupytext):
 
 
 def test_its_outputs_are_small_and_name_no_place():
-    notebook = (NOTEBOOKS / "demo.ipynb").read_text()
+    notebook = (NOTEBOOKS / "demo.ipynb").read_text(encoding="utf-8")
     assert len(notebook) < 1_500_000
     content = json.loads(notebook)
     outputs = [output for cell in content["cells"] for output in cell.get("outputs", ())]

@@ -11,10 +11,10 @@ from hydra import compose, initialize_config_dir
 from fmcgan.config_dir import config_dir
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-README = (CHECKOUT / "README.md").read_text()
+README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 # A command ends with its line, a comment, or the backtick that closes it within a sentence (which may break the line).
-METRICS = (CHECKOUT / "docs" / "metrics.md").read_text()
-PERFORMANCE = (CHECKOUT / "docs" / "performance.md").read_text()
+METRICS = (CHECKOUT / "docs" / "metrics.md").read_text(encoding="utf-8")
+PERFORMANCE = (CHECKOUT / "docs" / "performance.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"python -m fmcgan\.(\w+)((?:[ \n][^#`\n]+?)?)(?:\s*#.*|`|\n)", README + METRICS + PERFORMANCE)
 
 
@@ -33,7 +33,7 @@ def test_every_command_composes(name, arguments):
 
 
 def test_every_target_of_make_exists():
-    makefile = (CHECKOUT / "Makefile").read_text()
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"`make ([a-z-]+)`", README)) | set(
         re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)
     ):
@@ -64,7 +64,7 @@ def test_every_part_of_the_analysis_is_in_the_table_and_run():
 def test_the_values_in_the_documents_are_those_that_are_shipped():
     shipped = {}
     for path in (CHECKOUT / "src" / "fmcgan" / "metric" / "measured").glob("*.json"):
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         row = content["key"].split()[0]
         if "reference test" in content["key"]:
             shipped |= {(row, name): each["value"] for name, each in content["values"].items()}

@@ -92,7 +92,7 @@ def _with_the_runs_own_overrides(arguments: list[str]) -> list[str]:
     if not checkpoint or not saved.is_file():
         return arguments
     given = {_key(each) for each in arguments}
-    before = [*json.loads(saved.read_text())["overrides"], f"hydra.run.dir={_quoted(str(folder))}"]
+    before = [*json.loads(saved.read_text(encoding="utf-8"))["overrides"], f"hydra.run.dir={_quoted(str(folder))}"]
     place = next(i for i, each in enumerate(arguments) if each.startswith("ckpt_path="))  # overrides stand together
     return arguments[:place] + [each for each in before if _key(each) not in given] + arguments[place:]
 
@@ -148,7 +148,7 @@ def _state(job: Path) -> str:
     if (job / run_folder.RESULT).exists():
         return "finished"
     log_file = job / "train.log"
-    return "FAILED  " if log_file.exists() and "][ERROR] " in log_file.read_text() else "stopped "
+    return "FAILED  " if log_file.exists() and "][ERROR] " in log_file.read_text(encoding="utf-8") else "stopped "
 
 
 def in_sweep() -> bool:

@@ -20,7 +20,7 @@ def compare_runs(config: DictConfig) -> None:
     runs = list(dict.fromkeys(run for path in given for run in find_runs(path)))
     output = Path(config.output) if config.output else given[0] / "comparison"
     compare(runs, output)
-    print((output / "comparison.md").read_text(), end="")  # noqa: T201
+    print((output / "comparison.md").read_text(encoding="utf-8"), end="")  # noqa: T201
     log.info("written to %s", os.path.relpath(output))
 
 

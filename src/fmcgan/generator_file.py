@@ -173,7 +173,7 @@ def _read(folder: Path | None, name: str) -> dict[str, Any]:
     if folder is None or not (folder / name).is_file():
         return {}
     try:
-        return json.loads((folder / name).read_text())
+        return json.loads((folder / name).read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{folder / name} cannot be read: {error}") from error
 

@@ -61,7 +61,7 @@ def append_line(path: Path, line: str) -> None:
         UserError: the file cannot be written or the disk is full.
     """
     try:
-        with path.open("a") as file:
+        with path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
@@ -75,7 +75,7 @@ def write_json(path: Path, content: Any) -> None:
 def read_metrics(path: Path) -> list[dict[str, float]]:
     """Reads the rows of a ``metrics.jsonl``; a last line cut short by a kill is left out."""
     rows = []
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         try:
             rows.append(json.loads(line))
         except json.JSONDecodeError:

@@ -53,7 +53,7 @@ def test_page_and_values_are_written_and_other_parts_kept(tmp_path: Path):
     page.write(path, "training", MEASURED)
     page.write(path, "floor", MEASURED | {"rows": [{"share %": 50.0}]})
     page.write(path, "training", MEASURED | {"rows": [{"network": "mlp"}]})
-    text, values = path.read_text(), json.loads(path.with_suffix(".json").read_text())
+    text, values = path.read_text(encoding="utf-8"), json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     assert "| mlp |" in text
     assert "dcgan" not in text
     assert "| 50.00 |" in text
@@ -66,6 +66,6 @@ def test_page_and_values_are_written_and_other_parts_kept(tmp_path: Path):
 
 
 def test_every_part_has_its_place_in_the_document():
-    text = (Path(__file__).resolve().parents[2] / "docs" / "performance.md").read_text()
+    text = (Path(__file__).resolve().parents[2] / "docs" / "performance.md").read_text(encoding="utf-8")
     for part in PARTS:
         assert f"<!-- {part}:begin -->" in text

@@ -38,7 +38,7 @@ def test_half_precision_halves_the_file_and_refuses_what_it_cannot_hold(small, t
 
 
 def program_of_bytes(path):
-    return len(path.read_text().partition('id="weights">')[2].partition("</script>")[0])
+    return len(path.read_text(encoding="utf-8").partition('id="weights">')[2].partition("</script>")[0])
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from fmcgan.browser.page import page_of
 from fmcgan.browser.program import program_of
 from fmcgan.errors import UserError
 
-SCRIPT = (Path(fmcgan.__file__).parent / "browser" / "template" / "program.js").read_text()
+SCRIPT = (Path(fmcgan.__file__).parent / "browser" / "template" / "program.js").read_text(encoding="utf-8")
 NETWORKS = {
     "dcgan": ["network.generator.refine=true"],
     "nearest": ["network.generator.upsampling=nearest", "conditioning/generator=conditional_batch_norm"],

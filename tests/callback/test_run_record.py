@@ -56,7 +56,7 @@ def test_what_stands_in_tensorboard(run):
 
 def test_result(run):
     folder, result, gan = run
-    assert json.loads((folder / "result.json").read_text()) == result
+    assert json.loads((folder / "result.json").read_text(encoding="utf-8")) == result
     assert result["images_seen"] == 320
     assert result["epochs"] == 2
     assert result["images_per_second"] == pytest.approx(320 / result["training_seconds"], rel=0.01)
@@ -73,7 +73,7 @@ def test_result(run):
 
 def test_configuration_is_whole_and_resolved(run):
     folder, _, _ = run
-    text = (folder / "config.yaml").read_text()
+    text = (folder / "config.yaml").read_text(encoding="utf-8")
     assert "${" not in text
     assert yaml.safe_load(text)["data"]["batch_size"] == 32
 

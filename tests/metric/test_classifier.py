@@ -15,7 +15,7 @@ from fmcgan.metric.classifier import (
     save_classifier,
 )
 
-RECORD = json.loads(SHIPPED_WEIGHTS.with_suffix(".json").read_text())
+RECORD = json.loads(SHIPPED_WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
 
 
 def some_images(count: int) -> torch.Tensor:
@@ -78,7 +78,7 @@ def test_saved_weights_come_back_rounded_to_float16(tmp_path):
     save_classifier(classifier, tmp_path / "folder" / "mine.pt", {"epochs": 0})
     loaded = load_classifier(tmp_path / "folder" / "mine.pt")
     assert torch.equal(loaded.head.weight, classifier.head.weight.half().float())
-    assert json.loads((tmp_path / "folder" / "mine.json").read_text())["epochs"] == 0
+    assert json.loads((tmp_path / "folder" / "mine.json").read_text(encoding="utf-8"))["epochs"] == 0
 
 
 def test_the_seed_decides_the_initial_weights():

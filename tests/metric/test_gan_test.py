@@ -83,7 +83,7 @@ def test_extreme_answers_give_finite_numbers(real):
 
 
 def test_agreement_of_real_images_is_the_accuracy_and_shuffled_labels_drop_it_to_chance(samples, real):
-    record = json.loads(SHIPPED_WEIGHTS.with_suffix(".json").read_text())
+    record = json.loads(SHIPPED_WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
     agreement, cross_entropy = GanTest().measure(samples, real).values()
     # Three standard deviations of a share of 0.93 among 1,000 are 0.024.
     assert agreement.value == pytest.approx(record["test_accuracy"], abs=0.025)

@@ -111,5 +111,5 @@ def test_the_folder_is_named_by_the_environment(monkeypatch, tmp_path):
 def test_the_file_says_what_it_holds(store):
     store.values("the key in words", lambda: {"x": 1})
     (file,) = store.folder.iterdir()
-    assert json.loads(file.read_text()) == {"key": "the key in words", "values": {"x": 1}}
+    assert json.loads(file.read_text(encoding="utf-8")) == {"key": "the key in words", "values": {"x": 1}}
     assert os.path.sep not in file.name

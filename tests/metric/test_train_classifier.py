@@ -69,7 +69,7 @@ def test_the_command_writes_weights_and_a_record_of_the_test_accuracy(mirror, tm
     monkeypatch.setattr(train_classifier, "FashionMNISTData", FewImages)
     output = tmp_path / "mine.pt"
     main(f"--data-root {tmp_path} --data-mirror {mirror} --seed 3 --epochs 1 --output {output}".split())
-    record = json.loads(output.with_suffix(".json").read_text())
+    record = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
     assert (record["seed"], record["epochs"], record["parameters"]) == (3, 1, 160_874)
     assert record["test_accuracy"] == accuracy(load_classifier(output), real_test.images[:500], real_test.labels[:500])
 

@@ -186,4 +186,4 @@ class Reader(HTMLParser):
 @pytest.fixture
 def read_page():
     """Reads an HTML page: its tags, their attributes and its text."""
-    return lambda path: Reader(path.read_text())
+    return lambda path: Reader(path.read_text(encoding="utf-8"))

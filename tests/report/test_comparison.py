@@ -32,7 +32,7 @@ def table(page, title):
 
 
 def test_tables(sweep, tmp_path):
-    page = compare([sweep], tmp_path / "out").read_text()
+    page = compare([sweep], tmp_path / "out").read_text(encoding="utf-8")
     assert page.startswith("# Comparison of 3 runs in 2 groups\n")
 
     end = table(page, "At the end")
@@ -64,7 +64,7 @@ def test_tables(sweep, tmp_path):
 
 
 def test_failed_run_is_listed_and_sources_are_quoted(sweep, tmp_path):
-    page = compare([sweep], tmp_path / "out").read_text()
+    page = compare([sweep], tmp_path / "out").read_text(encoding="utf-8")
     assert "- not in the tables: `3` (`loss=b seed=1 x=1`), last known at 1,000 images seen" in page
     assert "- hardware: cpu (3 runs)" in page
     assert "- command: `python -m fmcgan.train -m loss=a,b seed=0,1` (3 runs)" in page
@@ -94,7 +94,7 @@ def test_csv_holds_all_digits(sweep, tmp_path):
 
 
 def test_figures(sweep, tmp_path):
-    page = compare([sweep], tmp_path / "out").read_text()
+    page = compare([sweep], tmp_path / "out").read_text(encoding="utf-8")
     sizes = {}
     for name in ("loss.png", "grad_norm.png", "scores.png", "samples.png"):
         assert f"![{name}]({name})" in page
@@ -113,7 +113,7 @@ def test_figures(sweep, tmp_path):
 def test_clear_best_is_bold(write_run, tmp_path):
     for number, (loss, seed, fd) in enumerate([("a", 0, 5.0), ("a", 1, 5.2), ("b", 0, 9.0), ("b", 1, 9.2)]):
         write_run(str(number), [f"loss={loss}", f"seed={seed}"], [(1000, 60.0, fd)], (1000, fd), seed=seed)
-    page = compare([tmp_path / "runs"], tmp_path / "out").read_text()
+    page = compare([tmp_path / "runs"], tmp_path / "out").read_text(encoding="utf-8")
     for title in ("At the end", "At equal images", "At equal time"):
         cells = table(page, title)
         assert cells["`loss=a`"]["fd ↓"] == "**5.100 ± 0.141**"
@@ -123,14 +123,14 @@ def test_clear_best_is_bold(write_run, tmp_path):
 def test_unequal_hardware_and_repeated_seeds_are_said(write_run, tmp_path):
     write_run("0", ["loss=a"], [], (1000, 5.0), hardware="one GPU")
     write_run("1", ["loss=a"], [], (1000, 5.0), hardware="two cores")
-    page = compare([tmp_path / "runs" / "0", tmp_path / "runs" / "1"], tmp_path / "out").read_text()
+    page = compare([tmp_path / "runs" / "0", tmp_path / "runs" / "1"], tmp_path / "out").read_text(encoding="utf-8")
     assert "not made on equal hardware" in page
     assert "`loss=a` holds seed 0 more than once" in page
 
 
 def test_run_given_twice_counts_once(write_run, tmp_path):
     folder = write_run("0", [], [(1000, 60.0, 5.0)], (1000, 5.0))
-    page = compare([folder, tmp_path / "runs"], tmp_path / "out").read_text()
+    page = compare([folder, tmp_path / "runs"], tmp_path / "out").read_text(encoding="utf-8")
     assert page.startswith("# Comparison of 1 run in 1 group\n")
     assert "more than once" not in page
     assert not (tmp_path / "out" / "samples.png").exists()

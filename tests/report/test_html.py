@@ -35,7 +35,7 @@ def test_a_page_is_one_file(reader):
     assert all(address.startswith("data:image/") for address in reader.values("src"))
     assert all(address == "data:," or address.startswith("#") for address in reader.values("href"))
     assert not [tag for tag, _ in reader.tags if tag in ("iframe", "object", "embed", "base")]
-    css = (TEMPLATES / "style.css").read_text()
+    css = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     assert "url(" not in css
     assert "@import" not in css
 
@@ -111,7 +111,7 @@ def test_csv_holds_all_digits(written):
 
 
 def test_findings_json(written):
-    found = json.loads((written.parent / "findings.json").read_text())
+    found = json.loads((written.parent / "findings.json").read_text(encoding="utf-8"))
     assert [each["key"] for each in found["findings"]] == ["first/bag/<w>", "second/tilt"]
     first, _, nothing = found["effects"]
     assert first["difference"] == {
@@ -141,7 +141,7 @@ def test_tables(reader):
     assert "0.857 15.0 %" in reader.shown  # 6 / 7 and 6 / 40
     # One table of the two has more rows than are shown at first, and the style sheet knows how many that are.
     assert reader.values("for") == ["first-many-all"]
-    assert f"nth-child(n + {SHOWN_ROWS + 1})" in (TEMPLATES / "style.css").read_text()
+    assert f"nth-child(n + {SHOWN_ROWS + 1})" in (TEMPLATES / "style.css").read_text(encoding="utf-8")
     assert "All 40 rows" in reader.shown
 
 
@@ -182,7 +182,7 @@ def test_no_finding_is_said(tmp_path, read_page):
 
 
 def test_the_library_is_inside_only_if_there_are_maps(written, small_report, tmp_path):
-    assert "Bokeh" in written.read_text()
+    assert "Bokeh" in written.read_text(encoding="utf-8")
     sections = {"first": small_report.sections["first"]}
     without = write_analysis(tmp_path / "without", replace(small_report, sections=sections))
     assert without.stat().st_size < written.stat().st_size - 500_000
@@ -190,7 +190,7 @@ def test_the_library_is_inside_only_if_there_are_maps(written, small_report, tmp
 
 
 def test_the_page_says_its_size(written):
-    said = re.search(r"size of this page</dt>\s*<dd>([0-9.]+) MB", written.read_text())
+    said = re.search(r"size of this page</dt>\s*<dd>([0-9.]+) MB", written.read_text(encoding="utf-8"))
     assert float(said[1]) == pytest.approx(written.stat().st_size / 1e6, abs=0.051)
 
 

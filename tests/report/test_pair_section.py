@@ -175,8 +175,8 @@ def test_budget_without_scores_is_said(write_run, tmp_path):
 
 
 def test_compare_writes_both(two, tmp_path):
-    assert "## Pairs of recipes\n" in compare([two], tmp_path / "out").read_text()
-    assert (tmp_path / "out" / "pairs.csv").read_text().count("\n") == 7
+    assert "## Pairs of recipes\n" in compare([two], tmp_path / "out").read_text(encoding="utf-8")
+    assert (tmp_path / "out" / "pairs.csv").read_text(encoding="utf-8").count("\n") == 7
 
 
 def test_one_recipe_has_no_section(write_run, tmp_path):
@@ -184,7 +184,7 @@ def test_one_recipe_has_no_section(write_run, tmp_path):
     text = page_of(tmp_path / "runs")
     assert "Pairs of recipes" not in text
     assert csv_of(tmp_path / "runs", tmp_path) == []
-    assert (tmp_path / "pairs.csv").read_text() == ",".join(PAIR_COLUMNS) + "\n"
+    assert (tmp_path / "pairs.csv").read_text(encoding="utf-8") == ",".join(PAIR_COLUMNS) + "\n"
 
 
 def test_repeated_seed_is_explained(write_run, tmp_path):

@@ -25,7 +25,7 @@ def some_map(n: int, name: str = "umap") -> Map:
 
 def named_files(folder) -> dict[str, str]:
     """What the projector's configuration names: field -> value."""
-    return dict(re.findall(r'(\w+): "([^"]*)"', (folder / "projector_config.pbtxt").read_text()))
+    return dict(re.findall(r'(\w+): "([^"]*)"', (folder / "projector_config.pbtxt").read_text(encoding="utf-8")))
 
 
 def test_the_configuration_names_what_exists_and_it_is_the_map(tmp_path):
@@ -36,12 +36,14 @@ def test_the_configuration_names_what_exists_and_it_is_the_map(tmp_path):
     named = named_files(folder)
     assert named["tensor_name"] == "umap:00000"
     np.testing.assert_allclose(np.loadtxt(folder / named["tensor_path"]), points.vectors, rtol=1e-6)
-    header, *rows = (folder / named["metadata_path"]).read_text().splitlines()
+    header, *rows = (folder / named["metadata_path"]).read_text(encoding="utf-8").splitlines()
     assert header == "class\torigin"
     assert rows[0] == "t-shirt\treal"
     assert rows[38] == "bag\tgenerated"
     assert len(rows) == 60
-    assert "single_image_dim: 28\n    single_image_dim: 28" in (folder / "projector_config.pbtxt").read_text()
+    assert "single_image_dim: 28\n    single_image_dim: 28" in (folder / "projector_config.pbtxt").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_the_sprite_holds_every_image_exactly_row_by_row(tmp_path):
@@ -58,7 +60,7 @@ def test_the_sprite_holds_every_image_exactly_row_by_row(tmp_path):
 def test_a_large_map_is_thinned_evenly(tmp_path):
     write_projector(some_map(2 * MOST_POINTS), tmp_path)
     named = named_files(tmp_path)
-    rows = (tmp_path / named["metadata_path"]).read_text().splitlines()[1:]
+    rows = (tmp_path / named["metadata_path"]).read_text(encoding="utf-8").splitlines()[1:]
     assert len(rows) == MOST_POINTS
     assert sum("generated" in row for row in rows) == MOST_POINTS / 2
     sprite = Image.open(tmp_path / named["image_path"])
@@ -72,8 +74,8 @@ def test_written_again_it_is_replaced_without_a_word(tmp_path, capsys):
     write_projector(some_map(60), tmp_path)
     write_projector(some_map(20), tmp_path)
     named = named_files(tmp_path)
-    assert len((tmp_path / named["metadata_path"]).read_text().splitlines()) == 21
-    assert (tmp_path / "projector_config.pbtxt").read_text().count("embeddings") == 1
+    assert len((tmp_path / named["metadata_path"]).read_text(encoding="utf-8").splitlines()) == 21
+    assert (tmp_path / "projector_config.pbtxt").read_text(encoding="utf-8").count("embeddings") == 1
     assert capsys.readouterr().out == ""
 
 

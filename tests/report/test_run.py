@@ -47,7 +47,7 @@ def test_run_that_failed_at_once(tmp_path):
 
 def test_result_of_another_status_is_not_finished(write_run):
     folder = write_run("0", [], [], (2000, 7.0))
-    result = json.loads((folder / "result.json").read_text())
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     (folder / "result.json").write_text(json.dumps(result | {"status": "interrupted"}))
     assert not read_run(folder).finished
 

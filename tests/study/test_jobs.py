@@ -132,7 +132,7 @@ def test_a_launched_job_is_told_its_threads_and_what_it_says_is_kept(tmp_path, m
     for threads in (1, 3):
         assert jobs.launch(job, threads).wait() == 0
     expected = [f"threads {threads} -m fmcgan.train -m experiment=a seed=1" for threads in (1, 3)]
-    assert job.output.read_text().splitlines() == expected
+    assert job.output.read_text(encoding="utf-8").splitlines() == expected
     assert job.last_word == "threads 3 -m fmcgan.train -m experiment=a seed=1"
 
 

@@ -23,7 +23,7 @@ def test_runs_are_written_beside_what_else_is_there_and_forgotten_by_arm(tmp_pat
     values = tmp_path / "docs" / "study.json"
     assert kept.read(values) == []
     kept.write(values, [entry("a", 1), entry("a", 2), entry("b", 1)])
-    values.write_text(json.dumps(json.loads(values.read_text()) | {"speed": {"seconds": 600}}))
+    values.write_text(json.dumps(json.loads(values.read_text(encoding="utf-8")) | {"speed": {"seconds": 600}}))
     assert kept.forget(values, ["a", "c"]) == 2
     assert kept.read(values) == [entry("b", 1)]
     assert kept.content(values)["speed"] == {"seconds": 600}

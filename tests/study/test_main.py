@@ -149,9 +149,9 @@ def test_the_whole_way_with_real_trainings(page, tmp_path, record, monkeypatch):
         ended = subprocess.run(
             command, cwd=tmp_path, env=os.environ | paths, capture_output=True, text=True, check=False
         )
-        assert ended.returncode == 0, ended.stderr + folder.with_suffix(".log").read_text()
+        assert ended.returncode == 0, ended.stderr + folder.with_suffix(".log").read_text(encoding="utf-8")
         assert said in ended.stderr
-    result = json.loads((folder / "result.json").read_text())
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     assert (result["images_seen"], result["seed"]) == (640, 1)
     assert {"precision_k3_classifier_500_test", "class_fd_classifier_500_test"} <= set(result["scores"])
     assert sum("score/fd_classifier_500_test" in row for row in read_metrics(folder / "metrics.jsonl")) == 1

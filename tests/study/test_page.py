@@ -27,7 +27,7 @@ def written(tmp_path, write_run, record):
     path.write_text("before\n<!-- arms:begin -->\nold\n<!-- arms:end -->\nafter\n")
     budget.write_speed(path, "study/base", record, 600, turns=[850.0], precision="bf16-mixed", batch_size=64)
     page.write(path, tmp_path / "runs")
-    return path.read_text(), json.loads((tmp_path / "study.json").read_text())
+    return path.read_text(encoding="utf-8"), json.loads((tmp_path / "study.json").read_text(encoding="utf-8"))
 
 
 def cells(text, arm):
@@ -97,15 +97,15 @@ def test_the_table_outlives_the_run_folders(written, tmp_path, write_run):
     text, values = written
     shutil.rmtree(tmp_path / "runs")
     page.write(tmp_path / "study.md", tmp_path / "runs")
-    again = (tmp_path / "study.md").read_text()
-    assert json.loads((tmp_path / "study.json").read_text()) == values
+    again = (tmp_path / "study.md").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "study.json").read_text(encoding="utf-8")) == values
     assert [line for line in again.splitlines() if line.startswith("|") and "wgan_gp" not in line] == [
         line for line in text.splitlines() if line.startswith("|") and "wgan_gp" not in line
     ]
     assert "Begun and not finished" not in again  # nothing is known any more of what was begun
     write_run("study-hinge", 3, FD=3.2)  # trained anew: it takes the place of what was kept
     page.write(tmp_path / "study.md", tmp_path / "runs")
-    hinge = cells((tmp_path / "study.md").read_text(), "`study/hinge`")
+    hinge = cells((tmp_path / "study.md").read_text(encoding="utf-8"), "`study/hinge`")
     assert hinge[3] == "3 (1, 2, 3)"
     assert hinge[8] == "2.100 ± 0.954"  # 1.5, 1.6, 3.2
 
@@ -114,11 +114,11 @@ def test_a_run_that_failed_is_told_and_its_arm_not_judged_by_those_that_survived
     shutil.rmtree(tmp_path / "runs")
     path, values = tmp_path / "study.md", tmp_path / "study.json"
     page.write(path, tmp_path / "runs")
-    assert cells(path.read_text(), "`study/hinge`")[8].startswith("**")
+    assert cells(path.read_text(encoding="utf-8"), "`study/hinge`")[8].startswith("**")
     kept.note_failure(values, {"arm": "study/hinge", "seed": 4, "why": "loss/generator is nan"})
     kept.note_failure(values, {"arm": "study/lecam", "seed": 1, "why": "no space left"})
     page.write(path, tmp_path / "runs")
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert cells(text, "`study/hinge`")[8] == "1.600 ± 0.100"
     assert "Failed: `study/hinge` seed 4 (loss/generator is nan), `study/lecam` seed 1 (no space left)." in text
     (missing,) = [line for line in text.splitlines() if line.startswith("Not run: ")]
@@ -130,13 +130,13 @@ def test_two_seeds_are_not_enough_to_judge_an_arm_or_to_judge_by(tmp_path, write
         for seed in seeds:
             write_run(arm, seed, FD=fd)
     page.write(tmp_path / "study.md", tmp_path / "runs")
-    text = (tmp_path / "study.md").read_text()
+    text = (tmp_path / "study.md").read_text(encoding="utf-8")
     assert cells(text, "`study/hinge`")[8] == "1.000 ± 0.000"
     assert cells(text, "`study/r3`")[8] == "**1.000 ± 0.000**"
     shutil.rmtree(tmp_path / "runs" / "study-base" / "seed_3")
     (tmp_path / "study.json").unlink()
     page.write(tmp_path / "study.md", tmp_path / "runs")
-    assert cells((tmp_path / "study.md").read_text(), "`study/r3`")[8] == "1.000 ± 0.000"
+    assert cells((tmp_path / "study.md").read_text(encoding="utf-8"), "`study/r3`")[8] == "1.000 ± 0.000"
 
 
 def test_it_is_said_when_and_on_what_the_runs_were_made():
@@ -155,8 +155,10 @@ def test_the_table_of_the_document_is_made_of_the_values_beside_it(tmp_path):
     for name in ("study.md", "study.json"):
         shutil.copy(docs / name, tmp_path / name)
     page.write(tmp_path / "study.md", tmp_path / "no_runs")
-    assert (tmp_path / "study.md").read_text() == (docs / "study.md").read_text()
-    assert json.loads((tmp_path / "study.json").read_text()) == json.loads((docs / "study.json").read_text())
+    assert (tmp_path / "study.md").read_text(encoding="utf-8") == (docs / "study.md").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "study.json").read_text(encoding="utf-8")) == json.loads(
+        (docs / "study.json").read_text(encoding="utf-8")
+    )
 
 
 def test_without_any_run_there_is_no_table(tmp_path):
@@ -167,6 +169,6 @@ def test_without_any_run_there_is_no_table(tmp_path):
 
 def test_the_document_has_its_block_and_the_scores_are_explained():
     docs = Path(__file__).resolve().parents[2] / "docs"
-    assert "<!-- arms:begin -->" in (docs / "study.md").read_text()
-    metrics = (docs / "metrics.md").read_text()
+    assert "<!-- arms:begin -->" in (docs / "study.md").read_text(encoding="utf-8")
+    metrics = (docs / "metrics.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in metrics for name in page.SCORES.values())

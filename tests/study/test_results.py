@@ -22,7 +22,7 @@ def evaluate():
 
     def evaluate(run):
         evaluate.asked.append(run.name)
-        seed = json.loads((run / "result.json").read_text())["seed"]
+        seed = json.loads((run / "result.json").read_text(encoding="utf-8"))["seed"]
         score = {"value": 0.1 * seed, "floor": 0.025, "better": "lower"}
         (run / "evaluation.json").write_text(json.dumps({"scores": dict.fromkeys(SCORES.values(), score)}))
 
@@ -43,7 +43,7 @@ def test_a_column_for_each_recipe_that_was_run(tmp_path, page, write_run, evalua
     (tmp_path / "study").mkdir()
     (tmp_path / "runs" / "best").rename(tmp_path / "study" / "best")
     block = results.write(page, tmp_path / "results.json", [tmp_path / "runs", tmp_path / "study"], evaluate)
-    assert page.read_text() == f"before\n<!-- recipes:begin -->\n{block}\n<!-- recipes:end -->\nafter\n"
+    assert page.read_text(encoding="utf-8") == f"before\n<!-- recipes:begin -->\n{block}\n<!-- recipes:end -->\nafter\n"
     assert cells(block, " |") == ["`quick`", "`best`", "real data"]
     assert cells(block, "seeds") == ["1, 2, 3", "1", ""]
     assert cells(block, "images seen") == ["600", "3,000,000", ""]
@@ -78,10 +78,10 @@ def test_the_table_outlives_the_run_folders(tmp_path, page, write_run, evaluate)
 
 
 def test_without_a_run_the_page_stays(tmp_path, page):
-    before = page.read_text()
+    before = page.read_text(encoding="utf-8")
     with pytest.raises(UserError, match=r"no finished run of recipe_a_vanilla, .* in"):
         results.write(page, tmp_path / "results.json", [tmp_path / "runs"])
-    assert page.read_text() == before
+    assert page.read_text(encoding="utf-8") == before
 
 
 def test_minutes_are_those_of_the_fastest_run_that_knows_them_with_its_threads(tmp_path, page, write_run, evaluate):
@@ -89,7 +89,9 @@ def test_minutes_are_those_of_the_fastest_run_that_knows_them_with_its_threads(t
     for seed, threads in ((1, 1), (2, 2)):
         write_run("quick", seed, FD=1.0)
         folder = tmp_path / "runs" / "quick" / f"seed_{seed}"
-        result = json.loads((folder / "result.json").read_text()) | {"training_seconds": 60.0 * 3 / threads}
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8")) | {
+            "training_seconds": 60.0 * 3 / threads
+        }
         (folder / "result.json").write_text(json.dumps(result))
         hardware = {"hardware": f"CPU Example, {threads} threads"}
         (folder / "environment.json").write_text(json.dumps(known | hardware))
@@ -104,4 +106,4 @@ def test_the_table_of_the_readme_is_made_of_the_values_in_docs(tmp_path):
     shutil.copy(checkout / "README.md", tmp_path / "README.md")
     shutil.copy(checkout / "docs" / "results.json", tmp_path / "results.json")
     results.write(tmp_path / "README.md", tmp_path / "results.json", [tmp_path / "no_runs"])
-    assert (tmp_path / "README.md").read_text() == (checkout / "README.md").read_text()
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == (checkout / "README.md").read_text(encoding="utf-8")

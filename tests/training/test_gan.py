@@ -236,7 +236,7 @@ def test_resumed_records_are_those_of_an_uninterrupted_run(fit, tmp_path):
     clock = ("seconds", "images_per_second")
     strip = [[{k: v for k, v in row.items() if k not in clock} for row in rows] for rows in (whole, halved)]
     assert strip[0] == strip[1]
-    assert len((tmp_path / "halved" / "epochs.csv").read_text().splitlines()) == 4
+    assert len((tmp_path / "halved" / "epochs.csv").read_text(encoding="utf-8").splitlines()) == 4
 
 
 def test_a_resumed_run_obeys_its_own_learning_rate(fit, tmp_path):

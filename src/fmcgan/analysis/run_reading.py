@@ -72,7 +72,7 @@ def _part(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _read(path: Path, parse: Any) -> Mapping[str, Any]:
     try:
-        found = parse(path.read_text())
+        found = parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return {}
     return found if isinstance(found, Mapping) else {}

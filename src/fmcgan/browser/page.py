@@ -73,8 +73,12 @@ def page_of(program: Program, about: Mapping[str, Any], dtype: str = "float32") 
         weights=weights,
         classes=CLASS_NAMES,
         facts=_facts(program, about),
-        style=Markup((TEMPLATES / "style.css").read_text() + (_OWN / "page.css").read_text()),
-        script=Markup((_OWN / "program.js").read_text() + (_OWN / "page.js").read_text()),
+        style=Markup(
+            (TEMPLATES / "style.css").read_text(encoding="utf-8") + (_OWN / "page.css").read_text(encoding="utf-8")
+        ),
+        script=Markup(
+            (_OWN / "program.js").read_text(encoding="utf-8") + (_OWN / "page.js").read_text(encoding="utf-8")
+        ),
     )
 
 

@@ -168,7 +168,7 @@ def write_metrics_csv(folder: Path) -> None:
 
 def _write_epoch(path: Path, epoch: int, means: dict[str, float], minutes: float) -> None:
     """Adds one row to ``epochs.csv``; rows of later epochs, left by a killed session, go."""
-    with path.open() if path.exists() else io.StringIO() as file:
+    with path.open(encoding="utf-8") if path.exists() else io.StringIO() as file:
         rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < epoch]
     row = {"epoch": str(epoch)}
     row |= {column: f"{means[name]:.6g}" if name in means else "" for column, name in _EPOCH_COLUMNS.items()}

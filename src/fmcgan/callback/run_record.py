@@ -143,7 +143,7 @@ def _git() -> dict[str, Any] | None:
 
 def _run_git(*arguments: str) -> str:
     here = Path(__file__).parent
-    return subprocess.check_output(["git", *arguments], cwd=here, stderr=subprocess.DEVNULL, text=True).strip()
+    return subprocess.check_output(["git", *arguments], cwd=here, stderr=subprocess.DEVNULL, encoding="utf-8").strip()
 
 
 def _overrides() -> list[str]:

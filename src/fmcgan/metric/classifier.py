@@ -147,7 +147,10 @@ def load_classifier(path: Path | str | None = None) -> Classifier:
     content = path.read_bytes()
     metadata = path.with_suffix(".json")
     try:
-        if metadata.is_file() and json.loads(metadata.read_text())["sha256"] != hashlib.sha256(content).hexdigest():
+        if (
+            metadata.is_file()
+            and json.loads(metadata.read_text(encoding="utf-8"))["sha256"] != hashlib.sha256(content).hexdigest()
+        ):
             raise ValueError(f"its SHA-256 is not the one in {metadata.name}")
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         classifier = new_classifier(seed=0)

@@ -91,7 +91,7 @@ def write_analysis(folder: Path, report: Report) -> Path:
 def _files_of_earlier(folder: Path) -> set[str]:
     """Names of the figures and tables that an earlier analysis says it wrote here."""
     try:
-        names = json.loads((folder / FINDINGS).read_text())["files"]
+        names = json.loads((folder / FINDINGS).read_text(encoding="utf-8"))["files"]
         return {name for name in names if Path(name).name == name}
     except (OSError, ValueError, KeyError, TypeError):
         return set()

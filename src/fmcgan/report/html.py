@@ -150,6 +150,6 @@ def _environment() -> Environment:
         "cell": cell,
         "in_order": in_order,
         "is_number": is_number,
-        "own": lambda name: Markup((TEMPLATES / name).read_text()),
+        "own": lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8")),
     }
     return environment

@@ -157,7 +157,7 @@ def _read(path: Path, parse: Any) -> Any:
     if not path.exists():
         return None
     try:
-        return parse(path.read_text())
+        return parse(path.read_text(encoding="utf-8"))
     except (ValueError, yaml.YAMLError, OSError) as error:
         raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
 

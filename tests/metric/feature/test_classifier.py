@@ -10,7 +10,7 @@ from fmcgan.metric.feature import classifier
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet
 
-RECORD = json.loads(SHIPPED_WEIGHTS.with_suffix(".json").read_text())
+RECORD = json.loads(SHIPPED_WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
 
 
 def some_images(count: int) -> ImageSet:
