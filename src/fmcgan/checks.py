@@ -7,28 +7,47 @@ import math
 
 from fmcgan.errors import InvalidValueError
 
+LARGEST = 2**53
+"""No whole number that anybody means is larger, and what computes with it as a float64 still has it exactly."""
 
-def whole_number(minimum: int = 1, **values: object) -> None:
-    """Checks that each named value is an int of at least ``minimum``.
+LARGEST_FLOAT = 3e38
+"""What a float32 still holds."""
+
+
+def whole_number(minimum: int = 1, maximum: int = LARGEST, **values: object) -> None:
+    """Checks that each named value is an int with ``minimum <= value <= maximum``.
 
     Raises:
         InvalidValueError: names the value, what was given and what is allowed.
     """
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise InvalidValueError(f"{name} must be a whole number of at least {minimum}, got {value!r}")
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if not is_whole or not minimum <= value <= maximum:  # type: ignore[operator]
+            at_most = f" and at most {maximum}" if maximum < LARGEST or (is_whole and value > maximum) else ""  # type: ignore[operator]
+            raise InvalidValueError(f"{name} must be a whole number of at least {minimum}{at_most}, got {value!r}", name)
 
 
-def number(minimum: float = -math.inf, maximum: float = math.inf, **values: object) -> None:
+def number(minimum: float = -LARGEST_FLOAT, maximum: float = LARGEST_FLOAT, **values: object) -> None:
     """Checks that each named value is a finite number with ``minimum <= value <= maximum``.
 
     Raises:
         InvalidValueError: names the value, what was given and what is allowed.
     """
     for name, value in values.items():
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not is_number or not minimum <= value <= maximum:  # type: ignore[operator]
-            raise InvalidValueError(f"{name} must be a number{_bounds(minimum, maximum)}, got {value!r}")
+        if not _is_number(value) or not minimum <= value <= maximum:  # type: ignore[operator]
+            raise InvalidValueError(f"{name} must be a number{_bounds(minimum, maximum)}, got {value!r}", name)
+
+
+def positive_number(maximum: float = LARGEST_FLOAT, **values: object) -> None:
+    """Checks that each named value is a number above 0, however small, of at most ``maximum``.
+
+    Raises:
+        InvalidValueError: names the value, what was given and what is allowed.
+    """
+    for name, value in values.items():
+        if not _is_number(value) or not 0 < value <= maximum:  # type: ignore[operator]
+            at_most = f" and of at most {maximum:g}" if maximum < LARGEST_FLOAT else ""
+            raise InvalidValueError(f"{name} must be a number above 0{at_most}, got {value!r}", name)
 
 
 def one_of(choices: tuple[str, ...], **values: object) -> None:
@@ -39,14 +58,18 @@ def one_of(choices: tuple[str, ...], **values: object) -> None:
     """
     for name, value in values.items():
         if value not in choices:
-            raise InvalidValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+            raise InvalidValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}", name)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_FLOAT
 
 
 def _bounds(minimum: float, maximum: float) -> str:
-    if math.isinf(minimum) and math.isinf(maximum):
+    if abs(minimum) >= LARGEST_FLOAT and maximum >= LARGEST_FLOAT:
         return ""
-    if math.isinf(maximum):
+    if maximum >= LARGEST_FLOAT:
         return f" of at least {minimum:g}"
-    if math.isinf(minimum):
+    if minimum <= -LARGEST_FLOAT:
         return f" of at most {maximum:g}"
     return f" from {minimum:g} to {maximum:g}"

@@ -74,7 +74,7 @@ def _reporting(task: Task) -> Task:
             # SystemExit, which Hydra lets pass: the rest of a sweep must not start after Ctrl-C.
             sys.exit(128 + stop.signal_number)
         except Exception as error:
-            log.error(told(error))
+            log.error(told(error, config))
             log.debug("where it happened", exc_info=error)  # for the log file
             if in_sweep():
                 raise _AlreadyReportedError from error  # Hydra notes the failure and starts the next job

@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from fmcgan import run_folder
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.recorder import Recorder
-from fmcgan.errors import Interrupted, UserError
+from fmcgan.errors import Interrupted, InvalidValueError, UserError
 from fmcgan.metric.evaluation import badness
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,8 @@ class Checkpointing(Checkpoint):
     """
 
     def __init__(self, best_by: str | None = "fd_classifier") -> None:
+        if best_by is not None and (not isinstance(best_by, str) or not best_by):
+            raise InvalidValueError(f"best_by must be how a score's name begins, or null, got {best_by!r}", "best_by")
         self.best_by = best_by
         self.best: float | None = None
         self._signal: int | None = None

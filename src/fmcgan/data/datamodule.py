@@ -42,6 +42,9 @@ class GarmentData(LightningDataModule, ABC):
 
     images: GarmentImages
 
+    n_train: int | None = None
+    """Number of training images, if it is known before they are loaded."""
+
     def __init__(self, batch_size: int, seed: int) -> None:
         super().__init__()
         checks.whole_number(batch_size=batch_size)
