@@ -31,15 +31,12 @@ _COLUMNS = 12
 
 def analyze(config: DictConfig) -> None:
     """Analyses the samples part by part, prints the findings and writes ``findings.json``, ``report.html`` and more."""
-    from hydra.utils import instantiate
-
     from fmcgan import evaluated
     from fmcgan.analysis.findings import choose, judge
     from fmcgan.report.analysis_page import Report, write_analysis
 
-    _check(config)
+    parts = _checked_parts(config)
     start = time.perf_counter()
-    parts = instantiate(config.analysis)
     subject, provenance = _subject(config)
     folder = evaluated.folder_of(config, "analysis", below_run="analysis")
     sections, skipped, seconds = _sections(parts, subject)
@@ -59,16 +56,24 @@ def analyze(config: DictConfig) -> None:
     log.info("written to %s: report.html, findings.json, figures and tables", os.path.relpath(folder))
 
 
-def _check(config: DictConfig) -> None:
-    from fmcgan import evaluated
+def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
+    """The parts of the analysis, after every value of the command was looked at; nothing is read or fetched before."""
+    from hydra.utils import instantiate
 
+    from fmcgan import evaluated
+    from fmcgan.app.part_types import types_checked
+    from fmcgan.app.validation import check_shape
+
+    check_shape(config, ("data",), ("metric", "feature", "analysis"))
     evaluated.check_source(config)
-    whole_number(minimum=0, seed=config.seed, replicates=config.replicates)
-    whole_number(findings=config.findings)
-    if config.n is not None:
-        whole_number(minimum=100, n=config.n)
+    whole_number(minimum=0, seed=config.seed)
+    whole_number(maximum=10_000, findings=config.findings)
+    evaluated.check_n(config, minimum=100)
     if not config.analysis:
         raise UserError("analysis=[] analyses nothing; leave it out for all parts, or name some (see --help)")
+    with types_checked(config):
+        instantiate(config.data)
+        return instantiate(config.analysis)
 
 
 def _subject(config: DictConfig) -> tuple["Subject", dict[str, str]]:

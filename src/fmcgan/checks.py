@@ -3,12 +3,16 @@
 Hydra's composition does not check types, so constructors do, with these.
 """
 
-import math
-
 from fmcgan.errors import InvalidValueError
 
 LARGEST = 2**53
 """No whole number that anybody means is larger, and what computes with it as a float64 still has it exactly."""
+
+MOST_IMAGES = 1_000_000
+"""Images that are held in memory at once: 784 MB of them, and ten times as much of what is computed of them."""
+
+MOST_SHOWN = 100
+"""Images side by side, or figures below each other, that anybody looks at; a page of more opens nowhere."""
 
 LARGEST_FLOAT = 3e38
 """What a float32 still holds."""
@@ -23,8 +27,9 @@ def whole_number(minimum: int = 1, maximum: int = LARGEST, **values: object) -> 
     for name, value in values.items():
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         if not is_whole or not minimum <= value <= maximum:  # type: ignore[operator]
-            at_most = f" and at most {maximum}" if maximum < LARGEST or (is_whole and value > maximum) else ""  # type: ignore[operator]
-            raise InvalidValueError(f"{name} must be a whole number of at least {minimum}{at_most}, got {value!r}", name)
+            bounded = maximum < LARGEST or (is_whole and value > maximum)  # type: ignore[operator]
+            allowed = f"of at least {minimum}" + (f" and at most {maximum}" if bounded else "")
+            raise InvalidValueError(f"{name} must be a whole number {allowed}, got {value!r}", name)
 
 
 def number(minimum: float = -LARGEST_FLOAT, maximum: float = LARGEST_FLOAT, **values: object) -> None:
@@ -48,6 +53,21 @@ def positive_number(maximum: float = LARGEST_FLOAT, **values: object) -> None:
         if not _is_number(value) or not 0 < value <= maximum:  # type: ignore[operator]
             at_most = f" and of at most {maximum:g}" if maximum < LARGEST_FLOAT else ""
             raise InvalidValueError(f"{name} must be a number above 0{at_most}, got {value!r}", name)
+
+
+def path_text(**values: object) -> str | None:
+    """Checks that a named value is one path, or ``None`` for none; a number is taken for the name of a file.
+
+    Raises:
+        InvalidValueError: names the value, what was given and what is allowed.
+    """
+    ((name, value),) = values.items()
+    if value is None or (isinstance(value, str) and value.strip()):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    quoted = f"; a name that looks like a number needs two quotes: \"{name}='1e3'\"" if isinstance(value, float) else ""
+    raise InvalidValueError(f"{name} must be one path, or null for none, got {value!r}{quoted}", name)
 
 
 def one_of(choices: tuple[str, ...], **values: object) -> None:

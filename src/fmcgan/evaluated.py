@@ -7,12 +7,13 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig
 
 from fmcgan import run_folder
+from fmcgan.checks import MOST_IMAGES, one_of, path_text, whole_number
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, parse_classes
 from fmcgan.environment import command_line
-from fmcgan.errors import UserError
+from fmcgan.errors import InvalidValueError, UserError
 from fmcgan.generator import LabelledGenerator, check_device, find_checkpoint, load_generator
 from fmcgan.generator_file import SUFFIX
 from fmcgan.metric.image_set import ImageSet
@@ -30,6 +31,8 @@ USUAL_N = 10_000
 SPLITS = ("train", "test")
 """Also what ``samples=`` may be: the real images themselves."""
 
+FEWEST_REPLICATES = 10
+
 _SHIPPED = "the shipped generator"
 
 
@@ -37,19 +40,37 @@ def check_source(config: DictConfig) -> None:
     """Looks at ``run=``, ``samples=`` and ``device=`` before anything is read.
 
     Raises:
-        UserError: both are given, one is a list, or there is no such device.
+        UserError: both are given, one is no path, or a value of the samples is out of range.
     """
-    for key in ("run", "samples"):
-        if config[key] is not None:
-            if isinstance(config[key], ListConfig):
-                raise UserError(f"{key} must be one path, got {list(config[key])}")
-            config[key] = str(config[key])  # a folder may be named by a number
+    for key in ("run", "samples", "output", "cache"):
+        config[key] = path_text(**{key: config[key]})
     if config.run is not None and config.samples is not None:
         raise UserError(
             "give either run=, a run folder, checkpoint or exported generator, or samples=: FILE.npz, a folder of "
             "PNGs, or train or test, which are the real images (neither of them: the shipped generator)"
         )
     check_device(config.device)
+    one_of(("ema", "raw"), weights=config.weights)
+    one_of(SPLITS, reference=config.reference)
+    if config.replicates != 0:  # of a few resamples, the ends of an interval are chance
+        whole_number(minimum=FEWEST_REPLICATES, maximum=10_000, replicates=config.replicates)
+
+
+def check_n(config: DictConfig, minimum: int) -> None:
+    """Looks at ``n=`` before anything is read.
+
+    Args:
+        config: of the command.
+        minimum: samples below which its results mean nothing.
+
+    Raises:
+        InvalidValueError: there are too few or too many, or not as many of each class.
+    """
+    if config.n is not None:
+        whole_number(minimum=minimum, maximum=MOST_IMAGES, n=config.n)
+        classes = len(classes_of(config))
+        if config.samples is None and config.n % classes:
+            raise InvalidValueError(f"n must be a multiple of {classes}, the number of classes, got {config.n}")
 
 
 def source(config: DictConfig) -> tuple[LabelledGenerator | None, ImageSet | None]:
@@ -163,8 +184,6 @@ def samples_a_score(config: DictConfig, given: ImageSet | None) -> int:
     """How many samples a score takes."""
     if given is None:
         classes = len(classes_of(config))
-        if config.n is not None and config.n % classes:
-            raise UserError(f"n must be a multiple of {classes}, the number of classes, got {config.n}")
         return config.n or USUAL_N // classes * classes
     if config.n is not None and config.n > len(given):
         raise UserError(f"n={config.n} samples are asked for, but samples={config.samples} holds {len(given)}")

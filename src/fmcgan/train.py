@@ -107,7 +107,7 @@ def _build_gan(config: DictConfig, weights: bool = True) -> "LightningModule":
     parts = {"generator": config.network.generator, "discriminator": config.network.discriminator}
     parts |= {"loss": config.loss.adversarial, "penalty": config.loss.penalty}
     parts |= {"augmentation": config.augment, "regularizer": config.regularizer}
-    with nullcontext() if weights else torch.device("meta"):
+    with nullcontext() if weights else torch.device("meta"):  # which holds shapes alone
         built = {name: instantiate(part) for name, part in parts.items()}
     return instantiate(config.training, **built)
 

@@ -98,7 +98,7 @@ def _hints(target: Any) -> dict[str, Any]:
     with suppress(Exception):  # a class of any library: some name types that are not there when the program runs
         module, _, name = str(target).rpartition(".")
         found = getattr(import_module(module), name)
-        return get_type_hints(found.__init__ if isinstance(found, type) else found)
+        return get_type_hints(found.__init__ if isinstance(found, type) else found)  # type: ignore[misc]
     return {}
 
 

@@ -48,9 +48,17 @@ def _check_limit(limit: Any) -> None:
 def _check_devices(trainer: DictConfig) -> None:
     devices = trainer.devices
     is_list = OmegaConf.is_list(devices) and len(devices) and all(_is_count(each, 0) for each in devices)
-    if not (is_list or devices == "auto" or _is_count(devices, 1) or (isinstance(devices, str) and devices.isdecimal())):
+    is_text = devices == "auto" or (isinstance(devices, str) and devices.isdecimal() and int(devices) > 0)
+    if not (is_list or is_text or _is_count(devices, 1)):
         allowed = "a whole number of at least 1, a list of devices such as [0,1], or auto"
         raise InvalidValueError(f"trainer.devices must be {allowed}, got {devices!r}")
+
+    if trainer.accelerator in ("gpu", "cuda", "mps"):
+        import torch
+
+        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        if not any(there.values()) if trainer.accelerator == "gpu" else not there[trainer.accelerator]:
+            raise UserError(f"trainer.accelerator={trainer.accelerator} is not there; trainer=cpu trains without one")
 
 
 def _is_count(value: Any, minimum: int) -> bool:

@@ -1,10 +1,7 @@
 """What is checked of a whole configuration before anything is measured, fetched, written or trained."""
 
-import os
 import re
 from collections.abc import Iterable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -12,8 +9,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from fmcgan.config_dir import config_dir
 from fmcgan.errors import InvalidValueError, UserError
 
-_COPIES = 5
-"""Of the weights, while training: themselves, their gradients, two moments of Adam, and the average."""
+_MAY_LIE_UNUSED = ("callback", "logger")
 
 
 def check_shape(config: DictConfig, parts: Iterable[str], groups: Iterable[str]) -> None:
@@ -37,8 +33,9 @@ def check_shape(config: DictConfig, parts: Iterable[str], groups: Iterable[str])
         if not isinstance(group, DictConfig):
             raise InvalidValueError(f"{key} must be a list of options{_choices(key)}, got {_plain(group)!r}")
         for name, part in group.items():
-            if not isinstance(part, DictConfig):
-                raise InvalidValueError(f"{key}.{name} must be a part{_choices(key)}, got {_plain(part)!r}")
+            # An experiment may set values of a callback that was not chosen; they lie there unused.
+            if not isinstance(part, DictConfig) or ("_target_" not in part and key not in _MAY_LIE_UNUSED):
+                raise InvalidValueError(f"{key}.{name!s} must be a part{_choices(key)}, got {_plain(part)!r}")
 
 
 def _check_instructions(config: Any, key: str) -> None:
@@ -78,7 +75,7 @@ def _choices(key: str) -> str:
 
 
 def check_run(trainer: Any, gan: Any, data: Any) -> None:
-    """Refuses a training run whose parts do not fit together, or not into this machine.
+    """Refuses a training run whose parts do not fit together.
 
     Args:
         trainer: the Trainer.
@@ -86,15 +83,13 @@ def check_run(trainer: Any, gan: Any, data: Any) -> None:
         data: the data module, before it has loaded anything.
 
     Raises:
-        UserError: the batches do not fit the data or the devices, the run is too short, a callback lacks another one,
-            or the weights need more memory than there is.
+        UserError: the batches do not fit the data or the devices, the run is too short, or a callback lacks another.
     """
     for callback in trainer.callbacks:
         if hasattr(callback, "check"):
             callback.check(trainer)
     if (n_train := getattr(data, "n_train", None)) is not None:
         _check_batches(trainer, gan, data.batch_size, n_train)
-    _check_memory(gan, trainer.strategy.root_device)
 
 
 def _check_batches(trainer: Any, gan: Any, batch_size: int, n_train: int) -> None:
@@ -109,26 +104,3 @@ def _check_batches(trainer: Any, gan: Any, batch_size: int, n_train: int) -> Non
         raise UserError(f"trainer.limit_train_batches={limit} of {batches} batches leaves none: give a larger share")
     endless = trainer.max_epochs is None or trainer.max_epochs < 0
     gan.settle(None if endless else trainer.max_epochs * in_epoch, batch_size)
-
-
-def _check_memory(gan: Any, device: Any) -> None:
-    weights = sum(parameter.numel() for name in ("generator", "discriminator") for parameter in getattr(gan, name).parameters())
-    needed, there = 4 * _COPIES * weights, _memory(device)
-    if there is not None and needed > there:
-        raise UserError(
-            f"the networks have {weights:,} weights, which take {needed / 1e9:,.0f} GB while they are trained; there are"
-            f" {there / 1e9:,.0f} GB. Choose a smaller network.width"
-        )
-
-
-def _memory(device: Any) -> int | None:
-    """Bytes of memory of the device, as far as this process may use them; ``None`` if nobody knows."""
-    import torch
-
-    if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory)
-    found = []
-    with suppress(OSError, ValueError):  # not every system says
-        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))  # "max": ValueError
-    return min(found, default=None)

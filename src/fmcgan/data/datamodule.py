@@ -38,12 +38,10 @@ class GarmentData(LightningDataModule, ABC):
 
     Attributes:
         images: the data set, on the training device; there after ``setup``.
+        n_train: number of training images; a subclass that knows it before it loads them sets it.
     """
 
     images: GarmentImages
-
-    n_train: int | None = None
-    """Number of training images, if it is known before they are loaded."""
 
     def __init__(self, batch_size: int, seed: int) -> None:
         super().__init__()

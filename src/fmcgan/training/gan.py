@@ -114,8 +114,9 @@ class ConditionalGAN(LightningModule):
             for group in optimizer.param_groups:
                 group.update(optimizer.defaults)
         epochs, data = self.trainer.max_epochs, self.trainer.datamodule  # type: ignore[attr-defined]
-        endless = data is None or epochs is None or epochs < 0  # nobody knows how many batches will end the run
-        batches = None if endless else int(epochs * self.trainer.num_training_batches)
+        batches = None  # nobody knows how many will end the run
+        if data is not None and epochs is not None and epochs > 0:
+            batches = int(epochs * self.trainer.num_training_batches)
         self.settle(batches, getattr(data, "batch_size", None))
         self._step = self._build_step()
 

@@ -41,6 +41,9 @@ class Schedules:
         beta2: Any = None,
     ) -> None:
         self.rates = _checked("generator_lr", generator_lr), _checked("discriminator_lr", discriminator_lr)
+        for name, rate in zip(("generator_lr", "discriminator_lr"), self.rates, strict=True):
+            if rate is not None and rate.start == rate.end == 0:
+                raise InvalidValueError(f"{name} must be above 0 at some time, or nothing is learnt", name)
         self.penalty_weight = _checked("penalty_weight", penalty_weight)
         self.ema_half_life = _checked("ema_half_life", ema_half_life)
         self.betas = _checked("beta1", beta1, _LARGEST_BETA), _checked("beta2", beta2, _LARGEST_BETA)
