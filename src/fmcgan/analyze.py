@@ -65,10 +65,9 @@ def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
     from fmcgan.app.validation import check_shape
 
     check_shape(config, ("data",), ("metric", "feature", "analysis"))
-    evaluated.check_source(config)
+    evaluated.check_source(config, fewest=100)
     whole_number(minimum=0, seed=config.seed)
     whole_number(maximum=10_000, findings=config.findings)
-    evaluated.check_n(config, minimum=100)
     if not config.analysis:
         raise UserError("analysis=[] analyses nothing; leave it out for all parts, or name some (see --help)")
     with types_checked(config):

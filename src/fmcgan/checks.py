@@ -14,8 +14,8 @@ MOST_IMAGES = 1_000_000
 MOST_SHOWN = 100
 """Images side by side, or figures below each other, that anybody looks at; a page of more opens nowhere."""
 
-LARGEST_FLOAT = 3e38
-"""What a float32 still holds."""
+LARGEST_NUMBER = 1e9
+"""A weight, rate or bound beyond it drowns everything that it stands beside in float32."""
 
 
 def whole_number(minimum: int = 1, maximum: int = LARGEST, **values: object) -> None:
@@ -32,7 +32,7 @@ def whole_number(minimum: int = 1, maximum: int = LARGEST, **values: object) -> 
             raise InvalidValueError(f"{name} must be a whole number {allowed}, got {value!r}", name)
 
 
-def number(minimum: float = -LARGEST_FLOAT, maximum: float = LARGEST_FLOAT, **values: object) -> None:
+def number(minimum: float = -LARGEST_NUMBER, maximum: float = LARGEST_NUMBER, **values: object) -> None:
     """Checks that each named value is a finite number with ``minimum <= value <= maximum``.
 
     Raises:
@@ -43,7 +43,7 @@ def number(minimum: float = -LARGEST_FLOAT, maximum: float = LARGEST_FLOAT, **va
             raise InvalidValueError(f"{name} must be a number{_bounds(minimum, maximum)}, got {value!r}", name)
 
 
-def positive_number(maximum: float = LARGEST_FLOAT, **values: object) -> None:
+def positive_number(maximum: float = LARGEST_NUMBER, **values: object) -> None:
     """Checks that each named value is a number above 0, however small, of at most ``maximum``.
 
     Raises:
@@ -51,7 +51,7 @@ def positive_number(maximum: float = LARGEST_FLOAT, **values: object) -> None:
     """
     for name, value in values.items():
         if not _is_number(value) or not 0 < value <= maximum:  # type: ignore[operator]
-            at_most = f" and of at most {maximum:g}" if maximum < LARGEST_FLOAT else ""
+            at_most = f" and of at most {maximum:g}" if maximum < LARGEST_NUMBER else ""
             raise InvalidValueError(f"{name} must be a number above 0{at_most}, got {value!r}", name)
 
 
@@ -82,14 +82,14 @@ def one_of(choices: tuple[str, ...], **values: object) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_FLOAT
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
 
 
 def _bounds(minimum: float, maximum: float) -> str:
-    if abs(minimum) >= LARGEST_FLOAT and maximum >= LARGEST_FLOAT:
+    if abs(minimum) >= LARGEST_NUMBER and maximum >= LARGEST_NUMBER:
         return ""
-    if maximum >= LARGEST_FLOAT:
+    if maximum >= LARGEST_NUMBER:
         return f" of at least {minimum:g}"
-    if minimum <= -LARGEST_FLOAT:
+    if minimum <= -LARGEST_NUMBER:
         return f" of at most {maximum:g}"
     return f" from {minimum:g} to {maximum:g}"

@@ -59,10 +59,9 @@ def _checked_scores(config: DictConfig) -> dict[str, "Score"]:
     from fmcgan.metric.rows import TITLES
 
     check_shape(config, ("data",), ("metric", "feature"))
-    evaluated.check_source(config)
+    evaluated.check_source(config, fewest=20)
     evaluated.classes_of(config)  # told now if there is no such class
     whole_number(minimum=0, seed=config.seed)
-    evaluated.check_n(config, minimum=20)
     if not config.metric:
         raise UserError("metric=[] measures nothing; leave it out for the usual scores, or name some (see --help)")
     if not isinstance(config.rows, ListConfig):

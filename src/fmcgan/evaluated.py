@@ -10,10 +10,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from fmcgan import run_folder
-from fmcgan.checks import MOST_IMAGES, one_of, path_text, whole_number
+from fmcgan.app.sample_options import SPLITS, check_sample_options
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, parse_classes
 from fmcgan.environment import command_line
-from fmcgan.errors import InvalidValueError, UserError
+from fmcgan.errors import UserError
 from fmcgan.generator import LabelledGenerator, check_device, find_checkpoint, load_generator
 from fmcgan.generator_file import SUFFIX
 from fmcgan.metric.image_set import ImageSet
@@ -28,49 +28,21 @@ log = logging.getLogger(__name__)
 USUAL_N = 10_000
 """Samples of each score, if nobody says how many."""
 
-SPLITS = ("train", "test")
-"""Also what ``samples=`` may be: the real images themselves."""
-
-FEWEST_REPLICATES = 10
-
 _SHIPPED = "the shipped generator"
 
 
-def check_source(config: DictConfig) -> None:
-    """Looks at ``run=``, ``samples=`` and ``device=`` before anything is read.
-
-    Raises:
-        UserError: both are given, one is no path, or a value of the samples is out of range.
-    """
-    for key in ("run", "samples", "output", "cache"):
-        config[key] = path_text(**{key: config[key]})
-    if config.run is not None and config.samples is not None:
-        raise UserError(
-            "give either run=, a run folder, checkpoint or exported generator, or samples=: FILE.npz, a folder of "
-            "PNGs, or train or test, which are the real images (neither of them: the shipped generator)"
-        )
-    check_device(config.device)
-    one_of(("ema", "raw"), weights=config.weights)
-    one_of(SPLITS, reference=config.reference)
-    if config.replicates != 0:  # of a few resamples, the ends of an interval are chance
-        whole_number(minimum=FEWEST_REPLICATES, maximum=10_000, replicates=config.replicates)
-
-
-def check_n(config: DictConfig, minimum: int) -> None:
-    """Looks at ``n=`` before anything is read.
+def check_source(config: DictConfig, fewest: int) -> None:
+    """Looks at what the samples come from and how many there are to be, before anything is read.
 
     Args:
         config: of the command.
-        minimum: samples below which its results mean nothing.
+        fewest: samples below which its results mean nothing.
 
     Raises:
-        InvalidValueError: there are too few or too many, or not as many of each class.
+        UserError: two sources are given, a value is out of range, or there is no such device.
     """
-    if config.n is not None:
-        whole_number(minimum=minimum, maximum=MOST_IMAGES, n=config.n)
-        classes = len(classes_of(config))
-        if config.samples is None and config.n % classes:
-            raise InvalidValueError(f"n must be a multiple of {classes}, the number of classes, got {config.n}")
+    check_sample_options(config, fewest)
+    check_device(config.device)
 
 
 def source(config: DictConfig) -> tuple[LabelledGenerator | None, ImageSet | None]:

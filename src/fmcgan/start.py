@@ -12,7 +12,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from fmcgan import run_folder
 from fmcgan.app.trainer_options import AUTO, check_options
 from fmcgan.app.validation import check_shape
-from fmcgan.checks import whole_number
+from fmcgan.checks import path_text, whole_number
 from fmcgan.command import in_sweep
 from fmcgan.errors import UserError
 
@@ -31,6 +31,7 @@ def check(config: DictConfig) -> None:
     """Refuses what Lightning would accept in silence or fail on without a word about the key."""
     check_shape(config, _PARTS, _GROUPS)
     whole_number(minimum=0, seed=config.seed)
+    config.ckpt_path = path_text(ckpt_path=config.ckpt_path)
     trainer = config.trainer
     check_options(trainer)
     if several(trainer.devices) and trainer.strategy == "auto":

@@ -63,11 +63,13 @@ def validate(config: DictConfig) -> None:
     """
     from fmcgan.app.part_types import types_checked
     from fmcgan.app.validation import check_run
+    from fmcgan.training.precision import silence
 
     trial: DictConfig = OmegaConf.merge(config, {})  # type: ignore[assignment]
     trial.trainer.precision = "32-true" if config.trainer.precision == AUTO else config.trainer.precision
-    with types_checked(trial):
-        check_run(*build(trial, weights=False))
+    with types_checked(trial), silence():
+        trainer, gan, data = build(trial, weights=False)
+    check_run(trainer, gan, data)
 
 
 def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "LightningModule", "LightningDataModule"]:

@@ -87,8 +87,11 @@ def _typed_values(config: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
     for name in map(str, config):
         inner = f"{key}.{name}".lstrip(".")
         value = None if OmegaConf.is_missing(config, name) else config[name]
-        if name in hints:
-            yield inner, value, hints[name]
+        hint = hints.get(name, Any)
+        if get_origin(hint) in _MAPPINGS and isinstance(value, DictConfig):
+            yield from ((f"{inner}.{each}", value[each], get_args(hint)[1]) for each in value)
+        else:
+            yield inner, value, hint
         if not OmegaConf.is_interpolation(config, name):
             yield from _typed_values(value, inner)
 
@@ -160,4 +163,4 @@ def _words(hint: Any) -> str:
         return f"parts under names of their own ({_words(arguments[1])})"
     if origin is collections.abc.Callable:
         return "a part with _partial_: true"
-    return _WORDS.get(hint, f"a part that builds a {getattr(hint, '__name__', hint)}, such as one of its group")
+    return _WORDS.get(hint, f"a part that builds {getattr(hint, '__name__', hint)}")

@@ -1,5 +1,6 @@
 """What is checked of a whole configuration before anything is measured, fetched, written or trained."""
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -24,12 +25,12 @@ def check_shape(config: DictConfig, parts: Iterable[str], groups: Iterable[str])
         InvalidValueError: names the key, what was given and what can be chosen.
     """
     _check_instructions(config, "")
-    for key in parts:
-        part = _value(config, key)
+    for key in map(functools.partial(_first_wrong, config), parts):
+        part = OmegaConf.select(config, key)
         if not isinstance(part, DictConfig) or "_target_" not in part:
             raise InvalidValueError(f"{key} must be a part that can be built{_choices(key)}, got {_plain(part)!r}")
     for key in groups:
-        group = _value(config, key)
+        group = config.get(key)
         if not isinstance(group, DictConfig):
             raise InvalidValueError(f"{key} must be a list of options{_choices(key)}, got {_plain(group)!r}")
         for name, part in group.items():
@@ -55,12 +56,11 @@ def _check_instructions(config: Any, key: str) -> None:
             _check_instructions(value, inner)
 
 
-def _value(config: DictConfig, key: str) -> Any:
-    """The value of a key; ``None`` where something above it is not there."""
-    value: Any = config
-    for name in key.split("."):
-        value = value.get(name) if isinstance(value, DictConfig) else None
-    return value
+def _first_wrong(config: DictConfig, key: str) -> str:
+    """The key itself, or the first one above it that holds no mapping: it is the one that the user wrote over."""
+    names = key.split(".")
+    above = [".".join(names[:end]) for end in range(1, len(names))]
+    return next((each for each in above if not isinstance(OmegaConf.select(config, each), DictConfig)), key)
 
 
 def _plain(value: Any) -> Any:

@@ -71,8 +71,8 @@ class ConditionalGAN(LightningModule):
         clips = {"generator_clip": generator_clip, "discriminator_clip": discriminator_clip}
         positive_number(**{name: clip for name, clip in clips.items() if clip is not None})
         if getattr(augmentation, "reads_signs", False) and not loss.zero_divides:
-            kinds = f"{type(augmentation).__name__} with {type(loss).__name__}"
-            raise InvalidValueError(f"this augmentation follows the sign of logits, which here means nothing: {kinds}")
+            kinds = f"{type(augmentation).__name__}, and the loss is {type(loss).__name__}"
+            raise InvalidValueError(f"augment follows the sign of logits, which here means nothing: it is {kinds}")
         loss.check_discriminator(discriminator, penalty.penalizes)
         self.schedules = schedules or Schedules()
         optimizers = {"generator_optimizer": generator_optimizer, "discriminator_optimizer": discriminator_optimizer}
@@ -114,18 +114,12 @@ class ConditionalGAN(LightningModule):
             for group in optimizer.param_groups:
                 group.update(optimizer.defaults)
         epochs, data = self.trainer.max_epochs, self.trainer.datamodule  # type: ignore[attr-defined]
-        batches = None  # nobody knows how many will end the run
-        if data is not None and epochs is not None and epochs > 0:
-            batches = int(epochs * self.trainer.num_training_batches)
+        batches = None if data is None or not epochs or epochs < 0 else int(epochs * self.trainer.num_training_batches)
         self.settle(batches, getattr(data, "batch_size", None))
         self._step = self._build_step()
 
     def settle(self, batches: int | None, batch_size: int | None) -> None:
-        """Fits what lasts until the end of the run to its length.
-
-        Args:
-            batches: in all; ``None`` if nobody knows.
-            batch_size: images in each, over all devices.
+        """Fits schedules to the length of the run: batches in all (``None``: nobody knows), and images in each.
 
         Raises:
             InvalidValueError: there are too few, or no end that a schedule needs.
@@ -232,7 +226,5 @@ def seed_device(device: torch.device, seed: int) -> None:
     `torch.manual_seed` would seed every kind of accelerator, also those that are not there: a millisecond each time,
     and a stack trace kept for each.
     """
-    if device.type == "cpu":
-        torch.default_generator.manual_seed(seed)
-    else:
-        getattr(torch, device.type).manual_seed(seed)  # torch.cuda, torch.mps: the present device
+    place = torch.default_generator if device.type == "cpu" else getattr(torch, device.type)  # the present device
+    place.manual_seed(seed)
