@@ -89,7 +89,7 @@ def _typed_values(config: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
         value = None if OmegaConf.is_missing(config, name) else config[name]
         hint = hints.get(name, Any)
         if get_origin(hint) in _MAPPINGS and isinstance(value, DictConfig):
-            yield from ((f"{inner}.{each}", value[each], get_args(hint)[1]) for each in value)
+            yield from ((f"{inner}.{each}", value[each], get_args(hint)[1]) for each in map(str, value))
         else:
             yield inner, value, hint
         if not OmegaConf.is_interpolation(config, name):

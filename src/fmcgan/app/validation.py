@@ -85,6 +85,8 @@ def check_run(trainer: Any, gan: Any, data: Any) -> None:
     Raises:
         UserError: the batches do not fit the data or the devices, the run is too short, or a callback lacks another.
     """
+    if trainer.overfit_batches:
+        raise UserError("trainer.overfit_batches is not supported; use trainer.limit_train_batches")
     for callback in trainer.callbacks:
         if hasattr(callback, "check"):
             callback.check(trainer)

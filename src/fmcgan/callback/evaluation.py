@@ -71,6 +71,10 @@ class Evaluation(Callback):
         self.results: Results = {}
         self.seconds = 0.0
 
+    def check(self, trainer: Trainer) -> None:
+        """Looks for the recorder, which this callback needs, before anything is fetched or trained."""
+        Recorder.of(trainer)
+
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Measures the real data, or reads what an earlier run measured of them."""
         if trainer.is_global_zero:

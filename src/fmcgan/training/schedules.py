@@ -57,9 +57,14 @@ class Schedules:
         Raises:
             InvalidValueError: a schedule needs to know and nobody does.
         """
-        for schedule in (*self.rates, self.penalty_weight, self.ema_half_life, *self.betas):
-            if schedule is not None:
-                schedule.settle(images)
+        names = ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life", "beta1", "beta2")
+        all_schedules = (*self.rates, self.penalty_weight, self.ema_half_life, *self.betas)
+        for name, schedule in zip(names, all_schedules, strict=True):
+            try:
+                if schedule is not None:
+                    schedule.settle(images)
+            except InvalidValueError as error:
+                raise InvalidValueError(f"training.schedules.{name}.{error}") from error
 
     def check_optimizers(self, optimizers: list[Optimizer]) -> None:
         """Refuses what could not be set.
