@@ -15,6 +15,7 @@ import pytest
 import torch
 from hydra import compose as compose_with_hydra
 from hydra import initialize_config_dir
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fmcgan import analyze, checks, compare, evaluate, export, start, train
@@ -174,7 +175,7 @@ def test_a_wrong_value_of_a_command_is_refused_in_one_line(untouched, name):
 )
 def test_what_is_said_of_a_wrong_value(untouched, override, message):
     config = composed_run(override)
-    with pytest.raises(Exception, match=".*") as error:
+    with pytest.raises((UserError, InstantiationException)) as error:
         check_run(config)
     assert message in told(error.value, config)
 
@@ -185,11 +186,13 @@ def test_a_schedule_that_cannot_end_is_named(untouched):
         check_run(composed_run(*begin))
 
 
-@pytest.mark.parametrize("wrong", ["data.batch_size=-4", "data.batch_size=60001", "n_critic=99999", "metric=[gan_test]"])
+@pytest.mark.parametrize(
+    "wrong", ["data.batch_size=-4", "data.batch_size=60001", "n_critic=99999", "metric=[gan_test]"]
+)
 def test_nothing_is_begun_before_all_is_checked(untouched, wrong):
     """With all that a run does first: the trial of precisions, the download, the measurement of real images."""
     config = composed_run("data=fashion_mnist", "trainer.precision=auto", "callback.checkpointing.best_by=fd", wrong)
-    with pytest.raises(Exception, match=".*") as error:
+    with pytest.raises((UserError, InstantiationException)) as error:
         train.train(config)
     assert told(error.value, config).startswith("error: ")
 
@@ -230,7 +233,7 @@ def test_a_tiny_rate_and_a_score_that_was_left_out_are_allowed(untouched, caplog
     ("override", "message"),
     [
         ("reference=foo", "reference must be one of train, test, got 'foo'"),
-        ("replicates=1", "must be a whole number of at least 10 and at most 10000, got 1"),
+        ("replicates=1", "must be a whole number of at least 10, got 1"),
         ("replicates=1000000000", "at most 10000"),
         ("n=1000000000000", "at most 1000000"),
         ("n=1234", "n must be a multiple of 10"),
@@ -260,6 +263,19 @@ def test_runs_that_are_no_folders(runs):
         compare._checked_paths(composed("compare", f"runs={runs}"))
 
 
+def test_a_run_that_is_named_twice_is_compared_once(monkeypatch, tmp_path, caplog):
+    from fmcgan.report import comparison, run
+
+    compared = []
+    monkeypatch.setattr(run, "find_runs", lambda path: [path])
+    monkeypatch.setattr(comparison, "compare", lambda runs, output: compared.extend(runs))
+    (tmp_path / "comparison.md").write_text("")
+    monkeypatch.chdir(tmp_path)
+    compare.compare_runs(composed("compare", "runs=[b,a,b,./a]", "output=."))
+    assert [path.name for path in compared] == ["b", "a"]
+    assert "2 of 4 runs more than once" in caplog.text
+
+
 def test_a_value_that_stands_in_several_places_is_called_as_the_user_does():
     config = composed_run("network=r3")
     assert typed_key(config, "network.generator.width") == "network.width"
@@ -271,7 +287,7 @@ def test_a_value_that_stands_in_several_places_is_called_as_the_user_does():
 @pytest.mark.parametrize("check", [checks.whole_number, checks.number, checks.positive_number])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**30, "1", None, True, [1]])
 def test_what_no_number_is(check, value):
-    with pytest.raises(InvalidValueError, match="^rate must be a") as error:
+    with pytest.raises(InvalidValueError, match=r"^rate must be a") as error:
         check(rate=value)
     assert error.value.name == "rate"
 

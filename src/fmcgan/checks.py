@@ -27,8 +27,8 @@ def whole_number(minimum: int = 1, maximum: int = LARGEST, **values: object) -> 
     for name, value in values.items():
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         if not is_whole or not minimum <= value <= maximum:  # type: ignore[operator]
-            bounded = maximum < LARGEST or (is_whole and value > maximum)  # type: ignore[operator]
-            allowed = f"of at least {minimum}" + (f" and at most {maximum}" if bounded else "")
+            too_large = is_whole and value > maximum  # type: ignore[operator]
+            allowed = f"of at least {minimum}" + (f" and at most {maximum}" if too_large else "")
             raise InvalidValueError(f"{name} must be a whole number {allowed}, got {value!r}", name)
 
 

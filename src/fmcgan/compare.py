@@ -20,10 +20,12 @@ def compare_runs(config: DictConfig) -> None:
 
     given, output = _checked_paths(config)
     found = [run for path in given for run in find_runs(path)]
-    runs = list({run.resolve(): run for run in reversed(found)}.values())[::-1]
+    runs: dict[Path, Path] = {}
+    for run in found:
+        runs.setdefault(run.resolve(), run)
     if len(runs) < len(found):
         log.warning("runs= names %d of %d runs more than once; each counts once", len(found) - len(runs), len(found))
-    compare(runs, output)
+    compare(list(runs.values()), output)
     print((output / "comparison.md").read_text(encoding="utf-8"), end="")  # noqa: T201
     log.info("written to %s", os.path.relpath(output))
 
