@@ -30,7 +30,7 @@ class EMA(nn.Module):
         super().__init__()
         whole_number(minimum=0, half_life=half_life)
         if ramp_up is not None:
-            positive_number(maximum=1, ramp_up=ramp_up)
+            positive_number(ramp_up=ramp_up)
         self.half_life = half_life
         self.ramp_up = ramp_up
         self.generator = copy.deepcopy(generator).requires_grad_(False).eval()

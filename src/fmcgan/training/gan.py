@@ -71,8 +71,8 @@ class ConditionalGAN(LightningModule):
         clips = {"generator_clip": generator_clip, "discriminator_clip": discriminator_clip}
         positive_number(**{name: clip for name, clip in clips.items() if clip is not None})
         if getattr(augmentation, "reads_signs", False) and not loss.zero_divides:
-            kinds = f"{type(augmentation).__name__}, and the loss is {type(loss).__name__}"
-            raise InvalidValueError(f"augment follows the sign of logits, which here means nothing: it is {kinds}")
+            kinds = f"{type(augmentation).__name__} with {type(loss).__name__}"
+            raise InvalidValueError(f"this augmentation follows the sign of logits, which here means nothing: {kinds}")
         loss.check_discriminator(discriminator, penalty.penalizes)
         self.schedules = schedules or Schedules()
         optimizers = {"generator_optimizer": generator_optimizer, "discriminator_optimizer": discriminator_optimizer}
