@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "pretrained": set(),  # weights and what they are, no code
     "evaluated": {"generator", "generator_file", "metric", "training", "trust"},
     "sample_writer": {"figure"},
-    "start": {"command", "generator"},
+    "start": {"command", "generator", "trust"},
     "command": {"config_dir", "explanation"},
     "explanation": {"config_dir"},
     "config_dir": set(),

@@ -80,6 +80,20 @@ def _explain_key(error: Any) -> str:
     parent = error.parent_node
     known = [str(key) for key in parent] if isinstance(parent, DictConfig) else []
     key = str(error.full_key)
-    close = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
-    hint = f" Did you mean {key.rpartition('.')[0] + '.' if '.' in key else ''}{close[0]}?" if close else ""
+    above, _, name = key.rpartition(".")
+    close = [f"{above}.{each}".strip(".") for each in difflib.get_close_matches(name, known, n=1)]
+    if not close and isinstance(parent, DictConfig):
+        close = [each for each in _names(parent._get_root()) if each.endswith(f".{key}")][:4]
+    hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return f"unknown key {key}.{hint} Known there: {', '.join(sorted(known))}"
+
+
+def _names(node: Any, above: str = "") -> list[str]:
+    """All full keys below a configuration."""
+    names = []
+    for key in node:
+        names.append(f"{above}{key}")
+        below = node._get_node(key)
+        if isinstance(below, DictConfig) and not below._is_none() and not below._is_interpolation():
+            names += _names(below, f"{above}{key}.")
+    return [name for name in names if not name.startswith("hydra")]

@@ -10,9 +10,11 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fmcgan import run_folder
+from fmcgan.app.overrides import printable
 from fmcgan.checks import number, whole_number
 from fmcgan.command import in_sweep
 from fmcgan.errors import UserError
+from fmcgan.trust import check_size, own_class
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +131,7 @@ def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
         raise UserError(f"ckpt_path={path}: no such file; checkpoints lie in RUN/checkpoints/last.ckpt")
     from fmcgan.generator import read_checkpoint
 
-    config_of_checkpoint = read_checkpoint(Path(path))["config"]
+    config_of_checkpoint = check_size(read_checkpoint(Path(path))["config"])
     _check_same_state(config_of_checkpoint, plain)
     saved, mine = _completed(config_of_checkpoint["network"]), _completed(plain["network"])
     differing = [name for name in {**saved, **mine} if saved.get(name) != mine.get(name)]
@@ -140,7 +142,7 @@ def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
             if not isinstance(saved.get(name), dict) or len(differing) < 3  # the parts repeat what stands above them
         ]
         raise UserError(
-            f"the checkpoint holds other networks than this run: {'; '.join(values)}.\n"
+            f"the checkpoint holds other networks than this run: {printable('; '.join(values), 2000)}.\n"
             "Leave those values out to take over the checkpoint's own."
         )
     _tell_of_changes(config_of_checkpoint, plain)
@@ -154,7 +156,7 @@ def _tell_of_changes(saved: dict[str, Any], mine: dict[str, Any]) -> None:
     before, now = _leaves(before), _leaves(now)
     changed = [f"{name}={now.get(name)} (checkpoint: {old})" for name, old in before.items() if now.get(name) != old]
     if changed:
-        log.warning("goes on otherwise than the checkpoint was trained: %s", ", ".join(changed))
+        log.warning("goes on otherwise than the checkpoint was trained: %s", printable(", ".join(changed), 2000))
 
 
 def _leaves(part: Any, name: str = "") -> dict[str, Any]:
@@ -181,12 +183,12 @@ def _tell_of_stretched_schedules(saved: dict[str, Any], mine: dict[str, Any]) ->
 
 def _completed(network: dict[str, Any]) -> dict[str, Any]:
     """The same with what an older program could not name: its parts were then as the default has them today."""
-    from hydra.utils import get_class
 
     def complete(part: Any) -> Any:
-        if not isinstance(part, dict) or "_target_" not in part:
+        target = own_class(part["_target_"], "fmcgan.") if isinstance(part, dict) and "_target_" in part else None
+        if target is None:  # of the user's own: compared as it stands, since a file must not have it imported
             return part
-        parameters = inspect.signature(get_class(part["_target_"])).parameters.values()
+        parameters = inspect.signature(target).parameters.values()
         defaults = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
         return defaults | {name: complete(value) for name, value in part.items()}
 
@@ -199,14 +201,11 @@ def _check_same_state(saved: dict[str, Any], mine: dict[str, Any]) -> None:
     Raises:
         UserError: names both.
     """
-    for group, name in (
-        (None, "augment"),
-        (None, "regularizer"),
-        ("training", "generator_optimizer"),
-        ("training", "discriminator_optimizer"),
-    ):
-        parts = [(config[group] if group else config)[name] for config in (saved, mine)]
-        kinds = [part["_target_"].rpartition(".")[2] for part in parts]
+    parts = ("augment", "regularizer", "training.generator_optimizer", "training.discriminator_optimizer")
+    for part in parts:
+        targets = [printable(str(_leaves(config).get(f"{part}._target_"))) for config in (saved, mine)]
+        kinds = [target.rpartition(".")[2] for target in targets]
+        name = part.rpartition(".")[2]
         if kinds[0] != kinds[1]:
             raise UserError(
                 f"the checkpoint was trained with the {name} {kinds[0]}, this run asks for {kinds[1]}.\n"

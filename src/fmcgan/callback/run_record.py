@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 import yaml
-from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from fmcgan import run_folder
+from fmcgan.app.overrides import composed_of
 from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.recorder import Recorder
@@ -148,8 +148,7 @@ def _run_git(*arguments: str) -> str:
 
 def _overrides() -> list[str]:
     """What the command line changed: a resumed run repeats it (`fmcgan.command`)."""
-    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    return [str(each) for each in overrides if not each.startswith("ckpt_path=")]
+    return [each for each in composed_of() if not each.startswith("ckpt_path=")]
 
 
 def _evaluations(trainer: Trainer) -> list[Evaluation]:
