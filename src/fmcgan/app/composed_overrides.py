@@ -99,11 +99,8 @@ def _takes(target: str, name: str) -> bool:
 
 def _composed_without_additions(overrides: list[Override]) -> DictConfig:
     kept = [str(each.input_line) for each in overrides if not (each.is_add() or each.is_force_add())]
-    settings = HydraConfig.get()
+    kept += [text for text in composed_of("hydra") if text.startswith("hydra.searchpath=")]
     loader = GlobalHydra.instance().config_loader()
-    hydra_overrides = [each for each in settings.overrides.hydra if not each.startswith("hydra.mode=")]
-    config = loader.load_configuration(
-        settings.job.config_name, [*hydra_overrides, *kept], RunMode.RUN, from_shell=False
-    )
+    config = loader.load_configuration(HydraConfig.get().job.config_name, kept, RunMode.RUN, from_shell=False)
     OmegaConf.set_struct(config, False)
     return config

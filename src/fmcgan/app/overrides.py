@@ -122,7 +122,7 @@ def command_line(arguments: Sequence[str]) -> CommandLine:
 
 
 def composed_of(kind: str = "task") -> list[str]:
-    """The overrides of this process as typed: ``task`` or ``hydra``. Read from Hydra, interpolations would be resolved."""
+    """The overrides of this process as typed, of the ``task`` or of ``hydra``; plain access would resolve them."""
     if not HydraConfig.initialized():
         return []
     overrides = OmegaConf.to_container(HydraConfig.get().overrides[kind], resolve=False)
