@@ -122,9 +122,11 @@ def _resume_command(checkpoint: str) -> str:
 
 _VALUE = r"[\w.-]*[A-Za-z0-9.]"
 _ORDINARY = re.compile(
-    rf"[+~]*(experiment=[\w/]+|[\w/@-]+=\[{_VALUE}\]|[\w./@-]+(=({_VALUE}|\[\]|\[{_VALUE}(,{_VALUE})+\]))?)", re.ASCII
+    rf"[+~]*(experiment=[\w/]+|[\w/@-]+=\[{_VALUE}\]|(?!experiment=)[\w./@-]+"
+    rf"(=({_VALUE}|\[\]|\[{_VALUE}(,{_VALUE})+\]))?)",
+    re.ASCII,
 )
-"""An override that no other one of the same key shares its name with (no list of one value, ``[1]``, beside ``1``)."""
+"""An override that shares its folder's name with no other one of the same key (a group's ``[a]`` and ``a`` are one)."""
 
 
 def job_folder(overrides: str) -> str:

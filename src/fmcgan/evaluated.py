@@ -5,11 +5,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
+from lightning.pytorch import LightningDataModule
 from omegaconf import DictConfig, ListConfig
 
 from fmcgan import run_folder
+from fmcgan.app.overrides import composed_of
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, parse_classes
 from fmcgan.environment import command_line
 from fmcgan.errors import UserError
@@ -188,11 +189,13 @@ def real_images(config: DictConfig, generator: LabelledGenerator | None, store: 
 
     Of both splits, those of the chosen classes.
     """
-    chosen = any(override.startswith("data=") for override in HydraConfig.get().overrides.task)
+    chosen = any(override.startswith("data=") for override in composed_of())
     data_config: Any = config.data
     if generator and not chosen and generator.config["data"]["_target_"] != config.data._target_:
         data_config = trusted(generator.config["data"], "fmcgan.data.")
     data = instantiate(data_config)
+    if not isinstance(data, LightningDataModule):
+        raise UserError(f"the data set of the generator's file, {data_config['_target_']}, is none: give data=")
     data.prepare_data()
     data.setup("fit")
     options: dict[str, Any] = {"device": config.device, "store": store, "replicates": config.replicates}

@@ -82,10 +82,20 @@ def _explain_key(error: Any) -> str:
     key = str(error.full_key)
     above, _, name = key.rpartition(".")
     close = [f"{above}.{each}".strip(".") for each in difflib.get_close_matches(name, known, n=1)]
+    if group := _group_at(key):
+        return f"unknown key {key}: what stands there is chosen by its group, such as {group}@{key}=OPTION"
     if not close and isinstance(parent, DictConfig):
-        close = [each for each in _names(parent._get_root()) if each.endswith(f".{key}")][:4]
+        close = sorted(each for each in _names(parent._get_root()) if each.endswith(f".{key}"))[:4]
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return f"unknown key {key}.{hint} Known there: {', '.join(sorted(known))}"
+
+
+def _group_at(key: str) -> str | None:
+    """The group whose option a configuration puts at this key."""
+    group, _, rest = key.partition(".")
+    texts = (path.read_text(encoding="utf-8") for path in (config_dir() / group).glob("*.yaml"))
+    found = (re.search(rf"^ +- /([\w/]+)@{re.escape(rest)}:", text, re.MULTILINE) for text in texts)
+    return next((each[1] for each in found if each and rest), None)
 
 
 def _names(node: Any, above: str = "") -> list[str]:

@@ -125,7 +125,7 @@ def composed_of(kind: str = "task") -> list[str]:
     """The overrides of this process as typed, of the ``task`` or of ``hydra``; plain access would resolve them."""
     if not HydraConfig.initialized():
         return []
-    overrides = OmegaConf.to_container(HydraConfig.get().overrides[kind], resolve=False)
+    overrides = OmegaConf.to_container(getattr(HydraConfig.get().overrides, kind), resolve=False)
     return [str(each) for each in overrides]  # type: ignore[union-attr]
 
 

@@ -53,7 +53,7 @@ def as_meant(typed: CommandLine, command: str) -> list[str]:
             raise UserError(f"{printable(text)}: {key} is there already; without + the option is chosen")
         if is_deletion(override):
             _check_deletion(key, defaults, groups)
-        elif is_group(key, typed.config_dirs):
+        elif is_group(override.key_or_group, typed.config_dirs):
             _check_choice(override, groups, typed.config_dirs)
     return overrides
 
