@@ -95,6 +95,13 @@ def test_a_configuration_without_end_is_refused_at_once(config):
         trusted({"_target_": config}, *PARTS)
 
 
+@pytest.mark.parametrize("name", ["_partial_", "_args_", "_recursive_", "_convert_"])
+def test_orders_how_to_build_are_refused(name):
+    for value in (True, "all", [1], {}, None):
+        with pytest.raises(UserError, match=f"holds {name}; it is refused"):
+            trusted([{"_target_": "fmcgan.network.dcgan.Generator", name: value}], *PARTS)
+
+
 @pytest.mark.parametrize("value", ["${oc.env:HOME}", "a${b}", "${", "???"])
 def test_interpolations_are_refused(value):
     with pytest.raises(UserError, match="it is refused"):

@@ -3,6 +3,7 @@
 import functools
 import logging
 import os
+import shlex
 import signal
 import warnings
 from pathlib import Path
@@ -135,7 +136,7 @@ def _say_where(folder: Path, result: dict[str, Any]) -> None:
         log.info("best checkpoint, after %s images: %s", f"{best['images_seen']:,}", better)
     samples = sorted((folder / run_folder.SAMPLES).glob("*.png"))
     log.info("samples: %s", os.path.relpath(samples[-1]) if samples else "none drawn")
-    log.info("curves: tensorboard --logdir %s", os.path.relpath(folder))
+    log.info("curves: tensorboard --logdir %s", shlex.quote(os.path.relpath(folder)))
 
 
 def main() -> None:

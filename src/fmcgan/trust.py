@@ -8,6 +8,9 @@ from typing import Any
 
 from fmcgan.errors import UserError
 
+_HOW_TO_BUILD = {"_partial_", "_args_", "_recursive_", "_convert_"}
+"""Orders to Hydra that no network and no data set of this project needs."""
+
 _DEEPEST, _MOST = 40, 20_000
 """Levels and parts of a configuration; those of this project have at most 8 and some 300."""
 
@@ -33,6 +36,8 @@ def trusted(config: Any, *prefixes: str) -> Any:
             allowed = " or ".join(f"{prefix}*" for prefix in prefixes)
             target = _shown(node["_target_"])
             raise UserError(f"the file asks to build {target}: no class of {allowed}; it is refused")
+        if isinstance(node, Mapping) and (said := _HOW_TO_BUILD & set(map(str, node))):
+            raise UserError(f"the file's configuration holds {', '.join(sorted(said))}; it is refused")
         if isinstance(node, str) and "${" in node:
             raise UserError(f"the file's configuration holds the interpolation {_shown(node)}; it is refused")
         if isinstance(node, str) and node == "???":
