@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
-from lightning.pytorch import LightningDataModule
 from omegaconf import DictConfig, ListConfig
 
 from fmcgan import run_folder
@@ -194,7 +193,7 @@ def real_images(config: DictConfig, generator: LabelledGenerator | None, store: 
     if generator and not chosen and generator.config["data"]["_target_"] != config.data._target_:
         data_config = trusted(generator.config["data"], "fmcgan.data.")
     data = instantiate(data_config)
-    if not isinstance(data, LightningDataModule):
+    if not hasattr(data, "prepare_data"):
         raise UserError(f"the data set of the generator's file, {data_config['_target_']}, is none: give data=")
     data.prepare_data()
     data.setup("fit")

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from random import Random
 
 import pytest
+import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
@@ -153,16 +155,28 @@ def test_jobs_of_different_values_have_different_folders(one, other, key):
     assert all(re.fullmatch(r"[\w.,-]+", folder, re.ASCII) for folder in folders)
 
 
-SMALL = ["experiment=smoke", "logger=[]", "metric=[]", "callback=[recorder,checkpointing,run_record]"]
+def test_a_real_shell_hands_on_what_was_printed(tmp_path):
+    """300 drawn names, each printed twice in a script of 300 commands."""
+    random = Random(0)
+    names = ["".join(random.choices(ODD, k=random.randint(1, 12))) for _ in range(300)]
+    commands = [shell_command("fmcgan.train", f"data.root={quoted(name)}", f"run={quoted(name)}") for name in names]
+    stub = "python() { printf '%s\\0' \"$@\"; }"
+    (tmp_path / "script.sh").write_text("\n".join([stub, *commands]), encoding="utf-8")
+    output = subprocess.run(["bash", "script.sh"], cwd=tmp_path, capture_output=True, check=True).stdout.decode()
+    words = output.split("\0")[:-1]
+    assert words[::4] == ["-m"] * len(names)
+    assert [read_back(word) for word in words[2::4]] == [read_back(word) for word in words[3::4]] == names
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", ["it's here/müller", "Läufe/日本=1,2", '$HOME \\ "x" `ls`'])
-def test_the_printed_command_can_be_pasted(start, tmp_path, folder):
+def test_the_printed_command_can_be_pasted(start, tmp_path):
+    """A run in a folder of odd names, with an override that its folder may not choose, is interrupted and resumed."""
+    folder = 'it\'s here/müller/日本=1,2/$HOME \\ "x" `ls`'
     place = tmp_path / folder
-    run = [*SMALL, "trainer.limit_train_batches=60", "trainer.max_epochs=1", "callback.recorder.every_n_batches=1"]
-    odd = f"feature.classifier.weights={quoted(chr(36) + '{x} ' + folder)}"  # a path that the folder may not choose
-    process = start("train", *run, odd, f"hydra.run.dir={quoted(folder)}")
+    run = ["experiment=smoke", "logger=[]", "metric=[]", "callback=[recorder,checkpointing,run_record]"]
+    run += ["trainer.limit_train_batches=60", "trainer.max_epochs=1", "callback.recorder.every_n_batches=1"]
+    run += [f"feature.classifier.weights={quoted('${x} ' + folder)}", f"hydra.run.dir={quoted(folder)}"]
+    process = start("train", *run)
     deadline = time.monotonic() + 120
     while not (place / "metrics.jsonl").exists() or len(read_metrics(place / "metrics.jsonl")) < 2:
         assert process.poll() is None, process.communicate()
@@ -171,8 +185,9 @@ def test_the_printed_command_can_be_pasted(start, tmp_path, folder):
     process.send_signal(signal.SIGINT)
     errors = process.communicate(timeout=60)[1]
     printed = errors[errors.index("python -m fmcgan.train ") :].splitlines()[0]
-    subprocess.run(
-        ["bash", "-c", printed.replace("python", shlex.quote(sys.executable), 1)], cwd=tmp_path, check=True, timeout=200
-    )
+    pasted = printed.replace("python", shlex.quote(sys.executable), 1)
+    subprocess.run(["bash", "-c", pasted], cwd=tmp_path, check=True, timeout=200)
     result = json.loads((place / "result.json").read_text(encoding="utf-8"))
     assert result["images_seen"] == 60 * 32
+    config = yaml.safe_load((place / "config.yaml").read_text(encoding="utf-8"))
+    assert config["feature"]["classifier"]["weights"] == "${x} " + folder

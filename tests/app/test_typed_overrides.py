@@ -122,7 +122,6 @@ def check():
         ("+loss@another=hinge", "unknown key another"),
         ("+trainer.max_steps=1", "trainer.max_steps is not supported.*trainer.max_epochs"),
         ("++trainer.max_steps=1", "trainer.max_steps is not supported"),
-        ("+trainer.num_nodes=5", "trainer.num_nodes is not supported"),
         ("loss.penalty=none", "loss.penalty is chosen by its group: penalty@loss.penalty=none"),
         ("++loss.penalty=none", "penalty@loss.penalty=none"),
         ("training.generator_optimizer=rmsprop", "optimizer@training.generator_optimizer=rmsprop"),

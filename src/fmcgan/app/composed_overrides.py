@@ -16,7 +16,6 @@ from fmcgan.errors import UserError
 _UNSUPPORTED = {
     "trainer.max_steps": "Lightning counts each optimizer's steps; trainer.max_epochs or trainer.max_time ends a run",
     "trainer.min_steps": "Lightning counts each optimizer's steps; trainer.max_epochs sets the length of a run",
-    "trainer.num_nodes": "several machines were never tried; trainer=ddp trains on several devices of one",
     "trainer.accumulate_grad_batches": "Lightning refuses it for several optimizers; data.batch_size sets the batch",
     "trainer.gradient_clip_val": "Lightning refuses it for several optimizers; training.generator_clip clips",
 }
