@@ -19,8 +19,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from fmcgan import run_folder
+from fmcgan.app.streams import protect_streams, use_utf8
 from fmcgan.config_dir import config_dir
-from fmcgan.errors import Interrupted
+from fmcgan.errors import Interrupted, UserError
 from fmcgan.explanation import told
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ def run_command(name: str, task: Task) -> None:
         name: of the command and its configuration.
         task: gets the composed configuration.
     """
+    use_utf8()
+    protect_streams()
     signal.signal(signal.SIGINT, _stop)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors on instead of printing them its own way
     sys.argv[1:] = _with_the_runs_own_overrides(sys.argv[1:])
@@ -123,13 +126,29 @@ def job_folder(overrides: str) -> str:
 
 
 class SweepSummary(Callback):
-    """Hydra callback that remembers where the sweep of this process writes."""
+    """Hydra callback that remembers where the sweep of this process writes, and looks at the folder before Hydra does.
+
+    Hydra writes into it before the task starts, and makes an exception in a callback a warning: links end the process.
+    """
 
     folder: Path | None = None
 
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Refuses a run folder whose links lead out of it."""
+        _refuse_links([Path(config.hydra.run.dir)])
+
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Notes the sweep's folder."""
+        """Notes the sweep's folder and refuses links in it and in those of its jobs."""
         SweepSummary.folder = Path(config.hydra.sweep.dir).absolute()
+        _refuse_links([SweepSummary.folder, *SweepSummary.folder.glob("*/")])
+
+
+def _refuse_links(folders: list[Path]) -> None:
+    try:
+        for folder in folders:
+            run_folder.refuse_links(folder, *run_folder.WRITTEN, run_folder.MULTIRUN)
+    except UserError as error:
+        sys.exit(told(error))
 
 
 def _summarise_sweep() -> None:

@@ -106,6 +106,8 @@ def _named_folder(config: DictConfig, what: str, below_run: str) -> Path:
     if config.run is None:
         return Path(f"shipped_generator_{what}")
     if (run := run_of(config)) is not None:
+        if below_run != ".":
+            run_folder.refuse_links(run, below_run)
         return run / below_run
     file = find_checkpoint(Path(config.run))
     return file.with_name(f"{file.stem}_{what}")

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from fmcgan.app.escaping import decodable
 from fmcgan.errors import UserError
 
 CONFIG = "config.yaml"
@@ -23,6 +24,39 @@ UNFINISHED = ".unfinished-"
 """Stands in the name of a file that is being written; what a kill leaves of one can be thrown away."""
 LOSS_FIGURE = "loss.png"
 GRADIENT_NORM_FIGURE = "grad_norm.png"
+HYDRA = ".hydra"
+TRAIN_LOG = "train.log"
+MULTIRUN = "multirun.yaml"
+ANALYSIS = "analysis"
+COMPARISON = "comparison"
+WRITTEN = (
+    *(CONFIG, ENVIRONMENT, METRICS_JSONL, METRICS_CSV, EPOCHS_CSV, RESULT, LOSS_FIGURE, GRADIENT_NORM_FIGURE),
+    *(HYDRA, TRAIN_LOG, TENSORBOARD, SAMPLES, CHECKPOINTS),
+)
+"""What a training run writes into its folder."""
+
+
+def refuse_links(folder: Path, *names: str) -> None:
+    """Refuses links that lead out of a folder in which somebody else may have put them: what is written stays in it.
+
+    The folder itself may be a link, and a link within it may lead to another place in it.
+
+    Args:
+        folder: such as a run folder.
+        names: of the entries that are about to be written; folders are searched.
+
+    Raises:
+        UserError: names the link and where it leads.
+    """
+    inside = folder.resolve()
+    for entry in map(folder.joinpath, names):
+        below = entry.rglob("*") if entry.is_dir() and not entry.is_symlink() else ()
+        for path in (entry, *below):
+            if path.is_symlink() and not (target := Path(os.path.realpath(path))).is_relative_to(inside):
+                raise UserError(
+                    f"{path} is a link to {target}; nothing is written through links that lead out of {folder}."
+                    " Remove the link, or choose another folder"
+                )
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -35,10 +69,11 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Raises:
         UserError: the folder cannot be written or the disk is full; the half-written file is removed.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = decodable(content).encode() if isinstance(content, str) else content
     unfinished = path.with_name(f"{path.name}{UNFINISHED}{os.getpid()}")
     try:
-        with unfinished.open("wb") as file:
+        unfinished.unlink(missing_ok=True)
+        with unfinished.open("xb") as file:  # never through a link that somebody left there
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -62,7 +97,7 @@ def append_line(path: Path, line: str) -> None:
     """
     try:
         with path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+            file.write(decodable(line) + "\n")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
