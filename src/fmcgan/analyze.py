@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fmcgan.analysis.base import Analysis, Subject
     from fmcgan.analysis.section import Section
     from fmcgan.app.attempts import Attempts
+    from fmcgan.app.links import refuse_links
     from fmcgan.metric.image_set import ImageSet
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def analyze(config: DictConfig) -> None:
     parts = instantiate(config.analysis)
     subject, provenance = _subject(config)
     folder = evaluated.folder_of(config, "analysis", below_run="analysis")
-    run_folder.refuse_links(folder, run_folder.TENSORBOARD)
+    refuse_links(folder, run_folder.TENSORBOARD)
     sections, skipped, seconds = _sections(parts, subject, attempts)
     judged = judge([effect for section in sections.values() for effect in section.effects])
     findings = choose(judged, config.findings)
@@ -141,7 +142,7 @@ def _sections(
                 log.info("%s is left out: %s", name, reason)
                 continue
             seconds[name] = round(time.perf_counter() - start, 1)
-            if bar.disable:
+            if bar.disable and name in sections:
                 log.info("%s: %.1f s", name, seconds[name])
     if not sections and not attempts.failed:
         raise UserError(f"nothing could be analysed: {'; '.join(skipped.values())}")

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from fmcgan import run_folder
 from fmcgan.app.streams import protect_streams, use_utf8
 from fmcgan.config_dir import config_dir
-from fmcgan.errors import Interrupted, UserError
+from fmcgan.errors import Interrupted
 from fmcgan.explanation import told
 
 log = logging.getLogger(__name__)
@@ -126,29 +126,13 @@ def job_folder(overrides: str) -> str:
 
 
 class SweepSummary(Callback):
-    """Hydra callback that remembers where the sweep of this process writes, and looks at the folder before Hydra does.
-
-    Hydra writes into it before the task starts, and makes an exception in a callback a warning: links end the process.
-    """
+    """Hydra callback that remembers where the sweep of this process writes."""
 
     folder: Path | None = None
 
-    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Refuses a run folder whose links lead out of it."""
-        _refuse_links([Path(config.hydra.run.dir)])
-
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Notes the sweep's folder and refuses links in it and in those of its jobs."""
+        """Notes the sweep's folder."""
         SweepSummary.folder = Path(config.hydra.sweep.dir).absolute()
-        _refuse_links([SweepSummary.folder, *SweepSummary.folder.glob("*/")])
-
-
-def _refuse_links(folders: list[Path]) -> None:
-    try:
-        for folder in folders:
-            run_folder.refuse_links(folder, *run_folder.WRITTEN, run_folder.MULTIRUN)
-    except UserError as error:
-        sys.exit(told(error))
 
 
 def _summarise_sweep() -> None:

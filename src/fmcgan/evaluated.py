@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig
 
 from fmcgan import run_folder
+from fmcgan.app.links import refuse_links
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, parse_classes
 from fmcgan.environment import command_line
 from fmcgan.errors import UserError
@@ -107,7 +108,7 @@ def _named_folder(config: DictConfig, what: str, below_run: str) -> Path:
         return Path(f"shipped_generator_{what}")
     if (run := run_of(config)) is not None:
         if below_run != ".":
-            run_folder.refuse_links(run, below_run)
+            refuse_links(run, below_run)
         return run / below_run
     file = find_checkpoint(Path(config.run))
     return file.with_name(f"{file.stem}_{what}")

@@ -31,32 +31,9 @@ ANALYSIS = "analysis"
 COMPARISON = "comparison"
 WRITTEN = (
     *(CONFIG, ENVIRONMENT, METRICS_JSONL, METRICS_CSV, EPOCHS_CSV, RESULT, LOSS_FIGURE, GRADIENT_NORM_FIGURE),
-    *(HYDRA, TRAIN_LOG, TENSORBOARD, SAMPLES, CHECKPOINTS),
+    *(HYDRA, TRAIN_LOG, MULTIRUN, ".lock", TENSORBOARD, SAMPLES, CHECKPOINTS),
 )
-"""What a training run writes into its folder."""
-
-
-def refuse_links(folder: Path, *names: str) -> None:
-    """Refuses links that lead out of a folder in which somebody else may have put them: what is written stays in it.
-
-    The folder itself may be a link, and a link within it may lead to another place in it.
-
-    Args:
-        folder: such as a run folder.
-        names: of the entries that are about to be written; folders are searched.
-
-    Raises:
-        UserError: names the link and where it leads.
-    """
-    inside = folder.resolve()
-    for entry in map(folder.joinpath, names):
-        below = entry.rglob("*") if entry.is_dir() and not entry.is_symlink() else ()
-        for path in (entry, *below):
-            if path.is_symlink() and not (target := Path(os.path.realpath(path))).is_relative_to(inside):
-                raise UserError(
-                    f"{path} is a link to {target}; nothing is written through links that lead out of {folder}."
-                    " Remove the link, or choose another folder"
-                )
+"""What a training run, or a sweep, writes into its folder."""
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
