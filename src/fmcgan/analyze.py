@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from fmcgan.analysis.base import Analysis, Subject
     from fmcgan.analysis.section import Section
     from fmcgan.app.attempts import Attempts
-    from fmcgan.app.links import refuse_links
     from fmcgan.metric.image_set import ImageSet
 
 log = logging.getLogger(__name__)
@@ -39,6 +38,7 @@ def analyze(config: DictConfig) -> None:
     from fmcgan.analysis.base import NotApplicable
     from fmcgan.analysis.findings import choose, judge
     from fmcgan.app.attempts import Attempts
+    from fmcgan.app.links import refuse_links
     from fmcgan.report.analysis_page import Report, write_analysis
 
     _check(config)

@@ -79,22 +79,3 @@ def test_a_file_takes_the_place_of_a_link(tmp_path, outside):
 def test_undecodable_names_are_written_all_the_same(tmp_path):
     run_folder.write_atomically(tmp_path / "page", "L\udcc3\udca4ufe M\udcfcller \ud800")
     assert (tmp_path / "page").read_text(encoding="utf-8") == "Läufe M\\xfcller \\ud800"
-
-
-@pytest.mark.slow
-def test_the_commands_leave_what_lies_behind_links(command, start, tmp_path, outside):
-    few = ("experiment=smoke", "trainer.limit_train_batches=1", "trainer.max_epochs=1", "logger=[]", "metric=[]")
-    command("train", *few, "hydra.run.dir=run")
-    for name in (".hydra", "checkpoints", "train.log", "analysis", "comparison"):
-        shutil.copytree(tmp_path / "run", tmp_path / name.strip("."))
-        path = tmp_path / name.strip(".") / name
-        if path.exists():
-            shutil.move(path, tmp_path / "away")
-            shutil.move(tmp_path / "away", outside.parent / f"{name}-away")
-        path.symlink_to(outside)
-    for name in ("hydra", "checkpoints", "train.log"):
-        checkpoint = "run" if name == "checkpoints" else name
-        refused = command("train", f"ckpt_path={checkpoint}/checkpoints/last.ckpt", f"hydra.run.dir={name}", code=1)
-        assert "is a link to" in refused.stderr
-    assert "is a link to" in command("analyze", "run=analysis", "data=synthetic", "analysis=[bias]", code=1).stderr
-    assert "is a link to" in command("compare", "runs=comparison", code=1).stderr
