@@ -119,6 +119,11 @@ def short(value: float | None) -> str:
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
+def finalize(value: Any) -> Any:
+    """A value as a template writes it, before it is escaped: text without control characters."""
+    return visible(value) if type(value) is str else value  # not Markup, which is a str too
+
+
 def breakable(text: str) -> Markup:
     """Text whose long names may go on in the next line after an underscore."""
     return escape(visible(text)).replace("_", Markup("_<wbr>"))
@@ -142,7 +147,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
-        finalize=lambda value: visible(value) if type(value) is str else value,  # not Markup, which is a str too
+        finalize=finalize,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
