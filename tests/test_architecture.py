@@ -9,7 +9,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "fmcgan"
 FILES = sorted(SOURCE.rglob("*.py"))
 BESIDE = [file for room in ("benchmarks", "study") for file in sorted((SOURCE.parents[1] / room).glob("*.py"))]
 
-LEAVES = {"checks", "devices", "environment", "errors", "run_folder", "data.classes", "data.images"}
+LEAVES = {"app.escaping", "checks", "devices", "environment", "errors", "run_folder", "data.classes", "data.images"}
 ENTRIES = {"train", "evaluate", "generate", "export", "analyze", "compare"}
 MAY_IMPORT = {
     "app": {"config_dir"},

@@ -20,6 +20,7 @@ from fmcgan import run_folder
 from fmcgan.app.composed_overrides import check_composed
 from fmcgan.app.overrides import CommandLine, command_line, composed_of, key_of, parse, quoted, shell_command
 from fmcgan.app.saved_overrides import refusal, saved_overrides
+from fmcgan.app.streams import protect_streams, use_utf8
 from fmcgan.app.typed_overrides import as_meant
 from fmcgan.config_dir import config_dir
 from fmcgan.errors import Interrupted, UserError
@@ -44,6 +45,8 @@ def run_command(name: str, task: Task) -> None:
         name: of the command and its configuration.
         task: gets the composed configuration.
     """
+    use_utf8()
+    protect_streams()
     signal.signal(signal.SIGINT, _stop)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors on instead of printing them its own way
     OmegaConf.register_new_resolver("fmcgan.job_folder", job_folder, replace=True)

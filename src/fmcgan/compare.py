@@ -6,6 +6,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
 
+from fmcgan import run_folder
+from fmcgan.app.links import refuse_links
 from fmcgan.command import run_command
 
 log = logging.getLogger(__name__)
@@ -18,7 +20,9 @@ def compare_runs(config: DictConfig) -> None:
 
     given = [Path(str(path)) for path in (config.runs if isinstance(config.runs, ListConfig) else [config.runs])]
     runs = list(dict.fromkeys(run for path in given for run in find_runs(path)))
-    output = Path(config.output) if config.output else given[0] / "comparison"
+    output = Path(config.output) if config.output else given[0] / run_folder.COMPARISON
+    if not config.output:
+        refuse_links(given[0], run_folder.COMPARISON)
     compare(runs, output)
     print((output / "comparison.md").read_text(encoding="utf-8"), end="")  # noqa: T201
     log.info("written to %s", os.path.relpath(output))

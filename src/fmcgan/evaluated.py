@@ -9,6 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig
 
 from fmcgan import run_folder
+from fmcgan.app.links import refuse_links
 from fmcgan.app.overrides import composed_of
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, parse_classes
 from fmcgan.environment import command_line
@@ -106,6 +107,8 @@ def _named_folder(config: DictConfig, what: str, below_run: str) -> Path:
     if config.run is None:
         return Path(f"shipped_generator_{what}")
     if (run := run_of(config)) is not None:
+        if below_run != ".":
+            refuse_links(run, below_run)
         return run / below_run
     file = find_checkpoint(Path(config.run))
     return file.with_name(f"{file.stem}_{what}")

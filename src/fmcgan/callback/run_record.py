@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import torch
@@ -55,7 +56,7 @@ class RunRecord(Callback):
         scores = {f"hp/{name}": 0.0 for each in _evaluations(trainer) for name in _score_names(each)}
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_text("config", f"```yaml\n{text}\n```")
+                logger.experiment.add_text("config", indent(text, "    "))  # a code block that no text can end
                 if pl_module.images_seen == 0:  # a resumed run has its HPARAMS already
                     logger.log_hyperparams(_flat(self.config), scores or None)
 

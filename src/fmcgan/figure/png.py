@@ -1,11 +1,15 @@
 """One way to the disk for every picture of this project."""
 
 import io
+import warnings
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
+from fmcgan.app.escaping import visible
 from fmcgan.run_folder import write_atomically
 
 DPI = 120
@@ -20,10 +24,26 @@ def png_bytes(picture: Figure | Image.Image) -> bytes:
     """
     content = io.BytesIO()
     if isinstance(picture, Figure):
-        picture.savefig(content, format="png", dpi=DPI)
+        save_figure(picture, content, format="png", dpi=DPI)
     else:
         picture.save(content, format="png")
     return content.getvalue()
+
+
+def save_figure(figure: Figure, content: io.BytesIO, **options: Any) -> None:
+    """Saves a figure whose every text is plain: names from elsewhere may hold ``$``, or what no XML may hold.
+
+    Args:
+        figure: the figure.
+        content: takes it.
+        options: of `Figure.savefig`.
+    """
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # type: ignore[attr-defined]
+        text.set_text(visible(text.get_text()))  # type: ignore[attr-defined]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph ")  # a letter that the font lacks is a box
+        figure.savefig(content, **options)  # type: ignore[arg-type]
 
 
 def write_png(picture: Figure | Image.Image, path: Path) -> None:
