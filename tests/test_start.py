@@ -43,19 +43,6 @@ def test_a_checkpoint_of_another_optimizer_is_refused(fit, compose, tmp_path):
     assert start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True)) == str(path)
 
 
-def test_a_run_is_not_written_over_another(plain, tmp_path, monkeypatch):
-    config = plain()
-    folder = tmp_path / "run"
-    start.check_folder(config)  # empty
-    (folder / "config.yaml").write_text("{}")
-    for checkpoint in (None, str(tmp_path / "other" / "checkpoints" / "last.ckpt")):
-        with pytest.raises(UserError, match=r"holds a run already\. ckpt_path=.*run/checkpoints/last.ckpt goes on"):
-            start.check_folder(config | {"ckpt_path": checkpoint})
-    start.check_folder(config | {"ckpt_path": str(folder / "checkpoints" / "last.ckpt")})
-    monkeypatch.setenv("LOCAL_RANK", "1")  # the first process has begun to write
-    start.check_folder(config)
-
-
 def test_another_loss_than_the_checkpoints_is_told_of(fit, compose, caplog, tmp_path):
     few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
     fit(*few)

@@ -1,5 +1,6 @@
 """What all commands share: Hydra's start, one-line errors, exit codes, and going on where a run stopped."""
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -19,6 +20,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from fmcgan import run_folder
+from fmcgan.app import claim
+from fmcgan.app.ending import ending_signals
+from fmcgan.app.run_lock import RunningElsewhereError, is_locked
 from fmcgan.config_dir import config_dir
 from fmcgan.errors import Interrupted
 from fmcgan.explanation import told
@@ -36,13 +40,15 @@ def run_command(name: str, task: Task) -> None:
     """Composes ``configs/<name>.yaml`` with the command line, runs the task and ends the process.
 
     The exit code is 0; 1 after an error, which is told in one or two lines (a stack trace only for what looks like a
-    fault of the program); 130 or 143 after Ctrl-C or SIGTERM.
+    fault of the program); 129, 130 or 143 after SIGHUP (the terminal was closed), Ctrl-C or SIGTERM.
 
     Args:
         name: of the command and its configuration.
         task: gets the composed configuration.
     """
-    signal.signal(signal.SIGINT, _stop)
+    for number in ending_signals():
+        signal.signal(number, _stop)
+    logging.raiseExceptions = False  # a message that cannot be written stops nothing
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors on instead of printing them its own way
     sys.argv[1:] = _with_the_runs_own_overrides(sys.argv[1:])
     OmegaConf.register_new_resolver("fmcgan.job_folder", job_folder, replace=True)
@@ -54,12 +60,14 @@ def run_command(name: str, task: Task) -> None:
     except Exception as error:
         sys.exit(told(error))
     finally:
+        claim.leave(failed=sys.exc_info()[0] is not None)
         _summarise_sweep()
 
 
 def _stop(number: int, frame: Any) -> None:
     """Ends on Ctrl-C where nothing is to be saved. As a KeyboardInterrupt, Lightning would make it exit code 1."""
-    print("stopped", file=sys.stderr)  # noqa: T201
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print("stopped", file=sys.stderr)  # noqa: T201
     sys.exit(128 + number)
 
 
@@ -73,8 +81,16 @@ def _reporting(task: Task) -> Task:
             log.warning("saved; go on with\n  %s", _resume_command(os.path.relpath(stop.checkpoint)))
             # SystemExit, which Hydra lets pass: the rest of a sweep must not start after Ctrl-C.
             sys.exit(128 + stop.signal_number)
+        except RunningElsewhereError as error:
+            if not in_sweep():
+                sys.exit(f"error: {error}")
+            print(f"skipped: {error}", file=sys.stderr)  # noqa: T201 (the log is that of the other process)
+            raise _AlreadyReportedError from error
         except Exception as error:
-            log.error(told(error))
+            message = told(error)
+            if not message.startswith("error: "):
+                claim.keep()
+            log.error(message)
             log.debug("where it happened", exc_info=error)  # for the log file
             if in_sweep():
                 raise _AlreadyReportedError from error  # Hydra notes the failure and starts the next job
@@ -147,6 +163,8 @@ def _summarise_sweep() -> None:
 def _state(job: Path) -> str:
     if (job / run_folder.RESULT).exists():
         return "finished"
+    if is_locked(job):
+        return "running "
     log_file = job / "train.log"
     return "FAILED  " if log_file.exists() and "][ERROR] " in log_file.read_text(encoding="utf-8") else "stopped "
 

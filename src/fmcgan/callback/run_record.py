@@ -13,12 +13,12 @@ import torch
 import yaml
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from fmcgan import run_folder
 from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.recorder import Recorder
+from fmcgan.callback.tensorboard import TensorBoard
 from fmcgan.environment import command_line, processor
 from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
 
@@ -54,8 +54,8 @@ class RunRecord(Callback):
         run_folder.write_json(folder / run_folder.ENVIRONMENT, environment(trainer))
         scores = {f"hp/{name}": 0.0 for each in _evaluations(trainer) for name in _score_names(each)}
         for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_text("config", f"```yaml\n{text}\n```")
+            if isinstance(logger, TensorBoard):
+                logger.add_text("config", f"```yaml\n{text}\n```")
                 if pl_module.images_seen == 0:  # a resumed run has its HPARAMS already
                     logger.log_hyperparams(_flat(self.config), scores or None)
 
