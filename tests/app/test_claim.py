@@ -123,7 +123,7 @@ def test_a_refused_start_leaves_no_folder_that_it_made(tmp_path, written):
     assert list(tree(tmp_path)) == ["a"]
 
 
-@pytest.mark.parametrize("written", ["config.yaml", "metrics.jsonl", "samples/epoch_000.png"])
+@pytest.mark.parametrize("written", ["metrics.jsonl", "checkpoints/last.ckpt", "samples/epoch_000.png"])
 def test_what_training_has_written_stays(tmp_path, written):
     start("a/b")
     fill(tmp_path / "a" / "b", [written, "train.log"])

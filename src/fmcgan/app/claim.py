@@ -22,7 +22,10 @@ from fmcgan.errors import UserError
 
 log = logging.getLogger(__name__)
 
-_BY_HYDRA = {".hydra", "train.log", "multirun.yaml", run_lock.NAME}
+_BEFORE_TRAINING = {".hydra", "train.log", "multirun.yaml", run_lock.NAME}
+_BEFORE_TRAINING |= {run_folder.CONFIG, run_folder.ENVIRONMENT, run_folder.TENSORBOARD}
+"""What is written before there is anything worth keeping."""
+
 _KEEPS_CHECKPOINTS = "fmcgan.callback.checkpointing.Checkpointing"
 _NEEDED = 1_000_000  # bytes: a small checkpoint is as large
 _made: list[Path] = []
@@ -94,8 +97,8 @@ def _check_space(folder: Path) -> None:
 
 
 def leave(failed: bool) -> None:
-    """Frees what this process has locked; after a failure, removes folders that it made and wrote nothing into."""
-    if failed and _made and not _names(_made[0]) - _BY_HYDRA:
+    """Frees what this process has locked; after a failure before training, removes the folders it made."""
+    if failed and _made and not _names(_made[0]) - _BEFORE_TRAINING:
         for handler in logging.root.handlers:
             if isinstance(handler, logging.FileHandler):
                 handler.close()
