@@ -108,3 +108,31 @@ def test_a_checkpoint_from_before_an_option_was_there_goes_on(fit, compose, tmp_
     config = compose(f"ckpt_path={path}", "network.generator.refine=true", *few)
     with pytest.raises(UserError, match="holds other networks"):
         start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))
+
+
+def test_a_damaged_checkpoint_of_a_sweep_says_what_to_do(fit, compose, monkeypatch, tmp_path):
+    """Its job would fail at every start."""
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    fit(*few)
+    monkeypatch.setattr(start, "in_sweep", lambda: True)
+    config = compose(*few)
+    plain = OmegaConf.to_container(config, resolve=True)
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-2000])
+    with pytest.raises(UserError, match=r"damaged.*\nTo continue: remove it and this job starts anew\."):
+        start.checkpoint_of(config, plain)
+    path.with_name("best.ckpt").write_bytes(whole)
+    with pytest.raises(UserError, match=r"To continue: copy \S+best.ckpt over it to resume from there, or remove it"):
+        start.checkpoint_of(config, plain)
+    path.unlink()
+    assert not start.already_done(plain)
+    assert start.checkpoint_of(config, plain) is None
+
+
+def test_a_sweep_never_writes_over_a_run_whose_configuration_is_gone(fit, compose, plain, tmp_path):
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    fit(*few, "callback=[recorder,run_record]")  # it keeps no checkpoint: its rows are all there is
+    (tmp_path / "run" / "config.yaml").unlink()
+    with pytest.raises(UserError, match="holds another run; choose another hydra.sweep.dir"):
+        start.already_done(plain(*few))
