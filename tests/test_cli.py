@@ -84,7 +84,7 @@ def test_a_loss_of_ones_own_lies_outside_the_project(command, tmp_path):
     assert [row["epoch"] for row in csv.DictReader((tmp_path / "run" / "epochs.csv").open())] == ["1", "2"]
     command("generate", "run=run", "n_per_class=1")
     refused = command("train", "--config-dir", "mine", "loss=exponential", *few, "hydra.run.dir=run", code=1)
-    assert "run holds a run already. ckpt_path=run/checkpoints/last.ckpt goes on with it" in refused.stderr
+    assert "run holds a run already. ckpt_path=run/checkpoints/last.ckpt resumes it" in refused.stderr
 
 
 def check_run_folder(folder, epochs):

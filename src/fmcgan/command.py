@@ -1,5 +1,6 @@
 """What all commands share: Hydra's start, one-line errors, exit codes, and going on where a run stopped."""
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -17,8 +18,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from fmcgan import run_folder
+from fmcgan.app import claim
 from fmcgan.app.composed_overrides import check_composed
+from fmcgan.app.ending import ending_signals
 from fmcgan.app.overrides import CommandLine, command_line, composed_of, key_of, parse, quoted, shell_command
+from fmcgan.app.run_lock import RunningElsewhereError, is_locked
 from fmcgan.app.saved_overrides import refusal, saved_overrides
 from fmcgan.app.streams import protect_streams, use_utf8
 from fmcgan.app.typed_overrides import as_meant
@@ -39,7 +43,7 @@ def run_command(name: str, task: Task) -> None:
     """Composes ``configs/<name>.yaml`` with the command line, runs the task and ends the process.
 
     The exit code is 0; 1 after an error, which is told in one or two lines (a stack trace only for what looks like a
-    fault of the program); 130 or 143 after Ctrl-C or SIGTERM.
+    fault of the program); 129, 130 or 143 after SIGHUP (the terminal was closed), Ctrl-C or SIGTERM.
 
     Args:
         name: of the command and its configuration.
@@ -47,7 +51,8 @@ def run_command(name: str, task: Task) -> None:
     """
     use_utf8()
     protect_streams()
-    signal.signal(signal.SIGINT, _stop)
+    for number in ending_signals():
+        signal.signal(number, _stop)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors on instead of printing them its own way
     OmegaConf.register_new_resolver("fmcgan.job_folder", job_folder, replace=True)
     start = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)
@@ -59,12 +64,14 @@ def run_command(name: str, task: Task) -> None:
     except Exception as error:
         sys.exit(told(error))
     finally:
+        claim.leave(failed=sys.exc_info()[0] is not None)
         _summarise_sweep()
 
 
 def _stop(number: int, frame: Any) -> None:
     """Ends on Ctrl-C where nothing is to be saved. As a KeyboardInterrupt, Lightning would make it exit code 1."""
-    print("stopped", file=sys.stderr)  # noqa: T201
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print("stopped", file=sys.stderr)  # noqa: T201
     sys.exit(128 + number)
 
 
@@ -79,8 +86,16 @@ def _reporting(task: Task) -> Task:
             log.warning("saved; go on with\n  %s", _resume_command(os.path.relpath(stop.checkpoint)))
             # SystemExit, which Hydra lets pass: the rest of a sweep must not start after Ctrl-C.
             sys.exit(128 + stop.signal_number)
+        except RunningElsewhereError as error:
+            if not in_sweep():
+                sys.exit(f"error: {error}")
+            print(f"skipped: {error}", file=sys.stderr)  # noqa: T201 (the log is that of the other process)
+            raise _AlreadyReportedError from error
         except Exception as error:
-            log.error(told(error))
+            message = told(error)
+            if not message.startswith("error: "):
+                claim.keep()
+            log.error(message)
             log.debug("where it happened", exc_info=error)  # for the log file
             if in_sweep():
                 raise _AlreadyReportedError from error  # Hydra notes the failure and starts the next job
@@ -171,6 +186,8 @@ def _summarise_sweep() -> None:
 def _state(job: Path) -> str:
     if (job / run_folder.RESULT).exists():
         return "finished"
+    if is_locked(job):
+        return "running "
     log_file = job / "train.log"
     return "FAILED  " if log_file.exists() and "][ERROR] " in log_file.read_text(encoding="utf-8") else "stopped "
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from fmcgan import run_folder
+from fmcgan.app.claim import check_folder, holds_run
 from fmcgan.app.overrides import printable
+from fmcgan.app.ranks import check_launch, is_other_rank, several
 from fmcgan.checks import number, whole_number
 from fmcgan.command import in_sweep
 from fmcgan.errors import UserError
@@ -42,6 +44,7 @@ def check(config: DictConfig) -> None:
         raise UserError(f"trainer.devices={trainer.devices} needs trainer=ddp (each device is one process)")
     if several(trainer.devices) and in_sweep():
         raise UserError("several devices do not work inside a sweep (-m): each process would start the whole sweep")
+    check_launch(trainer.devices, trainer.get("num_nodes", 1))
     lasting = _lasting_schedules(config)
     if lasting and trainer.max_time is not None and trainer.max_epochs != -1:
         log.warning(
@@ -61,29 +64,6 @@ def _lasts(schedule: Any) -> bool:
     return "_target_" in schedule and schedule.get("until") is None and schedule.get("start") != schedule.get("end")
 
 
-def several(devices: Any) -> bool:
-    """Whether `trainer.devices` means, or may mean, more than one; a list holds the numbers of the devices."""
-    return len(devices) > 1 if isinstance(devices, ListConfig | list) else str(devices) != "1"
-
-
-def check_folder(config: dict[str, Any]) -> None:
-    """Refuses to write one run over another.
-
-    Raises:
-        UserError: the run's folder holds a run that this one does not go on with.
-    """
-    folder = Path(config["trainer"]["default_root_dir"])
-    if os.environ.get("LOCAL_RANK", "0") != "0" or not (folder / run_folder.CONFIG).is_file():
-        return  # the processes of the other devices start when the first one has begun to write
-    checkpoint = config["ckpt_path"]
-    if checkpoint is None or Path(checkpoint).absolute().parent.parent != folder.absolute():
-        where = os.path.relpath(folder)
-        raise UserError(
-            f"{where} holds a run already. ckpt_path={where}/{run_folder.LAST_CHECKPOINT} goes on with it (a larger"
-            " trainer.max_epochs if it is finished); another hydra.run.dir begins a new one"
-        )
-
-
 def already_done(config: dict[str, Any]) -> bool:
     """Whether an earlier start of the same sweep finished this job.
 
@@ -92,11 +72,13 @@ def already_done(config: dict[str, Any]) -> bool:
     """
     folder = Path(config["trainer"]["default_root_dir"])
     saved = folder / run_folder.CONFIG
-    if saved.is_file() and not _same(OmegaConf.to_container(OmegaConf.load(saved)), config):
+    if saved.is_file() and holds_run(folder) and not _same(OmegaConf.to_container(OmegaConf.load(saved)), config):
         raise UserError(
             f"{os.path.relpath(folder)} holds a run of another configuration; choose another hydra.sweep.dir"
         )
     done = (folder / run_folder.RESULT).is_file()
+    if not done and not saved.is_file() and holds_run(folder) and not (folder / run_folder.LAST_CHECKPOINT).is_file():
+        raise UserError(f"{os.path.relpath(folder)} holds another run; choose another hydra.sweep.dir")
     if done:
         log.info("already finished, skipped: %s", os.path.relpath(folder))
     return done
@@ -112,7 +94,7 @@ def _same(saved: Any, config: dict[str, Any]) -> bool:
 
 def _what_matters(config: dict[str, Any]) -> dict[str, Any]:
     data = {name: value for name, value in config["data"].items() if name not in ("root", "mirror")}
-    return {**config, "data": data, "ckpt_path": None}
+    return {**config, "data": data, "ckpt_path": None, "logger": None}
 
 
 def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
@@ -121,17 +103,16 @@ def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
     Raises:
         UserError: it is not there, damaged, or of other networks; or the run's folder holds another run.
     """
-    if not in_sweep():
-        check_folder(plain)
-    unfinished = Path(config.trainer.default_root_dir) / run_folder.LAST_CHECKPOINT
+    folder = Path(config.trainer.default_root_dir)
+    if not in_sweep() and not is_other_rank(config.trainer.devices):
+        check_folder(folder, config.ckpt_path)
+    unfinished = folder / run_folder.LAST_CHECKPOINT
     path = config.ckpt_path or (str(unfinished) if in_sweep() and unfinished.is_file() else None)
     if path is None:
         return None
     if not Path(path).is_file():
         raise UserError(f"ckpt_path={path}: no such file; checkpoints lie in RUN/checkpoints/last.ckpt")
-    from fmcgan.generator import read_checkpoint
-
-    config_of_checkpoint = check_size(read_checkpoint(Path(path))["config"])
+    config_of_checkpoint = check_size(_read(Path(path), folder)["config"])
     _check_same_state(config_of_checkpoint, plain)
     saved, mine = _completed(config_of_checkpoint["network"]), _completed(plain["network"])
     differing = [name for name in {**saved, **mine} if saved.get(name) != mine.get(name)]
@@ -148,6 +129,28 @@ def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
     _tell_of_changes(config_of_checkpoint, plain)
     _tell_of_stretched_schedules(config_of_checkpoint, plain)
     return str(path)
+
+
+def _read(path: Path, folder: Path) -> dict[str, Any]:
+    """Reads the checkpoint of a run.
+
+    Raises:
+        UserError: it is damaged; says how the run can be continued all the same.
+    """
+    from fmcgan.generator import read_checkpoint
+
+    try:
+        return read_checkpoint(path)
+    except UserError as error:
+        best = folder / run_folder.BEST_CHECKPOINT
+        advice = []
+        if best.is_file() and best != path.absolute():
+            advice += [f"copy {os.path.relpath(best)} over it to resume from there"]
+        if in_sweep():
+            advice += ["remove it and this job starts anew"]
+        raise UserError(
+            "\n".join([str(error), *([f"To continue: {', or '.join(advice)}."] if advice else [])])
+        ) from error
 
 
 def _tell_of_changes(saved: dict[str, Any], mine: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """``python -m fmcgan.train``: train one class-conditional GAN."""
 
+import contextlib
 import functools
 import logging
 import os
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from fmcgan import run_folder
+from fmcgan.app.ranks import cluster_environment, is_other_rank, several
+from fmcgan.app.run_lock import locked
 from fmcgan.command import in_sweep, run_command
-from fmcgan.start import AUTO, already_done, check, checkpoint_of, several
+from fmcgan.start import AUTO, already_done, check, checkpoint_of
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule, LightningModule, Trainer
@@ -29,6 +32,12 @@ def train(config: DictConfig) -> None:
         Interrupted: a signal asked to stop; the state is saved.
     """
     check(config)
+    own = not is_other_rank(config.trainer.devices)
+    with locked(Path(config.trainer.default_root_dir)) if own else contextlib.nullcontext():
+        _train(config)
+
+
+def _train(config: DictConfig) -> None:
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     if in_sweep() and already_done(plain):
         return
@@ -74,7 +83,14 @@ def build(config: DictConfig) -> tuple["Trainer", "LightningModule", "LightningD
     )  # first: it stops the watch before the others
     keeps_checkpoints = any(isinstance(callback, Checkpoint) for callback in callbacks)  # else Lightning adds its own
     options = {"callbacks": callbacks, "logger": loggers, "enable_checkpointing": keeps_checkpoints}
-    return instantiate(config.trainer, **options), gan, data
+    return _trainer(config.trainer, **options), gan, data
+
+
+def _trainer(config: DictConfig, **options: Any) -> "Trainer":
+    from hydra.utils import instantiate
+
+    plugins = [*(instantiate(each) for each in config.plugins or []), *cluster_environment(config.devices)]
+    return instantiate(config, plugins=plugins, **options)
 
 
 def _build_gan(config: DictConfig) -> "LightningModule":
@@ -106,14 +122,11 @@ def _precision(config: dict[str, Any], checkpoint: str | None) -> str:
 
 @functools.cache  # the jobs of a sweep share one answer
 def _measured_precision(asked: str) -> str:
-    from hydra.utils import instantiate
-
     from fmcgan.training.precision import faster_precision
 
     _quieten_lightning()
     config: DictConfig = OmegaConf.create(asked)  # type: ignore[assignment]
-    trainer = functools.partial(instantiate, config.trainer)
-    return faster_precision(lambda: _build_gan(config), trainer, config.batch_size)
+    return faster_precision(lambda: _build_gan(config), functools.partial(_trainer, config.trainer), config.batch_size)
 
 
 def _quieten_lightning() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from fmcgan import run_folder
+from fmcgan.callback.tensorboard import TensorBoard
 from fmcgan.checks import whole_number
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.grid import class_grid
@@ -64,8 +64,8 @@ class SampleGrid(Callback):
         folder.mkdir(parents=True, exist_ok=True)
         write_png(grid, folder / f"epoch_{epoch:03d}.png")
         for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image("samples", np.asarray(grid), module.images_seen, dataformats="HW")
+            if isinstance(logger, TensorBoard):
+                logger.add_image("samples", grid, module.images_seen)
 
     def images(self, module: Any) -> np.ndarray:
         """The grid's images, uint8 [classes, columns, 28, 28]: one latent vector for each column, for every class."""
