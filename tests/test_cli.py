@@ -228,7 +228,7 @@ def test_a_sweep_survives_a_failing_job_and_goes_on_where_it_stopped(command, tm
     assert "unknown key loss.penalty.weight" in refused.stderr
     sweep = ["-m", *small, "network.width=0,8", "seed=0,1", "hydra.sweep.dir=sweep"]
     failed = command("train", *sweep, code=1)
-    assert failed.stderr.count("network.generator: width must be a whole number of at least 1, got 0") == 2
+    assert failed.stderr.count("network.width must be a whole number of at least 1, got 0") == 2
     summary = failed.stderr.partition("sweep in sweep")[2]
     assert re.findall(r"^  (finished|FAILED) .*width-(\d)__seed-(\d)", summary, re.MULTILINE) == [
         ("FAILED", "0", "0"),

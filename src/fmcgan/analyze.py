@@ -32,8 +32,6 @@ _COLUMNS = 12
 
 def analyze(config: DictConfig) -> None:
     """Analyses the samples part by part, prints the findings and writes ``findings.json``, ``report.html`` and more."""
-    from hydra.utils import instantiate
-
     from fmcgan import evaluated, run_folder
     from fmcgan.analysis.base import NotApplicable
     from fmcgan.analysis.findings import choose, judge
@@ -41,9 +39,8 @@ def analyze(config: DictConfig) -> None:
     from fmcgan.app.links import refuse_links
     from fmcgan.report.analysis_page import Report, write_analysis
 
-    _check(config)
+    parts = _checked_parts(config)
     start, attempts = time.perf_counter(), Attempts(NotApplicable)
-    parts = instantiate(config.analysis)
     subject, provenance = _subject(config)
     folder = evaluated.folder_of(config, "analysis", below_run="analysis")
     refuse_links(folder, run_folder.TENSORBOARD)
@@ -66,16 +63,23 @@ def analyze(config: DictConfig) -> None:
     attempts.end()
 
 
-def _check(config: DictConfig) -> None:
-    from fmcgan import evaluated
+def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
+    """The parts of the analysis, after every value of the command was looked at; nothing is read or fetched before."""
+    from hydra.utils import instantiate
 
-    evaluated.check_source(config)
-    whole_number(minimum=0, seed=config.seed, replicates=config.replicates)
-    whole_number(findings=config.findings)
-    if config.n is not None:
-        whole_number(minimum=100, n=config.n)
+    from fmcgan import evaluated
+    from fmcgan.app.part_types import types_checked
+    from fmcgan.app.validation import check_shape
+
+    check_shape(config, ("data",), ("metric", "feature", "analysis"))
+    evaluated.check_source(config, fewest=100)
+    whole_number(minimum=0, seed=config.seed)
+    whole_number(maximum=10_000, findings=config.findings)
     if not config.analysis:
         raise UserError("analysis=[] analyses nothing; leave it out for all parts, or name some (see --help)")
+    with types_checked(config):
+        instantiate(config.data)
+        return instantiate(config.analysis)
 
 
 def _subject(config: DictConfig) -> tuple["Subject", dict[str, str]]:

@@ -19,23 +19,20 @@ if TYPE_CHECKING:
     from fmcgan.generator import LabelledGenerator
     from fmcgan.metric.evaluation import Evaluator
     from fmcgan.metric.image_set import ImageSet
-    from fmcgan.metric.score import RealImages
+    from fmcgan.metric.score import RealImages, Score
 
 log = logging.getLogger(__name__)
 
 
 def evaluate(config: DictConfig) -> None:
     """Measures, writes ``evaluation.json``, ``evaluation.md`` and the figures, and prints the table."""
-    from hydra.utils import instantiate
-
     from fmcgan import evaluated
     from fmcgan.app.attempts import Attempts
     from fmcgan.metric.evaluation import Evaluator
     from fmcgan.metric.store import Store
     from fmcgan.metric.table import as_markdown
 
-    _check(config)
-    scores, store = instantiate(config.metric), Store(config.cache)
+    scores, store = _checked_scores(config), Store(config.cache)
     generator, given = evaluated.source(config)
     folder = evaluated.folder_of(config, "evaluation")
     real = evaluated.real_images(config, generator, store)
@@ -57,19 +54,28 @@ def evaluate(config: DictConfig) -> None:
     attempts.end()
 
 
-def _check(config: DictConfig) -> None:
-    from fmcgan import evaluated
+def _checked_scores(config: DictConfig) -> dict[str, "Score"]:
+    """The scores to measure, after every value of the command was looked at; nothing is read or fetched before."""
+    from hydra.utils import instantiate
 
-    evaluated.check_source(config)
+    from fmcgan import evaluated
+    from fmcgan.app.part_types import types_checked
+    from fmcgan.app.validation import check_shape
+    from fmcgan.metric.rows import TITLES
+
+    check_shape(config, ("data",), ("metric", "feature"))
+    evaluated.check_source(config, fewest=20)
     evaluated.classes_of(config)  # told now if there is no such class
-    one_of(evaluated.SPLITS, reference=config.reference)
-    whole_number(minimum=0, seed=config.seed, replicates=config.replicates)
-    if config.n is not None:
-        whole_number(minimum=20, n=config.n)
+    whole_number(minimum=0, seed=config.seed)
     if not config.metric:
         raise UserError("metric=[] measures nothing; leave it out for the usual scores, or name some (see --help)")
     if not isinstance(config.rows, ListConfig):
         raise UserError(f"rows must be a list such as rows=[real,noise], or rows=[] for none, got {config.rows!r}")
+    for row in config.rows:
+        one_of(tuple(TITLES), rows=row)
+    with types_checked(config):
+        instantiate(config.data)
+        return instantiate(config.metric)
 
 
 def _findings(evaluator: "Evaluator", samples: "ImageSet", n: int) -> dict[str, Any]:

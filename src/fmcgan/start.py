@@ -13,33 +13,31 @@ from fmcgan import run_folder
 from fmcgan.app.claim import check_folder, holds_run
 from fmcgan.app.overrides import printable
 from fmcgan.app.ranks import check_launch, is_other_rank, several
-from fmcgan.checks import number, whole_number
+from fmcgan.app.trainer_options import AUTO, check_options
+from fmcgan.app.validation import check_shape
+from fmcgan.checks import path_text, whole_number
 from fmcgan.command import in_sweep
 from fmcgan.errors import UserError
 from fmcgan.trust import check_size, own_class
 
 log = logging.getLogger(__name__)
 
-AUTO = "auto"
 _OF_LEARNING = ("loss", "n_critic", "augment", "regularizer", "training", "seed")
-_PRECISIONS = (AUTO, "32-true", "bf16-mixed")
+_PARTS = (
+    *("data", "network.generator", "network.discriminator", "loss.adversarial", "loss.penalty"),
+    *("augment", "regularizer", "training", "training.schedules", "training.ema", "trainer"),
+    *("training.generator_optimizer", "training.discriminator_optimizer"),
+)
+_GROUPS = ("callback", "logger", "metric", "feature")
 
 
 def check(config: DictConfig) -> None:
     """Refuses what Lightning would accept in silence or fail on without a word about the key."""
+    check_shape(config, _PARTS, _GROUPS)
     whole_number(minimum=0, seed=config.seed)
+    config.ckpt_path = path_text(ckpt_path=config.ckpt_path)
     trainer = config.trainer
-    if trainer.max_epochs == -1 and trainer.max_time is None:
-        raise UserError("trainer.max_epochs=-1 (no limit) needs trainer.max_time, such as 00:00:10:00 (DD:HH:MM:SS)")
-    if trainer.max_epochs != -1:
-        whole_number(minimum=1, **{"trainer.max_epochs": trainer.max_epochs})
-    if trainer.limit_train_batches is not None:
-        number(minimum=1e-9, **{"trainer.limit_train_batches": trainer.limit_train_batches})
-    if trainer.precision not in _PRECISIONS:
-        raise UserError(
-            f"trainer.precision must be one of {', '.join(_PRECISIONS)}, got {trainer.precision!r} "
-            "(16-bit floats need a loss scaler, which optimisation by hand bypasses)"
-        )
+    check_options(trainer)
     if several(trainer.devices) and trainer.strategy == "auto":
         raise UserError(f"trainer.devices={trainer.devices} needs trainer=ddp (each device is one process)")
     if several(trainer.devices) and in_sweep():

@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ def _train(config: DictConfig) -> None:
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     if in_sweep() and already_done(plain):
         return
+    validate(config)
     checkpoint = checkpoint_of(config, plain)
     if config.trainer.precision == AUTO:
         config.trainer.precision = plain["trainer"]["precision"] = _precision(plain, checkpoint)
@@ -61,8 +63,32 @@ def _train(config: DictConfig) -> None:
             _say_where(folder, record.write_result(trainer, gan))
 
 
-def build(config: DictConfig) -> tuple["Trainer", "LightningModule", "LightningDataModule"]:
-    """Builds the trainer, the GAN and the data of a configuration."""
+def validate(config: DictConfig) -> None:
+    """Refuses what cannot be meant before anything is measured, fetched, written or trained.
+
+    Everything is built once without memory for weights, so that every constructor sees its values.
+
+    Raises:
+        UserError: names the key, what was given and what is allowed.
+    """
+    from fmcgan.app.part_types import types_checked
+    from fmcgan.app.validation import check_run
+    from fmcgan.training.precision import silence
+
+    trial: DictConfig = OmegaConf.merge(config, {})  # type: ignore[assignment]
+    trial.trainer.precision = "32-true" if config.trainer.precision == AUTO else config.trainer.precision
+    with types_checked(trial), silence():
+        trainer, gan, data = build(trial, weights=False)
+    check_run(trainer, gan, data)
+
+
+def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "LightningModule", "LightningDataModule"]:
+    """Builds the trainer, the GAN and the data of a configuration.
+
+    Args:
+        config: of the run.
+        weights: False builds networks of shapes alone, which cannot be trained.
+    """
     from hydra.utils import instantiate
     from lightning.pytorch import seed_everything
     from lightning.pytorch.callbacks import Checkpoint
@@ -72,7 +98,7 @@ def build(config: DictConfig) -> tuple["Trainer", "LightningModule", "LightningD
     _quieten_lightning()
     seed_everything(config.seed, verbose=False)
     data = instantiate(config.data)
-    gan = _build_gan(config)
+    gan = _build_gan(config, weights)
     # An experiment may set values of a callback that was not chosen: such a node has no _target_.
     callbacks, loggers = (
         [instantiate(node) for node in group.values() if "_target_" in node]
@@ -93,13 +119,16 @@ def _trainer(config: DictConfig, **options: Any) -> "Trainer":
     return instantiate(config, plugins=plugins, **options)
 
 
-def _build_gan(config: DictConfig) -> "LightningModule":
+def _build_gan(config: DictConfig, weights: bool = True) -> "LightningModule":
+    import torch
     from hydra.utils import instantiate
 
     parts = {"generator": config.network.generator, "discriminator": config.network.discriminator}
     parts |= {"loss": config.loss.adversarial, "penalty": config.loss.penalty}
     parts |= {"augmentation": config.augment, "regularizer": config.regularizer}
-    return instantiate(config.training, **{name: instantiate(part) for name, part in parts.items()})
+    with nullcontext() if weights else torch.device("meta"):  # which holds shapes alone
+        built = {name: instantiate(part) for name, part in parts.items()}
+    return instantiate(config.training, **built)
 
 
 def _precision(config: dict[str, Any], checkpoint: str | None) -> str:

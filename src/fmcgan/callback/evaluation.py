@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from fmcgan.callback.recorder import Recorder
-from fmcgan.checks import whole_number
+from fmcgan.checks import MOST_IMAGES, whole_number
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.errors import InvalidValueError
 from fmcgan.metric.evaluation import Evaluator, Results
@@ -53,14 +53,14 @@ class Evaluation(Callback):
         report_seed: int = 1001,
         cache: str | None = None,
     ) -> None:
-        whole_number(minimum=NUM_CLASSES, n=n)
+        whole_number(minimum=NUM_CLASSES, maximum=MOST_IMAGES, n=n)
         whole_number(every_n_epochs=every_n_epochs)
         whole_number(minimum=0, seed=seed, report_seed=report_seed)
         if n % NUM_CLASSES:
-            raise InvalidValueError(f"n must be a multiple of {NUM_CLASSES}, the number of classes, got {n}")
+            raise InvalidValueError(f"n must be a multiple of {NUM_CLASSES}, the number of classes, got {n}", "n")
         if seed == report_seed:
             raise InvalidValueError(
-                f"report_seed must differ from seed, whose samples choose the checkpoint, got {seed}"
+                f"report_seed must differ from seed, whose samples choose the checkpoint, got {seed}", "report_seed"
             )
         self.scores = dict(scores)
         self.n = n
@@ -70,6 +70,10 @@ class Evaluation(Callback):
         self.cache = cache
         self.results: Results = {}
         self.seconds = 0.0
+
+    def check(self, trainer: Trainer) -> None:
+        """Looks for the recorder, which this callback needs, before anything is fetched or trained."""
+        Recorder.of(trainer)
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Measures the real data, or reads what an earlier run measured of them."""

@@ -47,6 +47,10 @@ class RunRecord(Callback):
         """Takes the resolved configuration of the whole run, which the callback's own configuration cannot hold."""
         self.config = dict(config)
 
+    def check(self, trainer: Trainer) -> None:
+        """Looks for the recorder, which this callback needs, before anything is fetched or trained."""
+        Recorder.of(trainer)
+
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Writes what is known before the first step; an existing result of this folder is no longer true."""
         if not trainer.is_global_zero:

@@ -61,6 +61,8 @@ class Evaluator:
             networks = [network.name for network in score.networks] if isinstance(score, FeatureScore) else []
             if len(set(networks)) < len(networks):
                 raise InvalidValueError(f"{name} would measure {', '.join(networks)} under one name; leave one out")
+            if min(n, score.n or n) < score.fewest:
+                log.warning("%s of %d samples says little about them: it needs %d at least (n=)", name, n, score.fewest)
         self.scores = dict(scores)
         self.real = real
         self.n = n
