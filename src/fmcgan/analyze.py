@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from fmcgan.checks import whole_number
+from fmcgan.checks import seed_number, whole_number
 from fmcgan.command import run_command
 from fmcgan.errors import UserError
 
@@ -63,7 +63,8 @@ def _check(config: DictConfig) -> None:
     from fmcgan import evaluated
 
     evaluated.check_source(config)
-    whole_number(minimum=0, seed=config.seed, replicates=config.replicates)
+    seed_number(seed=config.seed)
+    whole_number(minimum=0, replicates=config.replicates)
     whole_number(findings=config.findings)
     if config.n is not None:
         whole_number(minimum=100, n=config.n)

@@ -4,6 +4,7 @@ Hydra's composition does not check types, so constructors do, with these.
 """
 
 import math
+from pathlib import PurePath
 
 from fmcgan.errors import InvalidValueError
 
@@ -17,6 +18,28 @@ def whole_number(minimum: int = 1, **values: object) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
             raise InvalidValueError(f"{name} must be a whole number of at least {minimum}, got {value!r}")
+
+
+def seed_number(**values: object) -> None:
+    """Checks that each named value is a seed, of the range that everything random here takes: 0 to 2**32 - 1.
+
+    Raises:
+        InvalidValueError: names the value, what was given and what is allowed.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
+            raise InvalidValueError(f"{name} must be a whole number from 0 to {2**32 - 1}, got {value!r}")
+
+
+def one_path(**values: object) -> None:
+    """Checks that each named value is one path, not a list of several; a file may be named by a number.
+
+    Raises:
+        InvalidValueError: names the value and what was given.
+    """
+    for name, value in values.items():
+        if not isinstance(value, str | int | float | PurePath) or not str(value):
+            raise InvalidValueError(f"{name} must be one path, got {value!r}")
 
 
 def number(minimum: float = -math.inf, maximum: float = math.inf, **values: object) -> None:

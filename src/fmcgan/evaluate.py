@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, ListConfig
 
 from fmcgan import run_folder
-from fmcgan.checks import one_of, whole_number
+from fmcgan.checks import one_of, seed_number, whole_number
 from fmcgan.command import run_command
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.errors import UserError
@@ -58,7 +58,8 @@ def _check(config: DictConfig) -> None:
     evaluated.check_source(config)
     evaluated.classes_of(config)  # told now if there is no such class
     one_of(evaluated.SPLITS, reference=config.reference)
-    whole_number(minimum=0, seed=config.seed, replicates=config.replicates)
+    seed_number(seed=config.seed)
+    whole_number(minimum=0, replicates=config.replicates)
     if config.n is not None:
         whole_number(minimum=20, n=config.n)
     if not config.metric:

@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fmcgan import run_folder
-from fmcgan.checks import number, whole_number
+from fmcgan.checks import number, seed_number, whole_number
 from fmcgan.command import in_sweep
 from fmcgan.errors import UserError
 
@@ -23,7 +23,7 @@ _PRECISIONS = (AUTO, "32-true", "bf16-mixed")
 
 def check(config: DictConfig) -> None:
     """Refuses what Lightning would accept in silence or fail on without a word about the key."""
-    whole_number(minimum=0, seed=config.seed)
+    seed_number(seed=config.seed)
     trainer = config.trainer
     if trainer.max_epochs == -1 and trainer.max_time is None:
         raise UserError("trainer.max_epochs=-1 (no limit) needs trainer.max_time, such as 00:00:10:00 (DD:HH:MM:SS)")

@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from fmcgan.callback.recorder import Recorder
-from fmcgan.checks import whole_number
+from fmcgan.checks import seed_number, whole_number
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.errors import InvalidValueError
 from fmcgan.metric.evaluation import Evaluator, Results
@@ -55,7 +55,7 @@ class Evaluation(Callback):
     ) -> None:
         whole_number(minimum=NUM_CLASSES, n=n)
         whole_number(every_n_epochs=every_n_epochs)
-        whole_number(minimum=0, seed=seed, report_seed=report_seed)
+        seed_number(seed=seed, report_seed=report_seed)
         if n % NUM_CLASSES:
             raise InvalidValueError(f"n must be a multiple of {NUM_CLASSES}, the number of classes, got {n}")
         if seed == report_seed:

@@ -1,6 +1,6 @@
 """The ten Fashion-MNIST classes and the names by which a person may ask for them. Any room may import this file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fmcgan.errors import InvalidValueError
 
@@ -47,6 +47,8 @@ def parse_classes(classes: Iterable[str | int] | str | int | None) -> list[int]:
     """
     if classes is None or classes == "all":
         return list(range(NUM_CLASSES))
+    if not isinstance(classes, str | int | Iterable) or isinstance(classes, Mapping):
+        raise InvalidValueError(f"classes must be names or labels, such as [bag,dress] or all, got {classes!r}")
     wanted = [classes] if isinstance(classes, str | int) else list(classes)
     if not wanted:
         raise InvalidValueError(f"classes is empty; choose from {_choices()}")
@@ -64,7 +66,7 @@ def _label(wanted: str | int) -> int:
     names = {name: label for label, name in enumerate(CLASS_NAMES)} | _OTHER_SPELLINGS
     if text in names:
         return names[text]
-    if text.isdecimal() and int(text) < NUM_CLASSES:
+    if text.isdecimal() and len(text) < 10 and int(text) < NUM_CLASSES:
         return int(text)
     raise InvalidValueError(f"unknown class {wanted!r}; choose from {_choices()}")
 

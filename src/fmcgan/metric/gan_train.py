@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from torch import Tensor
 from tqdm import tqdm
 
-from fmcgan.checks import number, one_of, whole_number
+from fmcgan.checks import number, one_of, seed_number, whole_number
 from fmcgan.metric.downstream import NETWORKS, Progress, design, read_classes, train_downstream
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
 from fmcgan.metric.score import Measurement, RealImages, Score
@@ -61,7 +61,7 @@ class GanTrain(Score):
         if n is not None:
             whole_number(minimum=2, n=n)
         whole_number(epochs=epochs, batch_size=batch_size)
-        whole_number(minimum=0, seed=seed)
+        seed_number(seed=seed)
         number(minimum=0, learning_rate=learning_rate)
         self.network = network
         self.n = n

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from fmcgan.checks import number, whole_number
+from fmcgan.checks import number, seed_number, whole_number
 from fmcgan.data.images import to_uint8
 from fmcgan.training.latent import LatentStream
 
@@ -61,7 +61,8 @@ def stream_classes(
         An iterator over batches of one class each, class by class: images uint8 [B, 1, 28, 28] and labels int64 [B].
     """
     whole_number(n_per_class=n_per_class)
-    whole_number(minimum=0, seed=seed, first=first)
+    seed_number(seed=seed)
+    whole_number(minimum=0, first=first)
     number(0, 2, truncation=truncation)
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
