@@ -146,7 +146,7 @@ def test_memory_does_not_grow_with_the_number_of_images(run):
 @pytest.mark.parametrize(("signal_number", "code", "left"), [(signal.SIGKILL, -9, 1), (signal.SIGINT, 130, 0)])
 def test_stopped_in_the_middle_the_earlier_file_stays(run, start, signal_number, code, left):
     Path("a.npz").write_bytes(b"earlier")
-    process = start("generate", "run=run.ckpt", "n_per_class=100000000", "output=a.npz")
+    process = start("generate", "run=run.ckpt", "n_per_class=1000000", "output=a.npz")
     deadline = time.monotonic() + 120
     while not any(path.stat().st_size > 10**6 for path in run.glob("a.npz.unfinished-*/a.npz")):
         assert process.poll() is None, process.communicate()

@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from fmcgan import run_folder
 from fmcgan.checks import seed_number, whole_number
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.figure.grid import class_grid
+from fmcgan.figure.grid import check_columns, class_grid
 from fmcgan.figure.png import write_png
 from fmcgan.training.latent import draw_latents
 from fmcgan.training.sampling import render
@@ -36,6 +36,7 @@ class SampleGrid(Callback):
         whole_number(every_n_epochs=every_n_epochs, n_columns=n_columns)
         seed_number(seed=seed)
         whole_number(minimum=0, **{f"epochs[{place}]": epoch for place, epoch in enumerate(epochs or [])})
+        check_columns(len(CLASS_NAMES), n_columns=n_columns)
         self.epochs = None if epochs is None else set(epochs)
         self.every_n_epochs = every_n_epochs
         self.n_columns = n_columns

@@ -66,6 +66,8 @@ def read_samples(path: Path) -> tuple[Tensor, Tensor]:
     if missing := [name for label, name in enumerate(CLASS_NAMES) if not (labels == label).any()]:
         _log.warning("samples=%s: no images of %s", path, ", ".join(missing))
     return images, labels
+
+
 def _whole_labels(labels: NDArray[Any], count: int) -> Tensor:
     """Labels of any readable type as int64."""
     expected = f"labels must be whole numbers 0..{NUM_CLASSES - 1}, one for each of the {count} images"

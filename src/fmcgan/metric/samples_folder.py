@@ -63,9 +63,9 @@ def _class_folders(path: Path) -> dict[int, Path]:
         except UserError as error:
             raise UserError(f"each sub-folder must be named by a class: {error}") from error
         if label in folders:
+            both = f"{printable(folders[label].name)} and {printable(folder.name)}"
             raise UserError(
-                f"the sub-folders {printable(folders[label].name)} and {printable(folder.name)} both mean {CLASS_NAMES[label]}; "
-                "put the images of a class into one"
+                f"the sub-folders {both} both mean {CLASS_NAMES[label]}; put the images of a class into one"
             )
         folders[label] = folder
     return folders

@@ -54,13 +54,7 @@ def read_npz(path: Path, check: Callable[[Any, Any], None]) -> tuple[NDArray[Any
     if not path.is_file():
         raise UserError("neither a file nor a folder; give an .npz with images and labels, or a folder of PNGs")
     with path.open("rb") as file:
-        start = file.read(8)
-        if not start:
-            raise UserError(f"the file is empty; {REMEDY}")
-        if start.startswith(b"\x93NUMPY"):
-            raise UserError(f"one array (.npy) without labels, expected an .npz with images and labels; {REMEDY}")
-        if not start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-            raise UserError(f"not an .npz (a pickle or another format), expected images and labels; {REMEDY}")
+        _refuse_other_kinds(file.read(8))
         try:
             return _read(file, check)
         except (UserError, MemoryError):
@@ -70,6 +64,15 @@ def read_npz(path: Path, check: Callable[[Any, Any], None]) -> tuple[NDArray[Any
                 raise
             detail = printable([*str(error).splitlines(), type(error).__name__][0])
             raise UserError(f"the .npz is damaged or cut short ({detail}); write it again") from error
+
+
+def _refuse_other_kinds(start: bytes) -> None:
+    if not start:
+        raise UserError(f"the file is empty; {REMEDY}")
+    if start.startswith(b"\x93NUMPY"):
+        raise UserError(f"one array (.npy) without labels, expected an .npz with images and labels; {REMEDY}")
+    if not start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        raise UserError(f"not an .npz (a pickle or another format), expected images and labels; {REMEDY}")
 
 
 def _read(file: IO[bytes], check: Callable[[Any, Any], None]) -> tuple[NDArray[Any], NDArray[Any]]:
