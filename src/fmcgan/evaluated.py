@@ -7,9 +7,10 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig
 
 from fmcgan import run_folder
+from fmcgan.checks import one_path
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, parse_classes
 from fmcgan.environment import command_line
 from fmcgan.errors import UserError
@@ -39,10 +40,9 @@ def check_source(config: DictConfig) -> None:
     Raises:
         UserError: both are given, one is a list, or there is no such device.
     """
-    for key in ("run", "samples"):
+    for key in ("run", "samples", "output"):
         if config[key] is not None:
-            if isinstance(config[key], ListConfig):
-                raise UserError(f"{key} must be one path, got {list(config[key])}")
+            one_path(**{key: config[key]})
             config[key] = str(config[key])  # a folder may be named by a number
     if config.run is not None and config.samples is not None:
         raise UserError(

@@ -32,6 +32,7 @@ def train(config: DictConfig) -> None:
     if in_sweep() and already_done(plain):
         return
     checkpoint = checkpoint_of(config, plain)
+    _check_memory(config)
     if config.trainer.precision == AUTO:
         config.trainer.precision = plain["trainer"]["precision"] = _precision(plain, checkpoint)
     trainer, gan, data = build(config)
@@ -83,6 +84,19 @@ def _build_gan(config: DictConfig) -> "LightningModule":
     parts |= {"loss": config.loss.adversarial, "penalty": config.loss.penalty}
     parts |= {"augmentation": config.augment, "regularizer": config.regularizer}
     return instantiate(config.training, **{name: instantiate(part) for name, part in parts.items()})
+
+
+def _check_memory(config: DictConfig) -> None:
+    """Refuses networks or a batch that are too large for this machine, before anything is measured or built."""
+    import torch
+    from hydra.utils import instantiate
+
+    from fmcgan.app import memory
+
+    if config.trainer.accelerator == "cpu" or not torch.cuda.is_available():  # a GPU says itself what it lacks
+        parts = config.network.generator, config.network.discriminator
+        networks = functools.partial(map, instantiate, parts)
+        memory.check_training(networks, config.data.batch_size, config.trainer.precision)
 
 
 def _precision(config: dict[str, Any], checkpoint: str | None) -> str:

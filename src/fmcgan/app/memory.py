@@ -2,9 +2,15 @@
 
 import os
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from fmcgan.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
 
 _PRESENT = (
     "can't allocate memory",
@@ -40,16 +46,62 @@ def require(need: float, what: str, remedy: str = _REMEDY) -> None:
         raise UserError(f"{what} needs {amount(need)} of memory, {amount(there)} are available; {remedy}")
 
 
-def explain(error: BaseException) -> str | None:
-    """One line for an allocation that failed; None for any other error."""
-    if not isinstance(error, RuntimeError | MemoryError) or not (
-        isinstance(error, MemoryError) or any(words in str(error) for words in _PRESENT)
-    ):
+def check_training(networks: "Callable[[], Iterable[Module]]", batch_size: int, precision: str) -> None:
+    """Refuses to train on the CPU what cannot fit, by a step that is not computed.
+
+    On torch's meta device networks and tensors have shapes, but no contents. What is counted is a lower bound: weights,
+    gradients, moments of Adam and the generator's average, and what the two forward passes keep for the backward one.
+
+    Args:
+        networks: builds generator and discriminator.
+        batch_size: images on a device.
+        precision: of the trainer; bf16 halves what is kept for the backward pass.
+
+    Raises:
+        UserError: states the need and what is there.
+    """
+    import torch
+
+    kept = {}
+
+    def keep(tensor: "Tensor") -> "Tensor":
+        if not isinstance(tensor, torch.nn.Parameter):
+            kept[tensor.untyped_storage()._cdata] = tensor  # several operations may keep the same
+        return tensor
+
+    try:
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            generator, discriminator = networks()
+            weights = [sum(each.nbytes for each in network.parameters()) for network in (generator, discriminator)]
+            with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+                labels = torch.zeros(batch_size, dtype=torch.int64)
+                discriminator(generator(torch.empty(batch_size, cast(int, generator.latent_dim)), labels), labels)
+    except Exception as error:
+        if explain(error) is None:  # a wrong value, or a network that needs contents: building it will show
+            return
+        raise
+    activations = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    need = 5 * weights[0] + 4 * weights[1] + activations * (0.5 if precision == "bf16-mixed" else 1)
+    what = f"training networks of {amount(sum(weights))} in batches of {batch_size:,}"
+    require(need, what, "take a smaller data.batch_size or network.width")
+
+
+def explain(error: BaseException | None) -> str | None:
+    """One line for an allocation that failed, or that led to this error; None for any other."""
+    while error is not None and not _is_failed_allocation(error):
+        error = error.__cause__
+    if error is None:
         return None
     asked = re.search(r"[Tt]ried to allocate ([\d.]+ ?\w+)|Unable to allocate ([\d.]+ ?\w+)", str(error))
     size = f" for {' '.join(filter(None, asked.groups()))}" if asked else ""
     there = "" if "CUDA" in str(error) else f", {amount(available())} are available"
     return f"out of memory: there is no room{size}{there}; {_REMEDY}"
+
+
+def _is_failed_allocation(error: BaseException) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _PRESENT)
 
 
 def amount(size: float) -> str:

@@ -18,7 +18,7 @@ from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.score import RealImages, Score
 from fmcgan.metric.store import Store
 from fmcgan.metric.table import in_words
-from fmcgan.training.sampling import sample_classes
+from fmcgan.training.sampling import require_memory, sample_classes
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class Evaluation(Callback):
         whole_number(minimum=NUM_CLASSES, n=n)
         whole_number(every_n_epochs=every_n_epochs)
         seed_number(seed=seed, report_seed=report_seed)
+        require_memory(n)
         if n % NUM_CLASSES:
             raise InvalidValueError(f"n must be a multiple of {NUM_CLASSES}, the number of classes, got {n}")
         if seed == report_seed:

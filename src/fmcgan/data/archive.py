@@ -103,7 +103,7 @@ def read_idx(path: Path) -> Tensor:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Holds a lock; says so if another process does, and does not wait longer than that one may take."""
-    patience = LOCK_SEC
+    patience: float = LOCK_SEC
     longest = sum(time_limit(size) for size in SIZES.values()) * len(FashionMNIST.mirrors)
     while True:
         try:

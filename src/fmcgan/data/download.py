@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -40,37 +41,39 @@ def download(source: str, path: Path, size: int) -> str | None:
     Raises:
         OSError: the file cannot be written.
     """
-    stop, outcome = threading.Event(), []
-    counter = Counter(size, "bytes", path.name.removesuffix(".unverified"))
-
-    def work() -> None:
-        try:
-            with path.open("wb") as file:
-                for chunk in _chunks(source, size):
-                    if stop.is_set():
-                        return
-                    file.write(chunk)
-                    counter.update(len(chunk))
-            outcome.append(None)
-        except Exception as error:  # handed on to the caller's thread
-            outcome.append(error)
-
-    thread = threading.Thread(target=work, daemon=True)  # daemon: one that hangs must not keep the process alive
+    stop, work = threading.Event(), Future[str | None]()
     end = time.monotonic() + time_limit(size)
-    with counter:
-        thread.start()
+    with Counter(size, "bytes", path.name.removesuffix(".unverified")) as counter:
+
+        def run() -> None:
+            try:
+                work.set_result(_copy(source, path, size, counter, stop))
+            except Exception as error:  # raised again in the caller's thread
+                work.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()  # daemon: one that hangs must not keep the process alive
         try:
-            while thread.is_alive() and time.monotonic() < end:
-                thread.join(min(1.0, time_limit(size)))
+            while not work.done() and time.monotonic() < end:
+                wait([work], timeout=min(1.0, time_limit(size)))
                 counter.update(0)  # also where nothing comes
         finally:
             stop.set()
-    if not outcome:
-        there = path.stat().st_size
-        return f"{source}: took longer than {duration(time_limit(size))} ({there:,} of {size:,} bytes)"
-    if outcome[0] is None or isinstance(outcome[0], _BadSourceError):
-        return outcome[0] and f"{source}: {outcome[0]}"
-    raise outcome[0]
+    if work.done():
+        return work.result()
+    return f"{source}: took longer than {duration(time_limit(size))}"
+
+
+def _copy(source: str, path: Path, size: int, counter: Counter, stop: threading.Event) -> str | None:
+    with path.open("wb") as file:
+        try:
+            for chunk in _chunks(source, size):
+                if stop.is_set():
+                    break
+                file.write(chunk)
+                counter.update(len(chunk))
+        except _BadSourceError as error:
+            return f"{source}: {error}"
+    return None
 
 
 class _BadSourceError(Exception):

@@ -68,23 +68,6 @@ def read_samples(path: Path) -> tuple[Tensor, Tensor]:
     return images, labels
 
 
-def _whole_labels(labels: NDArray[Any], count: int) -> Tensor:
-    """Labels of any readable type as int64."""
-    expected = f"labels must be whole numbers 0..{NUM_CLASSES - 1}, one for each of the {count} images"
-    given = f"got {labels.dtype} {list(labels.shape)}"
-    if labels.shape == (count, NUM_CLASSES):
-        raise UserError(f"{expected}, {given}; of one-hot labels or scores save labels.argmax(1)")
-    if labels.shape != (count,):
-        remedy = "; save labels.reshape(-1)" if labels.size == count else ""
-        raise UserError(f"{expected}, {given}{remedy}")
-    if labels.dtype.kind not in "iu":
-        raise UserError(f"{expected}, {given}; save them as integers, labels.astype('int64')")
-    if labels.min() < 0 or labels.max() >= NUM_CLASSES:
-        names = ", ".join(f"{label} {name}" for label, name in enumerate(CLASS_NAMES))
-        raise UserError(f"{expected}, got {labels.min()}..{labels.max()};\nthe classes are {names}")
-    return torch.from_numpy(labels.astype(np.int64))
-
-
 def _check(images: Any, labels: Any) -> None:
     """Refuses arrays that cannot be samples by their ``dtype`` and ``shape``, before they are unpacked."""
     if images.shape[1:] not in _SHAPES or images.shape[0] < 2:
@@ -127,7 +110,7 @@ def _uncut(images: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(images))
 
 
-def _from_float(images: NDArray[np.floating]) -> Tensor:
+def _from_float(images: NDArray[Any]) -> Tensor:
     strange = images.size - sum(np.count_nonzero(np.isfinite(block)) for block in _blocks(images))
     if strange:
         raise UserError(
@@ -146,7 +129,7 @@ def _from_float(images: NDArray[np.floating]) -> Tensor:
     raise UserError(f"{FLOAT_RULE}, got {images.dtype} from {low!s} to {high!s};\n{remedy}")
 
 
-def _as_uint8(images: NDArray[np.floating], scaled: Callable[[Tensor], Tensor]) -> Tensor:
+def _as_uint8(images: NDArray[Any], scaled: Callable[[Tensor], Tensor]) -> Tensor:
     read = torch.empty(images.shape, dtype=torch.uint8)
     for place, block in zip(read.split(_BLOCK), _blocks(images), strict=True):
         place[:] = to_uint8(scaled(torch.from_numpy(block.astype(np.float32))))

@@ -87,7 +87,7 @@ def _read(file: IO[bytes], check: Callable[[Any, Any], None]) -> tuple[NDArray[A
         read_as = headers[0].shape[0] * (784 + 8)
         memory.require(
             sum(header.nbytes for header in headers) + read_as,
-            f"images {headers[0].dtype} {list(headers[0].shape)}, once unpacked:",
+            f"unpacking images {headers[0].dtype} {list(headers[0].shape)}",
             "write fewer of them into a file, or as uint8",
         )
         images, labels = (_array(archive, *each) for each in zip(members, headers, strict=True))
@@ -137,7 +137,7 @@ def _header(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> Hea
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, header: Header) -> NDArray[Any]:
     """Unpacks an array into the memory where it stays; reading to its end verifies the checksum."""
     array = np.empty(header.shape[::-1] if header.fortran_order else header.shape, header.dtype)
-    place = memoryview(array.reshape(-1).view(np.uint8))
+    place = memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
     with archive.open(member) as stream:
         stream.read(header.start)
         while len(place):
