@@ -19,6 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from fmcgan import run_folder
+from fmcgan.app.places import ensure_home
 from fmcgan.config_dir import config_dir
 from fmcgan.errors import Interrupted
 from fmcgan.explanation import told
@@ -45,6 +46,7 @@ def run_command(name: str, task: Task) -> None:
     signal.signal(signal.SIGINT, _stop)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors on instead of printing them its own way
     sys.argv[1:] = _with_the_runs_own_overrides(sys.argv[1:])
+    ensure_home()
     OmegaConf.register_new_resolver("fmcgan.job_folder", job_folder, replace=True)
     start = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)
     try:

@@ -35,8 +35,7 @@ class Store:
     and a warning, never the evaluation.
 
     Args:
-        folder: made when first needed; ``None`` takes the user's cache folder; where there is no home, nothing is
-            kept.
+        folder: made when first needed; ``None`` takes `cache_folder`.
         shipped: a second folder to read from.
     """
 
@@ -70,8 +69,7 @@ class Store:
         return found
 
     def _read(self, name: str, parse: Callable[[bytes], Any]) -> Any:
-        for folder in filter(None, (self.folder, self.shipped)):
-            path = folder / name
+        for path in (self.folder / name, self.shipped / name):
             try:
                 return parse(path.read_bytes())
             except FileNotFoundError:
@@ -82,8 +80,6 @@ class Store:
 
     def _write(self, name: str, content: bytes) -> None:
         try:
-            if self.folder is None:
-                raise UserError("there is no home folder")
             self.folder.mkdir(parents=True, exist_ok=True)
             run_folder.write_atomically(self.folder / name, content)
         except (OSError, UserError) as error:
