@@ -68,14 +68,13 @@ def check_space(write: Writer, n_classes: int, n_per_class: int, output: Path) -
         Bytes on the disk; 0 for a grid, which is small.
 
     Raises:
-        UserError: a grid with more pixels than other programs open, or too little free space (the need and what is
-            there).
+        UserError: a grid of more columns than a picture holds, or too little free space: the need and what is there.
     """
     n = n_classes * n_per_class
     if write is write_grid:
         from fmcgan.figure.grid import check_columns
 
-        check_columns(n_classes, n_per_class=n_per_class)
+        check_columns(n_per_class=n_per_class)
         return 0
     need = n * (784 + 8) if write is write_npz else n * _PNG
     there = next(folder for folder in (output.absolute(), *output.absolute().parents) if folder.is_dir())

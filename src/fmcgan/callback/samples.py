@@ -36,7 +36,7 @@ class SampleGrid(Callback):
         whole_number(every_n_epochs=every_n_epochs, n_columns=n_columns)
         seed_number(seed=seed)
         whole_number(minimum=0, **{f"epochs[{place}]": epoch for place, epoch in enumerate(epochs or [])})
-        check_columns(len(CLASS_NAMES), n_columns=n_columns)
+        check_columns(n_columns=n_columns)
         self.epochs = None if epochs is None else set(epochs)
         self.every_n_epochs = every_n_epochs
         self.n_columns = n_columns

@@ -9,11 +9,11 @@ from PIL import Image
 from fmcgan.errors import UserError
 from fmcgan.run_folder import write_atomically
 
-LARGEST = 32_000_000
-"""Pixels of the largest PNG that is read: a grid of 900 columns and ten rows has so many."""
-
 LONGEST = 65_535
-"""Pixels of its longest side: a film (GIF) can be no larger."""
+"""Pixels of the longest side of a grid, and of any PNG that is read: a film (GIF) can be no larger."""
+
+LARGEST = 50_000_000
+"""Pixels of the largest PNG that is read; the largest grid of ten rows has 41 million."""
 
 DPI = 120
 """Pixels per inch of every curve figure."""

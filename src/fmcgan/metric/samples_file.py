@@ -25,7 +25,7 @@ FLOAT_RULE = (
 
 _SHAPES = {(28, 28), (1, 28, 28), (28, 28, 1)}
 _WHOLE = f"labels must be whole numbers 0..{NUM_CLASSES - 1}"
-_BLOCK = 10_000  # images at a time
+_BLOCK = 1000  # images at a time
 
 _log = logging.getLogger(__name__)
 
