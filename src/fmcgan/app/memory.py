@@ -62,7 +62,8 @@ def check_training(networks: "Callable[[], Iterable[Module]]", batch_size: int, 
     """
     import torch
 
-    kept = {}
+    kept: dict[int, Tensor] = {}
+    weights = [0, 0]
 
     def keep(tensor: "Tensor") -> "Tensor":
         if not isinstance(tensor, torch.nn.Parameter):
@@ -77,9 +78,9 @@ def check_training(networks: "Callable[[], Iterable[Module]]", batch_size: int, 
                 labels = torch.zeros(batch_size, dtype=torch.int64)
                 discriminator(generator(torch.empty(batch_size, cast(int, generator.latent_dim)), labels), labels)
     except Exception as error:
-        if explain(error) is None:  # a wrong value, or a network that needs contents: building it will show
-            return
-        raise
+        if explain(error) is not None:
+            raise
+        # A wrong value, or a network that needs contents: building it will show. What is known so far is counted.
     activations = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
     need = 5 * weights[0] + 4 * weights[1] + activations * (0.5 if precision == "bf16-mixed" else 1)
     what = f"training networks of {amount(sum(weights))} in batches of {batch_size:,}"

@@ -43,6 +43,7 @@ def private_folder() -> Path:
 
 def let_numba_cache() -> None:
     """Names a folder for numba's cache where it would find none, and refuse to be imported by UMAP."""
+    ensure_home()
     package = importlib.util.find_spec("umap")
     beside = Path(package.origin).parent if package and package.origin else Path()
     usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
