@@ -83,7 +83,7 @@ def check_training(networks: "Callable[[], Iterable[Module]]", batch_size: int, 
         # A wrong value, or a network that needs contents: building it will show. What is known so far is counted.
     activations = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
     need = 5 * weights[0] + 4 * weights[1] + activations * (0.5 if precision == "bf16-mixed" else 1)
-    what = f"training networks of {amount(sum(weights))} in batches of {batch_size:,}"
+    what = f"training networks of {amount(sum(weights))} in batches of {batch_size}"
     require(need, what, "take a smaller data.batch_size or network.width")
 
 
