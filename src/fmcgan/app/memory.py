@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -64,16 +65,17 @@ def check_training(networks: "Callable[[], Iterable[Module]]", batch_size: int, 
 
     kept: dict[int, Tensor] = {}
     weights = [0, 0]
+    own: list[list[Tensor]] = []
 
     def keep(tensor: "Tensor") -> "Tensor":
-        if not isinstance(tensor, torch.nn.Parameter):
-            kept[tensor.untyped_storage()._cdata] = tensor  # several operations may keep the same
+        kept[tensor.untyped_storage()._cdata] = tensor  # several operations may keep the same
         return tensor
 
     try:
         with torch.device("meta"), torch.random.fork_rng(devices=[]):
             generator, discriminator = networks()
-            weights = [sum(each.nbytes for each in network.parameters()) for network in (generator, discriminator)]
+            own = [list(network.parameters()) for network in (generator, discriminator)]
+            weights = [sum(each.nbytes for each in parameters) for parameters in own]
             with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
                 labels = torch.zeros(batch_size, dtype=torch.int64)
                 discriminator(generator(torch.empty(batch_size, cast(int, generator.latent_dim)), labels), labels)
@@ -81,6 +83,8 @@ def check_training(networks: "Callable[[], Iterable[Module]]", batch_size: int, 
         if explain(error) is not None:
             raise
         # A wrong value, or a network that needs contents: building it will show. What is known so far is counted.
+    for parameter in chain(*own):
+        kept.pop(parameter.untyped_storage()._cdata, None)
     activations = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
     need = 5 * weights[0] + 4 * weights[1] + activations * (0.5 if precision == "bf16-mixed" else 1)
     what = f"training networks of {amount(sum(weights))} in batches of {batch_size}"
