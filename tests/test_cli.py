@@ -262,7 +262,7 @@ def test_a_sweep_survives_a_failing_job_and_goes_on_where_it_stopped(command, tm
         (["trainer.max_epochs=-1"], ["needs trainer.max_time"]),
         (["trainer.max_epochs=0"], ["trainer.max_epochs must be a whole number of at least 1, got 0"]),
         (["trainer.limit_train_batches=0"], ["trainer.limit_train_batches must be a number of at least"]),
-        (["seed=-1"], ["seed must be a whole number of at least 0, got -1"]),
+        (["seed=-1"], ["seed must be a whole number from 0 to 4294967295, got -1"]),
         (["hydra.run.dir=/dev/null/run"], ["Not a directory", "/dev/null/run"]),
         (["-m", "trainer=ddp", "hydra.sweep.dir=s"], ["several devices do not work inside a sweep"]),
     ],

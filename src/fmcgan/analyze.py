@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from fmcgan.checks import whole_number
+from fmcgan.checks import seed_number, whole_number
 from fmcgan.command import run_command
 from fmcgan.errors import UserError
 
@@ -73,7 +73,7 @@ def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
 
     check_shape(config, ("data",), ("metric", "feature", "analysis"))
     evaluated.check_source(config, fewest=100)
-    whole_number(minimum=0, seed=config.seed)
+    seed_number(seed=config.seed)
     whole_number(maximum=10_000, findings=config.findings)
     if not config.analysis:
         raise UserError("analysis=[] analyses nothing; leave it out for all parts, or name some (see --help)")

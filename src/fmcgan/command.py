@@ -22,6 +22,7 @@ from fmcgan.app import claim
 from fmcgan.app.composed_overrides import check_composed
 from fmcgan.app.ending import ending_signals
 from fmcgan.app.overrides import CommandLine, command_line, composed_of, key_of, parse, quoted, shell_command
+from fmcgan.app.places import ensure_home
 from fmcgan.app.run_lock import RunningElsewhereError, is_locked
 from fmcgan.app.saved_overrides import refusal, saved_overrides
 from fmcgan.app.streams import protect_streams, use_utf8
@@ -54,6 +55,7 @@ def run_command(name: str, task: Task) -> None:
     for number in ending_signals():
         signal.signal(number, _stop)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors on instead of printing them its own way
+    ensure_home()
     OmegaConf.register_new_resolver("fmcgan.job_folder", job_folder, replace=True)
     start = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)
     try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, ListConfig
 
 from fmcgan import run_folder
-from fmcgan.checks import one_of, whole_number
+from fmcgan.checks import one_of, seed_number
 from fmcgan.command import run_command
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.errors import UserError
@@ -66,7 +66,7 @@ def _checked_scores(config: DictConfig) -> dict[str, "Score"]:
     check_shape(config, ("data",), ("metric", "feature"))
     evaluated.check_source(config, fewest=20)
     evaluated.classes_of(config)  # told now if there is no such class
-    whole_number(minimum=0, seed=config.seed)
+    seed_number(seed=config.seed)
     if not config.metric:
         raise UserError("metric=[] measures nothing; leave it out for the usual scores, or name some (see --help)")
     if not isinstance(config.rows, ListConfig):

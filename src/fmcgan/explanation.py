@@ -9,6 +9,7 @@ from hydra.errors import HydraException, InstantiationException, MissingConfigEx
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from fmcgan.app import memory
 from fmcgan.app.part_types import root_cause, typed_key
 from fmcgan.config_dir import config_dir
 from fmcgan.errors import InvalidValueError, UserError
@@ -28,8 +29,10 @@ def told(error: Exception, config: DictConfig | None = None) -> str:
 
 
 def _explanation(error: BaseException, config: DictConfig | None = None) -> str | None:
-    if isinstance(error, UserError) or type(error).__name__ in ("MisconfigurationException", "OutOfMemoryError"):
+    if isinstance(error, UserError) or type(error).__name__ == "MisconfigurationException":
         return str(error)
+    if (of_memory := memory.explain(error)) is not None:
+        return of_memory
     if isinstance(error, HydraException | OmegaConfBaseException):  # one of them is an OSError too
         return _explain_configuration(error, config)
     if isinstance(error, OSError):

@@ -15,7 +15,7 @@ from fmcgan.app.overrides import printable
 from fmcgan.app.ranks import check_launch, is_other_rank, several
 from fmcgan.app.trainer_options import AUTO, check_options
 from fmcgan.app.validation import check_shape
-from fmcgan.checks import path_text, whole_number
+from fmcgan.checks import path_text, seed_number
 from fmcgan.command import in_sweep
 from fmcgan.errors import UserError
 from fmcgan.trust import check_size, own_class
@@ -34,7 +34,7 @@ _GROUPS = ("callback", "logger", "metric", "feature")
 def check(config: DictConfig) -> None:
     """Refuses what Lightning would accept in silence or fail on without a word about the key."""
     check_shape(config, _PARTS, _GROUPS)
-    whole_number(minimum=0, seed=config.seed)
+    seed_number(seed=config.seed)
     config.ckpt_path = path_text(ckpt_path=config.ckpt_path)
     trainer = config.trainer
     check_options(trainer)

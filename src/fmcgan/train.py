@@ -44,6 +44,7 @@ def _train(config: DictConfig) -> None:
         return
     validate(config)
     checkpoint = checkpoint_of(config, plain)
+    _check_memory(config)
     if config.trainer.precision == AUTO:
         config.trainer.precision = plain["trainer"]["precision"] = _precision(plain, checkpoint)
     trainer, gan, data = build(config)
@@ -129,6 +130,19 @@ def _build_gan(config: DictConfig, weights: bool = True) -> "LightningModule":
     with nullcontext() if weights else torch.device("meta"):  # which holds shapes alone
         built = {name: instantiate(part) for name, part in parts.items()}
     return instantiate(config.training, **built)
+
+
+def _check_memory(config: DictConfig) -> None:
+    """Refuses networks or a batch that are too large for this machine, before anything is measured or built."""
+    import torch
+    from hydra.utils import instantiate
+
+    from fmcgan.app import memory
+
+    if config.trainer.accelerator == "cpu" or not torch.cuda.is_available():  # a GPU says itself what it lacks
+        parts = config.network.generator, config.network.discriminator
+        networks = functools.partial(map, instantiate, parts)
+        memory.check_training(networks, config.data.batch_size, config.trainer.precision)
 
 
 def _precision(config: dict[str, Any], checkpoint: str | None) -> str:

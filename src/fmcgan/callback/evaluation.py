@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from fmcgan.callback.recorder import Recorder
-from fmcgan.checks import MOST_IMAGES, whole_number
+from fmcgan.checks import MOST_IMAGES, seed_number, whole_number
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.errors import InvalidValueError
 from fmcgan.metric.evaluation import Evaluator, Results
@@ -18,7 +18,7 @@ from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.score import RealImages, Score
 from fmcgan.metric.store import Store
 from fmcgan.metric.table import in_words
-from fmcgan.training.sampling import sample_classes
+from fmcgan.training.sampling import require_memory, sample_classes
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,8 @@ class Evaluation(Callback):
     ) -> None:
         whole_number(minimum=NUM_CLASSES, maximum=MOST_IMAGES, n=n)
         whole_number(every_n_epochs=every_n_epochs)
-        whole_number(minimum=0, seed=seed, report_seed=report_seed)
+        seed_number(seed=seed, report_seed=report_seed)
+        require_memory(n)
         if n % NUM_CLASSES:
             raise InvalidValueError(f"n must be a multiple of {NUM_CLASSES}, the number of classes, got {n}", "n")
         if seed == report_seed:

@@ -10,7 +10,14 @@ from matplotlib.text import Text
 from PIL import Image
 
 from fmcgan.app.escaping import visible
+from fmcgan.errors import UserError
 from fmcgan.run_folder import write_atomically
+
+LONGEST = 65_535
+"""Pixels of the longest side of a grid, and of any PNG that is read: a film (GIF) can be no larger."""
+
+LARGEST = 50_000_000
+"""Pixels of the largest PNG that is read; the largest grid of ten rows has 41 million."""
 
 DPI = 120
 """Pixels per inch of every curve figure."""
@@ -58,3 +65,23 @@ def write_png(picture: Figure | Image.Image, path: Path) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, png_bytes(picture))
+
+
+def read_png(path: Path) -> Image.Image:
+    """Reads a PNG in greys (PIL mode ``L``); its header is looked at before anything is decoded.
+
+    Raises:
+        UserError: it is no file, no PNG, damaged or too large; names the file.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is no file")
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:  # PNG alone: other formats start other programs
+            width, height = picture.size
+            if width * height > LARGEST or max(width, height) > LONGEST:
+                raise UserError(f"{path} has {width:,} x {height:,} pixels; at most {LARGEST:,} are read")
+            return picture.convert("L")
+    except UserError:
+        raise
+    except Exception as error:  # of a damaged file: a dozen types, which Pillow does not document
+        raise UserError(f"{path} is not a readable PNG") from error
