@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig
 
 from fmcgan import run_folder
+from fmcgan.app.run_files import read_config, read_result
 from fmcgan.checks import number, whole_number
 from fmcgan.command import in_sweep
 from fmcgan.errors import UserError
@@ -86,15 +87,16 @@ def already_done(config: dict[str, Any]) -> bool:
     """Whether an earlier start of the same sweep finished this job.
 
     Raises:
-        UserError: the job's folder holds a run of another configuration.
+        UserError: the job's folder holds a run of another configuration, or its files are damaged.
     """
     folder = Path(config["trainer"]["default_root_dir"])
-    saved = folder / run_folder.CONFIG
-    if saved.is_file() and not _same(OmegaConf.to_container(OmegaConf.load(saved)), config):
+    saved = read_config(folder / run_folder.CONFIG)
+    if saved is not None and not _same(saved, config):
         raise UserError(
             f"{os.path.relpath(folder)} holds a run of another configuration; choose another hydra.sweep.dir"
         )
-    done = (folder / run_folder.RESULT).is_file()
+    result = read_result(folder / run_folder.RESULT)
+    done = result is not None and result["status"] == "finished"
     if done:
         log.info("already finished, skipped: %s", os.path.relpath(folder))
     return done
@@ -104,12 +106,12 @@ def _same(saved: Any, config: dict[str, Any]) -> bool:
     """Whether two configurations are of the same run, wherever it started from and its data lie."""
     left, right = _what_matters(saved), _what_matters(config)
     if config["trainer"]["precision"] == AUTO:
-        left["trainer"] = left["trainer"] | {"precision": AUTO}
+        left["trainer"] = left.get("trainer", {}) | {"precision": AUTO}
     return left == right
 
 
 def _what_matters(config: dict[str, Any]) -> dict[str, Any]:
-    data = {name: value for name, value in config["data"].items() if name not in ("root", "mirror")}
+    data = {name: value for name, value in config.get("data", {}).items() if name not in ("root", "mirror")}
     return {**config, "data": data, "ckpt_path": None}
 
 
@@ -127,9 +129,9 @@ def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
         return None
     if not Path(path).is_file():
         raise UserError(f"ckpt_path={path}: no such file; checkpoints lie in RUN/checkpoints/last.ckpt")
-    from fmcgan.generator import read_checkpoint
+    from fmcgan.training.checkpoint_file import read_checkpoint
 
-    config_of_checkpoint = read_checkpoint(Path(path))["config"]
+    config_of_checkpoint = read_checkpoint(Path(path), for_resume=True)["config"]
     _check_same_state(config_of_checkpoint, plain)
     saved, mine = _completed(config_of_checkpoint["network"]), _completed(plain["network"])
     differing = [name for name in {**saved, **mine} if saved.get(name) != mine.get(name)]

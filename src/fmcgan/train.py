@@ -88,7 +88,7 @@ def _build_gan(config: DictConfig) -> "LightningModule":
 def _precision(config: dict[str, Any], checkpoint: str | None) -> str:
     """What `trainer.precision=auto` means for this run: a resumed one goes on as it began."""
     if checkpoint is not None:
-        from fmcgan.generator import read_checkpoint
+        from fmcgan.training.checkpoint_file import read_checkpoint
 
         precision = str(read_checkpoint(Path(checkpoint))["config"]["trainer"]["precision"])
         log.info("precision: %s, that of the checkpoint", precision)

@@ -2,11 +2,11 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
+from fmcgan.app.run_files import read_metrics
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.run_record import RunRecord
 from fmcgan.metric.image_set import count_name
 from fmcgan.metric.score import Measurement, Score
-from fmcgan.run_folder import read_metrics
 
 
 class Brightness(Score):

@@ -5,9 +5,9 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
+from fmcgan.app.run_files import read_metrics
 from fmcgan.callback.recorder import Recorder, _broken_network
 from fmcgan.errors import UserError
-from fmcgan.run_folder import read_metrics
 
 
 class Poison(Callback):

@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 from fmcgan import run_folder
+from fmcgan.app.run_files import read_epochs, read_metrics
 from fmcgan.checks import whole_number
 from fmcgan.errors import UserError
 
@@ -71,11 +72,16 @@ class Recorder(Callback):
             logger.log_metrics(metrics | {"epoch": row["epoch"]}, step=module.images_seen)
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Drops rows that a killed session wrote after its last checkpoint: they are about to be repeated."""
+        """Drops rows that a killed session wrote after its last checkpoint: they are about to be repeated.
+
+        Raises:
+            UserError: a table of that session is damaged, which is noticed here and not after an epoch.
+        """
         self._last_read = (pl_module.images_seen, self.seconds)
         path = Path(trainer.default_root_dir) / run_folder.METRICS_JSONL
         if trainer.is_global_zero and path.exists():
-            rows = [row for row in run_folder.read_metrics(path) if row["images_seen"] <= pl_module.images_seen]
+            read_epochs(path.with_name(run_folder.EPOCHS_CSV))
+            rows = [row for row in read_metrics(path) if row["images_seen"] <= pl_module.images_seen]
             run_folder.write_atomically(path, "".join(json.dumps(row) + "\n" for row in rows))
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
@@ -157,7 +163,7 @@ class Recorder(Callback):
 
 def write_metrics_csv(folder: Path) -> None:
     """Writes ``metrics.csv``, the table of all rows of ``metrics.jsonl`` (empty where a row lacks a column)."""
-    rows = run_folder.read_metrics(folder / run_folder.METRICS_JSONL)
+    rows = read_metrics(folder / run_folder.METRICS_JSONL)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     content = io.StringIO()
     writer = csv.DictWriter(content, columns, lineterminator="\n")
@@ -168,13 +174,12 @@ def write_metrics_csv(folder: Path) -> None:
 
 def _write_epoch(path: Path, epoch: int, means: dict[str, float], minutes: float) -> None:
     """Adds one row to ``epochs.csv``; rows of later epochs, left by a killed session, go."""
-    with path.open(encoding="utf-8") if path.exists() else io.StringIO() as file:
-        rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < epoch]
+    rows = [row for row in read_epochs(path) if int(row["epoch"]) < epoch]
     row = {"epoch": str(epoch)}
     row |= {column: f"{means[name]:.6g}" if name in means else "" for column, name in _EPOCH_COLUMNS.items()}
     rows.append(row | {"minutes": f"{minutes:.3f}"})
     content = io.StringIO()
-    writer = csv.DictWriter(content, list(rows[-1]), lineterminator="\n")
+    writer = csv.DictWriter(content, list(rows[-1]), extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     run_folder.write_atomically(path, content.getvalue())

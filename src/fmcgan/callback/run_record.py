@@ -16,6 +16,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from fmcgan import run_folder
+from fmcgan.app.run_files import read_metrics
 from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.recorder import Recorder
@@ -63,7 +64,7 @@ class RunRecord(Callback):
         """Draws the loss and gradient-norm curves so far."""
         if trainer.is_global_zero:
             folder = Path(trainer.default_root_dir)
-            rows = run_folder.read_metrics(folder / run_folder.METRICS_JSONL)
+            rows = read_metrics(folder / run_folder.METRICS_JSONL)
             draw_loss(rows, folder / run_folder.LOSS_FIGURE)
             clips = (pl_module.generator_clip, pl_module.discriminator_clip)
             draw_gradient_norm(rows, folder / run_folder.GRADIENT_NORM_FIGURE, *clips)
