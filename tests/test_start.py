@@ -1,5 +1,6 @@
 """What a run is refused for, or warned of, before it starts."""
 
+import json
 import logging
 
 import pytest
@@ -14,7 +15,8 @@ def test_a_finished_job_is_recognised_whatever_auto_became(plain, tmp_path):
     config = plain()
     folder = tmp_path / "run"
     OmegaConf.save(config | {"trainer": config["trainer"] | {"precision": "bf16-mixed"}}, folder / "config.yaml")
-    (folder / "result.json").write_text("{}")
+    result = {"status": "finished", "images_seen": 640, "training_seconds": 1.0, "scores": {}}
+    (folder / "result.json").write_text(json.dumps(result))
     assert start.already_done(config)
     with pytest.raises(UserError, match="another configuration"):
         start.already_done(config | {"n_critic": 2})

@@ -93,8 +93,8 @@ def test_broken_weights_never_reach_a_checkpoint(fit, tmp_path):
 
 def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    path.write_text(json.dumps({"images_seen": 1}) + '\n{"images_se')
-    assert read_metrics(path) == [{"images_seen": 1}]
+    path.write_text(json.dumps({"images_seen": 1, "seconds": 0.5}) + '\n{"images_se')
+    assert read_metrics(path) == [{"images_seen": 1, "seconds": 0.5}]
 
 
 @pytest.mark.parametrize(

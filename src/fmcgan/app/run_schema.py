@@ -51,11 +51,11 @@ class Result(Struct):
     images_seen: Count
     training_seconds: Seconds
     scores: Scores
-    hardware: Text
-    command: Text
-    images_per_second: Number
-    final: Numbers
-    parameters: dict[Name, Count]
+    hardware: Text = ""
+    command: Text = ""
+    images_per_second: Number | None = None
+    final: Numbers = {}
+    parameters: dict[Name, Count] = {}
     seed: Count | None = None
     best: Best | None = None
 

@@ -103,7 +103,7 @@ def read_run(folder: Path) -> Run:
         overrides=tuple(read_overrides(folder / HYDRA_OVERRIDES)),
         seed=(result or config).get("seed"),
         rows=tuple({key: _number(value) for key, value in row.items()} for row in rows),
-        result=result,
+        result=None if result is None else _NOT_KNOWN | result,
     )
 
 
@@ -129,6 +129,9 @@ def find_runs(path: Path) -> list[Path]:
         )
     return found
 
+
+_NOT_KNOWN = {"hardware": "not known", "command": "not known", "images_per_second": None, "final": {}, "parameters": {}}
+"""What stands for the facts that a result lacks."""
 
 _MARKS = (run_folder.CONFIG, run_folder.METRICS_JSONL, run_folder.RESULT, TRAIN_LOG)
 
