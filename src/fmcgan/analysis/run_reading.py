@@ -11,6 +11,8 @@ from fmcgan import run_folder
 from fmcgan.analysis.alarms import Facts
 from fmcgan.analysis.base import NotApplicable
 from fmcgan.app.run_files import read_config, read_metrics, read_result
+from fmcgan.errors import UserError
+from fmcgan.figure.picture_file import read_grey
 
 CRITICS = ("Wasserstein", "ClippedWasserstein", "Relativistic")
 """Losses on which a logit of 0 does not divide real from generated images."""
@@ -57,14 +59,13 @@ def read_frames(folder: Path) -> list[Image.Image]:
     """The sample grids in the order of their epochs, in greys; a file that is no picture is left out."""
     epochs = {path: re.fullmatch(r"epoch_(\d+)\.png", path.name) for path in folder.glob("epoch_*.png")}
     numbered = sorted((int(found[1]), path) for path, found in epochs.items() if found)
-    return [frame for _, path in numbered if (frame := _read_picture(path)) is not None]
+    return [frame for _, path in numbered if (frame := _frame(path)) is not None]
 
 
-def _read_picture(path: Path) -> Image.Image | None:
+def _frame(path: Path) -> Image.Image | None:
     try:
-        with Image.open(path) as picture:
-            return picture.convert("L")
-    except OSError:
+        return read_grey(path)
+    except UserError:
         return None
 
 

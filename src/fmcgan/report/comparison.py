@@ -7,8 +7,8 @@ from pathlib import Path
 from PIL import Image
 
 from fmcgan import run_folder
-from fmcgan.errors import UserError
 from fmcgan.figure.grid import side_by_side
+from fmcgan.figure.picture_file import read_grey
 from fmcgan.figure.png import write_png
 from fmcgan.report import comparison_page, overlay, spreadsheet
 from fmcgan.report.gathering import Comparison, gather
@@ -77,10 +77,4 @@ def _draw(comparison: Comparison, output: Path) -> list[str]:
 def _last_grid(run: Run) -> Image.Image | None:
     """The run's last sample grid, which says of what epoch it is; None if there is none."""
     pictures = sorted((run.folder / run_folder.SAMPLES).glob("*.png"), key=lambda path: (len(path.name), path.name))
-    if not pictures:
-        return None
-    try:
-        with Image.open(pictures[-1]) as picture:
-            return picture.convert("L")
-    except OSError as error:
-        raise UserError(f"{pictures[-1]} is not a readable PNG; remove it and compare again") from error
+    return read_grey(pictures[-1]) if pictures else None

@@ -130,7 +130,13 @@ def find_runs(path: Path) -> list[Path]:
     return found
 
 
-_NOT_KNOWN = {"hardware": "not known", "command": "not known", "images_per_second": None, "final": {}, "parameters": {}}
+_NOT_KNOWN: dict[str, Any] = {
+    "hardware": "not known",
+    "command": "not known",
+    "images_per_second": None,
+    "final": {},
+    "parameters": {},
+}
 """What stands for the facts that a result lacks."""
 
 _MARKS = (run_folder.CONFIG, run_folder.METRICS_JSONL, run_folder.RESULT, TRAIN_LOG)
