@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "report": {"analysis", "figure", "metric"},
     "callback": {"metric", "training", "figure"},
     "generator": {"generator_file", "generator_network", "training", "trust"},
-    "generator_network": set(),
+    "generator_network": {"training"},
     "generator_file": {"training"},
     "onnx_file": set(),
     "trust": set(),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.training.weights import check_fit
 
 
 def build_generator(config: Any, state: Mapping[str, Tensor]) -> nn.Module:
@@ -27,7 +28,7 @@ def build_generator(config: Any, state: Mapping[str, Tensor]) -> nn.Module:
             network or it makes no images.
     """
     with torch.device("meta"), _at_most(4 * len(state) + 100):
-        _check_fit(instantiate(config), state)
+        check_fit(instantiate(config), state)
     network = instantiate(config)
     network.load_state_dict(state)
     _check_images(network.eval())
@@ -48,23 +49,6 @@ def _at_most(most: int) -> Iterator[None]:
         yield
     finally:
         handle.remove()
-
-
-def _check_fit(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Compares names, shapes and kinds.
-
-    Raises:
-        ValueError: names the first that differ.
-    """
-    wanted = network.state_dict()
-    if missing := sorted(wanted.keys() ^ state.keys()):
-        raise ValueError(f"names differ: {', '.join(missing[:3])}")
-    for name, value in wanted.items():
-        found = state[name]
-        if value.shape != found.shape:
-            raise ValueError(f"size mismatch for {name}: {tuple(found.shape)}, not {tuple(value.shape)}")
-        if value.is_floating_point() != found.is_floating_point():
-            raise ValueError(f"{name} is {found.dtype}, not {value.dtype}")
 
 
 @torch.no_grad()

@@ -35,6 +35,7 @@ def train(config: DictConfig) -> None:
     if config.trainer.precision == AUTO:
         config.trainer.precision = plain["trainer"]["precision"] = _precision(plain, checkpoint)
     trainer, gan, data = build(config)
+    _check_weights(checkpoint, gan)
     records = [callback for callback in trainer.callbacks if hasattr(callback, "write_result")]  # type: ignore[attr-defined]
     for record in records:
         record.configure(plain)
@@ -49,6 +50,13 @@ def train(config: DictConfig) -> None:
     if trainer.is_global_zero:
         for record in records:
             _say_where(folder, record.write_result(trainer, gan))
+
+
+def _check_weights(checkpoint: str | None, gan: "LightningModule") -> None:
+    if checkpoint is not None:
+        from fmcgan.training.checkpoint_file import check_fits
+
+        check_fits(Path(checkpoint), gan)
 
 
 def build(config: DictConfig) -> tuple["Trainer", "LightningModule", "LightningDataModule"]:

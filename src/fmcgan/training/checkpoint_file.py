@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fmcgan.app.given_file import read_file
 from fmcgan.app.plain import check_plain, check_schema
 from fmcgan.errors import UserError
 from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
 from fmcgan.training.checkpoint_schema import Checkpoint, ResumableCheckpoint
-from fmcgan.training.weights import LARGEST_FILE, check_weights
+from fmcgan.training.weights import LARGEST_FILE, check_fit, check_weights
 
 _BUILT = re.compile(r"collections OrderedDict|torch \w+Storage|torch\._utils (_rebuild_tensor_v2|_rebuild_parameter)")
 """What our checkpoints are built of. torch allows more: byte arrays of any size, sparse tensors and tensors without
@@ -51,6 +51,35 @@ def read_checkpoint(path: Path, for_resume: bool = False) -> dict[str, Any]:
         lacking = "cannot be resumed from" if for_resume else "is not a checkpoint of fmcgan"
         raise UserError(f"{path} {lacking}: {error}") from error
     return checkpoint
+
+
+def check_fits(path: Path, gan: nn.Module) -> None:
+    """Checks that a checkpoint that can be resumed from holds this GAN: torch would refuse it with a stack trace.
+
+    Args:
+        path: the checkpoint.
+        gan: with `generator` and `discriminator`, whose optimizers the checkpoint holds in this order.
+
+    Raises:
+        UserError: names what does not fit.
+    """
+    checkpoint = read_checkpoint(path, for_resume=True)
+    try:
+        check_fit(gan, checkpoint["state_dict"])
+        for name, optimizer in zip(("generator", "discriminator"), checkpoint["optimizer_states"], strict=True):
+            _check_optimizer(name, list(getattr(gan, name).parameters()), optimizer)
+    except ValueError as error:
+        raise UserError(f"{path} cannot be resumed from: {error}") from error
+
+
+def _check_optimizer(name: str, parameters: list[nn.Parameter], optimizer: dict[str, Any]) -> None:
+    numbers = [number for group in optimizer["param_groups"] for number in group["params"]]
+    if numbers != list(range(len(parameters))):
+        raise ValueError(f"the optimizer of the {name} is one of {len(numbers)} tensors, not {len(parameters)}")
+    for number, state in optimizer["state"].items():
+        shape = parameters[number].shape if number in numbers else None
+        if any(isinstance(value, Tensor) and value.shape not in (shape, ()) for value in state.values()):
+            raise ValueError(f"the optimizer of the {name} holds other shapes than its tensor {number}")
 
 
 def _check_archive(content: bytes) -> None:

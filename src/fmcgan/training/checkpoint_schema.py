@@ -34,6 +34,7 @@ class Checkpoint(Struct, kw_only=True):
     config: _Config
     state_dict: dict[str, Any]
     images_seen: Count
+    format: int = 1
 
 
 class _Part(Struct):

@@ -1,6 +1,6 @@
 """Which tensors out of a file are taken for weights."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -34,6 +34,23 @@ def check_weights(named: Iterable[tuple[Any, Any]], largest: int) -> None:
         total += value.numel() * value.element_size()
     if total > largest:
         raise ValueError(f"tensors of {total / 1e6:,.1f} MB in a file of {largest / 1e6:,.1f} MB")
+
+
+def check_fit(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Checks that weights are those of a network: names, shapes, and whether they are whole numbers.
+
+    Raises:
+        ValueError: names the first that differ.
+    """
+    wanted = network.state_dict()
+    if missing := sorted(wanted.keys() ^ state.keys()):
+        raise ValueError(f"names differ: {', '.join(missing[:3])}")
+    for name, value in wanted.items():
+        found = state[name]
+        if value.shape != found.shape:
+            raise ValueError(f"size mismatch for {name}: {tuple(found.shape)}, not {tuple(value.shape)}")
+        if value.is_floating_point() != found.is_floating_point():
+            raise ValueError(f"{name} is {found.dtype}, not {value.dtype}")
 
 
 def _problem(value: Any) -> str:
