@@ -102,7 +102,7 @@ class Evaluation(Struct):
 class Findings(Struct):
     """What a later analysis reads of ``findings.json``."""
 
-    files: list[Text]
+    files: list[Name]
 
 
 class Network(Struct):
