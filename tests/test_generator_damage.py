@@ -1,4 +1,4 @@
-"""Checkpoints and exported generators that are damaged or foreign: refused in one line, or they draw the same images."""
+"""Checkpoints and exported generators, damaged or foreign: refused in one line, or they draw the same images."""
 
 import copy
 import io
@@ -24,7 +24,6 @@ from fmcgan.generator import load_generator
 from fmcgan.generator_file import _fingerprint, read_generator, write_generator
 from fmcgan.train import build
 from fmcgan.training.checkpoint_file import check_fits, read_checkpoint
-from tests.damage import damaged_bytes, damaged_node, nested
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -73,19 +72,24 @@ def exported(content, tmp_path_factory):
     return file.read_bytes(), *read_generator(file)
 
 
+def nested(depth):
+    """A list in a list in a list ..."""
+    return json.loads("[" * depth + "]" * depth)
+
+
 def images_of(path):
     return load_generator(path).sample(n_per_class=1).images
 
 
 def refusal(function, *arguments, **options):
     """The one line that refuses; None if nothing does."""
+    told = None
     try:
         function(*arguments, **options)
     except UserError as error:
-        assert str(error).count("\n") < 2
-        assert len(str(error)) < 1000
-        return str(error)
-    return None
+        told = str(error)
+    assert told is None or (told.count("\n") < 2 and len(told) < 1000)
+    return told
 
 
 @pytest.mark.parametrize("suffix", ["ckpt", "safetensors"])
@@ -107,7 +111,7 @@ def test_changed_bits_are_refused_or_change_no_image(content, exported, tmp_path
 
 
 @pytest.mark.parametrize("suffix", ["ckpt", "safetensors"])
-def test_other_damage_is_refused_or_changes_no_image(content, exported, tmp_path, suffix):
+def test_other_damage_is_refused_or_changes_no_image(content, exported, tmp_path, suffix, damaged_bytes):
     whole = content if suffix == "ckpt" else exported[0]
     path, rng = tmp_path / f"a.{suffix}", random.Random(suffix)
     path.write_bytes(whole)
@@ -124,18 +128,16 @@ def saved(path, checkpoint, **changed):
     return path
 
 
-@pytest.mark.parametrize("part", ["config", "loops", "callbacks", "optimizer_states", "lr_schedulers", "whole"])
-def test_another_value_in_place_of_one(checkpoint, trained, tmp_path, part):
+@pytest.mark.parametrize("part", ["config", "loops", "callbacks", "optimizer_states", "whole"])
+def test_another_value_in_place_of_one(checkpoint, trained, tmp_path, part, damaged_node):
     """What is not refused can be used: it fits the run, and its generator draws."""
     rng = random.Random(part)
     small = {name: value for name, value in checkpoint.items() if name != "state_dict"} if part == "whole" else {}
-    for _ in range(60):
+    for _ in range(25):
         if part == "whole":
             changed = dict.fromkeys(small, ...) | damaged_node(small, rng)
         else:
-            changed = {part: damaged_node([checkpoint[part]], rng) if not checkpoint[part] else checkpoint[part]}
-            if checkpoint[part]:
-                changed = {part: damaged_node(checkpoint[part], rng)}
+            changed = {part: damaged_node(checkpoint[part], rng)}
         try:
             path = saved(tmp_path / "a.ckpt", checkpoint, **changed)
         except (RecursionError, UnicodeEncodeError):
@@ -153,7 +155,7 @@ def tensors(weight):
         "repeated": torch.zeros(1).expand(weight.shape),
         "huge": torch.zeros(1).expand(10**9, 10**6),
         "meta": torch.empty(10**6, 10**6, device="meta"),
-        "sparse": torch.sparse_coo_tensor(torch.tensor([[0], [0]]), torch.ones(1), (10**9, 10**9)),
+        "sparse": weight.to_sparse(),
         "complex": weight + 0j,
         "whole numbers": weight.long(),
         "shape": weight[:3].clone(),
@@ -172,7 +174,7 @@ def test_tensors_that_are_no_weights_are_refused(checkpoint, trained, tmp_path, 
     moments = copy.deepcopy(checkpoint["optimizer_states"])
     moments[0]["state"][0]["exp_avg"] = state[WEIGHT]
     path = saved(tmp_path / "a.ckpt", checkpoint, optimizer_states=moments)
-    if kind not in ("text", "list", "none", "whole numbers"):  # an optimizer may keep what is no tensor
+    if kind != "whole numbers":
         assert refusal(check_fits, path, trained[1])
 
 
@@ -182,19 +184,22 @@ def test_tensors_that_share_their_values_do_not_multiply(checkpoint, tmp_path):
     assert "MB in a file of" in refusal(load_generator, saved(tmp_path / "a.ckpt", checkpoint, state_dict=state))
 
 
-MISSING = ("loops", "optimizer_states", "callbacks", "lr_schedulers", "pytorch-lightning_version", "epoch")
+NEEDED = {
+    "loops": (..., None, 3, "x", [], {}, {"fit_loop": {}}),
+    "optimizer_states": (..., None, 3, "x", [], {}, [1, 2], [{}, {}], [{}]),
+    "callbacks": (..., None, 3, "x", [], {"Recorder": {}}, {"Evaluation": 3}, {"Checkpointing": {"best": "x"}}),
+    "lr_schedulers": (..., None, 3, "x", {}),
+    "pytorch-lightning_version": (..., None, 3, "x", [], ""),
+    "epoch": (..., None, -1, "x", [], True),
+    "global_step": (..., None, -1, "x", [], True),
+    "discriminator_updates": (..., None, -1, "x", [], True),
+}
 
 
-@pytest.mark.parametrize("wrong", [..., None, 3, "x", [], {}, [1, 2], True], ids=str)
-@pytest.mark.parametrize("name", [*MISSING, "global_step", "discriminator_updates"])
+@pytest.mark.parametrize(("name", "wrong"), [(name, wrong) for name, kinds in NEEDED.items() for wrong in kinds])
 def test_what_resuming_needs_is_named_and_generating_does_without(checkpoint, tmp_path, name, wrong):
-    if (name, wrong) in (("lr_schedulers", []), ("callbacks", {}), ("epoch", 3), ("global_step", 3)):
-        pytest.skip("that is allowed")
-    if name == "discriminator_updates" and wrong == 3 and wrong is not True:
-        pytest.skip("that is allowed")
     path = saved(tmp_path / "a.ckpt", checkpoint, **{name: wrong})
-    if (name, wrong) != ("lr_schedulers", [1, 2]):
-        assert name in refusal(read_checkpoint, path, for_resume=True)
+    assert name in refusal(read_checkpoint, path, for_resume=True)
     assert refusal(read_checkpoint, path) is None
 
 
@@ -241,9 +246,9 @@ def written(folder, exported, tensors=None, **about):
     return folder / "a.safetensors"
 
 
-def test_another_value_in_place_of_one_of_a_header(exported, tmp_path):
+def test_another_value_in_place_of_one_of_a_header(exported, tmp_path, damaged_node):
     rng = random.Random(0)
-    for _ in range(300):
+    for _ in range(120):
         header = damaged_node(exported[2], rng)
         try:
             path = written(tmp_path, exported, **(dict.fromkeys(exported[2], ...) | header))

@@ -20,7 +20,6 @@ from fmcgan.report.grouping import compared_overrides
 from fmcgan.report.measurement import at_end
 from fmcgan.report.protocol import protocols
 from fmcgan.report.run import HYDRA_OVERRIDES, read_run
-from tests.damage import damaged_bytes, damaged_node, nested
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -56,6 +55,11 @@ VALID = {
     "metrics.jsonl": [ROW, ROW | {"images_seen": 128, "loss/generator": None}],
     "epochs.csv": [{"epoch": 1, "minutes": 0.5}, {"epoch": 2, "minutes": 1.0}],
 }
+
+
+def nested(depth):
+    """A list in a list in a list ..."""
+    return json.loads("[" * depth + "]" * depth)
 
 
 def content_of(name, node):
@@ -126,7 +130,7 @@ def test_what_is_not_there_is_none_or_empty(tmp_path):
 
 
 @pytest.mark.parametrize("name", VALID)
-def test_random_bytes_in_a_file(folder, name):
+def test_random_bytes_in_a_file(folder, name, damaged_bytes):
     content, rng = (folder / name).read_bytes(), random.Random(name)
     read = 0
     for _ in range(CASES):
@@ -136,7 +140,7 @@ def test_random_bytes_in_a_file(folder, name):
 
 
 @pytest.mark.parametrize("name", VALID)
-def test_another_value_in_place_of_one(folder, name):
+def test_another_value_in_place_of_one(folder, name, damaged_node):
     rng = random.Random(name)
     read = 0
     for _ in range(CASES):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fmcgan.app.given_file import read_file
 from fmcgan.app.plain import check_plain, check_schema
@@ -76,9 +76,11 @@ def _check_optimizer(name: str, parameters: list[nn.Parameter], optimizer: dict[
     numbers = [number for group in optimizer["param_groups"] for number in group["params"]]
     if numbers != list(range(len(parameters))):
         raise ValueError(f"the optimizer of the {name} is one of {len(numbers)} tensors, not {len(parameters)}")
+    if len({frozenset(state) for state in optimizer["state"].values()}) > 1:
+        raise ValueError(f"the optimizer of the {name} remembers different things of different tensors")
     for number, state in optimizer["state"].items():
         shape = parameters[number].shape if number in numbers else None
-        if any(isinstance(value, Tensor) and value.shape not in (shape, ()) for value in state.values()):
+        if any(value.shape not in (shape, ()) for value in state.values()):
             raise ValueError(f"the optimizer of the {name} holds other shapes than its tensor {number}")
 
 
@@ -120,10 +122,9 @@ def _check(checkpoint: Any, for_resume: bool, size: int) -> None:
         check_weights(_moments(checkpoint["optimizer_states"]), size)
 
 
-def _moments(optimizers: list[dict[str, Any]]) -> Iterator[tuple[str, Tensor]]:
-    """The tensors in the states of optimizers."""
+def _moments(optimizers: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """What optimizers remember of each tensor."""
     for place, optimizer in enumerate(optimizers):
         for parameter, state in optimizer["state"].items():
             for name, value in state.items():
-                if isinstance(value, Tensor):
-                    yield f"optimizer_states[{place}].state[{parameter}].{name}", value
+                yield f"optimizer_states[{place}].state[{parameter}].{name}", value

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from fmcgan.app.run_schema import (
     Built,
@@ -72,12 +72,39 @@ class _BatchProgress(_Progress, kw_only=True):
     is_last_batch: bool
 
 
+class _OptimizerSteps(Struct):
+    step: _Progress
+    zero_grad: _Progress
+
+
+class _OptimizerProgress(Struct):
+    optimizer: _OptimizerSteps
+
+
+class _LoaderStates(Struct):
+    combined_loader: list[dict[str, Any]] = []
+
+
+class _EpochState(Struct):
+    steps: Count = field(name="_batches_that_stepped", default=0)
+
+
 class _FitLoop(Struct, kw_only=True):
-    state_dict: dict[str, Any]
-    epoch_state: dict[str, Any] = field(name="epoch_loop.state_dict")
+    """Its counters; those that only other ways of training use may be missing, but not broken."""
+
+    state: _LoaderStates = field(name="state_dict")
     epochs: _Progress = field(name="epoch_progress")
+    epoch_state: _EpochState = field(name="epoch_loop.state_dict")
     batches: _BatchProgress = field(name="epoch_loop.batch_progress")
     steps: _Progress = field(name="epoch_loop.manual_optimization.optim_step_progress")
+    manual: dict[str, Any] | UnsetType = field(name="epoch_loop.manual_optimization.state_dict", default=UNSET)
+    schedulers: _Progress | UnsetType = field(name="epoch_loop.scheduler_progress", default=UNSET)
+    automatic: dict[str, Any] | UnsetType = field(name="epoch_loop.automatic_optimization.state_dict", default=UNSET)
+    optimizers: _OptimizerProgress | UnsetType = field(
+        name="epoch_loop.automatic_optimization.optim_progress", default=UNSET
+    )
+    validation: dict[str, Any] | UnsetType = field(name="epoch_loop.val_loop.state_dict", default=UNSET)
+    validated: _BatchProgress | UnsetType = field(name="epoch_loop.val_loop.batch_progress", default=UNSET)
 
 
 class _Loops(Struct):
