@@ -1,6 +1,5 @@
 """The recipes side by side: every run evaluated by all that a reader asks for, and the table of the README."""
 
-import json
 import logging
 import re
 import subprocess
@@ -12,6 +11,7 @@ from typing import Any
 
 from benchmarks.page import replace_block
 from fmcgan.app.escaping import markdown_code
+from fmcgan.app.run_files import read_evaluation
 from fmcgan.errors import UserError
 from fmcgan.report.markdown import ARROWS, NOTHING, number
 from fmcgan.report.run import Run, find_runs, read_run
@@ -138,9 +138,9 @@ def _finished(folder: Path) -> list[Run]:
 def _entry(recipe: str, run: Run, evaluate: Evaluate) -> kept.Entry:
     """What is kept of a run; its evaluation is made if there is none or if it lacks a score of the table."""
     file = run.folder / "evaluation.json"
-    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"scores": {}}
+    known = read_evaluation(file) or {"scores": {}}
     if not set(SCORES.values()) <= set(known["scores"]):
         log.info("evaluating %s", run.folder)
         evaluate(run.folder)
-        known = json.loads(file.read_text(encoding="utf-8"))
+        known = read_evaluation(file) or known
     return kept.entry(recipe, run, known["scores"], SCORES.values())

@@ -12,9 +12,9 @@ import torch
 import yaml
 from PIL import Image
 
+from fmcgan.app.run_files import read_metrics
 from fmcgan.config_dir import config_dir
 from fmcgan.generator import SHIPPED
-from fmcgan.run_folder import read_metrics
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 RUN_FOLDER = {

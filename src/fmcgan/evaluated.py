@@ -131,7 +131,7 @@ def provenance(
 def generator_of(config: DictConfig) -> LabelledGenerator:
     """The generator of ``run=``, or the shipped one; a warning if the seed is one that a choice has seen."""
     generator = load_generator(config.run, config.weights, config.device)
-    chosen_on = generator.config.get("callback", {}).get("evaluation", {}).get("seed")
+    chosen_on = ((generator.config.get("callback") or {}).get("evaluation") or {}).get("seed")
     if chosen_on == config.seed:
         log.warning("seed=%s drew the samples by which this run chose its best checkpoint; take another", config.seed)
     return generator
@@ -184,8 +184,12 @@ def real_images(config: DictConfig, generator: LabelledGenerator | None, store: 
     """
     chosen = any(override.startswith("data=") for override in composed_of())
     data_config: Any = config.data
-    if generator and not chosen and generator.config["data"]["_target_"] != config.data._target_:
-        data_config = trusted(generator.config["data"], "fmcgan.data.")
+    if generator and not chosen:
+        own = generator.config.get("data") or {}
+        if "_target_" not in own:
+            raise UserError("the file of the generator does not name its data set; give data=fashion_mnist or another")
+        if own["_target_"] != config.data._target_:
+            data_config = trusted(own, "fmcgan.data.")
     data = instantiate(data_config)
     if not hasattr(data, "prepare_data"):
         raise UserError(f"the data set of the generator's file, {data_config['_target_']}, is none: give data=")

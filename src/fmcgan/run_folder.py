@@ -83,17 +83,6 @@ def write_json(path: Path, content: Any) -> None:
     write_atomically(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def read_metrics(path: Path) -> list[dict[str, float]]:
-    """Reads the rows of a ``metrics.jsonl``; a last line cut short by a kill is left out."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return rows
-
-
 def _remove(unfinished: Path) -> None:
     with contextlib.suppress(OSError):  # its folder may be gone; the error that led here is the one to tell
         unfinished.unlink(missing_ok=True)

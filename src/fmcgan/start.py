@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from fmcgan import run_folder
 from fmcgan.app.claim import check_folder, holds_run
 from fmcgan.app.overrides import printable
 from fmcgan.app.ranks import check_launch, is_other_rank, several
+from fmcgan.app.run_files import read_config, read_result
 from fmcgan.app.trainer_options import AUTO, check_options
 from fmcgan.app.validation import check_shape
 from fmcgan.checks import path_text, seed_number
@@ -66,16 +67,16 @@ def already_done(config: dict[str, Any]) -> bool:
     """Whether an earlier start of the same sweep finished this job.
 
     Raises:
-        UserError: the job's folder holds a run of another configuration.
+        UserError: the job's folder holds a run of another configuration, or its files are damaged.
     """
     folder = Path(config["trainer"]["default_root_dir"])
-    saved = folder / run_folder.CONFIG
-    if saved.is_file() and holds_run(folder) and not _same(OmegaConf.to_container(OmegaConf.load(saved)), config):
+    saved, result = read_config(folder / run_folder.CONFIG), read_result(folder / run_folder.RESULT)
+    if saved is not None and holds_run(folder) and not _same(saved, config):
         raise UserError(
             f"{os.path.relpath(folder)} holds a run of another configuration; choose another hydra.sweep.dir"
         )
-    done = (folder / run_folder.RESULT).is_file()
-    if not done and not saved.is_file() and holds_run(folder) and not (folder / run_folder.LAST_CHECKPOINT).is_file():
+    done = result is not None and result["status"] == "finished"
+    if not done and saved is None and holds_run(folder) and not (folder / run_folder.LAST_CHECKPOINT).is_file():
         raise UserError(f"{os.path.relpath(folder)} holds another run; choose another hydra.sweep.dir")
     if done:
         log.info("already finished, skipped: %s", os.path.relpath(folder))
@@ -86,12 +87,12 @@ def _same(saved: Any, config: dict[str, Any]) -> bool:
     """Whether two configurations are of the same run, wherever it started from and its data lie."""
     left, right = _what_matters(saved), _what_matters(config)
     if config["trainer"]["precision"] == AUTO:
-        left["trainer"] = left["trainer"] | {"precision": AUTO}
+        left["trainer"] = left.get("trainer", {}) | {"precision": AUTO}
     return left == right
 
 
 def _what_matters(config: dict[str, Any]) -> dict[str, Any]:
-    data = {name: value for name, value in config["data"].items() if name not in ("root", "mirror")}
+    data = {name: value for name, value in config.get("data", {}).items() if name not in ("root", "mirror")}
     return {**config, "data": data, "ckpt_path": None, "logger": None}
 
 
@@ -135,10 +136,10 @@ def _read(path: Path, folder: Path) -> dict[str, Any]:
     Raises:
         UserError: it is damaged; says how the run can be continued all the same.
     """
-    from fmcgan.generator import read_checkpoint
+    from fmcgan.training.checkpoint_file import read_checkpoint
 
     try:
-        return read_checkpoint(path)
+        return read_checkpoint(path, for_resume=True)
     except UserError as error:
         best = folder / run_folder.BEST_CHECKPOINT
         advice = []

@@ -48,6 +48,7 @@ def _train(config: DictConfig) -> None:
     if config.trainer.precision == AUTO:
         config.trainer.precision = plain["trainer"]["precision"] = _precision(plain, checkpoint)
     trainer, gan, data = build(config)
+    _check_weights(checkpoint, gan)
     records = [callback for callback in trainer.callbacks if hasattr(callback, "write_result")]  # type: ignore[attr-defined]
     for record in records:
         record.configure(plain)
@@ -62,6 +63,13 @@ def _train(config: DictConfig) -> None:
     if trainer.is_global_zero:
         for record in records:
             _say_where(folder, record.write_result(trainer, gan))
+
+
+def _check_weights(checkpoint: str | None, gan: "LightningModule") -> None:
+    if checkpoint is not None:
+        from fmcgan.training.checkpoint_file import check_fits
+
+        check_fits(Path(checkpoint), gan)
 
 
 def validate(config: DictConfig) -> None:
@@ -148,7 +156,7 @@ def _check_memory(config: DictConfig) -> None:
 def _precision(config: dict[str, Any], checkpoint: str | None) -> str:
     """What `trainer.precision=auto` means for this run: a resumed one goes on as it began."""
     if checkpoint is not None:
-        from fmcgan.generator import read_checkpoint
+        from fmcgan.training.checkpoint_file import read_checkpoint
 
         precision = str(read_checkpoint(Path(checkpoint))["config"]["trainer"]["precision"])
         log.info("precision: %s, that of the checkpoint", precision)

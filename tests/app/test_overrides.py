@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from fmcgan.app.overrides import command_line, parse, quoted, quoted_elements, shell_command
+from fmcgan.app.run_files import read_metrics
 from fmcgan.app.typed_overrides import as_meant
 from fmcgan.command import job_folder
 from fmcgan.errors import UserError
-from fmcgan.run_folder import read_metrics
 
 ODD = "aZ0._-/ '\"\\$`{}[](),:;=~!*?&|<>#%@^+\täßøЖ日本é\u0301\u00a0😀\n"
 NAMES = st.text(st.sampled_from(ODD), min_size=1, max_size=12) | st.text(

@@ -18,6 +18,7 @@ from lightning.pytorch import Callback, Trainer
 
 from fmcgan import run_folder
 from fmcgan.app.overrides import composed_of
+from fmcgan.app.run_files import read_metrics
 from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.recorder import Recorder
@@ -75,7 +76,7 @@ class RunRecord(Callback):
         start = time.monotonic()
         if trainer.is_global_zero and (is_last or start - ended >= seconds / _SHARE_OF_CURVES):
             folder = Path(trainer.default_root_dir)
-            rows = run_folder.read_metrics(folder / run_folder.METRICS_JSONL)
+            rows = read_metrics(folder / run_folder.METRICS_JSONL)
             draw_loss(rows, folder / run_folder.LOSS_FIGURE)
             clips = (pl_module.generator_clip, pl_module.discriminator_clip)
             draw_gradient_norm(rows, folder / run_folder.GRADIENT_NORM_FIGURE, *clips)

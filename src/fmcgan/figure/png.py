@@ -10,6 +10,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from fmcgan.app.escaping import visible
+from fmcgan.app.given_file import check_file
 from fmcgan.errors import UserError
 from fmcgan.run_folder import write_atomically
 
@@ -18,6 +19,9 @@ LONGEST = 65_535
 
 LARGEST = 50_000_000
 """Pixels of the largest PNG that is read; the largest grid of ten rows has 41 million."""
+
+LARGEST_FILE = 100_000_000
+"""Bytes of the largest PNG that is read."""
 
 DPI = 120
 """Pixels per inch of every curve figure."""
@@ -73,8 +77,7 @@ def read_png(path: Path) -> Image.Image:
     Raises:
         UserError: it is no file, no PNG, damaged or too large; names the file.
     """
-    if not path.is_file():
-        raise UserError(f"{path} is no file")
+    check_file(path, LARGEST_FILE)
     try:
         with Image.open(path, formats=["PNG"]) as picture:  # PNG alone: other formats start other programs
             width, height = picture.size

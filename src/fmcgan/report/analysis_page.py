@@ -2,8 +2,8 @@
 
 import csv
 import io
-import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +17,8 @@ from fmcgan.analysis.findings import LEVEL, Judged
 from fmcgan.analysis.section import Picture, Section, Table
 from fmcgan.app.attempts import Attempts
 from fmcgan.app.escaping import spreadsheet_cell
+from fmcgan.app.run_files import read_findings
+from fmcgan.errors import UserError
 from fmcgan.report.encoding import Encoded, encode
 from fmcgan.report.headline import cards, ruler
 from fmcgan.report.html import render
@@ -26,6 +28,9 @@ PAGE = "report.html"
 FINDINGS = "findings.json"
 SCORES = "scores"
 """Name of the section whose values are the scores."""
+
+_OWN_FILE = re.compile(r"samples\.(png|svg)|[a-z0-9]\w*_[\w-]+\.(png|svg|gif|csv)", re.ASCII)
+"""Names that an analysis gives to files, `SECTION_NAME`: never a path, never a file of another kind."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +109,13 @@ def _drawn(report: Report, attempts: Attempts) -> tuple[Report, dict[tuple[str, 
 
 
 def _files_of_earlier(folder: Path) -> set[str]:
-    """Names of the figures and tables that an earlier analysis says it wrote here."""
+    """Names of the figures and tables that an earlier analysis says it wrote here; no other file is taken for one."""
     try:
-        names = json.loads((folder / FINDINGS).read_text(encoding="utf-8"))["files"]
-        return {name for name in names if Path(name).name == name}
-    except (OSError, ValueError, KeyError, TypeError):
+        earlier = read_findings(folder / FINDINGS)
+    except UserError:  # it is about to be replaced
         return set()
+    names = earlier["files"] if earlier is not None else []
+    return {name for name in names if _OWN_FILE.fullmatch(name) and (folder / name).is_file()}
 
 
 def page(report: Report, pictures: Mapping[tuple[str, str], Encoded], samples: Encoded) -> str:
