@@ -32,6 +32,17 @@ def whole_number(minimum: int = 1, maximum: int = LARGEST, **values: object) -> 
             raise InvalidValueError(f"{name} must be a whole number {allowed}, got {value!r}", name)
 
 
+def seed_number(**values: object) -> None:
+    """Checks that each named value is a seed, of the range that everything random here takes: 0 to 2**32 - 1.
+
+    Raises:
+        InvalidValueError: names the value, what was given and what is allowed.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
+            raise InvalidValueError(f"{name} must be a whole number from 0 to {2**32 - 1}, got {value!r}", name)
+
+
 def number(minimum: float = -LARGEST_NUMBER, maximum: float = LARGEST_NUMBER, **values: object) -> None:
     """Checks that each named value is a finite number with ``minimum <= value <= maximum``.
 

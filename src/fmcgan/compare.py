@@ -6,6 +6,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
 
+from fmcgan import run_folder
+from fmcgan.app.links import refuse_links
 from fmcgan.checks import path_text
 from fmcgan.command import run_command
 from fmcgan.errors import UserError
@@ -25,6 +27,8 @@ def compare_runs(config: DictConfig) -> None:
         runs.setdefault(run.resolve(), run)
     if len(runs) < len(found):
         log.warning("runs= names %d of %d runs more than once; each counts once", len(found) - len(runs), len(found))
+    if not config.output:
+        refuse_links(given[0], run_folder.COMPARISON)
     compare(list(runs.values()), output)
     print((output / "comparison.md").read_text(encoding="utf-8"), end="")  # noqa: T201
     log.info("written to %s", os.path.relpath(output))

@@ -9,6 +9,7 @@ from hydra.errors import HydraException, InstantiationException, MissingConfigEx
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from fmcgan.app import memory
 from fmcgan.app.part_types import root_cause, typed_key
 from fmcgan.config_dir import config_dir
 from fmcgan.errors import InvalidValueError, UserError
@@ -28,8 +29,10 @@ def told(error: Exception, config: DictConfig | None = None) -> str:
 
 
 def _explanation(error: BaseException, config: DictConfig | None = None) -> str | None:
-    if isinstance(error, UserError) or type(error).__name__ in ("MisconfigurationException", "OutOfMemoryError"):
+    if isinstance(error, UserError) or type(error).__name__ == "MisconfigurationException":
         return str(error)
+    if (of_memory := memory.explain(error)) is not None:
+        return of_memory
     if isinstance(error, HydraException | OmegaConfBaseException):  # one of them is an OSError too
         return _explain_configuration(error, config)
     if isinstance(error, OSError):
@@ -87,6 +90,30 @@ def _explain_key(error: Any) -> str:
     parent = error.parent_node
     known = [str(key) for key in parent] if isinstance(parent, DictConfig) else []
     key = str(error.full_key)
-    close = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
-    hint = f" Did you mean {key.rpartition('.')[0] + '.' if '.' in key else ''}{close[0]}?" if close else ""
+    above, _, name = key.rpartition(".")
+    close = [f"{above}.{each}".strip(".") for each in difflib.get_close_matches(name, known, n=1)]
+    if group := _group_at(key):
+        return f"unknown key {key}: what stands there is chosen by its group, such as {group}@{key}=OPTION"
+    if not close and isinstance(parent, DictConfig):
+        close = sorted(each for each in _names(parent._get_root()) if each.endswith(f".{key}"))[:4]
+    hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return f"unknown key {key}.{hint} Known there: {', '.join(sorted(known))}"
+
+
+def _group_at(key: str) -> str | None:
+    """The group whose option a configuration puts at this key."""
+    group, _, rest = key.partition(".")
+    texts = (path.read_text(encoding="utf-8") for path in (config_dir() / group).glob("*.yaml"))
+    found = (re.search(rf"^ +- /([\w/]+)@{re.escape(rest)}:", text, re.MULTILINE) for text in texts)
+    return next((each[1] for each in found if each and rest), None)
+
+
+def _names(node: Any, above: str = "") -> list[str]:
+    """All full keys below a configuration."""
+    names = []
+    for key in node:
+        names.append(f"{above}{key}")
+        below = node._get_node(key)
+        if isinstance(below, DictConfig) and not below._is_none() and not below._is_interpolation():
+            names += _names(below, f"{above}{key}.")
+    return [name for name in names if not name.startswith("hydra")]

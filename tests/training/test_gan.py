@@ -224,7 +224,7 @@ def test_resume_is_exact_to_the_bit(fit, tmp_path, stop, states):
 
 
 def test_resumed_records_are_those_of_an_uninterrupted_run(fit, tmp_path):
-    from fmcgan.run_folder import read_metrics
+    from fmcgan.app.run_files import read_metrics
 
     fit("trainer.max_epochs=3")
     fit("trainer.max_epochs=1", folder="halved")

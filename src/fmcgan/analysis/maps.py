@@ -127,7 +127,7 @@ class Maps(Analysis):
         return _Chosen(test, real), _Chosen(samples, generated)
 
     def _planes(self, subject: Subject, vectors: Array, others: Array) -> list[Plane]:
-        network, seed = self.features, subject.seed % 2**32  # more than that numpy does not take
+        network, seed = self.features, subject.seed
         fitted_to = (
             f"{len(vectors)} images, the first of each class of {subject.real.train.fingerprint}, on {network.name} "
             f"{network.version}, standardised, {vectors.shape[1]} principal components"

@@ -12,6 +12,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from fmcgan import run_folder
+from fmcgan.app.ending import ending_signals
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.recorder import Recorder
 from fmcgan.errors import Interrupted, InvalidValueError, UserError
@@ -26,7 +27,7 @@ _USUAL = "fd_classifier"
 class Checkpointing(Checkpoint):
     """Keeps ``checkpoints/last.ckpt`` and, by a score, ``checkpoints/best.ckpt``.
 
-    Ctrl-C and SIGTERM are answered at the end of the batch in progress: the state is saved exactly there and
+    Ctrl-C, SIGTERM and SIGHUP are answered at the end of the batch in progress: the state is saved exactly there and
     `Interrupted` ends the run. A second signal ends it at once, without saving. Lightning places callbacks of this
     type last, so what is saved includes the epoch's scores.
 
@@ -66,8 +67,8 @@ class Checkpointing(Checkpoint):
         )
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        """Takes over the two signals."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        """Takes over the signals."""
+        for number in ending_signals():
             self._previous_handlers[number] = signal.signal(number, self._note)
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:

@@ -64,7 +64,7 @@ def _label(wanted: str | int) -> int:
     names = {name: label for label, name in enumerate(CLASS_NAMES)} | _OTHER_SPELLINGS
     if text in names:
         return names[text]
-    if text.isdecimal() and int(text) < NUM_CLASSES:
+    if text.isdecimal() and len(text) < 10 and int(text) < NUM_CLASSES:
         return int(text)
     raise InvalidValueError(f"unknown class {wanted!r}; choose from {_choices()}")
 

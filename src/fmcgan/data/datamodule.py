@@ -46,7 +46,7 @@ class GarmentData(LightningDataModule, ABC):
     def __init__(self, batch_size: int, seed: int) -> None:
         super().__init__()
         checks.whole_number(batch_size=batch_size)
-        checks.whole_number(minimum=0, seed=seed)
+        checks.seed_number(seed=seed)
         self.batch_size = batch_size
         self.seed = seed
 

@@ -32,7 +32,7 @@ class SyntheticData(GarmentData):
     ) -> None:
         super().__init__(batch_size, seed)
         checks.whole_number(minimum=NUM_CLASSES, maximum=checks.MOST_IMAGES, n_train=n_train, n_test=n_test)
-        checks.whole_number(minimum=0, drawing_seed=drawing_seed)
+        checks.seed_number(drawing_seed=drawing_seed)
         self.n_train = n_train
         self.n_test = n_test
         self.drawing_seed = drawing_seed

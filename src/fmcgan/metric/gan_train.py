@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from torch import Tensor
 from tqdm import tqdm
 
-from fmcgan.checks import MOST_IMAGES, one_of, positive_number, whole_number
+from fmcgan.checks import MOST_IMAGES, one_of, positive_number, seed_number, whole_number
 from fmcgan.metric.downstream import NETWORKS, Progress, design, read_classes, train_downstream
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
 from fmcgan.metric.score import Measurement, RealImages, Score
@@ -64,7 +64,7 @@ class GanTrain(Score):
             whole_number(minimum=2, maximum=MOST_IMAGES, n=n)
         whole_number(maximum=10_000, epochs=epochs)
         whole_number(maximum=MOST_IMAGES, batch_size=batch_size)
-        whole_number(minimum=0, seed=seed)
+        seed_number(seed=seed)
         positive_number(learning_rate=learning_rate)
         self.network = network
         self.begins = (f"gan_train_{network}",)

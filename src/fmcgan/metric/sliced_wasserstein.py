@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from fmcgan.checks import whole_number
+from fmcgan.checks import seed_number, whole_number
 from fmcgan.metric.bootstrap import interval
 from fmcgan.metric.image_set import ImageSet, count_name
 from fmcgan.metric.score import Measurement, RealImages, Score
@@ -94,10 +94,10 @@ class SlicedWasserstein(Score):
             seed: of the directions.
 
         Raises:
-            InvalidValueError: a value is no whole number of at least 1 (directions) or 0 (seed).
+            InvalidValueError: n_directions is no whole number of at least 1, or seed no seed.
         """
         whole_number(maximum=10_000, n_directions=n_directions)
-        whole_number(minimum=0, seed=seed)
+        seed_number(seed=seed)
         self.n_directions = n_directions
         self.seed = seed
 

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from fmcgan.checks import positive_number, whole_number
+from fmcgan.checks import positive_number, seed_number, whole_number
 from fmcgan.errors import InvalidValueError
 from fmcgan.training.capture import CapturedStep, cuda_graph
 from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
@@ -67,7 +67,7 @@ class ConditionalGAN(LightningModule):
     ) -> None:
         super().__init__()
         whole_number(n_critic=n_critic)
-        whole_number(minimum=0, seed=seed)
+        seed_number(seed=seed)
         clips = {"generator_clip": generator_clip, "discriminator_clip": discriminator_clip}
         positive_number(**{name: clip for name, clip in clips.items() if clip is not None})
         if getattr(augmentation, "reads_signs", False) and not loss.zero_divides:
