@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -31,7 +32,7 @@ def watched(config):
     gc.collect()
     with open("/proc/self/statm", encoding="utf-8") as file:
         megabytes = int(file.read().split()[1]) * resource.getpagesize() / 1e6
-    jobs.append([len(os.listdir("/proc/self/fd")), threading.active_count(), megabytes])
+    jobs.append([len(list(Path("/proc/self/fd").iterdir())), threading.active_count(), megabytes])
 
 def start(arguments, limit=None, environment=None):
     jobs.clear()
@@ -215,7 +216,7 @@ def test_epochs_leave_nothing_open_and_take_no_longer(fit, tmp_path):
 
     class Watch(Callback):
         def on_train_epoch_end(self, trainer, pl_module):
-            marks.append((len(os.listdir("/proc/self/fd")), threading.active_count(), time.process_time()))
+            marks.append((len(list(Path("/proc/self/fd").iterdir())), threading.active_count(), time.process_time()))
 
     few = ("trainer.max_epochs=80", "trainer.limit_train_batches=1", "callback.recorder.every_n_batches=1")
     logger = ("logger=[tensorboard]", f"logger.tensorboard.save_dir={tmp_path / 'run'}", "network.width=4")
