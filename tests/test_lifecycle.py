@@ -15,7 +15,7 @@ import torch
 from lightning.pytorch import Callback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from fmcgan.run_folder import read_metrics
+from fmcgan.app.run_files import read_metrics
 
 TINY = ["experiment=smoke", "trainer.limit_train_batches=2", "trainer.max_epochs=1", "metric=[]"]
 LONG = ["experiment=smoke", "metric=[]", "logger=[]", "callback.recorder.every_n_batches=1"]

@@ -1,5 +1,6 @@
 """What a run is refused for, or warned of, before it starts."""
 
+import json
 import logging
 
 import pytest
@@ -14,10 +15,30 @@ def test_a_finished_job_is_recognised_whatever_auto_became(plain, tmp_path):
     config = plain()
     folder = tmp_path / "run"
     OmegaConf.save(config | {"trainer": config["trainer"] | {"precision": "bf16-mixed"}}, folder / "config.yaml")
-    (folder / "result.json").write_text("{}")
+    result = {"status": "finished", "images_seen": 640, "training_seconds": 1.0, "scores": {}}
+    (folder / "result.json").write_text(json.dumps(result))
     assert start.already_done(config)
     with pytest.raises(UserError, match="another configuration"):
         start.already_done(config | {"n_critic": 2})
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "result.json"])
+@pytest.mark.parametrize("text", ["", "[", "null", "3", "[]", "seed: [1]", "{}", '{"status": 3}'])
+def test_a_damaged_job_of_a_sweep_is_one_line(plain, tmp_path, name, text):
+    config = plain()
+    OmegaConf.save(config, tmp_path / "run" / "config.yaml")
+    (tmp_path / "run" / name).write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=f"{name}|another configuration"):
+        start.already_done(config)
+
+
+def test_a_job_without_a_finished_result_is_not_done(plain, tmp_path):
+    config = plain()
+    OmegaConf.save(config, tmp_path / "run" / "config.yaml")
+    assert not start.already_done(config)
+    result = {"status": "interrupted", "images_seen": 640, "training_seconds": 1.0, "scores": {}}
+    (tmp_path / "run" / "result.json").write_text(json.dumps(result))
+    assert not start.already_done(config)
 
 
 def test_a_checkpoint_of_another_augmentation_is_refused(fit, compose, tmp_path):

@@ -6,9 +6,9 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fmcgan.app.run_files import read_metrics
 from fmcgan.callback import tables
 from fmcgan.callback.tables import EpochTable, MetricsTable
-from fmcgan.run_folder import read_metrics
 
 NAMES = st.sampled_from(["loss/generator", "score/fd", 'odd, "name"', "evaluation_share"])
 ROWS = st.lists(st.dictionaries(NAMES, st.floats(allow_nan=False, allow_infinity=False)), min_size=1, max_size=12)

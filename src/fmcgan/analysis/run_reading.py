@@ -1,17 +1,24 @@
 """Reads what the analysis needs of a run folder: rows, a few facts, sample grids."""
 
-import json
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from PIL import Image
 
 from fmcgan import run_folder
 from fmcgan.analysis.alarms import Facts
 from fmcgan.analysis.base import NotApplicable
+from fmcgan.app.run_files import read_config, read_metrics, read_result
+from fmcgan.errors import UserError
+from fmcgan.figure.png import read_png
+
+log = logging.getLogger(__name__)
+
+MOST_PIXELS = 1_000_000_000
+"""Of all sample grids together, which are held in memory: 2,500 of the usual ones."""
 
 CRITICS = ("Wasserstein", "ClippedWasserstein", "Relativistic")
 """Losses on which a logit of 0 does not divide real from generated images."""
@@ -22,11 +29,11 @@ def read_rows(run: Path | None) -> tuple[list[dict[str, float]], Path]:
 
     Raises:
         NotApplicable: there is no run folder, or nothing is recorded in it.
+        UserError: the record is damaged.
     """
     if run is None:
         raise NotApplicable("samples or an exported generator carry no training record; give run=outputs/...")
-    path = run / run_folder.METRICS_JSONL
-    rows = run_folder.read_metrics(path) if path.is_file() else []
+    rows = read_metrics(run / run_folder.METRICS_JSONL)
     if not rows:
         raise NotApplicable(
             f"{run} holds no training record ({run_folder.METRICS_JSONL}); give another run=outputs/..."
@@ -35,9 +42,13 @@ def read_rows(run: Path | None) -> tuple[list[dict[str, float]], Path]:
 
 
 def read_facts(folder: Path) -> Facts:
-    """What the configuration and the result of a run say; what cannot be read counts as not known."""
-    config = _read(folder / run_folder.CONFIG, yaml.safe_load)
-    result = _read(folder / run_folder.RESULT, json.loads)
+    """What the configuration and the result of a run say; what is not there counts as not known.
+
+    Raises:
+        UserError: one of them is damaged.
+    """
+    config = read_config(folder / run_folder.CONFIG) or {}
+    result = read_result(folder / run_folder.RESULT) or {}
     training, loss = _part(config, "training"), _part(config, "loss")
     target = str(_part(loss, "adversarial").get("_target_") or "")
     planned = _part(config, "trainer").get("max_epochs")
@@ -45,34 +56,32 @@ def read_facts(folder: Path) -> Facts:
         generator_clip=training.get("generator_clip"),
         discriminator_clip=training.get("discriminator_clip"),
         zero_divides=target.rpartition(".")[2] not in CRITICS,
-        planned_epochs=planned if isinstance(planned, int) and planned > 0 else None,
+        planned_epochs=planned if planned and planned > 0 else None,
         finished=result.get("status") == "finished",
     )
 
 
 def read_frames(folder: Path) -> list[Image.Image]:
-    """The sample grids in the order of their epochs, in greys; a file that is no picture is left out."""
+    """The sample grids in the order of their epochs, in greys.
+
+    A file that is no picture is left out with a warning, and so is what comes after `MOST_PIXELS` in all.
+    """
     epochs = {path: re.fullmatch(r"epoch_(\d+)\.png", path.name) for path in folder.glob("epoch_*.png")}
     numbered = sorted((int(found[1]), path) for path, found in epochs.items() if found)
-    return [frame for _, path in numbered if (frame := _read_picture(path)) is not None]
-
-
-def _read_picture(path: Path) -> Image.Image | None:
-    try:
-        with Image.open(path) as picture:
-            return picture.convert("L")
-    except OSError:
-        return None
+    frames, left = [], MOST_PIXELS
+    for _, path in numbered:
+        try:
+            frame = read_png(path)
+        except UserError as reason:
+            log.warning("left out of the film: %s", reason)
+            continue
+        left -= frame.width * frame.height
+        if left < 0:
+            log.warning("the film ends before %s: the grids have more than %s pixels in all", path, f"{MOST_PIXELS:,}")
+            break
+        frames.append(frame)
+    return frames
 
 
 def _part(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = mapping.get(key)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _read(path: Path, parse: Any) -> Mapping[str, Any]:
-    try:
-        found = parse(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    return found if isinstance(found, Mapping) else {}
+    return mapping.get(key) or {}

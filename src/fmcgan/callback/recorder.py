@@ -66,7 +66,11 @@ class Recorder(Callback):
             logger.log_metrics(metrics | {"epoch": row["epoch"]}, step=module.images_seen)
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Drops rows that a killed session wrote after its last checkpoint: they are about to be repeated."""
+        """Drops rows that a killed session wrote after its last checkpoint: they are about to be repeated.
+
+        Raises:
+            UserError: a table of that session is damaged, which is noticed here and not after an epoch.
+        """
         self._last_read = (pl_module.images_seen, self.seconds)
         if trainer.is_global_zero:
             folder = Path(trainer.default_root_dir)

@@ -9,14 +9,16 @@ import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import torch
 import yaml
-from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, Trainer
 
 from fmcgan import run_folder
+from fmcgan.app.overrides import composed_of
+from fmcgan.app.run_files import read_metrics
 from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.recorder import Recorder
@@ -46,6 +48,10 @@ class RunRecord(Callback):
         """Takes the resolved configuration of the whole run, which the callback's own configuration cannot hold."""
         self.config = dict(config)
 
+    def check(self, trainer: Trainer) -> None:
+        """Looks for the recorder, which this callback needs, before anything is fetched or trained."""
+        Recorder.of(trainer)
+
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Writes what is known before the first step; an existing result of this folder is no longer true."""
         if not trainer.is_global_zero:
@@ -59,7 +65,7 @@ class RunRecord(Callback):
         scores = {f"hp/{name}": 0.0 for each in _evaluations(trainer) for name in _score_names(each)}
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoard):
-                logger.add_text("config", f"```yaml\n{text}\n```")
+                logger.add_text("config", indent(text, "    "))  # a code block that no text can end
                 if pl_module.images_seen == 0:  # a resumed run has its HPARAMS already
                     logger.log_hyperparams(_flat(self.config), scores or None)
 
@@ -70,7 +76,7 @@ class RunRecord(Callback):
         start = time.monotonic()
         if trainer.is_global_zero and (is_last or start - ended >= seconds / _SHARE_OF_CURVES):
             folder = Path(trainer.default_root_dir)
-            rows = run_folder.read_metrics(folder / run_folder.METRICS_JSONL)
+            rows = read_metrics(folder / run_folder.METRICS_JSONL)
             draw_loss(rows, folder / run_folder.LOSS_FIGURE)
             clips = (pl_module.generator_clip, pl_module.discriminator_clip)
             draw_gradient_norm(rows, folder / run_folder.GRADIENT_NORM_FIGURE, *clips)
@@ -156,8 +162,7 @@ def _run_git(*arguments: str) -> str:
 
 def _overrides() -> list[str]:
     """What the command line changed: a resumed run repeats it (`fmcgan.command`)."""
-    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    return [str(each) for each in overrides if not each.startswith("ckpt_path=")]
+    return [each for each in composed_of() if not each.startswith("ckpt_path=")]
 
 
 def _evaluations(trainer: Trainer) -> list[Evaluation]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fmcgan import run_folder
+from fmcgan.app.run_files import read_epochs, read_metrics
 
 _EPOCH_COLUMNS = {
     "generator_loss": "loss/generator",
@@ -35,7 +36,7 @@ class MetricsTable:
         if row.keys() <= set(self._columns):
             run_folder.append_line(self._csv, _csv_text([row], self._columns).rstrip("\n"))
         else:
-            self._rewrite_csv(run_folder.read_metrics(self._lines))
+            self._rewrite_csv(read_metrics(self._lines))
 
     def drop_after(self, images_seen: int) -> int:
         """Keeps the rows up to a number of images seen, in both files.
@@ -43,7 +44,7 @@ class MetricsTable:
         Returns:
             How many rows were dropped.
         """
-        rows = run_folder.read_metrics(self._lines) if self._lines.exists() else []
+        rows = read_metrics(self._lines)
         kept = [row for row in rows if row["images_seen"] <= images_seen]
         if self._lines.exists():  # also where its last line was cut short by a kill
             run_folder.write_atomically(self._lines, "".join(json.dumps(row) + "\n" for row in kept))
@@ -75,15 +76,9 @@ class EpochTable:
         if self._last is not None and epoch > self._last:
             run_folder.append_line(self._path, _csv_text([row], row).rstrip("\n"))
         else:
-            rows = [each for each in self._read() if int(each["epoch"]) < epoch] + [row]
+            rows = [each for each in read_epochs(self._path) if int(each["epoch"]) < epoch] + [row]
             run_folder.write_atomically(self._path, _csv_text([dict(zip(row, row, strict=True)), *rows], row))
         self._last = epoch
-
-    def _read(self) -> list[dict[str, str]]:
-        if not self._path.exists():
-            return []
-        with self._path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
 
 
 def _csv_text(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> str:

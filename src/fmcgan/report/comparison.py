@@ -9,7 +9,7 @@ from PIL import Image
 from fmcgan import run_folder
 from fmcgan.errors import UserError
 from fmcgan.figure.grid import side_by_side
-from fmcgan.figure.png import write_png
+from fmcgan.figure.png import read_png, write_png
 from fmcgan.report import comparison_page, overlay, spreadsheet
 from fmcgan.report.gathering import Comparison, gather
 from fmcgan.report.naming import short_names
@@ -80,7 +80,6 @@ def _last_grid(run: Run) -> Image.Image | None:
     if not pictures:
         return None
     try:
-        with Image.open(pictures[-1]) as picture:
-            return picture.convert("L")
-    except OSError as error:
-        raise UserError(f"{pictures[-1]} is not a readable PNG; remove it and compare again") from error
+        return read_png(pictures[-1])
+    except UserError as error:
+        raise UserError(f"{error}; remove it and compare again") from error
