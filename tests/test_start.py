@@ -138,7 +138,7 @@ def test_a_damaged_checkpoint_of_a_sweep_says_what_to_do(fit, compose, monkeypat
     few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
     fit(*few)
     monkeypatch.setattr(start, "in_sweep", lambda: True)
-    config = compose(*few)
+    config = compose("metric=[]", "callback=[recorder,checkpointing,run_record]", *few)  # as `fit` does
     plain = OmegaConf.to_container(config, resolve=True)
     path = tmp_path / "run" / "checkpoints" / "last.ckpt"
     whole = path.read_bytes()
