@@ -16,11 +16,14 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from fmcgan.callback.samples import SampleGrid
 from fmcgan.config_dir import config_dir
+from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.errors import UserError
 from fmcgan.generate import generate
 from fmcgan.generator import load_generator
 from fmcgan.generator_file import write_generator
+from fmcgan.metric.samples_file import read_samples
 from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
 
 
@@ -121,6 +124,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(run, output):
 MEMORY = """
 from pathlib import Path
 from hydra import compose, initialize_config_dir
+from fmcgan.callback.samples import SampleGrid
 from fmcgan.config_dir import config_dir
 from fmcgan.generate import generate
 
@@ -146,7 +150,7 @@ def test_memory_does_not_grow_with_the_number_of_images(run):
 @pytest.mark.parametrize(("signal_number", "code", "left"), [(signal.SIGKILL, -9, 1), (signal.SIGINT, 130, 0)])
 def test_stopped_in_the_middle_the_earlier_file_stays(run, start, signal_number, code, left):
     Path("a.npz").write_bytes(b"earlier")
-    process = start("generate", "run=run.ckpt", "n_per_class=100000000", "output=a.npz")
+    process = start("generate", "run=run.ckpt", "n_per_class=1000000", "output=a.npz")
     deadline = time.monotonic() + 120
     while not any(path.stat().st_size > 10**6 for path in run.glob("a.npz.unfinished-*/a.npz")):
         assert process.poll() is None, process.communicate()
@@ -158,3 +162,92 @@ def test_stopped_in_the_middle_the_earlier_file_stays(run, start, signal_number,
     assert "Traceback" not in errors
     assert Path("a.npz").read_bytes() == b"earlier"
     assert len(list(run.glob("*unfinished*"))) == left  # what a kill leaves can be thrown away
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("n_per_class=99999999999999999999", "images take about .* on the disk, .* are free at"),
+        ("n_per_class=0", "n_per_class must be a whole number of at least 1, got 0"),
+        ("n_per_class=1.5", "n_per_class must be a whole number"),
+        ("n_per_class=[1]", "n_per_class must be a whole number"),
+        ("classes=1.0", "classes must be names or labels"),
+        ("classes=[]", "classes is empty"),
+        ("classes={bag:1}", "classes must be names or labels"),
+        ("classes=[hat]", "unknown class 'hat'"),
+        ("truncation=3", "truncation must be a number from 0 to 2, got 3"),
+        ("truncation=[1]", "truncation must be a number"),
+        ("truncation=nan", "truncation must be a number"),
+        ("output=[a]", "output must be one path, got"),
+        ("output={a:1}", "output must be one path, got"),
+        ("output=null", "output must be one path, got None"),
+        ("output=''", "output must be one path, got ''"),
+        ("device=meta", "device=meta is not there"),
+        ("device=[cpu]", "device must be one of cpu"),
+        ("device=5", "device must be one of cpu"),
+        ("device=cpux", "device=cpux is not there"),
+        ("device=null", "device must be one of cpu"),
+        ("weights=5", "weights must be one of ema, raw"),
+    ],
+)
+@pytest.mark.parametrize("output", ["a.npz", "a_folder"])
+def test_what_cannot_be_meant_is_one_line_and_leaves_nothing(run, override, said, output):
+    before = sorted(run.rglob("*"))
+    with pytest.raises(UserError, match=said) as refused:
+        generate(config_of(f"output={output}", override))
+    assert len(str(refused.value).splitlines()) == 1
+    assert sorted(run.rglob("*")) == before
+
+
+def test_a_grid_of_too_many_columns_is_refused(run):
+    with pytest.raises(UserError, match="n_per_class must be at most 1,127"):
+        generate(config_of("n_per_class=100000"))
+    with pytest.raises(UserError, match="n_columns must be at most 1,127"):
+        SampleGrid(n_columns=100_000)
+
+
+@pytest.mark.parametrize(
+    "name", ["5", "1e3", "it's", 'say "x"', "日本", "a b", "[x]", "$HOME", "-", "a\nb", "é" * 100, "n" * 251]
+)
+@pytest.mark.parametrize("ending", ["", ".npz"])
+def test_outputs_may_have_any_name(run, name, ending):
+    config = config_of("n_per_class=2")
+    config.output = f"sub/{name}{ending}" if len(f"{name}{ending}".encode()) < 256 else f"sub/{name[:200]}{ending}"
+    generate(config)
+    (made,) = Path("sub").iterdir()
+    assert made == Path(config.output)
+    assert len(read_samples(made)[0]) == 20
+
+
+@pytest.mark.parametrize("output", ["closed/a.npz", "closed/folder", "closed/a.png", "file/a.npz", "file/folder"])
+def test_a_place_that_cannot_be_written_is_one_line(run, output, monkeypatch):
+    Path("file").touch()
+    Path("closed").mkdir()
+
+    def refuse(*arguments, **options):
+        raise PermissionError(13, "Permission denied", "closed")
+
+    if output.startswith("closed"):
+        monkeypatch.setattr("tempfile._os.mkdir", refuse)
+        monkeypatch.setattr("fmcgan.figure.png.write_atomically", refuse)
+    with pytest.raises(UserError, match=r"cannot write .*: (Permission denied|Not a directory|File exists)"):
+        generate(config_of("n_per_class=2", f"output={output}"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_whose_writing_was_killed_is_written_by_the_same_command(run, start, there):
+    if there:
+        Path("images").mkdir()
+    process = start("generate", "run=run.ckpt", "n_per_class=100000", "output=images")
+    deadline = time.monotonic() + 120
+    while not list(run.glob("**/t-shirt/000100.png")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert not any(path.name in CLASS_NAMES for path in run.glob("images/*"))  # no part is under its final name
+    generate(config_of("n_per_class=3", "output=images"))
+    assert sorted(path.name for path in run.iterdir()) == ["images", "run.ckpt"]
+    assert len(read_samples(Path("images"))[0]) == 30

@@ -64,19 +64,6 @@ def test_a_checkpoint_of_another_optimizer_is_refused(fit, compose, tmp_path):
     assert start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True)) == str(path)
 
 
-def test_a_run_is_not_written_over_another(plain, tmp_path, monkeypatch):
-    config = plain()
-    folder = tmp_path / "run"
-    start.check_folder(config)  # empty
-    (folder / "config.yaml").write_text("{}")
-    for checkpoint in (None, str(tmp_path / "other" / "checkpoints" / "last.ckpt")):
-        with pytest.raises(UserError, match=r"holds a run already\. ckpt_path=.*run/checkpoints/last.ckpt goes on"):
-            start.check_folder(config | {"ckpt_path": checkpoint})
-    start.check_folder(config | {"ckpt_path": str(folder / "checkpoints" / "last.ckpt")})
-    monkeypatch.setenv("LOCAL_RANK", "1")  # the first process has begun to write
-    start.check_folder(config)
-
-
 def test_another_loss_than_the_checkpoints_is_told_of(fit, compose, caplog, tmp_path):
     few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
     fit(*few)
@@ -142,3 +129,31 @@ def test_a_checkpoint_from_before_an_option_was_there_goes_on(fit, compose, tmp_
     config = compose(f"ckpt_path={path}", "network.generator.refine=true", *few)
     with pytest.raises(UserError, match="holds other networks"):
         start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))
+
+
+def test_a_damaged_checkpoint_of_a_sweep_says_what_to_do(fit, compose, monkeypatch, tmp_path):
+    """Its job would fail at every start."""
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    fit(*few)
+    monkeypatch.setattr(start, "in_sweep", lambda: True)
+    config = compose(*few)
+    plain = OmegaConf.to_container(config, resolve=True)
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-2000])
+    with pytest.raises(UserError, match=r"damaged.*\nTo continue: remove it and this job starts anew\."):
+        start.checkpoint_of(config, plain)
+    path.with_name("best.ckpt").write_bytes(whole)
+    with pytest.raises(UserError, match=r"To continue: copy \S+best.ckpt over it to resume from there, or remove it"):
+        start.checkpoint_of(config, plain)
+    path.unlink()
+    assert not start.already_done(plain)
+    assert start.checkpoint_of(config, plain) is None
+
+
+def test_a_sweep_never_writes_over_a_run_whose_configuration_is_gone(fit, compose, plain, tmp_path):
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    fit(*few, "callback=[recorder,run_record]")  # it keeps no checkpoint: its rows are all there is
+    (tmp_path / "run" / "config.yaml").unlink()
+    with pytest.raises(UserError, match=r"holds another run; choose another hydra\.sweep\.dir"):
+        start.already_done(plain(*few))

@@ -6,7 +6,16 @@ class UserError(Exception):
 
 
 class InvalidValueError(UserError, ValueError):
-    """A value that a person typed has the wrong type or range."""
+    """A value that a person typed has the wrong type or range.
+
+    Args:
+        message: what was given, what is allowed, what to do.
+        name: of the parameter, if the message begins with it: the key of the part is then put in front of it.
+    """
+
+    def __init__(self, message: str, name: str | None = None) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class Interrupted(Exception):  # noqa: N818 (not an error: somebody asked for it)
@@ -21,3 +30,10 @@ class Interrupted(Exception):  # noqa: N818 (not an error: somebody asked for it
         super().__init__(f"stopped by signal {int(signal_number)}")
         self.signal_number = int(signal_number)
         self.checkpoint = checkpoint
+
+
+def printable(name: object) -> str:
+    """A name from a file or a disk as it can stand in a message: one line, of characters that a terminal shows."""
+    text = str(name)
+    short = text if len(text) <= 200 else f"{text[:200]}..."
+    return short if short.isprintable() else repr(short)[1:-1]

@@ -9,42 +9,47 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
+from fmcgan.checks import path_text
 from fmcgan.command import run_command
 from fmcgan.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from tqdm import tqdm
 
+    from fmcgan.app.counter import Counter
     from fmcgan.generator import Samples
+
+_LARGE = 10**9  # bytes: from here on it is worth a line how much is written
 
 log = logging.getLogger(__name__)
 
 
 def generate(config: DictConfig) -> None:
     """Makes the images that were asked for and writes them, as they come, in the form that the output's name says."""
-    from tqdm import tqdm
-
+    from fmcgan.app.counter import Counter
+    from fmcgan.app.memory import amount
     from fmcgan.data.classes import parse_classes
     from fmcgan.generator import load_generator
-    from fmcgan.sample_writer import writer_for
+    from fmcgan.sample_writer import check_space, writer_for
 
+    path_text(output=config.output)
     output = Path(str(config.output))
     write = writer_for(output)
     run = None if config.run is None else str(config.run)  # a folder may be named by a number
-    generator = load_generator(run, config.weights, config.device)
     classes = OmegaConf.to_container(config.classes) if OmegaConf.is_config(config.classes) else config.classes
     labels = parse_classes(classes)  # type: ignore[arg-type]
+    generator = load_generator(run, config.weights, config.device)
     batches = generator.stream(labels, config.n_per_class, config.seed, config.truncation)
     n = len(labels) * config.n_per_class
-    layout = "{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} images, {rate_fmt}, {remaining} left"
     start = time.perf_counter()
     try:
+        size = check_space(write, len(labels), config.n_per_class, output)
+        if size > _LARGE:
+            log.info("%s images take about %s on the disk", f"{n:,}", amount(size))
         output.parent.mkdir(parents=True, exist_ok=True)
-        # disable=None: only in a terminal
-        with tqdm(total=n, unit=" images", unit_scale=True, dynamic_ncols=True, bar_format=layout, disable=None) as bar:
-            write(_counted(batches, bar), labels, config.n_per_class, output)
+        with Counter(n, "images") as counter:
+            write(_counted(batches, counter), labels, config.n_per_class, output)
     except OSError as error:
         kept = " The earlier file of that name is untouched." if output.is_file() else ""
         raise UserError(f"cannot write {output} ({n:,} images): {error.strerror or error}.{kept}") from error
@@ -52,10 +57,10 @@ def generate(config: DictConfig) -> None:
     log.info("%d images of %d classes: %s (%s images/s)", n, len(labels), os.path.relpath(output), f"{rate:,.0f}")
 
 
-def _counted(batches: Iterator["Samples"], bar: "tqdm") -> Iterator["NDArray[np.uint8]"]:
+def _counted(batches: Iterator["Samples"], counter: "Counter") -> Iterator["NDArray[np.uint8]"]:
     """The images of the batches, counted as they are handed on."""
     for batch in batches:
-        bar.update(len(batch.images))
+        counter.update(len(batch.images))
         yield batch.images
 
 

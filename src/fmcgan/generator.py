@@ -176,7 +176,9 @@ def check_device(device: str | torch.device) -> None:
     Raises:
         UserError: it is not, or there is no such kind.
     """
+    if not isinstance(device, str | torch.device):
+        raise UserError(f"device must be one of cpu, cuda (cuda:1 is the second) and mps, got {device!r}")
     try:
-        torch.empty(0, device=device)
+        torch.ones(1, device=device).item()  # "meta" is a device too, but has no values
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"device={device} is not there ({str(error).splitlines()[0]}); use cpu, cuda or mps") from error

@@ -83,7 +83,7 @@ def test_loader_hands_on_whole_batches_of_floats() -> None:
         ({"batch_size": 21}, "batch_size must be at most 20, the number of training images, got 21"),
         ({"batch_size": 5, "world_size": 2}, "batch_size must be divisible by 2, the number of devices, got 5"),
         ({"batch_size": 4.0}, r"batch_size must be a whole number of at least 1, got 4\.0"),
-        ({"seed": None}, "seed must be a whole number of at least 0, got None"),
+        ({"seed": None}, "seed must be a whole number from 0 to 4294967295, got None"),
     ],
 )
 def test_wrong_values(wrong: dict, message: str) -> None:

@@ -2,6 +2,7 @@ import pytest
 from torchvision.datasets import FashionMNIST
 
 from fmcgan.data.classes import CLASS_NAMES, parse_classes, plural
+from fmcgan.errors import InvalidValueError
 
 
 def test_names_are_torchvisions_in_the_same_order() -> None:
@@ -43,3 +44,31 @@ def test_no_class_at_all() -> None:
 
 def test_names_of_several_garments() -> None:
     assert [plural(label) for label in (0, 1, 3, 8)] == ["t-shirts", "trousers", "dresses", "bags"]
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        1.0,
+        [],
+        {"bag": 1},
+        [[1]],
+        [1.0],
+        [None],
+        "",
+        True,
+        -1,
+        10,
+        "9" * 5000,
+        "²",
+        ["bag", {}],
+        b"bag",
+        object(),
+        [b"bag"],
+    ],
+    ids=repr,
+)
+def test_anything_else_is_one_line(classes):
+    with pytest.raises(InvalidValueError, match="bag") as refused:
+        parse_classes(classes)
+    assert len(str(refused.value).splitlines()) == 1

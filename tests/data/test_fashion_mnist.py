@@ -60,7 +60,7 @@ def test_files_that_do_not_belong_together(mini_mirror, tmp_path: Path, monkeypa
         ({"mirror": "ftp://host/files"}, "scheme must be one of file, http, https, got 'ftp'"),
         ({"batch_size": "many"}, "batch_size must be a whole number of at least 1, got 'many'"),
         ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
-        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
+        ({"seed": -1}, "seed must be a whole number from 0 to 4294967295, got -1"),
     ],
 )
 def test_wrong_values(wrong: dict, message: str) -> None:

@@ -78,7 +78,7 @@ def test_wrong_values() -> None:
         SyntheticData(n_train=9, batch_size=1, seed=0)
     with pytest.raises(ValueError, match=r"n_test must be a whole number of at least 10, got 1000\.0"):
         SyntheticData(n_test=1000.0, batch_size=1, seed=0)
-    with pytest.raises(ValueError, match="drawing_seed must be a whole number of at least 0, got None"):
+    with pytest.raises(ValueError, match="drawing_seed must be a whole number from 0 to 4294967295, got None"):
         SyntheticData(drawing_seed=None, batch_size=1, seed=0)
 
 

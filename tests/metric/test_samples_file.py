@@ -278,10 +278,10 @@ def test_files_of_other_kinds_have_each_their_own_message(tmp_path):
 def test_a_file_that_may_not_be_read_is_said_to_be_so(saved, monkeypatch):
     path = saved()
 
-    def read_bytes(self):
+    def open_file(self, *_):
         raise PermissionError(13, "Permission denied", str(self))
 
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(Path, "open", open_file)
     assert refusal(path) == f"cannot be read: Permission denied ({path})"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fmcgan.metric.store import Store, default_folder
+from fmcgan.metric.store import Store
 
 ARRAYS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2])}
 
@@ -102,7 +102,7 @@ def test_several_threads_and_processes_at_once_leave_one_whole_file(store, tmp_p
 
 def test_the_folder_is_named_by_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("FMCGAN_CACHE", str(tmp_path))
-    assert default_folder() == tmp_path
+    assert Store().folder == tmp_path
     monkeypatch.delenv("FMCGAN_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert Store().folder == tmp_path / "fmcgan"

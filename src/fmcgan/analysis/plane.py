@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fmcgan.app.places import let_numba_cache
 from fmcgan.metric.store import Arrays
 
 Array = NDArray[np.float64]
@@ -76,6 +77,7 @@ def umap(fitted: Array, others: Array, neighbours: int, seed: int) -> Plane:
         neighbours: that each image is tied to.
         seed: of its random choices.
     """
+    let_numba_cache()
     from umap import UMAP
 
     # min_dist: with 0.1, the default, the islands are so dense that garments lie upon each other.

@@ -1,5 +1,6 @@
 """Reads what the analysis needs of a run folder: rows, a few facts, sample grids."""
 
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,12 @@ from fmcgan.analysis.alarms import Facts
 from fmcgan.analysis.base import NotApplicable
 from fmcgan.app.run_files import read_config, read_metrics, read_result
 from fmcgan.errors import UserError
-from fmcgan.figure.picture_file import read_grey
+from fmcgan.figure.png import read_png
+
+log = logging.getLogger(__name__)
+
+MOST_PIXELS = 1_000_000_000
+"""Of all sample grids together, which are held in memory: 2,500 of the usual ones."""
 
 CRITICS = ("Wasserstein", "ClippedWasserstein", "Relativistic")
 """Losses on which a logit of 0 does not divide real from generated images."""
@@ -56,17 +62,25 @@ def read_facts(folder: Path) -> Facts:
 
 
 def read_frames(folder: Path) -> list[Image.Image]:
-    """The sample grids in the order of their epochs, in greys; a file that is no picture is left out."""
+    """The sample grids in the order of their epochs, in greys.
+
+    A file that is no picture is left out with a warning, and so is what comes after `MOST_PIXELS` in all.
+    """
     epochs = {path: re.fullmatch(r"epoch_(\d+)\.png", path.name) for path in folder.glob("epoch_*.png")}
     numbered = sorted((int(found[1]), path) for path, found in epochs.items() if found)
-    return [frame for _, path in numbered if (frame := _frame(path)) is not None]
-
-
-def _frame(path: Path) -> Image.Image | None:
-    try:
-        return read_grey(path)
-    except UserError:
-        return None
+    frames, left = [], MOST_PIXELS
+    for _, path in numbered:
+        try:
+            frame = read_png(path)
+        except UserError as reason:
+            log.warning("left out of the film: %s", reason)
+            continue
+        left -= frame.width * frame.height
+        if left < 0:
+            log.warning("the film ends before %s: the grids have more than %s pixels in all", path, f"{MOST_PIXELS:,}")
+            break
+        frames.append(frame)
+    return frames
 
 
 def _part(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from fmcgan.callback.recorder import Recorder
-from fmcgan.checks import whole_number
+from fmcgan.checks import MOST_IMAGES, seed_number, whole_number
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.errors import InvalidValueError, UserError
 from fmcgan.metric.evaluation import Evaluator, Results
@@ -19,7 +19,7 @@ from fmcgan.metric.score import RealImages, Score
 from fmcgan.metric.store import Store
 from fmcgan.metric.table import in_words
 from fmcgan.training.checkpoint_file import read_checkpoint
-from fmcgan.training.sampling import sample_classes
+from fmcgan.training.sampling import require_memory, sample_classes
 
 log = logging.getLogger(__name__)
 
@@ -54,14 +54,15 @@ class Evaluation(Callback):
         report_seed: int = 1001,
         cache: str | None = None,
     ) -> None:
-        whole_number(minimum=NUM_CLASSES, n=n)
+        whole_number(minimum=NUM_CLASSES, maximum=MOST_IMAGES, n=n)
         whole_number(every_n_epochs=every_n_epochs)
-        whole_number(minimum=0, seed=seed, report_seed=report_seed)
+        seed_number(seed=seed, report_seed=report_seed)
+        require_memory(n)
         if n % NUM_CLASSES:
-            raise InvalidValueError(f"n must be a multiple of {NUM_CLASSES}, the number of classes, got {n}")
+            raise InvalidValueError(f"n must be a multiple of {NUM_CLASSES}, the number of classes, got {n}", "n")
         if seed == report_seed:
             raise InvalidValueError(
-                f"report_seed must differ from seed, whose samples choose the checkpoint, got {seed}"
+                f"report_seed must differ from seed, whose samples choose the checkpoint, got {seed}", "report_seed"
             )
         self.scores = dict(scores)
         self.n = n
@@ -71,6 +72,10 @@ class Evaluation(Callback):
         self.cache = cache
         self.results: Results = {}
         self.seconds = 0.0
+
+    def check(self, trainer: Trainer) -> None:
+        """Looks for the recorder, which this callback needs, before anything is fetched or trained."""
+        Recorder.of(trainer)
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Measures the real data, or reads what an earlier run measured of them."""

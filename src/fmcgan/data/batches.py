@@ -63,7 +63,8 @@ class ShuffledBatches(Sampler[Tensor]):
         batches_done: Callable[[], int] | None = None,
     ) -> None:
         checks.whole_number(batch_size=batch_size, world_size=world_size)
-        checks.whole_number(minimum=0, seed=seed, rank=rank)
+        checks.whole_number(minimum=0, rank=rank)
+        checks.seed_number(seed=seed)
         if batch_size > n_images:
             raise ValueError(f"batch_size must be at most {n_images}, the number of training images, got {batch_size}")
         if batch_size % world_size:

@@ -47,7 +47,7 @@ def parse_classes(classes: Iterable[str | int] | str | int | None) -> list[int]:
     """
     if classes is None or classes == "all":
         return list(range(NUM_CLASSES))
-    wanted = [classes] if isinstance(classes, str | int) else list(classes)
+    wanted = list(classes) if isinstance(classes, Iterable) and not isinstance(classes, str) else [classes]
     if not wanted:
         raise InvalidValueError(f"classes is empty; choose from {_choices()}")
     return list(dict.fromkeys(_label(each) for each in wanted))
@@ -64,7 +64,7 @@ def _label(wanted: str | int) -> int:
     names = {name: label for label, name in enumerate(CLASS_NAMES)} | _OTHER_SPELLINGS
     if text in names:
         return names[text]
-    if text.isdecimal() and int(text) < NUM_CLASSES:
+    if text.isdecimal() and len(text) < 10 and int(text) < NUM_CLASSES:
         return int(text)
     raise InvalidValueError(f"unknown class {wanted!r}; choose from {_choices()}")
 

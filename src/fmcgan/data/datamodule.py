@@ -38,6 +38,7 @@ class GarmentData(LightningDataModule, ABC):
 
     Attributes:
         images: the data set, on the training device; there after ``setup``.
+        n_train: number of training images; a subclass that knows it before it loads them sets it.
     """
 
     images: GarmentImages
@@ -45,7 +46,7 @@ class GarmentData(LightningDataModule, ABC):
     def __init__(self, batch_size: int, seed: int) -> None:
         super().__init__()
         checks.whole_number(batch_size=batch_size)
-        checks.whole_number(minimum=0, seed=seed)
+        checks.seed_number(seed=seed)
         self.batch_size = batch_size
         self.seed = seed
 

@@ -1,11 +1,11 @@
 """Fashion-MNIST (Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747): 60,000 training and 10,000 test images."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from torch import Tensor
 
 from fmcgan import checks
+from fmcgan.app.places import expanded
 from fmcgan.data.archive import ensure_archives, read_idx
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.data.datamodule import GarmentData, GarmentImages
@@ -23,6 +23,8 @@ class FashionMNISTData(GarmentData):
         seed: of the order of the batches.
     """
 
+    n_train = 60_000
+
     def __init__(
         self, root: str | Path = "data", mirror: str | Path | None = None, *, batch_size: int, seed: int
     ) -> None:
@@ -32,8 +34,9 @@ class FashionMNISTData(GarmentData):
         if not isinstance(mirror, str | Path | None):
             raise ValueError(f"mirror must be a folder, a file:// or http(s):// address or null, got {mirror!r}")
         if "://" in str(mirror):
-            checks.one_of(("file", "http", "https"), **{"the mirror's scheme": urlsplit(str(mirror)).scheme})
-        self.root = Path(root).expanduser()
+            scheme = str(mirror).partition("://")[0].lower()
+            checks.one_of(("file", "http", "https"), **{"the mirror's scheme": scheme})
+        self.root = expanded(root)
         self.mirror = str(mirror) if mirror else None
 
     def prepare_data(self) -> None:

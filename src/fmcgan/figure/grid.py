@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from fmcgan import checks
+from fmcgan.errors import InvalidValueError
+from fmcgan.figure.png import LONGEST
 
 PAPER, INK = 255, 45
 """Grey levels of the background and of the text."""
@@ -15,8 +17,24 @@ MARGIN, GAP = 10, 2
 """Pixels around a grid and between its images."""
 NAME_SIZE, TITLE_SIZE = 14, 17
 """Font sizes in pixels."""
+_BESIDE = 150  # pixels, at most, of names and margins
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def check_columns(**columns: int) -> None:
+    """Checks that a grid of samples of 28 x 28 has no more columns than a picture that is read again can hold.
+
+    Args:
+        columns: the value that sets them, by its name.
+
+    Raises:
+        InvalidValueError: names the value, what was given and what is allowed.
+    """
+    most = (LONGEST - _BESIDE) // (2 * 28 + GAP)
+    for name, value in columns.items():
+        if value > most:
+            raise InvalidValueError(f"{name} must be at most {most:,}, so many fit beside each other, got {value:,}")
 
 
 def class_grid(

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fmcgan.app.places import expanded
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.data.images import to_float
 from fmcgan.errors import UserError
@@ -127,7 +128,7 @@ def weights_file(path: Path | str | None = None) -> Path:
     Raises:
         UserError: there is no such file.
     """
-    found = Path(path).expanduser() if path else SHIPPED_WEIGHTS
+    found = expanded(path) if path else SHIPPED_WEIGHTS
     if not found.is_file():
         raise UserError(f"no classifier weights at {found}. {_REMEDY}")
     return found

@@ -2,6 +2,7 @@
 
 import io
 import re
+import stat
 import struct
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fmcgan.app import memory
 from fmcgan.data.classes import CLASS_NAMES, parse_classes
-from fmcgan.errors import UserError
+from fmcgan.errors import UserError, printable
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LOSSY = {".jpg", ".jpeg", ".webp"}
+_LARGEST = 1 << 20  # bytes of a file: 28 x 28 pixels take a few kilobytes, whatever else a PNG holds
 
 
 def read_folder(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -37,12 +40,13 @@ def read_folder(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     files = [(label, file) for label, folder in sorted(_class_folders(path).items()) for file in _pngs(folder)]
     if not files:
         raise UserError("no images in this folder; expected PNGs in sub-folders named by class, such as bag/000000.png")
+    memory.require(2 * 784 * len(files), f"a folder of {len(files):,} images", "put fewer into it")
     images = np.empty((len(files), 28, 28), dtype=np.uint8)
     for image, (_, file) in zip(images, files, strict=True):
         try:
-            image[:] = _read_png(file.read_bytes())
+            image[:] = _read_png(_content(file))
         except UserError as error:
-            raise UserError(f"{file.relative_to(path)} {error}") from error
+            raise UserError(f"{printable(file.relative_to(path))} {error}") from error
     return images, np.array([label for label, _ in files], dtype=np.int64)
 
 
@@ -51,7 +55,7 @@ def _class_folders(path: Path) -> dict[int, Path]:
     for folder in _visible(path):
         if not folder.is_dir():
             raise UserError(
-                f"{folder.name} lies beside the class folders; "
+                f"{printable(folder.name)} lies beside the class folders; "
                 "move images into the sub-folder of their class, such as bag, and anything else away"
             )
         try:
@@ -59,9 +63,9 @@ def _class_folders(path: Path) -> dict[int, Path]:
         except UserError as error:
             raise UserError(f"each sub-folder must be named by a class: {error}") from error
         if label in folders:
+            both = f"{printable(folders[label].name)} and {printable(folder.name)}"
             raise UserError(
-                f"the sub-folders {folders[label].name} and {folder.name} both mean {CLASS_NAMES[label]}; "
-                "put the images of a class into one"
+                f"the sub-folders {both} both mean {CLASS_NAMES[label]}; put the images of a class into one"
             )
         folders[label] = folder
     return folders
@@ -71,10 +75,14 @@ def _pngs(folder: Path) -> list[Path]:
     files = _visible(folder)
     for file in files:
         if file.suffix.lower() in _LOSSY:
-            raise UserError(f"{folder.name}/{file.name}: {file.suffix} may have changed the grey levels; save PNGs")
+            raise UserError(f"{_shown(file)}: {file.suffix} may have changed the grey levels; save PNGs")
         if file.suffix.lower() != ".png" or file.is_dir():
-            raise UserError(f"{folder.name}/{file.name} is not a PNG; only PNGs may be in a class folder, move it away")
+            raise UserError(f"{_shown(file)} is not a PNG; only PNGs may be in a class folder, move it away")
     return files
+
+
+def _shown(file: Path) -> str:
+    return printable(f"{file.parent.name}/{file.name}")
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -86,6 +94,17 @@ def _natural_order(path: Path) -> tuple[list[str | int], str]:
     # Splitting at a group alternates text and digits, so that only like is compared with like.
     parts = re.split(r"(\d+)", path.name)
     return [int(part) if part.isdecimal() else part for part in parts], path.name
+
+
+def _content(file: Path) -> bytes:
+    """The bytes of a file; of nothing that could be read without end."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise UserError("is no file (a pipe, a device or the like); move it away")
+    with file.open("rb") as opened:
+        content = opened.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise UserError(f"has more than {memory.amount(_LARGEST)}, too much for 28 x 28 pixels; save it again")
+    return content
 
 
 def _read_png(content: bytes) -> NDArray[np.uint8]:
@@ -109,7 +128,9 @@ def _read_png(content: bytes) -> NDArray[np.uint8]:
             if picture.mode == "L" and "transparency" not in picture.info:
                 return np.asarray(picture)
             return _only_grey(np.asarray(picture.convert("RGBA")))
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # of a damaged file: a dozen types, which Pillow does not document
         raise UserError("is damaged or cut short; save it again") from error
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from fmcgan.checks import whole_number
+from fmcgan.checks import seed_number, whole_number
 from fmcgan.metric.bootstrap import interval
 from fmcgan.metric.image_set import ImageSet, count_name
 from fmcgan.metric.score import Measurement, RealImages, Score
@@ -84,6 +84,8 @@ class SlicedWasserstein(Score):
     the same distribution are at a distance too, which falls with the number: compare equal ``n`` only.
     """
 
+    begins = ("sliced_wasserstein_pixels",)
+
     def __init__(self, n_directions: int = 128, seed: int = 0) -> None:
         """Checks the parameters.
 
@@ -92,10 +94,10 @@ class SlicedWasserstein(Score):
             seed: of the directions.
 
         Raises:
-            InvalidValueError: a value is no whole number of at least 1 (directions) or 0 (seed).
+            InvalidValueError: n_directions is no whole number of at least 1, or seed no seed.
         """
-        whole_number(n_directions=n_directions)
-        whole_number(minimum=0, seed=seed)
+        whole_number(maximum=10_000, n_directions=n_directions)
+        seed_number(seed=seed)
         self.n_directions = n_directions
         self.seed = seed
 

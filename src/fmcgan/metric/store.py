@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fmcgan import run_folder
+from fmcgan.app.places import cache_folder, expanded
 from fmcgan.errors import UserError
 
 Arrays = dict[str, Tensor]
@@ -27,13 +27,6 @@ SHIPPED = Path(__file__).parent / "measured"
 _log = logging.getLogger(__name__)
 
 
-def default_folder() -> Path:
-    """``FMCGAN_CACHE``, or ``fmcgan`` in the user's cache folder."""
-    if given := os.environ.get("FMCGAN_CACHE"):
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fmcgan"
-
-
 class Store:
     """Files named by the hash of what they hold was computed from.
 
@@ -42,12 +35,12 @@ class Store:
     and a warning, never the evaluation.
 
     Args:
-        folder: made when first needed; ``None`` takes `default_folder`.
+        folder: made when first needed; ``None`` takes `cache_folder`.
         shipped: a second folder to read from.
     """
 
     def __init__(self, folder: Path | str | None = None, shipped: Path = SHIPPED) -> None:
-        self.folder = Path(folder).expanduser() if folder else default_folder()
+        self.folder = expanded(folder) if folder else cache_folder()
         self.shipped = shipped
         self._warned = False
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from PIL import Image
 
 from fmcgan import run_folder
+from fmcgan.errors import UserError
 from fmcgan.figure.grid import side_by_side
-from fmcgan.figure.picture_file import read_grey
-from fmcgan.figure.png import write_png
+from fmcgan.figure.png import read_png, write_png
 from fmcgan.report import comparison_page, overlay, spreadsheet
 from fmcgan.report.gathering import Comparison, gather
 from fmcgan.report.naming import short_names
@@ -77,4 +77,9 @@ def _draw(comparison: Comparison, output: Path) -> list[str]:
 def _last_grid(run: Run) -> Image.Image | None:
     """The run's last sample grid, which says of what epoch it is; None if there is none."""
     pictures = sorted((run.folder / run_folder.SAMPLES).glob("*.png"), key=lambda path: (len(path.name), path.name))
-    return read_grey(pictures[-1]) if pictures else None
+    if not pictures:
+        return None
+    try:
+        return read_png(pictures[-1])
+    except UserError as error:
+        raise UserError(f"{error}; remove it and compare again") from error

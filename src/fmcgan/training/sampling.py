@@ -5,11 +5,21 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from fmcgan.checks import number, whole_number
+from fmcgan.app import memory
+from fmcgan.checks import number, seed_number, whole_number
 from fmcgan.data.images import to_uint8
 from fmcgan.training.latent import LatentStream
 
 _BATCH = 250  # large enough to be fast on a GPU, small enough for the cache of a laptop
+
+
+def require_memory(n: int) -> None:
+    """Refuses more samples than fit into memory at once.
+
+    Raises:
+        UserError: states the need and what is there.
+    """
+    memory.require(2 * 784 * n, f"drawing {n:,} samples", "ask for fewer")  # twice: the batches, and all in one
 
 
 @torch.no_grad()
@@ -61,7 +71,8 @@ def stream_classes(
         An iterator over batches of one class each, class by class: images uint8 [B, 1, 28, 28] and labels int64 [B].
     """
     whole_number(n_per_class=n_per_class)
-    whole_number(minimum=0, seed=seed, first=first)
+    seed_number(seed=seed)
+    whole_number(minimum=0, first=first)
     number(0, 2, truncation=truncation)
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
@@ -88,5 +99,7 @@ def sample_classes(
     Returns:
         Images uint8 [len(classes) * n_per_class, 1, 28, 28] and labels int64, class by class.
     """
-    images, labels = zip(*stream_classes(generator, classes, n_per_class, seed, truncation, first), strict=True)
+    batches = stream_classes(generator, classes, n_per_class, seed, truncation, first)
+    require_memory(len(classes) * n_per_class)
+    images, labels = zip(*batches, strict=True)
     return torch.cat(images), torch.cat(labels)

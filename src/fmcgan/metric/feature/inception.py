@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from fmcgan.app.places import expanded
 from fmcgan.checks import whole_number
 from fmcgan.errors import UserError
 from fmcgan.metric.feature.base import FeatureNetwork
@@ -68,7 +69,7 @@ class InceptionFeatures(FeatureNetwork):
 
 def _find_weights(weights: Path | str | None) -> Path:
     cache = Path(torch.hub.get_dir()) / "checkpoints"
-    places = [Path(weights).expanduser()] if weights else [cache / name for name in FILE_NAMES]
+    places = [expanded(weights)] if weights else [cache / name for name in FILE_NAMES]
     for place in places:
         if place.is_file():
             return place

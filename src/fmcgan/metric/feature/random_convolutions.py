@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fmcgan.checks import whole_number
+from fmcgan.checks import seed_number, whole_number
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.store import Arrays
 
@@ -42,9 +42,9 @@ class RandomConvolutions(FeatureNetwork):
             batch_size: images at once; of no influence beyond float rounding. On a CPU, 500 take twice as long.
 
         Raises:
-            UserError: seed is not a whole number of at least 0 or batch_size not one of at least 1.
+            UserError: seed is no seed, or batch_size not one of at least 1.
         """
-        whole_number(minimum=0, seed=seed)
+        seed_number(seed=seed)
         whole_number(batch_size=batch_size)
         self.batch_size = batch_size
         generator = torch.Generator().manual_seed(seed)

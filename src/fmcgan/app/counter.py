@@ -1,0 +1,69 @@
+"""Progress of what may take long: a bar in a terminal, a line now and then in a log, both with the time left."""
+
+import logging
+import time
+from types import TracebackType
+from typing import Self
+
+log = logging.getLogger(__name__)
+
+FIRST_SEC, EVERY_SEC = 10, 60
+"""Without a terminal: seconds until the first line, and between two of them."""
+
+
+class Counter:
+    """Counts what is done of something; a context manager.
+
+    Args:
+        total: how many there are; ``None``: not known.
+        what: is counted, such as ``images``.
+        unit: of tqdm: ``images`` or ``B``.
+        name: in front of the bar or the line.
+    """
+
+    def __init__(self, total: int | None, what: str, name: str = "") -> None:
+        from tqdm import tqdm
+
+        layout = "{desc}{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} " + what + ", {rate_fmt}, {remaining} left"
+        unit = "B" if what == "bytes" else f" {what}"
+        self._bar = tqdm(  # disable=None: only in a terminal
+            total=total, unit=unit, unit_scale=True, dynamic_ncols=True, bar_format=layout, disable=None, desc=name
+        )
+        self._total, self._what, self._name = total, what, name
+        self._done = 0
+        self._start = time.monotonic()
+        self._next = self._start + FIRST_SEC
+
+    def __enter__(self) -> Self:
+        """Nothing to do: the clock runs since the counter was made."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leaves the bar as it is."""
+        self._bar.close()
+
+    def update(self, n: int) -> None:
+        """Counts ``n`` more."""
+        self._done += n
+        self._bar.update(n)
+        now = time.monotonic()
+        if self._bar.disable and now >= self._next:
+            self._next = now + EVERY_SEC
+            log.info(self._line(now - self._start))
+
+    def _line(self, seconds: float) -> str:
+        done = f"{self._name}{' ' * bool(self._name)}{self._done:,}"
+        if self._total is None:
+            return f"{done} {self._what}"
+        left = seconds * (self._total - self._done) / max(self._done, 1)
+        return f"{done} of {self._total:,} {self._what}, about {duration(left)} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as they are read: ``12 s``, ``3 min``, ``5.2 hours``, ``4.1 days``."""
+    for unit, name in ((86400 * 365, "years"), (86400, "days"), (3600, "hours")):
+        if seconds >= unit:
+            return f"{seconds / unit:,.1f} {name}"
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"

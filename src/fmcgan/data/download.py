@@ -1,0 +1,99 @@
+"""Fetches one file of a known size: never more than that, never longer than a slow line takes, and not in silence."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from http.client import HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname, urlopen
+
+from fmcgan.app.counter import Counter, duration
+
+TIMEOUT_SEC = 30
+"""How long a mirror may stay silent."""
+
+SLOWEST = 20_000
+"""Bytes a second below which a mirror counts as broken, after the first minute."""
+
+_BLOCK = 1 << 16  # bytes at a time
+
+
+def time_limit(size: int) -> float:
+    """Seconds within which a file of so many bytes must be there."""
+    return 2 * TIMEOUT_SEC + size / SLOWEST
+
+
+def download(source: str, path: Path, size: int) -> str | None:
+    """Copies ``source`` to ``path``.
+
+    A thread does the work: nothing else bounds the time of a mirror that sends its headers byte by byte.
+
+    Args:
+        source: a ``file://`` or ``http(s)://`` address; urllib follows no redirection to a ``file://``.
+        path: the file to write.
+        size: bytes that the file has at most.
+
+    Returns:
+        What is wrong with the source, if anything is.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    stop, work = threading.Event(), Future[str | None]()
+    end = time.monotonic() + time_limit(size)
+    with Counter(size, "bytes", path.name.removesuffix(".unverified")) as counter:
+
+        def run() -> None:
+            try:
+                work.set_result(_copy(source, path, size, counter, stop))
+            except Exception as error:  # raised again in the caller's thread
+                work.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()  # daemon: one that hangs must not keep the process alive
+        try:
+            while not work.done() and time.monotonic() < end:
+                wait([work], timeout=min(1.0, time_limit(size)))
+                counter.update(0)  # also where nothing comes
+        finally:
+            stop.set()
+    if work.done():
+        return work.result()
+    return f"{source}: took longer than {duration(time_limit(size))}"
+
+
+def _copy(source: str, path: Path, size: int, counter: Counter, stop: threading.Event) -> str | None:
+    with path.open("wb") as file:
+        try:
+            for chunk in _chunks(source, size):
+                if stop.is_set():
+                    break
+                file.write(chunk)
+                counter.update(len(chunk))
+        except _BadSourceError as error:
+            return f"{source}: {error}"
+    return None
+
+
+class _BadSourceError(Exception):
+    """Something is wrong with where a file is fetched from, not with where it goes."""
+
+
+def _chunks(source: str, size: int) -> Iterator[bytes]:
+    parts = urlsplit(source)
+    if parts.scheme == "file" and (place := Path(url2pathname(parts.path))).exists() and not place.is_file():
+        raise _BadSourceError("is no file")
+    try:
+        with urlopen(source, timeout=TIMEOUT_SEC) as response:
+            announced = response.headers.get("Content-Length") or ""
+            if announced.isdecimal() and len(announced) < 20 and int(announced) > size:
+                raise _BadSourceError(f"sends {int(announced):,} bytes, the file has {size:,}")
+            left = size
+            while chunk := response.read1(_BLOCK):
+                left -= len(chunk)
+                if left < 0:
+                    raise _BadSourceError(f"sends more than the {size:,} bytes of the file")
+                yield chunk
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: an address that is none
+        raise _BadSourceError(str(error)) from error

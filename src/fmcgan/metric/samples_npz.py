@@ -1,0 +1,150 @@
+"""Reads the two arrays of an ``.npz`` that any program made, and unpacks nothing before its header was looked at."""
+
+import io
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmcgan.app import memory
+from fmcgan.errors import UserError, printable
+
+REMEDY = "np.savez(FILE, images=images, labels=labels) writes what is expected"
+
+_ENCRYPTED = 0x2041  # flags: encrypted, strongly encrypted, central directory encrypted
+_PACKED_BY_NUMPY = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_LONGEST_HEADER = 16_384  # bytes; numpy refuses longer ones itself, but reads them first
+_BLOCK = 1 << 20  # bytes unpacked at a time
+
+
+class Header(NamedTuple):
+    """What is known of an array before it is unpacked."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    fortran_order: bool
+    start: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the array."""
+        size = self.dtype.itemsize
+        for length in self.shape:
+            size *= length
+        return size
+
+
+def read_npz(path: Path, check: Callable[[Any, Any], None]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Reads the arrays ``images`` and ``labels``; other members of the archive are never opened.
+
+    Args:
+        path: of the file.
+        check: refuses the headers of the two, which have ``dtype`` and ``shape``, if they cannot be samples.
+
+    Raises:
+        UserError: the file is of another kind, damaged, encrypted, lacks an array or does not fit into memory.
+        OSError: the file cannot be read.
+    """
+    if not path.exists():
+        raise UserError("no such file or folder; give an .npz with images and labels, or a folder of PNGs")
+    if not path.is_file():
+        raise UserError("neither a file nor a folder; give an .npz with images and labels, or a folder of PNGs")
+    with path.open("rb") as file:
+        _refuse_other_kinds(file.read(8))
+        try:
+            return _read(file, check)
+        except (UserError, MemoryError):
+            raise
+        except Exception as error:  # of a damaged file: a dozen types, which numpy and zipfile do not document
+            if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the format's
+                raise
+            detail = printable([*str(error).splitlines(), type(error).__name__][0])
+            raise UserError(f"the .npz is damaged or cut short ({detail}); write it again") from error
+
+
+def _refuse_other_kinds(start: bytes) -> None:
+    if not start:
+        raise UserError(f"the file is empty; {REMEDY}")
+    if start.startswith(b"\x93NUMPY"):
+        raise UserError(f"one array (.npy) without labels, expected an .npz with images and labels; {REMEDY}")
+    if not start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        raise UserError(f"not an .npz (a pickle or another format), expected images and labels; {REMEDY}")
+
+
+def _read(file: IO[bytes], check: Callable[[Any, Any], None]) -> tuple[NDArray[Any], NDArray[Any]]:
+    with zipfile.ZipFile(file) as archive:
+        members = [_member(archive, name) for name in ("images", "labels")]
+        headers = []
+        for name, member in zip(("images", "labels"), members, strict=True):
+            _refuse_foreign(file, name, member)
+            headers.append(_header(archive, name, member))
+        check(*headers)
+        # Whatever their type, images become uint8 and labels int64.
+        read_as = headers[0].shape[0] * (784 + 8)
+        memory.require(
+            sum(header.nbytes for header in headers) + read_as,
+            f"unpacking images {headers[0].dtype} {list(headers[0].shape)}",
+            "write fewer of them into a file, or as uint8",
+        )
+        images, labels = (_array(archive, *each) for each in zip(members, headers, strict=True))
+        return images, labels
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """The one member of that name."""
+    found = [info for info in archive.infolist() if info.filename.removesuffix(".npy") == name]
+    if not found:
+        names = [printable(info.filename.removesuffix(".npy")) for info in archive.infolist()]
+        there = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        raise UserError(f"the arrays images and labels are expected, found {there or 'none'}; {REMEDY}")
+    if len(found) > 1:
+        raise UserError(f"it holds {name} {len(found)} times, expected once; {REMEDY}")
+    return found[0]
+
+
+def _refuse_foreign(file: IO[bytes], name: str, member: zipfile.ZipInfo) -> None:
+    """Refuses what numpy never writes: encryption, which either of a member's two headers may state, and packers."""
+    file.seek(member.header_offset)
+    (flags,) = struct.unpack("<6xH", file.read(8))
+    if (flags | member.flag_bits) & _ENCRYPTED:
+        raise UserError(f"{name} is encrypted; write it without a password: {REMEDY}")
+    if member.compress_type not in _PACKED_BY_NUMPY:
+        raise UserError(f"{name} is packed in a way that numpy does not write; {REMEDY}")
+
+
+def _header(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> Header:
+    with archive.open(member) as whole, io.BytesIO(whole.read(_LONGEST_HEADER)) as stream:
+        if stream.read(6) != b"\x93NUMPY":
+            raise UserError(f"{name} is no array in numpy's format; {REMEDY}")
+        version = tuple(stream.read(2))
+        # Format 3.0 differs from 2.0 only in the names of fields, which neither images nor labels have.
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        if version not in ((1, 0), (2, 0), (3, 0)):
+            raise ValueError(f"unknown version {version} of the format")
+        shape, fortran_order, dtype = read(stream)
+        header = Header(dtype, shape, fortran_order, stream.tell())
+    if dtype.hasobject:
+        raise UserError(f"holds pickled objects, which are never read; save plain numbers: {REMEDY}")
+    if min(shape, default=0) < 0 or header.start + header.nbytes != member.file_size:
+        raise ValueError(f"{name} is not as large as its header says")
+    return header
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, header: Header) -> NDArray[Any]:
+    """Unpacks an array into the memory where it stays; reading to its end verifies the checksum."""
+    array = np.empty(header.shape[::-1] if header.fortran_order else header.shape, header.dtype)
+    place = memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+    with archive.open(member) as stream:
+        stream.read(header.start)
+        while len(place):
+            read = stream.readinto(place[:_BLOCK])  # type: ignore[attr-defined]
+            if not read:
+                raise EOFError("the archive ends too early")
+            place = place[read:]
+        if stream.read(1):
+            raise ValueError("there is more than the header says")
+    return array.T if header.fortran_order else array
