@@ -28,6 +28,8 @@ def test_a_damaged_job_of_a_sweep_is_one_line(plain, tmp_path, name, text):
     config = plain()
     OmegaConf.save(config, tmp_path / "run" / "config.yaml")
     (tmp_path / "run" / name).write_text(text, encoding="utf-8")
+    (tmp_path / "run" / "checkpoints").mkdir()
+    (tmp_path / "run" / "checkpoints" / "last.ckpt").touch()  # there is something to lose
     with pytest.raises(UserError, match=f"{name}|another configuration"):
         start.already_done(config)
 
@@ -136,7 +138,7 @@ def test_a_damaged_checkpoint_of_a_sweep_says_what_to_do(fit, compose, monkeypat
     few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
     fit(*few)
     monkeypatch.setattr(start, "in_sweep", lambda: True)
-    config = compose(*few)
+    config = compose("metric=[]", "callback=[recorder,checkpointing,run_record]", *few)  # as `fit` does
     plain = OmegaConf.to_container(config, resolve=True)
     path = tmp_path / "run" / "checkpoints" / "last.ckpt"
     whole = path.read_bytes()
