@@ -78,7 +78,7 @@ class Job:
     @property
     def last_word(self) -> str:
         """What it said of its end."""
-        return last_word(self.output.read_text(errors="replace") if self.output.is_file() else "")
+        return last_word(self.output.read_text(encoding="utf-8", errors="replace") if self.output.is_file() else "")
 
     def __str__(self) -> str:
         return f"{self.arm} seed {self.seed}"
