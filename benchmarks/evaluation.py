@@ -1,6 +1,5 @@
 """What scores cost: those of every epoch of training, and the daily set of ``fmcgan.evaluate``."""
 
-import json
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from hydra.utils import instantiate
 
 from benchmarks.clock import in_turn, spread
 from benchmarks.setting import CHECKOUT, DATA, Setting, tiny_run
+from fmcgan.app.run_files import read_evaluation
 
 
 def measure(setting: Setting) -> list[dict[str, Any]]:
@@ -40,7 +40,7 @@ def _command(setting: Setting) -> list[dict[str, Any]]:
             start = time.perf_counter()
             subprocess.run(evaluate, cwd=CHECKOUT, stdout=subprocess.DEVNULL, check=True)
             total = time.perf_counter() - start
-        by_score = json.loads((Path(output) / "evaluation.json").read_text(encoding="utf-8"))["seconds_by_score"]
+        by_score = (read_evaluation(Path(output) / "evaluation.json") or {})["seconds_by_score"]
     rows = {"`python -m fmcgan.evaluate`, launch included": total}
     rows |= {f"of which `{name}`": seconds for name, seconds in by_score.items()}
     return [{"evaluation": name, "s": seconds} for name, seconds in rows.items()]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fmcgan import run_folder
+from fmcgan.app.run_files import read_environment
 from fmcgan.errors import UserError
 from fmcgan.report.run import Run
 from fmcgan.run_folder import write_json
@@ -49,11 +50,11 @@ def entry(arm: str, run: Run, scores: Mapping[str, Mapping[str, Any]], names: It
 
 def _made(environment: Path) -> dict[str, str | None] | None:
     """When, on what and with what a run was made; None if it did not say."""
-    if not environment.is_file():
+    known = read_environment(environment)
+    if known is None:
         return None
-    known = content(environment)
-    commit = (known.get("git") or {}).get("commit")
-    return {"date": known["date"], "hardware": known["hardware"], "commit": commit, "torch": known["packages"]["torch"]}
+    commit, torch = (known.get("git") or {}).get("commit"), known.get("packages", {}).get("torch")
+    return {"date": known.get("date"), "hardware": known.get("hardware"), "commit": commit, "torch": torch}
 
 
 def as_run(kept: Entry) -> Run:

@@ -5,9 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.page import origin, replace_block
+from fmcgan.app.escaping import markdown_code
 from fmcgan.errors import UserError
 from fmcgan.report.grouping import Group
-from fmcgan.report.markdown import ARROWS, NOTHING, code, mean_and_std, number
+from fmcgan.report.markdown import ARROWS, NOTHING, mean_and_std, number
 from fmcgan.report.measurement import Spread, Table, clear_winner, measure
 from fmcgan.report.protocol import UNKNOWN, protocols
 from fmcgan.report.run import Row, Run, find_runs, read_run
@@ -111,9 +112,9 @@ def left_out(shown: Runs, begun: Runs, failed: Sequence[kept.Failure]) -> list[s
         failed: those that failed.
     """
     tried = {each["arm"] for each in failed}
-    missing = [code(arm) for arm, runs in begun.items() if not runs and arm not in shown and arm not in tried]
-    broken = [f"{code(arm)} {_name(run)}" for arm, runs in begun.items() for run in runs]
-    ended = [f"{code(each['arm'])} seed {each['seed']} ({each['why']})" for each in failed]
+    missing = [markdown_code(arm) for arm, runs in begun.items() if not runs and arm not in shown and arm not in tried]
+    broken = [f"{markdown_code(arm)} {_name(run)}" for arm, runs in begun.items() for run in runs]
+    ended = [f"{markdown_code(each['arm'])} seed {each['seed']} ({each['why']})" for each in failed]
     said = {"Not run": missing, "Begun and not finished": broken, "Failed": ended}
     return [f"{what}: {', '.join(names)}." for what, names in said.items() if names]
 
@@ -156,7 +157,7 @@ def _arm(group: Group, speeds: budget.Speeds, seen: Spread) -> list[str]:
     rate = number(speeds[arm]["images_per_second"]) if arm in speeds else NOTHING
     counts = [f"{parameters[player]:,}" for player in ("generator", "discriminator")]
     seeds = f"{len(group.runs)} ({', '.join(str(seed) for seed in group.seeds)})"
-    return [room, code(arm), what_is_changed(arm).replace("|", "\\|"), seeds, images, rate, *counts]
+    return [room, markdown_code(arm), what_is_changed(arm).replace("|", "\\|"), seeds, images, rate, *counts]
 
 
 def _scores(

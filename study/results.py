@@ -1,6 +1,5 @@
 """The recipes side by side: every run evaluated by all that a reader asks for, and the table of the README."""
 
-import json
 import logging
 import re
 import subprocess
@@ -11,8 +10,10 @@ from statistics import fmean, stdev
 from typing import Any
 
 from benchmarks.page import replace_block
+from fmcgan.app.escaping import markdown_code
+from fmcgan.app.run_files import read_evaluation
 from fmcgan.errors import UserError
-from fmcgan.report.markdown import ARROWS, NOTHING, code, number
+from fmcgan.report.markdown import ARROWS, NOTHING, number
 from fmcgan.report.run import Run, find_runs, read_run
 from fmcgan.run_folder import write_atomically
 from study import kept
@@ -77,7 +78,7 @@ def write(page: Path, values: Path, folders: Sequence[Path], evaluate: Evaluate 
         raise UserError(f"no finished run of {', '.join(RECIPES)} in {', '.join(map(str, folders))}")
     kept.write(values, entries)
     shown = {recipe: [each for each in entries if each["arm"] == recipe] for recipe in RECIPES}
-    missing = [code(recipe) for recipe, runs in shown.items() if not runs]
+    missing = [markdown_code(recipe) for recipe, runs in shown.items() if not runs]
     block = table({recipe: runs for recipe, runs in shown.items() if runs})
     block += f"\n\nNot run here yet: {', '.join(missing)}." if missing else ""
     write_atomically(page, replace_block(page.read_text(encoding="utf-8"), "recipes", block))
@@ -90,7 +91,7 @@ def table(runs: dict[str, list[kept.Entry]]) -> str:
     Args:
         runs: what is kept of the runs of each recipe, at least one.
     """
-    lines = [["", *map(code, runs), "real data"], ["---", *["---:"] * (len(runs) + 1)]]
+    lines = [["", *map(markdown_code, runs), "real data"], ["---", *["---:"] * (len(runs) + 1)]]
     facts: dict[str, Callable[[kept.Entry], float]] = {
         "images seen": lambda run: run["images_seen"],
         "parameters of G": lambda run: run["parameters"]["generator"],
@@ -137,9 +138,9 @@ def _finished(folder: Path) -> list[Run]:
 def _entry(recipe: str, run: Run, evaluate: Evaluate) -> kept.Entry:
     """What is kept of a run; its evaluation is made if there is none or if it lacks a score of the table."""
     file = run.folder / "evaluation.json"
-    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"scores": {}}
+    known = read_evaluation(file) or {"scores": {}}
     if not set(SCORES.values()) <= set(known["scores"]):
         log.info("evaluating %s", run.folder)
         evaluate(run.folder)
-        known = json.loads(file.read_text(encoding="utf-8"))
+        known = read_evaluation(file) or known
     return kept.entry(recipe, run, known["scores"], SCORES.values())

@@ -7,7 +7,6 @@ more from all cores than the base does: they, whole recipes and the base take tu
 arm on a GPU. An experiment that is no arm of the table runs alone.
 """
 
-import json
 import logging
 import os
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fmcgan import run_folder
+from fmcgan.app.run_files import read_environment, read_metrics
 from fmcgan.errors import UserError
 from study import budget
 from study.arms import ARMS, BASE, SAME_WORK, WITH_ALL_CORES, batch_size
@@ -162,8 +162,8 @@ def _short_runs(arms: Sequence[str], precision: str, train: Train, place: Place)
         train([[f"experiment={arm}", *same, f"hydra.run.dir={folder}"] for arm, folder in each])
         return [
             (
-                rate(run_folder.read_metrics(folder / run_folder.METRICS_JSONL)),
-                json.loads((folder / run_folder.ENVIRONMENT).read_text(encoding="utf-8"))["precision"],
+                rate(read_metrics(folder / run_folder.METRICS_JSONL)),
+                (read_environment(folder / run_folder.ENVIRONMENT) or {})["precision"],
             )
             for folder in folders
         ]

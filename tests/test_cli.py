@@ -12,9 +12,9 @@ import torch
 import yaml
 from PIL import Image
 
+from fmcgan.app.run_files import read_metrics
 from fmcgan.config_dir import config_dir
 from fmcgan.generator import SHIPPED
-from fmcgan.run_folder import read_metrics
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 RUN_FOLDER = {
@@ -84,7 +84,7 @@ def test_a_loss_of_ones_own_lies_outside_the_project(command, tmp_path):
     assert [row["epoch"] for row in csv.DictReader((tmp_path / "run" / "epochs.csv").open())] == ["1", "2"]
     command("generate", "run=run", "n_per_class=1")
     refused = command("train", "--config-dir", "mine", "loss=exponential", *few, "hydra.run.dir=run", code=1)
-    assert "run holds a run already. ckpt_path=run/checkpoints/last.ckpt goes on with it" in refused.stderr
+    assert "run holds a run already. ckpt_path=run/checkpoints/last.ckpt resumes it" in refused.stderr
 
 
 def check_run_folder(folder, epochs):
@@ -228,7 +228,7 @@ def test_a_sweep_survives_a_failing_job_and_goes_on_where_it_stopped(command, tm
     assert "unknown key loss.penalty.weight" in refused.stderr
     sweep = ["-m", *small, "network.width=0,8", "seed=0,1", "hydra.sweep.dir=sweep"]
     failed = command("train", *sweep, code=1)
-    assert failed.stderr.count("network.generator: width must be a whole number of at least 1, got 0") == 2
+    assert failed.stderr.count("network.width must be a whole number of at least 1, got 0") == 2
     summary = failed.stderr.partition("sweep in sweep")[2]
     assert re.findall(r"^  (finished|FAILED) .*width-(\d)__seed-(\d)", summary, re.MULTILINE) == [
         ("FAILED", "0", "0"),

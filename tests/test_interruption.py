@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from fmcgan.run_folder import read_metrics
+from fmcgan.app.run_files import read_metrics
 
 SMALL = ["experiment=smoke", "logger=[]", "metric=[]", "callback=[recorder,checkpointing,progress,run_record]"]
 

@@ -1,5 +1,6 @@
 """What a run is refused for, or warned of, before it starts."""
 
+import json
 import logging
 
 import pytest
@@ -14,10 +15,32 @@ def test_a_finished_job_is_recognised_whatever_auto_became(plain, tmp_path):
     config = plain()
     folder = tmp_path / "run"
     OmegaConf.save(config | {"trainer": config["trainer"] | {"precision": "bf16-mixed"}}, folder / "config.yaml")
-    (folder / "result.json").write_text("{}")
+    result = {"status": "finished", "images_seen": 640, "training_seconds": 1.0, "scores": {}}
+    (folder / "result.json").write_text(json.dumps(result))
     assert start.already_done(config)
     with pytest.raises(UserError, match="another configuration"):
         start.already_done(config | {"n_critic": 2})
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "result.json"])
+@pytest.mark.parametrize("text", ["", "[", "null", "3", "[]", "seed: [1]", "{}", '{"status": 3}'])
+def test_a_damaged_job_of_a_sweep_is_one_line(plain, tmp_path, name, text):
+    config = plain()
+    OmegaConf.save(config, tmp_path / "run" / "config.yaml")
+    (tmp_path / "run" / name).write_text(text, encoding="utf-8")
+    (tmp_path / "run" / "checkpoints").mkdir()
+    (tmp_path / "run" / "checkpoints" / "last.ckpt").touch()  # there is something to lose
+    with pytest.raises(UserError, match=f"{name}|another configuration"):
+        start.already_done(config)
+
+
+def test_a_job_without_a_finished_result_is_not_done(plain, tmp_path):
+    config = plain()
+    OmegaConf.save(config, tmp_path / "run" / "config.yaml")
+    assert not start.already_done(config)
+    result = {"status": "interrupted", "images_seen": 640, "training_seconds": 1.0, "scores": {}}
+    (tmp_path / "run" / "result.json").write_text(json.dumps(result))
+    assert not start.already_done(config)
 
 
 def test_a_checkpoint_of_another_augmentation_is_refused(fit, compose, tmp_path):
@@ -41,19 +64,6 @@ def test_a_checkpoint_of_another_optimizer_is_refused(fit, compose, tmp_path):
         start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))
     config = compose(f"ckpt_path={path}", *few, "training.discriminator_optimizer.lr=1e-3")
     assert start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True)) == str(path)
-
-
-def test_a_run_is_not_written_over_another(plain, tmp_path, monkeypatch):
-    config = plain()
-    folder = tmp_path / "run"
-    start.check_folder(config)  # empty
-    (folder / "config.yaml").write_text("{}")
-    for checkpoint in (None, str(tmp_path / "other" / "checkpoints" / "last.ckpt")):
-        with pytest.raises(UserError, match=r"holds a run already\. ckpt_path=.*run/checkpoints/last.ckpt goes on"):
-            start.check_folder(config | {"ckpt_path": checkpoint})
-    start.check_folder(config | {"ckpt_path": str(folder / "checkpoints" / "last.ckpt")})
-    monkeypatch.setenv("LOCAL_RANK", "1")  # the first process has begun to write
-    start.check_folder(config)
 
 
 def test_another_loss_than_the_checkpoints_is_told_of(fit, compose, caplog, tmp_path):
@@ -121,3 +131,31 @@ def test_a_checkpoint_from_before_an_option_was_there_goes_on(fit, compose, tmp_
     config = compose(f"ckpt_path={path}", "network.generator.refine=true", *few)
     with pytest.raises(UserError, match="holds other networks"):
         start.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))
+
+
+def test_a_damaged_checkpoint_of_a_sweep_says_what_to_do(fit, compose, monkeypatch, tmp_path):
+    """Its job would fail at every start."""
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    fit(*few)
+    monkeypatch.setattr(start, "in_sweep", lambda: True)
+    config = compose("metric=[]", "callback=[recorder,checkpointing,run_record]", *few)  # as `fit` does
+    plain = OmegaConf.to_container(config, resolve=True)
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-2000])
+    with pytest.raises(UserError, match=r"damaged.*\nTo continue: remove it and this job starts anew\."):
+        start.checkpoint_of(config, plain)
+    path.with_name("best.ckpt").write_bytes(whole)
+    with pytest.raises(UserError, match=r"To continue: copy \S+best.ckpt over it to resume from there, or remove it"):
+        start.checkpoint_of(config, plain)
+    path.unlink()
+    assert not start.already_done(plain)
+    assert start.checkpoint_of(config, plain) is None
+
+
+def test_a_sweep_never_writes_over_a_run_whose_configuration_is_gone(fit, compose, plain, tmp_path):
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    fit(*few, "callback=[recorder,run_record]")  # it keeps no checkpoint: its rows are all there is
+    (tmp_path / "run" / "config.yaml").unlink()
+    with pytest.raises(UserError, match=r"holds another run; choose another hydra\.sweep\.dir"):
+        start.already_done(plain(*few))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from fmcgan.analysis.base import Analysis, Subject
     from fmcgan.analysis.section import Section
+    from fmcgan.app.attempts import Attempts
     from fmcgan.metric.image_set import ImageSet
 
 log = logging.getLogger(__name__)
@@ -31,18 +32,19 @@ _COLUMNS = 12
 
 def analyze(config: DictConfig) -> None:
     """Analyses the samples part by part, prints the findings and writes ``findings.json``, ``report.html`` and more."""
-    from hydra.utils import instantiate
-
-    from fmcgan import evaluated
+    from fmcgan import evaluated, run_folder
+    from fmcgan.analysis.base import NotApplicable
     from fmcgan.analysis.findings import choose, judge
+    from fmcgan.app.attempts import Attempts
+    from fmcgan.app.links import refuse_links
     from fmcgan.report.analysis_page import Report, write_analysis
 
-    _check(config)
-    start = time.perf_counter()
-    parts = instantiate(config.analysis)
+    parts = _checked_parts(config)
+    start, attempts = time.perf_counter(), Attempts(NotApplicable)
     subject, provenance = _subject(config)
     folder = evaluated.folder_of(config, "analysis", below_run="analysis")
-    sections, skipped, seconds = _sections(parts, subject)
+    refuse_links(folder, run_folder.TENSORBOARD)
+    sections, skipped, seconds = _sections(parts, subject, attempts)
     judged = judge([effect for section in sections.values() for effect in section.effects])
     findings = choose(judged, config.findings)
     provenance |= {f"part left out: {name}": reason for name, reason in skipped.items()}
@@ -53,23 +55,31 @@ def analyze(config: DictConfig) -> None:
     )
     about = f"{provenance['source']}: {len(subject.samples):,} samples beside {len(subject.real.train):,} real images"
     page = Report(_TITLE, about, sections, findings, judged, _grid(subject.samples), provenance)
-    write_analysis(folder, page)
-    _for_tensorboard(folder, sections)
+    write_analysis(folder, page, attempts)
+    with attempts.of("tensorboard"):
+        _for_tensorboard(folder, sections)
     _tell(sections, [finding.effect.statement for finding in findings], len(subject.samples))
     log.info("written to %s: report.html, findings.json, figures and tables", os.path.relpath(folder))
+    attempts.end()
 
 
-def _check(config: DictConfig) -> None:
+def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
+    """The parts of the analysis, after every value of the command was looked at; nothing is read or fetched before."""
+    from hydra.utils import instantiate
+
     from fmcgan import evaluated
+    from fmcgan.app.part_types import types_checked
+    from fmcgan.app.validation import check_shape
 
-    evaluated.check_source(config)
+    check_shape(config, ("data",), ("metric", "feature", "analysis"))
+    evaluated.check_source(config, fewest=100)
     seed_number(seed=config.seed)
-    whole_number(minimum=0, replicates=config.replicates)
-    whole_number(findings=config.findings)
-    if config.n is not None:
-        whole_number(minimum=100, n=config.n)
+    whole_number(maximum=10_000, findings=config.findings)
     if not config.analysis:
         raise UserError("analysis=[] analyses nothing; leave it out for all parts, or name some (see --help)")
+    with types_checked(config):
+        instantiate(config.data)
+        return instantiate(config.analysis)
 
 
 def _subject(config: DictConfig) -> tuple["Subject", dict[str, str]]:
@@ -116,7 +126,7 @@ def _grid(samples: "ImageSet") -> "Image":
 
 
 def _sections(
-    parts: Mapping[str, "Analysis"], subject: "Subject"
+    parts: Mapping[str, "Analysis"], subject: "Subject", attempts: "Attempts"
 ) -> tuple[dict[str, "Section"], dict[str, str], dict[str, float]]:
     """The sections by name, why others are left out, and what each took, in seconds."""
     from tqdm import tqdm
@@ -129,15 +139,16 @@ def _sections(
             bar.set_description_str(name.replace("_", " "))
             start = time.perf_counter()
             try:
-                sections[name] = part.analyse(subject)
+                with attempts.of(name):
+                    sections[name] = part.analyse(subject)
             except NotApplicable as reason:
                 skipped[name] = str(reason)
                 log.info("%s is left out: %s", name, reason)
                 continue
             seconds[name] = round(time.perf_counter() - start, 1)
-            if bar.disable:
+            if bar.disable and name in sections:
                 log.info("%s: %.1f s", name, seconds[name])
-    if not sections:
+    if not sections and not attempts.failed:
         raise UserError(f"nothing could be analysed: {'; '.join(skipped.values())}")
     return sections, skipped, seconds
 

@@ -3,21 +3,33 @@
 Hydra's composition does not check types, so constructors do, with these.
 """
 
-import math
-from pathlib import PurePath
-
 from fmcgan.errors import InvalidValueError
 
+LARGEST = 2**53
+"""No whole number that anybody means is larger, and what computes with it as a float64 still has it exactly."""
 
-def whole_number(minimum: int = 1, **values: object) -> None:
-    """Checks that each named value is an int of at least ``minimum``.
+MOST_IMAGES = 1_000_000
+"""Images that are held in memory at once: 784 MB of them, and ten times as much of what is computed of them."""
+
+MOST_SHOWN = 100
+"""Images side by side, or figures below each other, that anybody looks at; a page of more opens nowhere."""
+
+LARGEST_NUMBER = 1e9
+"""A weight, rate or bound beyond it drowns everything that it stands beside in float32."""
+
+
+def whole_number(minimum: int = 1, maximum: int = LARGEST, **values: object) -> None:
+    """Checks that each named value is an int with ``minimum <= value <= maximum``.
 
     Raises:
         InvalidValueError: names the value, what was given and what is allowed.
     """
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise InvalidValueError(f"{name} must be a whole number of at least {minimum}, got {value!r}")
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if not is_whole or not minimum <= value <= maximum:  # type: ignore[operator]
+            too_large = is_whole and value > maximum  # type: ignore[operator]
+            allowed = f"of at least {minimum}" + (f" and at most {maximum}" if too_large else "")
+            raise InvalidValueError(f"{name} must be a whole number {allowed}, got {value!r}", name)
 
 
 def seed_number(**values: object) -> None:
@@ -28,30 +40,45 @@ def seed_number(**values: object) -> None:
     """
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
-            raise InvalidValueError(f"{name} must be a whole number from 0 to {2**32 - 1}, got {value!r}")
+            raise InvalidValueError(f"{name} must be a whole number from 0 to {2**32 - 1}, got {value!r}", name)
 
 
-def one_path(**values: object) -> None:
-    """Checks that each named value is one path, not a list of several; a file may be named by a number.
-
-    Raises:
-        InvalidValueError: names the value and what was given.
-    """
-    for name, value in values.items():
-        if not isinstance(value, str | int | float | PurePath) or not str(value):
-            raise InvalidValueError(f"{name} must be one path, got {value!r}")
-
-
-def number(minimum: float = -math.inf, maximum: float = math.inf, **values: object) -> None:
+def number(minimum: float = -LARGEST_NUMBER, maximum: float = LARGEST_NUMBER, **values: object) -> None:
     """Checks that each named value is a finite number with ``minimum <= value <= maximum``.
 
     Raises:
         InvalidValueError: names the value, what was given and what is allowed.
     """
     for name, value in values.items():
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not is_number or not minimum <= value <= maximum:  # type: ignore[operator]
-            raise InvalidValueError(f"{name} must be a number{_bounds(minimum, maximum)}, got {value!r}")
+        if not _is_number(value) or not minimum <= value <= maximum:  # type: ignore[operator]
+            raise InvalidValueError(f"{name} must be a number{_bounds(minimum, maximum)}, got {value!r}", name)
+
+
+def positive_number(maximum: float = LARGEST_NUMBER, **values: object) -> None:
+    """Checks that each named value is a number above 0, however small, of at most ``maximum``.
+
+    Raises:
+        InvalidValueError: names the value, what was given and what is allowed.
+    """
+    for name, value in values.items():
+        if not _is_number(value) or not 0 < value <= maximum:  # type: ignore[operator]
+            at_most = f" and of at most {maximum:g}" if maximum < LARGEST_NUMBER else ""
+            raise InvalidValueError(f"{name} must be a number above 0{at_most}, got {value!r}", name)
+
+
+def path_text(**values: object) -> str | None:
+    """Checks that a named value is one path, or ``None`` for none; a number is taken for the name of a file.
+
+    Raises:
+        InvalidValueError: names the value, what was given and what is allowed.
+    """
+    ((name, value),) = values.items()
+    if value is None or (isinstance(value, str) and value.strip()):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    quoted = f"; a name that looks like a number needs two quotes: \"{name}='1e3'\"" if isinstance(value, float) else ""
+    raise InvalidValueError(f"{name} must be one path, or null for none, got {value!r}{quoted}", name)
 
 
 def one_of(choices: tuple[str, ...], **values: object) -> None:
@@ -62,14 +89,18 @@ def one_of(choices: tuple[str, ...], **values: object) -> None:
     """
     for name, value in values.items():
         if value not in choices:
-            raise InvalidValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+            raise InvalidValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}", name)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
 
 
 def _bounds(minimum: float, maximum: float) -> str:
-    if math.isinf(minimum) and math.isinf(maximum):
+    if abs(minimum) >= LARGEST_NUMBER and maximum >= LARGEST_NUMBER:
         return ""
-    if math.isinf(maximum):
+    if maximum >= LARGEST_NUMBER:
         return f" of at least {minimum:g}"
-    if math.isinf(minimum):
+    if minimum <= -LARGEST_NUMBER:
         return f" of at most {maximum:g}"
     return f" from {minimum:g} to {maximum:g}"

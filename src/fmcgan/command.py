@@ -1,11 +1,10 @@
 """What all commands share: Hydra's start, one-line errors, exit codes, and going on where a run stopped."""
 
+import contextlib
 import hashlib
-import json
 import logging
 import os
 import re
-import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -19,9 +18,17 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from fmcgan import run_folder
+from fmcgan.app import claim
+from fmcgan.app.composed_overrides import check_composed
+from fmcgan.app.ending import ending_signals
+from fmcgan.app.overrides import CommandLine, command_line, composed_of, key_of, parse, quoted, shell_command
 from fmcgan.app.places import ensure_home
+from fmcgan.app.run_lock import RunningElsewhereError, is_locked
+from fmcgan.app.saved_overrides import refusal, saved_overrides
+from fmcgan.app.streams import protect_streams, use_utf8
+from fmcgan.app.typed_overrides import as_meant
 from fmcgan.config_dir import config_dir
-from fmcgan.errors import Interrupted
+from fmcgan.errors import Interrupted, UserError
 from fmcgan.explanation import told
 
 log = logging.getLogger(__name__)
@@ -37,31 +44,36 @@ def run_command(name: str, task: Task) -> None:
     """Composes ``configs/<name>.yaml`` with the command line, runs the task and ends the process.
 
     The exit code is 0; 1 after an error, which is told in one or two lines (a stack trace only for what looks like a
-    fault of the program); 130 or 143 after Ctrl-C or SIGTERM.
+    fault of the program); 129, 130 or 143 after SIGHUP (the terminal was closed), Ctrl-C or SIGTERM.
 
     Args:
         name: of the command and its configuration.
         task: gets the composed configuration.
     """
-    signal.signal(signal.SIGINT, _stop)
+    use_utf8()
+    protect_streams()
+    for number in ending_signals():
+        signal.signal(number, _stop)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors on instead of printing them its own way
-    sys.argv[1:] = _with_the_runs_own_overrides(sys.argv[1:])
     ensure_home()
     OmegaConf.register_new_resolver("fmcgan.job_folder", job_folder, replace=True)
     start = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)
     try:
+        sys.argv[1:] = _with_the_runs_own_overrides(command_line(sys.argv[1:]), name)
         start(_reporting(task))()
     except _AlreadyReportedError:
         sys.exit(1)
     except Exception as error:
         sys.exit(told(error))
     finally:
+        claim.leave(failed=sys.exc_info()[0] is not None)
         _summarise_sweep()
 
 
 def _stop(number: int, frame: Any) -> None:
     """Ends on Ctrl-C where nothing is to be saved. As a KeyboardInterrupt, Lightning would make it exit code 1."""
-    print("stopped", file=sys.stderr)  # noqa: T201
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print("stopped", file=sys.stderr)  # noqa: T201
     sys.exit(128 + number)
 
 
@@ -70,13 +82,22 @@ def _reporting(task: Task) -> Task:
 
     def reporting(config: DictConfig) -> None:
         try:
+            check_composed(config)
             task(config)
         except Interrupted as stop:
             log.warning("saved; go on with\n  %s", _resume_command(os.path.relpath(stop.checkpoint)))
             # SystemExit, which Hydra lets pass: the rest of a sweep must not start after Ctrl-C.
             sys.exit(128 + stop.signal_number)
+        except RunningElsewhereError as error:
+            if not in_sweep():
+                sys.exit(f"error: {error}")
+            print(f"skipped: {error}", file=sys.stderr)  # noqa: T201 (the log is that of the other process)
+            raise _AlreadyReportedError from error
         except Exception as error:
-            log.error(told(error))
+            message = told(error, config)
+            if not message.startswith("error: "):
+                claim.keep()
+            log.error(message)
             log.debug("where it happened", exc_info=error)  # for the log file
             if in_sweep():
                 raise _AlreadyReportedError from error  # Hydra notes the failure and starts the next job
@@ -85,43 +106,60 @@ def _reporting(task: Task) -> Task:
     return reporting
 
 
-def _with_the_runs_own_overrides(arguments: list[str]) -> list[str]:
-    """For ``ckpt_path=``: puts the run's own overrides and folder in front, unless given anew on the command line."""
-    checkpoint = next((each.partition("=")[2] for each in arguments if each.startswith("ckpt_path=")), "").strip("'\"")
+def _with_the_runs_own_overrides(typed: CommandLine, command: str) -> list[str]:
+    """The arguments; for ``ckpt_path=`` also the run's own overrides and folder, unless given anew."""
+    overrides = as_meant(typed, command)
+    parsed = {key_of(each): each for each in map(parse, overrides)}
+    checkpoint = parsed["ckpt_path"].value() if "ckpt_path" in parsed else None
+    if not isinstance(checkpoint, str):
+        return [*typed.options, *overrides]
+    if "${" in str(Path(checkpoint).absolute()):
+        raise UserError(f"ckpt_path={checkpoint}: Hydra reads ${{ as an interpolation; write the path out, without it")
     folder = Path(checkpoint).absolute().parent.parent
     # Written once the run has started: Hydra's own .hydra/overrides.yaml also keeps what was refused.
-    saved = folder / run_folder.ENVIRONMENT
-    if not checkpoint or not saved.is_file():
-        return arguments
-    given = {_key(each) for each in arguments}
-    before = [*json.loads(saved.read_text(encoding="utf-8"))["overrides"], f"hydra.run.dir={_quoted(str(folder))}"]
-    place = next(i for i, each in enumerate(arguments) if each.startswith("ckpt_path="))  # overrides stand together
-    return arguments[:place] + [each for each in before if _key(each) not in given] + arguments[place:]
+    if not (folder / run_folder.ENVIRONMENT).is_file():
+        return [*typed.options, *overrides]
+    saved = saved_overrides(folder, set(parsed), typed.config_dirs)
+    place = [] if "hydra.run.dir" in parsed else [f"hydra.run.dir={quoted(str(folder))}"]
+    return [*typed.options, *saved, *place, *overrides]
 
 
 def _resume_command(checkpoint: str) -> str:
+    """The command that resumes this run, with those of its overrides that are not taken from its folder."""
     if in_sweep():
         return "the same command and hydra.sweep.dir: what is finished is skipped"
-    return shlex.join(["python", "-m", "fmcgan.train", f"ckpt_path={_quoted(checkpoint)}"])
+    typed = command_line(sys.argv[1:])
+    folder = Path(checkpoint).absolute().parent.parent
+    placed = ("ckpt_path", "hydra.run.dir", "hydra.mode")
+    again = [
+        text
+        for text in (*composed_of("hydra"), *composed_of())
+        if key_of(parse(text)) not in placed and refusal(parse(text), folder, typed.config_dirs)
+    ]
+    path = os.path.relpath(checkpoint, HydraConfig.get().runtime.cwd)
+    return shell_command("fmcgan.train", *typed.options, *again, f"ckpt_path={quoted(path)}")
 
 
-def _quoted(value: str) -> str:
-    """A value as Hydra's command line reads it back, whatever characters it has."""
-    return value if re.fullmatch(r"[\w./-]+", value) else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
+_VALUE = r"[\w.-]*[A-Za-z0-9.]"
+_ORDINARY = re.compile(
+    rf"[+~]*(experiment=[\w/]+|[\w/@-]+=\[{_VALUE}\]|(?!experiment=)[\w./@-]+"
+    rf"(=({_VALUE}|\[\]|\[{_VALUE}(,{_VALUE})+\]))?)",
+    re.ASCII,
+)
+"""An override that shares its folder's name with no other one of the same key (a group's ``[a]`` and ``a`` are one)."""
 
 
 def job_folder(overrides: str) -> str:
     """Name of a job's folder in a sweep: its overrides, in characters that can be typed and stored anywhere.
 
     The same overrides give the same name, so that a sweep started again, or extended, in the same folder finds what is
-    done. A long name ends in a hash of the whole.
+    done. A long name, and one of unusual characters, ends in a hash of the whole.
     """
     name = re.sub(r"[^A-Za-z0-9_.,-]+", "-", overrides).replace(",", "__").strip("-_") or "default"
-    return name if len(name) <= 120 else f"{name[:110]}-{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
+    ordinary = all(map(_ORDINARY.fullmatch, re.split(r",(?![^\[]*\])", overrides))) and "__" not in overrides
+    if len(name) <= 120 and (ordinary or not overrides):
+        return name
+    return f"{name[:110]}-{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
 
 
 class SweepSummary(Callback):
@@ -143,12 +181,15 @@ def _summarise_sweep() -> None:
     print(f"\nsweep in {os.path.relpath(folder)}", file=sys.stderr)  # noqa: T201
     for job in jobs:
         print(f"  {_state(job)}  {job.name}", file=sys.stderr)  # noqa: T201
-    print(f"compare: python -m fmcgan.compare runs={os.path.relpath(folder)}", file=sys.stderr)  # noqa: T201
+    compare = shell_command("fmcgan.compare", f"runs={quoted(os.path.relpath(folder))}")
+    print(f"compare: {compare}", file=sys.stderr)  # noqa: T201
 
 
 def _state(job: Path) -> str:
     if (job / run_folder.RESULT).exists():
         return "finished"
+    if is_locked(job):
+        return "running "
     log_file = job / "train.log"
     return "FAILED  " if log_file.exists() and "][ERROR] " in log_file.read_text(encoding="utf-8") else "stopped "
 

@@ -6,7 +6,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
 
+from fmcgan import run_folder
+from fmcgan.app.links import refuse_links
+from fmcgan.checks import path_text
 from fmcgan.command import run_command
+from fmcgan.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -16,12 +20,28 @@ def compare_runs(config: DictConfig) -> None:
     from fmcgan.report.comparison import compare
     from fmcgan.report.run import find_runs
 
-    given = [Path(str(path)) for path in (config.runs if isinstance(config.runs, ListConfig) else [config.runs])]
-    runs = list(dict.fromkeys(run for path in given for run in find_runs(path)))
-    output = Path(config.output) if config.output else given[0] / "comparison"
-    compare(runs, output)
+    given, output = _checked_paths(config)
+    found = [run for path in given for run in find_runs(path)]
+    runs: dict[Path, Path] = {}
+    for run in found:
+        runs.setdefault(run.resolve(), run)
+    if len(runs) < len(found):
+        log.warning("runs= names %d of %d runs more than once; each counts once", len(found) - len(runs), len(found))
+    if not config.output:
+        refuse_links(given[0], run_folder.COMPARISON)
+    compare(list(runs.values()), output)
     print((output / "comparison.md").read_text(encoding="utf-8"), end="")  # noqa: T201
     log.info("written to %s", os.path.relpath(output))
+
+
+def _checked_paths(config: DictConfig) -> tuple[list[Path], Path]:
+    """The folders of ``runs=`` and that of the comparison."""
+    named = config.runs if isinstance(config.runs, ListConfig) else [config.runs]
+    given = [path for each in named if (path := path_text(runs=each)) is not None]
+    if not given or len(given) < len(named):
+        raise UserError(f"runs must be a folder of runs, or a list of run folders, got {config.runs!r}")
+    output = path_text(output=config.output)
+    return [Path(path) for path in given], Path(output) if output else Path(given[0]) / "comparison"
 
 
 def main() -> None:

@@ -6,7 +6,16 @@ class UserError(Exception):
 
 
 class InvalidValueError(UserError, ValueError):
-    """A value that a person typed has the wrong type or range."""
+    """A value that a person typed has the wrong type or range.
+
+    Args:
+        message: what was given, what is allowed, what to do.
+        name: of the parameter, if the message begins with it: the key of the part is then put in front of it.
+    """
+
+    def __init__(self, message: str, name: str | None = None) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class Interrupted(Exception):  # noqa: N818 (not an error: somebody asked for it)

@@ -9,63 +9,73 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, ListConfig
 
 from fmcgan import run_folder
-from fmcgan.checks import one_of, seed_number, whole_number
+from fmcgan.checks import one_of, seed_number
 from fmcgan.command import run_command
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.errors import UserError
 
 if TYPE_CHECKING:
+    from fmcgan.app.attempts import Attempts
     from fmcgan.generator import LabelledGenerator
     from fmcgan.metric.evaluation import Evaluator
     from fmcgan.metric.image_set import ImageSet
-    from fmcgan.metric.score import RealImages
+    from fmcgan.metric.score import RealImages, Score
 
 log = logging.getLogger(__name__)
 
 
 def evaluate(config: DictConfig) -> None:
-    """Measures, prints the table and writes ``evaluation.json``, ``evaluation.md`` and the figures."""
-    from hydra.utils import instantiate
-
+    """Measures, writes ``evaluation.json``, ``evaluation.md`` and the figures, and prints the table."""
     from fmcgan import evaluated
+    from fmcgan.app.attempts import Attempts
     from fmcgan.metric.evaluation import Evaluator
     from fmcgan.metric.store import Store
     from fmcgan.metric.table import as_markdown
 
-    _check(config)
-    scores, store = instantiate(config.metric), Store(config.cache)
+    scores, store = _checked_scores(config), Store(config.cache)
     generator, given = evaluated.source(config)
     folder = evaluated.folder_of(config, "evaluation")
     real = evaluated.real_images(config, generator, store)
     given = given or evaluated.given_split(config, real)
     n = evaluated.samples_a_score(config, given)
-    start = time.perf_counter()
-    evaluator = Evaluator(scores, real, n, config.rows, store, show_progress=True)
+    start, attempts = time.perf_counter(), Attempts(UserError)
+    evaluator = Evaluator(scores, real, n, config.rows, store, show_progress=True, attempts=attempts)
     if given is not None:
         evaluated.warn_of_real_samples(given, real)
     samples = given or evaluated.drawn_samples(config, generator, evaluator.samples_needed)
     results = evaluator.measure(samples)
     findings = _findings(evaluator, samples, n)
-    print(as_markdown(results), end="")  # noqa: T201
     record = _record(config, samples, evaluator, generator)
-    record |= {"scores": results, "findings": findings, "seconds": round(time.perf_counter() - start, 2)}
-    _write(folder, record, samples, real)
+    record |= {"scores": results, "findings": findings, "failed": dict(attempts.failed)}
+    record["seconds"] = round(time.perf_counter() - start, 2)
+    written = _write(folder, record, samples, real, attempts)
+    print(as_markdown(results), end="")  # noqa: T201
+    log.info("written to %s: %s", os.path.relpath(folder), ", ".join(written))
+    attempts.end()
 
 
-def _check(config: DictConfig) -> None:
+def _checked_scores(config: DictConfig) -> dict[str, "Score"]:
+    """The scores to measure, after every value of the command was looked at; nothing is read or fetched before."""
+    from hydra.utils import instantiate
+
     from fmcgan import evaluated
+    from fmcgan.app.part_types import types_checked
+    from fmcgan.app.validation import check_shape
+    from fmcgan.metric.rows import TITLES
 
-    evaluated.check_source(config)
+    check_shape(config, ("data",), ("metric", "feature"))
+    evaluated.check_source(config, fewest=20)
     evaluated.classes_of(config)  # told now if there is no such class
-    one_of(evaluated.SPLITS, reference=config.reference)
     seed_number(seed=config.seed)
-    whole_number(minimum=0, replicates=config.replicates)
-    if config.n is not None:
-        whole_number(minimum=20, n=config.n)
     if not config.metric:
         raise UserError("metric=[] measures nothing; leave it out for the usual scores, or name some (see --help)")
     if not isinstance(config.rows, ListConfig):
         raise UserError(f"rows must be a list such as rows=[real,noise], or rows=[] for none, got {config.rows!r}")
+    for row in config.rows:
+        one_of(tuple(TITLES), rows=row)
+    with types_checked(config):
+        instantiate(config.data)
+        return instantiate(config.metric)
 
 
 def _findings(evaluator: "Evaluator", samples: "ImageSet", n: int) -> dict[str, Any]:
@@ -97,23 +107,26 @@ def _record(
     }
 
 
-def _write(folder: Path, record: dict[str, Any], samples: "ImageSet", real: "RealImages") -> None:
+def _write(
+    folder: Path, record: dict[str, Any], samples: "ImageSet", real: "RealImages", attempts: "Attempts"
+) -> list[str]:
+    """Writes the numbers first, whatever becomes of the figures; returns the names of the files."""
+    from fmcgan.app.escaping import markdown, markdown_code
     from fmcgan.metric.table import as_markdown, by_class_as_markdown
     from fmcgan.report.evaluation import draw_evaluation
 
     run_folder.write_json(folder / "evaluation.json", record)
     pictures = samples.images.squeeze(1).numpy(), real.train.images.squeeze(1).numpy()
-    figures = draw_evaluation(record["scores"], record["findings"], *pictures, folder)
-    about = f"Source: {record.get('checkpoint', record['source'])}; reference: {record['reference']} split; "
+    figures = draw_evaluation(record["scores"], record["findings"], *pictures, folder, attempts)
+    about = f"Source: {markdown(record.get('checkpoint', record['source']))}; reference: {record['reference']} split; "
     if len(record["classes"]) < NUM_CLASSES:
         about += f"only images of {', '.join(record['classes'])}; "
     about += f"names say how many samples; SHA-256 of the samples {record['samples_sha256'][:16]}.\n"
-    about += f"Command: `{record['command']}`\n"
+    about += f"Command: {markdown_code(record['command'])}\n"
     tables = (as_markdown(record["scores"]), by_class_as_markdown(record["scores"]))
     shown = [f"![{figure}]({figure})\n" for figure in figures]
     run_folder.write_atomically(folder / "evaluation.md", "\n".join(part for part in (about, *tables, *shown) if part))
-    names = ", ".join(["evaluation.md", "evaluation.json", *figures])
-    log.info("written to %s: %s", os.path.relpath(folder), names)
+    return ["evaluation.md", "evaluation.json", *figures]
 
 
 def main() -> None:

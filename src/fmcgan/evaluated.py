@@ -5,12 +5,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from fmcgan import run_folder
-from fmcgan.checks import one_path
+from fmcgan.app.links import refuse_links
+from fmcgan.app.overrides import composed_of
+from fmcgan.app.sample_options import SPLITS, check_sample_options
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, parse_classes
 from fmcgan.environment import command_line
 from fmcgan.errors import UserError
@@ -28,27 +29,20 @@ log = logging.getLogger(__name__)
 USUAL_N = 10_000
 """Samples of each score, if nobody says how many."""
 
-SPLITS = ("train", "test")
-"""Also what ``samples=`` may be: the real images themselves."""
-
 _SHIPPED = "the shipped generator"
 
 
-def check_source(config: DictConfig) -> None:
-    """Looks at ``run=``, ``samples=`` and ``device=`` before anything is read.
+def check_source(config: DictConfig, fewest: int) -> None:
+    """Looks at what the samples come from and how many there are to be, before anything is read.
+
+    Args:
+        config: of the command.
+        fewest: samples below which its results mean nothing.
 
     Raises:
-        UserError: both are given, one is a list, or there is no such device.
+        UserError: two sources are given, a value is out of range, or there is no such device.
     """
-    for key in ("run", "samples", "output"):
-        if config[key] is not None:
-            one_path(**{key: config[key]})
-            config[key] = str(config[key])  # a folder may be named by a number
-    if config.run is not None and config.samples is not None:
-        raise UserError(
-            "give either run=, a run folder, checkpoint or exported generator, or samples=: FILE.npz, a folder of "
-            "PNGs, or train or test, which are the real images (neither of them: the shipped generator)"
-        )
+    check_sample_options(config, fewest)
     check_device(config.device)
 
 
@@ -106,6 +100,8 @@ def _named_folder(config: DictConfig, what: str, below_run: str) -> Path:
     if config.run is None:
         return Path(f"shipped_generator_{what}")
     if (run := run_of(config)) is not None:
+        if below_run != ".":
+            refuse_links(run, below_run)
         return run / below_run
     file = find_checkpoint(Path(config.run))
     return file.with_name(f"{file.stem}_{what}")
@@ -135,7 +131,7 @@ def provenance(
 def generator_of(config: DictConfig) -> LabelledGenerator:
     """The generator of ``run=``, or the shipped one; a warning if the seed is one that a choice has seen."""
     generator = load_generator(config.run, config.weights, config.device)
-    chosen_on = generator.config.get("callback", {}).get("evaluation", {}).get("seed")
+    chosen_on = ((generator.config.get("callback") or {}).get("evaluation") or {}).get("seed")
     if chosen_on == config.seed:
         log.warning("seed=%s drew the samples by which this run chose its best checkpoint; take another", config.seed)
     return generator
@@ -163,8 +159,6 @@ def samples_a_score(config: DictConfig, given: ImageSet | None) -> int:
     """How many samples a score takes."""
     if given is None:
         classes = len(classes_of(config))
-        if config.n is not None and config.n % classes:
-            raise UserError(f"n must be a multiple of {classes}, the number of classes, got {config.n}")
         return config.n or USUAL_N // classes * classes
     if config.n is not None and config.n > len(given):
         raise UserError(f"n={config.n} samples are asked for, but samples={config.samples} holds {len(given)}")
@@ -188,11 +182,17 @@ def real_images(config: DictConfig, generator: LabelledGenerator | None, store: 
 
     Of both splits, those of the chosen classes.
     """
-    chosen = any(override.startswith("data=") for override in HydraConfig.get().overrides.task)
+    chosen = any(override.startswith("data=") for override in composed_of())
     data_config: Any = config.data
-    if generator and not chosen and generator.config["data"]["_target_"] != config.data._target_:
-        data_config = trusted(generator.config["data"], "fmcgan.data.")
+    if generator and not chosen:
+        own = generator.config.get("data") or {}
+        if "_target_" not in own:
+            raise UserError("the file of the generator does not name its data set; give data=fashion_mnist or another")
+        if own["_target_"] != config.data._target_:
+            data_config = trusted(own, "fmcgan.data.")
     data = instantiate(data_config)
+    if not hasattr(data, "prepare_data"):
+        raise UserError(f"the data set of the generator's file, {data_config['_target_']}, is none: give data=")
     data.prepare_data()
     data.setup("fit")
     options: dict[str, Any] = {"device": config.device, "store": store, "replicates": config.replicates}

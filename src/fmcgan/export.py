@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from fmcgan import run_folder
-from fmcgan.checks import one_of
+from fmcgan.checks import one_of, path_text
 from fmcgan.command import run_command
 from fmcgan.errors import UserError
 
@@ -48,7 +48,9 @@ def _output(config: DictConfig) -> Path:
     one_of(("float32", "float16"), dtype=config.dtype)
     if config.format == "onnx" and config.dtype != "float32":
         raise UserError("dtype=float16 is not for format=onnx: its runtimes convert a float32 model themselves")
-    output = Path("generator" if config.output is None else str(config.output))
+    config.run, config.output = path_text(run=config.run), path_text(output=config.output)
+    one_of(("ema", "raw"), weights=config.weights)
+    output = Path("generator" if config.output is None else config.output)
     if config.output is None:
         return output.with_suffix(f".{config.format}")
     if output.suffix != f".{config.format}":
@@ -61,7 +63,7 @@ def _described(config: DictConfig) -> "LabelledGenerator":
     from fmcgan.generator import LabelledGenerator, find_checkpoint, load_generator
     from fmcgan.generator_file import SUFFIX, provenance
 
-    run = None if config.run is None else Path(str(config.run))
+    run = None if config.run is None else Path(config.run)
     generator = load_generator(run, config.weights)
     checkpoint = None if run is None else find_checkpoint(run)
     if checkpoint is None or checkpoint.suffix == SUFFIX:

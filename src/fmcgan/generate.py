@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from fmcgan.checks import one_path
+from fmcgan.checks import path_text
 from fmcgan.command import run_command
 from fmcgan.errors import UserError
 
@@ -33,7 +33,7 @@ def generate(config: DictConfig) -> None:
     from fmcgan.generator import load_generator
     from fmcgan.sample_writer import check_space, writer_for
 
-    one_path(output=config.output)
+    path_text(output=config.output)
     output = Path(str(config.output))
     write = writer_for(output)
     run = None if config.run is None else str(config.run)  # a folder may be named by a number

@@ -1,24 +1,22 @@
 """A trained generator as a library object: ``load_generator(path).sample(classes=["bag"], n_per_class=16)``."""
 
 import logging
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from fmcgan import run_folder
 from fmcgan.checks import one_of
 from fmcgan.data.classes import parse_classes
 from fmcgan.errors import UserError
 from fmcgan.generator_file import SUFFIX, read_generator
-from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
+from fmcgan.generator_network import build_generator
+from fmcgan.training.checkpoint_file import read_checkpoint
 from fmcgan.training.sampling import sample_classes, stream_classes
 from fmcgan.training.statistics import measure_statistics
 from fmcgan.trust import trusted
@@ -139,24 +137,19 @@ def _of_checkpoint(path: Path, weights: str) -> tuple[dict[str, Any], dict[str, 
     checkpoint = read_checkpoint(path)
     prefix = "ema.generator." if weights == "ema" else "generator."
     about = {name: checkpoint[name] for name in ("config", "images_seen")} | {"weights": weights}
-    try:
-        named = checkpoint["state_dict"].items()
-        state = {name.removeprefix(prefix): value for name, value in named if name.startswith(prefix)}
-        return state, {"generator": checkpoint["config"]["network"]["generator"], **about}
-    except (LookupError, AttributeError, TypeError) as error:
-        raise UserError(f"{path} is not a checkpoint of fmcgan: no generator and its configuration in it") from error
+    named = checkpoint["state_dict"].items()
+    state = {name.removeprefix(prefix): value for name, value in named if name.startswith(prefix)}
+    return state, {"generator": checkpoint["config"]["network"]["generator"], **about}
 
 
-def _built(path: Path, config: Any, state: Mapping[str, Any]) -> nn.Module:
+def _built(path: Path, config: Any, state: Mapping[str, Tensor]) -> nn.Module:
     """The network that a file names, with the weights in it."""
+    config = trusted(config, *PARTS)
     try:
-        network = instantiate(trusted(config, *PARTS))
-        network.load_state_dict(state)
-        network.latent_dim  # noqa: B018 (a discriminator has none)
-    except (InstantiationException, AttributeError, RuntimeError) as error:
+        return build_generator(config, state)
+    except Exception as error:  # a foreign configuration fails in whatever way its classes do
         reason = " ".join(str(error.__cause__ or error).split())
         raise UserError(f"{path} does not hold the generator that it names: {reason[:300]}") from error
-    return network
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -170,37 +163,11 @@ def find_checkpoint(path: Path) -> Path:
     checkpoint = path / run_folder.LAST_CHECKPOINT
     if checkpoint.is_file():
         return checkpoint
-    problem = f"no {run_folder.LAST_CHECKPOINT} in it" if path.is_dir() else "no such file or folder"
+    if path.is_dir():
+        problem = f"no {run_folder.LAST_CHECKPOINT} in it"
+    else:
+        problem = "neither a file nor a folder" if path.exists() else "no such file or folder"
     raise UserError(f"run={path}: {problem}; give {_WHAT}")
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Reads a checkpoint of this project; nothing in the file is executed (build from its configuration by `trusted`).
-
-    Raises:
-        UserError: damaged, of another format, or made by another program.
-    """
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        LookupError,
-        AttributeError,
-        TypeError,
-    ) as error:
-        raise UserError(f"{path} cannot be read as a checkpoint: it is damaged or of another program") from error
-    missing = {"config", "state_dict", "images_seen"} - set(checkpoint if isinstance(checkpoint, dict) else ())
-    if missing:
-        raise UserError(f"{path} is not a checkpoint of fmcgan (no {', '.join(sorted(missing))} in it)")
-    if (version := checkpoint.get("format", 1)) != CHECKPOINT_FORMAT:
-        raise UserError(
-            f"{path} is of checkpoint format {version}, this program reads {CHECKPOINT_FORMAT}: some weights are "
-            "in another order. Use it with the version that made it (environment.json of its run names the commit)."
-        )
-    return checkpoint
 
 
 def check_device(device: str | torch.device) -> None:

@@ -12,13 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from fmcgan import run_folder
+from fmcgan.app.given_file import check_file
+from fmcgan.app.plain import check_plain, check_schema
+from fmcgan.app.run_files import read_environment, read_evaluation, read_result
+from fmcgan.app.run_schema import Exported
 from fmcgan.errors import UserError
 from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
+from fmcgan.training.weights import LARGEST_FILE, check_weights
 
 SUFFIX = ".safetensors"
 FORMAT = 1
@@ -28,7 +33,6 @@ EVALUATION = "evaluation.json"
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
 _KEY = "fmcgan"
-_NEEDED = {"generator": dict, "config": dict, "images_seen": int, "weights": str, "sha256": str}
 _REAL_DATA = "fmcgan.data.fashion_mnist.FashionMNISTData"
 
 
@@ -64,31 +68,48 @@ def read_generator(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         UserError: damaged, of another program, or of another format.
     """
+    check_file(path, LARGEST_FILE)
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not iterable)
             text = (file.metadata() or {}).get(_KEY)
-    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # a kind of tensor that torch lacks is an AttributeError
         raise UserError(f"{path} cannot be read as a generator: it is damaged or of another program") from error
     if text is None:
         raise UserError(f"{path} is not a generator that fmcgan exported: its header does not say {_KEY}")
+    header = _header(path, text)
+    try:
+        check_weights(tensors.items(), path.stat().st_size)
+    except ValueError as error:
+        raise UserError(f"{path} is not a generator that fmcgan exported: {error}") from error
+    if header["sha256"] != _fingerprint(tensors):
+        raise UserError(f"{path} is damaged: the SHA-256 of its weights is not the one in its header")
+    return tensors, header
+
+
+def _header(path: Path, text: str) -> dict[str, Any]:
+    """What a header says.
+
+    Raises:
+        UserError: it is damaged, of another format, or lacks something.
+    """
     try:
         header = json.loads(text)
+        check_plain(header)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read as a generator: its header is damaged") from error
     header = header if isinstance(header, dict) else {}
     found = (header.get("format"), header.get("checkpoint_format"))
     if found != (FORMAT, CHECKPOINT_FORMAT):
         raise UserError(
-            f"{path} is of format {found[0]} with weights of format {found[1]}, this program reads {FORMAT} with "
-            f"{CHECKPOINT_FORMAT}; use it with the version that made it (its header names the commit)"
+            f"{path} is of format {str(found[0])[:20]} with weights of format {str(found[1])[:20]}, this program reads "
+            f"{FORMAT} with {CHECKPOINT_FORMAT}; use it with the version that made it (its header names the commit)"
         )
-    wrong = [name for name, kind in _NEEDED.items() if not isinstance(header.get(name), kind)]
-    if wrong:
-        raise UserError(f"{path} is not a generator that fmcgan exported (no {', '.join(wrong)} in its header)")
-    if header["sha256"] != _fingerprint(tensors):
-        raise UserError(f"{path} is damaged: the SHA-256 of its weights is not the one in its header")
-    return tensors, header
+    try:
+        check_schema(header, Exported)
+    except ValueError as error:
+        raise UserError(f"{path} is not a generator that fmcgan exported: in its header, {error}") from error
+    return header
 
 
 def provenance(folder: Path | None, about: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,11 +125,12 @@ def provenance(folder: Path | None, about: Mapping[str, Any]) -> dict[str, Any]:
         ``config`` without places, ``seed``, ``command``, ``environment`` (versions, git commit, precision, hardware),
         ``data`` (checksums), ``licence`` and ``scores``: by file of the run, the scores of exactly these weights. What
         is not known is ``None`` or empty.
+
+    Raises:
+        UserError: a file of the run is damaged.
     """
     config = without_places(about["config"])
-    environment, result, evaluation = (
-        _read(folder, name) for name in (run_folder.ENVIRONMENT, run_folder.RESULT, EVALUATION)
-    )
+    environment, result, evaluation = ({}, {}, {}) if folder is None else _records(folder)
     overrides = environment.get("overrides")
     command = shlex.join(["python", "-m", "fmcgan.train", *without_places(overrides or [])])
     kept = ("date", "python", "packages", "hardware", "precision", "git")
@@ -122,6 +144,12 @@ def provenance(folder: Path | None, about: Mapping[str, Any]) -> dict[str, Any]:
         "scores": {name: scores for name, scores in measured.items() if scores},
         "licence": "MIT",
     }
+
+
+def _records(folder: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """What a run says of its making, its result and its evaluation; empty where it says nothing."""
+    environment = read_environment(folder / run_folder.ENVIRONMENT)
+    return environment or {}, read_result(folder / run_folder.RESULT) or {}, read_evaluation(folder / EVALUATION) or {}
 
 
 def without_places(node: Any) -> Any:
@@ -155,27 +183,17 @@ def _of_evaluation(evaluation: Mapping[str, Any], about: Mapping[str, Any]) -> d
 
 def _scores(record: Mapping[str, Any]) -> dict[str, Any]:
     """Of each score its value and what real images get."""
-    return {name: {"value": each["value"], "real": each["floor"]} for name, each in record["scores"].items()}
+    return {name: {"value": each["value"], "real": each.get("floor")} for name, each in record["scores"].items()}
 
 
 def _checksums(config: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """MD5 of the data files, against which every load checks them, and SHA-256 of the images, if it was evaluated."""
     checksums = {name: evaluation[name] for name in ("train_sha256", "test_sha256") if name in evaluation}
-    if config.get("data", {}).get("_target_") == _REAL_DATA:
+    if (config.get("data") or {}).get("_target_") == _REAL_DATA:
         from torchvision.datasets import FashionMNIST
 
         return {"md5": dict(FashionMNIST.resources), **checksums}
     return checksums
-
-
-def _read(folder: Path | None, name: str) -> dict[str, Any]:
-    """A JSON file of the run, empty if there is none."""
-    if folder is None or not (folder / name).is_file():
-        return {}
-    try:
-        return json.loads((folder / name).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{folder / name} cannot be read: {error}") from error
 
 
 def _stored(value: Tensor, dtype: torch.dtype) -> Tensor:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from fmcgan.app.escaping import decodable
 from fmcgan.errors import UserError
 
 CONFIG = "config.yaml"
@@ -23,6 +24,15 @@ UNFINISHED = ".unfinished-"
 """Stands in the name of a file that is being written; what a kill leaves of one can be thrown away."""
 LOSS_FIGURE = "loss.png"
 GRADIENT_NORM_FIGURE = "grad_norm.png"
+HYDRA = ".hydra"
+TRAIN_LOG = "train.log"
+MULTIRUN = "multirun.yaml"
+COMPARISON = "comparison"
+WRITTEN = (
+    *(CONFIG, ENVIRONMENT, METRICS_JSONL, METRICS_CSV, EPOCHS_CSV, RESULT, LOSS_FIGURE, GRADIENT_NORM_FIGURE),
+    *(HYDRA, TRAIN_LOG, MULTIRUN, ".lock", TENSORBOARD, SAMPLES, CHECKPOINTS),
+)
+"""What a training run, or a sweep, writes into its folder."""
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -35,10 +45,11 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Raises:
         UserError: the folder cannot be written or the disk is full; the half-written file is removed.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = decodable(content).encode() if isinstance(content, str) else content
     unfinished = path.with_name(f"{path.name}{UNFINISHED}{os.getpid()}")
     try:
-        with unfinished.open("wb") as file:
+        unfinished.unlink(missing_ok=True)
+        with unfinished.open("xb") as file:  # never through a link that somebody left there
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -62,7 +73,7 @@ def append_line(path: Path, line: str) -> None:
     """
     try:
         with path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+            file.write(decodable(line) + "\n")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -70,17 +81,6 @@ def append_line(path: Path, line: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Writes JSON atomically, indented, keys in the order given; NaN and infinity are refused (`ValueError`)."""
     write_atomically(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
-
-
-def read_metrics(path: Path) -> list[dict[str, float]]:
-    """Reads the rows of a ``metrics.jsonl``; a last line cut short by a kill is left out."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return rows
 
 
 def _remove(unfinished: Path) -> None:

@@ -7,39 +7,43 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig
 
 from fmcgan import run_folder
-from fmcgan.checks import number, seed_number, whole_number
+from fmcgan.app.claim import check_folder, holds_run
+from fmcgan.app.overrides import printable
+from fmcgan.app.ranks import check_launch, is_other_rank, several
+from fmcgan.app.run_files import read_config, read_result
+from fmcgan.app.trainer_options import AUTO, check_options
+from fmcgan.app.validation import check_shape
+from fmcgan.checks import path_text, seed_number
 from fmcgan.command import in_sweep
 from fmcgan.errors import UserError
+from fmcgan.trust import check_size, own_class
 
 log = logging.getLogger(__name__)
 
-AUTO = "auto"
 _OF_LEARNING = ("loss", "n_critic", "augment", "regularizer", "training", "seed")
-_PRECISIONS = (AUTO, "32-true", "bf16-mixed")
+_PARTS = (
+    *("data", "network.generator", "network.discriminator", "loss.adversarial", "loss.penalty"),
+    *("augment", "regularizer", "training", "training.schedules", "training.ema", "trainer"),
+    *("training.generator_optimizer", "training.discriminator_optimizer"),
+)
+_GROUPS = ("callback", "logger", "metric", "feature")
 
 
 def check(config: DictConfig) -> None:
     """Refuses what Lightning would accept in silence or fail on without a word about the key."""
+    check_shape(config, _PARTS, _GROUPS)
     seed_number(seed=config.seed)
+    config.ckpt_path = path_text(ckpt_path=config.ckpt_path)
     trainer = config.trainer
-    if trainer.max_epochs == -1 and trainer.max_time is None:
-        raise UserError("trainer.max_epochs=-1 (no limit) needs trainer.max_time, such as 00:00:10:00 (DD:HH:MM:SS)")
-    if trainer.max_epochs != -1:
-        whole_number(minimum=1, **{"trainer.max_epochs": trainer.max_epochs})
-    if trainer.limit_train_batches is not None:
-        number(minimum=1e-9, **{"trainer.limit_train_batches": trainer.limit_train_batches})
-    if trainer.precision not in _PRECISIONS:
-        raise UserError(
-            f"trainer.precision must be one of {', '.join(_PRECISIONS)}, got {trainer.precision!r} "
-            "(16-bit floats need a loss scaler, which optimisation by hand bypasses)"
-        )
+    check_options(trainer)
     if several(trainer.devices) and trainer.strategy == "auto":
         raise UserError(f"trainer.devices={trainer.devices} needs trainer=ddp (each device is one process)")
     if several(trainer.devices) and in_sweep():
         raise UserError("several devices do not work inside a sweep (-m): each process would start the whole sweep")
+    check_launch(trainer.devices, trainer.get("num_nodes", 1))
     lasting = _lasting_schedules(config)
     if lasting and trainer.max_time is not None and trainer.max_epochs != -1:
         log.warning(
@@ -59,42 +63,21 @@ def _lasts(schedule: Any) -> bool:
     return "_target_" in schedule and schedule.get("until") is None and schedule.get("start") != schedule.get("end")
 
 
-def several(devices: Any) -> bool:
-    """Whether `trainer.devices` means, or may mean, more than one; a list holds the numbers of the devices."""
-    return len(devices) > 1 if isinstance(devices, ListConfig | list) else str(devices) != "1"
-
-
-def check_folder(config: dict[str, Any]) -> None:
-    """Refuses to write one run over another.
-
-    Raises:
-        UserError: the run's folder holds a run that this one does not go on with.
-    """
-    folder = Path(config["trainer"]["default_root_dir"])
-    if os.environ.get("LOCAL_RANK", "0") != "0" or not (folder / run_folder.CONFIG).is_file():
-        return  # the processes of the other devices start when the first one has begun to write
-    checkpoint = config["ckpt_path"]
-    if checkpoint is None or Path(checkpoint).absolute().parent.parent != folder.absolute():
-        where = os.path.relpath(folder)
-        raise UserError(
-            f"{where} holds a run already. ckpt_path={where}/{run_folder.LAST_CHECKPOINT} goes on with it (a larger"
-            " trainer.max_epochs if it is finished); another hydra.run.dir begins a new one"
-        )
-
-
 def already_done(config: dict[str, Any]) -> bool:
     """Whether an earlier start of the same sweep finished this job.
 
     Raises:
-        UserError: the job's folder holds a run of another configuration.
+        UserError: the job's folder holds a run of another configuration, or its files are damaged.
     """
     folder = Path(config["trainer"]["default_root_dir"])
-    saved = folder / run_folder.CONFIG
-    if saved.is_file() and not _same(OmegaConf.to_container(OmegaConf.load(saved)), config):
+    saved, result = read_config(folder / run_folder.CONFIG), read_result(folder / run_folder.RESULT)
+    if saved is not None and holds_run(folder) and not _same(saved, config):
         raise UserError(
             f"{os.path.relpath(folder)} holds a run of another configuration; choose another hydra.sweep.dir"
         )
-    done = (folder / run_folder.RESULT).is_file()
+    done = result is not None and result["status"] == "finished"
+    if not done and saved is None and holds_run(folder) and not (folder / run_folder.LAST_CHECKPOINT).is_file():
+        raise UserError(f"{os.path.relpath(folder)} holds another run; choose another hydra.sweep.dir")
     if done:
         log.info("already finished, skipped: %s", os.path.relpath(folder))
     return done
@@ -104,13 +87,13 @@ def _same(saved: Any, config: dict[str, Any]) -> bool:
     """Whether two configurations are of the same run, wherever it started from and its data lie."""
     left, right = _what_matters(saved), _what_matters(config)
     if config["trainer"]["precision"] == AUTO:
-        left["trainer"] = left["trainer"] | {"precision": AUTO}
+        left["trainer"] = left.get("trainer", {}) | {"precision": AUTO}
     return left == right
 
 
 def _what_matters(config: dict[str, Any]) -> dict[str, Any]:
-    data = {name: value for name, value in config["data"].items() if name not in ("root", "mirror")}
-    return {**config, "data": data, "ckpt_path": None}
+    data = {name: value for name, value in config.get("data", {}).items() if name not in ("root", "mirror")}
+    return {**config, "data": data, "ckpt_path": None, "logger": None}
 
 
 def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
@@ -119,17 +102,16 @@ def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
     Raises:
         UserError: it is not there, damaged, or of other networks; or the run's folder holds another run.
     """
-    if not in_sweep():
-        check_folder(plain)
-    unfinished = Path(config.trainer.default_root_dir) / run_folder.LAST_CHECKPOINT
+    folder = Path(config.trainer.default_root_dir)
+    if not in_sweep() and not is_other_rank(config.trainer.devices):
+        check_folder(folder, config.ckpt_path)
+    unfinished = folder / run_folder.LAST_CHECKPOINT
     path = config.ckpt_path or (str(unfinished) if in_sweep() and unfinished.is_file() else None)
     if path is None:
         return None
     if not Path(path).is_file():
         raise UserError(f"ckpt_path={path}: no such file; checkpoints lie in RUN/checkpoints/last.ckpt")
-    from fmcgan.generator import read_checkpoint
-
-    config_of_checkpoint = read_checkpoint(Path(path))["config"]
+    config_of_checkpoint = check_size(_read(Path(path), folder)["config"])
     _check_same_state(config_of_checkpoint, plain)
     saved, mine = _completed(config_of_checkpoint["network"]), _completed(plain["network"])
     differing = [name for name in {**saved, **mine} if saved.get(name) != mine.get(name)]
@@ -140,12 +122,34 @@ def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
             if not isinstance(saved.get(name), dict) or len(differing) < 3  # the parts repeat what stands above them
         ]
         raise UserError(
-            f"the checkpoint holds other networks than this run: {'; '.join(values)}.\n"
+            f"the checkpoint holds other networks than this run: {printable('; '.join(values), 2000)}.\n"
             "Leave those values out to take over the checkpoint's own."
         )
     _tell_of_changes(config_of_checkpoint, plain)
     _tell_of_stretched_schedules(config_of_checkpoint, plain)
     return str(path)
+
+
+def _read(path: Path, folder: Path) -> dict[str, Any]:
+    """Reads the checkpoint of a run.
+
+    Raises:
+        UserError: it is damaged; says how the run can be continued all the same.
+    """
+    from fmcgan.training.checkpoint_file import read_checkpoint
+
+    try:
+        return read_checkpoint(path, for_resume=True)
+    except UserError as error:
+        best = folder / run_folder.BEST_CHECKPOINT
+        advice = []
+        if best.is_file() and best != path.absolute():
+            advice += [f"copy {os.path.relpath(best)} over it to resume from there"]
+        if in_sweep():
+            advice += ["remove it and this job starts anew"]
+        raise UserError(
+            "\n".join([str(error), *([f"To continue: {', or '.join(advice)}."] if advice else [])])
+        ) from error
 
 
 def _tell_of_changes(saved: dict[str, Any], mine: dict[str, Any]) -> None:
@@ -154,7 +158,7 @@ def _tell_of_changes(saved: dict[str, Any], mine: dict[str, Any]) -> None:
     before, now = _leaves(before), _leaves(now)
     changed = [f"{name}={now.get(name)} (checkpoint: {old})" for name, old in before.items() if now.get(name) != old]
     if changed:
-        log.warning("goes on otherwise than the checkpoint was trained: %s", ", ".join(changed))
+        log.warning("goes on otherwise than the checkpoint was trained: %s", printable(", ".join(changed), 2000))
 
 
 def _leaves(part: Any, name: str = "") -> dict[str, Any]:
@@ -181,12 +185,12 @@ def _tell_of_stretched_schedules(saved: dict[str, Any], mine: dict[str, Any]) ->
 
 def _completed(network: dict[str, Any]) -> dict[str, Any]:
     """The same with what an older program could not name: its parts were then as the default has them today."""
-    from hydra.utils import get_class
 
     def complete(part: Any) -> Any:
-        if not isinstance(part, dict) or "_target_" not in part:
+        target = own_class(part["_target_"], "fmcgan.") if isinstance(part, dict) and "_target_" in part else None
+        if target is None:  # of the user's own: compared as it stands, since a file must not have it imported
             return part
-        parameters = inspect.signature(get_class(part["_target_"])).parameters.values()
+        parameters = inspect.signature(target).parameters.values()
         defaults = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
         return defaults | {name: complete(value) for name, value in part.items()}
 
@@ -199,14 +203,11 @@ def _check_same_state(saved: dict[str, Any], mine: dict[str, Any]) -> None:
     Raises:
         UserError: names both.
     """
-    for group, name in (
-        (None, "augment"),
-        (None, "regularizer"),
-        ("training", "generator_optimizer"),
-        ("training", "discriminator_optimizer"),
-    ):
-        parts = [(config[group] if group else config)[name] for config in (saved, mine)]
-        kinds = [part["_target_"].rpartition(".")[2] for part in parts]
+    parts = ("augment", "regularizer", "training.generator_optimizer", "training.discriminator_optimizer")
+    for part in parts:
+        targets = [printable(str(_leaves(config).get(f"{part}._target_"))) for config in (saved, mine)]
+        kinds = [target.rpartition(".")[2] for target in targets]
+        name = part.rpartition(".")[2]
         if kinds[0] != kinds[1]:
             raise UserError(
                 f"the checkpoint was trained with the {name} {kinds[0]}, this run asks for {kinds[1]}.\n"

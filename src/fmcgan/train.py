@@ -1,18 +1,23 @@
 """``python -m fmcgan.train``: train one class-conditional GAN."""
 
+import contextlib
 import functools
 import logging
 import os
+import shlex
 import signal
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from fmcgan import run_folder
+from fmcgan.app.ranks import cluster_environment, is_other_rank, several
+from fmcgan.app.run_lock import locked
 from fmcgan.command import in_sweep, run_command
-from fmcgan.start import AUTO, already_done, check, checkpoint_of, several
+from fmcgan.start import AUTO, already_done, check, checkpoint_of
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule, LightningModule, Trainer
@@ -28,14 +33,22 @@ def train(config: DictConfig) -> None:
         Interrupted: a signal asked to stop; the state is saved.
     """
     check(config)
+    own = not is_other_rank(config.trainer.devices)
+    with locked(Path(config.trainer.default_root_dir)) if own else contextlib.nullcontext():
+        _train(config)
+
+
+def _train(config: DictConfig) -> None:
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     if in_sweep() and already_done(plain):
         return
+    validate(config)
     checkpoint = checkpoint_of(config, plain)
     _check_memory(config)
     if config.trainer.precision == AUTO:
         config.trainer.precision = plain["trainer"]["precision"] = _precision(plain, checkpoint)
     trainer, gan, data = build(config)
+    _check_weights(checkpoint, gan)
     records = [callback for callback in trainer.callbacks if hasattr(callback, "write_result")]  # type: ignore[attr-defined]
     for record in records:
         record.configure(plain)
@@ -52,8 +65,39 @@ def train(config: DictConfig) -> None:
             _say_where(folder, record.write_result(trainer, gan))
 
 
-def build(config: DictConfig) -> tuple["Trainer", "LightningModule", "LightningDataModule"]:
-    """Builds the trainer, the GAN and the data of a configuration."""
+def _check_weights(checkpoint: str | None, gan: "LightningModule") -> None:
+    if checkpoint is not None:
+        from fmcgan.training.checkpoint_file import check_fits
+
+        check_fits(Path(checkpoint), gan)
+
+
+def validate(config: DictConfig) -> None:
+    """Refuses what cannot be meant before anything is measured, fetched, written or trained.
+
+    Everything is built once without memory for weights, so that every constructor sees its values.
+
+    Raises:
+        UserError: names the key, what was given and what is allowed.
+    """
+    from fmcgan.app.part_types import types_checked
+    from fmcgan.app.validation import check_run
+    from fmcgan.training.precision import silence
+
+    trial: DictConfig = OmegaConf.merge(config, {})  # type: ignore[assignment]
+    trial.trainer.precision = "32-true" if config.trainer.precision == AUTO else config.trainer.precision
+    with types_checked(trial), silence():
+        trainer, gan, data = build(trial, weights=False)
+    check_run(trainer, gan, data)
+
+
+def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "LightningModule", "LightningDataModule"]:
+    """Builds the trainer, the GAN and the data of a configuration.
+
+    Args:
+        config: of the run.
+        weights: False builds networks of shapes alone, which cannot be trained.
+    """
     from hydra.utils import instantiate
     from lightning.pytorch import seed_everything
     from lightning.pytorch.callbacks import Checkpoint
@@ -63,7 +107,7 @@ def build(config: DictConfig) -> tuple["Trainer", "LightningModule", "LightningD
     _quieten_lightning()
     seed_everything(config.seed, verbose=False)
     data = instantiate(config.data)
-    gan = _build_gan(config)
+    gan = _build_gan(config, weights)
     # An experiment may set values of a callback that was not chosen: such a node has no _target_.
     callbacks, loggers = (
         [instantiate(node) for node in group.values() if "_target_" in node]
@@ -74,16 +118,26 @@ def build(config: DictConfig) -> tuple["Trainer", "LightningModule", "LightningD
     )  # first: it stops the watch before the others
     keeps_checkpoints = any(isinstance(callback, Checkpoint) for callback in callbacks)  # else Lightning adds its own
     options = {"callbacks": callbacks, "logger": loggers, "enable_checkpointing": keeps_checkpoints}
-    return instantiate(config.trainer, **options), gan, data
+    return _trainer(config.trainer, **options), gan, data
 
 
-def _build_gan(config: DictConfig) -> "LightningModule":
+def _trainer(config: DictConfig, **options: Any) -> "Trainer":
+    from hydra.utils import instantiate
+
+    plugins = [*(instantiate(each) for each in config.plugins or []), *cluster_environment(config.devices)]
+    return instantiate(config, plugins=plugins, **options)
+
+
+def _build_gan(config: DictConfig, weights: bool = True) -> "LightningModule":
+    import torch
     from hydra.utils import instantiate
 
     parts = {"generator": config.network.generator, "discriminator": config.network.discriminator}
     parts |= {"loss": config.loss.adversarial, "penalty": config.loss.penalty}
     parts |= {"augmentation": config.augment, "regularizer": config.regularizer}
-    return instantiate(config.training, **{name: instantiate(part) for name, part in parts.items()})
+    with nullcontext() if weights else torch.device("meta"):  # which holds shapes alone
+        built = {name: instantiate(part) for name, part in parts.items()}
+    return instantiate(config.training, **built)
 
 
 def _check_memory(config: DictConfig) -> None:
@@ -102,7 +156,7 @@ def _check_memory(config: DictConfig) -> None:
 def _precision(config: dict[str, Any], checkpoint: str | None) -> str:
     """What `trainer.precision=auto` means for this run: a resumed one goes on as it began."""
     if checkpoint is not None:
-        from fmcgan.generator import read_checkpoint
+        from fmcgan.training.checkpoint_file import read_checkpoint
 
         precision = str(read_checkpoint(Path(checkpoint))["config"]["trainer"]["precision"])
         log.info("precision: %s, that of the checkpoint", precision)
@@ -119,14 +173,11 @@ def _precision(config: dict[str, Any], checkpoint: str | None) -> str:
 
 @functools.cache  # the jobs of a sweep share one answer
 def _measured_precision(asked: str) -> str:
-    from hydra.utils import instantiate
-
     from fmcgan.training.precision import faster_precision
 
     _quieten_lightning()
     config: DictConfig = OmegaConf.create(asked)  # type: ignore[assignment]
-    trainer = functools.partial(instantiate, config.trainer)
-    return faster_precision(lambda: _build_gan(config), trainer, config.batch_size)
+    return faster_precision(lambda: _build_gan(config), functools.partial(_trainer, config.trainer), config.batch_size)
 
 
 def _quieten_lightning() -> None:
@@ -149,7 +200,7 @@ def _say_where(folder: Path, result: dict[str, Any]) -> None:
         log.info("best checkpoint, after %s images: %s", f"{best['images_seen']:,}", better)
     samples = sorted((folder / run_folder.SAMPLES).glob("*.png"))
     log.info("samples: %s", os.path.relpath(samples[-1]) if samples else "none drawn")
-    log.info("curves: tensorboard --logdir %s", os.path.relpath(folder))
+    log.info("curves: tensorboard --logdir %s", shlex.quote(os.path.relpath(folder)))
 
 
 def main() -> None:

@@ -111,7 +111,7 @@ def test_is_told_of_the_logits_inside_a_row_of_augmentations_too():
 
 
 def test_arguments_are_checked():
-    with pytest.raises(ValueError, match="target must be a number from -1 to 1, got 2"):
+    with pytest.raises(ValueError, match=r"target must be a number from -0.99 to 0.99, got 2"):
         Adaptive(Negative(), target=2)
     with pytest.raises(ValueError, match=r"kimg must be a number of at least 0.001, got 0"):
         Adaptive(Negative(), kimg=0)

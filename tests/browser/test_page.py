@@ -4,11 +4,14 @@ import re
 
 import pytest
 import torch
+from markupsafe import escape
 
+from fmcgan.app.escaping import visible
 from fmcgan.browser.page import page_of, write_page
 from fmcgan.browser.program import program_of
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.errors import UserError
+from tests.hostile import PAYLOADS
 
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 3, "mobile": True}
 
@@ -123,3 +126,12 @@ def test_it_fits_a_phone(page):
         "return [...document.querySelectorAll('button, .controls label span')].filter(e => e.offsetHeight < 32).length"
     )
     assert chromium.execute_script(narrow) == 0
+
+
+def test_what_is_known_of_a_generator_is_text(small):
+    program, score = program_of(small()), {"value": 0.5, "real": None}
+    for text in PAYLOADS.values():
+        page = page_of(program, {"command": text, "images_seen": 1, "scores": {text: {text: score}}})
+        assert page.count("<script") == page.count("</script>") == 3
+        assert not re.search(r"<img|<svg|onerror=alert\(1\)>|\x1b|\u202e", page)
+        assert escape(visible(text)) in page

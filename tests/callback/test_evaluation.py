@@ -2,11 +2,11 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
+from fmcgan.app.run_files import read_metrics, read_result
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.run_record import RunRecord
 from fmcgan.metric.image_set import count_name
 from fmcgan.metric.score import Measurement, Score
-from fmcgan.run_folder import read_metrics
 
 
 class Brightness(Score):
@@ -116,6 +116,32 @@ def test_what_is_reported_is_measured_on_samples_that_no_choice_has_seen(fit, tm
     assert result["evaluation_share"] == pytest.approx(
         evaluation.seconds / (evaluation.seconds + result["training_seconds"]), abs=1e-3
     )
+
+
+@pytest.mark.parametrize("damage", ["cut", "bit", "other", "folder"])
+def test_a_damaged_best_checkpoint_does_not_lose_the_result(fit, tmp_path, caplog, damage):
+    small = ("trainer.max_epochs=1", "trainer.limit_train_batches=2", "callback.checkpointing.best_by=brightness")
+    trainer, gan = fit(*small, extra_callbacks=[Evaluation({"b": Brightness()}, n=50)])
+    (record,) = (callback for callback in trainer.callbacks if isinstance(callback, RunRecord))
+    best = tmp_path / "run" / "checkpoints" / "best.ckpt"
+    content = bytearray(best.read_bytes())
+    if damage == "cut":
+        best.write_bytes(content[:-1000])
+    elif damage == "bit":
+        content[len(content) // 2] ^= 64
+        best.write_bytes(content)
+    elif damage == "other":
+        checkpoint = torch.load(best, weights_only=True)
+        state = {name: value[:1].clone() if value.dim() else value for name, value in checkpoint["state_dict"].items()}
+        torch.save(checkpoint | {"images_seen": 1, "state_dict": state}, best)
+    else:
+        best.unlink()
+        best.mkdir()
+    result = record.write_result(trainer, gan)
+    assert result["best"] is None
+    assert result["scores"]["brightness_50"]["value"] > 0
+    assert read_result(tmp_path / "run" / "result.json") == result
+    assert ("the best checkpoint is left out of the result" in caplog.text) == (damage != "folder")
 
 
 def test_the_share_of_the_time_is_written_down(fit, tmp_path):

@@ -5,9 +5,9 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
+from fmcgan.app.run_files import read_metrics
 from fmcgan.callback.recorder import Recorder, _broken_network
 from fmcgan.errors import UserError
-from fmcgan.run_folder import read_metrics
 
 
 class Poison(Callback):
@@ -93,8 +93,33 @@ def test_broken_weights_never_reach_a_checkpoint(fit, tmp_path):
 
 def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    path.write_text(json.dumps({"images_seen": 1}) + '\n{"images_se')
-    assert read_metrics(path) == [{"images_seen": 1}]
+    path.write_text(json.dumps({"images_seen": 1, "seconds": 0.5}) + '\n{"images_se')
+    assert read_metrics(path) == [{"images_seen": 1, "seconds": 0.5}]
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "epochs.csv"])
+def test_a_damaged_table_ends_a_resumed_run_before_its_first_step(fit, tmp_path, name):
+    small = ("trainer.limit_train_batches=2",)
+    fit("trainer.max_epochs=1", *small)
+    path = tmp_path / "run" / name
+    damaged = b"\xff\n" + path.read_bytes()
+    path.write_bytes(damaged)
+    checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    before = checkpoint.read_bytes()
+    with pytest.raises(UserError, match=rf"{name}.*UTF-8.*Delete"):
+        fit("trainer.max_epochs=2", *small, ckpt_path=checkpoint)
+    assert path.read_bytes() == damaged
+    assert checkpoint.read_bytes() == before
+
+
+def test_columns_of_an_older_version_do_not_end_a_resumed_run(fit, tmp_path):
+    small = ("trainer.limit_train_batches=2",)
+    fit("trainer.max_epochs=1", *small)
+    path = tmp_path / "run" / "epochs.csv"
+    header, row = path.read_text(encoding="utf-8").splitlines()
+    path.write_text(f"{header},fid\n{row},3.5\n", encoding="utf-8")
+    fit("trainer.max_epochs=2", *small, ckpt_path=tmp_path / "run" / "checkpoints" / "last.ckpt")
+    assert [line.partition(",")[0] for line in path.read_text(encoding="utf-8").splitlines()] == ["epoch", "1", "2"]
 
 
 @pytest.mark.parametrize(

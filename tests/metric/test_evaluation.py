@@ -3,7 +3,8 @@ import json
 import pytest
 import torch
 
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.attempts import Attempts
+from fmcgan.errors import InvalidValueError, UserError
 from fmcgan.metric.evaluation import Evaluator, badness
 from fmcgan.metric.frechet_scores import FrechetDistance
 from fmcgan.metric.image_set import ImageSet, count_name
@@ -125,3 +126,43 @@ def test_tables(evaluator):
     assert by_class[2].split("|")[-2].strip() == "-"
     assert "(real data)" in by_class[3]
     assert in_words("darkness_20", results["darkness_20"]) == "darkness_20 55 (real data 155)"
+
+
+class Broken(Darkness):
+    """Fails in one of its calls."""
+
+    def __init__(self, error: Exception, where: str) -> None:
+        super().__init__()
+        self.error, self.where = error, where
+
+    def measure(self, samples, real):
+        if self.where == "samples":
+            raise self.error
+        return {f"broken_{name}": each for name, each in super().measure(samples, real).items()}
+
+    def findings(self, samples, real):
+        if self.where == "findings":
+            raise self.error
+        return {"broken": 1}
+
+
+@pytest.mark.parametrize("where", ["samples", "findings"])
+def test_one_score_that_fails_leaves_the_others(tmp_path, where):
+    real, attempts = RealImages(grey(100, 60), grey(90, 40)), Attempts(UserError)
+    scores = {"broken": Broken(RuntimeError("no"), where), "a": Darkness()}
+    evaluator = Evaluator(scores, real, 20, ("real",), Store(tmp_path), attempts=attempts)
+    results = evaluator.measure(grey(200, 50))
+    assert results["darkness_20"]["value"] == 55
+    assert ("broken_darkness_20" in results) == (where == "findings")
+    assert evaluator.findings(grey(200, 50)) == {"seen": 20}
+    assert attempts.failed == {"broken": "RuntimeError: no"}
+
+
+def test_without_attempts_and_for_a_user_s_error_it_ends(tmp_path):
+    real = RealImages(grey(100, 60), grey(90, 40))
+    for error, attempts in ((RuntimeError("no"), None), (UserError("no weights"), Attempts(UserError))):
+        evaluator = Evaluator(
+            {"broken": Broken(error, "samples")}, real, 20, ("real",), Store(tmp_path), attempts=attempts
+        )
+        with pytest.raises(type(error), match="no"):
+            evaluator.measure(grey(200, 50))

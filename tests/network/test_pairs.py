@@ -203,7 +203,7 @@ def test_spectral_norm_leaves_labels_of_the_discriminator_alone(module, way):
         (lambda: resnet.Discriminator(Projection(), width=1.5), "width must be a whole number of at least 1, got 1.5"),
         (lambda: conv.Generator(latent_dim="many"), "latent_dim must be a whole number of at least 1, got 'many'"),
         (lambda: mlp.Generator(width=100), "width must be a multiple of 8"),
-        (lambda: conv.Discriminator(dropout=1.5), "dropout must be a number from 0 to 1, got 1.5"),
+        (lambda: conv.Discriminator(dropout=1.5), "dropout must be a number from 0 to 0.99, got 1.5"),
         (lambda: dcgan.Generator(SharedEmbedding(), upsampling="cubic"), "nearest, bilinear, transposed, got 'cubic'"),
     ],
 )

@@ -14,7 +14,16 @@ from fmcgan.figure.png import write_png
 @pytest.fixture
 def write_run(tmp_path):
     """Writes a run folder with hand-made numbers below ``tmp_path / "runs"``."""
+    return run_writer(tmp_path)
 
+
+@pytest.fixture(scope="module")
+def write_run_once(tmp_path_factory):
+    """The same for all tests of a file."""
+    return run_writer(tmp_path_factory.mktemp("once"))
+
+
+def run_writer(above):
     def write(
         name,
         overrides,
@@ -31,7 +40,7 @@ def write_run(tmp_path):
 
         ``scores``: entries of the result in place of fd.
         """
-        folder = tmp_path / "runs" / name
+        folder = above / "runs" / name
         (folder / ".hydra").mkdir(parents=True)
         (folder / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(list(overrides)))
         (folder / ".hydra" / "config.yaml").write_text("seed: 99\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fmcgan.run_folder import read_metrics
+from fmcgan.app.run_files import read_metrics
 from study import __main__, budget, jobs, kept, speed
 from study.place import CPU, GPU
 

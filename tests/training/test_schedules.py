@@ -100,7 +100,7 @@ def test_betas_are_the_values_of_their_schedules(fit):
 
 
 def test_the_record_shows_the_rates_of_the_last_step(fit, tmp_path):
-    from fmcgan.run_folder import read_metrics
+    from fmcgan.app.run_files import read_metrics
 
     schedule = chosen("discriminator_lr", "cosine", until=20 * BATCH)
     fit("network=mlp", "trainer.max_epochs=1", *schedule)

@@ -10,8 +10,8 @@ from fmcgan.analysis.base import Analysis, NotApplicable, Subject, classes_of
 from fmcgan.analysis.section import Picture, Section, Table
 from fmcgan.analysis.style_shares import COLUMNS, Compared, Members, compared, picture_name
 from fmcgan.analysis.styles import REVISION, Styles, find_styles, vectors_of
+from fmcgan.checks import MOST_SHOWN, one_of, whole_number
 from fmcgan.checks import number as check_number
-from fmcgan.checks import one_of, whole_number
 from fmcgan.data.classes import CLASS_NAMES, plural
 from fmcgan.figure.clusters import ratios_figure, styles_picture
 from fmcgan.metric.feature.base import FeatureNetwork
@@ -60,9 +60,9 @@ class Clusters(Analysis):
         Raises:
             InvalidValueError: a value of another type or range.
         """
-        check_number(0, weight=weight)
+        check_number(0, 1000, weight=weight)
         one_of(("k_means", "hdbscan"), method=method)
-        whole_number(minimum=2, number=number)
+        whole_number(minimum=2, maximum=MOST_SHOWN, number=number)
         check_number(0.001, 0.5, least_share=least_share)
         whole_number(minimum=0, seed=seed)
         self.features, self.weight, self.method = features, weight, method

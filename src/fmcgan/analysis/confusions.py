@@ -10,7 +10,7 @@ from fmcgan.analysis.base import Analysis, NotApplicable, Subject
 from fmcgan.analysis.effect import share_in_words, share_interval
 from fmcgan.analysis.misreading import Cell, cells_of, effect_of_pair, effects_of_agreement, halves_of
 from fmcgan.analysis.section import Column, Picture, Section, Table
-from fmcgan.checks import whole_number
+from fmcgan.checks import MOST_SHOWN, whole_number
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.figure.agreement import agreement_figure
 from fmcgan.figure.confusions import difference_figure
@@ -58,7 +58,7 @@ class Confusions(Analysis):
         Raises:
             InvalidValueError: a number is not a whole one of at least 1.
         """
-        whole_number(strips=strips, images_per_strip=images_per_strip)
+        whole_number(maximum=MOST_SHOWN, strips=strips, images_per_strip=images_per_strip)
         self.features = features
         self.strips = strips
         self.images_per_strip = images_per_strip

@@ -15,7 +15,7 @@ from fmcgan.analysis.direction_family import Family, attribute_map, by_class, su
 from fmcgan.analysis.latent_space import balanced_latents, generator_of, placed
 from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.analysis.sefa import Principal, activations_before, affine_layers, closed_form, of_activations
-from fmcgan.checks import whole_number
+from fmcgan.checks import MOST_IMAGES, MOST_SHOWN, whole_number
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.figure.curves import Panel, Series, curves_figure
 from fmcgan.training.sampling import render
@@ -56,9 +56,9 @@ class Directions(Analysis):
         Raises:
             InvalidValueError: a value is no whole number or too small.
         """
-        whole_number(n_directions=n_directions)
-        whole_number(minimum=2, n_latents=n_latents, n_per_class=n_per_class)
-        whole_number(minimum=100, n_activations=n_activations)
+        whole_number(maximum=MOST_SHOWN, n_directions=n_directions)
+        whole_number(minimum=2, maximum=10_000, n_latents=n_latents, n_per_class=n_per_class)
+        whole_number(minimum=100, maximum=MOST_IMAGES, n_activations=n_activations)
         self.n_latents, self.n_directions = n_latents, n_directions
         self.n_per_class, self.n_activations = n_per_class, n_activations
 

@@ -13,7 +13,7 @@ from fmcgan.analysis.base import Analysis, Subject
 from fmcgan.analysis.coverage import Compared, compare, radii
 from fmcgan.analysis.effect import Difference, Effect, difference_of_shares, share_in_words
 from fmcgan.analysis.section import Column, Picture, Section, Table
-from fmcgan.checks import whole_number
+from fmcgan.checks import MOST_SHOWN, whole_number
 from fmcgan.data.classes import CLASS_NAMES, plural
 from fmcgan.figure.grid import PAPER, class_grid, side_by_side
 from fmcgan.metric.feature.base import FeatureNetwork
@@ -57,7 +57,8 @@ class Holes(Analysis):
         Raises:
             InvalidValueError: a value is no whole number of at least 1.
         """
-        whole_number(k=k, shown=shown, least=least)
+        whole_number(maximum=1000, k=k, least=least)
+        whole_number(maximum=MOST_SHOWN, shown=shown)
         self.features, self.k, self.shown, self.least = features, k, shown, least
 
     def analyse(self, subject: Subject) -> Section:

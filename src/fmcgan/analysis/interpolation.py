@@ -10,7 +10,7 @@ from fmcgan.analysis.base import Analysis, Subject
 from fmcgan.analysis.effect import share_interval
 from fmcgan.analysis.latent_space import balanced_latents, between_classes, can_blend, generator_of, slerp
 from fmcgan.analysis.section import Column, Picture, Section, Table
-from fmcgan.checks import whole_number
+from fmcgan.checks import MOST_IMAGES, MOST_SHOWN, whole_number
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.figure.grid import class_grid
 from fmcgan.metric.feature.classifier import ClassifierFeatures
@@ -51,8 +51,8 @@ class Interpolation(Analysis):
         Raises:
             InvalidValueError: a value is no whole number, or too small.
         """
-        whole_number(minimum=2, steps=steps)
-        whole_number(n_halfway=n_halfway)
+        whole_number(minimum=2, maximum=MOST_SHOWN, steps=steps)
+        whole_number(maximum=MOST_IMAGES, n_halfway=n_halfway)
         self.features, self.steps, self.n_halfway = features, steps, n_halfway
 
     def analyse(self, subject: Subject) -> Section:

@@ -11,7 +11,7 @@ from torch import Tensor
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, classes_of
 from fmcgan.analysis.plane import Plane, pca, principal_components, tsne, umap
 from fmcgan.analysis.section import Column, Map, Picture, Section, Table
-from fmcgan.checks import number, whole_number
+from fmcgan.checks import MOST_IMAGES, number, whole_number
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.figure.map import Cloud, class_map, origin_map, thumbnail_map
 from fmcgan.metric.feature.base import FeatureNetwork
@@ -81,10 +81,10 @@ class Maps(Analysis):
         Raises:
             InvalidValueError: a value is outside its range.
         """
-        whole_number(minimum=LEAST, fitted=fitted)
-        whole_number(minimum=NUM_CLASSES, shown=shown, on_page=on_page)
-        whole_number(minimum=2, components=components, neighbours=neighbours)
-        number(minimum=1, perplexity=perplexity)
+        whole_number(minimum=LEAST, maximum=MOST_IMAGES, fitted=fitted)
+        whole_number(minimum=NUM_CLASSES, maximum=100_000, shown=shown, on_page=on_page)
+        whole_number(minimum=2, maximum=10_000, components=components, neighbours=neighbours)
+        number(minimum=1, maximum=10_000, perplexity=perplexity)
         self.features, self.classifier = features, classifier
         self.fitted, self.shown, self.on_page = fitted, shown, on_page
         self.components, self.perplexity, self.neighbours = components, perplexity, neighbours

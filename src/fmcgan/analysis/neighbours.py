@@ -9,7 +9,7 @@ from fmcgan.analysis.base import Analysis, NotApplicable, Subject, classes_of
 from fmcgan.analysis.closeness import Closeness
 from fmcgan.analysis.exemplary import INSIDE, Exemplary, exemplary
 from fmcgan.analysis.section import Column, Picture, Section, Table
-from fmcgan.checks import whole_number
+from fmcgan.checks import MOST_SHOWN, whole_number
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.errors import InvalidValueError
 from fmcgan.figure.neighbours import Block, Row, Tile, garment_rows
@@ -56,7 +56,7 @@ class Neighbours(Analysis):
         if not isinstance(features, ClassifierFeatures):
             given = type(features).__name__
             raise InvalidValueError(f"features must be a classifier, such as feature.classifier, got {given}")
-        whole_number(neighbours=neighbours, examples=examples)
+        whole_number(maximum=MOST_SHOWN, neighbours=neighbours, examples=examples)
         self.classifier = features
         self.neighbours = neighbours
         self.examples = examples

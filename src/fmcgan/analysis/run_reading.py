@@ -1,18 +1,17 @@
 """Reads what the analysis needs of a run folder: rows, a few facts, sample grids."""
 
-import json
 import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from PIL import Image
 
 from fmcgan import run_folder
 from fmcgan.analysis.alarms import Facts
 from fmcgan.analysis.base import NotApplicable
+from fmcgan.app.run_files import read_config, read_metrics, read_result
 from fmcgan.errors import UserError
 from fmcgan.figure.png import read_png
 
@@ -30,11 +29,11 @@ def read_rows(run: Path | None) -> tuple[list[dict[str, float]], Path]:
 
     Raises:
         NotApplicable: there is no run folder, or nothing is recorded in it.
+        UserError: the record is damaged.
     """
     if run is None:
         raise NotApplicable("samples or an exported generator carry no training record; give run=outputs/...")
-    path = run / run_folder.METRICS_JSONL
-    rows = run_folder.read_metrics(path) if path.is_file() else []
+    rows = read_metrics(run / run_folder.METRICS_JSONL)
     if not rows:
         raise NotApplicable(
             f"{run} holds no training record ({run_folder.METRICS_JSONL}); give another run=outputs/..."
@@ -43,9 +42,13 @@ def read_rows(run: Path | None) -> tuple[list[dict[str, float]], Path]:
 
 
 def read_facts(folder: Path) -> Facts:
-    """What the configuration and the result of a run say; what cannot be read counts as not known."""
-    config = _read(folder / run_folder.CONFIG, yaml.safe_load)
-    result = _read(folder / run_folder.RESULT, json.loads)
+    """What the configuration and the result of a run say; what is not there counts as not known.
+
+    Raises:
+        UserError: one of them is damaged.
+    """
+    config = read_config(folder / run_folder.CONFIG) or {}
+    result = read_result(folder / run_folder.RESULT) or {}
     training, loss = _part(config, "training"), _part(config, "loss")
     target = str(_part(loss, "adversarial").get("_target_") or "")
     planned = _part(config, "trainer").get("max_epochs")
@@ -53,7 +56,7 @@ def read_facts(folder: Path) -> Facts:
         generator_clip=training.get("generator_clip"),
         discriminator_clip=training.get("discriminator_clip"),
         zero_divides=target.rpartition(".")[2] not in CRITICS,
-        planned_epochs=planned if isinstance(planned, int) and planned > 0 else None,
+        planned_epochs=planned if planned and planned > 0 else None,
         finished=result.get("status") == "finished",
     )
 
@@ -81,13 +84,4 @@ def read_frames(folder: Path) -> list[Image.Image]:
 
 
 def _part(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = mapping.get(key)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _read(path: Path, parse: Any) -> Mapping[str, Any]:
-    try:
-        found = parse(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    return found if isinstance(found, Mapping) else {}
+    return mapping.get(key) or {}

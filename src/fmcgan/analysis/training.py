@@ -39,9 +39,9 @@ class TrainingAnalysis(Analysis):
     """
 
     def __init__(self, most_frames: int = 24, seconds_per_frame: float = 0.5, most_megabytes: float = 1.5) -> None:
-        whole_number(minimum=2, most_frames=most_frames)
+        whole_number(minimum=2, maximum=1000, most_frames=most_frames)
         number(minimum=0.02, maximum=60, seconds_per_frame=seconds_per_frame)
-        number(minimum=0.1, most_megabytes=most_megabytes)
+        number(minimum=0.1, maximum=100, most_megabytes=most_megabytes)
         self.most_frames = most_frames
         self.seconds_per_frame = seconds_per_frame
         self.most_megabytes = most_megabytes

@@ -12,7 +12,7 @@ from fmcgan.analysis.base import Analysis, NotApplicable, Subject
 from fmcgan.analysis.latent_space import balanced_latents, generator_of
 from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.analysis.smoothness import lengths_table, mean_squared_distance, path_lengths
-from fmcgan.checks import number, whole_number
+from fmcgan.checks import MOST_IMAGES, number, whole_number
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.errors import InvalidValueError
 from fmcgan.figure.grid import class_grid, side_by_side
@@ -72,8 +72,8 @@ class Truncation(Analysis):
             InvalidValueError: a value has the wrong type or range.
             UserError: the weights are missing or damaged.
         """
-        whole_number(minimum=_LEAST, n=n)
-        whole_number(minimum=2, n_paths=n_paths)
+        whole_number(minimum=_LEAST, maximum=MOST_IMAGES, n=n)
+        whole_number(minimum=2, maximum=100_000, n_paths=n_paths)
         for each in (*psi, *shown):
             number(0, 2, psi=each)
         if n % NUM_CLASSES:

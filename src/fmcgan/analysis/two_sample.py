@@ -9,9 +9,8 @@ from fmcgan.analysis.cross_fit import FEWEST, Verdicts, cross_fit
 from fmcgan.analysis.detector import SIDE, Recipe
 from fmcgan.analysis.effect import UNKNOWN, Difference, Effect
 from fmcgan.analysis.section import Column, Section, Table
-from fmcgan.checks import number, whole_number
+from fmcgan.checks import MOST_IMAGES, positive_number, whole_number
 from fmcgan.data.classes import CLASS_NAMES, plural
-from fmcgan.errors import InvalidValueError
 
 COLUMNS = (
     Column("class", "class"),
@@ -60,12 +59,12 @@ class TwoSample(Analysis):
         Raises:
             InvalidValueError: a value is out of range.
         """
-        whole_number(minimum=FEWEST, most_per_class=most_per_class)
-        whole_number(images_shown=images_shown, batch_size=batch_size, patch=patch, stride=stride)
-        whole_number(occluded_per_class=occluded_per_class)
-        number(minimum=0, learning_rate=learning_rate)
-        if patch > SIDE:
-            raise InvalidValueError(f"patch must be a whole number from 1 to {SIDE}, got {patch}")
+        whole_number(minimum=FEWEST, maximum=MOST_IMAGES, most_per_class=most_per_class)
+        whole_number(maximum=10**9, images_shown=images_shown)
+        whole_number(maximum=MOST_IMAGES, batch_size=batch_size)
+        whole_number(maximum=SIDE, patch=patch, stride=stride)
+        whole_number(maximum=10_000, occluded_per_class=occluded_per_class)
+        positive_number(learning_rate=learning_rate)
         self.most_per_class = most_per_class
         self.recipe = Recipe(images_shown, batch_size, float(learning_rate))
         self.patch = Patch(patch, stride, occluded_per_class)

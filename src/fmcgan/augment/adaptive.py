@@ -31,7 +31,7 @@ class Adaptive(Augmentation):
 
     def __init__(self, augmentation: Augmentation, target: float = 0.6, kimg: float = 500.0) -> None:
         super().__init__()
-        number(minimum=-1, maximum=1, target=target)
+        number(minimum=-0.99, maximum=0.99, target=target)  # at -1 and 1 p would only rise, or only fall
         number(minimum=0.001, kimg=kimg)
         self.augmentation = augmentation
         self.target = target

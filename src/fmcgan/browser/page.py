@@ -16,7 +16,7 @@ from fmcgan import run_folder
 from fmcgan.browser.program import Program, program_of
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.errors import UserError
-from fmcgan.report.html import TEMPLATES, short
+from fmcgan.report.html import TEMPLATES, finalize, short
 
 _OWN = Path(__file__).parent / "template"
 _DTYPES = {"float32": torch.float32, "float16": torch.float16}
@@ -66,7 +66,11 @@ def page_of(program: Program, about: Mapping[str, Any], dtype: str = "float32") 
     }
     weights = base64.b64encode(torch.cat(stored).numpy().astype(f"<f{stored[0].element_size()}").tobytes()).decode()
     environment = Environment(
-        loader=FileSystemLoader([_OWN, TEMPLATES]), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader([_OWN, TEMPLATES]),
+        autoescape=True,
+        finalize=finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     return environment.get_template("generator.html.j2").render(
         program=_in_script(described),

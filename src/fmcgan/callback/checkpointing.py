@@ -12,18 +12,22 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from fmcgan import run_folder
+from fmcgan.app.ending import ending_signals
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.recorder import Recorder
-from fmcgan.errors import Interrupted, UserError
+from fmcgan.errors import Interrupted, InvalidValueError, UserError
 from fmcgan.metric.evaluation import badness
 
 log = logging.getLogger(__name__)
+
+_USUAL = "fd_classifier"
+"""Of the usual scores; where they were exchanged and this was left, a run goes without a best checkpoint."""
 
 
 class Checkpointing(Checkpoint):
     """Keeps ``checkpoints/last.ckpt`` and, by a score, ``checkpoints/best.ckpt``.
 
-    Ctrl-C and SIGTERM are answered at the end of the batch in progress: the state is saved exactly there and
+    Ctrl-C, SIGTERM and SIGHUP are answered at the end of the batch in progress: the state is saved exactly there and
     `Interrupted` ends the run. A second signal ends it at once, without saving. Lightning places callbacks of this
     type last, so what is saved includes the epoch's scores.
 
@@ -32,7 +36,9 @@ class Checkpointing(Checkpoint):
             ``None`` keeps no best one.
     """
 
-    def __init__(self, best_by: str | None = "fd_classifier") -> None:
+    def __init__(self, best_by: str | None = _USUAL) -> None:
+        if best_by is not None and (not isinstance(best_by, str) or not best_by):
+            raise InvalidValueError(f"best_by must be how a score's name begins, or null, got {best_by!r}", "best_by")
         self.best_by = best_by
         self.best: float | None = None
         self._signal: int | None = None
@@ -40,9 +46,29 @@ class Checkpointing(Checkpoint):
         self._warned = False
         self._previous_handlers: dict[int, Any] = {}
 
+    def check(self, trainer: Trainer) -> None:
+        """Looks whether there will be such a score, before anything is fetched or trained.
+
+        Raises:
+            InvalidValueError: no score of this run begins with `best_by`, which the user chose.
+        """
+        Recorder.of(trainer)
+        scores = [score for callback in _evaluations(trainer) for score in callback.scores.values()]
+        names = [name for score in scores for name in score.begins]
+        fits = any(name.startswith(self.best_by) or self.best_by.startswith(name) for name in names if self.best_by)
+        if fits or self.best_by in (None, _USUAL) or any(not score.begins for score in scores):
+            return
+        if not names:
+            log.warning("best_by=%s marks no checkpoint: this run measures no scores", self.best_by)
+            return
+        raise InvalidValueError(
+            f"callback.checkpointing.best_by={self.best_by}: no score of this run begins with that; there are "
+            f"{', '.join(names)} (metric= and metric/feature= choose others)"
+        )
+
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        """Takes over the two signals."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        """Takes over the signals."""
+        for number in ending_signals():
             self._previous_handlers[number] = signal.signal(number, self._note)
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
@@ -113,7 +139,7 @@ class Checkpointing(Checkpoint):
         return path
 
     def _improved(self, trainer: Trainer) -> bool:
-        evaluations = [callback for callback in trainer.callbacks if isinstance(callback, Evaluation)]  # type: ignore[attr-defined]
+        evaluations = _evaluations(trainer)
         results = evaluations[0].results if evaluations and self.best_by is not None else {}
         for name, result in results.items():
             if name.startswith(self.best_by or ""):
@@ -136,6 +162,10 @@ class Checkpointing(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores `state_dict`."""
         self.best = state_dict["best"]
+
+
+def _evaluations(trainer: Trainer) -> list[Evaluation]:
+    return [callback for callback in trainer.callbacks if isinstance(callback, Evaluation)]  # type: ignore[attr-defined]
 
 
 def refuse_broken_weights(module: Any) -> None:

@@ -10,14 +10,15 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from fmcgan.callback.recorder import Recorder
-from fmcgan.checks import seed_number, whole_number
+from fmcgan.checks import MOST_IMAGES, seed_number, whole_number
 from fmcgan.data.classes import NUM_CLASSES
-from fmcgan.errors import InvalidValueError
+from fmcgan.errors import InvalidValueError, UserError
 from fmcgan.metric.evaluation import Evaluator, Results
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.score import RealImages, Score
 from fmcgan.metric.store import Store
 from fmcgan.metric.table import in_words
+from fmcgan.training.checkpoint_file import read_checkpoint
 from fmcgan.training.sampling import require_memory, sample_classes
 
 log = logging.getLogger(__name__)
@@ -53,15 +54,15 @@ class Evaluation(Callback):
         report_seed: int = 1001,
         cache: str | None = None,
     ) -> None:
-        whole_number(minimum=NUM_CLASSES, n=n)
+        whole_number(minimum=NUM_CLASSES, maximum=MOST_IMAGES, n=n)
         whole_number(every_n_epochs=every_n_epochs)
         seed_number(seed=seed, report_seed=report_seed)
         require_memory(n)
         if n % NUM_CLASSES:
-            raise InvalidValueError(f"n must be a multiple of {NUM_CLASSES}, the number of classes, got {n}")
+            raise InvalidValueError(f"n must be a multiple of {NUM_CLASSES}, the number of classes, got {n}", "n")
         if seed == report_seed:
             raise InvalidValueError(
-                f"report_seed must differ from seed, whose samples choose the checkpoint, got {seed}"
+                f"report_seed must differ from seed, whose samples choose the checkpoint, got {seed}", "report_seed"
             )
         self.scores = dict(scores)
         self.n = n
@@ -71,6 +72,10 @@ class Evaluation(Callback):
         self.cache = cache
         self.results: Results = {}
         self.seconds = 0.0
+
+    def check(self, trainer: Trainer) -> None:
+        """Looks for the recorder, which this callback needs, before anything is fetched or trained."""
+        Recorder.of(trainer)
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Measures the real data, or reads what an earlier run measured of them."""
@@ -115,13 +120,21 @@ class Evaluation(Callback):
         start = time.perf_counter()
         found: dict[str, Any] = {"scores": self.measure(module.ema.settled(), self.report_seed)}
         if self.scores and best is not None and best.is_file():
-            checkpoint = torch.load(best, map_location="cpu", weights_only=True)
-            scores = found["scores"]
-            if checkpoint["images_seen"] != module.images_seen:
-                scores = self._measure_state(module, checkpoint["state_dict"])
-            found["best"] = {"images_seen": checkpoint["images_seen"], "scores": scores}
+            try:
+                found["best"] = self._report_best(module, best, found["scores"])
+            except (UserError, OSError, RuntimeError) as error:  # RuntimeError: weights of another network
+                log.warning("the best checkpoint is left out of the result: %s", error)
         self.seconds += time.perf_counter() - start
         return found
+
+    def _report_best(self, module: Any, best: Path, last: Results) -> dict[str, Any]:
+        """Its images seen and its scores, those of the last weights if it holds these."""
+        checkpoint = read_checkpoint(best)
+        seen = checkpoint["images_seen"]
+        return {
+            "images_seen": seen,
+            "scores": last if seen == module.images_seen else self._measure_state(module, checkpoint["state_dict"]),
+        }
 
     def share(self, training_seconds: float) -> float:
         """Share of the run's time, in 0..1, that went into scores so far."""

@@ -26,6 +26,10 @@ class Progress(Callback):
         self._started = (0.0, 0)
         self._last_line = 0.0
 
+    def check(self, trainer: Trainer) -> None:
+        """Looks for the recorder, which this callback needs, before anything is fetched or trained."""
+        Recorder.of(trainer)
+
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Starts the watch and, in a terminal, the bar."""
         self._started = (time.monotonic(), pl_module.images_seen)

@@ -1,8 +1,6 @@
 """The book of a run: every number that training, evaluation and other callbacks report goes through here."""
 
-import csv
-import io
-import json
+import logging
 import math
 import time
 from pathlib import Path
@@ -13,23 +11,20 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 from fmcgan import run_folder
+from fmcgan.callback.tables import EpochTable, MetricsTable
+from fmcgan.callback.tensorboard import TensorBoard
 from fmcgan.checks import whole_number
 from fmcgan.errors import UserError
 
-_EPOCH_COLUMNS = {
-    "generator_loss": "loss/generator",
-    "discriminator_loss": "loss/discriminator",
-    "generator_gradient_norm": "gradient_norm/generator",
-    "discriminator_gradient_norm": "gradient_norm/discriminator",
-}
+log = logging.getLogger(__name__)
 
 
 class Recorder(Callback):
     """Collects the scalars of each step on the device, reads them at intervals, writes them down and checks them.
 
-    Writes ``metrics.jsonl`` (as it goes), ``metrics.csv`` and ``epochs.csv`` (at the end of each epoch) and every
-    TensorBoard scalar. The x axis is images seen. ``seconds`` is time spent training: evaluation, pictures and
-    checkpoints are not in it, earlier sessions of a resumed run are.
+    Writes ``metrics.jsonl``, ``metrics.csv`` and every TensorBoard scalar, which hold the same rows at any time, and
+    ``epochs.csv`` at the end of each epoch. The x axis is images seen. ``seconds`` is time spent training: evaluation,
+    pictures and checkpoints are not in it, earlier sessions of a resumed run are.
 
     Args:
         every_n_batches: how often the scalars are read from the device.
@@ -66,17 +61,27 @@ class Recorder(Callback):
         if not trainer.is_global_zero:
             return
         row = {"images_seen": module.images_seen, "epoch": _epoch(trainer), "seconds": round(self.seconds, 3)}
-        run_folder.append_line(Path(trainer.default_root_dir) / run_folder.METRICS_JSONL, json.dumps(row | metrics))
+        self._table.append(row | metrics)
         for logger in trainer.loggers:
             logger.log_metrics(metrics | {"epoch": row["epoch"]}, step=module.images_seen)
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Drops rows that a killed session wrote after its last checkpoint: they are about to be repeated."""
+        """Drops rows that a killed session wrote after its last checkpoint: they are about to be repeated.
+
+        Raises:
+            UserError: a table of that session is damaged, which is noticed here and not after an epoch.
+        """
         self._last_read = (pl_module.images_seen, self.seconds)
-        path = Path(trainer.default_root_dir) / run_folder.METRICS_JSONL
-        if trainer.is_global_zero and path.exists():
-            rows = [row for row in run_folder.read_metrics(path) if row["images_seen"] <= pl_module.images_seen]
-            run_folder.write_atomically(path, "".join(json.dumps(row) + "\n" for row in rows))
+        if trainer.is_global_zero:
+            folder = Path(trainer.default_root_dir)
+            self._table = MetricsTable(folder)
+            self._epochs = EpochTable(folder)
+            dropped = self._table.drop_after(pl_module.images_seen)
+            if dropped and pl_module.images_seen == 0:
+                log.info("%d rows of a run that was stopped before its first checkpoint are replaced", dropped)
+            for logger in trainer.loggers:
+                if isinstance(logger, TensorBoard):
+                    logger.drop_after(pl_module.images_seen)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Starts the watch, unless it runs."""
@@ -98,9 +103,7 @@ class Recorder(Callback):
         self.epoch_means |= means  # an epoch that time cut short may hold no generator update
         self._epoch_sums = {}
         if trainer.is_global_zero:
-            folder = Path(trainer.default_root_dir)
-            _write_epoch(folder / run_folder.EPOCHS_CSV, trainer.current_epoch + 1, means, self.seconds / 60)
-            write_metrics_csv(folder)
+            self._epochs.write(trainer.current_epoch + 1, means, self.seconds / 60)
 
     def flush(self, trainer: Trainer, module: Any) -> None:
         """Reads all scalars not yet read from the device, checks that they are finite and logs their means."""
@@ -153,31 +156,6 @@ class Recorder(Callback):
         self._epoch_sums = state_dict["epoch_sums"]
         self.epoch_means = state_dict["epoch_means"]
         self.latest = state_dict["latest"]
-
-
-def write_metrics_csv(folder: Path) -> None:
-    """Writes ``metrics.csv``, the table of all rows of ``metrics.jsonl`` (empty where a row lacks a column)."""
-    rows = run_folder.read_metrics(folder / run_folder.METRICS_JSONL)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    content = io.StringIO()
-    writer = csv.DictWriter(content, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    run_folder.write_atomically(folder / run_folder.METRICS_CSV, content.getvalue())
-
-
-def _write_epoch(path: Path, epoch: int, means: dict[str, float], minutes: float) -> None:
-    """Adds one row to ``epochs.csv``; rows of later epochs, left by a killed session, go."""
-    with path.open(encoding="utf-8") if path.exists() else io.StringIO() as file:
-        rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < epoch]
-    row = {"epoch": str(epoch)}
-    row |= {column: f"{means[name]:.6g}" if name in means else "" for column, name in _EPOCH_COLUMNS.items()}
-    rows.append(row | {"minutes": f"{minutes:.3f}"})
-    content = io.StringIO()
-    writer = csv.DictWriter(content, list(rows[-1]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    run_folder.write_atomically(path, content.getvalue())
 
 
 def _refuse_not_finite(trainer: Trainer, steps: list[tuple[int, dict[str, float]]]) -> None:

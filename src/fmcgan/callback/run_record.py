@@ -2,27 +2,32 @@
 
 import datetime
 import json
+import math
 import platform
 import subprocess
+import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import torch
 import yaml
-from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from fmcgan import run_folder
+from fmcgan.app.overrides import composed_of
+from fmcgan.app.run_files import read_metrics
 from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.recorder import Recorder
+from fmcgan.callback.tensorboard import TensorBoard
 from fmcgan.environment import command_line, processor
 from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
 
 _PACKAGES = ("fmcgan", "torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy")
+_SHARE_OF_CURVES = 0.05  # of the time: they take longer with every row
 _FINAL = ("loss/generator", "loss/discriminator", "gradient_norm/generator", "gradient_norm/discriminator")
 
 
@@ -37,10 +42,15 @@ class RunRecord(Callback):
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         self.config = dict(config or {})
+        self._drawn = (-math.inf, 0.0)  # when the curves were drawn, and how long that took
 
     def configure(self, config: Mapping[str, Any]) -> None:
         """Takes the resolved configuration of the whole run, which the callback's own configuration cannot hold."""
         self.config = dict(config)
+
+    def check(self, trainer: Trainer) -> None:
+        """Looks for the recorder, which this callback needs, before anything is fetched or trained."""
+        Recorder.of(trainer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Writes what is known before the first step; an existing result of this folder is no longer true."""
@@ -54,19 +64,23 @@ class RunRecord(Callback):
         run_folder.write_json(folder / run_folder.ENVIRONMENT, environment(trainer))
         scores = {f"hp/{name}": 0.0 for each in _evaluations(trainer) for name in _score_names(each)}
         for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_text("config", f"```yaml\n{text}\n```")
+            if isinstance(logger, TensorBoard):
+                logger.add_text("config", indent(text, "    "))  # a code block that no text can end
                 if pl_module.images_seen == 0:  # a resumed run has its HPARAMS already
                     logger.log_hyperparams(_flat(self.config), scores or None)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Draws the loss and gradient-norm curves so far."""
-        if trainer.is_global_zero:
+        """Draws the loss and gradient-norm curves so far; where that takes long, not after each epoch."""
+        ended, seconds = self._drawn
+        is_last = trainer.current_epoch + 1 == trainer.max_epochs or trainer.should_stop
+        start = time.monotonic()
+        if trainer.is_global_zero and (is_last or start - ended >= seconds / _SHARE_OF_CURVES):
             folder = Path(trainer.default_root_dir)
-            rows = run_folder.read_metrics(folder / run_folder.METRICS_JSONL)
+            rows = read_metrics(folder / run_folder.METRICS_JSONL)
             draw_loss(rows, folder / run_folder.LOSS_FIGURE)
             clips = (pl_module.generator_clip, pl_module.discriminator_clip)
             draw_gradient_norm(rows, folder / run_folder.GRADIENT_NORM_FIGURE, *clips)
+            self._drawn = (time.monotonic(), time.monotonic() - start)
 
     def write_result(self, trainer: Trainer, module: Any) -> dict[str, Any]:
         """Writes ``result.json``, the mark of a finished run. Call it when everything else is done.
@@ -97,7 +111,7 @@ class RunRecord(Callback):
         }
         for logger in trainer.loggers:
             logger.log_metrics({f"hp/{name}": each["value"] for name, each in scores.items()}, step=module.images_seen)
-            logger.save()
+            logger.finalize("success")  # once more: it was opened again
         run_folder.write_json(Path(trainer.default_root_dir) / run_folder.RESULT, result)
         return result
 
@@ -148,8 +162,7 @@ def _run_git(*arguments: str) -> str:
 
 def _overrides() -> list[str]:
     """What the command line changed: a resumed run repeats it (`fmcgan.command`)."""
-    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    return [str(each) for each in overrides if not each.startswith("ckpt_path=")]
+    return [each for each in composed_of() if not each.startswith("ckpt_path=")]
 
 
 def _evaluations(trainer: Trainer) -> list[Evaluation]:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from fmcgan import run_folder
-from fmcgan.checks import seed_number, whole_number
+from fmcgan.callback.tensorboard import TensorBoard
+from fmcgan.checks import MOST_SHOWN, seed_number, whole_number
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.figure.grid import check_columns, class_grid
+from fmcgan.figure.grid import class_grid
 from fmcgan.figure.png import write_png
 from fmcgan.training.latent import draw_latents
 from fmcgan.training.sampling import render
@@ -33,10 +33,10 @@ class SampleGrid(Callback):
     def __init__(
         self, epochs: Sequence[int] | None = None, every_n_epochs: int = 1, n_columns: int = 10, seed: int = 0
     ) -> None:
-        whole_number(every_n_epochs=every_n_epochs, n_columns=n_columns)
+        whole_number(every_n_epochs=every_n_epochs)
+        whole_number(maximum=MOST_SHOWN, n_columns=n_columns)
         seed_number(seed=seed)
         whole_number(minimum=0, **{f"epochs[{place}]": epoch for place, epoch in enumerate(epochs or [])})
-        check_columns(n_columns=n_columns)
         self.epochs = None if epochs is None else set(epochs)
         self.every_n_epochs = every_n_epochs
         self.n_columns = n_columns
@@ -66,8 +66,8 @@ class SampleGrid(Callback):
         folder.mkdir(parents=True, exist_ok=True)
         write_png(grid, folder / f"epoch_{epoch:03d}.png")
         for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image("samples", np.asarray(grid), module.images_seen, dataformats="HW")
+            if isinstance(logger, TensorBoard):
+                logger.add_image("samples", grid, module.images_seen)
 
     def images(self, module: Any) -> np.ndarray:
         """The grid's images, uint8 [classes, columns, 28, 28]: one latent vector for each column, for every class."""

@@ -38,6 +38,7 @@ class GarmentData(LightningDataModule, ABC):
 
     Attributes:
         images: the data set, on the training device; there after ``setup``.
+        n_train: number of training images; a subclass that knows it before it loads them sets it.
     """
 
     images: GarmentImages

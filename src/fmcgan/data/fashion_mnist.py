@@ -23,6 +23,8 @@ class FashionMNISTData(GarmentData):
         seed: of the order of the batches.
     """
 
+    n_train = 60_000
+
     def __init__(
         self, root: str | Path = "data", mirror: str | Path | None = None, *, batch_size: int, seed: int
     ) -> None:

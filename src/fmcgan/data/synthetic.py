@@ -31,7 +31,7 @@ class SyntheticData(GarmentData):
         self, n_train: int = 2000, n_test: int = 1000, drawing_seed: int = 0, *, batch_size: int, seed: int
     ) -> None:
         super().__init__(batch_size, seed)
-        checks.whole_number(minimum=NUM_CLASSES, n_train=n_train, n_test=n_test)
+        checks.whole_number(minimum=NUM_CLASSES, maximum=checks.MOST_IMAGES, n_train=n_train, n_test=n_test)
         checks.seed_number(drawing_seed=drawing_seed)
         self.n_train = n_train
         self.n_test = n_test

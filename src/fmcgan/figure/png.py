@@ -1,11 +1,16 @@
 """One way to the disk for every picture of this project."""
 
 import io
+import warnings
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
+from fmcgan.app.escaping import visible
+from fmcgan.app.given_file import check_file
 from fmcgan.errors import UserError
 from fmcgan.run_folder import write_atomically
 
@@ -14,6 +19,9 @@ LONGEST = 65_535
 
 LARGEST = 50_000_000
 """Pixels of the largest PNG that is read; the largest grid of ten rows has 41 million."""
+
+LARGEST_FILE = 100_000_000
+"""Bytes of the largest PNG that is read."""
 
 DPI = 120
 """Pixels per inch of every curve figure."""
@@ -27,10 +35,26 @@ def png_bytes(picture: Figure | Image.Image) -> bytes:
     """
     content = io.BytesIO()
     if isinstance(picture, Figure):
-        picture.savefig(content, format="png", dpi=DPI)
+        save_figure(picture, content, format="png", dpi=DPI)
     else:
         picture.save(content, format="png")
     return content.getvalue()
+
+
+def save_figure(figure: Figure, content: io.BytesIO, **options: Any) -> None:
+    """Saves a figure whose every text is plain: names from elsewhere may hold ``$``, or what no XML may hold.
+
+    Args:
+        figure: the figure.
+        content: takes it.
+        options: of `Figure.savefig`.
+    """
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # type: ignore[attr-defined]
+        text.set_text(visible(text.get_text()))  # type: ignore[attr-defined]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph ")  # a letter that the font lacks is a box
+        figure.savefig(content, **options)  # type: ignore[arg-type]
 
 
 def write_png(picture: Figure | Image.Image, path: Path) -> None:
@@ -53,8 +77,7 @@ def read_png(path: Path) -> Image.Image:
     Raises:
         UserError: it is no file, no PNG, damaged or too large; names the file.
     """
-    if not path.is_file():
-        raise UserError(f"{path} is no file")
+    check_file(path, LARGEST_FILE)
     try:
         with Image.open(path, formats=["PNG"]) as picture:  # PNG alone: other formats start other programs
             width, height = picture.size

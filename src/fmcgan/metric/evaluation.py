@@ -7,6 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from fmcgan.app.attempts import Attempts
 from fmcgan.checks import one_of
 from fmcgan.errors import InvalidValueError
 from fmcgan.metric.image_set import ImageSet
@@ -37,6 +38,7 @@ class Evaluator:
         rows: what is measured beside the samples, keys of `fmcgan.metric.rows.TITLES`.
         store: where what was measured of real images is kept.
         show_progress: draw a progress bar, where there is a terminal.
+        attempts: takes the unexpected errors of single scores; ``None`` ends at the first.
 
     Attributes:
         seconds: what measuring the samples took, by score, of the last `measure`. What scores share (the features)
@@ -51,6 +53,7 @@ class Evaluator:
         rows: Sequence[str] = (REAL,),
         store: Store | None = None,
         show_progress: bool = False,
+        attempts: Attempts | None = None,
     ) -> None:
         for row in rows:
             one_of(tuple(TITLES), rows=row)
@@ -58,11 +61,14 @@ class Evaluator:
             networks = [network.name for network in score.networks] if isinstance(score, FeatureScore) else []
             if len(set(networks)) < len(networks):
                 raise InvalidValueError(f"{name} would measure {', '.join(networks)} under one name; leave one out")
+            if min(n, score.n or n) < score.fewest:
+                log.warning("%s of %d samples says little about them: it needs %d at least (n=)", name, n, score.fewest)
         self.scores = dict(scores)
         self.real = real
         self.n = n
         self.rows = tuple(rows)
         self.show_progress = show_progress
+        self._attempts = attempts or Attempts(Exception)
         self.seconds: dict[str, float] = {}
         self._measured_rows = Rows(real, store or Store())
 
@@ -92,22 +98,28 @@ class Evaluator:
         with tqdm(tasks, disable=None if self.show_progress else True, unit="", leave=False) as bar:
             for name, row in bar:
                 bar.set_description_str(f"{name}: {TITLES.get(row, 'samples')}")
-                score, start = self.scores[name], time.perf_counter()
-                chosen = samples.balanced(min(score.n or self.n, len(samples)))
-                if not row:
-                    _add(results, self._of_samples(name, score, chosen))
-                    self.seconds[name] = round(time.perf_counter() - start, 2)
-                    if bar.disable and self.show_progress:
-                        log.info("%s: %.1f s", name, self.seconds[name])
-                elif any(result["score"] == name for result in results.values()):
-                    self._add_row(results, score, row, len(chosen))
+                with self._attempts.of(name):
+                    self._measure(results, name, row, samples)
+                if not row and name in self.seconds and bar.disable and self.show_progress:
+                    log.info("%s: %.1f s", name, self.seconds[name])
         return results
+
+    def _measure(self, results: Results, name: str, row: str, samples: ImageSet) -> None:
+        score, start = self.scores[name], time.perf_counter()
+        chosen = samples.balanced(min(score.n or self.n, len(samples)))
+        if not row:
+            _add(results, self._of_samples(name, score, chosen))
+            self.seconds[name] = round(time.perf_counter() - start, 2)
+        elif any(result["score"] == name for result in results.values()):
+            self._add_row(results, score, row, len(chosen))
 
     def findings(self, samples: ImageSet) -> dict[str, Any]:
         """What the scores found beyond numbers; they name images by their place in ``samples.balanced(n)``."""
         found: dict[str, Any] = {}
-        for score in self.scores.values():
-            found |= score.findings(samples.balanced(min(score.n or self.n, len(samples))), self.real)
+        for name, score in self.scores.items():
+            if name not in self._attempts.failed:
+                with self._attempts.of(name):
+                    found |= score.findings(samples.balanced(min(score.n or self.n, len(samples))), self.real)
         return found
 
     def _of_samples(self, name: str, score: Score, samples: ImageSet) -> Results:

@@ -27,6 +27,16 @@ class FrechetDistance(FeatureScore):
     """
 
     @property
+    def begins(self) -> list[str]:  # type: ignore[override]
+        """On each network."""
+        return [f"{network.abbreviations['frechet']}_{network.name}" for network in self.networks]
+
+    @property
+    def fewest(self) -> int:  # type: ignore[override]
+        """One more than the widest network has features: the covariance of fewer has not its full rank."""
+        return 1 + max((network.num_features for network in self.networks), default=1)
+
+    @property
     def protocol(self) -> str:
         """Which distance, on which networks."""
         return f"frechet distance on {self.versions}"
@@ -55,6 +65,16 @@ class ClassFrechetDistance(FeatureScore):
     wider than a class has images, the covariances are rank-deficient: the number still orders generators of the same
     n, and is compared with nothing else. The interval is of the mean; networks of more than 512 features have none.
     """
+
+    @property
+    def begins(self) -> list[str]:  # type: ignore[override]
+        """On each network."""
+        return [f"class_{network.abbreviations['frechet']}_{network.name}" for network in self.networks]
+
+    @property
+    def fewest(self) -> int:  # type: ignore[override]
+        """As of the whole set, for each class."""
+        return NUM_CLASSES * (1 + max((network.num_features for network in self.networks), default=1))
 
     @property
     def protocol(self) -> str:

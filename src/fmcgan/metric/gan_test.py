@@ -26,6 +26,8 @@ class GanTest(ClassifierScore):
     column = class read.
     """
 
+    begins = ("label_agreement_classifier", "label_cross_entropy_classifier")
+
     @property
     def protocol(self) -> str:
         """Which classifier reads the samples."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from torch import Tensor
 from tqdm import tqdm
 
-from fmcgan.checks import number, one_of, seed_number, whole_number
+from fmcgan.checks import MOST_IMAGES, one_of, positive_number, seed_number, whole_number
 from fmcgan.metric.downstream import NETWORKS, Progress, design, read_classes, train_downstream
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
 from fmcgan.metric.score import Measurement, RealImages, Score
@@ -35,6 +35,8 @@ class GanTrain(Score):
     There is no interval: that over the samples would need a training for each resample.
     """
 
+    fewest = 1000  # a hundred of each class, of which a tenth is held out
+
     def __init__(
         self,
         network: str,
@@ -59,11 +61,13 @@ class GanTrain(Score):
         """
         one_of(tuple(NETWORKS), network=network)
         if n is not None:
-            whole_number(minimum=2, n=n)
-        whole_number(epochs=epochs, batch_size=batch_size)
+            whole_number(minimum=2, maximum=MOST_IMAGES, n=n)
+        whole_number(maximum=10_000, epochs=epochs)
+        whole_number(maximum=MOST_IMAGES, batch_size=batch_size)
         seed_number(seed=seed)
-        number(minimum=0, learning_rate=learning_rate)
+        positive_number(learning_rate=learning_rate)
         self.network = network
+        self.begins = (f"gan_train_{network}",)
         self.n = n
         self.epochs = epochs
         self.batch_size = batch_size

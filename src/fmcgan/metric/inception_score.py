@@ -25,6 +25,8 @@ class InceptionScore(ClassifierScore):
     a class.
     """
 
+    begins = ("is_classifier",)
+
     @property
     def protocol(self) -> str:
         """Which classifier reads the samples, and in how many splits."""

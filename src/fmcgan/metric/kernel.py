@@ -100,6 +100,11 @@ class KernelDistance(FeatureScore):
     """
 
     @property
+    def begins(self) -> list[str]:  # type: ignore[override]
+        """On each network."""
+        return [f"{network.abbreviations['kernel']}_{network.name}" for network in self.networks]
+
+    @property
     def protocol(self) -> str:
         """Which distance, on which networks."""
         return f"unbiased cubic kernel distance on {self.versions}"

@@ -86,10 +86,22 @@ class Manifold(FeatureScore):
         Raises:
             InvalidValueError: a k is not a whole number of at least 1.
         """
-        whole_number(k_precision_recall=k_precision_recall, k_density_coverage=k_density_coverage)
+        whole_number(maximum=1000, k_precision_recall=k_precision_recall, k_density_coverage=k_density_coverage)
         super().__init__(features)
         self.k_precision_recall = k_precision_recall
         self.k_density_coverage = k_density_coverage
+
+    @property
+    def begins(self) -> list[str]:  # type: ignore[override]
+        """All four shares, on each network."""
+        near, far = self.k_precision_recall, self.k_density_coverage
+        shares = (f"precision_k{near}", f"recall_k{near}", f"density_k{far}", f"coverage_k{far}")
+        return [f"{share}_{network.name}" for network in self.networks for share in shares]
+
+    @property
+    def fewest(self) -> int:  # type: ignore[override]
+        """Ten times the larger k: a ball to the k-th neighbour of fewer holds a tenth of them, and covers all."""
+        return 10 * max(self.k_precision_recall, self.k_density_coverage)
 
     @property
     def protocol(self) -> str:

@@ -43,6 +43,12 @@ class Memorisation(FeatureScore):
     """
 
     @property
+    def begins(self) -> list[str]:  # type: ignore[override]
+        """On each network."""
+        spaces = [_name(network) for network in self._networks]
+        return [f"{what}_{space}" for space in spaces for what in ("nearest_training", "near_copies")]
+
+    @property
     def protocol(self) -> str:
         """In which spaces distances are measured."""
         return f"nearest training images, near share {NEAR}, in {', '.join(map(_space, self._networks))}"

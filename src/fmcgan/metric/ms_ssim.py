@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
-from fmcgan.checks import whole_number
+from fmcgan.checks import MOST_IMAGES, whole_number
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.bootstrap import mean_interval, resample_counts
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
@@ -82,6 +82,8 @@ class WithinClassMsSsim(Score):
     of all: the target is the value of real images. It says nothing of quality.
     """
 
+    begins = ("ms_ssim_within_class",)
+
     def __init__(self, pairs_per_class: int = 200) -> None:
         """Checks the parameter.
 
@@ -91,7 +93,7 @@ class WithinClassMsSsim(Score):
         Raises:
             InvalidValueError: it is no whole number of at least 1.
         """
-        whole_number(pairs_per_class=pairs_per_class)
+        whole_number(maximum=MOST_IMAGES, pairs_per_class=pairs_per_class)
         self.pairs_per_class = pairs_per_class
 
     @property

@@ -52,6 +52,12 @@ class Score(ABC):
     quick: bool = True
     """Whether it takes seconds; a score of minutes is measured on real images only, not on the other rows."""
 
+    begins: Sequence[str] = ()
+    """How the names of its measurements begin, up to the number of samples; empty where that is not known."""
+
+    fewest: int = 2
+    """Samples below which its value says more about their number than about them; `Evaluator` then warns."""
+
     @property
     @abstractmethod
     def protocol(self) -> str:

@@ -84,6 +84,8 @@ class SlicedWasserstein(Score):
     the same distribution are at a distance too, which falls with the number: compare equal ``n`` only.
     """
 
+    begins = ("sliced_wasserstein_pixels",)
+
     def __init__(self, n_directions: int = 128, seed: int = 0) -> None:
         """Checks the parameters.
 
@@ -94,7 +96,7 @@ class SlicedWasserstein(Score):
         Raises:
             InvalidValueError: n_directions is no whole number of at least 1, or seed no seed.
         """
-        whole_number(n_directions=n_directions)
+        whole_number(maximum=10_000, n_directions=n_directions)
         seed_number(seed=seed)
         self.n_directions = n_directions
         self.seed = seed

@@ -73,6 +73,8 @@ class Spectrum(Score):
     decibels is our own.
     """
 
+    begins = ("spectrum_distance",)
+
     @property
     def protocol(self) -> str:
         """Scaling, rings and floor."""

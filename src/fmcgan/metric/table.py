@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from fmcgan.app.escaping import markdown
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.evaluation import Results
 from fmcgan.metric.rows import TITLES
@@ -25,7 +26,7 @@ def as_markdown(results: Results) -> str:
         interval = result["interval"]
         sure = "" if interval is None else f"{number(interval[0])} to {number(interval[1])}"
         known = [number(result["rows"].get(row)) for row in rows]
-        lines.append([name, number(result["value"]), sure, *known, BETTER[result["better"]]])
+        lines.append([markdown(name), number(result["value"]), sure, *known, BETTER[result["better"]]])
     return _table(head, lines, numbers=2 + len(rows))
 
 
@@ -34,7 +35,7 @@ def by_class_as_markdown(results: Results) -> str:
     lines = []
     for name, result in results.items():
         if result["by_class"] is not None:
-            lines.append([name, *map(number, result["by_class"])])
+            lines.append([markdown(name), *map(number, result["by_class"])])
             if result["floor_by_class"] is not None:
                 lines.append(["(real data)", *map(number, result["floor_by_class"])])
     return _table(["score", *CLASS_NAMES], lines, numbers=len(CLASS_NAMES)) if lines else ""

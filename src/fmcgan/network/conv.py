@@ -84,7 +84,7 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         whole_number(width=width, embedding_dim=embedding_dim, num_classes=num_classes)
-        number(0, 1, dropout=dropout)
+        number(0, 0.99, dropout=dropout)  # at 1 nothing of the image would be left
         self.label_plane = nn.Sequential(
             nn.Embedding(num_classes, embedding_dim), nn.Linear(embedding_dim, 28 * 28), nn.Unflatten(1, (1, 28, 28))
         )

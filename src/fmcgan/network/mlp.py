@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fmcgan.checks import number, whole_number
+from fmcgan.errors import InvalidValueError
 from fmcgan.layer.batch_norm import BatchNorm1d
 from fmcgan.layer.spectral_norm import normalise_spectrally
 
@@ -81,7 +82,7 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         whole_number(embedding_dim=embedding_dim, num_classes=num_classes)
-        number(0, 1, dropout=dropout)
+        number(0, 0.99, dropout=dropout)  # at 1 nothing of the image would be left
         sizes = [_PIXELS + embedding_dim, *reversed(_layer_sizes(width))]
         self.embedding = nn.Embedding(num_classes, embedding_dim)
         layers: list[nn.Module] = []
@@ -107,5 +108,5 @@ class Discriminator(nn.Module):
 def _layer_sizes(width: int) -> list[int]:
     whole_number(minimum=8, width=width)
     if width % 8:
-        raise ValueError(f"width must be a multiple of 8 for the mlp networks, got {width}")
+        raise InvalidValueError(f"width must be a multiple of 8 for the mlp networks, got {width}", "width")
     return [width // 8, width // 4, width // 2, width]

@@ -2,10 +2,10 @@
 
 import csv
 import io
-import json
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,10 @@ from PIL import Image
 from fmcgan.analysis.effect import Difference
 from fmcgan.analysis.findings import LEVEL, Judged
 from fmcgan.analysis.section import Picture, Section, Table
+from fmcgan.app.attempts import Attempts
+from fmcgan.app.escaping import spreadsheet_cell
+from fmcgan.app.run_files import read_findings
+from fmcgan.errors import UserError
 from fmcgan.report.encoding import Encoded, encode
 from fmcgan.report.headline import cards, ruler
 from fmcgan.report.html import render
@@ -24,6 +28,9 @@ PAGE = "report.html"
 FINDINGS = "findings.json"
 SCORES = "scores"
 """Name of the section whose values are the scores."""
+
+_OWN_FILE = re.compile(r"samples\.(png|svg)|[a-z0-9]\w*_[\w-]+\.(png|svg|gif|csv)", re.ASCII)
+"""Names that an analysis gives to files, `SECTION_NAME`: never a path, never a file of another kind."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class Report:
         effects: all that were measured, large or small.
         samples: a grid of them.
         provenance: from what, by what, when and where, each in a few words.
+        failed: what could not be made, and why.
     """
 
     title: str
@@ -48,9 +56,10 @@ class Report:
     effects: Sequence[Judged]
     samples: Image.Image
     provenance: Mapping[str, str]
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
-def write_analysis(folder: Path, report: Report) -> Path:
+def write_analysis(folder: Path, report: Report, attempts: Attempts | None = None) -> Path:
     """Writes an analysis.
 
     Args:
@@ -58,6 +67,7 @@ def write_analysis(folder: Path, report: Report) -> Path:
             ``<section>_<name>`` with ``.png``, ``.svg`` or ``.gif`` for each picture and ``.csv`` for each table. It is
             made if missing; figures and tables of an earlier analysis that this one lacks are removed.
         report: what to write.
+        attempts: of the command; a picture that cannot be drawn is noted and left out. ``None`` ends at the first.
 
     Returns:
         The page.
@@ -67,11 +77,7 @@ def write_analysis(folder: Path, report: Report) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     samples = encode(Picture("samples", report.samples, "", ""))
-    pictures = {
-        (name, picture.name): encode(picture)
-        for name, section in report.sections.items()
-        for picture in section.pictures
-    }
+    report, pictures = _drawn(report, attempts or Attempts(Exception))
     named = {f"{section}_{name}": encoded for (section, name), encoded in pictures.items()} | {"samples": samples}
     files: dict[str, str | bytes] = {
         f"{stem}{suffix}": content for stem, encoded in named.items() for suffix, content in encoded.files.items()
@@ -88,13 +94,28 @@ def write_analysis(folder: Path, report: Report) -> Path:
     return folder / PAGE
 
 
+def _drawn(report: Report, attempts: Attempts) -> tuple[Report, dict[tuple[str, str], Encoded]]:
+    """Encodes the pictures; the report without those that failed, which it lists."""
+    pictures: dict[tuple[str, str], Encoded] = {}
+    for name, section in report.sections.items():
+        for picture in section.pictures:
+            with attempts.of(f"{name}, figure {picture.name}"):
+                pictures[name, picture.name] = encode(picture)
+    sections = {
+        name: replace(section, pictures=[each for each in section.pictures if (name, each.name) in pictures])
+        for name, section in report.sections.items()
+    }
+    return replace(report, sections=sections, failed=dict(attempts.failed)), pictures
+
+
 def _files_of_earlier(folder: Path) -> set[str]:
-    """Names of the figures and tables that an earlier analysis says it wrote here."""
+    """Names of the figures and tables that an earlier analysis says it wrote here; no other file is taken for one."""
     try:
-        names = json.loads((folder / FINDINGS).read_text(encoding="utf-8"))["files"]
-        return {name for name in names if Path(name).name == name}
-    except (OSError, ValueError, KeyError, TypeError):
+        earlier = read_findings(folder / FINDINGS)
+    except UserError:  # it is about to be replaced
         return set()
+    names = earlier["files"] if earlier is not None else []
+    return {name for name in names if _OWN_FILE.fullmatch(name) and (folder / name).is_file()}
 
 
 def page(report: Report, pictures: Mapping[tuple[str, str], Encoded], samples: Encoded) -> str:
@@ -133,6 +154,7 @@ def found(report: Report) -> dict[str, Any]:
             for name, section in report.sections.items()
             for alarm in section.alarms
         ],
+        "failed": dict(report.failed),
         "values": {name: section.values for name, section in report.sections.items() if section.values},
         "provenance": dict(report.provenance),
     }
@@ -144,8 +166,8 @@ def table_csv(table: Table) -> str:
     """A table with all digits; what is not known is empty."""
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
-    writer.writerow([column.name for column in table.columns])
-    writer.writerows([_plain(value) for value in row] for row in table.rows)
+    writer.writerow([spreadsheet_cell(column.name) for column in table.columns])
+    writer.writerows([spreadsheet_cell(_plain(value)) for value in row] for row in table.rows)
     return content.getvalue()
 
 

@@ -3,13 +3,12 @@
 import base64
 import io
 from dataclasses import dataclass
-from typing import cast
 
 from matplotlib.figure import Figure
 from PIL import Image, features
 
 from fmcgan.analysis.section import Picture
-from fmcgan.figure.png import DPI, png_bytes
+from fmcgan.figure.png import DPI, png_bytes, save_figure
 
 CSS_DPI = 96
 """Pixels of CSS per inch."""
@@ -80,5 +79,5 @@ def _uri(files: dict[str, bytes]) -> str:
 
 def _svg(figure: Figure) -> bytes:
     content = io.BytesIO()
-    figure.savefig(cast(str, content), format="svg", metadata={"Date": None})
+    save_figure(figure, content, format="svg", metadata={"Date": None})
     return content.getvalue()

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from fmcgan.analysis.section import Column, Map, Picture, Section
+from fmcgan.app.escaping import decodable, visible
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.palette import CLASS_COLOURS
 from fmcgan.report.encoding import Encoded
@@ -22,7 +23,7 @@ SHOWN_ROWS = 30
 SHOWN_PICTURES = 2
 """Of a section, likewise; more where more of them are marked as leading, or where only one would be left."""
 
-_SIZE = "\x00size of the page\x00"  # a mark that no text holds
+_SIZE = "\ue000size of the page\ue000"  # a mark that no text holds
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def render(
             **context,
         )
     )
-    return page.replace(_SIZE, f"{len(page.encode()) / 1e6:.1f} MB")
+    return page.replace(_SIZE, f"{len(decodable(page).encode()) / 1e6:.1f} MB")
 
 
 def cell(value: Any, column: Column) -> Cell:
@@ -118,9 +119,14 @@ def short(value: float | None) -> str:
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
+def finalize(value: Any) -> Any:
+    """A value as a template writes it, before it is escaped: text without control characters."""
+    return visible(value) if type(value) is str else value  # not Markup, which is a str too
+
+
 def breakable(text: str) -> Markup:
     """Text whose long names may go on in the next line after an underscore."""
-    return escape(text).replace("_", Markup("_<wbr>"))
+    return escape(visible(text)).replace("_", Markup("_<wbr>"))
 
 
 def _number(value: float, column: Column) -> str:
@@ -141,6 +147,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
+        finalize=finalize,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from fmcgan.app.escaping import markdown, markdown_code
 from fmcgan.report.grouping import Group
 from fmcgan.report.measurement import Spread, Table, clear_winner
 from fmcgan.report.protocol import UNKNOWN, Protocol
@@ -36,7 +37,7 @@ def table(groups: Sequence[Group], measured: Table, protocols: Mapping[str, Prot
     head = ["group", "seeds", *(column[0] for column in columns)]
     lines = [head, ["---", "---", *("---:" for _ in columns)]]
     for place, group in enumerate(groups):
-        lines.append([code(group.label), _seeds(group), *(column[1][place] for column in columns)])
+        lines.append([markdown_code(group.label), _seeds(group), *(column[1][place] for column in columns)])
     if any(column[2] for column in columns):
         lines.append(["real data", "", *(column[2] for column in columns)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -67,11 +68,6 @@ def mean_and_std(values: Spread) -> str:
     return text if values.n == values.of else f"{text} ({values.n} of {values.of})"
 
 
-def code(text: str) -> str:
-    """Text as it was typed, also within a table."""
-    return f"`{text}`".replace("|", "\\|")
-
-
 def _column(measured: Table, key: str, protocols: Mapping[str, Protocol]) -> tuple[str, list[str], str]:
     """Heading, one cell a group, and the cell for real data."""
     spreads = measured.spreads(key)
@@ -86,7 +82,7 @@ def _column(measured: Table, key: str, protocols: Mapping[str, Protocol]) -> tup
     if winner is not None:
         cells[winner] = f"**{cells[winner]}**"
     floors = dict.fromkeys(number(floor) for floor in protocol.floors)
-    return name + ARROWS.get(protocol.better, ""), cells, " to ".join(floors) or NOTHING
+    return markdown(name) + ARROWS.get(protocol.better, ""), cells, " to ".join(floors) or NOTHING
 
 
 def _counts(values: Spread) -> str:

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from fmcgan.app.escaping import markdown, markdown_code
 from fmcgan.report.gathering import Comparison
-from fmcgan.report.markdown import HOW_TO_READ, code, number, table
+from fmcgan.report.markdown import HOW_TO_READ, number, table
 from fmcgan.report.pair_section import pair_section
 
 
@@ -54,8 +55,8 @@ def _repeated_seeds(comparison: Comparison) -> list[str]:
         if repeated:
             seeds = ", ".join(map(str, repeated))
             warnings.append(
-                f"**{code(group.label)} holds seed {seeds} more than once: its ± is not one over seeds. In a pair of "
-                "recipes such a seed counts once, with the mean of its runs.**"
+                f"**{markdown_code(group.label)} holds seed {seeds} more than once: its ± is not one over seeds. "
+                "In a pair of recipes such a seed counts once, with the mean of its runs.**"
             )
     return warnings
 
@@ -65,7 +66,7 @@ def _protocol_lines(comparison: Comparison) -> list[str]:
     for name, protocol in comparison.protocols.items():
         n = " or ".join(f"{n:,}" for n in protocol.n)
         better = f"{protocol.in_words}, " if protocol.in_words else ""
-        lines.append(f"- {code(name)}: {better}measured from {n} images.")
+        lines.append(f"- {markdown_code(name)}: {better}measured from {n} images.")
     return lines
 
 
@@ -73,17 +74,20 @@ def _left_out(comparison: Comparison) -> list[str]:
     if not comparison.others:
         return []
     lines = [
-        f"- not in the tables: {code(comparison.names[run.folder])} ({code(' '.join(run.overrides) or 'default')}), "
-        f"last known at {run.images_seen:,} images seen"
+        f"- not in the tables: {markdown_code(comparison.names[run.folder])} "
+        f"({markdown_code(' '.join(run.overrides) or 'default')}), last known at {run.images_seen:,} images seen"
         for run in comparison.others
     ]
     return ["## Failed or unfinished", "\n".join(lines)]
 
 
 def _sources(comparison: Comparison) -> str:
-    lines = [f"- hardware: {name} ({_count(times, 'run')})" for name, times in Counter(_hardware(comparison)).items()]
+    lines = [
+        f"- hardware: {markdown(name)} ({_count(times, 'run')})"
+        for name, times in Counter(_hardware(comparison)).items()
+    ]
     commands = Counter(run.result["command"] for run in comparison.finished if run.result)
-    lines += [f"- command: {code(command)} ({_count(times, 'run')})" for command, times in commands.items()]
+    lines += [f"- command: {markdown_code(command)} ({_count(times, 'run')})" for command, times in commands.items()]
     return "\n".join(lines)
 
 

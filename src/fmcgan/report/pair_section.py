@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 from string import ascii_uppercase
 
+from fmcgan.app.escaping import markdown, markdown_code
 from fmcgan.report.gathering import Comparison
-from fmcgan.report.markdown import ARROWS, NOTHING, code, mean_and_std, number
+from fmcgan.report.markdown import ARROWS, NOTHING, mean_and_std, number
 from fmcgan.report.pairing import Pairing, best_with_others, every_pair
 
 FEW = 4
@@ -57,7 +58,7 @@ def letter(place: int) -> str:
 
 def _legend(comparison: Comparison, letters: Sequence[str]) -> str:
     named = zip(letters, comparison.groups, strict=True)
-    return "\n".join(f"- **{name}**: {code(group.label)}" for name, group in named)
+    return "\n".join(f"- **{name}**: {markdown_code(group.label)}" for name, group in named)
 
 
 def _notes(comparison: Comparison, shown: Sequence[Pairing]) -> str:
@@ -90,7 +91,7 @@ def _table(pairings: Sequence[Pairing], letters: Sequence[str]) -> str:
         verdict = each.verdict(letters)
         lines.append(
             [
-                each.score + ARROWS.get(each.protocol.better, ""),
+                markdown(each.score) + ARROWS.get(each.protocol.better, ""),
                 f"{letters[each.first]} - {letters[each.second]}",
                 mean_and_std(each.difference),
                 _interval(each),

@@ -1,6 +1,5 @@
 """Reads run folders."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from fmcgan import run_folder
+from fmcgan.app.run_files import read_config, read_metrics, read_overrides, read_result
 from fmcgan.errors import UserError
 
 HYDRA_OVERRIDES = ".hydra/overrides.yaml"
@@ -94,19 +93,17 @@ def read_run(folder: Path) -> Run:
     """
     if not _is_run(folder):
         raise UserError(f"{folder} is not a run folder: it holds none of {', '.join(_MARKS)}")
-    overrides = _read(folder / HYDRA_OVERRIDES, yaml.safe_load) or []
-    config = _read(folder / run_folder.CONFIG, yaml.safe_load) or {}
-    result = _read(folder / run_folder.RESULT, json.loads)
-    if result is not None and result.get("status") != "finished":
+    config = read_config(folder / run_folder.CONFIG) or {}
+    result = read_result(folder / run_folder.RESULT)
+    if result is not None and result["status"] != "finished":
         result = None
-    metrics = folder / run_folder.METRICS_JSONL
-    rows = run_folder.read_metrics(metrics) if metrics.exists() else []
+    rows = read_metrics(folder / run_folder.METRICS_JSONL)
     return Run(
         folder=folder,
-        overrides=tuple(str(override) for override in overrides),
+        overrides=tuple(read_overrides(folder / HYDRA_OVERRIDES)),
         seed=(result or config).get("seed"),
         rows=tuple({key: _number(value) for key, value in row.items()} for row in rows),
-        result=result,
+        result=None if result is None else _NOT_KNOWN | result,
     )
 
 
@@ -133,6 +130,15 @@ def find_runs(path: Path) -> list[Path]:
     return found
 
 
+_NOT_KNOWN: dict[str, Any] = {
+    "hardware": "not known",
+    "command": "not known",
+    "images_per_second": None,
+    "final": {},
+    "parameters": {},
+}
+"""What stands for the facts that a result lacks."""
+
 _MARKS = (run_folder.CONFIG, run_folder.METRICS_JSONL, run_folder.RESULT, TRAIN_LOG)
 
 
@@ -151,15 +157,6 @@ def _runs_below(folder: Path) -> list[Path]:
 def _by_number(path: Path) -> list[tuple[int, str]]:
     """Sorts ``2_loss-a`` before ``10_loss-a``."""
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", path.name)]
-
-
-def _read(path: Path, parse: Any) -> Any:
-    if not path.exists():
-        return None
-    try:
-        return parse(path.read_text(encoding="utf-8"))
-    except (ValueError, yaml.YAMLError, OSError) as error:
-        raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def _number(value: float | None) -> float:

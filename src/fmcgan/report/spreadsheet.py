@@ -1,4 +1,4 @@
-"""A comparison as CSV, with all digits."""
+"""A comparison as CSV, with all digits; text that a spreadsheet would run as a formula begins with an apostrophe."""
 
 import csv
 import io
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fmcgan.app.escaping import spreadsheet_cell
 from fmcgan.report.gathering import Comparison
 from fmcgan.report.measurement import spread
 from fmcgan.report.pairing import Pairing
@@ -111,6 +112,6 @@ def _write(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]
     content = io.StringIO()
     columns = columns or list(dict.fromkeys(key for row in rows for key in row))
     writer = csv.DictWriter(content, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer.writerow({column: spreadsheet_cell(column) for column in columns})
+    writer.writerows({key: spreadsheet_cell(value) for key, value in row.items()} for row in rows)
     write_atomically(path, content.getvalue())

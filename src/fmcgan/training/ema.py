@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fmcgan.checks import number, whole_number
+from fmcgan.checks import positive_number, whole_number
 from fmcgan.layer.spectral_norm import measure_norms
 from fmcgan.training.statistics import measure_statistics
 
@@ -30,7 +30,7 @@ class EMA(nn.Module):
         super().__init__()
         whole_number(minimum=0, half_life=half_life)
         if ramp_up is not None:
-            number(minimum=1e-9, ramp_up=ramp_up)
+            positive_number(ramp_up=ramp_up)
         self.half_life = half_life
         self.ramp_up = ramp_up
         self.generator = copy.deepcopy(generator).requires_grad_(False).eval()

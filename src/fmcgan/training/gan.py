@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from fmcgan.checks import number, seed_number, whole_number
+from fmcgan.checks import positive_number, seed_number, whole_number
 from fmcgan.errors import InvalidValueError
 from fmcgan.training.capture import CapturedStep, cuda_graph
 from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
@@ -69,7 +69,7 @@ class ConditionalGAN(LightningModule):
         whole_number(n_critic=n_critic)
         seed_number(seed=seed)
         clips = {"generator_clip": generator_clip, "discriminator_clip": discriminator_clip}
-        number(minimum=1e-12, **{name: clip for name, clip in clips.items() if clip is not None})
+        positive_number(**{name: clip for name, clip in clips.items() if clip is not None})
         if getattr(augmentation, "reads_signs", False) and not loss.zero_divides:
             kinds = f"{type(augmentation).__name__} with {type(loss).__name__}"
             raise InvalidValueError(f"this augmentation follows the sign of logits, which here means nothing: {kinds}")
@@ -114,22 +114,24 @@ class ConditionalGAN(LightningModule):
             for group in optimizer.param_groups:
                 group.update(optimizer.defaults)
         epochs, data = self.trainer.max_epochs, self.trainer.datamodule  # type: ignore[attr-defined]
-        if data is None or epochs is None or epochs < 0:  # nobody knows how many batches will end the run
-            self.schedules.settle(None)
-        else:
-            batches = int(epochs * self.trainer.num_training_batches)
-            self._check_batches(batches, data.batch_size)
-            self.schedules.settle(batches * data.batch_size)
+        batches = None if data is None or not epochs or epochs < 0 else int(epochs * self.trainer.num_training_batches)
+        self.settle(batches, getattr(data, "batch_size", None))
         self._step = self._build_step()
 
-    def _check_batches(self, batches: int, batch_size: int) -> None:
-        if batches < self.n_critic:
+    def settle(self, batches: int | None, batch_size: int | None) -> None:
+        """Fits schedules to the length of the run: batches in all (``None``: nobody knows), and images in each.
+
+        Raises:
+            InvalidValueError: there are too few, or no end that a schedule needs.
+        """
+        if batches is not None and batches < self.n_critic:
             raise InvalidValueError(
                 f"n_critic={self.n_critic}: the generator would never learn, for this run has {batches} batches in all;"
                 " choose fewer, or a longer run (trainer.max_epochs, trainer.limit_train_batches)"
             )
         if batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in self.generator.modules()):
             raise InvalidValueError("data.batch_size=1: this generator normalises over the batch, it needs at least 2")
+        self.schedules.settle(None if batches is None or batch_size is None else batches * batch_size)
 
     def _build_step(self) -> Callable[..., Metrics]:
         generator_optimizer, discriminator_optimizer = self.trainer.optimizers
@@ -224,7 +226,5 @@ def seed_device(device: torch.device, seed: int) -> None:
     `torch.manual_seed` would seed every kind of accelerator, also those that are not there: a millisecond each time,
     and a stack trace kept for each.
     """
-    if device.type == "cpu":
-        torch.default_generator.manual_seed(seed)
-    else:
-        getattr(torch, device.type).manual_seed(seed)  # torch.cuda, torch.mps: the present device
+    place = torch.default_generator if device.type == "cpu" else getattr(torch, device.type)  # the present device
+    place.manual_seed(seed)

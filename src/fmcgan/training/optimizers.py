@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from fmcgan.checks import positive_number
 from fmcgan.errors import InvalidValueError
 
 
@@ -20,7 +21,13 @@ def tried(name: str, make: Callable[..., Optimizer]) -> Optimizer:
         InvalidValueError: it takes one of the values not.
     """
     try:
-        return make([nn.Parameter(torch.zeros(()))])
-    except (TypeError, ValueError) as error:
+        optimizer = make([nn.Parameter(torch.zeros(()))])
+    except ValueError as error:
+        raise InvalidValueError(f"{name}: {error}", name) from error
+    except TypeError as error:
+        if "unexpected keyword" not in str(error):
+            raise  # a value of a wrong type, which the annotations explain better
         how = f"a value that an experiment sets is taken away with ~training.{name}.KEY"
-        raise InvalidValueError(f"{name}: {error}; {how}") from error
+        raise InvalidValueError(f"{name}: {error}; {how}", name) from error
+    positive_number(**{f"{name}.lr": optimizer.defaults["lr"]})  # with 0 nothing would ever be learnt
+    return optimizer

@@ -53,7 +53,7 @@ def faster_precision(build: Callable[[], LightningModule], trainer: Callable[...
         options: dict[str, Any] = {"callbacks": [watch], "logger": False, "enable_checkpointing": False}
         limits = {"max_epochs": 1, "max_time": None, "limit_train_batches": _WARM_UP + _MOST}
         loader: DataLoader[Any] = DataLoader([batch] * (_WARM_UP + _MOST), batch_size=None)  # type: ignore[arg-type]
-        with _silence():  # what its parts have to say they say when the run itself is built
+        with silence():
             gan = build()
         trainer(precision=precision, **options, **limits).fit(gan, loader)
         seconds[precision] = min(seconds[precision], watch.quickest)
@@ -66,7 +66,8 @@ def faster_precision(build: Callable[[], LightningModule], trainer: Callable[...
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
+    """Keeps what the parts of a trial have to say to themselves: they say it again when the run itself is built."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -41,6 +41,9 @@ class Schedules:
         beta2: Any = None,
     ) -> None:
         self.rates = _checked("generator_lr", generator_lr), _checked("discriminator_lr", discriminator_lr)
+        for name, rate in zip(("generator_lr", "discriminator_lr"), self.rates, strict=True):
+            if rate is not None and rate.start == rate.end == 0:
+                raise InvalidValueError(f"{name} must be above 0 at some time, or nothing is learnt", name)
         self.penalty_weight = _checked("penalty_weight", penalty_weight)
         self.ema_half_life = _checked("ema_half_life", ema_half_life)
         self.betas = _checked("beta1", beta1, _LARGEST_BETA), _checked("beta2", beta2, _LARGEST_BETA)
@@ -54,9 +57,14 @@ class Schedules:
         Raises:
             InvalidValueError: a schedule needs to know and nobody does.
         """
-        for schedule in (*self.rates, self.penalty_weight, self.ema_half_life, *self.betas):
-            if schedule is not None:
-                schedule.settle(images)
+        names = ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life", "beta1", "beta2")
+        all_schedules = (*self.rates, self.penalty_weight, self.ema_half_life, *self.betas)
+        for name, schedule in zip(names, all_schedules, strict=True):
+            try:
+                if schedule is not None:
+                    schedule.settle(images)
+            except InvalidValueError as error:
+                raise InvalidValueError(f"training.schedules.{name}.{error}") from error
 
     def check_optimizers(self, optimizers: list[Optimizer]) -> None:
         """Refuses what could not be set.

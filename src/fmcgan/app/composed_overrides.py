@@ -1,0 +1,105 @@
+"""Checks overrides against what they were composed to: keys that nobody reads, options put where a group chooses."""
+
+import inspect
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from fmcgan.app.overrides import OF_INSTANTIATE, composed_of, is_deletion, key_of, parse, printable
+from fmcgan.errors import UserError
+
+_UNSUPPORTED = {
+    "trainer.max_steps": "Lightning counts each optimizer's steps; trainer.max_epochs or trainer.max_time ends a run",
+    "trainer.min_steps": "Lightning counts each optimizer's steps; trainer.max_epochs sets the length of a run",
+    "trainer.accumulate_grad_batches": "Lightning refuses it for several optimizers; data.batch_size sets the batch",
+    "trainer.gradient_clip_val": "Lightning refuses it for several optimizers; training.generator_clip clips",
+}
+_COLLECTIONS = ("callback", "logger", "metric", "analysis", "feature")
+"""What stands in these is built, whatever its name."""
+_NOTHING = object()
+
+
+def check_composed(config: DictConfig) -> None:
+    """Refuses overrides that have no effect or another one than meant.
+
+    Args:
+        config: composed with the overrides of this process.
+
+    Raises:
+        UserError: names the override and what to write instead.
+    """
+    overrides = [parse(text) for text in composed_of()]
+    for override in overrides:
+        if override.is_add() or override.is_force_add():
+            _check_added(override, config, overrides)
+        if not is_deletion(override):
+            _check_option(override)
+
+
+def _check_option(override: Override) -> None:
+    """Refuses ``loss.penalty=none``: the text would stand where an object is built."""
+    value, key = override.value(), key_of(override)
+    if isinstance(value, dict | None):
+        return
+    for choice in HydraConfig.get().runtime.choices:
+        if choice.endswith(f"@{key}"):
+            raise UserError(f"{key} is chosen by its group: {choice}={printable(str(value))}")
+
+
+def _check_added(override: Override, config: DictConfig, overrides: list[Override]) -> None:
+    """Refuses a key that nobody reads; where a class is built, its arguments can be added."""
+    key = (override.package or override.key_or_group).replace("/", ".")
+    if reason := _UNSUPPORTED.get(key):
+        raise UserError(f"{key} is not supported: {reason}")
+    if OmegaConf.select(config, key, throw_on_missing=False, default=_NOTHING) is _NOTHING:
+        return  # an option for the whole configuration: its file says where it goes
+    base = _composed_without_additions(overrides)
+    if not _is_known(key, config, base):
+        parent = key.rpartition(".")[0]
+        while parent and OmegaConf.select(base, parent) is None:
+            parent = parent.rpartition(".")[0]
+        known = ", ".join(sorted(map(str, OmegaConf.select(base, parent) if parent else base)))
+        raise UserError(f"unknown key {key}: nothing reads it, so it cannot be added. Known there: {known}")
+
+
+def _is_known(key: str, config: DictConfig, base: DictConfig) -> bool:
+    if OmegaConf.select(base, key, default=_NOTHING) is not _NOTHING:
+        return True
+    parent, _, name = key.rpartition(".")
+    if not parent:
+        return False
+    if parent in _COLLECTIONS and parent in base and _has_target(OmegaConf.select(config, key)):
+        return True
+    if not _is_known(parent, config, base):
+        return False
+    while parent and not _has_target(OmegaConf.select(config, parent)):
+        parent, _, name = parent.rpartition(".")  # below a dictionary that an object is given
+    return bool(parent) and _takes(OmegaConf.select(config, parent)["_target_"], name)
+
+
+def _has_target(node: Any) -> bool:
+    return isinstance(node, DictConfig) and "_target_" in node
+
+
+def _takes(target: str, name: str) -> bool:
+    if name in OF_INSTANTIATE:
+        return True
+    try:
+        parameters = inspect.signature(get_object(target)).parameters
+    except (ImportError, AttributeError, ValueError, TypeError):
+        return True  # it is built next, which says what is wrong
+    return name in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+
+
+def _composed_without_additions(overrides: list[Override]) -> DictConfig:
+    kept = [str(each.input_line) for each in overrides if not (each.is_add() or each.is_force_add())]
+    kept += [text for text in composed_of("hydra") if text.startswith("hydra.searchpath=")]
+    loader = GlobalHydra.instance().config_loader()
+    config = loader.load_configuration(HydraConfig.get().job.config_name, kept, RunMode.RUN, from_shell=False)
+    OmegaConf.set_struct(config, False)
+    return config

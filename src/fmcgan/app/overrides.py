@@ -1,0 +1,144 @@
+"""The grammar of the command line: parses an override, quotes a text for it, writes commands that can be pasted."""
+
+import re
+import shlex
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType, Quote, QuotedString
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from fmcgan.config_dir import config_dir
+from fmcgan.errors import UserError
+
+OF_INSTANTIATE = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
+"""Keys by which Hydra builds an object of any class, or calls any function."""
+
+_PATHS = re.compile(
+    r"run|runs|samples|output|ckpt_path|hydra\.(run|sweep)\.dir|feature\.\w+\.weights|data\.(root|mirror)"
+    r"|([\w.]+\.)?(cache|save_dir|default_root_dir|dirpath|filename)"
+)
+
+_QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
+_ELEMENT = re.compile(rf"\s*(?:{_QUOTED.pattern}|[^,]+)")
+
+
+def is_path(key: str) -> bool:
+    """Whether a value names a file or a folder."""
+    return _PATHS.fullmatch(key) is not None
+
+
+def parse(override: str) -> Override:
+    """Parses one override as Hydra does.
+
+    Raises:
+        UserError: it cannot be parsed; the text shows how to quote it.
+    """
+    try:
+        return _parser().parse_override(override)
+    except (HydraException, RecursionError) as error:
+        key, equals, value = override.partition("=")
+        if not equals:
+            message = f"{printable(override)} is no override: write key=value (--help shows the keys)"
+        else:
+            message = (
+                f"{printable(override)} cannot be read: such characters need quotes. In a shell:"
+                f"\n  {printable(shlex.quote(f'{key}={quoted_elements(value)}'), 400)}"
+            )
+        raise UserError(message) from error
+
+
+def key_of(override: Override) -> str:
+    """The key without ``+`` or ``~``: ``loss``, ``network.width``, ``penalty@loss.penalty``."""
+    return override.key_or_group if override.package is None else f"{override.key_or_group}@{override.package}"
+
+
+def quoted(text: str) -> str:
+    """A text as the value of an override, which Hydra and OmegaConf read back unchanged, whatever characters it has."""
+    if re.fullmatch(r"[\w./-]+", text, re.ASCII) and _parser().parse_override(f"key={text}").value() == text:
+        return text
+    no_interpolation = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", text)
+    return QuotedString(no_interpolation, Quote.double).with_quotes()
+
+
+def quoted_elements(value: str) -> str:
+    """The same for what may be a list, ``[a,b]``, or the choices of a sweep, ``a,b``, of such texts."""
+    is_list = value.startswith("[") and value.endswith("]")
+    elements = [each.strip() for each in _ELEMENT.findall(value[1:-1] if is_list else value)]
+    text = ",".join(each if _QUOTED.fullmatch(each) else quoted(each) for each in elements)
+    return f"[{text}]" if is_list else text
+
+
+def shell_command(module: str, *arguments: str) -> str:
+    """A command that can be pasted into a shell."""
+    return shlex.join(["python", "-m", module, *arguments])
+
+
+def printable(text: str, length: int = 160) -> str:
+    """A text out of a file, cut short, without characters that a terminal would obey."""
+    shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text[:length])
+    return shown + ("..." if len(text) > length else "")
+
+
+class CommandLine(NamedTuple):
+    """The arguments of a command, sorted.
+
+    Args:
+        options: those of Hydra, such as ``--config-dir mine`` or ``-m``.
+        overrides: the others.
+        config_dirs: where groups and their options lie.
+        is_sweep: whether ``-m`` is among the options.
+    """
+
+    options: list[str]
+    overrides: list[str]
+    config_dirs: list[Path]
+    is_sweep: bool
+
+    @property
+    def arguments(self) -> list[str]:
+        """All arguments, the overrides together."""
+        return [*self.options, *self.overrides]
+
+
+def command_line(arguments: Sequence[str]) -> CommandLine:
+    """Sorts the arguments of a command; as in Hydra, what cannot be sorted ends the process with code 2."""
+    known = get_args_parser().parse_args(arguments)
+    rest: list[str] = list(known.overrides)
+    options: list[str] = []
+    for argument in reversed(arguments):  # an option's value may look like an override, and stands in front of them
+        if rest and argument == rest[-1]:
+            rest.pop()
+        else:
+            options.insert(0, argument)
+    own = [Path(known.config_dir)] if known.config_dir else []
+    return CommandLine(options, list(known.overrides), [config_dir(), *own], known.multirun)
+
+
+def composed_of(kind: str = "task") -> list[str]:
+    """The overrides of this process as typed, of the ``task`` or of ``hydra``; plain access would resolve them."""
+    if not HydraConfig.initialized():
+        return []
+    overrides = OmegaConf.to_container(getattr(HydraConfig.get().overrides, kind), resolve=False)
+    return [str(each) for each in overrides]  # type: ignore[union-attr]
+
+
+def is_group(key: str, config_dirs: Sequence[Path]) -> bool:
+    """Whether a key chooses options of a group, which is a folder of yaml files."""
+    return re.fullmatch(r"\w+(/\w+)*", key) is not None and any((folder / key).is_dir() for folder in config_dirs)
+
+
+def is_deletion(override: Override) -> bool:
+    """Whether it takes a key away: ``~key``."""
+    return override.type == OverrideType.DEL
+
+
+@cache
+def _parser() -> OverridesParser:
+    return OverridesParser.create()

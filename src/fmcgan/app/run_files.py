@@ -1,0 +1,148 @@
+"""Reads the files of a run, so that a damaged or foreign one ends in one line that names file, field and problem.
+
+Each reader returns plain types that fit its schema (`fmcgan.app.run_schema`), or None where there is no such file. NaN
+and infinity, which old tables hold, are read as None: not known.
+
+Raises:
+    UserError: every reader, for a file that is damaged, of another program, too large or no regular file.
+"""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fmcgan.app.given_file import read_file
+from fmcgan.app.plain import check_plain, check_schema
+from fmcgan.app.run_schema import Config, Environment, Evaluation, Findings, Numbers, Overrides, Result, Row
+from fmcgan.errors import UserError
+
+LARGEST_YAML = 200_000
+"""Bytes of a configuration, which has some 5,000; the parser takes seconds for a megabyte."""
+
+LARGEST_JSON = 50_000_000
+
+LARGEST_TABLE = 2_000_000_000
+"""Bytes of a table that grows with the training; a row has some 500."""
+
+_ADVICE = "Restore the file, or leave this run out"
+_UNREADABLE = (ValueError, RecursionError, LookupError, AttributeError, TypeError, OverflowError, yaml.YAMLError)
+"""What parsers raise: that of YAML also looks up what is not there."""
+
+
+def read_result(path: Path) -> dict[str, Any] | None:
+    """Reads a ``result.json``."""
+    return _read(path, _json, Result, LARGEST_JSON)
+
+
+def read_environment(path: Path) -> dict[str, Any] | None:
+    """Reads an ``environment.json``."""
+    return _read(path, _json, Environment, LARGEST_JSON)
+
+
+def read_evaluation(path: Path) -> dict[str, Any] | None:
+    """Reads an ``evaluation.json``."""
+    return _read(path, _json, Evaluation, LARGEST_JSON)
+
+
+def read_findings(path: Path) -> dict[str, Any] | None:
+    """Reads a ``findings.json``."""
+    return _read(path, _json, Findings, LARGEST_JSON)
+
+
+def read_config(path: Path) -> dict[str, Any] | None:
+    """Reads a ``config.yaml``."""
+    return _read(path, _yaml, Config, LARGEST_YAML)
+
+
+def read_overrides(path: Path) -> list[str]:
+    """Reads Hydra's list of overrides; empty if there is none, or if a kill left the file empty."""
+    return _read(path, _yaml, Overrides, LARGEST_YAML) or []
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Reads the rows of a ``metrics.jsonl``; a last line that a kill cut short is left out, no file is no rows."""
+    if not os.path.lexists(path):
+        return []
+    *lines, unfinished = read_file(path, LARGEST_TABLE).split(b"\n")
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(_row(line))
+        except _UNREADABLE as error:
+            raise UserError(f"{path}, line {number}: {_reason(error)}. Delete that line to read the others") from error
+    try:
+        return [*rows, _row(unfinished)]
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return rows
+    except _UNREADABLE as error:
+        raise UserError(f"{path}, last line: {_reason(error)}. {_ADVICE}") from error
+
+
+def read_epochs(path: Path) -> list[dict[str, str]]:
+    """Reads the rows of an ``epochs.csv``, each of which names its epoch; no file is no rows."""
+    if not os.path.lexists(path):
+        return []
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_file(path, LARGEST_TABLE).decode(), newline="")))
+        for row in rows:
+            if None in row or None in row.values() or not 0 < int(row["epoch"]) < 10**15:
+                raise ValueError(f"row {row}")
+    except (*_UNREADABLE, csv.Error) as error:
+        raise UserError(f"{path} is not the table of epochs: {_reason(error)}. Delete it to begin a new one") from error
+    return rows
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    row = _json(line.decode())
+    check_plain(row)
+    check_schema(row, Numbers)
+    check_schema(row, Row)
+    return row
+
+
+def _read(path: Path, parse: Callable[[str], Any], schema: Any, largest: int) -> Any:
+    if not os.path.lexists(path):
+        return None
+    try:
+        found = parse(read_file(path, largest).decode())
+        check_plain(found)
+        check_schema(found, schema)
+    except _UNREADABLE as error:
+        raise UserError(f"{path}: {_reason(error)}. {_ADVICE}") from error
+    return found
+
+
+def _json(text: str) -> Any:
+    return json.loads(text, parse_constant=lambda _: None)
+
+
+def _yaml(text: str) -> Any:
+    return yaml.load(text, _PlainLoader)
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Refuses aliases: a few lines of them stand for more values than any memory holds. No file of a run has one."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise ValueError(f"line {self.peek_event().start_mark.line + 1}: an alias, which no file of a run has")
+        return super().compose_node(parent, index)
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, in one short line."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8 text"
+    if isinstance(error, AttributeError | LookupError | TypeError):
+        return "a value does not fit its tag"
+    mark = getattr(error, "problem_mark", None)
+    text = f"line {mark.line + 1}: {getattr(error, 'problem', '')}" if mark is not None else str(error)
+    return f"{' '.join(text.split())[:200] or type(error).__name__}"

@@ -1,0 +1,110 @@
+"""The lock of a run folder: two processes never train into one.
+
+The operating system frees it when the process dies, however it dies.
+"""
+
+import contextlib
+import errno
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from fmcgan.errors import UserError
+
+log = logging.getLogger(__name__)
+
+NAME = ".lock"
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF)
+_held: dict[Path, FileLock] = {}
+
+
+class RunningElsewhereError(UserError):
+    """Another process trains into the folder."""
+
+
+def lock(folder: Path) -> bool:
+    """Locks a folder until `unlock` or the end of the process.
+
+    Returns:
+        Whether this call has locked it: not where this process holds it already or the file system has no locks.
+
+    Raises:
+        RunningElsewhereError: another process holds it; names the process if it is known.
+    """
+    path = folder.absolute() / NAME
+    if path in _held:
+        return False
+    owner = _read(path)
+    held = FileLock(path)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        raise RunningElsewhereError(
+            f"{os.path.relpath(folder)} is being written by {owner or 'another process'}"
+        ) from None
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            raise
+        log.warning("%s: this file system has no locks, so take care to start one run here only", folder)
+        return False
+    _held[path] = held
+    with contextlib.suppress(OSError):  # a courtesy to others: the lock holds without it
+        path.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+    return True
+
+
+def unlock(folder: Path) -> None:
+    """Frees a folder and removes the lock's file."""
+    path = folder.absolute() / NAME
+    held = _held.pop(path, None)
+    if held is not None:
+        with contextlib.suppress(OSError):  # first: no other process may have locked it yet
+            path.unlink()
+        with contextlib.suppress(OSError):
+            held.release()
+
+
+def unlock_all() -> None:
+    """Frees all folders of this process."""
+    for path in list(_held):
+        unlock(path.parent)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds the lock of a folder, unless this process holds it already.
+
+    Raises:
+        RunningElsewhereError: another process holds it.
+    """
+    mine = lock(folder)
+    try:
+        yield
+    finally:
+        if mine:
+            unlock(folder)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether another process holds the lock; makes no file."""
+    path = folder.absolute() / NAME
+    if path in _held or not path.exists():
+        return False
+    try:
+        with locked(folder):
+            return False
+    except RunningElsewhereError:
+        return True
+    except OSError:
+        return False
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")[:100].strip()
+    except OSError:
+        return ""

@@ -1,0 +1,180 @@
+"""Schemas of the files of a run: what readers rely on. Other keys are allowed: other versions wrote others."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+Number = Annotated[float, Meta(ge=-1e39, le=1e39)]
+"""What float32 can hold, and no infinity."""
+Count = Annotated[int, Meta(ge=0, le=10**15)]
+Seconds = Annotated[float, Meta(ge=0, le=1e12)]
+Name = Annotated[str, Meta(max_length=200)]
+Text = Annotated[str, Meta(max_length=20_000)]
+Overrides = Annotated[list[Text], Meta(max_length=1000)] | None
+"""``.hydra/overrides.yaml``; null where a kill left an empty file."""
+Numbers = Annotated[dict[Name, Number | None], Meta(max_length=1000)]
+
+
+class Built(Struct):
+    """Something that a configuration builds."""
+
+    target: Text | None = field(name="_target_", default=None)
+
+
+class Score(Struct):
+    """One entry of ``scores``, as `fmcgan.metric.evaluation.Results` describes it."""
+
+    value: Number | None
+    better: Literal["lower", "higher", "real"]
+    n: Count
+    floor: Number | None = None
+    interval: tuple[Number, Number] | None = None
+    rows: Numbers = {}
+    by_class: list[Number | None] | None = None
+    floor_by_class: list[Number | None] | None = None
+
+
+Scores = Annotated[dict[Name, Score], Meta(max_length=1000)]
+
+
+class Best(Struct):
+    """The chosen checkpoint."""
+
+    images_seen: Count
+    scores: Scores
+
+
+class Result(Struct):
+    """``result.json``."""
+
+    status: Name
+    images_seen: Count
+    training_seconds: Seconds
+    scores: Scores
+    hardware: Text = ""
+    command: Text = ""
+    images_per_second: Number | None = None
+    final: Numbers = {}
+    parameters: dict[Name, Count] = {}
+    seed: Count | None = None
+    best: Best | None = None
+
+
+class Row(Struct):
+    """What every row of ``metrics.jsonl`` holds beside its `Numbers`."""
+
+    images_seen: Count
+    seconds: Seconds
+
+
+class Git(Struct):
+    """Of which code a run was made."""
+
+    commit: Name | None = None
+    changed: bool | None = None
+
+
+class Environment(Struct):
+    """``environment.json``."""
+
+    overrides: Overrides = None
+    date: Name | None = None
+    command: Text | None = None
+    python: Name | None = None
+    packages: dict[Name, Name | None] = {}
+    platform: Text | None = None
+    hardware: Text | None = None
+    precision: Name | None = None
+    git: Git | None = None
+
+
+class Evaluation(Struct):
+    """``evaluation.json``."""
+
+    scores: Scores
+    images_seen: Count | None = None
+    weights: Name | None = None
+    train_sha256: Name | None = None
+    test_sha256: Name | None = None
+    seconds_by_score: Numbers = {}
+
+
+class Findings(Struct):
+    """What a later analysis reads of ``findings.json``."""
+
+    files: list[Name]
+
+
+class Network(Struct):
+    """The group ``network``."""
+
+    generator: dict[str, Any] = {}
+    discriminator: dict[str, Any] = {}
+
+
+class Loss(Struct):
+    """The group ``loss``."""
+
+    adversarial: Built | None = None
+
+
+class Training(Struct):
+    """The group ``training``."""
+
+    generator_clip: Number | None = None
+    discriminator_clip: Number | None = None
+
+
+class Trainer(Struct):
+    """The group ``trainer``."""
+
+    max_epochs: Annotated[int, Meta(ge=-1, le=10**15)] | None = None
+    precision: Name | None = None
+
+
+class Samples(Struct):
+    """``callback.evaluation``."""
+
+    seed: Count | None = None
+
+
+class Callbacks(Struct):
+    """The group ``callback``."""
+
+    evaluation: Samples | None = None
+
+
+class Config(Struct):
+    """``config.yaml``, and the configuration in a checkpoint or an exported generator."""
+
+    seed: Count | None = None
+    network: Network = field(default_factory=Network)
+    data: Built | None = None
+    loss: Loss | None = None
+    training: Training | None = None
+    trainer: Trainer | None = None
+    callback: Callbacks | None = None
+
+
+class Measured(Struct):
+    """A score in the header of an exported generator."""
+
+    value: Number | None
+    real: Number | None
+
+
+class Exported(Struct):
+    """The header of an exported generator."""
+
+    generator: dict[str, Any]
+    config: Config
+    images_seen: Count
+    weights: Literal["ema", "raw"]
+    sha256: Name
+    command: Text | None = None
+    seed: Count | None = None
+    dtype: Name | None = None
+    environment: dict[Name, Any] = {}
+    data: dict[Name, Any] = {}
+    scores: dict[Name, Annotated[dict[Name, Measured], Meta(max_length=1000)]] = {}
+    licence: Text | None = None

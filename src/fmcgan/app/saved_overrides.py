@@ -1,0 +1,135 @@
+"""The overrides that a run folder has saved. It may come from anywhere, so a file chooses values and options only."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+
+from fmcgan import run_folder
+from fmcgan.app.overrides import OF_INSTANTIATE, is_deletion, is_group, is_path, key_of, parse, printable
+from fmcgan.app.run_files import read_environment
+from fmcgan.errors import UserError
+
+_CODE = re.compile("|".join(OF_INSTANTIATE))
+_OPTION = re.compile(r"\w[\w-]*(/\w[\w-]*)*")
+
+
+def saved_overrides(folder: Path, typed: set[str], config_dirs: Sequence[Path]) -> list[str]:
+    """The overrides that a resumed run repeats.
+
+    Args:
+        folder: of the run.
+        typed: keys that the user gives anew on the command line.
+        config_dirs: where the options of groups lie.
+
+    Raises:
+        UserError: the file is damaged, or holds what a file may not choose.
+    """
+    file = folder / run_folder.ENVIRONMENT
+    overrides: dict[str, str] = {}
+    refused = []
+    for text in _read(file):
+        try:
+            override = parse(text)
+        except UserError:
+            refused.append(f"{printable(text)} (no override)")
+            continue
+        if (key := key_of(override)) in typed:
+            continue
+        overrides[key] = text
+        if reason := refusal(override, folder, config_dirs):
+            refused.append(f"{printable(text)} ({reason})")
+    if refused:
+        raise UserError(
+            f"{os.path.relpath(file)} holds what a file may not choose: {'; '.join(refused[:5])}"
+            f"{' ...' if len(refused) > 5 else ''}.\n"
+            "If you trust it, type these overrides yourself beside ckpt_path=: what is typed replaces what is saved."
+        )
+    return list(overrides.values())
+
+
+def refusal(override: Override, folder: Path, config_dirs: Sequence[Path]) -> str | None:
+    """Why an override is not taken from a file; ``None``: it is.
+
+    Args:
+        override: one that is saved in a run folder.
+        folder: of the run; paths inside it are allowed.
+        config_dirs: where the options of groups lie.
+    """
+    if re.match(r"hydra\b", override.key_or_group) or re.match(r"hydra\b", override.package or ""):
+        return "configures Hydra itself"
+    if override.is_add() or override.is_force_add() or not override.key_or_group:
+        return "adds a key"
+    try:
+        values = list(_leaves(None if is_deletion(override) else override.value(), key_of(override)))
+    except RecursionError:
+        return "nested too deeply"
+    reasons = [reason for name, value in values if (reason := _refused_value(name, value, folder))]
+    if not reasons and not is_deletion(override) and not isinstance(override.value(), dict):
+        return _refused_option(override, config_dirs)
+    return reasons[0] if reasons else None
+
+
+def _refused_value(name: str, value: Any, folder: Path) -> str | None:
+    if _CODE.search(name):
+        return "names code to run"
+    if not isinstance(value, str | int | float | None):  # bool is an int
+        return "a sweep"
+    if "${" in f"{name}{value}":
+        return "an interpolation"
+    return "a path outside the run folder" if _is_outside(name, value, folder) else None
+
+
+def _read(file: Path) -> list[str]:
+    advice = (
+        "Without its overrides a run cannot be resumed: restore the file, or write there what the run was started with"
+        " (config.yaml beside it shows the values)."
+    )
+    try:
+        overrides = (read_environment(file) or {}).get("overrides")
+    except UserError as error:
+        raise UserError(f"{error}.\n{advice}") from error
+    if overrides is None:
+        raise UserError(f'{os.path.relpath(file)} has no "overrides", a list of texts such as "loss=hinge".\n{advice}')
+    return list(overrides)
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """All values below a key, each with its full name."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _leaves(each, f"{name}.{key}")
+    elif isinstance(value, list):
+        for each in value:
+            yield from _leaves(each, name)
+    else:
+        yield name, value
+        return
+    yield name, None
+
+
+def _refused_option(override: Override, config_dirs: Sequence[Path]) -> str | None:
+    group, value = override.key_or_group, override.value()
+    if not is_group(group, config_dirs):
+        return None if override.package is None and "/" not in group else "no known group"
+    for option in value if isinstance(value, list) else [value]:
+        files = [folder / group / f"{option}.yaml" for folder in config_dirs]
+        named = isinstance(option, str) and _OPTION.fullmatch(option)
+        if option is not None and not (named and any(file.is_file() for file in files)):
+            return "no option of this group; if it is your own, --config-dir says where it lies"
+    return None
+
+
+def _is_outside(name: str, value: Any, folder: Path) -> bool:
+    """Whether a value names a file or folder that does not lie in the run folder."""
+    text = "" if value is None else str(value)
+    looks_like_one = re.match(r"[/\\~]|[A-Za-z]:", text) or ".." in re.split(r"[/\\]", text) or "://" in text
+    if not looks_like_one and (value is None or not is_path(name)):
+        return False
+    if "://" in text or text.startswith("~"):
+        return True
+    inside, place = os.path.realpath(folder), os.path.realpath(text)
+    return os.path.commonpath([inside, place]) != inside if "\0" not in text else True

@@ -1,0 +1,87 @@
+"""The tables of a run: ``metrics.jsonl`` and ``metrics.csv`` grow row by row, ``epochs.csv`` epoch by epoch."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fmcgan import run_folder
+from fmcgan.app.run_files import read_epochs, read_metrics
+
+_EPOCH_COLUMNS = {
+    "generator_loss": "loss/generator",
+    "discriminator_loss": "loss/discriminator",
+    "generator_gradient_norm": "gradient_norm/generator",
+    "discriminator_gradient_norm": "gradient_norm/discriminator",
+}
+
+
+class MetricsTable:
+    """The rows of a run, as JSON lines and as CSV (empty where a row lacks a column).
+
+    Args:
+        folder: of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._lines = folder / run_folder.METRICS_JSONL
+        self._csv = folder / run_folder.METRICS_CSV
+        self._columns: list[str] = []
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Adds a row to both files. The CSV is written anew only where the row brings a new column."""
+        run_folder.append_line(self._lines, json.dumps(row))
+        if row.keys() <= set(self._columns):
+            run_folder.append_line(self._csv, _csv_text([row], self._columns).rstrip("\n"))
+        else:
+            self._rewrite_csv(read_metrics(self._lines))
+
+    def drop_after(self, images_seen: int) -> int:
+        """Keeps the rows up to a number of images seen, in both files.
+
+        Returns:
+            How many rows were dropped.
+        """
+        rows = read_metrics(self._lines)
+        kept = [row for row in rows if row["images_seen"] <= images_seen]
+        if self._lines.exists():  # also where its last line was cut short by a kill
+            run_folder.write_atomically(self._lines, "".join(json.dumps(row) + "\n" for row in kept))
+            self._rewrite_csv(kept)
+        return len(rows) - len(kept)
+
+    def _rewrite_csv(self, rows: list[dict[str, float]]) -> None:
+        self._columns = list(dict.fromkeys(name for row in rows for name in row))
+        header = dict(zip(self._columns, self._columns, strict=True))
+        run_folder.write_atomically(self._csv, _csv_text([header, *rows], self._columns) if rows else "")
+
+
+class EpochTable:
+    """The means of each epoch.
+
+    Args:
+        folder: of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / run_folder.EPOCHS_CSV
+        self._last: int | None = None
+
+    def write(self, epoch: int, means: Mapping[str, float], minutes: float) -> None:
+        """Adds one row; rows of later epochs, left by a killed session, go."""
+        row = {"epoch": str(epoch)}
+        row |= {column: f"{means[name]:.6g}" if name in means else "" for column, name in _EPOCH_COLUMNS.items()}
+        row |= {"minutes": f"{minutes:.3f}"}
+        if self._last is not None and epoch > self._last:
+            run_folder.append_line(self._path, _csv_text([row], row).rstrip("\n"))
+        else:
+            rows = [each for each in read_epochs(self._path) if int(each["epoch"]) < epoch] + [row]
+            run_folder.write_atomically(self._path, _csv_text([dict(zip(row, row, strict=True)), *rows], row))
+        self._last = epoch
+
+
+def _csv_text(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> str:
+    content = io.StringIO()
+    csv.DictWriter(content, list(columns), lineterminator="\n").writerows(rows)
+    return content.getvalue()

@@ -1,0 +1,177 @@
+"""Overrides that cannot be meant are refused in one line; those that a class takes are allowed."""
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, open_dict
+
+from fmcgan import command
+from fmcgan.app.composed_overrides import check_composed
+from fmcgan.app.overrides import command_line
+from fmcgan.app.typed_overrides import as_meant
+from fmcgan.config_dir import config_dir
+from fmcgan.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "told"),
+    [
+        ("train", "seed=1 seed=2", "seed is given twice, seed=1 and seed=2"),
+        ("train", "loss=hinge loss=wgan", "loss is given twice"),
+        ("train", "+trainer.x=1 ++trainer.x=2", "trainer.x is given twice"),
+        ("train", "penalty@loss.penalty=none penalty@loss.penalty=dragan", "penalty@loss.penalty is given twice"),
+        ("train", "=1", "no key in front of ="),
+        ("train", "={a:1}", "no key in front of ="),
+        ("train", "banana", "banana is no override: write key=value"),
+        ("train", "~data", "~data: this command cannot do without data; data=OPTION"),
+        ("train", "~trainer", "cannot do without trainer"),
+        ("train", "~seed", "~seed: this command cannot do without seed; seed=VALUE"),
+        ("evaluate", "~data=fashion_mnist", "cannot do without data"),
+        ("generate", "~n_per_class", "cannot do without n_per_class"),
+        ("train", "ckpt_path=[a]", r"ckpt_path must be one path, got \[a\]"),
+        ("train", "ckpt_path={a:b}", r"ckpt_path must be one path, got \{a:b\}"),
+        ("train", "ckpt_path=", "ckpt_path= is empty"),
+        ("train", "ckpt_path=''", "ckpt_path= is empty"),
+        ("train", "++ckpt_path=[a]", "ckpt_path must be one path"),
+        ("train", "ckpt_path=~/x.ckpt", "no shell expands ~ behind ="),
+        ("train", "hydra.run.dir=", "hydra.run.dir= is empty"),
+        ("train", "data.root=[a]", "data.root must be one path"),
+        ("generate", "output=", "output= is empty"),
+        ("generate", "run=[a,b]", "run must be one path"),
+        ("evaluate", "output=[a]", "output must be one path"),
+        ("compare", "runs=''", "runs= is empty"),
+        ("compare", "runs=[a,[b]]", "runs must be a list of paths"),
+        ("train", "experiment=[smoke,quick]", "experiment takes one option, got .* available: best"),
+        ("train", "loss=[hinge]", "loss takes one option"),
+        ("train", "penalty@loss.penalty=7", "there is no penalty=7; available: dragan"),
+        ("train", "data=5", "there is no data=5; available: fashion_mnist, synthetic"),
+        ("train", "callback=[1]", "there is no callback="),
+        ("train", "data=null", "cannot do without data"),
+        ("train", "callback=null", r"callback takes a list, got null; callback=\[\]"),
+        ("train", "+experiment=smoke", "experiment is there already"),
+        ("train", "++loss=hinge", "loss is there already"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(name, overrides, told):
+    with pytest.raises(UserError, match=told) as error:
+        as_meant(command_line(overrides.split()), name)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        "callback=samples",
+        "metric=[]",
+        "conditioning/generator=null",
+        "experiment=null",
+        "~experiment",
+        "~logger",
+        "~callback",
+        "~training.generator_optimizer.fused",
+        "schedule@training.schedules.beta1=cosine optimizer@training.generator_optimizer=rmsprop",
+        "optimizer@training.discriminator_optimizer=adam optimizer@training.generator_optimizer=adam",
+        "hydra.run.dir=a hydra.run.dir=a",  # as Lightning starts the processes of other devices
+        "-m loss=hinge,wgan seed=range(1,3) experiment=smoke,quick",
+        "callback={samples:{seed:1}}",
+        "data.root=${oc.env:HOME}",
+        "ckpt_path=null",
+    ],
+)
+def test_what_can_be_meant_stays_as_it_is(overrides):
+    line = command_line(overrides.split())
+    assert as_meant(line, "train") == line.overrides
+
+
+@pytest.fixture
+def check():
+    """Composes and checks like a command does."""
+
+    def check(*overrides):
+        with initialize_config_dir(str(config_dir()), version_base="1.3"):
+            config = compose("train", ["experiment=smoke", *overrides], return_hydra_config=True)
+            with open_dict(config):
+                config.hydra.job.config_name = "train"
+                config.hydra.runtime.output_dir = "."
+            HydraConfig.instance().set_config(config)
+            try:
+                check_composed(DictConfig({key: config._get_node(key) for key in config if key != "hydra"}))
+            finally:
+                HydraConfig.instance().cfg = None
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("+foo=1", "unknown key foo: nothing reads it.*Known there: augment, callback"),
+        ("++foo=1", "unknown key foo"),
+        ("++x.y=2", "unknown key x.y: .*Known there: augment"),
+        ("+foo={_target_:torch.load}", "unknown key foo"),
+        ("+foo._target_=torch.load", "unknown key foo._target_"),
+        ("+network.foo=1", "unknown key network.foo.*Known there: discriminator, generator, latent_dim, width"),
+        ("+network.generator.foo=1", "unknown key network.generator.foo"),
+        ("+trainer.foo=1", "unknown key trainer.foo"),
+        ("+data.foo.bar=1", "unknown key data.foo.bar"),
+        ("+callback.mine=1", "unknown key callback.mine"),
+        ("+callback.mine.x=1", "unknown key callback.mine.x"),
+        ("+training.schedules.foo=1", "unknown key training.schedules.foo"),
+        ("+optimizer=adam", "unknown key optimizer"),
+        ("+loss@another=hinge", "unknown key another"),
+        ("+trainer.max_steps=1", "trainer.max_steps is not supported.*trainer.max_epochs"),
+        ("++trainer.max_steps=1", "trainer.max_steps is not supported"),
+        ("loss.penalty=none", "loss.penalty is chosen by its group: penalty@loss.penalty=none"),
+        ("++loss.penalty=none", "penalty@loss.penalty=none"),
+        ("training.generator_optimizer=rmsprop", "optimizer@training.generator_optimizer=rmsprop"),
+    ],
+)
+def test_what_has_no_effect_is_refused(check, override, told):
+    with pytest.raises(UserError, match=told):
+        check(override)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["+trainer.deterministic=true"],
+        ["+trainer.fast_dev_run=false", "++trainer.max_epochs=3", "++seed=3", "++network.width=8"],
+        ["+training.generator_optimizer.weight_decay=0.1", "+data._convert_=all"],
+        ["+callback.mine._target_=a.B", "+callback.mine.x=1"],
+        ["+callback.mine={_target_: a.B, x: {y: 1}}", "+logger.csv={_target_: a.C}"],
+        ["loss={adversarial: {_target_: my.Loss}}"],
+    ],
+)
+def test_what_a_class_takes_can_be_added(check, overrides):
+    check(*overrides)
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("lr=abc", "Did you mean training.discriminator_optimizer.lr or training.generator_optimizer.lr"),
+        ("penalty.weight=1", "Did you mean loss.penalty?"),
+        ("max_epochs=1", "Did you mean trainer.max_epochs"),
+        ("network.widht=3", "Did you mean network.width?"),
+        ("widht=3", "unknown key widht"),
+        ("training.schedules.beta1=cosine", "schedule@training.schedules.beta1=OPTION"),
+        ("+seed=3", "An item is already at 'seed'"),
+    ],
+)
+def test_an_unknown_key_is_told_with_its_full_name(check, override, told):
+    with pytest.raises(HydraException) as error:
+        check(override)
+    assert told in command.told(error.value)
+    assert "Traceback" not in command.told(error.value)
+
+
+@pytest.mark.parametrize("place", ["a${b}", "${x}"])
+def test_a_folder_that_hydra_would_interpolate_is_told(tmp_path, monkeypatch, place):
+    (tmp_path / place).mkdir()
+    monkeypatch.chdir(tmp_path / place)
+    with pytest.raises(UserError, match="Hydra reads as an interpolation"):
+        as_meant(command_line(["seed=1"]), "train")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="Hydra reads"):
+        command._with_the_runs_own_overrides(command_line([f"ckpt_path='{place}/checkpoints/last.ckpt'"]), "train")

@@ -1,0 +1,88 @@
+"""What TensorBoard shows of a run that was killed, and what becomes of it where it cannot write."""
+
+import csv
+import shutil
+import threading
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from fmcgan.app.run_files import read_metrics
+from fmcgan.callback.evaluation import Evaluation
+from fmcgan.callback.samples import SampleGrid
+from fmcgan.callback.tensorboard import TensorBoard
+from fmcgan.errors import UserError
+from fmcgan.metric.feature.classifier import ClassifierFeatures
+from fmcgan.metric.frechet_scores import FrechetDistance
+
+
+class Kill(Callback):
+    """Ends the run without a word in the third epoch, when rows have been written since the last checkpoint."""
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if trainer.current_epoch == 2 and batch_idx == 5:
+            raise KeyError("killed")
+
+
+def shown(folder):
+    events = EventAccumulator(str(folder / "tensorboard"), {"images": 0, "scalars": 0, "tensors": 0})
+    events.Reload()
+    return events
+
+
+@pytest.fixture
+def scored(tmp_path, monkeypatch):
+    monkeypatch.setenv("FMCGAN_CACHE", str(tmp_path / "cache"))
+    frechet = FrechetDistance({"classifier": ClassifierFeatures()})
+    return lambda: [SampleGrid(), Evaluation({"frechet": frechet}, n=50)]
+
+
+def logged(tmp_path):
+    few = ("trainer.max_epochs=4", "trainer.limit_train_batches=7", "callback.recorder.every_n_batches=2")
+    return [*few, "logger=[tensorboard]", f"logger.tensorboard.save_dir={tmp_path / 'run'}"]
+
+
+def test_json_csv_and_tensorboard_hold_the_same_rows_also_of_a_killed_run(fit, scored, tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(KeyError):
+        fit(*logged(tmp_path), extra_callbacks=[*scored(), Kill()])
+    last = folder / "checkpoints" / "last.ckpt"
+    saved = torch.load(last, weights_only=True)["images_seen"]
+    assert read_metrics(folder / "metrics.jsonl")[-1]["images_seen"] > saved == 2 * 7 * 32  # to be written again
+    fit(*logged(tmp_path), ckpt_path=last, extra_callbacks=scored())
+    rows = read_metrics(folder / "metrics.jsonl")
+    with (folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    events = shown(folder)
+    names = {name for row in rows for name in row} - {"images_seen", "epoch", "seconds"}
+    assert {"score/fd_classifier_50_test", "floor/fd_classifier_50_test", "loss/generator"} <= names
+    for name in names:
+        values = [(row["images_seen"], row[name]) for row in rows if name in row]
+        assert values == [(int(row["images_seen"]), float(row[name])) for row in table if row[name]], name
+        points = [(event.step, event.value) for event in events.Scalars(name)]
+        assert points == [(images, pytest.approx(value, rel=1e-6)) for images, value in values], name
+    assert [row["images_seen"] for row in rows if "score/fd_classifier_50_test" in row] == [224, 448, 672, 896]
+    assert [event.step for event in events.Images("samples")] == [0, 224, 448, 672, 896]
+    assert "config/text_summary" in events.Tags()["tensors"]
+
+
+@pytest.mark.parametrize("what", ["tensorboard", ""])
+def test_a_folder_deleted_while_training_ends_the_run_with_one_line(fit, tmp_path, capfd, what):
+    class Delete(Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            if batch_idx == 4:
+                shutil.rmtree(tmp_path / "run" / what)
+
+    with pytest.raises(UserError, match=r"cannot write \S+run/\S+: No such file or directory"):
+        fit(*logged(tmp_path), extra_callbacks=[Delete()])
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_errors_of_other_threads_are_still_reported(tmp_path, capfd):
+    TensorBoard(tmp_path)
+    thread = threading.Thread(target=lambda: 1 / 0, name="mine")
+    thread.start()
+    thread.join()
+    assert "ZeroDivisionError" in capfd.readouterr().err
