@@ -14,11 +14,11 @@ from fmcgan.data.batches import ShuffledBatches
 from fmcgan.data.synthetic import SyntheticData
 from fmcgan.errors import UserError
 from fmcgan.generate import generate
+from fmcgan.generator import LabelledGenerator
 from fmcgan.metric.downstream import NETWORKS
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
 from fmcgan.metric.gan_train import GanTrain
 from fmcgan.metric.sliced_wasserstein import SlicedWasserstein
-from fmcgan.training.sampling import sample_classes
 
 LARGEST = 2**32 - 1
 OUTSIDE = [-1, 2**32, 2**63, 10**30, 1.0, True, "1", None, [1]]
@@ -35,6 +35,9 @@ class Tiny(torch.nn.Module):
         return self.layer(latents).tanh().view(-1, 1, 28, 28)
 
 
+TINY = LabelledGenerator(Tiny(), {"config": {}, "images_seen": 0})
+
+
 def config_of(name, value, *overrides):
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         config = compose(name, list(overrides))
@@ -46,7 +49,8 @@ PLACES = {
     "train": lambda value: start.check(config_of("train", value, "experiment=smoke", "trainer.default_root_dir=run")),
     "evaluate": lambda value: evaluate._checked_scores(config_of("evaluate", value)),
     "analyze": lambda value: analyze._checked_parts(config_of("analyze", value)),
-    "sample": lambda value: sample_classes(Tiny(), [1], 2, value),
+    "sample": lambda value: TINY.sample([1], 2, value),
+    "stream": lambda value: TINY.stream([1], 2, value),
     "data": lambda value: SyntheticData(10, 10, batch_size=5, seed=value),
     "drawings": lambda value: SyntheticData(10, 10, value, batch_size=5, seed=0).load(),
     "batches": lambda value: list(ShuffledBatches(10, 5, value)),

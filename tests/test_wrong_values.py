@@ -19,7 +19,7 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fmcgan import analyze, checks, compare, evaluate, export, start, train
-from fmcgan.app.part_types import typed_key
+from fmcgan.app.part_types import check_types, typed_key
 from fmcgan.config_dir import config_dir
 from fmcgan.errors import InvalidValueError, UserError
 from fmcgan.explanation import told
@@ -170,6 +170,10 @@ def test_a_wrong_value_of_a_command_is_refused_in_one_line(untouched, name):
         ("trainer.max_time=10:00", "trainer.max_time must be DD:HH:MM:SS"),
         ("n_critic=9999", "n_critic=9999: the generator would never learn"),
         ("ckpt_path=[a]", "ckpt_path must be one path"),
+        ("training.generator_optimizer._target_=torch.optim.Nope", "there is no torch.optim.Nope"),
+        ("+callback.mine._target_=no_such_module.Mine", "callback.mine: there is no no_such_module.Mine"),
+        ("+callback.mine={_target_:os.getcwd}", "callback: str is no Lightning Callback"),
+        ("trainer.accelerator=tpu", "torch_xla"),
         ("+trainer.overfit_batches=2", "trainer.overfit_batches is not supported"),
     ],
 )
@@ -178,6 +182,11 @@ def test_what_is_said_of_a_wrong_value(untouched, override, message):
     with pytest.raises((UserError, InstantiationException)) as error:
         check_run(config)
     assert message in told(error.value, config)
+
+
+def test_what_a_class_hands_on_is_checked_as_its_base_asks():
+    with pytest.raises(InvalidValueError, match=r"^logger.tensorboard.name must be a text or null, got \['a'\]"):
+        check_types(composed_run("logger=[tensorboard]", "logger.tensorboard.name=[a]"))
 
 
 def test_a_schedule_that_cannot_end_is_named(untouched):
@@ -256,7 +265,7 @@ def test_what_is_said_of_wrong_samples(untouched, name, override, message):
 
 @pytest.mark.parametrize("classes", ["1.0", "true", "[[1]]", "{a: 1}", ".nan"])
 def test_classes_that_do_not_exist(classes):
-    with pytest.raises(UserError, match="unknown class"):
+    with pytest.raises(UserError, match="unknown class|classes must be names or labels"):
         evaluate._checked_scores(composed("evaluate", f"classes={classes}"))
 
 

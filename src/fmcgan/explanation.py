@@ -80,7 +80,9 @@ def _explain_instantiation(error: InstantiationException, config: DictConfig | N
         key = f"{where}.{unexpected.group(1)}"
         how = f"leave that out (where an experiment sets it: ~{key}) or choose another one"
         return f"{where}: what was chosen here takes no {unexpected.group(1)}; {how}"
-    if isinstance(cause, ValueError | TypeError) or type(cause).__name__ == "MisconfigurationException":
+    if text.startswith("Error locating target"):
+        return f"{where}: there is no {text.split(chr(39))[1]} that Python can import; look at its spelling"
+    if isinstance(cause, ValueError | TypeError | ImportError) or type(cause).__name__ == "MisconfigurationException":
         return f"{where}: {cause}"
     return None if cause is not None else text.replace("\n", " ")
 

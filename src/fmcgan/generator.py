@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fmcgan import run_folder
-from fmcgan.checks import one_of
+from fmcgan.checks import one_of, seed_number
 from fmcgan.data.classes import parse_classes
 from fmcgan.errors import UserError
 from fmcgan.generator_file import SUFFIX, read_generator
@@ -70,13 +70,14 @@ class LabelledGenerator:
         Args:
             classes: names or labels, in the order wanted; ``None`` is all ten.
             n_per_class: images of each class.
-            seed: non-negative.
+            seed: from 0 to 2**32 - 1.
             truncation: psi; 1 is the trained distribution, smaller values give more typical, less varied images.
             first: index of the first image of each class.
 
         Returns:
             The images, class by class.
         """
+        seed_number(seed=seed)
         images, labels = sample_classes(self.network, parse_classes(classes), n_per_class, seed, truncation, first)
         return Samples(images.squeeze(1).numpy(), labels.numpy())
 
@@ -93,6 +94,7 @@ class LabelledGenerator:
         Returns:
             An iterator over batches of one class each, class by class.
         """
+        seed_number(seed=seed)
         batches = stream_classes(self.network, parse_classes(classes), n_per_class, seed, truncation, first)
         return (Samples(images.squeeze(1).numpy(), labels.numpy()) for images, labels in batches)
 

@@ -60,6 +60,8 @@ PLACES = (
     'training.ema={{half_life:1,_target_:"{}"}}',
 )
 HOSTILE = [
+    "experiment=null",
+    f"seed={'9' * 5000}",
     "hydra/job_logging=console",
     "hydra.job_logging.handlers.file.filename=/tmp/x",
     "hydra.run.dir=elsewhere",

@@ -74,7 +74,7 @@ def test_truncation_pulls_towards_the_typical_image(generator):
     ("arguments", "message"),
     [
         ({"n_per_class": 0}, "n_per_class must be a whole number of at least 1, got 0"),
-        ({"seed": -1}, "seed must be a whole number from 0 to 4294967295, got -1"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
         ({"truncation": 5}, "truncation must be a number from 0 to 2, got 5"),
     ],
 )

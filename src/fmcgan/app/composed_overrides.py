@@ -17,6 +17,16 @@ _UNSUPPORTED = {
     "trainer.max_steps": "Lightning counts each optimizer's steps; trainer.max_epochs or trainer.max_time ends a run",
     "trainer.min_steps": "Lightning counts each optimizer's steps; trainer.max_epochs sets the length of a run",
     "trainer.accumulate_grad_batches": "Lightning refuses it for several optimizers; data.batch_size sets the batch",
+    "trainer.callbacks": "callback=[...] chooses them",
+    "trainer.logger": "logger=[...] chooses them",
+    "trainer.enable_checkpointing": "the callback checkpointing saves",
+    "trainer.fast_dev_run": "trainer.max_epochs=1 trainer.limit_train_batches=1 is a short run",
+    "trainer.sync_batchnorm": "batch normalisation is over all devices without it",
+    "trainer.log_every_n_steps": "callback.recorder.every_n_batches says how often is recorded",
+    **dict.fromkeys(
+        (f"trainer.{each}" for each in ("val_check_interval", "check_val_every_n_epoch", "limit_val_batches")),
+        "nothing is validated while training; the callback evaluation scores",
+    ),
     "trainer.gradient_clip_val": "Lightning refuses it for several optimizers; training.generator_clip clips",
 }
 _COLLECTIONS = ("callback", "logger", "metric", "analysis", "feature")

@@ -42,6 +42,8 @@ def parse(override: str) -> Override:
     """
     try:
         return _parser().parse_override(override)
+    except ValueError as error:
+        raise UserError(f"{printable(override)} holds a number of thousands of digits") from error
     except (HydraException, RecursionError) as error:
         key, equals, value = override.partition("=")
         if not equals:
@@ -61,7 +63,7 @@ def key_of(override: Override) -> str:
 
 def quoted(text: str) -> str:
     """A text as the value of an override, which Hydra and OmegaConf read back unchanged, whatever characters it has."""
-    if re.fullmatch(r"[\w./-]+", text, re.ASCII) and _parser().parse_override(f"key={text}").value() == text:
+    if re.fullmatch(r"[\w./-]{1,1000}", text, re.ASCII) and _parser().parse_override(f"key={text}").value() == text:
         return text
     no_interpolation = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", text)
     return QuotedString(no_interpolation, Quote.double).with_quotes()

@@ -101,7 +101,12 @@ def _hints(target: Any) -> dict[str, Any]:
     with suppress(Exception):  # a class of any library: some name types that are not there when the program runs
         module, _, name = str(target).rpartition(".")
         found = getattr(import_module(module), name)
-        return get_type_hints(found.__init__ if isinstance(found, type) else found)  # type: ignore[misc]
+        if not isinstance(found, type):
+            return get_type_hints(found)
+        hints: dict[str, Any] = {}
+        for each in reversed(found.__mro__):  # a class may hand its parameters on to the one above it
+            hints |= get_type_hints(each.__init__)  # type: ignore[misc]
+        return hints
     return {}
 
 

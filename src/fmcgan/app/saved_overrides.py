@@ -118,7 +118,7 @@ def _refused_option(override: Override, config_dirs: Sequence[Path]) -> str | No
     for option in value if isinstance(value, list) else [value]:
         files = [folder / group / f"{option}.yaml" for folder in config_dirs]
         named = isinstance(option, str) and _OPTION.fullmatch(option)
-        if option is not None and not (named and any(file.is_file() for file in files)):
+        if not (named and any(file.is_file() for file in files)):
             return "no option of this group; if it is your own, --config-dir says where it lies"
     return None
 

@@ -107,18 +107,27 @@ def _check_choice(override: Override, groups: dict[str, Any], config_dirs: Seque
     """Refuses what is no option, or no list of options where a list is needed."""
     group, value = override.key_or_group, override.value()
     default = groups.get(key_of(override))
+    if isinstance(value, ChoiceSweep) and None in value.list:
+        raise UserError(f"{printable(str(override.input_line))}: null is no option of {group}; leave it out")
     if isinstance(value, Sweep | Glob | dict):
         return
     there = sorted({file.stem for folder in config_dirs for file in (folder / group).glob("*.yaml")})
-    if isinstance(value, list) and group in groups and not isinstance(default, list):
-        raise UserError(f"{group} takes one option, got {_value(override)}; available: {', '.join(there)}")
-    if value is None and isinstance(default, list):
-        raise UserError(f"{group} takes a list, got null; {group}=[] is none of them")
-    if value is None and isinstance(default, str) and "/" not in group:
-        raise UserError(f"{group}=null: this command cannot do without {group}; available: {', '.join(there)}")
+    if isinstance(value, list) and (group in groups or override.package) and not isinstance(default, list):
+        raise UserError(f"{key_of(override)} takes one option, got {_value(override)}; available: {', '.join(there)}")
+    if value is None:
+        raise UserError(_of_null(key_of(override), default, ", ".join(there)))
     for option in value if isinstance(value, list) else [value]:
-        if not isinstance(option, str | None):
+        if not isinstance(option, str):
             raise UserError(f"there is no {group}={_value(override)}; available: {', '.join(there)}")
+
+
+def _of_null(key: str, default: Any, there: str) -> str:
+    """What to write in place of null, which Hydra takes for no group."""
+    if isinstance(default, list):
+        return f"{key} takes a list, got null; {key}=[] is none of them"
+    if isinstance(default, str) and "/" not in key:
+        return f"{key}=null: this command cannot do without {key}; available: {there}"
+    return f"{key}=null: leave that out, or choose from {there}"
 
 
 def _value(override: Override) -> str:

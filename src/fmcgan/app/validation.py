@@ -85,8 +85,15 @@ def check_run(trainer: Any, gan: Any, data: Any) -> None:
     Raises:
         UserError: the batches do not fit the data or the devices, the run is too short, or a callback lacks another.
     """
+    from lightning.pytorch import Callback
+    from lightning.pytorch.loggers import Logger
+
     if trainer.overfit_batches:
         raise UserError("trainer.overfit_batches is not supported; use trainer.limit_train_batches")
+    for kind, parts in ((Callback, trainer.callbacks), (Logger, trainer.loggers)):
+        for part in parts:
+            if not isinstance(part, kind):
+                raise UserError(f"{kind.__name__.lower()}: {type(part).__name__} is no Lightning {kind.__name__}")
     for callback in trainer.callbacks:
         if hasattr(callback, "check"):
             callback.check(trainer)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fmcgan.app import memory
-from fmcgan.checks import number, seed_number, whole_number
+from fmcgan.checks import number, whole_number
 from fmcgan.data.images import to_uint8
 from fmcgan.training.latent import LatentStream
 
@@ -62,7 +62,7 @@ def stream_classes(
         generator: as for `render`; has `latent_dim`.
         classes: labels, in the order in which they are wanted.
         n_per_class: images of each class.
-        seed: non-negative.
+        seed: that of a user, or one of `fmcgan.training.latent.seed_of`.
         truncation: psi; latent vectors are scaled by it towards their mean 0 (0: one image a class;
             1: the distribution the generator was trained on).
         first: index of the first image of each class.
@@ -71,7 +71,7 @@ def stream_classes(
         An iterator over batches of one class each, class by class: images uint8 [B, 1, 28, 28] and labels int64 [B].
     """
     whole_number(n_per_class=n_per_class)
-    seed_number(seed=seed)
+    whole_number(minimum=0, maximum=2**63 - 1, seed=seed)  # what a user may give is checked where it is given
     whole_number(minimum=0, first=first)
     number(0, 2, truncation=truncation)
 
