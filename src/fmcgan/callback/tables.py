@@ -83,5 +83,5 @@ class EpochTable:
 
 def _csv_text(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> str:
     content = io.StringIO()
-    csv.DictWriter(content, list(columns), lineterminator="\n").writerows(rows)
+    csv.DictWriter(content, list(columns), extrasaction="ignore", lineterminator="\n").writerows(rows)
     return content.getvalue()
