@@ -85,7 +85,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def read_epochs(path: Path) -> list[dict[str, str]]:
-    """Reads the rows of an ``epochs.csv``, each of which names its epoch; a last row cut short by a kill is left out."""
+    """Reads the rows of an ``epochs.csv``, which name their epoch; a last row cut short by a kill is left out."""
     if not os.path.lexists(path):
         return []
     try:
