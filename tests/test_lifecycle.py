@@ -3,7 +3,6 @@
 import json
 import os
 import pty
-import shutil
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ LONG = ["experiment=smoke", "metric=[]", "logger=[]", "callback.recorder.every_n
 
 STARTS = """
 import gc, json, os, resource, sys, threading
+from pathlib import Path
 from fmcgan.command import run_command
 from fmcgan.train import train
 
@@ -148,7 +148,7 @@ def test_a_sweep_skips_a_job_that_runs_elsewhere_and_a_deleted_folder_is_one_lin
     assert [line.split()[0] for line in summary if "max_epochs" in line] == ["finished", "running"]
     log = next(job.glob("*5000")) / "train.log"
     assert "ERROR" not in log.read_text(encoding="utf-8")
-    shutil.rmtree(job)
+    job.rename(tmp_path / "gone")  # at once, whatever is being written
     _, told = first.communicate(timeout=120)
     assert first.returncode == 1
     assert "No such file or directory" in one_line(told.partition("max_epochs=1")[0])
@@ -156,7 +156,7 @@ def test_a_sweep_skips_a_job_that_runs_elsewhere_and_a_deleted_folder_is_one_lin
 
 @pytest.mark.slow
 def test_a_full_disk_is_one_line_and_with_space_again_the_same_command_works(starts, tmp_path):
-    limits = [0, 500, 2_000, 4_000, 8_000, 16_000, 40_000, 60_000, 100_000, 300_000]
+    limits = [0, 2_000, 8_000, 40_000, 100_000, 300_000]
     run = [*TINY, "hydra.run.dir=run"]
     *failed, (code, told, _) = starts(*({"arguments": run, "limit": limit} for limit in limits), {"arguments": run})
     for limit, (failure, messages, _) in zip(limits, failed, strict=True):
@@ -200,11 +200,11 @@ def test_a_run_refused_leaves_nothing_and_one_is_never_written_over(starts, tmp_
 
 @pytest.mark.slow
 def test_the_jobs_of_a_sweep_leave_nothing_open(starts):
-    seeds = ",".join(map(str, range(7)))
+    seeds = ",".join(map(str, range(5)))
     code, told, jobs = starts({"arguments": ["-m", *TINY, f"seed={seeds}", "hydra.sweep.dir=sweep"]})[0]
     assert code == 0, told
     files, threads, megabytes = zip(*jobs, strict=True)
-    assert len(files) == 7
+    assert len(files) == 5
     assert 3 < max(files) <= files[1]
     assert set(threads[1:]) == {threads[1]}
     assert -30 < megabytes[-1] - megabytes[1] < 15, megabytes

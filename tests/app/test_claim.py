@@ -99,7 +99,7 @@ def test_folders_of_one_second_are_distinct(tmp_path):
     sweep = config("out/${now:%H}")
     Claim().on_multirun_start(sweep)
     assert [*names, sweep.hydra.sweep.dir] == ["out/12-00-00", *(f"out/12-00-00_{n}" for n in (2, 3, 4, 5))]
-    assert sweep.hydra.overrides.hydra == ["hydra.sweep.dir='out/12-00-00_5'"]
+    assert sweep.hydra.overrides.hydra == ["hydra.sweep.dir=out/12-00-00_5"]
     assert start("out/mine").hydra.run.dir == "out/mine"  # a name that was typed is kept
     claim.leave(failed=False)
     assert start("out/mine").hydra.run.dir == "out/mine"

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fmcgan import run_folder
 from fmcgan.app import ranks, run_lock
+from fmcgan.app.overrides import quoted
 from fmcgan.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -50,9 +51,9 @@ class Claim(Callback):
         with _or_exit():
             folder = _make(config.hydra.sweep)
             _check_space(folder)
-            quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
+            typed = [each for each in config.hydra.overrides.hydra if not each.startswith("hydra.sweep.dir=")]
             with open_dict(config):  # the jobs' configurations are composed anew
-                config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")
+                config.hydra.overrides.hydra = [*typed, f"hydra.sweep.dir={quoted(str(folder))}"]
 
 
 def check_folder(folder: Path, checkpoint: str | None) -> None:
@@ -123,10 +124,9 @@ def _make(node: DictConfig) -> Path:
     asked = Path(node.dir)
     by_time = "${now:" in str(OmegaConf.to_container(node, resolve=False)["dir"])  # type: ignore[index, call-overload]
     missing = [folder for folder in (asked, *asked.parents) if not folder.exists()]
-    asked.parent.mkdir(parents=True, exist_ok=True)
     for number in itertools.count(2):
         try:
-            asked.mkdir(exist_ok=not by_time)
+            asked.mkdir(parents=True, exist_ok=not by_time)
             break
         except FileExistsError:
             if not by_time:
