@@ -30,13 +30,12 @@ pytestmark = pytest.mark.timeout(120)
 WEIGHT = "ema.generator.project.0.weight"
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A run of two batches: its folder and its GAN."""
-    folder = tmp_path_factory.mktemp("run")
+def train(folder, epochs=1, checkpoint=None):
+    """Trains two batches an epoch; returns the GAN."""
     options = [
-        *("experiment=smoke", f"trainer.default_root_dir={folder}", "logger=[]", "metric=[]", "trainer.max_epochs=1"),
+        *("experiment=smoke", f"trainer.default_root_dir={folder}", "logger=[]", "metric=[]"),
         *("callback=[recorder,checkpointing,run_record]", "trainer.accelerator=cpu", "trainer.limit_train_batches=2"),
+        f"trainer.max_epochs={epochs}",
     ]
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         config = compose("train", options)
@@ -44,8 +43,15 @@ def trained(tmp_path_factory):
     for callback in trainer.callbacks:
         if hasattr(callback, "configure"):
             callback.configure(OmegaConf.to_container(config, resolve=True))
-    trainer.fit(gan, data)
-    return folder, gan
+    trainer.fit(gan, data, ckpt_path=checkpoint, weights_only=True)
+    return gan
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of two batches: its folder and its GAN."""
+    folder = tmp_path_factory.mktemp("run")
+    return folder, train(folder)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +152,22 @@ def test_another_value_in_place_of_one(checkpoint, trained, tmp_path, part, dama
             read_checkpoint(path, for_resume=True)
         if refusal(load_generator, path) is None:
             assert images_of(path).shape == (10, 28, 28)
+
+
+@pytest.mark.slow
+def test_what_is_not_refused_can_be_resumed_from(checkpoint, trained, tmp_path, damaged_node):
+    rng, resumed = random.Random(0), 0
+    for case in range(25):
+        part = rng.choice(("loops", "callbacks", "optimizer_states"))
+        try:
+            path = saved(tmp_path / "a.ckpt", checkpoint, **{part: damaged_node(checkpoint[part], rng)})
+        except (RecursionError, UnicodeEncodeError):
+            continue  # no such file can be written
+        if refusal(check_fits, path, trained[1]) is None:
+            (tmp_path / str(case)).mkdir()
+            refusal(train, tmp_path / str(case), epochs=2, checkpoint=path)
+            resumed += 1
+    assert 2 < resumed < 23
 
 
 def tensors(weight):

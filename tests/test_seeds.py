@@ -43,9 +43,9 @@ def config_of(name, value, *overrides):
 
 
 PLACES = {
-    "train": lambda value: start.check(config_of("train", value, "experiment=smoke", "trainer.accelerator=cpu")),
-    "evaluate": lambda value: evaluate._check(config_of("evaluate", value)),
-    "analyze": lambda value: analyze._check(config_of("analyze", value)),
+    "train": lambda value: start.check(config_of("train", value, "experiment=smoke", "trainer.default_root_dir=run")),
+    "evaluate": lambda value: evaluate._checked_scores(config_of("evaluate", value)),
+    "analyze": lambda value: analyze._checked_parts(config_of("analyze", value)),
     "sample": lambda value: sample_classes(Tiny(), [1], 2, value),
     "data": lambda value: SyntheticData(10, 10, batch_size=5, seed=value),
     "drawings": lambda value: SyntheticData(10, 10, value, batch_size=5, seed=0).load(),

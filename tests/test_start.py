@@ -29,7 +29,7 @@ def test_a_damaged_job_of_a_sweep_is_one_line(plain, tmp_path, name, text):
     OmegaConf.save(config, tmp_path / "run" / "config.yaml")
     (tmp_path / "run" / name).write_text(text, encoding="utf-8")
     (tmp_path / "run" / "checkpoints").mkdir()
-    (tmp_path / "run" / "checkpoints" / "last.ckpt").write_text("")  # something to lose
+    (tmp_path / "run" / "checkpoints" / "last.ckpt").touch()  # there is something to lose
     with pytest.raises(UserError, match=f"{name}|another configuration"):
         start.already_done(config)
 

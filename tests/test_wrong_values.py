@@ -29,8 +29,8 @@ WRONG = (-1, 0, 1e300, math.nan, math.inf, "abc", "", True, None, [], [1], {"a":
 NEVER_MEANT = (1e300, math.nan, math.inf, [], {"a": 1})
 """Not accepted for any key, but for those below."""
 
-HARMLESS = ("callback.", "logger.", "training.schedules.", "trainer.plugins")
-"""Values of a callback or schedule that was not chosen lie there unused; no plugins are Lightning's own."""
+HARMLESS = ("callback.", "logger.", "training.schedules.", "trainer.plugins", "rows", "analysis.truncation.shown")
+"""Values of a callback or schedule that was not chosen lie there unused; the other lists may be empty."""
 
 RECIPES = (
     ["network=conv", "loss=hinge", "augment=adaptive", "regularizer=lecam", "logger=[tensorboard]"],
@@ -237,6 +237,9 @@ def test_a_tiny_rate_and_a_score_that_was_left_out_are_allowed(untouched, caplog
         ("replicates=1000000000", "at most 10000"),
         ("n=1000000000000", "at most 1000000"),
         ("n=1234", "n must be a multiple of 10"),
+        ("device=meta", "device=meta is not there"),
+        ("device=[cpu]", "device must be one of cpu, cuda"),
+        ("device=nan", "device must be one of cpu, cuda"),
         ("weights=5", "weights must be one of ema, raw, got 5"),
         ("output=[a]", "output must be one path"),
         ("output=1e3", "needs two quotes"),

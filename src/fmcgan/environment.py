@@ -5,12 +5,14 @@ import shlex
 import sys
 from pathlib import Path
 
+from fmcgan.app.escaping import decodable
+
 
 def command_line() -> str:
     """The command of this process as a person would type it."""
     module = getattr(sys.modules["__main__"], "__spec__", None)
     program = f"python -m {module.name}" if module else Path(sys.argv[0]).name
-    return f"{program} {shlex.join(sys.argv[1:])}".strip()
+    return decodable(f"{program} {shlex.join(sys.argv[1:])}".strip())  # JSON with half a letter could not be read
 
 
 def processor() -> str:

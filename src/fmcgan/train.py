@@ -33,6 +33,7 @@ def train(config: DictConfig) -> None:
         Interrupted: a signal asked to stop; the state is saved.
     """
     check(config)
+    validate(config)
     own = not is_other_rank(config.trainer.devices)
     with locked(Path(config.trainer.default_root_dir)) if own else contextlib.nullcontext():
         _train(config)
@@ -42,7 +43,6 @@ def _train(config: DictConfig) -> None:
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     if in_sweep() and already_done(plain):
         return
-    validate(config)
     checkpoint = checkpoint_of(config, plain)
     _check_memory(config)
     if config.trainer.precision == AUTO:

@@ -243,7 +243,7 @@ DAMAGED += [b'{"overrides": ["' + b"x" * 2_000_000 + b'"]}']
 @pytest.mark.parametrize("content", DAMAGED, ids=lambda content: str(content[:25]))
 def test_a_damaged_file_is_one_error_with_advice(run, content):
     (run() / "environment.json").write_bytes(content)
-    with pytest.raises(UserError, match="is damaged: expected a JSON object") as error:
+    with pytest.raises(UserError, match=r"environment\.json") as error:
         resumed()
     assert len(str(error.value).splitlines()) == 2
 

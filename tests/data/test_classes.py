@@ -63,7 +63,7 @@ def test_names_of_several_garments() -> None:
         "²",
         ["bag", {}],
         b"bag",
-        object(),
+        ...,
         [b"bag"],
     ],
     ids=repr,

@@ -1,6 +1,5 @@
 """The overrides that a run folder has saved. It may come from anywhere, so a file chooses values and options only."""
 
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -11,9 +10,9 @@ from hydra.core.override_parser.types import Override
 
 from fmcgan import run_folder
 from fmcgan.app.overrides import OF_INSTANTIATE, is_deletion, is_group, is_path, key_of, parse, printable
+from fmcgan.app.run_files import read_environment
 from fmcgan.errors import UserError
 
-_LARGEST = 1_000_000  # bytes of environment.json; that of a run has some 2,000
 _CODE = re.compile("|".join(OF_INSTANTIATE))
 _OPTION = re.compile(r"\w[\w-]*(/\w[\w-]*)*")
 
@@ -85,22 +84,17 @@ def _refused_value(name: str, value: Any, folder: Path) -> str | None:
 
 
 def _read(file: Path) -> list[str]:
-    try:
-        content = file.read_bytes() if file.stat().st_size <= _LARGEST else b""
-        overrides = json.loads(content.decode("utf-8"))["overrides"]
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise _damaged(file) from error
-    if not isinstance(overrides, list) or not all(isinstance(each, str) for each in overrides):
-        raise _damaged(file)
-    return overrides
-
-
-def _damaged(file: Path) -> UserError:
-    return UserError(
-        f'{os.path.relpath(file)} is damaged: expected a JSON object with "overrides", a list of texts such as'
-        ' "loss=hinge".\nWithout them a run cannot be resumed: restore the file, or write there what the run was'
-        " started with (config.yaml beside it shows the values)."
+    advice = (
+        "Without its overrides a run cannot be resumed: restore the file, or write there what the run was started with"
+        " (config.yaml beside it shows the values)."
     )
+    try:
+        overrides = (read_environment(file) or {}).get("overrides")
+    except UserError as error:
+        raise UserError(f"{error}.\n{advice}") from error
+    if overrides is None:
+        raise UserError(f'{os.path.relpath(file)} has no "overrides", a list of texts such as "loss=hinge".\n{advice}')
+    return list(overrides)
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:

@@ -22,6 +22,9 @@ def check_options(trainer: DictConfig) -> None:
     """
     if not isinstance(trainer.default_root_dir, str) or not trainer.default_root_dir:
         raise InvalidValueError(f"trainer.default_root_dir must be a folder, got {trainer.default_root_dir!r}")
+    plugins = trainer.get("plugins")
+    if plugins is not None and not (OmegaConf.is_list(plugins) and all(OmegaConf.is_dict(each) for each in plugins)):
+        raise InvalidValueError(f"trainer.plugins must be a list of parts, or null for none, got {plugins!r}")
     trainer.max_time = _time_limit(trainer.max_time)
     if trainer.max_epochs == -1 and trainer.max_time is None:
         raise UserError("trainer.max_epochs=-1 (no limit) needs trainer.max_time, such as 00:00:10:00 (DD:HH:MM:SS)")
