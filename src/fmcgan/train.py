@@ -1,6 +1,5 @@
 """``python -m fmcgan.train``: train one class-conditional GAN."""
 
-import contextlib
 import functools
 import logging
 import os
@@ -33,18 +32,18 @@ def train(config: DictConfig) -> None:
         Interrupted: a signal asked to stop; the state is saved.
     """
     check(config)
-    validate(config)
-    own = not is_other_rank(config.trainer.devices)
-    with locked(Path(config.trainer.default_root_dir)) if own else contextlib.nullcontext():
-        _train(config)
-
-
-def _train(config: DictConfig) -> None:
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     if in_sweep() and already_done(plain):
         return
+    validate(config)
+    own = not is_other_rank(config.trainer.devices)
+    with locked(Path(config.trainer.default_root_dir)) if own else nullcontext():
+        if not (in_sweep() and already_done(plain)):  # another process may have finished it meanwhile
+            _train(config, plain)
+
+
+def _train(config: DictConfig, plain: dict[str, Any]) -> None:
     checkpoint = checkpoint_of(config, plain)
-    _check_memory(config)
     if config.trainer.precision == AUTO:
         config.trainer.precision = plain["trainer"]["precision"] = _precision(plain, checkpoint)
     trainer, gan, data = build(config)
@@ -78,8 +77,9 @@ def validate(config: DictConfig) -> None:
     Everything is built once without memory for weights, so that every constructor sees its values.
 
     Raises:
-        UserError: names the key, what was given and what is allowed.
+        UserError: names the key, what was given and what is allowed; or what is asked for does not fit into memory.
     """
+    from fmcgan.app import memory
     from fmcgan.app.part_types import types_checked
     from fmcgan.app.validation import check_run
     from fmcgan.training.precision import silence
@@ -89,6 +89,9 @@ def validate(config: DictConfig) -> None:
     with types_checked(trial), silence():
         trainer, gan, data = build(trial, weights=False)
     check_run(trainer, gan, data)
+    if trainer.strategy.root_device.type == "cpu":  # a GPU says itself what it lacks
+        networks: Any = (gan.generator, gan.discriminator)
+        memory.check_training(lambda: networks, trial.data.batch_size, trial.trainer.precision)
 
 
 def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "LightningModule", "LightningDataModule"]:
@@ -135,22 +138,12 @@ def _build_gan(config: DictConfig, weights: bool = True) -> "LightningModule":
     parts = {"generator": config.network.generator, "discriminator": config.network.discriminator}
     parts |= {"loss": config.loss.adversarial, "penalty": config.loss.penalty}
     parts |= {"augmentation": config.augment, "regularizer": config.regularizer}
-    with nullcontext() if weights else torch.device("meta"):  # which holds shapes alone
-        built = {name: instantiate(part) for name, part in parts.items()}
+    built = {}
+    for name, part in parts.items():
+        shapes_alone = not weights and part._target_.startswith("fmcgan.")  # the user's own may need contents
+        with torch.device("meta") if shapes_alone else nullcontext():
+            built[name] = instantiate(part)
     return instantiate(config.training, **built)
-
-
-def _check_memory(config: DictConfig) -> None:
-    """Refuses networks or a batch that are too large for this machine, before anything is measured or built."""
-    import torch
-    from hydra.utils import instantiate
-
-    from fmcgan.app import memory
-
-    if config.trainer.accelerator == "cpu" or not torch.cuda.is_available():  # a GPU says itself what it lacks
-        parts = config.network.generator, config.network.discriminator
-        networks = functools.partial(map, instantiate, parts)
-        memory.check_training(networks, config.data.batch_size, config.trainer.precision)
 
 
 def _precision(config: dict[str, Any], checkpoint: str | None) -> str:

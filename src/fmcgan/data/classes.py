@@ -1,6 +1,6 @@
 """The ten Fashion-MNIST classes and the names by which a person may ask for them. Any room may import this file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fmcgan.errors import InvalidValueError
 
@@ -47,6 +47,8 @@ def parse_classes(classes: Iterable[str | int] | str | int | None) -> list[int]:
     """
     if classes is None or classes == "all":
         return list(range(NUM_CLASSES))
+    if isinstance(classes, Mapping):
+        raise InvalidValueError(f"classes must be names or labels, such as [bag,dress] or all, got {classes!r}")
     wanted = list(classes) if isinstance(classes, Iterable) and not isinstance(classes, str) else [classes]
     if not wanted:
         raise InvalidValueError(f"classes is empty; choose from {_choices()}")
