@@ -33,8 +33,9 @@ def generate(config: DictConfig) -> None:
     from fmcgan.generator import load_generator
     from fmcgan.sample_writer import check_space, writer_for
 
-    path_text(output=config.output)
-    output = Path(str(config.output))
+    if (name := path_text(output=config.output)) is None:
+        raise UserError("output=null: the images need a place; leave it out for samples.png")
+    output = Path(name)
     write = writer_for(output)
     run = None if config.run is None else str(config.run)  # a folder may be named by a number
     classes = OmegaConf.to_container(config.classes) if OmegaConf.is_config(config.classes) else config.classes

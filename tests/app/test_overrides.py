@@ -58,9 +58,7 @@ def test_a_list_of_quoted_texts_stays_as_it_is(names):
     assert parse(f"key={quoted_elements(text)}").value() == parse(f"key={text}").value()
 
 
-PLAIN = NAMES.map(str.strip).filter(
-    lambda name: name and not re.search(r"[\[\],\\]|\$\{", name) and name[0] not in "'\"{~" and name != "null"
-)
+PLAIN = NAMES.map(str.strip).filter(lambda name: not re.search(r"[\[\],\\]|\$\{|^(['\"{~]|(null|\?\?\?)?$)", name))
 
 
 @QUICK
@@ -68,6 +66,14 @@ PLAIN = NAMES.map(str.strip).filter(
 def test_a_name_typed_without_quotes_is_meant_as_typed(name):
     for override in as_meant(command_line([f"run={name}", f"output={name}"]), "evaluate"):
         assert read_back(override) == name
+
+
+@pytest.mark.parametrize("value", ["???", "'???'", '"???"'])
+def test_the_mark_of_a_missing_value_names_no_file(value):
+    with pytest.raises(UserError, match=r"write \./\?\?\?"):
+        as_meant(command_line([f"run={value}"]), "evaluate")
+    (override,) = as_meant(command_line(["run=./???"]), "evaluate")
+    assert parse(override).value() == "./???"
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,13 @@ def test_a_last_line_cut_short_is_left_out(folder, cut):
     assert run_files.read_metrics(folder / "metrics.jsonl") == VALID["metrics.jsonl"][:1]
 
 
+def test_a_last_epoch_cut_short_is_left_out(folder):
+    content = (folder / "epochs.csv").read_bytes()
+    for cut in range(1, len(content) - content.rindex(b"\n", 0, -1) - 1):
+        (folder / "epochs.csv").write_bytes(content[:-cut])
+        assert [row["epoch"] for row in run_files.read_epochs(folder / "epochs.csv")] == ["1"]
+
+
 @pytest.mark.parametrize(
     "line",
     [

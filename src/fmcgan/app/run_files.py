@@ -85,11 +85,12 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def read_epochs(path: Path) -> list[dict[str, str]]:
-    """Reads the rows of an ``epochs.csv``, each of which names its epoch; no file is no rows."""
+    """Reads the rows of an ``epochs.csv``, which name their epoch; a last row cut short by a kill is left out."""
     if not os.path.lexists(path):
         return []
     try:
-        rows = list(csv.DictReader(io.StringIO(read_file(path, LARGEST_TABLE).decode(), newline="")))
+        whole, newline, _ = read_file(path, LARGEST_TABLE).rpartition(b"\n")
+        rows = list(csv.DictReader(io.StringIO((whole + newline).decode(), newline="")))
         for row in rows:
             if None in row or None in row.values() or not 0 < int(row["epoch"]) < 10**15:
                 raise ValueError(f"row {row}")

@@ -72,6 +72,8 @@ def _named_path(text: str, defaults: dict[str, Any]) -> str:
         return text
     if not value or value in ("''", '""'):
         raise UserError(f"{key}= is empty: give a path, or leave it out")
+    if value.strip("'\"") == "???":
+        raise UserError(f"{key}=??? would count as missing: write ./??? for a file of that name")
     if value.startswith("~"):
         raise UserError(f"{printable(text)}: no shell expands ~ behind =; write $HOME (or ./~ for a name with ~)")
     try:

@@ -67,6 +67,7 @@ class EpochTable:
     def __init__(self, folder: Path) -> None:
         self._path = folder / run_folder.EPOCHS_CSV
         self._last: int | None = None
+        self._columns: list[str] = []
 
     def write(self, epoch: int, means: Mapping[str, float], minutes: float) -> None:
         """Adds one row; rows of later epochs, left by a killed session, go."""
@@ -74,14 +75,16 @@ class EpochTable:
         row |= {column: f"{means[name]:.6g}" if name in means else "" for column, name in _EPOCH_COLUMNS.items()}
         row |= {"minutes": f"{minutes:.3f}"}
         if self._last is not None and epoch > self._last:
-            run_folder.append_line(self._path, _csv_text([row], row).rstrip("\n"))
+            run_folder.append_line(self._path, _csv_text([row], self._columns).rstrip("\n"))
         else:
             rows = [each for each in read_epochs(self._path) if int(each["epoch"]) < epoch] + [row]
-            run_folder.write_atomically(self._path, _csv_text([dict(zip(row, row, strict=True)), *rows], row))
+            self._columns = list(row | {name: "" for each in rows for name in each})  # also those of older versions
+            header = dict(zip(self._columns, self._columns, strict=True))
+            run_folder.write_atomically(self._path, _csv_text([header, *rows], self._columns))
         self._last = epoch
 
 
 def _csv_text(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> str:
     content = io.StringIO()
-    csv.DictWriter(content, list(columns), lineterminator="\n").writerows(rows)
+    csv.DictWriter(content, list(columns), extrasaction="ignore", lineterminator="\n").writerows(rows)
     return content.getvalue()
