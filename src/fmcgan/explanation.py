@@ -53,8 +53,7 @@ def _explain_configuration(error: Exception, config: DictConfig | None) -> str |
         return _explain_choice(str(error))
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key}= is missing; --help shows how to use this command"
-    feature = re.search(r"'feature\.(\w+)'", str(error)) if isinstance(error, InterpolationKeyError) else None
-    if feature is not None:
+    if isinstance(error, InterpolationKeyError) and (feature := re.search(r"'feature\.(\w+)'", str(error))):
         asking = str(error.full_key).rpartition(".")[0]
         return f"{asking} looks through the network {feature[1]}: add it, as in metric/feature=[{feature[1]}]"
     for cause in (error, error.__cause__):
