@@ -92,7 +92,6 @@ def _reporting(task: Task) -> Task:
             if not in_sweep():
                 sys.exit(f"error: {error}")
             print(f"skipped: {error}", file=sys.stderr)  # noqa: T201 (the log is that of the other process)
-            raise _AlreadyReportedError from error
         except Exception as error:
             message = told(error, config)
             if not message.startswith("error: "):
