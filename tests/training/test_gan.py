@@ -281,3 +281,8 @@ def test_an_optimizer_is_refused_with_what_it_does_not_take(compose):
     build(compose(*others, "~training.generator_optimizer.betas"))
     with pytest.raises(InstantiationException, match=r"discriminator_optimizer: Invalid learning rate: -1"):
         build(compose("training.discriminator_optimizer.lr=-1.0", "callback=[]"))
+
+
+def test_a_generator_without_latent_vectors_is_refused(compose):
+    with pytest.raises(InstantiationException, match=r"network\.generator must have latent_dim"):
+        build(compose("network.generator={_target_:torch.nn.Identity}"))

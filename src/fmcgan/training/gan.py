@@ -70,6 +70,11 @@ class ConditionalGAN(LightningModule):
         seed_number(seed=seed)
         clips = {"generator_clip": generator_clip, "discriminator_clip": discriminator_clip}
         positive_number(**{name: clip for name, clip in clips.items() if clip is not None})
+        if not isinstance(getattr(generator, "latent_dim", None), int):
+            kind = type(generator).__name__
+            raise InvalidValueError(
+                f"network.generator must have latent_dim, the length of its latent vectors; {kind} has none"
+            )
         if getattr(augmentation, "reads_signs", False) and not loss.zero_divides:
             kinds = f"{type(augmentation).__name__} with {type(loss).__name__}"
             raise InvalidValueError(f"this augmentation follows the sign of logits, which here means nothing: {kinds}")
