@@ -265,7 +265,7 @@ def test_what_is_said_of_wrong_samples(untouched, name, override, message):
 
 @pytest.mark.parametrize("classes", ["1.0", "true", "[[1]]", "{a: 1}", ".nan"])
 def test_classes_that_do_not_exist(classes):
-    with pytest.raises(UserError, match="unknown class|classes must be names or labels"):
+    with pytest.raises(UserError, match=r"unknown class|classes must be names or labels"):
         evaluate._checked_scores(composed("evaluate", f"classes={classes}"))
 
 
