@@ -7,7 +7,13 @@ from typing import Any
 
 from hydra.errors import HydraException, InstantiationException, MissingConfigException
 from omegaconf import DictConfig
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 from fmcgan.app import memory
 from fmcgan.app.part_types import root_cause, typed_key
@@ -47,6 +53,9 @@ def _explain_configuration(error: Exception, config: DictConfig | None) -> str |
         return _explain_choice(str(error))
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key}= is missing; --help shows how to use this command"
+    if isinstance(error, InterpolationKeyError) and (feature := re.search(r"'feature\.(\w+)'", str(error))):
+        asking = str(error.full_key).rpartition(".")[0]
+        return f"{asking} looks through the network {feature[1]}: add it, as in metric/feature=[{feature[1]}]"
     for cause in (error, error.__cause__):
         if isinstance(cause, ConfigKeyError | ConfigAttributeError):
             return _explain_key(cause)

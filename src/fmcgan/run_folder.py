@@ -83,6 +83,14 @@ def write_json(path: Path, content: Any) -> None:
     write_atomically(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Removes what a kill has left of the files that a run was writing."""
+    within = (f"{each}/*" for each in (CHECKPOINTS, SAMPLES))
+    for name in (*WRITTEN, *within):
+        for leftover in folder.glob(f"{name}{UNFINISHED}*"):
+            _remove(leftover)
+
+
 def _remove(unfinished: Path) -> None:
     with contextlib.suppress(OSError):  # its folder may be gone; the error that led here is the one to tell
         unfinished.unlink(missing_ok=True)

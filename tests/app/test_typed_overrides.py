@@ -8,7 +8,7 @@ from omegaconf import DictConfig, open_dict
 
 from fmcgan import command
 from fmcgan.app.composed_overrides import check_composed
-from fmcgan.app.overrides import command_line
+from fmcgan.app.overrides import command_line, parse
 from fmcgan.app.typed_overrides import as_meant
 from fmcgan.config_dir import config_dir
 from fmcgan.errors import UserError
@@ -87,6 +87,13 @@ def test_what_cannot_be_meant_is_refused(name, overrides, told):
 def test_what_can_be_meant_stays_as_it_is(overrides):
     line = command_line(overrides.split())
     assert as_meant(line, "train") == line.overrides
+
+
+def test_no_word_is_lost_as_the_name_of_a_folder():
+    names = ("7", "1e3", "true", "null", "2026_11_29")
+    for override in (f"hydra.{kind}.dir={name}" for kind in ("run", "sweep") for name in names):
+        (meant,) = as_meant(command_line([override]), "train")
+        assert parse(meant).value() == override.partition("=")[2]
 
 
 @pytest.fixture

@@ -84,7 +84,8 @@ def _named_path(text: str, defaults: dict[str, Any]) -> str:
         return f"{prefixed}={quoted_elements(value) if value[0] == '[' else quoted(value)}"
     if isinstance(parsed, dict) or (isinstance(parsed, list) and key not in _LISTS):
         raise UserError(f"{key} must be one path, got {printable(value)}")
-    is_null = value == "null" and (defaults.get(key) is None or "${" in str(defaults[key]))
+    may_be_null = not key.startswith("hydra.") and (defaults.get(key) is None or "${" in str(defaults[key]))
+    is_null = value == "null" and may_be_null
     return text if is_null or _is_text(parsed, key) else f"{prefixed}={quoted_elements(value)}"
 
 

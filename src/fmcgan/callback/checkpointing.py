@@ -76,11 +76,10 @@ class Checkpointing(Checkpoint):
         self._training = True
         for number in self._previous_handlers:
             signal.signal(number, self._note)
-        folder = Path(trainer.default_root_dir) / run_folder.CHECKPOINTS
+        folder = Path(trainer.default_root_dir)
         if trainer.is_global_zero:
-            for leftover in folder.glob(f"*{run_folder.UNFINISHED}*"):
-                leftover.unlink(missing_ok=True)
-        if not (folder / Path(run_folder.BEST_CHECKPOINT).name).exists():
+            run_folder.remove_unfinished(folder)
+        if not (folder / run_folder.BEST_CHECKPOINT).exists():
             self.best = None  # a run that goes on in another folder finds its own best
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
