@@ -2,11 +2,11 @@
 
 
 class UserError(Exception):
-    """Something a person can mend: its text says what was given, what is allowed and what to do."""
+    """Something the user can mend: its text says what was given, what is allowed and what to do."""
 
 
 class InvalidValueError(UserError, ValueError):
-    """A value that a person typed has the wrong type or range.
+    """A value of the user has the wrong type or range.
 
     Args:
         message: what was given, what is allowed, what to do.
@@ -30,10 +30,3 @@ class Interrupted(Exception):  # noqa: N818 (not an error: somebody asked for it
         super().__init__(f"stopped by signal {int(signal_number)}")
         self.signal_number = int(signal_number)
         self.checkpoint = checkpoint
-
-
-def printable(name: object) -> str:
-    """A name from a file or a disk as it can stand in a message: one line, of characters that a terminal shows."""
-    text = str(name)
-    short = text if len(text) <= 200 else f"{text[:200]}..."
-    return short if short.isprintable() else repr(short)[1:-1]

@@ -1,4 +1,4 @@
-"""Errors in a person's words: a line or two for what a person can mend, a stack trace for what looks like our fault."""
+"""Errors in one or two lines where the user can mend them, with a stack trace where the program looks at fault."""
 
 import difflib
 import re
@@ -22,7 +22,7 @@ from fmcgan.errors import InvalidValueError, UserError
 
 
 def told(error: Exception, config: DictConfig | None = None) -> str:
-    """An error in one or two lines where it is a person's to mend, with its stack trace where it is not.
+    """An error in one or two lines where the user can mend it, with its stack trace where not.
 
     Args:
         error: what went wrong.

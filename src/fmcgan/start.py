@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from fmcgan import run_folder
 from fmcgan.app.claim import check_folder, holds_run
-from fmcgan.app.overrides import printable
+from fmcgan.app.escaping import printable
 from fmcgan.app.ranks import check_launch, is_other_rank, several
 from fmcgan.app.run_files import read_config, read_result
 from fmcgan.app.trainer_options import AUTO, check_options

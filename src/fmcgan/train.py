@@ -186,7 +186,8 @@ def _say_where(folder: Path, result: dict[str, Any]) -> None:
     scores = [f"  {in_words(name, score)}" for name, score in result["scores"].items()]
     minutes = result["training_seconds"] / 60
     log.info("\ndone: %s images in %.1f minutes of training", f"{result['images_seen']:,}", minutes)
-    log.info("scores (%s):\n%s", os.path.relpath(folder / run_folder.RESULT), "\n".join(scores))
+    if scores:
+        log.info("scores (%s):\n%s", os.path.relpath(folder / run_folder.RESULT), "\n".join(scores))
     best = result["best"]
     if best is not None and best["images_seen"] != result["images_seen"]:
         better = ", ".join(in_words(name, score) for name, score in best["scores"].items())

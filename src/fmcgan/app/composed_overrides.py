@@ -10,7 +10,8 @@ from hydra.types import RunMode
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from fmcgan.app.overrides import OF_INSTANTIATE, composed_of, is_deletion, key_of, parse, printable
+from fmcgan.app.escaping import printable
+from fmcgan.app.overrides import OF_INSTANTIATE, composed_of, is_deletion, key_of, parse
 from fmcgan.errors import UserError
 
 _UNSUPPORTED = {

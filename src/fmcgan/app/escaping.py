@@ -25,6 +25,12 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), decodable(text))
 
 
+def printable(text: object, length: int = 200) -> str:
+    """Text out of a file as it can stand in a message: cut short, one line, of characters that a terminal shows."""
+    shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(text)[:length])
+    return shown + ("..." if len(str(text)) > length else "")
+
+
 def markdown(text: str) -> str:
     """Text in a line or table cell of Markdown, without markup, HTML or line breaks."""
     return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", _one_line(text))

@@ -14,6 +14,7 @@ from hydra.core.override_parser.types import Override, OverrideType, Quote, Quot
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
+from fmcgan.app.escaping import printable
 from fmcgan.config_dir import config_dir
 from fmcgan.errors import UserError
 
@@ -80,12 +81,6 @@ def quoted_elements(value: str) -> str:
 def shell_command(module: str, *arguments: str) -> str:
     """A command that can be pasted into a shell."""
     return shlex.join(["python", "-m", module, *arguments])
-
-
-def printable(text: str, length: int = 160) -> str:
-    """A text out of a file, cut short, without characters that a terminal would obey."""
-    shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text[:length])
-    return shown + ("..." if len(text) > length else "")
 
 
 class CommandLine(NamedTuple):

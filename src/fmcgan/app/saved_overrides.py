@@ -9,7 +9,8 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 
 from fmcgan import run_folder
-from fmcgan.app.overrides import OF_INSTANTIATE, is_deletion, is_group, is_path, key_of, parse, printable
+from fmcgan.app.escaping import printable
+from fmcgan.app.overrides import OF_INSTANTIATE, is_deletion, is_group, is_path, key_of, parse
 from fmcgan.app.run_files import read_environment
 from fmcgan.errors import UserError
 

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString, Sweep
 
+from fmcgan.app.escaping import printable
 from fmcgan.app.overrides import (
     CommandLine,
     is_deletion,
@@ -15,7 +16,6 @@ from fmcgan.app.overrides import (
     is_path,
     key_of,
     parse,
-    printable,
     quoted,
     quoted_elements,
 )

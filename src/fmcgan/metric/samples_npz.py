@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcgan.app import memory
-from fmcgan.errors import UserError, printable
+from fmcgan.app.escaping import printable
+from fmcgan.errors import UserError
 
 REMEDY = "np.savez(FILE, images=images, labels=labels) writes what is expected"
 
