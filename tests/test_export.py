@@ -14,7 +14,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torchvision.datasets import FashionMNIST
@@ -77,6 +77,8 @@ def config_of(name, *overrides):
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         config = compose(name, list(overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(config)
+    with open_dict(config):
+        config.pop("hydra")  # as for the task of a command
     return config
 
 

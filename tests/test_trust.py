@@ -118,7 +118,9 @@ def resume(plain, tmp_path, monkeypatch):
     def resume(change, mine=None):
         changed = copy.deepcopy(config)
         change(changed)
-        monkeypatch.setattr("fmcgan.generator.read_checkpoint", lambda path: {"config": changed})
+        monkeypatch.setattr(
+            "fmcgan.training.checkpoint_file.read_checkpoint", lambda path, for_resume: {"config": changed}
+        )
         own = OmegaConf.create({**(mine or config), "ckpt_path": str(path)})
         return start.checkpoint_of(own, mine or config)
 

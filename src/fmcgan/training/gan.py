@@ -14,7 +14,7 @@ from fmcgan.errors import InvalidValueError
 from fmcgan.training.capture import CapturedStep, cuda_graph
 from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
 from fmcgan.training.ema import EMA
-from fmcgan.training.latent import seed_of
+from fmcgan.training.latent import latent_dim_of, seed_of
 from fmcgan.training.optimizers import tried
 from fmcgan.training.schedules import Schedules
 from fmcgan.training.step import AdversarialStep, Metrics
@@ -66,15 +66,11 @@ class ConditionalGAN(LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        self.latent_dim = latent_dim_of(generator)
         whole_number(n_critic=n_critic)
         seed_number(seed=seed)
         clips = {"generator_clip": generator_clip, "discriminator_clip": discriminator_clip}
         positive_number(**{name: clip for name, clip in clips.items() if clip is not None})
-        if not isinstance(getattr(generator, "latent_dim", None), int):
-            kind = type(generator).__name__
-            raise InvalidValueError(
-                f"network.generator must have latent_dim, the length of its latent vectors; {kind} has none"
-            )
         if getattr(augmentation, "reads_signs", False) and not loss.zero_divides:
             kinds = f"{type(augmentation).__name__} with {type(loss).__name__}"
             raise InvalidValueError(f"this augmentation follows the sign of logits, which here means nothing: {kinds}")
@@ -85,7 +81,6 @@ class ConditionalGAN(LightningModule):
         self.automatic_optimization = False
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self.generator = generator.to(memory_format=layout)  # type: ignore[call-overload]
-        self.latent_dim = int(generator.latent_dim)  # type: ignore[arg-type]
         self.discriminator = discriminator.to(memory_format=layout)  # type: ignore[call-overload]
         self.ema = ema(generator)
         self.schedules.tell_of_idle(penalty.penalizes, self.ema.half_life > 0)

@@ -2,7 +2,9 @@
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from fmcgan.errors import InvalidValueError
 
 _SKIPPED = 4096  # vectors passed over at a time
 
@@ -13,6 +15,21 @@ def seed_of(*key: int) -> int:
     A 0 at the end of a key is as good as none.
     """
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
+
+
+def latent_dim_of(generator: nn.Module) -> int:
+    """The length of a generator's latent vectors.
+
+    Raises:
+        InvalidValueError: it does not say: a network of another kind.
+    """
+    latent_dim = getattr(generator, "latent_dim", None)
+    if not isinstance(latent_dim, int):
+        kind = type(generator).__name__
+        raise InvalidValueError(
+            f"network.generator must have latent_dim, the length of its latent vectors; {kind} has none"
+        )
+    return latent_dim
 
 
 class LatentStream:
