@@ -1,4 +1,4 @@
-"""What a command is for is written, whoever reads its messages and whatever the locale; a failing part costs itself."""
+"""Results are written when nobody reads the messages, in every locale; a failing part costs itself alone."""
 
 import json
 import os

@@ -83,9 +83,10 @@ def _reporting(task: Task) -> Task:
     def reporting(config: DictConfig) -> None:
         try:
             check_composed(config)
+            _check_output(config)
             task(config)
         except Interrupted as stop:
-            log.warning("saved; go on with\n  %s", _resume_command(os.path.relpath(stop.checkpoint)))
+            log.warning("saved; resume with\n  %s", _resume_command(os.path.relpath(stop.checkpoint)))
             # SystemExit, which Hydra lets pass: the rest of a sweep must not start after Ctrl-C.
             sys.exit(128 + stop.signal_number)
         except RunningElsewhereError as error:
@@ -161,6 +162,10 @@ def job_folder(overrides: str) -> str:
     return f"{name[:110]}-{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
 
 
+_outputs: set[str] = set()
+"""Where the jobs of this process's sweep have written so far, but for training runs."""
+
+
 class SweepSummary(Callback):
     """Hydra callback that remembers where the sweep of this process writes."""
 
@@ -176,7 +181,7 @@ def _summarise_sweep() -> None:
     folder = SweepSummary.folder
     if folder is None or not folder.is_dir():
         return
-    jobs = sorted(path for path in folder.iterdir() if (path / ".hydra").is_dir())
+    jobs = sorted(path for path in folder.iterdir() if (path / run_folder.HYDRA).is_dir())
     print(f"\nsweep in {os.path.relpath(folder)}", file=sys.stderr)  # noqa: T201
     for job in jobs:
         print(f"  {_state(job)}  {job.name}", file=sys.stderr)  # noqa: T201
@@ -189,8 +194,27 @@ def _state(job: Path) -> str:
         return "finished"
     if is_locked(job):
         return "running "
-    log_file = job / "train.log"
-    return "FAILED  " if log_file.exists() and "][ERROR] " in log_file.read_text(encoding="utf-8") else "stopped "
+    log_file = job / run_folder.TRAIN_LOG
+    said = log_file.read_text(encoding="utf-8", errors="replace") if log_file.is_file() else ""
+    return "FAILED  " if "][ERROR] " in said else "stopped "
+
+
+def _check_output(config: DictConfig) -> None:
+    """Refuses a job of a sweep that would write over what an earlier job of it wrote.
+
+    Raises:
+        UserError: names the place, and how each job gets its own.
+    """
+    if not in_sweep() or "output" not in config:  # the folders of training runs are Hydra's
+        return
+    output, *rest = (OmegaConf.select(config, key) for key in ("output", "run", "samples", "runs", "format"))
+    place = str(output if output is not None else rest)
+    if place in _outputs:
+        raise UserError(
+            f"output={output} is that of an earlier job of this sweep too; give each job its own, such as"
+            " 'output=samples_${seed}.npz'"
+        )
+    _outputs.add(place)
 
 
 def in_sweep() -> bool:

@@ -25,12 +25,15 @@ UNFINISHED = ".unfinished-"
 LOSS_FIGURE = "loss.png"
 GRADIENT_NORM_FIGURE = "grad_norm.png"
 HYDRA = ".hydra"
+HYDRA_OVERRIDES = f"{HYDRA}/overrides.yaml"
 TRAIN_LOG = "train.log"
+"""Written by Hydra before anything else, so that also a run which failed at once is found."""
 MULTIRUN = "multirun.yaml"
+LOCK = ".lock"
 COMPARISON = "comparison"
 WRITTEN = (
     *(CONFIG, ENVIRONMENT, METRICS_JSONL, METRICS_CSV, EPOCHS_CSV, RESULT, LOSS_FIGURE, GRADIENT_NORM_FIGURE),
-    *(HYDRA, TRAIN_LOG, MULTIRUN, ".lock", TENSORBOARD, SAMPLES, CHECKPOINTS),
+    *(HYDRA, TRAIN_LOG, MULTIRUN, LOCK, TENSORBOARD, SAMPLES, CHECKPOINTS),
 )
 """What a training run, or a sweep, writes into its folder."""
 

@@ -158,7 +158,7 @@ def _tell_of_changes(saved: dict[str, Any], mine: dict[str, Any]) -> None:
     before, now = _leaves(before), _leaves(now)
     changed = [f"{name}={now.get(name)} (checkpoint: {old})" for name, old in before.items() if now.get(name) != old]
     if changed:
-        log.warning("goes on otherwise than the checkpoint was trained: %s", printable(", ".join(changed), 2000))
+        log.warning("resuming with changed settings: %s", printable(", ".join(changed), 2000))
 
 
 def _leaves(part: Any, name: str = "") -> dict[str, Any]:

@@ -1,14 +1,17 @@
 """Whose folder a run's is: what is refused, what is replaced, what is left behind."""
 
 import itertools
+import shlex
 import warnings
 from types import SimpleNamespace
 
 import pytest
 from omegaconf import OmegaConf
 
-from fmcgan.app import claim, run_lock
+from fmcgan import run_folder
+from fmcgan.app import claim
 from fmcgan.app.claim import Claim, check_folder, holds_run
+from fmcgan.app.overrides import parse
 from fmcgan.errors import UserError
 
 SAVES = "callback: {checkpointing: {_target_: fmcgan.callback.checkpointing.Checkpointing}}"
@@ -67,6 +70,12 @@ def test_the_refusal_says_how_to_resume_only_where_that_works(tmp_path):
     for elsewhere in (None, str(tmp_path / "other" / "checkpoints" / "last.ckpt")):
         with pytest.raises(UserError, match=r"holds a run already. ckpt_path=run/checkpoints/last.ckpt resumes it"):
             check_folder(folder, elsewhere)
+    odd = tmp_path / "it's $here"
+    fill(odd, ["checkpoints/last.ckpt"])
+    with pytest.raises(UserError, match="holds a run already") as refused:
+        check_folder(odd, None)
+    (override, *_) = shlex.split(str(refused.value).partition("already. ")[2].partition(" resumes")[0])
+    assert parse(override).value() == "it's $here/checkpoints/last.ckpt"
     check_folder(folder, "run/checkpoints/last.ckpt")
     (tmp_path / "link").symlink_to(folder)
     check_folder(folder, "link/checkpoints/last.ckpt")
@@ -130,7 +139,7 @@ def test_what_training_has_written_stays(tmp_path, written):
     claim.leave(failed=True)
     assert (tmp_path / "a" / "b" / written).is_file()
     assert (tmp_path / "a" / "b" / "train.log").is_file()
-    assert not (tmp_path / "a" / "b" / run_lock.NAME).exists()
+    assert not (tmp_path / "a" / "b" / run_folder.LOCK).exists()
 
 
 def test_a_folder_that_was_there_or_a_run_that_succeeded_stays(tmp_path):

@@ -19,7 +19,8 @@ from fmcgan.report.analysis_page import FINDINGS, _files_of_earlier
 from fmcgan.report.grouping import compared_overrides
 from fmcgan.report.measurement import at_end
 from fmcgan.report.protocol import protocols
-from fmcgan.report.run import HYDRA_OVERRIDES, read_run
+from fmcgan.report.run import read_run
+from fmcgan.run_folder import HYDRA_OVERRIDES
 
 pytestmark = pytest.mark.timeout(120)
 

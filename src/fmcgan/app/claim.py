@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import logging
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from fmcgan.errors import UserError
 
 log = logging.getLogger(__name__)
 
-_BEFORE_TRAINING = {".hydra", "train.log", "multirun.yaml", run_lock.NAME}
+_BEFORE_TRAINING = {run_folder.HYDRA, run_folder.TRAIN_LOG, run_folder.MULTIRUN, run_folder.LOCK}
 _BEFORE_TRAINING |= {run_folder.CONFIG, run_folder.ENVIRONMENT, run_folder.TENSORBOARD}
 """What is written before there is anything worth keeping."""
 
@@ -68,9 +69,8 @@ def check_folder(folder: Path, checkpoint: str | None) -> None:
         return
     where = os.path.relpath(folder)
     if holds_run(folder):
-        resume = (
-            f"ckpt_path={where}/{run_folder.LAST_CHECKPOINT} resumes it (a larger trainer.max_epochs if it is finished)"
-        )
+        checkpoint = shlex.quote(f"ckpt_path={quoted(f'{where}/{run_folder.LAST_CHECKPOINT}')}")
+        resume = f"{checkpoint} resumes it (a larger trainer.max_epochs if it is finished)"
         how = f"{resume}; " if (folder / run_folder.LAST_CHECKPOINT).is_file() else ""
         raise UserError(f"{where} holds a run already. {how}another hydra.run.dir begins a new one")
 
@@ -85,7 +85,7 @@ def holds_run(folder: Path) -> bool:
 
 def _saves_checkpoints(folder: Path) -> bool:
     """Whether the run of this folder would have saved one, had it come so far."""
-    for config in (folder / run_folder.CONFIG, folder / ".hydra" / "config.yaml"):
+    for config in (folder / run_folder.CONFIG, folder / run_folder.HYDRA / "config.yaml"):
         with contextlib.suppress(OSError, ValueError):
             return _KEEPS_CHECKPOINTS in config.read_text(encoding="utf-8")
     return False
@@ -103,7 +103,7 @@ def leave(failed: bool) -> None:
         for handler in logging.root.handlers:
             if isinstance(handler, logging.FileHandler):
                 handler.close()
-        for name in _names(_made[0]) - {run_lock.NAME}:
+        for name in _names(_made[0]) - {run_folder.LOCK}:
             path = _made[0] / name
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     run_lock.unlock_all()

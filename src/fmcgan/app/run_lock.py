@@ -14,10 +14,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from fmcgan.errors import UserError
+from fmcgan.run_folder import LOCK
 
 log = logging.getLogger(__name__)
 
-NAME = ".lock"
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF)
 _held: dict[Path, FileLock] = {}
 
@@ -35,7 +35,7 @@ def lock(folder: Path) -> bool:
     Raises:
         RunningElsewhereError: another process holds it; names the process if it is known.
     """
-    path = folder.absolute() / NAME
+    path = folder.absolute() / LOCK
     if path in _held:
         return False
     owner = _read(path)
@@ -59,7 +59,7 @@ def lock(folder: Path) -> bool:
 
 def unlock(folder: Path) -> None:
     """Frees a folder and removes the lock's file."""
-    path = folder.absolute() / NAME
+    path = folder.absolute() / LOCK
     held = _held.pop(path, None)
     if held is not None:
         with contextlib.suppress(OSError):  # first: no other process may have locked it yet
@@ -91,7 +91,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def is_locked(folder: Path) -> bool:
     """Whether another process holds the lock; makes no file."""
-    path = folder.absolute() / NAME
+    path = folder.absolute() / LOCK
     if path in _held or not path.exists():
         return False
     try:

@@ -14,10 +14,6 @@ from fmcgan import run_folder
 from fmcgan.app.run_files import read_config, read_metrics, read_overrides, read_result
 from fmcgan.errors import UserError
 
-HYDRA_OVERRIDES = ".hydra/overrides.yaml"
-TRAIN_LOG = "train.log"
-"""Written by Hydra before anything else, so that also a run which failed at once is found."""
-
 Row = dict[str, float]
 
 
@@ -100,7 +96,7 @@ def read_run(folder: Path) -> Run:
     rows = read_metrics(folder / run_folder.METRICS_JSONL)
     return Run(
         folder=folder,
-        overrides=tuple(read_overrides(folder / HYDRA_OVERRIDES)),
+        overrides=tuple(read_overrides(folder / run_folder.HYDRA_OVERRIDES)),
         seed=(result or config).get("seed"),
         rows=tuple({key: _number(value) for key, value in row.items()} for row in rows),
         result=None if result is None else _NOT_KNOWN | result,
@@ -139,7 +135,7 @@ _NOT_KNOWN: dict[str, Any] = {
 }
 """What stands for the facts that a result lacks."""
 
-_MARKS = (run_folder.CONFIG, run_folder.METRICS_JSONL, run_folder.RESULT, TRAIN_LOG)
+_MARKS = (run_folder.CONFIG, run_folder.METRICS_JSONL, run_folder.RESULT, run_folder.TRAIN_LOG)
 
 
 def _is_run(folder: Path) -> bool:
