@@ -63,7 +63,7 @@ class SampleGrid(Callback):
         title = f"epoch {epoch}, {module.images_seen:,} images seen"
         grid = class_grid(images, CLASS_NAMES, title)
         folder = Path(trainer.default_root_dir) / run_folder.SAMPLES
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         write_png(grid, folder / f"epoch_{epoch:03d}.png")
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoard):

@@ -62,12 +62,11 @@ def write_png(picture: Figure | Image.Image, path: Path) -> None:
 
     Args:
         picture: as of `png_bytes`.
-        path: the PNG to write; missing folders above it are made.
+        path: the PNG to write, in a folder that exists.
 
     Raises:
         OSError: the folder cannot be written or the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, png_bytes(picture))
 
 
