@@ -11,10 +11,10 @@ import torch
 
 from benchmarks import machine, page
 from benchmarks.setting import CHECKOUT, Setting
-from fmcgan.checks import whole_number
-from fmcgan.errors import UserError
-from fmcgan.explanation import told
-from fmcgan.generator import check_device
+from fmcgan.app.checks import whole_number
+from fmcgan.app.error_messages import told
+from fmcgan.app.errors import UserError
+from fmcgan.inference.generator import check_device
 
 log = logging.getLogger("benchmarks.parts")
 

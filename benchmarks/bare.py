@@ -8,7 +8,7 @@ import torch
 
 from fmcgan.data.batches import ImageBatches, ShuffledBatches
 from fmcgan.data.datamodule import GarmentImages
-from fmcgan.training.capture import CapturedStep, cuda_graph
+from fmcgan.training.cuda_graphs import CapturedStep, cuda_graph
 from fmcgan.training.step import AdversarialStep, Metrics
 
 

@@ -11,10 +11,10 @@ from torch import nn
 
 from benchmarks.clock import in_turn, rates, ratios, spread
 from benchmarks.setting import Setting, tiny_run
-from fmcgan.config_dir import config_dir
+from fmcgan.app.config_dir import config_dir
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.generate import generate
-from fmcgan.generator import load_generator
+from fmcgan.inference.generator import load_generator
 
 IMAGES = 10_000
 TRIAL = 2_000

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from benchmarks.setting import Setting, there_are_real_images
-from fmcgan.callback.run_record import environment
+from fmcgan.callback.run_info import environment
 from fmcgan.train import build
 
 _MATTERS = re.compile(r"\b(avx2|avx512f|avx512_bf16|avx512_fp16|amx_bf16|asimd|sve|bf16)\b")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fmcgan.report.markdown import NOTHING, number
-from fmcgan.run_folder import write_atomically, write_json
+from fmcgan.app.run_dir import write_atomically, write_json
+from fmcgan.comparison.markdown import NOTHING, number
 
 Row = dict[str, Any]
 

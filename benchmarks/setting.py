@@ -14,10 +14,10 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fmcgan.config_dir import config_dir
+from fmcgan.app.config_dir import config_dir
+from fmcgan.app.errors import UserError
 from fmcgan.data.datamodule import GarmentImages
 from fmcgan.data.fashion_mnist import FashionMNISTData
-from fmcgan.errors import UserError
 from fmcgan.train import build
 
 CHECKOUT = Path(__file__).resolve().parents[1]

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.clock import spread
 from benchmarks.setting import CHECKOUT, Setting
-from fmcgan import run_folder
+from fmcgan.app import run_dir
 
 TIMES = 3
 
@@ -30,7 +30,7 @@ def _to_first_step(setting: Setting, precision: str) -> float:
     with TemporaryDirectory() as folder:
         overrides = [*setting.overrides, f"trainer.precision={precision}", "callback.recorder.every_n_batches=1"]
         command = _train(*overrides, f"hydra.run.dir={folder}")
-        metrics = Path(folder) / run_folder.METRICS_JSONL
+        metrics = Path(folder) / run_dir.METRICS_JSONL
         start = time.perf_counter()
         with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL) as process:
             while not (metrics.is_file() and metrics.stat().st_size) and process.poll() is None:

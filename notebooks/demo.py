@@ -106,7 +106,7 @@ display(class_grid(np.stack(rows), ["psi = 1", "psi = 0.8", "psi = 0.6"], "Sneak
 # %%
 import torch
 
-from fmcgan.analysis.latent_space import slerp
+from fmcgan.analysis.latent.space import slerp
 from fmcgan.training.latent import draw_latents
 from fmcgan.training.sampling import render
 

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fmcgan.checks import whole_number
-from fmcgan.errors import UserError
-from fmcgan.explanation import told
+from fmcgan.app.checks import whole_number
+from fmcgan.app.error_messages import told
+from fmcgan.app.errors import UserError
 from study import budget, jobs, kept
 from study.arms import chosen
 from study.place import CHECKOUT, CPU, PLACES, cores

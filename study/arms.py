@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from hydra import compose, initialize_config_dir
 
-from fmcgan.config_dir import config_dir
-from fmcgan.errors import UserError
+from fmcgan.app.config_dir import config_dir
+from fmcgan.app.errors import UserError
 
 BASE = "study/base"
 

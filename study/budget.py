@@ -10,9 +10,9 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from fmcgan.checks import whole_number
-from fmcgan.errors import UserError
-from fmcgan.run_folder import write_json
+from fmcgan.app.checks import whole_number
+from fmcgan.app.errors import UserError
+from fmcgan.app.run_dir import write_json
 from study import kept
 from study.arms import BASE, SAME_WORK
 

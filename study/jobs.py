@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from fmcgan import run_folder
+from fmcgan.app import run_dir
 from study.arms import folder_name
 from study.budget import Speeds, epochs_and_batches
 
@@ -68,7 +68,7 @@ class Job:
     @property
     def finished(self) -> bool:
         """Whether the run came to its end, now or at an earlier start."""
-        return (self.folder / run_folder.RESULT).is_file()
+        return (self.folder / run_dir.RESULT).is_file()
 
     @property
     def output(self) -> Path:

@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fmcgan import run_folder
+from fmcgan.app import run_dir
+from fmcgan.app.errors import UserError
+from fmcgan.app.run_dir import write_json
 from fmcgan.app.run_files import read_environment
-from fmcgan.errors import UserError
-from fmcgan.report.run import Run
-from fmcgan.run_folder import write_json
+from fmcgan.comparison.run import Run
 
 FACTS = ("value", "floor", "better", "n")
 """What is kept of a score."""
@@ -43,7 +43,7 @@ def entry(arm: str, run: Run, scores: Mapping[str, Mapping[str, Any]], names: It
         "images_seen": result["images_seen"],
         "parameters": dict(result["parameters"]),
         "seconds": result["training_seconds"],
-        "made": _made(run.folder / run_folder.ENVIRONMENT),
+        "made": _made(run.folder / run_dir.ENVIRONMENT),
         "scores": known,
     }
 

@@ -5,14 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.page import origin, replace_block
+from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import markdown_code
-from fmcgan.errors import UserError
-from fmcgan.report.grouping import Group
-from fmcgan.report.markdown import ARROWS, NOTHING, mean_and_std, number
-from fmcgan.report.measurement import Spread, Table, clear_winner, measure
-from fmcgan.report.protocol import UNKNOWN, protocols
-from fmcgan.report.run import Row, Run, find_runs, read_run
-from fmcgan.run_folder import write_atomically
+from fmcgan.app.run_dir import write_atomically
+from fmcgan.comparison.grouping import Group
+from fmcgan.comparison.markdown import ARROWS, NOTHING, mean_and_std, number
+from fmcgan.comparison.measurement import Spread, Table, clear_winner, measure
+from fmcgan.comparison.protocol import UNKNOWN, protocols
+from fmcgan.comparison.run import Row, Run, find_runs, read_run
 from study import budget, kept
 from study.arms import ARMS, BASE, GROUPS, folder_name, what_is_changed
 

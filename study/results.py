@@ -10,12 +10,12 @@ from statistics import fmean, stdev
 from typing import Any
 
 from benchmarks.page import replace_block
+from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import markdown_code
+from fmcgan.app.run_dir import write_atomically
 from fmcgan.app.run_files import read_evaluation
-from fmcgan.errors import UserError
-from fmcgan.report.markdown import ARROWS, NOTHING, number
-from fmcgan.report.run import Run, find_runs, read_run
-from fmcgan.run_folder import write_atomically
+from fmcgan.comparison.markdown import ARROWS, NOTHING, number
+from fmcgan.comparison.run import Run, find_runs, read_run
 from study import kept
 from study.arms import folder_name
 from study.jobs import last_word

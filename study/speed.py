@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fmcgan import run_folder
+from fmcgan.app import run_dir
+from fmcgan.app.errors import UserError
 from fmcgan.app.run_files import read_environment, read_metrics
-from fmcgan.errors import UserError
 from study import budget
 from study.arms import ARMS, BASE, SAME_WORK, WITH_ALL_CORES, batch_size
 from study.jobs import last_word
@@ -162,8 +162,8 @@ def _short_runs(arms: Sequence[str], precision: str, train: Train, place: Place)
         train([[f"experiment={arm}", *same, f"hydra.run.dir={folder}"] for arm, folder in each])
         return [
             (
-                rate(read_metrics(folder / run_folder.METRICS_JSONL)),
-                (read_environment(folder / run_folder.ENVIRONMENT) or {})["precision"],
+                rate(read_metrics(folder / run_dir.METRICS_JSONL)),
+                (read_environment(folder / run_dir.ENVIRONMENT) or {})["precision"],
             )
             for folder in folders
         ]

@@ -65,7 +65,7 @@ def real_test(fashion_mnist):
 
 @pytest.fixture(scope="session")
 def real(real_train, real_test):
-    from fmcgan.metric.score import RealImages
+    from fmcgan.metric.base import RealImages
 
     return RealImages(real_train, real_test)
 
@@ -77,7 +77,7 @@ def compose(tmp_path: Path):
     from hydra import initialize_config_dir
     from omegaconf import open_dict
 
-    from fmcgan.config_dir import config_dir
+    from fmcgan.app.config_dir import config_dir
 
     def compose(*overrides: str, folder: str = "run"):
         (tmp_path / folder).mkdir(exist_ok=True)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet, class_balanced
-from fmcgan.metric.score import RealImages
 
 TELLING = ("confusions", "clusters", "bias", "holes", "neighbours", "two_sample", "spectrum")
 """The parts that measure effects."""
@@ -22,7 +22,7 @@ def parts():
     from hydra import compose, initialize_config_dir
     from hydra.utils import instantiate
 
-    from fmcgan.config_dir import config_dir
+    from fmcgan.app.config_dir import config_dir
 
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         return instantiate(compose("analyze", [f"analysis=[{','.join(TELLING)}]"]).analysis)
@@ -43,7 +43,7 @@ def known(real_train, real_test):
 @pytest.fixture(scope="module")
 def subject_of(known, tmp_path_factory):
     from fmcgan.analysis.base import Subject
-    from fmcgan.metric.store import Store
+    from fmcgan.metric.results_store import Store
 
     store = Store(tmp_path_factory.mktemp("store"))
     return lambda images, labels: Subject(ImageSet(images, labels), known, None, None, 0, store)
@@ -161,8 +161,8 @@ def test_a_class_with_one_sample_leaves_the_head_of_the_page_its_width():
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     from omegaconf import OmegaConf
 
-    from fmcgan.errors import UserError
-    from fmcgan.evaluated import folder_of
+    from fmcgan.app.errors import UserError
+    from fmcgan.inference.sample_source import folder_of
 
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"file: .*; results need a folder that can be made and written: give output="):

@@ -12,9 +12,9 @@ import torch
 import yaml
 from PIL import Image
 
+from fmcgan.app.config_dir import config_dir
 from fmcgan.app.run_files import read_metrics
-from fmcgan.config_dir import config_dir
-from fmcgan.generator import SHIPPED
+from fmcgan.inference.generator import SHIPPED
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 RUN_FOLDER = {

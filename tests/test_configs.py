@@ -9,7 +9,7 @@ from hydra import initialize_config_dir
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
-from fmcgan.config_dir import config_dir
+from fmcgan.app.config_dir import config_dir
 from fmcgan.train import build
 
 CONFIGS = config_dir()

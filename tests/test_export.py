@@ -19,15 +19,15 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torchvision.datasets import FashionMNIST
 
-from fmcgan.config_dir import config_dir
-from fmcgan.errors import UserError
+from fmcgan.app.config_dir import config_dir
+from fmcgan.app.errors import UserError
+from fmcgan.app.safe_instantiate import trusted
 from fmcgan.evaluate import evaluate
 from fmcgan.export import export
-from fmcgan.generator import PARTS, load_generator
-from fmcgan.generator_file import provenance, read_generator, without_places, write_generator
-from fmcgan.onnx_file import write_onnx
+from fmcgan.inference.generator import PARTS, load_generator
+from fmcgan.inference.onnx_file import write_onnx
+from fmcgan.inference.safetensors_file import provenance, read_generator, without_places, write_generator
 from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
-from fmcgan.trust import trusted
 
 IMAGES_SEEN = 64
 SCORE = {"value": 2.5, "interval": None, "floor": 0.5, "better": "lower", "n": 500}
@@ -297,7 +297,7 @@ def test_what_may_be_built(monkeypatch):
 
 def test_evaluate_without_run_and_samples_scores_the_shipped_generator(exported, monkeypatch):
     path, _ = exported
-    monkeypatch.setattr("fmcgan.generator.SHIPPED", path.absolute())
+    monkeypatch.setattr("fmcgan.inference.generator.SHIPPED", path.absolute())
     few = ["data=synthetic", "data.n_train=100", "data.n_test=100", "metric=[sliced_wasserstein]", "rows=[]", "n=20"]
     evaluate(config_of("evaluate", *few, "replicates=0"))
     record = json.loads(Path("shipped_generator_evaluation/evaluation.json").read_text(encoding="utf-8"))
@@ -307,7 +307,7 @@ def test_evaluate_without_run_and_samples_scores_the_shipped_generator(exported,
     again = json.loads(Path("tiny_evaluation/evaluation.json").read_text(encoding="utf-8"))
     assert again["samples_sha256"] == record["samples_sha256"]
     assert again["scores"] == record["scores"]
-    monkeypatch.setattr("fmcgan.generator.SHIPPED", Path("nowhere"))
+    monkeypatch.setattr("fmcgan.inference.generator.SHIPPED", Path("nowhere"))
     with pytest.raises(UserError, match="no generator is shipped with this version: give run="):
         evaluate(config_of("evaluate", *few))
 

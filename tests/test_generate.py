@@ -16,13 +16,13 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from fmcgan.app.config_dir import config_dir
+from fmcgan.app.errors import UserError
 from fmcgan.callback.samples import SampleGrid
-from fmcgan.config_dir import config_dir
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.errors import UserError
 from fmcgan.generate import generate
-from fmcgan.generator import load_generator
-from fmcgan.generator_file import write_generator
+from fmcgan.inference.generator import load_generator
+from fmcgan.inference.safetensors_file import write_generator
 from fmcgan.metric.samples_file import read_samples
 from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
 
@@ -69,7 +69,7 @@ def test_without_a_run_it_is_the_shipped_generator(run, monkeypatch, caplog):
     of_run = load_generator("run.ckpt")
     about = {**of_run.about, "images_seen": 123_456, "command": "python -m fmcgan.train seed=7"}
     write_generator(Path("shipped.safetensors"), of_run.network.state_dict(), about)
-    monkeypatch.setattr("fmcgan.generator.SHIPPED", Path("shipped.safetensors"))
+    monkeypatch.setattr("fmcgan.inference.generator.SHIPPED", Path("shipped.safetensors"))
     with caplog.at_level(logging.INFO):
         generate(config_of("n_per_class=3", "output=shipped.npz", run=None))
     said = "the shipped generator (run= gives another), 123,456 images seen"
@@ -82,7 +82,7 @@ def test_without_a_run_it_is_the_shipped_generator(run, monkeypatch, caplog):
 
 
 def test_without_a_run_and_without_a_shipped_generator(run, monkeypatch):
-    monkeypatch.setattr("fmcgan.generator.SHIPPED", Path("nowhere.safetensors"))
+    monkeypatch.setattr("fmcgan.inference.generator.SHIPPED", Path("nowhere.safetensors"))
     with pytest.raises(UserError, match="no generator is shipped with this version: give run=, a run folder"):
         generate(config_of(run=None))
 
@@ -125,7 +125,7 @@ MEMORY = """
 from pathlib import Path
 from hydra import compose, initialize_config_dir
 from fmcgan.callback.samples import SampleGrid
-from fmcgan.config_dir import config_dir
+from fmcgan.app.config_dir import config_dir
 from fmcgan.generate import generate
 
 for n in (500, 6000):

@@ -22,7 +22,7 @@ LONG = ["experiment=smoke", "metric=[]", "logger=[]", "callback.recorder.every_n
 STARTS = """
 import gc, json, os, resource, sys, threading
 from pathlib import Path
-from fmcgan.command import run_command
+from fmcgan.app.hydra_app import run_command
 from fmcgan.train import train
 
 jobs = []

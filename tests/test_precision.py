@@ -8,8 +8,8 @@ import torch
 from omegaconf import OmegaConf
 
 from fmcgan import train
-from fmcgan.errors import UserError
-from fmcgan.generator import read_checkpoint
+from fmcgan.app.errors import UserError
+from fmcgan.inference.generator import read_checkpoint
 
 
 @pytest.fixture

@@ -5,16 +5,17 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from fmcgan import analyze, evaluate, start
+from fmcgan import analyze, evaluate
+from fmcgan.app import resume
+from fmcgan.app.checks import seed_number
+from fmcgan.app.config_dir import config_dir
+from fmcgan.app.errors import UserError
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.samples import SampleGrid
-from fmcgan.checks import seed_number
-from fmcgan.config_dir import config_dir
 from fmcgan.data.batches import ShuffledBatches
 from fmcgan.data.synthetic import SyntheticData
-from fmcgan.errors import UserError
 from fmcgan.generate import generate
-from fmcgan.generator import LabelledGenerator
+from fmcgan.inference.generator import LabelledGenerator
 from fmcgan.metric.downstream import NETWORKS
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
 from fmcgan.metric.gan_train import GanTrain
@@ -46,7 +47,7 @@ def config_of(name, value, *overrides):
 
 
 PLACES = {
-    "train": lambda value: start.check(config_of("train", value, "experiment=smoke", "trainer.default_root_dir=run")),
+    "train": lambda value: resume.check(config_of("train", value, "experiment=smoke", "trainer.default_root_dir=run")),
     "evaluate": lambda value: evaluate._checked_scores(config_of("evaluate", value)),
     "analyze": lambda value: analyze._checked_parts(config_of("analyze", value)),
     "sample": lambda value: TINY.sample([1], 2, value),

@@ -28,9 +28,9 @@ def test_a_wheel_trains_from_another_folder(tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     environment = os.environ | {"PYTHONPATH": str(site), "CUDA_VISIBLE_DEVICES": ""}
-    where = [sys.executable, "-c", "import fmcgan.config_dir as c; print(c.__file__, c.config_dir())"]
+    where = [sys.executable, "-c", "import fmcgan.app.config_dir as c; print(c.__file__, c.config_dir())"]
     shown = subprocess.run(where, cwd=elsewhere, env=environment, check=True, capture_output=True, text=True).stdout
-    assert shown.split() == [str(site / "fmcgan" / "config_dir.py"), str(site / "fmcgan" / "configs")]
+    assert shown.split() == [str(site / "fmcgan" / "app" / "config_dir.py"), str(site / "fmcgan" / "configs")]
     train = ["experiment=smoke", "trainer.max_epochs=1", "trainer.limit_train_batches=2", "hydra.run.dir=run"]
     script = [sys.executable, str(site / "bin" / "fmcgan-train"), *train]
     subprocess.run(script, cwd=elsewhere, env=environment, check=True, capture_output=True)

@@ -18,11 +18,12 @@ from hydra import initialize_config_dir
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fmcgan import analyze, checks, compare, evaluate, export, start, train
+from fmcgan import analyze, compare, evaluate, export, train
+from fmcgan.app import checks, resume
+from fmcgan.app.config_dir import config_dir
+from fmcgan.app.error_messages import told
+from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.app.part_types import check_types, typed_key
-from fmcgan.config_dir import config_dir
-from fmcgan.errors import InvalidValueError, UserError
-from fmcgan.explanation import told
 
 WRONG = (-1, 0, 1e300, math.nan, math.inf, "abc", "", True, None, [], [1], {"a": 1}, 10**30)
 
@@ -69,7 +70,7 @@ def composed_run(*overrides: str) -> DictConfig:
 
 def check_run(config: DictConfig) -> None:
     """What `train` does before it reads a checkpoint."""
-    start.check(config)
+    resume.check(config)
     train.validate(config)
 
 
@@ -276,7 +277,7 @@ def test_runs_that_are_no_folders(runs):
 
 
 def test_a_run_that_is_named_twice_is_compared_once(monkeypatch, tmp_path, caplog):
-    from fmcgan.report import comparison, run
+    from fmcgan.comparison import comparison, run
 
     compared = []
     monkeypatch.setattr(run, "find_runs", lambda path: [path])

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fmcgan.generator import load_generator
+    from fmcgan.inference.generator import load_generator
 
 __all__ = ["load_generator"]
 
@@ -11,7 +11,7 @@ __all__ = ["load_generator"]
 def __getattr__(name: str) -> Any:
     """Imports `load_generator` when it is asked for: the commands must start without torch."""
     if name == "load_generator":
-        from fmcgan.generator import load_generator
+        from fmcgan.inference.generator import load_generator
 
         return load_generator
     raise AttributeError(f"module 'fmcgan' has no attribute {name!r}")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from fmcgan.checks import seed_number, whole_number
-from fmcgan.command import run_command
-from fmcgan.errors import UserError
+from fmcgan.app.checks import seed_number, whole_number
+from fmcgan.app.errors import UserError
+from fmcgan.app.hydra_app import run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,18 +32,19 @@ _COLUMNS = 12
 
 def analyze(config: DictConfig) -> None:
     """Analyses the samples part by part, prints the findings and writes ``findings.json``, ``report.html`` and more."""
-    from fmcgan import evaluated, run_folder
     from fmcgan.analysis.base import NotApplicable
     from fmcgan.analysis.findings import choose, judge
+    from fmcgan.app import run_dir
     from fmcgan.app.attempts import Attempts
     from fmcgan.app.links import refuse_links
+    from fmcgan.inference import sample_source
     from fmcgan.report.analysis_page import Report, write_analysis
 
     parts = _checked_parts(config)
     start, attempts = time.perf_counter(), Attempts(NotApplicable)
     subject, provenance = _subject(config)
-    folder = evaluated.folder_of(config, "analysis", below_run="analysis")
-    refuse_links(folder, run_folder.TENSORBOARD)
+    folder = sample_source.folder_of(config, "analysis", below_run="analysis")
+    refuse_links(folder, run_dir.TENSORBOARD)
     sections, skipped, seconds = _sections(parts, subject, attempts)
     judged = judge([effect for section in sections.values() for effect in section.effects])
     findings = choose(judged, config.findings)
@@ -67,12 +68,12 @@ def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
     """The parts of the analysis, after every value of the command was looked at; nothing is read or fetched before."""
     from hydra.utils import instantiate
 
-    from fmcgan import evaluated
     from fmcgan.app.part_types import types_checked
     from fmcgan.app.validation import check_shape
+    from fmcgan.inference import sample_source
 
     check_shape(config, ("data",), ("metric", "feature", "analysis"))
-    evaluated.check_source(config, fewest=100)
+    sample_source.check_source(config, fewest=100)
     seed_number(seed=config.seed)
     whole_number(maximum=10_000, findings=config.findings)
     if not config.analysis:
@@ -84,22 +85,22 @@ def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
 
 def _subject(config: DictConfig) -> tuple["Subject", dict[str, str]]:
     """What is analysed, and where it comes from, in words."""
-    from fmcgan import evaluated
     from fmcgan.analysis.base import Subject
-    from fmcgan.environment import processor
-    from fmcgan.metric.store import Store
+    from fmcgan.app.system_info import processor
+    from fmcgan.inference import sample_source
+    from fmcgan.metric.results_store import Store
 
     store = Store(config.cache)
-    generator, given = evaluated.source(config)
-    real = evaluated.real_images(config, generator, store)
-    given = given or evaluated.given_split(config, real)
-    n = evaluated.samples_a_score(config, given)
+    generator, given = sample_source.source(config)
+    real = sample_source.real_images(config, generator, store)
+    given = given or sample_source.given_split(config, real)
+    n = sample_source.samples_a_score(config, given)
     if given is not None:
-        evaluated.warn_of_real_samples(given, real)
-    samples = given.balanced(n) if given else evaluated.drawn_samples(config, generator, n)
+        sample_source.warn_of_real_samples(given, real)
+    samples = given.balanced(n) if given else sample_source.drawn_samples(config, generator, n)
     network = None if generator is None else generator.network
-    subject = Subject(samples, real, network, evaluated.run_of(config), config.seed, store)
-    record = evaluated.provenance(config, samples, real, generator) | {
+    subject = Subject(samples, real, network, sample_source.run_of(config), config.seed, store)
+    record = sample_source.provenance(config, samples, real, generator) | {
         "samples": f"{len(samples):,}",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "hardware": f"{processor()}, {os.cpu_count()} threads",
@@ -159,10 +160,10 @@ def _for_tensorboard(folder: "Path", sections: Mapping[str, "Section"]) -> None:
 
     from matplotlib.figure import Figure
 
-    from fmcgan import run_folder
+    from fmcgan.app import run_dir
     from fmcgan.report.projector import write_agreement, write_projector
 
-    place = folder / run_folder.TENSORBOARD
+    place = folder / run_dir.TENSORBOARD
     shutil.rmtree(place, ignore_errors=True)
     for section in sections.values():
         for points in section.maps:

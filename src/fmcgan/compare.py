@@ -6,19 +6,19 @@ from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
 
-from fmcgan import run_folder
+from fmcgan.app import run_dir
+from fmcgan.app.checks import path_text
+from fmcgan.app.errors import UserError
+from fmcgan.app.hydra_app import run_command
 from fmcgan.app.links import refuse_links
-from fmcgan.checks import path_text
-from fmcgan.command import run_command
-from fmcgan.errors import UserError
 
 log = logging.getLogger(__name__)
 
 
 def compare_runs(config: DictConfig) -> None:
     """Finds the runs, writes the comparison and prints its tables."""
-    from fmcgan.report.comparison import compare
-    from fmcgan.report.run import find_runs
+    from fmcgan.comparison.comparison import compare
+    from fmcgan.comparison.run import find_runs
 
     given, output = _checked_paths(config)
     found = [run for path in given for run in find_runs(path)]
@@ -28,7 +28,7 @@ def compare_runs(config: DictConfig) -> None:
     if len(runs) < len(found):
         log.warning("runs= names %d of %d runs more than once; each counts once", len(found) - len(runs), len(found))
     if not config.output:
-        refuse_links(given[0], run_folder.COMPARISON)
+        refuse_links(given[0], run_dir.COMPARISON)
     compare(list(runs.values()), output)
     print((output / "comparison.md").read_text(encoding="utf-8"), end="")  # noqa: T201
     log.info("written to %s", os.path.relpath(output))

@@ -8,41 +8,41 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, ListConfig
 
-from fmcgan import run_folder
-from fmcgan.checks import one_of, seed_number
-from fmcgan.command import run_command
+from fmcgan.app import run_dir
+from fmcgan.app.checks import one_of, seed_number
+from fmcgan.app.errors import UserError
+from fmcgan.app.hydra_app import run_command
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
-from fmcgan.errors import UserError
 
 if TYPE_CHECKING:
     from fmcgan.app.attempts import Attempts
-    from fmcgan.generator import LabelledGenerator
+    from fmcgan.inference.generator import LabelledGenerator
+    from fmcgan.metric.base import RealImages, Score
     from fmcgan.metric.evaluation import Evaluator
     from fmcgan.metric.image_set import ImageSet
-    from fmcgan.metric.score import RealImages, Score
 
 log = logging.getLogger(__name__)
 
 
 def evaluate(config: DictConfig) -> None:
     """Measures, writes ``evaluation.json``, ``evaluation.md`` and the figures, and prints the table."""
-    from fmcgan import evaluated
     from fmcgan.app.attempts import Attempts
+    from fmcgan.inference import sample_source
     from fmcgan.metric.evaluation import Evaluator
-    from fmcgan.metric.store import Store
+    from fmcgan.metric.results_store import Store
     from fmcgan.metric.table import as_markdown
 
     scores, store = _checked_scores(config), Store(config.cache)
-    generator, given = evaluated.source(config)
-    folder = evaluated.folder_of(config, "evaluation")
-    real = evaluated.real_images(config, generator, store)
-    given = given or evaluated.given_split(config, real)
-    n = evaluated.samples_a_score(config, given)
+    generator, given = sample_source.source(config)
+    folder = sample_source.folder_of(config, "evaluation")
+    real = sample_source.real_images(config, generator, store)
+    given = given or sample_source.given_split(config, real)
+    n = sample_source.samples_a_score(config, given)
     start, attempts = time.perf_counter(), Attempts(UserError)
     evaluator = Evaluator(scores, real, n, config.rows, store, show_progress=True, attempts=attempts)
     if given is not None:
-        evaluated.warn_of_real_samples(given, real)
-    samples = given or evaluated.drawn_samples(config, generator, evaluator.samples_needed)
+        sample_source.warn_of_real_samples(given, real)
+    samples = given or sample_source.drawn_samples(config, generator, evaluator.samples_needed)
     results = evaluator.measure(samples)
     findings = _findings(evaluator, samples, n)
     record = _record(config, samples, evaluator, generator)
@@ -58,14 +58,14 @@ def _checked_scores(config: DictConfig) -> dict[str, "Score"]:
     """The scores to measure, after every value of the command was looked at; nothing is read or fetched before."""
     from hydra.utils import instantiate
 
-    from fmcgan import evaluated
     from fmcgan.app.part_types import types_checked
     from fmcgan.app.validation import check_shape
-    from fmcgan.metric.rows import TITLES
+    from fmcgan.inference import sample_source
+    from fmcgan.metric.baselines import TITLES
 
     check_shape(config, ("data",), ("metric", "feature"))
-    evaluated.check_source(config, fewest=20)
-    evaluated.classes_of(config)  # told now if there is no such class
+    sample_source.check_source(config, fewest=20)
+    sample_source.classes_of(config)  # told now if there is no such class
     seed_number(seed=config.seed)
     if not config.metric:
         raise UserError("metric=[] measures nothing; leave it out for the usual scores, or name some (see --help)")
@@ -94,12 +94,12 @@ def _record(
     config: DictConfig, samples: "ImageSet", evaluator: "Evaluator", generator: "LabelledGenerator | None"
 ) -> dict[str, Any]:
     """What the scores were measured on and how."""
-    from fmcgan import evaluated
+    from fmcgan.inference import sample_source
 
     return {
-        **evaluated.provenance(config, samples, evaluator.real, generator),
+        **sample_source.provenance(config, samples, evaluator.real, generator),
         "n": evaluator.n,
-        "classes": [CLASS_NAMES[label] for label in evaluated.classes_of(config)],
+        "classes": [CLASS_NAMES[label] for label in sample_source.classes_of(config)],
         "reference": config.reference,
         "replicates": config.replicates,
         "protocol": {name: score.protocol for name, score in evaluator.scores.items()},
@@ -115,7 +115,7 @@ def _write(
     from fmcgan.metric.table import as_markdown, by_class_as_markdown
     from fmcgan.report.evaluation import draw_evaluation
 
-    run_folder.write_json(folder / "evaluation.json", record)
+    run_dir.write_json(folder / "evaluation.json", record)
     pictures = samples.images.squeeze(1).numpy(), real.train.images.squeeze(1).numpy()
     figures = draw_evaluation(record["scores"], record["findings"], *pictures, folder, attempts)
     about = f"Source: {markdown(record.get('checkpoint', record['source']))}; reference: {record['reference']} split; "
@@ -125,7 +125,7 @@ def _write(
     about += f"Command: {markdown_code(record['command'])}\n"
     tables = (as_markdown(record["scores"]), by_class_as_markdown(record["scores"]))
     shown = [f"![{figure}]({figure})\n" for figure in figures]
-    run_folder.write_atomically(folder / "evaluation.md", "\n".join(part for part in (about, *tables, *shown) if part))
+    run_dir.write_atomically(folder / "evaluation.md", "\n".join(part for part in (about, *tables, *shown) if part))
     return ["evaluation.md", "evaluation.json", *figures]
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from fmcgan import run_folder
-from fmcgan.checks import one_of, path_text
-from fmcgan.command import run_command
-from fmcgan.errors import UserError
+from fmcgan.app import run_dir
+from fmcgan.app.checks import one_of, path_text
+from fmcgan.app.errors import UserError
+from fmcgan.app.hydra_app import run_command
 
 if TYPE_CHECKING:
-    from fmcgan.generator import LabelledGenerator
+    from fmcgan.inference.generator import LabelledGenerator
 
 log = logging.getLogger(__name__)
 
@@ -23,16 +23,16 @@ FORMATS = ("safetensors", "onnx", "html")
 def export(config: DictConfig) -> None:
     """Writes the file and says what is in it."""
     output = _output(config)
-    from fmcgan.generator_file import write_generator
+    from fmcgan.inference.safetensors_file import write_generator
 
     generator = _described(config)
     about = generator.about
     if config.format == "onnx":
-        from fmcgan.onnx_file import write_onnx
+        from fmcgan.inference.onnx_file import write_onnx
 
         write_onnx(output, generator.network, about)
     elif config.format == "html":
-        from fmcgan.browser.page import write_page
+        from fmcgan.inference.html.page import write_page
 
         write_page(output, generator.network, about, config.dtype)
     else:
@@ -60,15 +60,15 @@ def _output(config: DictConfig) -> Path:
 
 def _described(config: DictConfig) -> "LabelledGenerator":
     """The generator of ``run=``, or the shipped one, and all that is known of it; an exported one knows it itself."""
-    from fmcgan.generator import LabelledGenerator, find_checkpoint, load_generator
-    from fmcgan.generator_file import SUFFIX, provenance
+    from fmcgan.inference.generator import LabelledGenerator, find_checkpoint, load_generator
+    from fmcgan.inference.safetensors_file import SUFFIX, provenance
 
     run = None if config.run is None else Path(config.run)
     generator = load_generator(run, config.weights)
     checkpoint = None if run is None else find_checkpoint(run)
     if checkpoint is None or checkpoint.suffix == SUFFIX:
         return generator
-    folder = checkpoint.parent.parent if checkpoint.parent.name == run_folder.CHECKPOINTS else None
+    folder = checkpoint.parent.parent if checkpoint.parent.name == run_dir.CHECKPOINTS else None
     return LabelledGenerator(generator.network, {**generator.about, **provenance(folder, generator.about)})
 
 

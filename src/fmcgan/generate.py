@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from fmcgan.checks import path_text
-from fmcgan.command import run_command
-from fmcgan.errors import UserError
+from fmcgan.app.checks import path_text
+from fmcgan.app.errors import UserError
+from fmcgan.app.hydra_app import run_command
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from fmcgan.app.counter import Counter
-    from fmcgan.generator import Samples
+    from fmcgan.inference.generator import Samples
 
 _LARGE = 10**9  # bytes: from here on it is worth a line how much is written
 
@@ -30,8 +30,8 @@ def generate(config: DictConfig) -> None:
     from fmcgan.app.counter import Counter
     from fmcgan.app.memory import amount
     from fmcgan.data.classes import parse_classes
-    from fmcgan.generator import load_generator
-    from fmcgan.sample_writer import check_space, writer_for
+    from fmcgan.inference.generator import load_generator
+    from fmcgan.inference.sample_writers import check_space, writer_for
 
     if (name := path_text(output=config.output)) is None:
         raise UserError("output=null: the images need a place; leave it out for samples.png")

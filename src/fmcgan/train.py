@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from fmcgan import run_folder
+from fmcgan.app import run_dir
+from fmcgan.app.hydra_app import in_sweep, run_command
 from fmcgan.app.ranks import cluster_environment, is_other_rank, several
+from fmcgan.app.resume import AUTO, already_done, check, checkpoint_of
 from fmcgan.app.run_lock import locked
-from fmcgan.command import in_sweep, run_command
-from fmcgan.start import AUTO, already_done, check, checkpoint_of
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule, LightningModule, Trainer
@@ -105,7 +105,7 @@ def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "Lightni
     from lightning.pytorch import seed_everything
     from lightning.pytorch.callbacks import Checkpoint
 
-    from fmcgan.callback.recorder import Recorder
+    from fmcgan.callback.metrics_logger import Recorder
 
     _quieten_lightning()
     seed_everything(config.seed, verbose=False)
@@ -187,12 +187,12 @@ def _say_where(folder: Path, result: dict[str, Any]) -> None:
     minutes = result["training_seconds"] / 60
     log.info("\ndone: %s images in %.1f minutes of training", f"{result['images_seen']:,}", minutes)
     if scores:
-        log.info("scores (%s):\n%s", os.path.relpath(folder / run_folder.RESULT), "\n".join(scores))
+        log.info("scores (%s):\n%s", os.path.relpath(folder / run_dir.RESULT), "\n".join(scores))
     best = result["best"]
     if best is not None and best["images_seen"] != result["images_seen"]:
         better = ", ".join(in_words(name, score) for name, score in best["scores"].items())
         log.info("best checkpoint, after %s images: %s", f"{best['images_seen']:,}", better)
-    samples = sorted((folder / run_folder.SAMPLES).glob("*.png"))
+    samples = sorted((folder / run_dir.SAMPLES).glob("*.png"))
     log.info("samples: %s", os.path.relpath(samples[-1]) if samples else "none drawn")
     log.info("curves: tensorboard --logdir %s", shlex.quote(os.path.relpath(folder)))
 

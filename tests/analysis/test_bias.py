@@ -8,9 +8,9 @@ from fmcgan.analysis.bias import Bias, Comparison
 from fmcgan.analysis.findings import choose, judge
 from fmcgan.analysis.section import Section
 from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 
 COAT, BAG = CLASS_NAMES.index("coat"), CLASS_NAMES.index("bag")
 

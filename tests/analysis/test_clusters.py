@@ -7,16 +7,16 @@ from torch import Tensor
 
 from fmcgan.analysis import clusters, findings
 from fmcgan.analysis.base import NotApplicable, Subject
+from fmcgan.analysis.clustering.cluster_frequencies import COLUMNS
+from fmcgan.analysis.clustering.clusters import Styles, traits
 from fmcgan.analysis.clusters import Clusters
 from fmcgan.analysis.effect import share_interval
-from fmcgan.analysis.style_shares import COLUMNS
-from fmcgan.analysis.styles import Styles, traits
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 
 LEVELS = (200, 100, 50)
 SANDAL, BAG = 5, 8

@@ -6,12 +6,12 @@ from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.confusions import Confusions
 from fmcgan.analysis.findings import judge
 from fmcgan.analysis.misreading import times
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.figure.grid import GAP, MARGIN
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 
 
 class Told(ClassifierFeatures):

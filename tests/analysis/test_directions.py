@@ -3,13 +3,13 @@ import pytest
 import torch
 from torch import nn
 
-from fmcgan.analysis.attribute_slopes import Slopes, attribute_slopes, class_spreads
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.directions import Directions
-from fmcgan.errors import InvalidValueError
+from fmcgan.analysis.latent.attribute_slopes import Slopes, attribute_slopes, class_spreads
+from fmcgan.app.errors import InvalidValueError
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 
 SIZE = 6
 

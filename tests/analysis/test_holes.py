@@ -5,19 +5,19 @@ from scipy import stats
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from fmcgan.analysis import coverage
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.coverage import compare
 from fmcgan.analysis.effect import share_in_words
 from fmcgan.analysis.findings import judge
 from fmcgan.analysis.holes import CLUMPED, Holes
+from fmcgan.analysis.nearest import coverage
+from fmcgan.analysis.nearest.coverage import compare
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.errors import InvalidValueError
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.manifold import Manifold
-from fmcgan.metric.score import RealImages
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 
 PLACES = torch.cartesian_prod(*[torch.tensor([60.0, 180.0])] * 4)
 """Where the classes lie: class c at place c, the second style of class 0 at place 10."""

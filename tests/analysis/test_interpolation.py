@@ -5,11 +5,11 @@ from torch import nn
 
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.interpolation import CHAIN, WAYS, Interpolation
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.errors import InvalidValueError
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 
 
 class Levels(ClassifierFeatures):

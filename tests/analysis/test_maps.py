@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 
 from fmcgan.analysis.base import NotApplicable, Subject
+from fmcgan.analysis.clustering.embedding import tsne
 from fmcgan.analysis.maps import Maps
-from fmcgan.analysis.plane import tsne
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.errors import InvalidValueError
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 
 PLACES = torch.cartesian_prod(*[torch.tensor([60.0, 180.0])] * 4)
 """Where the classes lie: class c at place c, the second style of class 0 at place 15."""

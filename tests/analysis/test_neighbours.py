@@ -8,16 +8,16 @@ from PIL import Image
 from scipy.spatial.distance import cdist
 
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.closeness import Closeness
-from fmcgan.analysis.exemplary import exemplary
 from fmcgan.analysis.findings import judge
+from fmcgan.analysis.nearest.exemplars import exemplary
+from fmcgan.analysis.nearest.nearest_training import Closeness
 from fmcgan.analysis.neighbours import Neighbours
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 
 
 class Quarters(ClassifierFeatures):

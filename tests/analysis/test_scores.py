@@ -6,14 +6,14 @@ from matplotlib.figure import Figure
 
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.scores import Scores
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.figure.bars import BARS_INCHES, ClassBars, class_bars_figure, draw_class_bars
 from fmcgan.figure.png import write_png
+from fmcgan.metric.base import Measurement, RealImages, Score
 from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.gan_test import GanTest
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
-from fmcgan.metric.score import Measurement, RealImages, Score
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 
 
 class Darkness(Score):

@@ -9,12 +9,12 @@ from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.findings import choose, judge
 from fmcgan.analysis.section import Section
 from fmcgan.analysis.spectrum import SpectrumAnalysis
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.errors import InvalidValueError
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages
+from fmcgan.metric.results_store import Store
 from fmcgan.metric.spectrum import Spectrum, decibels, radial_power
-from fmcgan.metric.store import Store
 
 BANDS = {"fine_detail": slice(10, 15), "coarse_structure": slice(1, 5)}
 

@@ -9,14 +9,14 @@ import yaml
 from PIL import Image, ImageSequence
 
 import fmcgan.loss
+from fmcgan.analysis.alarms.run_reading import CRITICS, read_facts, read_frames
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.run_reading import CRITICS, read_facts, read_frames
 from fmcgan.analysis.training import TrainingAnalysis, epoch_table
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.loss.base import AdversarialLoss
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 
 FD, RECALL = "fd_classifier_100_test", "recall_k3_classifier_100_test"
 

@@ -6,15 +6,15 @@ import torch
 from torch import nn
 
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.smoothness import mean_squared_distance
+from fmcgan.analysis.latent.smoothness import mean_squared_distance
 from fmcgan.analysis.truncation import Truncation
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.images import to_float
-from fmcgan.errors import InvalidValueError
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.classifier import load_classifier
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 from fmcgan.training.latent import draw_latents
 
 SIZE = 4

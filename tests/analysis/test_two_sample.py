@@ -6,17 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmcgan.analysis import cross_fit as cross_fit_module
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.cross_fit import cross_fit
-from fmcgan.analysis.detector import Detector, Recipe, judge, occlusion, train_detector
+from fmcgan.analysis.detector.cross_fit import cross_fit
+from fmcgan.analysis.detector.network import Detector, Recipe, judge, occlusion, train_detector
+from fmcgan.analysis.detector.network import cross_fit as cross_fit_module
 from fmcgan.analysis.effect import difference_of_scores
 from fmcgan.analysis.findings import judge as judge_effects
 from fmcgan.analysis.two_sample import TwoSample
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 
 QUICK = {"most_per_class": 100, "images_shown": 6400, "occluded_per_class": 4}
 RECIPE = Recipe(images_shown=3200, batch_size=64)

@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from fmcgan.app.attempts import LONGEST, Attempts
-from fmcgan.errors import UserError
+from fmcgan.app.errors import UserError
 
 
 def test_an_error_ends_its_part_only_and_the_command_at_the_end(caplog):

@@ -8,14 +8,13 @@ from types import SimpleNamespace
 import pytest
 from omegaconf import OmegaConf
 
-from fmcgan import run_folder
-from fmcgan.app import claim
+from fmcgan.app import claim, run_dir
 from fmcgan.app.claim import Claim, check_folder, holds_run
+from fmcgan.app.errors import UserError
 from fmcgan.app.overrides import parse
-from fmcgan.errors import UserError
 
 SAVES = "callback: {checkpointing: {_target_: fmcgan.callback.checkpointing.Checkpointing}}"
-SAVES_NOT = "callback: {recorder: {_target_: fmcgan.callback.recorder.Recorder}}"
+SAVES_NOT = "callback: {recorder: {_target_: fmcgan.callback.metrics_logger.Recorder}}"
 FILES = {
     "checkpoints/last.ckpt": "x",
     "checkpoints/best.ckpt": "x",
@@ -139,7 +138,7 @@ def test_what_training_has_written_stays(tmp_path, written):
     claim.leave(failed=True)
     assert (tmp_path / "a" / "b" / written).is_file()
     assert (tmp_path / "a" / "b" / "train.log").is_file()
-    assert not (tmp_path / "a" / "b" / run_folder.LOCK).exists()
+    assert not (tmp_path / "a" / "b" / run_dir.LOCK).exists()
 
 
 def test_a_folder_that_was_there_or_a_run_that_succeeded_stays(tmp_path):

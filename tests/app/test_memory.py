@@ -7,8 +7,8 @@ import torch
 from hydra.utils import instantiate
 
 from fmcgan.app import memory
-from fmcgan.errors import UserError
-from fmcgan.explanation import told
+from fmcgan.app.error_messages import told
+from fmcgan.app.errors import UserError
 
 
 def test_amounts_are_read_in_three_digits():

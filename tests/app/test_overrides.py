@@ -16,11 +16,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from fmcgan.app.errors import UserError
+from fmcgan.app.hydra_app import job_folder
 from fmcgan.app.overrides import command_line, parse, quoted, quoted_elements, shell_command
 from fmcgan.app.run_files import read_metrics
 from fmcgan.app.typed_overrides import as_meant
-from fmcgan.command import job_folder
-from fmcgan.errors import UserError
 
 ODD = "aZ0._-/ '\"\\$`{}[](),:;=~!*?&|<>#%@^+\täßøЖ日本é\u0301\u00a0😀\n"
 NAMES = st.text(st.sampled_from(ODD), min_size=1, max_size=12) | st.text(

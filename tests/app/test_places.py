@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fmcgan.app import places
-from fmcgan.errors import UserError
+from fmcgan.app.errors import UserError
 
 
 @pytest.fixture
@@ -104,10 +104,10 @@ def unknown(user): raise KeyError(user)
 pwd.getpwuid = unknown
 sys.argv = ["generate", "n_per_class=1", "output=a.png"]
 from fmcgan.generate import generate
-from fmcgan.command import run_command
+from fmcgan.app.hydra_app import run_command
 def task(config):
     generate(config)
-    import fmcgan.report.analysis_page, fmcgan.report.comparison, fmcgan.metric.feature.inception
+    import fmcgan.report.analysis_page, fmcgan.comparison.comparison, fmcgan.metric.feature.inception
 run_command("generate", task)
 """
 

@@ -9,18 +9,18 @@ import time
 import pytest
 import yaml
 
-from fmcgan.analysis.run_reading import read_facts, read_rows
+from fmcgan.analysis.alarms.run_reading import read_facts, read_rows
 from fmcgan.analysis.training import epoch_table
 from fmcgan.app import run_files
+from fmcgan.app.errors import UserError
 from fmcgan.app.plain import MOST, check_plain
-from fmcgan.errors import UserError
-from fmcgan.generator_file import provenance
+from fmcgan.app.run_dir import HYDRA_OVERRIDES
+from fmcgan.comparison.grouping import compared_overrides
+from fmcgan.comparison.measurement import at_end
+from fmcgan.comparison.protocol import protocols
+from fmcgan.comparison.run import read_run
+from fmcgan.inference.safetensors_file import provenance
 from fmcgan.report.analysis_page import FINDINGS, _files_of_earlier
-from fmcgan.report.grouping import compared_overrides
-from fmcgan.report.measurement import at_end
-from fmcgan.report.protocol import protocols
-from fmcgan.report.run import read_run
-from fmcgan.run_folder import HYDRA_OVERRIDES
 
 pytestmark = pytest.mark.timeout(120)
 

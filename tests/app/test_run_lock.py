@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-from fmcgan import run_folder
-from fmcgan.app import run_lock
+from fmcgan.app import run_dir, run_lock
 from fmcgan.app.run_lock import RunningElsewhereError, is_locked, lock, locked, unlock, unlock_all
 
 HOLD = """
@@ -46,7 +45,7 @@ def test_a_process_may_ask_again_for_what_it_holds(tmp_path):
     assert lock(tmp_path)
     with locked(tmp_path):
         assert not is_locked(tmp_path)
-    assert (tmp_path / run_folder.LOCK).exists()  # the inner one has not freed it
+    assert (tmp_path / run_dir.LOCK).exists()  # the inner one has not freed it
     unlock_all()
     assert list(tmp_path.iterdir()) == []
     unlock(tmp_path)  # nothing to free
@@ -56,7 +55,7 @@ def test_the_folder_may_be_deleted_meanwhile(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     with locked(folder):
-        (folder / run_folder.LOCK).unlink()
+        (folder / run_dir.LOCK).unlink()
         folder.rmdir()
     assert not folder.exists()
 

@@ -8,11 +8,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from fmcgan import command
+from fmcgan.app import hydra_app
+from fmcgan.app.config_dir import config_dir
+from fmcgan.app.errors import UserError
 from fmcgan.app.overrides import command_line, key_of, parse
 from fmcgan.app.saved_overrides import refusal, saved_overrides
-from fmcgan.config_dir import config_dir
-from fmcgan.errors import UserError
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def run(tmp_path, monkeypatch):
 def resumed(*typed):
     """The arguments of a resumed run."""
     arguments = [*typed, "ckpt_path=run/checkpoints/last.ckpt"]
-    return command._with_the_runs_own_overrides(command_line(arguments), "train")
+    return hydra_app._with_the_runs_own_overrides(command_line(arguments), "train")
 
 
 def composed(overrides):
@@ -202,14 +202,14 @@ def test_the_printed_command_resumes_the_run_as_it_was(run, chosen, monkeypatch,
     if refused:
         with pytest.raises(UserError, match="may not choose"):
             resumed()
-    monkeypatch.setattr(command, "in_sweep", lambda: False)
-    monkeypatch.setattr(command, "composed_of", lambda kind="task": chosen if kind == "task" else ["hydra.mode=RUN"])
+    monkeypatch.setattr(hydra_app, "in_sweep", lambda: False)
+    monkeypatch.setattr(hydra_app, "composed_of", lambda kind="task": chosen if kind == "task" else ["hydra.mode=RUN"])
     runtime = OmegaConf.create({"runtime": {"cwd": str(tmp_path)}})
-    monkeypatch.setattr(command.HydraConfig, "get", lambda: runtime)
+    monkeypatch.setattr(hydra_app.HydraConfig, "get", lambda: runtime)
     monkeypatch.setattr("sys.argv", ["train.py", *chosen])
-    printed = command._resume_command(str(folder / "checkpoints" / "last.ckpt"))
+    printed = hydra_app._resume_command(str(folder / "checkpoints" / "last.ckpt"))
     assert shlex.split(printed)[:3] == ["python", "-m", "fmcgan.train"]
-    arguments = command._with_the_runs_own_overrides(command_line(shlex.split(printed)[3:]), "train")
+    arguments = hydra_app._with_the_runs_own_overrides(command_line(shlex.split(printed)[3:]), "train")
     assert f"hydra.run.dir={folder}" in arguments
     keys = [key_of(parse(each)) for each in arguments]
     assert len(keys) == len(set(keys))

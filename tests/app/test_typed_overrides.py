@@ -6,12 +6,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 
-from fmcgan import command
+from fmcgan.app import hydra_app
 from fmcgan.app.composed_overrides import check_composed
+from fmcgan.app.config_dir import config_dir
+from fmcgan.app.errors import UserError
 from fmcgan.app.overrides import command_line, parse
 from fmcgan.app.typed_overrides import as_meant
-from fmcgan.config_dir import config_dir
-from fmcgan.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,8 @@ def test_what_a_class_takes_can_be_added(check, overrides):
 def test_an_unknown_key_is_told_with_its_full_name(check, override, told):
     with pytest.raises(HydraException) as error:
         check(override)
-    assert told in command.told(error.value)
-    assert "Traceback" not in command.told(error.value)
+    assert told in hydra_app.told(error.value)
+    assert "Traceback" not in hydra_app.told(error.value)
 
 
 @pytest.mark.parametrize("place", ["a${b}", "${x}"])
@@ -190,4 +190,4 @@ def test_a_folder_that_hydra_would_interpolate_is_told(tmp_path, monkeypatch, pl
         as_meant(command_line(["seed=1"]), "train")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="Hydra reads"):
-        command._with_the_runs_own_overrides(command_line([f"ckpt_path='{place}/checkpoints/last.ckpt'"]), "train")
+        hydra_app._with_the_runs_own_overrides(command_line([f"ckpt_path='{place}/checkpoints/last.ckpt'"]), "train")

@@ -4,9 +4,9 @@ from lightning.pytorch import Callback
 
 from fmcgan.app.run_files import read_metrics, read_result
 from fmcgan.callback.evaluation import Evaluation
-from fmcgan.callback.run_record import RunRecord
+from fmcgan.callback.run_info import RunRecord
+from fmcgan.metric.base import Measurement, Score
 from fmcgan.metric.image_set import count_name
-from fmcgan.metric.score import Measurement, Score
 
 
 class Brightness(Score):
@@ -84,7 +84,7 @@ def test_best_checkpoint_is_that_of_the_best_score(fit, tmp_path):
 
 def test_what_is_reported_is_measured_on_samples_that_no_choice_has_seen(fit, tmp_path):
     """The best checkpoint is that of epoch 1 here; its score and that of the last weights come from fresh samples."""
-    from fmcgan.generator import load_generator
+    from fmcgan.inference.generator import load_generator
     from fmcgan.training.sampling import sample_classes
 
     class Darkest(Evaluation):

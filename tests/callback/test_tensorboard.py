@@ -9,11 +9,11 @@ import torch
 from lightning.pytorch import Callback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from fmcgan.app.errors import UserError
 from fmcgan.app.run_files import read_metrics
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.samples import SampleGrid
 from fmcgan.callback.tensorboard import TensorBoard
-from fmcgan.errors import UserError
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.frechet_scores import FrechetDistance
 

@@ -16,8 +16,8 @@ import torch
 from torchvision.datasets import FashionMNIST
 from torchvision.datasets.utils import check_integrity
 
+from fmcgan.app.errors import UserError
 from fmcgan.data.archive import ensure_archives, read_idx
-from fmcgan.errors import UserError
 
 TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
 

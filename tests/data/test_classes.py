@@ -1,8 +1,8 @@
 import pytest
 from torchvision.datasets import FashionMNIST
 
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES, parse_classes, plural
-from fmcgan.errors import InvalidValueError
 
 
 def test_names_are_torchvisions_in_the_same_order() -> None:

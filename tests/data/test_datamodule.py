@@ -9,8 +9,8 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.warnings import PossibleUserWarning
 from torch import Tensor
 
+from fmcgan.app.errors import UserError
 from fmcgan.data.datamodule import GarmentData, GarmentImages
-from fmcgan.errors import UserError
 
 Step = tuple[int, int, list[int]]
 """Epoch, number of the batch in the epoch, labels of the batch."""

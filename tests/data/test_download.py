@@ -16,10 +16,10 @@ from filelock import FileLock
 from torchvision.datasets import FashionMNIST
 
 from fmcgan.app import counter
+from fmcgan.app.errors import UserError
 from fmcgan.data import archive, download
 from fmcgan.data.archive import SIZES, ensure_archives, read_idx
 from fmcgan.data.fashion_mnist import FashionMNISTData
-from fmcgan.errors import UserError
 
 OK = b"HTTP/1.1 200 OK\r\n"
 SIZE = 100_000

@@ -6,8 +6,8 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from fmcgan.app.errors import UserError
 from fmcgan.data.fashion_mnist import FashionMNISTData
-from fmcgan.errors import UserError
 
 CONFIG = Path(__file__).parents[2] / "configs" / "data" / "fashion_mnist.yaml"
 

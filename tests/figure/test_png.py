@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fmcgan.analysis import run_reading
-from fmcgan.analysis.run_reading import read_frames
-from fmcgan.errors import UserError
+from fmcgan.analysis.alarms.curves import run_reading
+from fmcgan.analysis.alarms.run_reading import read_frames
+from fmcgan.app.errors import UserError
 from fmcgan.figure.png import read_png
 
 

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 
-from fmcgan.errors import UserError
+from fmcgan.app.errors import UserError
 from fmcgan.metric.classifier import (
     SHIPPED_WEIGHTS,
     Classifier,

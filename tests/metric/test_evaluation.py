@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from fmcgan.app.attempts import Attempts
-from fmcgan.errors import InvalidValueError, UserError
+from fmcgan.app.errors import InvalidValueError, UserError
+from fmcgan.metric.base import Measurement, RealImages, Score
 from fmcgan.metric.evaluation import Evaluator, badness
 from fmcgan.metric.frechet_scores import FrechetDistance
 from fmcgan.metric.image_set import ImageSet, count_name
-from fmcgan.metric.score import Measurement, RealImages, Score
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 from fmcgan.metric.table import as_markdown, by_class_as_markdown, in_words
 
 

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.bootstrap import interval
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.frechet import frechet_distance, gaussian_statistics
 from fmcgan.metric.frechet_scores import ClassFrechetDistance, FrechetDistance, reference_gaussian
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages
 
 
 class Pixels(FeatureNetwork):

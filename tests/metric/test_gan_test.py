@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmcgan.errors import InvalidValueError, UserError
+from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.metric.classifier import SHIPPED_WEIGHTS
 from fmcgan.metric.gan_test import GanTest, agreement_share, count_agreement
 from fmcgan.metric.image_set import ImageSet

@@ -3,11 +3,11 @@ import logging
 import pytest
 import torch
 
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric import gan_train
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.gan_train import GanTrain
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages
 
 NAME = "gan_train_logistic_regression_400"
 

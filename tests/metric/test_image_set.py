@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fmcgan.metric.image_set import ImageSet, by_class, class_balanced, count_name
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 
 
 def drawn(n: int = 40, seed: int = 0, **options) -> ImageSet:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
 from torchmetrics.image.inception import InceptionScore as TorchmetricsInceptionScore
 
-from fmcgan.errors import InvalidValueError, UserError
+from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.inception_score import InceptionScore, inception_scores
 

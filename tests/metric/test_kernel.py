@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from fmcgan.metric import kernel
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.kernel import KernelDistance, kernel_distance, kernel_means, reference_term, within_means
-from fmcgan.metric.score import RealImages
 
 
 def normal(seed: int, n: int, width: int = 4) -> Tensor:

@@ -6,12 +6,12 @@ import torch
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric import manifold
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.manifold import Manifold, membership
 from fmcgan.metric.neighbours import distances_to_others
-from fmcgan.metric.score import RealImages
 
 
 def flat_images(levels: list[int], labels: list[int] | None = None, replicates: int = 0) -> ImageSet:

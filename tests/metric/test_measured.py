@@ -4,10 +4,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from fmcgan.config_dir import config_dir
-from fmcgan.metric.rows import TITLES, Rows, applicable
-from fmcgan.metric.score import RealImages, Score
-from fmcgan.metric.store import SHIPPED, Store
+from fmcgan.app.config_dir import config_dir
+from fmcgan.metric.base import RealImages, Score
+from fmcgan.metric.baselines import TITLES, Rows, applicable
+from fmcgan.metric.results_store import SHIPPED, Store
 
 
 class NothingToCompute(Store):

@@ -8,10 +8,10 @@ from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from fmcgan.metric import memorisation
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.memorisation import Memorisation, near_distance, nearest_training
 from fmcgan.metric.neighbours import nearest
-from fmcgan.metric.score import RealImages
 
 
 def flat_images(levels: list[int], labels: list[int] | None = None, replicates: int = 0) -> ImageSet:

@@ -5,10 +5,10 @@ import torch.nn.functional as F
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
+from fmcgan.metric.base import Measurement, RealImages
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.ms_ssim import WithinClassMsSsim, ms_ssim, pairs_within_classes
-from fmcgan.metric.score import Measurement, RealImages
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 WEIGHTS = np.array([0.0448, 0.2856, 0.3001]) / 0.6305

@@ -4,7 +4,7 @@ import torch
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.neighbours import distances_to_others, nearest, squared_distances
 
 BLOCKS = [(7, 13), (64, 3), (1000, 1000)]

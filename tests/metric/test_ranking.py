@@ -5,11 +5,11 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from fmcgan.config_dir import config_dir
+from fmcgan.app.config_dir import config_dir
+from fmcgan.metric.base import RealImages
+from fmcgan.metric.baselines import TITLES
 from fmcgan.metric.evaluation import Evaluator, Results
 from fmcgan.metric.image_set import ImageSet, class_balanced
-from fmcgan.metric.rows import TITLES
-from fmcgan.metric.score import RealImages
 
 pytestmark = pytest.mark.slow
 N = 1000

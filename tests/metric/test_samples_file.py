@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from fmcgan.app.errors import UserError
 from fmcgan.data.images import to_float
-from fmcgan.errors import UserError
+from fmcgan.inference.sample_writers import write_npz
 from fmcgan.metric.samples_file import FLOAT_RULE, read_samples
-from fmcgan.sample_writer import write_npz
 
 LEVELS = np.arange(10 * 784, dtype=np.uint32).reshape(10, 28, 28).astype(np.uint8)  # all 256 of them, many times
 LABELS = np.arange(10)

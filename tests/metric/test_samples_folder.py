@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fmcgan.app.errors import UserError
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.errors import UserError
+from fmcgan.inference.sample_writers import write_folder
 from fmcgan.metric.samples_file import read_samples
 from fmcgan.metric.samples_folder import read_folder
-from fmcgan.sample_writer import write_folder
 
 GREY = np.random.default_rng(0).integers(0, 256, (28, 28)).astype(np.uint8)
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from fmcgan.app import memory
-from fmcgan.errors import UserError
+from fmcgan.app.errors import UserError
 from fmcgan.metric.samples_file import read_samples
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 28, 28), dtype=np.uint8)

@@ -7,10 +7,10 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from fmcgan.config_dir import config_dir
+from fmcgan.app.config_dir import config_dir
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages
 
 OF_MINUTES = ("gan_train_cnn", "gan_train_logistic_regression", "gan_train_mlp")
 

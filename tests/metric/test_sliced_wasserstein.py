@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages
 from fmcgan.metric.sliced_wasserstein import QuantileSteps, SlicedWasserstein, sliced_wasserstein
 
 

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fmcgan.metric.base import Measurement, RealImages
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import Measurement, RealImages
 from fmcgan.metric.spectrum import FLOOR, Spectrum, decibels, radial_power, spectrum_distance
 
 HALVING = 20 * math.log10(2)

@@ -3,12 +3,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.conditioning.discriminator.projection import Projection
 from fmcgan.conditioning.generator.concatenation import Concatenation
 from fmcgan.conditioning.generator.conditional_batch_norm import ConditionalBatchNorm
 from fmcgan.conditioning.generator.embedding_product import EmbeddingProduct
 from fmcgan.conditioning.generator.shared_embedding import SharedEmbedding
-from fmcgan.errors import InvalidValueError
 from fmcgan.network.r3 import Discriminator, Generator, ResidualBlock
 
 

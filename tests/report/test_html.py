@@ -17,8 +17,7 @@ from fmcgan.analysis.findings import judge
 from fmcgan.analysis.section import Column, Picture, Section
 from fmcgan.report import html
 from fmcgan.report.analysis_page import PAGE, Report, write_analysis
-from fmcgan.report.html import SHOWN_ROWS, TEMPLATES, Cell, cell
-from fmcgan.report.markdown import NOTHING
+from fmcgan.report.html import NO_VALUE, SHOWN_ROWS, TEMPLATES, Cell, cell
 
 
 @pytest.fixture(scope="module")
@@ -148,8 +147,8 @@ def test_tables(reader):
 @pytest.mark.parametrize(
     ("value", "column", "shown", "key"),
     [
-        (None, Column("a", "A", "whole"), NOTHING, None),
-        (math.nan, Column("a", "A", "number"), NOTHING, None),
+        (None, Column("a", "A", "whole"), NO_VALUE, None),
+        (math.nan, Column("a", "A", "number"), NO_VALUE, None),
         (-math.inf, Column("a", "A", "number"), "-∞", -math.inf),
         (1234567, Column("a", "A", "whole"), "1,234,567", 1234567.0),
         (0.12345, Column("a", "A", "percent", 1), "12.3 %", 0.12345),
@@ -165,7 +164,7 @@ def test_cells(value, column, shown, key):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.024636, "0.02464"), (12.0, "12"), (99999.4, "99,999"), (None, NOTHING), (math.inf, "∞"), (3e-7, "3e-07")],
+    [(0.024636, "0.02464"), (12.0, "12"), (99999.4, "99,999"), (None, NO_VALUE), (math.inf, "∞"), (3e-7, "3e-07")],
 )
 def test_short_numbers(value, text):
     assert html.short(value) == text

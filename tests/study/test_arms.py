@@ -2,8 +2,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from fmcgan.config_dir import config_dir
-from fmcgan.errors import UserError
+from fmcgan.app.config_dir import config_dir
+from fmcgan.app.errors import UserError
 from study.arms import ARMS, BASE, batch_size, chosen, folder_name, what_is_changed
 
 FALLING = [f"schedule@training.schedules.{player}_lr=cosine" for player in ("generator", "discriminator")]

@@ -1,6 +1,6 @@
 import pytest
 
-from fmcgan.errors import InvalidValueError, UserError
+from fmcgan.app.errors import InvalidValueError, UserError
 from study import budget
 from study.arms import BASE
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fmcgan.errors import UserError
+from fmcgan.app.errors import UserError
 from study import results
 from study.results import SCORES
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from fmcgan.errors import UserError
+from fmcgan.app.errors import UserError
 from study import budget, speed
 from study.arms import ARMS, BASE, SAME_WORK, WITH_ALL_CORES
 from study.place import GPU

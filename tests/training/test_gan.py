@@ -6,7 +6,7 @@ from hydra.errors import InstantiationException
 from lightning.pytorch import Callback
 from torch import nn
 
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.loss.non_saturating import NonSaturating
 from fmcgan.train import build
 from fmcgan.training.ema import EMA
@@ -201,7 +201,7 @@ STATES = {
 def test_resume_is_exact_to_the_bit(fit, tmp_path, stop, states):
     import signal
 
-    from fmcgan.errors import Interrupted
+    from fmcgan.app.errors import Interrupted
 
     class Signal(Callback):
         def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):

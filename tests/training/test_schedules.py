@@ -7,7 +7,7 @@ import torch
 from hydra.errors import InstantiationException
 from lightning.pytorch import Callback
 
-from fmcgan.errors import Interrupted, InvalidValueError
+from fmcgan.app.errors import Interrupted, InvalidValueError
 from fmcgan.schedule.constant import Constant
 from fmcgan.schedule.cosine import Cosine
 from fmcgan.schedule.exponential import Exponential
@@ -195,7 +195,7 @@ def test_betas_need_an_optimizer_with_betas():
     ],
 )
 def test_wrong_values_are_refused_before_anything_is_trained(compose, knob, values, message):
-    from fmcgan.explanation import told
+    from fmcgan.app.error_messages import told
 
     with pytest.raises(InstantiationException) as error:
         build(compose(*chosen(knob, "cosine", **values), "callback=[]"))

@@ -8,10 +8,10 @@ from pathlib import Path
 from torch import nn
 
 from fmcgan.analysis.section import Section
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
+from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 
 
 @dataclass(frozen=True)

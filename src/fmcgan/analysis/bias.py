@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from fmcgan import checks
 from fmcgan.analysis.attributes import ATTRIBUTES, Attribute, Numbers, attributes_of, mean_of, spread_of
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, classes_of
 from fmcgan.analysis.effect import Effect, difference_of_means, difference_of_spreads
 from fmcgan.analysis.section import Column, Picture, Section, Table
+from fmcgan.app import checks
 from fmcgan.data.classes import CLASS_NAMES, plural
 from fmcgan.figure.distributions import Violins, heat_map, violins_figure
 from fmcgan.figure.grid import class_grid, side_by_side

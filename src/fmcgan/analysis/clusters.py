@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, classes_of
+from fmcgan.analysis.clustering.cluster_frequencies import COLUMNS, Compared, Members, compared, picture_name
+from fmcgan.analysis.clustering.clusters import REVISION, Styles, find_styles, vectors_of
 from fmcgan.analysis.section import Picture, Section, Table
-from fmcgan.analysis.style_shares import COLUMNS, Compared, Members, compared, picture_name
-from fmcgan.analysis.styles import REVISION, Styles, find_styles, vectors_of
-from fmcgan.checks import MOST_SHOWN, one_of, whole_number
-from fmcgan.checks import number as check_number
+from fmcgan.app.checks import MOST_SHOWN, one_of, whole_number
+from fmcgan.app.checks import number as check_number
 from fmcgan.data.classes import CLASS_NAMES, plural
 from fmcgan.figure.clusters import ratios_figure, styles_picture
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.store import Arrays
+from fmcgan.metric.results_store import Arrays
 
 LEAST = 10
 """Samples and test images that a class must have."""

@@ -10,7 +10,7 @@ from fmcgan.analysis.base import Analysis, NotApplicable, Subject
 from fmcgan.analysis.effect import share_in_words, share_interval
 from fmcgan.analysis.misreading import Cell, cells_of, effect_of_pair, effects_of_agreement, halves_of
 from fmcgan.analysis.section import Column, Picture, Section, Table
-from fmcgan.checks import MOST_SHOWN, whole_number
+from fmcgan.app.checks import MOST_SHOWN, whole_number
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.figure.agreement import agreement_figure
 from fmcgan.figure.confusions import difference_figure

@@ -8,14 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fmcgan.analysis.attribute_slopes import REACH, attribute_slopes, class_spreads
 from fmcgan.analysis.attributes import attributes_of, mean_of, measure_attributes
 from fmcgan.analysis.base import Analysis, Subject
-from fmcgan.analysis.direction_family import Family, attribute_map, by_class, summary, traversals
-from fmcgan.analysis.latent_space import balanced_latents, generator_of, placed
+from fmcgan.analysis.latent.attribute_slopes import REACH, attribute_slopes, class_spreads
+from fmcgan.analysis.latent.direction_family import Family, attribute_map, by_class, summary, traversals
+from fmcgan.analysis.latent.sefa import Principal, activations_before, affine_layers, closed_form, of_activations
+from fmcgan.analysis.latent.space import balanced_latents, generator_of, placed
 from fmcgan.analysis.section import Column, Picture, Section, Table
-from fmcgan.analysis.sefa import Principal, activations_before, affine_layers, closed_form, of_activations
-from fmcgan.checks import MOST_IMAGES, MOST_SHOWN, whole_number
+from fmcgan.app.checks import MOST_IMAGES, MOST_SHOWN, whole_number
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.figure.curves import Panel, Series, curves_figure
 from fmcgan.training.sampling import render

@@ -10,10 +10,10 @@ from scipy import stats
 from torch import Tensor
 
 from fmcgan.analysis.base import Analysis, Subject
-from fmcgan.analysis.coverage import Compared, compare, radii
 from fmcgan.analysis.effect import Difference, Effect, difference_of_shares, share_in_words
+from fmcgan.analysis.nearest.coverage import Compared, compare, radii
 from fmcgan.analysis.section import Column, Picture, Section, Table
-from fmcgan.checks import MOST_SHOWN, whole_number
+from fmcgan.app.checks import MOST_SHOWN, whole_number
 from fmcgan.data.classes import CLASS_NAMES, plural
 from fmcgan.figure.grid import PAPER, class_grid, side_by_side
 from fmcgan.metric.feature.base import FeatureNetwork

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from fmcgan.analysis.base import Analysis, Subject
 from fmcgan.analysis.effect import share_interval
-from fmcgan.analysis.latent_space import balanced_latents, between_classes, can_blend, generator_of, slerp
+from fmcgan.analysis.latent.space import balanced_latents, between_classes, can_blend, generator_of, slerp
 from fmcgan.analysis.section import Column, Picture, Section, Table
-from fmcgan.checks import MOST_IMAGES, MOST_SHOWN, whole_number
+from fmcgan.app.checks import MOST_IMAGES, MOST_SHOWN, whole_number
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.figure.grid import class_grid
 from fmcgan.metric.feature.classifier import ClassifierFeatures

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, classes_of
-from fmcgan.analysis.plane import Plane, pca, principal_components, tsne, umap
+from fmcgan.analysis.clustering.embedding import Plane, pca, principal_components, tsne, umap
 from fmcgan.analysis.section import Column, Map, Picture, Section, Table
-from fmcgan.checks import MOST_IMAGES, number, whole_number
+from fmcgan.app.checks import MOST_IMAGES, number, whole_number
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.figure.map import Cloud, class_map, origin_map, thumbnail_map
 from fmcgan.metric.feature.base import FeatureNetwork

@@ -6,12 +6,12 @@ from PIL.Image import Image
 from torch import Tensor
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, classes_of
-from fmcgan.analysis.closeness import Closeness
-from fmcgan.analysis.exemplary import INSIDE, Exemplary, exemplary
+from fmcgan.analysis.nearest.exemplars import INSIDE, Exemplary, exemplary
+from fmcgan.analysis.nearest.nearest_training import Closeness
 from fmcgan.analysis.section import Column, Picture, Section, Table
-from fmcgan.checks import MOST_SHOWN, whole_number
+from fmcgan.app.checks import MOST_SHOWN, whole_number
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.errors import InvalidValueError
 from fmcgan.figure.neighbours import Block, Row, Tile, garment_rows
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet

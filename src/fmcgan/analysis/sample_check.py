@@ -2,8 +2,8 @@
 
 from typing_extensions import override
 
+from fmcgan.analysis.alarms.samples import LEAST, MOST, ClassCheck, alarms_of, check_classes
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject
-from fmcgan.analysis.sample_alarms import LEAST, MOST, ClassCheck, alarms_of, check_classes
 from fmcgan.analysis.section import Column, Section, Table
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.feature.classifier import ClassifierFeatures

@@ -5,12 +5,12 @@ from typing import Any
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject
 from fmcgan.analysis.section import Column, Picture, Section, Table
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.errors import InvalidValueError
 from fmcgan.figure.bars import ClassBars, class_bars_figure
+from fmcgan.metric.base import Score
+from fmcgan.metric.baselines import REAL
 from fmcgan.metric.evaluation import Evaluator, Results
-from fmcgan.metric.rows import REAL
-from fmcgan.metric.score import Score
 from fmcgan.metric.table import BETTER
 
 SAMPLES, REAL_DATA = "samples", "real data"

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from fmcgan import checks
 from fmcgan.analysis.attributes import Estimate, Numbers
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, classes_of
 from fmcgan.analysis.effect import LEVEL, Effect, difference_of_means
 from fmcgan.analysis.section import Column, Picture, Section, Table
+from fmcgan.app import checks
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, plural
-from fmcgan.errors import InvalidValueError
 from fmcgan.figure.curves import Panel, Series, curves_figure
 from fmcgan.figure.distributions import heat_map
 from fmcgan.metric.image_set import ImageSet

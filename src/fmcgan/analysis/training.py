@@ -6,12 +6,12 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from fmcgan import run_folder
-from fmcgan.analysis.alarms import Facts, curve_alarms
+from fmcgan.analysis.alarms.curves import Facts, curve_alarms
+from fmcgan.analysis.alarms.run_reading import read_facts, read_frames, read_rows
 from fmcgan.analysis.base import Analysis, Subject
-from fmcgan.analysis.run_reading import read_facts, read_frames, read_rows
 from fmcgan.analysis.section import Column, Picture, Section, Table
-from fmcgan.checks import number, whole_number
+from fmcgan.app import run_dir
+from fmcgan.app.checks import number, whole_number
 from fmcgan.figure import run_curves
 from fmcgan.figure.grid import side_by_side
 from fmcgan.figure.timelapse import evenly, timelapse
@@ -30,7 +30,7 @@ _MEANS = (
 
 
 class TrainingAnalysis(Analysis):
-    """Draws what a run folder recorded and raises an alarm where its curves break a rule (`fmcgan.analysis.alarms`).
+    """Draws what a run folder recorded and raises an alarm where its curves break a rule (`analysis.alarms.curves`).
 
     Args:
         most_frames: of the film of the sample grids.
@@ -51,7 +51,7 @@ class TrainingAnalysis(Analysis):
         rows, folder = read_rows(subject.run)
         facts = read_facts(folder)
         section = Section("How it was trained", _introduction(rows, facts))
-        section.pictures = [*self._samples(folder / run_folder.SAMPLES), *_curves(rows, facts)]
+        section.pictures = [*self._samples(folder / run_dir.SAMPLES), *_curves(rows, facts)]
         section.tables = [epoch_table(rows)]
         section.alarms = curve_alarms(rows, facts)
         section.values = {

@@ -9,21 +9,21 @@ import torch
 from torch import nn
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject
-from fmcgan.analysis.latent_space import balanced_latents, generator_of
+from fmcgan.analysis.latent.smoothness import lengths_table, mean_squared_distance, path_lengths
+from fmcgan.analysis.latent.space import balanced_latents, generator_of
 from fmcgan.analysis.section import Column, Picture, Section, Table
-from fmcgan.analysis.smoothness import lengths_table, mean_squared_distance, path_lengths
-from fmcgan.checks import MOST_IMAGES, number, whole_number
+from fmcgan.app.checks import MOST_IMAGES, number, whole_number
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
-from fmcgan.errors import InvalidValueError
 from fmcgan.figure.grid import class_grid, side_by_side
 from fmcgan.figure.labelled_path import path_figure
+from fmcgan.metric.base import Measurement, RealImages
 from fmcgan.metric.bootstrap import mean_interval, resample_counts
 from fmcgan.metric.classifier import load_classifier
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.manifold import Manifold
-from fmcgan.metric.score import Measurement, RealImages
 from fmcgan.training.latent import seed_of
 from fmcgan.training.sampling import sample_classes
 

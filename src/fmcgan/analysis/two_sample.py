@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject
-from fmcgan.analysis.clues import Patch, clue_maps, clues_of, suspects
-from fmcgan.analysis.cross_fit import FEWEST, Verdicts, cross_fit
-from fmcgan.analysis.detector import SIDE, Recipe
+from fmcgan.analysis.detector.cross_fit import FEWEST, Verdicts, cross_fit
+from fmcgan.analysis.detector.network import SIDE, Recipe
+from fmcgan.analysis.detector.occlusion import Patch, clue_maps, clues_of, suspects
 from fmcgan.analysis.effect import UNKNOWN, Difference, Effect
 from fmcgan.analysis.section import Column, Section, Table
-from fmcgan.checks import MOST_IMAGES, positive_number, whole_number
+from fmcgan.app.checks import MOST_IMAGES, positive_number, whole_number
 from fmcgan.data.classes import CLASS_NAMES, plural
 
 COLUMNS = (

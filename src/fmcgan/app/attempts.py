@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fmcgan.errors import UserError
+from fmcgan.app.errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -17,15 +17,14 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fmcgan import run_folder
-from fmcgan.app import ranks, run_lock
+from fmcgan.app import ranks, run_dir, run_lock
+from fmcgan.app.errors import UserError
 from fmcgan.app.overrides import quoted
-from fmcgan.errors import UserError
 
 log = logging.getLogger(__name__)
 
-_BEFORE_TRAINING = {run_folder.HYDRA, run_folder.TRAIN_LOG, run_folder.MULTIRUN, run_folder.LOCK}
-_BEFORE_TRAINING |= {run_folder.CONFIG, run_folder.ENVIRONMENT, run_folder.TENSORBOARD}
+_BEFORE_TRAINING = {run_dir.HYDRA, run_dir.TRAIN_LOG, run_dir.MULTIRUN, run_dir.LOCK}
+_BEFORE_TRAINING |= {run_dir.CONFIG, run_dir.ENVIRONMENT, run_dir.TENSORBOARD}
 """What is written before there is anything worth keeping."""
 
 _KEEPS_CHECKPOINTS = "fmcgan.callback.checkpointing.Checkpointing"
@@ -69,23 +68,23 @@ def check_folder(folder: Path, checkpoint: str | None) -> None:
         return
     where = os.path.relpath(folder)
     if holds_run(folder):
-        checkpoint = shlex.quote(f"ckpt_path={quoted(f'{where}/{run_folder.LAST_CHECKPOINT}')}")
+        checkpoint = shlex.quote(f"ckpt_path={quoted(f'{where}/{run_dir.LAST_CHECKPOINT}')}")
         resume = f"{checkpoint} resumes it (a larger trainer.max_epochs if it is finished)"
-        how = f"{resume}; " if (folder / run_folder.LAST_CHECKPOINT).is_file() else ""
+        how = f"{resume}; " if (folder / run_dir.LAST_CHECKPOINT).is_file() else ""
         raise UserError(f"{where} holds a run already. {how}another hydra.run.dir begins a new one")
 
 
 def holds_run(folder: Path) -> bool:
     """Whether a new run in this folder would lose something: a result, a checkpoint, rows that are all there is."""
-    if (folder / run_folder.RESULT).exists() or any((folder / run_folder.CHECKPOINTS).glob("*.ckpt")):
+    if (folder / run_dir.RESULT).exists() or any((folder / run_dir.CHECKPOINTS).glob("*.ckpt")):
         return True
-    rows = folder / run_folder.METRICS_JSONL
+    rows = folder / run_dir.METRICS_JSONL
     return rows.is_file() and rows.stat().st_size > 0 and not _saves_checkpoints(folder)
 
 
 def _saves_checkpoints(folder: Path) -> bool:
     """Whether the run of this folder would have saved one, had it come so far."""
-    for config in (folder / run_folder.CONFIG, folder / run_folder.HYDRA / "config.yaml"):
+    for config in (folder / run_dir.CONFIG, folder / run_dir.HYDRA / "config.yaml"):
         with contextlib.suppress(OSError, ValueError):
             return _KEEPS_CHECKPOINTS in config.read_text(encoding="utf-8")
     return False
@@ -103,7 +102,7 @@ def leave(failed: bool) -> None:
         for handler in logging.root.handlers:
             if isinstance(handler, logging.FileHandler):
                 handler.close()
-        for name in _names(_made[0]) - {run_folder.LOCK}:
+        for name in _names(_made[0]) - {run_dir.LOCK}:
             path = _made[0] / name
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     run_lock.unlock_all()

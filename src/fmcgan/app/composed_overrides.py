@@ -10,9 +10,9 @@ from hydra.types import RunMode
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.overrides import OF_INSTANTIATE, composed_of, is_deletion, key_of, parse
-from fmcgan.errors import UserError
 
 _UNSUPPORTED = {
     "trainer.max_steps": "Lightning counts each optimizer's steps; trainer.max_epochs or trainer.max_time ends a run",

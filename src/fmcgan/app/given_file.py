@@ -3,7 +3,7 @@
 import stat
 from pathlib import Path
 
-from fmcgan.errors import UserError
+from fmcgan.app.errors import UserError
 
 _KINDS = {
     stat.S_IFDIR: "a folder",

@@ -8,8 +8,8 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from fmcgan import run_folder
-from fmcgan.errors import UserError
+from fmcgan.app import run_dir
+from fmcgan.app.errors import UserError
 
 
 def refuse_links(folder: Path, *names: str) -> None:
@@ -49,6 +49,6 @@ class RefuseLinks(Callback):
 def _refuse_or_exit(*folders: Path) -> None:
     try:
         for folder in folders:
-            refuse_links(folder, *run_folder.WRITTEN)
+            refuse_links(folder, *run_dir.WRITTEN)
     except UserError as error:  # Hydra makes a warning of any exception of a callback but this
         sys.exit(f"error: {error}")

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from fmcgan.errors import UserError
+from fmcgan.app.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,9 +14,9 @@ from hydra.core.override_parser.types import Override, OverrideType, Quote, Quot
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
+from fmcgan.app.config_dir import config_dir
+from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
-from fmcgan.config_dir import config_dir
-from fmcgan.errors import UserError
 
 OF_INSTANTIATE = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
 """Keys by which Hydra builds an object of any class, or calls any function."""

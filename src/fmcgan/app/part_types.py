@@ -2,7 +2,7 @@
 
 Hydra's composition does not check types, and a class that is handed a text for a flag takes it for true. What a class
 says of its parameters (``width: int``, ``one_sided: bool``) is checked here for all of them; ranges are checked by the
-constructors themselves (`fmcgan.checks`), whose messages come first.
+constructors themselves (`fmcgan.app.checks`), whose messages come first.
 """
 
 import collections.abc
@@ -18,7 +18,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from fmcgan.errors import InvalidValueError, UserError
+from fmcgan.app.errors import InvalidValueError, UserError
 
 _WORDS = {int: "a whole number", float: "a finite number", bool: "true or false", str: "a text", Path: "a path"}
 _LISTS = (list, tuple, set, collections.abc.Sequence, collections.abc.Iterable)

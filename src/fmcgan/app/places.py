@@ -8,7 +8,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from fmcgan.errors import UserError
+from fmcgan.app.errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from omegaconf import ListConfig
 
-from fmcgan.checks import whole_number
-from fmcgan.errors import UserError
+from fmcgan.app.checks import whole_number
+from fmcgan.app.errors import UserError
 
 _LAUNCH = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE")  # set by Lightning's launcher and by torchrun
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # the global one first

@@ -17,10 +17,10 @@ from typing import Any
 
 import yaml
 
+from fmcgan.app.errors import UserError
 from fmcgan.app.given_file import read_file
 from fmcgan.app.plain import check_plain, check_schema
 from fmcgan.app.run_schema import Config, Environment, Evaluation, Findings, Numbers, Overrides, Result, Row
-from fmcgan.errors import UserError
 
 LARGEST_YAML = 200_000
 """Bytes of a configuration, which has some 5,000; the parser takes seconds for a megabyte."""

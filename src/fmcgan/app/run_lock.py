@@ -13,8 +13,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from fmcgan.errors import UserError
-from fmcgan.run_folder import LOCK
+from fmcgan.app.errors import UserError
+from fmcgan.app.run_dir import LOCK
 
 log = logging.getLogger(__name__)
 

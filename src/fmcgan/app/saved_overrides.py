@@ -8,11 +8,11 @@ from typing import Any
 
 from hydra.core.override_parser.types import Override
 
-from fmcgan import run_folder
+from fmcgan.app import run_dir
+from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.overrides import OF_INSTANTIATE, is_deletion, is_group, is_path, key_of, parse
 from fmcgan.app.run_files import read_environment
-from fmcgan.errors import UserError
 
 _CODE = re.compile("|".join(OF_INSTANTIATE))
 _OPTION = re.compile(r"\w[\w-]*(/\w[\w-]*)*")
@@ -29,7 +29,7 @@ def saved_overrides(folder: Path, typed: set[str], config_dirs: Sequence[Path]) 
     Raises:
         UserError: the file is damaged, or holds what a file may not choose.
     """
-    file = folder / run_folder.ENVIRONMENT
+    file = folder / run_dir.ENVIRONMENT
     overrides: dict[str, str] = {}
     refused = []
     for text in _read(file):

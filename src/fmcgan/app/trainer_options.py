@@ -5,8 +5,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from fmcgan.checks import number, whole_number
-from fmcgan.errors import InvalidValueError, UserError
+from fmcgan.app.checks import number, whole_number
+from fmcgan.app.errors import InvalidValueError, UserError
 
 AUTO = "auto"
 _PRECISIONS = (AUTO, "32-true", "bf16-mixed")

@@ -8,6 +8,8 @@ from typing import Any
 import yaml
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString, Sweep
 
+from fmcgan.app.config_dir import config_dir
+from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.overrides import (
     CommandLine,
@@ -19,8 +21,6 @@ from fmcgan.app.overrides import (
     quoted,
     quoted_elements,
 )
-from fmcgan.config_dir import config_dir
-from fmcgan.errors import UserError
 
 _LISTS = ("runs",)
 """Keys of several paths."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from fmcgan.config_dir import config_dir
-from fmcgan.errors import InvalidValueError, UserError
+from fmcgan.app.config_dir import config_dir
+from fmcgan.app.errors import InvalidValueError, UserError
 
 _MAY_LIE_UNUSED = ("callback", "logger")
 

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from fmcgan.app.checks import number
+from fmcgan.app.distributed import device_count, mean_over_devices
 from fmcgan.augment.base import Augmentation
-from fmcgan.checks import number
-from fmcgan.devices import device_count, mean_over_devices
 
 
 class Adaptive(Augmentation):

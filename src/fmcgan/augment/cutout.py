@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from fmcgan.app.checks import number
 from fmcgan.augment.base import BACKGROUND, Augmentation
-from fmcgan.checks import number
 
 
 class Cutout(Augmentation):

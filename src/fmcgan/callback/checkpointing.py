@@ -11,11 +11,11 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from fmcgan import run_folder
+from fmcgan.app import run_dir
 from fmcgan.app.ending import ending_signals
+from fmcgan.app.errors import Interrupted, InvalidValueError, UserError
 from fmcgan.callback.evaluation import Evaluation
-from fmcgan.callback.recorder import Recorder
-from fmcgan.errors import Interrupted, InvalidValueError, UserError
+from fmcgan.callback.metrics_logger import Recorder
 from fmcgan.metric.evaluation import badness
 
 log = logging.getLogger(__name__)
@@ -78,8 +78,8 @@ class Checkpointing(Checkpoint):
             signal.signal(number, self._note)
         folder = Path(trainer.default_root_dir)
         if trainer.is_global_zero:
-            run_folder.remove_unfinished(folder)
-        if not (folder / run_folder.BEST_CHECKPOINT).exists():
+            run_dir.remove_unfinished(folder)
+        if not (folder / run_dir.BEST_CHECKPOINT).exists():
             self.best = None  # a run that goes on in another folder finds its own best
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
@@ -104,8 +104,8 @@ class Checkpointing(Checkpoint):
         improved = self._improved(trainer)
         path = self._save(trainer, pl_module)
         if improved and trainer.is_global_zero:
-            best = Path(trainer.default_root_dir) / run_folder.BEST_CHECKPOINT
-            run_folder.write_atomically(best, path.read_bytes())
+            best = Path(trainer.default_root_dir) / run_dir.BEST_CHECKPOINT
+            run_dir.write_atomically(best, path.read_bytes())
         if self._stop_asked(trainer):
             self._stop(trainer)
 
@@ -128,12 +128,12 @@ class Checkpointing(Checkpoint):
         return trainer.strategy.reduce_boolean_decision(self._signal is not None, all=False)
 
     def _stop(self, trainer: Trainer) -> None:
-        path = Path(trainer.default_root_dir) / run_folder.LAST_CHECKPOINT
+        path = Path(trainer.default_root_dir) / run_dir.LAST_CHECKPOINT
         raise Interrupted(self._signal or signal.SIGTERM, str(path))
 
     def _save(self, trainer: Trainer, module: Any) -> Path:
         refuse_broken_weights(module)
-        path = Path(trainer.default_root_dir) / run_folder.LAST_CHECKPOINT
+        path = Path(trainer.default_root_dir) / run_dir.LAST_CHECKPOINT
         trainer.save_checkpoint(path)
         return path
 

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from fmcgan.callback.recorder import Recorder
-from fmcgan.checks import MOST_IMAGES, seed_number, whole_number
+from fmcgan.app.checks import MOST_IMAGES, seed_number, whole_number
+from fmcgan.app.errors import InvalidValueError, UserError
+from fmcgan.callback.metrics_logger import Recorder
 from fmcgan.data.classes import NUM_CLASSES
-from fmcgan.errors import InvalidValueError, UserError
+from fmcgan.metric.base import RealImages, Score
 from fmcgan.metric.evaluation import Evaluator, Results
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.score import RealImages, Score
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 from fmcgan.metric.table import in_words
 from fmcgan.training.checkpoint_file import read_checkpoint
 from fmcgan.training.sampling import require_memory, sample_classes

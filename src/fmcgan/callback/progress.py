@@ -8,8 +8,8 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Timer
 from tqdm import tqdm
 
-from fmcgan.callback.recorder import Recorder
-from fmcgan.checks import number
+from fmcgan.app.checks import number
+from fmcgan.callback.metrics_logger import Recorder
 
 
 class Progress(Callback):

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from fmcgan import run_folder
+from fmcgan.app import run_dir
+from fmcgan.app.checks import MOST_SHOWN, seed_number, whole_number
 from fmcgan.callback.tensorboard import TensorBoard
-from fmcgan.checks import MOST_SHOWN, seed_number, whole_number
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.grid import class_grid
 from fmcgan.figure.png import write_png
@@ -62,7 +62,7 @@ class SampleGrid(Callback):
         images = self.images(module)
         title = f"epoch {epoch}, {module.images_seen:,} images seen"
         grid = class_grid(images, CLASS_NAMES, title)
-        folder = Path(trainer.default_root_dir) / run_folder.SAMPLES
+        folder = Path(trainer.default_root_dir) / run_dir.SAMPLES
         folder.mkdir(exist_ok=True)
         write_png(grid, folder / f"epoch_{epoch:03d}.png")
         for logger in trainer.loggers:

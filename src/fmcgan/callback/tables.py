@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fmcgan import run_folder
+from fmcgan.app import run_dir
 from fmcgan.app.run_files import read_epochs, read_metrics
 
 _EPOCH_COLUMNS = {
@@ -26,15 +26,15 @@ class MetricsTable:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._lines = folder / run_folder.METRICS_JSONL
-        self._csv = folder / run_folder.METRICS_CSV
+        self._lines = folder / run_dir.METRICS_JSONL
+        self._csv = folder / run_dir.METRICS_CSV
         self._columns: list[str] = []
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Adds a row to both files. The CSV is written anew only where the row brings a new column."""
-        run_folder.append_line(self._lines, json.dumps(row))
+        run_dir.append_line(self._lines, json.dumps(row))
         if row.keys() <= set(self._columns):
-            run_folder.append_line(self._csv, _csv_text([row], self._columns).rstrip("\n"))
+            run_dir.append_line(self._csv, _csv_text([row], self._columns).rstrip("\n"))
         else:
             self._rewrite_csv(read_metrics(self._lines))
 
@@ -47,14 +47,14 @@ class MetricsTable:
         rows = read_metrics(self._lines)
         kept = [row for row in rows if row["images_seen"] <= images_seen]
         if self._lines.exists():  # also where its last line was cut short by a kill
-            run_folder.write_atomically(self._lines, "".join(json.dumps(row) + "\n" for row in kept))
+            run_dir.write_atomically(self._lines, "".join(json.dumps(row) + "\n" for row in kept))
             self._rewrite_csv(kept)
         return len(rows) - len(kept)
 
     def _rewrite_csv(self, rows: list[dict[str, float]]) -> None:
         self._columns = list(dict.fromkeys(name for row in rows for name in row))
         header = dict(zip(self._columns, self._columns, strict=True))
-        run_folder.write_atomically(self._csv, _csv_text([header, *rows], self._columns) if rows else "")
+        run_dir.write_atomically(self._csv, _csv_text([header, *rows], self._columns) if rows else "")
 
 
 class EpochTable:
@@ -65,7 +65,7 @@ class EpochTable:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / run_folder.EPOCHS_CSV
+        self._path = folder / run_dir.EPOCHS_CSV
         self._last: int | None = None
         self._columns: list[str] = []
 
@@ -75,12 +75,12 @@ class EpochTable:
         row |= {column: f"{means[name]:.6g}" if name in means else "" for column, name in _EPOCH_COLUMNS.items()}
         row |= {"minutes": f"{minutes:.3f}"}
         if self._last is not None and epoch > self._last:
-            run_folder.append_line(self._path, _csv_text([row], self._columns).rstrip("\n"))
+            run_dir.append_line(self._path, _csv_text([row], self._columns).rstrip("\n"))
         else:
             rows = [each for each in read_epochs(self._path) if int(each["epoch"]) < epoch] + [row]
             self._columns = list(row | {name: "" for each in rows for name in each})  # also those of older versions
             header = dict(zip(self._columns, self._columns, strict=True))
-            run_folder.write_atomically(self._path, _csv_text([header, *rows], self._columns))
+            run_dir.write_atomically(self._path, _csv_text([header, *rows], self._columns))
         self._last = epoch
 
 

@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.summary.writer import event_file_writer
 
-from fmcgan.errors import UserError
+from fmcgan.app.errors import UserError
 
 
 class TensorBoard(TensorBoardLogger):

@@ -23,9 +23,9 @@ from torchvision.datasets import FashionMNIST
 from torchvision.datasets.utils import calculate_md5, check_integrity
 
 from fmcgan.app.counter import duration
+from fmcgan.app.errors import UserError
 from fmcgan.app.places import expanded
 from fmcgan.data.download import download, time_limit
-from fmcgan.errors import UserError
 
 log = logging.getLogger(__name__)
 

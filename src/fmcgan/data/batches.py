@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from fmcgan import checks
+from fmcgan.app import checks
 from fmcgan.data.images import to_float
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
 
 CLASS_NAMES = (
     "t-shirt",

@@ -8,9 +8,9 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from fmcgan import checks
+from fmcgan.app import checks
+from fmcgan.app.errors import UserError
 from fmcgan.data.batches import DeviceLoader, ImageBatches, ShuffledBatches
-from fmcgan.errors import UserError
 
 
 class GarmentImages(NamedTuple):

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from fmcgan import checks
+from fmcgan.app import checks
+from fmcgan.app.errors import UserError
 from fmcgan.app.places import expanded
 from fmcgan.data.archive import ensure_archives, read_idx
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.data.datamodule import GarmentData, GarmentImages
-from fmcgan.errors import UserError
 
 
 class FashionMNISTData(GarmentData):

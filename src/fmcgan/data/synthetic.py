@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fmcgan import checks
+from fmcgan.app import checks
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.data.datamodule import GarmentData, GarmentImages
 from fmcgan.data.pencil import SIZE, Pencil

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
-from fmcgan import checks
+from fmcgan.app import checks
 from fmcgan.figure.palette import FAINT_INK, GENERATED, GRID, INK, LINE, REAL
 
 PANEL_INCHES = (5.4, 3.0)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fmcgan import checks
-from fmcgan.errors import InvalidValueError
+from fmcgan.app import checks
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.figure.png import LONGEST
 
 PAPER, INK = 255, 45

@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fmcgan import checks
+from fmcgan.app import checks
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, PAPER, TITLE_SIZE
 from fmcgan.figure.palette import CLASS_COLOURS, FAINT_INK, GENERATED, INK, LINE, REAL

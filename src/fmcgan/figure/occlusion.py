@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fmcgan import checks
+from fmcgan.app import checks
 from fmcgan.figure.grid import GAP, INK, MARGIN, NAME_SIZE, PAPER
 from fmcgan.figure.palette import GENERATED
 from fmcgan.figure.palette import INK as INK_COLOUR

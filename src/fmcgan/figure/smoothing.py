@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fmcgan import checks
+from fmcgan.app import checks
 
 
 def running_mean(values: ArrayLike, window: int) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from fmcgan import checks
+from fmcgan.app import checks
 
 MEGABYTE = 1_000_000
 

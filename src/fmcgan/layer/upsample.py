@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
-from fmcgan.checks import one_of
+from fmcgan.app.checks import one_of
 
 UPSAMPLINGS = ("nearest", "bilinear", "transposed")
 

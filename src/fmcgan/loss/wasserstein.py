@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 from typing_extensions import override
 
-from fmcgan.checks import number
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.checks import number
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.loss.base import AdversarialLoss, check_logits
 
 log = logging.getLogger(__name__)

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fmcgan.app.errors import UserError
 from fmcgan.app.places import expanded
+from fmcgan.app.run_dir import write_json
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.data.images import to_float
-from fmcgan.errors import UserError
-from fmcgan.run_folder import write_json
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "classifier.pt"
 """The weights in the package; beside them ``classifier.json`` says how they were made and how good they are."""

@@ -8,13 +8,13 @@ from typing import Any
 from tqdm import tqdm
 
 from fmcgan.app.attempts import Attempts
-from fmcgan.checks import one_of
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.checks import one_of
+from fmcgan.app.errors import InvalidValueError
+from fmcgan.metric.base import RealImages, Score
+from fmcgan.metric.baselines import REAL, TITLES, Rows, applicable
+from fmcgan.metric.feature_metric import FeatureScore
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.instrument import FeatureScore
-from fmcgan.metric.rows import REAL, TITLES, Rows, applicable
-from fmcgan.metric.score import RealImages, Score
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Evaluator:
         scores: by the name that the configuration gives them.
         real: the data set.
         n: how many samples a score takes that asks for no number of its own.
-        rows: what is measured beside the samples, keys of `fmcgan.metric.rows.TITLES`.
+        rows: what is measured beside the samples, keys of `fmcgan.metric.baselines.TITLES`.
         store: where what was measured of real images is kept.
         show_progress: draw a progress bar, where there is a terminal.
         attempts: takes the unexpected errors of single scores; ``None`` ends at the first.

@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor
 
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
-from fmcgan.errors import InvalidValueError
+from fmcgan.metric.base import Measurement, RealImages
 from fmcgan.metric.bootstrap import interval
 from fmcgan.metric.feature.base import FeatureNetwork
+from fmcgan.metric.feature_metric import FeatureScore
 from fmcgan.metric.frechet import Gaussian, fitted_gaussian, resampled_distances
 from fmcgan.metric.image_set import ImageSet, count_name
-from fmcgan.metric.instrument import FeatureScore
-from fmcgan.metric.score import Measurement, RealImages
 
 WIDEST_RESAMPLED = 512
 """Features beyond which a distance has no interval: a hundred eigenvalue problems of 2048 rows take minutes."""

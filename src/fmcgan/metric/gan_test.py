@@ -6,10 +6,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.metric.base import Measurement, RealImages
 from fmcgan.metric.bootstrap import mean_interval, share_interval
+from fmcgan.metric.feature_metric import ClassifierScore
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
-from fmcgan.metric.instrument import ClassifierScore
-from fmcgan.metric.score import Measurement, RealImages
 
 
 class GanTest(ClassifierScore):

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from torch import Tensor
 from tqdm import tqdm
 
-from fmcgan.checks import MOST_IMAGES, one_of, positive_number, seed_number, whole_number
+from fmcgan.app.checks import MOST_IMAGES, one_of, positive_number, seed_number, whole_number
+from fmcgan.metric.base import Measurement, RealImages, Score
 from fmcgan.metric.downstream import NETWORKS, Progress, design, read_classes, train_downstream
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
-from fmcgan.metric.score import Measurement, RealImages, Score
 
 EPOCHS_BETWEEN_LINES = 10
 """Distance between two lines of the log, where there is no terminal for a bar."""

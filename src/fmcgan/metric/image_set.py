@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.bootstrap import resample_counts
-from fmcgan.metric.store import Arrays, Store
+from fmcgan.metric.results_store import Arrays, Store
 
 
 class ImageSet:

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.metric.base import Measurement, RealImages
 from fmcgan.metric.bootstrap import interval
+from fmcgan.metric.feature_metric import ClassifierScore
 from fmcgan.metric.image_set import ImageSet, count_name
-from fmcgan.metric.instrument import ClassifierScore
-from fmcgan.metric.score import Measurement, RealImages
 
 
 class InceptionScore(ClassifierScore):

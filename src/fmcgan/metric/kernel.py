@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
+from fmcgan.metric.base import Measurement, RealImages
 from fmcgan.metric.bootstrap import mean_interval
 from fmcgan.metric.feature.base import FeatureNetwork
+from fmcgan.metric.feature_metric import FeatureScore
 from fmcgan.metric.image_set import ImageSet, count_name
-from fmcgan.metric.instrument import FeatureScore
-from fmcgan.metric.score import Measurement, RealImages
 
 BLOCK = 1000
 """Rows and columns of the kernel matrix at once: 8 MB, near enough to the processor."""

@@ -6,13 +6,13 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from fmcgan.checks import whole_number
+from fmcgan.app.checks import whole_number
+from fmcgan.metric.base import Measurement, RealImages
 from fmcgan.metric.bootstrap import Interval, mean_interval, share_interval
 from fmcgan.metric.feature.base import FeatureNetwork
+from fmcgan.metric.feature_metric import FeatureScore
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
-from fmcgan.metric.instrument import FeatureScore
 from fmcgan.metric.neighbours import distances_to_others, squared_distances
-from fmcgan.metric.score import Measurement, RealImages
 
 
 class Membership(NamedTuple):

@@ -6,13 +6,13 @@ from typing import Any
 from torch import Tensor
 
 from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.metric.base import Measurement, RealImages
 from fmcgan.metric.bootstrap import interval, share_interval
 from fmcgan.metric.feature.base import FeatureNetwork
+from fmcgan.metric.feature_metric import FeatureScore
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
-from fmcgan.metric.instrument import FeatureScore
 from fmcgan.metric.neighbours import nearest
-from fmcgan.metric.score import Measurement, RealImages
-from fmcgan.metric.store import Arrays
+from fmcgan.metric.results_store import Arrays
 
 PIXELS = "pixels"
 """The space that needs no network."""

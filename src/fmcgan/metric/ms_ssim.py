@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
-from fmcgan.checks import MOST_IMAGES, whole_number
+from fmcgan.app.checks import MOST_IMAGES, whole_number
 from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.metric.base import Measurement, RealImages, Score
 from fmcgan.metric.bootstrap import mean_interval, resample_counts
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
-from fmcgan.metric.score import Measurement, RealImages, Score
 
 _WANG = (0.0448, 0.2856, 0.3001)  # exponents of the three finest of the five scales of Wang et al. 2003
 WEIGHTS = tuple(weight / sum(_WANG) for weight in _WANG)

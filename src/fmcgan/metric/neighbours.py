@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
 
 BLOCK = (512, 1024)
 """Rows and columns at once: 4 MB of float64, which stays in the processor's cache."""

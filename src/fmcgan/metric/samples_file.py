@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fmcgan.app.errors import UserError
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.data.images import to_uint8
-from fmcgan.errors import UserError
 from fmcgan.metric.samples_folder import read_folder
 from fmcgan.metric.samples_npz import read_npz
 

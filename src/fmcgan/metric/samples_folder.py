@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fmcgan.app import memory
+from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.data.classes import CLASS_NAMES, parse_classes
-from fmcgan.errors import UserError
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LOSSY = {".jpg", ".jpeg", ".webp"}

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcgan.app import memory
+from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
-from fmcgan.errors import UserError
 
 REMEDY = "np.savez(FILE, images=images, labels=labels) writes what is expected"
 

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from fmcgan.checks import seed_number, whole_number
+from fmcgan.app.checks import seed_number, whole_number
+from fmcgan.metric.base import Measurement, RealImages, Score
 from fmcgan.metric.bootstrap import interval
 from fmcgan.metric.image_set import ImageSet, count_name
-from fmcgan.metric.score import Measurement, RealImages, Score
 
 _ROWS_AT_ONCE = 10_000  # float64 copies of this many rows at a time
 

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fmcgan.metric.base import Measurement, RealImages, Score
 from fmcgan.metric.bootstrap import interval
 from fmcgan.metric.image_set import ImageSet, count_name
-from fmcgan.metric.score import Measurement, RealImages, Score
 
 RADII = 15
 """Rings of radius 0..14, in cycles an image; 14 is the Nyquist frequency."""

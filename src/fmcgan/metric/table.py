@@ -5,8 +5,8 @@ from typing import Any
 
 from fmcgan.app.escaping import markdown
 from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.metric.baselines import TITLES
 from fmcgan.metric.evaluation import Results
-from fmcgan.metric.rows import TITLES
 
 BETTER = {"lower": "lower", "higher": "higher", "real": "near real data"}
 

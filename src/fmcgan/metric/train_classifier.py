@@ -22,9 +22,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.backends import cpu
 
-from fmcgan.checks import whole_number
+from fmcgan.app.checks import whole_number
+from fmcgan.app.errors import UserError
 from fmcgan.data.fashion_mnist import FashionMNISTData
-from fmcgan.errors import UserError
 from fmcgan.metric.classifier import (
     Classifier,
     load_classifier,

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fmcgan.checks import number, whole_number
+from fmcgan.app.checks import number, whole_number
 from fmcgan.layer.layout import ToMap, ToVector
 from fmcgan.layer.spectral_norm import normalise_spectrally
 

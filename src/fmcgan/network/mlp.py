@@ -8,8 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from fmcgan.checks import number, whole_number
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.checks import number, whole_number
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.layer.batch_norm import BatchNorm1d
 from fmcgan.layer.spectral_norm import normalise_spectrally
 

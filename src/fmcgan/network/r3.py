@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
-from fmcgan.checks import whole_number
+from fmcgan.app.checks import whole_number
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.conditioning.discriminator.base import ConditionalDiscriminator, DiscriminatorConditioning
 from fmcgan.conditioning.generator.base import GeneratorConditioning
-from fmcgan.errors import InvalidValueError
 from fmcgan.layer.spectral_norm import normalise_spectrally
 from fmcgan.layer.upsample import Double
 

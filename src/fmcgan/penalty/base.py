@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from fmcgan.checks import whole_number
+from fmcgan.app.checks import whole_number
 
 
 class Penalty(ABC):

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from fmcgan.checks import number, one_of
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.checks import number, one_of
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.regularizer.base import Regularizer
 
 

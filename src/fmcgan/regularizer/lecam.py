@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
-from fmcgan.checks import number, whole_number
-from fmcgan.devices import mean_over_devices
+from fmcgan.app.checks import number, whole_number
+from fmcgan.app.distributed import mean_over_devices
 from fmcgan.regularizer.base import Regularizer
 
 

@@ -16,13 +16,13 @@ from fmcgan.analysis.effect import Difference
 from fmcgan.analysis.findings import LEVEL, Judged
 from fmcgan.analysis.section import Picture, Section, Table
 from fmcgan.app.attempts import Attempts
+from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import spreadsheet_cell
+from fmcgan.app.run_dir import write_atomically, write_json
 from fmcgan.app.run_files import read_findings
-from fmcgan.errors import UserError
 from fmcgan.report.encoding import Encoded, encode
 from fmcgan.report.headline import cards, ruler
 from fmcgan.report.html import render
-from fmcgan.run_folder import write_atomically, write_json
 
 PAGE = "report.html"
 FINDINGS = "findings.json"

@@ -15,9 +15,9 @@ from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.palette import CLASS_COLOURS
 from fmcgan.report.encoding import Encoded
 from fmcgan.report.interactive import Interactive, draw_maps
-from fmcgan.report.markdown import NOTHING
 
 TEMPLATES = Path(__file__).parent / "template"
+NO_VALUE = "—"
 SHOWN_ROWS = 30
 """Of a table, before somebody asks for all of them."""
 SHOWN_PICTURES = 2
@@ -84,7 +84,7 @@ def cell(value: Any, column: Column) -> Cell:
     if isinstance(value, Cell):
         return value
     if value is None or (isinstance(value, float) and math.isnan(value)):
-        return Cell(NOTHING)
+        return Cell(NO_VALUE)
     if column.format == "text" or isinstance(value, str):
         return Cell(str(value))
     return Cell(_number(float(value), column), float(value))
@@ -113,7 +113,7 @@ def in_order(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]
 def short(value: float | None) -> str:
     """A score with four significant digits, without exponents where people expect none."""
     if value is None or math.isnan(value):
-        return NOTHING
+        return NO_VALUE
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"

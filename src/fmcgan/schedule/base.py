@@ -2,8 +2,8 @@
 
 from abc import ABC, abstractmethod
 
-from fmcgan.checks import number, whole_number
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.checks import number, whole_number
+from fmcgan.app.errors import InvalidValueError
 
 
 class Schedule(ABC):

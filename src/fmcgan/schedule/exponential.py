@@ -4,7 +4,7 @@ import math
 
 from typing_extensions import override
 
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.schedule.base import Schedule
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from fmcgan.app.errors import UserError
 from fmcgan.app.given_file import read_file
 from fmcgan.app.plain import check_plain, check_schema
-from fmcgan.errors import UserError
 from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
 from fmcgan.training.checkpoint_schema import Checkpoint, ResumableCheckpoint
 from fmcgan.training.weights import LARGEST_FILE, check_fit, check_weights

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from typing_extensions import override
 
-from fmcgan.run_folder import write_atomically
+from fmcgan.app.run_dir import write_atomically
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

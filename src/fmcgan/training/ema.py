@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fmcgan.checks import positive_number, whole_number
+from fmcgan.app.checks import positive_number, whole_number
 from fmcgan.layer.spectral_norm import measure_norms
 from fmcgan.training.statistics import measure_statistics
 

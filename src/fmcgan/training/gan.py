@@ -9,10 +9,10 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from fmcgan.checks import positive_number, seed_number, whole_number
-from fmcgan.errors import InvalidValueError
-from fmcgan.training.capture import CapturedStep, cuda_graph
+from fmcgan.app.checks import positive_number, seed_number, whole_number
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
+from fmcgan.training.cuda_graphs import CapturedStep, cuda_graph
 from fmcgan.training.ema import EMA
 from fmcgan.training.latent import latent_dim_of, seed_of
 from fmcgan.training.optimizers import tried

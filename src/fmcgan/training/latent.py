@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError
 
 _SKIPPED = 4096  # vectors passed over at a time
 

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from fmcgan.checks import positive_number
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.checks import positive_number
+from fmcgan.app.errors import InvalidValueError
 
 
 def tried(name: str, make: Callable[..., Optimizer]) -> Optimizer:

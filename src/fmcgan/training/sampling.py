@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fmcgan.app import memory
-from fmcgan.checks import number, whole_number
+from fmcgan.app.checks import number, whole_number
 from fmcgan.data.images import to_uint8
 from fmcgan.training.latent import LatentStream
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from fmcgan.checks import number
-from fmcgan.errors import InvalidValueError
+from fmcgan.app.checks import number
+from fmcgan.app.errors import InvalidValueError
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class Schedules:
     def set_rates(self, optimizers: list[Optimizer], images_seen: int) -> None:
         """Gives both optimizers, the generator's first, their learning rates and betas of this moment.
 
-        A rate that moves is rounded to float32, which is how a GPU reads it (`capture.py`): so a captured step and one
+        A rate that moves is rounded to float32, which is how a GPU reads it: so a captured step and one
         that is not are the same.
         """
         for schedule, optimizer in zip(self.rates, optimizers, strict=True):

@@ -15,7 +15,7 @@ Metrics = dict[str, Tensor]
 class AdversarialStep:
     """One discriminator update and, when it is the generator's turn, one generator update.
 
-    Two rules keep it fast on every device, and let it be captured in a CUDA graph (`capture.py`):
+    Two rules keep it fast on every device, and let it be captured in a CUDA graph (`cuda_graphs.py`):
 
     - Nothing in it waits for the device or decides by a value on the device; all a step may differ in is two booleans.
     - Generated images are made once: the discriminator learns from them, then the generator from the same ones through

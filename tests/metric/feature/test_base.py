@@ -3,7 +3,7 @@ from torch import Tensor
 
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.store import Store
+from fmcgan.metric.results_store import Store
 
 
 class Brightness(FeatureNetwork):

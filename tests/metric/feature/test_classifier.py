@@ -4,7 +4,7 @@ import shutil
 import pytest
 import torch
 
-from fmcgan.errors import InvalidValueError, UserError
+from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.metric.classifier import SHIPPED_WEIGHTS, load_classifier, new_classifier, read_images, save_classifier
 from fmcgan.metric.feature import classifier
 from fmcgan.metric.feature.classifier import ClassifierFeatures

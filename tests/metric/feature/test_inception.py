@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmcgan.errors import InvalidValueError, UserError
+from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.metric.feature.inception import FILE_NAMES, ORIGIN, InceptionFeatures
 from fmcgan.metric.frechet import frechet_distance, gaussian_statistics
 from fmcgan.metric.image_set import ImageSet
@@ -139,7 +139,7 @@ def test_the_batch_size_must_be_a_whole_number():
 def test_the_libraries_are_not_imported_before_they_are_needed(tmp_path):
     code = f"""
 import sys
-from fmcgan.errors import UserError
+from fmcgan.app.errors import UserError
 from fmcgan.metric.feature import classifier, inception, random_convolutions
 try:
     inception.InceptionFeatures({str(tmp_path / "nowhere.pth")!r})

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
-from fmcgan.checks import number
+from fmcgan.app.checks import number
 from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, Judgement
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from typing_extensions import override
 
-from fmcgan.checks import whole_number
+from fmcgan.app.checks import whole_number
 
 
 class Judgement(NamedTuple):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from fmcgan.checks import whole_number
+from fmcgan.app.checks import whole_number
 from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, Judgement
 
 

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 from typing_extensions import override
 
-from fmcgan.checks import whole_number
+from fmcgan.app.checks import whole_number
 from fmcgan.layer.batch_norm import BatchNorm2d
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from fmcgan.checks import whole_number
+from fmcgan.app.checks import whole_number
 from fmcgan.conditioning.generator.base import GeneratorConditioning
 from fmcgan.conditioning.generator.conditional_batch_norm import scale_and_shift
 from fmcgan.layer.batch_norm import BatchNorm2d

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.store import Arrays
+from fmcgan.metric.results_store import Arrays
 
 
 class FeatureNetwork(ABC):

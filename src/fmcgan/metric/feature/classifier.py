@@ -6,11 +6,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from fmcgan.checks import whole_number
+from fmcgan.app.checks import whole_number
 from fmcgan.metric.classifier import Classifier, load_classifier, weights_file
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.store import Arrays
+from fmcgan.metric.results_store import Arrays
 
 
 class ClassifierFeatures(FeatureNetwork):

@@ -9,11 +9,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from fmcgan.app.checks import whole_number
+from fmcgan.app.errors import UserError
 from fmcgan.app.places import expanded
-from fmcgan.checks import whole_number
-from fmcgan.errors import UserError
 from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.store import Arrays
+from fmcgan.metric.results_store import Arrays
 
 FILE_NAMES = ("weights-inception-2015-12-05-6726825d.pth", "pt_inception-2015-12-05-6726825d.pth")
 """What torch-fidelity and pytorch-fid call the same file in the torch hub cache."""

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fmcgan.checks import seed_number, whole_number
+from fmcgan.app.checks import seed_number, whole_number
 from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.store import Arrays
+from fmcgan.metric.results_store import Arrays
 
 CHANNELS = (32, 32)
 GRID = 2

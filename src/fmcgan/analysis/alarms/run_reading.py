@@ -1,0 +1,85 @@
+"""Reads what the analysis needs of a run folder: rows, a few facts, sample grids."""
+
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from fmcgan.analysis.alarms.curves import Facts
+from fmcgan.analysis.base import NotApplicable
+from fmcgan.app import run_dir
+from fmcgan.app.errors import UserError
+from fmcgan.app.run_files import read_config, read_metrics, read_result
+from fmcgan.figure.png import read_png
+
+log = logging.getLogger(__name__)
+
+MOST_PIXELS = 1_000_000_000
+"""Of all sample grids together, which are held in memory: 2,500 of the usual ones."""
+
+CRITICS = ("Wasserstein", "ClippedWasserstein", "Relativistic")
+"""Losses on which a logit of 0 does not divide real from generated images."""
+
+
+def read_rows(run: Path | None) -> tuple[list[dict[str, float]], Path]:
+    """The rows of a run and its folder.
+
+    Raises:
+        NotApplicable: there is no run folder, or nothing is recorded in it.
+        UserError: the record is damaged.
+    """
+    if run is None:
+        raise NotApplicable("samples or an exported generator carry no training record; give run=outputs/...")
+    rows = read_metrics(run / run_dir.METRICS_JSONL)
+    if not rows:
+        raise NotApplicable(f"{run} holds no training record ({run_dir.METRICS_JSONL}); give another run=outputs/...")
+    return rows, run
+
+
+def read_facts(folder: Path) -> Facts:
+    """What the configuration and the result of a run say; what is not there counts as not known.
+
+    Raises:
+        UserError: one of them is damaged.
+    """
+    config = read_config(folder / run_dir.CONFIG) or {}
+    result = read_result(folder / run_dir.RESULT) or {}
+    training, loss = _part(config, "training"), _part(config, "loss")
+    target = str(_part(loss, "adversarial").get("_target_") or "")
+    planned = _part(config, "trainer").get("max_epochs")
+    return Facts(
+        generator_clip=training.get("generator_clip"),
+        discriminator_clip=training.get("discriminator_clip"),
+        zero_divides=target.rpartition(".")[2] not in CRITICS,
+        planned_epochs=planned if planned and planned > 0 else None,
+        finished=result.get("status") == "finished",
+    )
+
+
+def read_frames(folder: Path) -> list[Image.Image]:
+    """The sample grids in the order of their epochs, in greys.
+
+    A file that is no picture is left out with a warning, and so is what comes after `MOST_PIXELS` in all.
+    """
+    epochs = {path: re.fullmatch(r"epoch_(\d+)\.png", path.name) for path in folder.glob("epoch_*.png")}
+    numbered = sorted((int(found[1]), path) for path, found in epochs.items() if found)
+    frames, left = [], MOST_PIXELS
+    for _, path in numbered:
+        try:
+            frame = read_png(path)
+        except UserError as reason:
+            log.warning("left out of the film: %s", reason)
+            continue
+        left -= frame.width * frame.height
+        if left < 0:
+            log.warning("the film ends before %s: the grids have more than %s pixels in all", path, f"{MOST_PIXELS:,}")
+            break
+        frames.append(frame)
+    return frames
+
+
+def _part(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    return mapping.get(key) or {}

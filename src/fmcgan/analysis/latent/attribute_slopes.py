@@ -1,0 +1,127 @@
+"""What a direction of the latent space changes, in words: attributes of the images along it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from torch import Tensor, nn
+
+from fmcgan.analysis.attributes import ATTRIBUTES
+from fmcgan.analysis.effect import LEVEL
+from fmcgan.analysis.latent.space import placed
+from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.training.sampling import render
+
+Numbers = NDArray[np.float64]
+Measure = Callable[[NDArray[np.uint8]], Mapping[str, Numbers]]
+"""uint8 [N, 1, 28, 28] to name -> one number an image, [N]; nan where an image has none."""
+
+REACH = 2.0
+"""Standard deviations to either side between which a slope is taken."""
+CHANGE_WORTH_TELLING = 0.1
+"""Standard deviations of the class, for each one along the direction: half of what Cohen calls small."""
+MOST_TOLD = 3
+
+_Z = float(stats.norm.ppf((1 + LEVEL) / 2))
+
+
+@dataclass(frozen=True, eq=False)
+class Slopes:
+    """By how much attributes change along directions: standard deviations of the class for each one of the latent.
+
+    Args:
+        names: of the A attributes.
+        mean: over all classes and latent vectors, [D, A].
+        half: half the width of its 95 % interval over latent vectors, [D, A].
+        by_class: of each class alone, [D, 10, A].
+        half_by_class: half the width of its interval, [D, 10, A].
+    """
+
+    names: tuple[str, ...]
+    mean: Numbers
+    half: Numbers
+    by_class: Numbers
+    half_by_class: Numbers
+
+    def turned(self) -> tuple["Slopes", Numbers]:
+        """The same with each direction turned to where its strongest attribute rises, and +1 or -1 for each, [D]."""
+        strongest = np.nan_to_num(np.abs(self.mean)).argmax(axis=1)
+        signs = np.where(self.mean[np.arange(len(self.mean)), strongest] < 0, -1.0, 1.0)
+        mean, by_class = self.mean * signs[:, None], self.by_class * signs[:, None, None]
+        return replace(self, mean=mean, by_class=by_class), signs
+
+    def in_words(self, direction: int) -> str:
+        """What garments do along one direction: ``are brighter and have fewer edges``."""
+        mean, half = self.mean[direction], self.half[direction]
+        order = np.argsort(-np.nan_to_num(np.abs(mean)), kind="stable")[:MOST_TOLD]
+        told = [at for at in order if abs(mean[at]) >= CHANGE_WORTH_TELLING and abs(mean[at]) > half[at]]
+        verbs = {each.name: (each.more, each.less) for each in ATTRIBUTES}
+        words = [
+            verbs.get(name, (f"have more {name}", f"have less {name}"))[bool(mean[at] < 0)]
+            for at, name in ((at, self.names[at]) for at in told)
+        ]
+        if not words:
+            return "hardly change in these respects"
+        return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def class_spreads(measured: Mapping[str, Numbers], labels: Tensor) -> Numbers:
+    """Standard deviation of each attribute within each class, [10, A]; nan where it is 0 or not known.
+
+    Args:
+        measured: name -> one number an image, [N].
+        labels: int64 [N].
+    """
+    spreads = np.full((NUM_CLASSES, len(measured)), np.nan)
+    for at, values in enumerate(measured.values()):
+        for label in range(NUM_CLASSES):
+            own = values[(labels == label).numpy() & np.isfinite(values)]
+            if len(own) > 1 and np.ptp(own) > 0:
+                spreads[label, at] = own.std(ddof=1)
+    return spreads
+
+
+def attribute_slopes(
+    generator: nn.Module,
+    directions: Tensor,
+    latents: Tensor,
+    labels: Tensor,
+    spreads: Numbers,
+    measure: Measure,
+) -> Slopes:
+    """Measures attributes at `REACH` standard deviations to either side along each direction.
+
+    Args:
+        generator: as for `render`.
+        directions: each of length 1, [D, Z].
+        latents: standard normal, [N, Z].
+        labels: the class of each, int64 [N].
+        spreads: as `class_spreads` gives them for the names in the order of ``measure``, [10, A].
+        measure: the attributes of images.
+    """
+    of_each: list[Numbers] = []
+    names: Sequence[str] = ()
+    for direction in directions:
+        ends = [measure(render(generator, placed(latents, direction, at), labels).numpy()) for at in (-REACH, REACH)]
+        names = tuple(ends[0])
+        rise = np.stack([ends[1][name] - ends[0][name] for name in names], axis=1)
+        of_each.append(rise / (2 * REACH) / spreads[labels.numpy()])
+    slopes = np.stack(of_each)  # [D, N, A]
+    mean, half = _mean(slopes)
+    of_classes = [_mean(slopes[:, (labels == label).numpy()]) for label in range(NUM_CLASSES)]
+    by_class, half_by_class = (np.stack(each, axis=1) for each in zip(*of_classes, strict=True))
+    return Slopes(tuple(names), mean, half, by_class, half_by_class)
+
+
+def _mean(values: Numbers) -> tuple[Numbers, Numbers]:
+    """Mean over the finite of axis 1 and half the width of its interval; nan, and infinite, where too few are."""
+    known = np.isfinite(values)
+    count = known.sum(axis=1)
+    filled = np.where(known, values, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = filled.sum(axis=1) / count
+        squares = np.where(known, (values - mean[:, None]) ** 2, 0.0).sum(axis=1)
+        half = _Z * np.sqrt(squares / (count - 1) / count)
+    return mean, np.where(count > 1, half, np.inf)

@@ -1,0 +1,158 @@
+"""Directions that were found in one way, as the page shows them: traversals, a map of attributes and tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL.Image import Image
+from torch import Tensor, nn
+
+from fmcgan.analysis.latent.attribute_slopes import Slopes
+from fmcgan.analysis.latent.space import placed
+from fmcgan.analysis.section import Column, Picture, Table
+from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
+from fmcgan.figure.grid import class_grid, side_by_side
+from fmcgan.figure.heatmap import heatmap_figure
+from fmcgan.training.sampling import render
+
+SHOWN_CLASSES = (0, 3, 8, 9)
+"""T-shirt, dress, bag and boot: four kinds of garment."""
+
+POSITIONS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+"""Of the images of a traversal, in standard deviations along the direction."""
+
+_ALL = "all"
+"""In the place of a class."""
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """Directions that were found in one way.
+
+    Args:
+        name: lower case.
+        source: whose name and paper it is: what stands before the number of a direction.
+        explains: what the shares are shares of.
+        directions: each of length 1, float32 [D, Z].
+        shares: of the whole that each explains, [D].
+        slopes: by how much attributes change along them.
+        changes: mean absolute change of an image from -2 to +2, in grey levels, [D].
+    """
+
+    name: str
+    source: str
+    explains: str
+    directions: Tensor
+    shares: NDArray[np.float64]
+    slopes: Slopes
+    changes: NDArray[np.float64]
+
+    @property
+    def titles(self) -> list[str]:
+        """``SeFa 1``, ``SeFa 2``, ..."""
+        return [f"{self.source} {number}" for number in range(1, len(self.directions) + 1)]
+
+
+def traversals(
+    generator: nn.Module, latents: Tensor, directions: Tensor, rows: Sequence[str], name: str, what: str
+) -> Picture:
+    """For a few classes, a grid with a direction a row and a position a column.
+
+    Args:
+        generator: as for `render`.
+        latents: one a class, [10, Z].
+        directions: each of length 1, [D, Z].
+        rows: their names.
+        name: of the picture.
+        what: they are, for the caption.
+    """
+    grids: list[tuple[str, Image]] = []
+    for label in SHOWN_CLASSES:
+        ways = [placed(latents[[label]], direction, at) for direction in directions for at in POSITIONS]
+        images = render(generator, torch.cat(ways), torch.full((len(ways),), label))
+        shown = images.squeeze(1).unflatten(0, (len(rows), len(POSITIONS))).numpy()
+        grids.append((CLASS_NAMES[label], class_grid(shown, rows)))
+    caption = (
+        f"{what}, one a row: from {POSITIONS[0]:g} (left) over 0 (middle) to +{POSITIONS[-1]:g} (right) standard "
+        "deviations along it, everything else held fast. The ends are rare in samples: 3 in 1,000 lie beyond."
+    )
+    text = f"Four grids, one a class, of {len(rows)} rows of {len(POSITIONS)} generated garments."
+    return Picture(name, side_by_side(grids, columns=2), caption, text)
+
+
+def attribute_map(families: Sequence[Family]) -> Picture:
+    """All directions by all attributes, faint where the interval holds 0."""
+    slopes = [each.slopes for each in families]
+    mean, half = (np.concatenate([getattr(each, name) for each in slopes]) for name in ("mean", "half"))
+    figure = heatmap_figure(
+        mean,
+        [title for family in families for title in family.titles],
+        slopes[0].names,
+        formats="+z.2f",
+        title="What each direction changes",
+        label="standard deviations of the class",
+        diverging=True,
+        faint=~(np.abs(mean) > half),
+    )
+    caption = (
+        "Change of each attribute for one standard deviation along the direction, in standard deviations of the real "
+        "test images of the class, mean over all classes; in pale italics where the 95 % interval over latent vectors "
+        "holds 0. Each direction is turned to where its strongest attribute rises."
+    )
+    return Picture("attributes", figure, caption, "A table of directions and attributes, coloured by slope.")
+
+
+def summary(families: Sequence[Family]) -> Table:
+    """One row a direction: what it explains, how much it changes and what, in words."""
+    columns = [
+        Column("direction", "direction"),
+        Column("share", "explains", "percent", 1),
+        Column("change", "change of an image, grey levels", "number", 1),
+        Column("likeness", "likeness to one found otherwise", "number", 2),
+        Column("words", "along it garments"),
+    ]
+    rows: list[list[Any]] = []
+    for family in families:
+        others = [each.directions for each in families if each is not family]
+        alike = (family.directions @ torch.cat(others).T).abs().amax(dim=1).tolist() if others else None
+        for at, title in enumerate(family.titles):
+            likeness = alike[at] if alike else None
+            rows.append(
+                [title, float(family.shares[at]), float(family.changes[at]), likeness, family.slopes.in_words(at)]
+            )
+    explained = "; ".join(f"{family.source}: {family.explains}" for family in families)
+    caption = (
+        f"What each direction explains ({explained}), the mean absolute change of an image from -2 to +2, the largest "
+        "absolute cosine with a direction found in the other way, and what changes by at least 0.1 standard deviations "
+        "of the class for each one along the direction."
+    )
+    return Table("directions", caption, columns, rows, open=True)
+
+
+def by_class(families: Sequence[Family]) -> Table:
+    """The slopes of each direction, over all classes with their intervals and of each class alone."""
+    names = families[0].slopes.names
+    columns = [Column("direction", "direction"), Column("class", "class")]
+    for name in names:
+        column = name.lower().replace(" ", "_")
+        columns += [Column(column, name, "number", 2), Column(f"{column}_error", "±", "number", 2)]
+    rows: list[list[Any]] = []
+    for family in families:
+        for at, title in enumerate(family.titles):
+            whole = np.stack([family.slopes.mean[at], family.slopes.half[at]], axis=1).ravel()
+            rows.append([title, _ALL, *map(_known, whole)])
+            for label in range(NUM_CLASSES):
+                alone = np.stack([family.slopes.by_class[at, label], family.slopes.half_by_class[at, label]], axis=1)
+                rows.append([title, CLASS_NAMES[label], *map(_known, alone.ravel())])
+    caption = (
+        "Change of each attribute for one standard deviation along the direction, in standard deviations of the real "
+        "test images of the class, with half of its 95 % interval over latent vectors."
+    )
+    return Table("attributes_by_class", caption, columns, rows)
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,215 @@
+"""Whether and where a run starts: what is refused, what is done already, which checkpoint it goes on from."""
+
+import inspect
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from fmcgan.app import run_dir
+from fmcgan.app.checks import path_text, seed_number
+from fmcgan.app.claim import check_folder, holds_run
+from fmcgan.app.errors import UserError
+from fmcgan.app.escaping import printable
+from fmcgan.app.hydra_app import in_sweep
+from fmcgan.app.ranks import check_launch, is_other_rank, several
+from fmcgan.app.run_files import read_config, read_result
+from fmcgan.app.safe_instantiate import check_size, own_class
+from fmcgan.app.trainer_options import AUTO, check_options
+from fmcgan.app.validation import check_shape
+
+log = logging.getLogger(__name__)
+
+_OF_LEARNING = ("loss", "n_critic", "augment", "regularizer", "training", "seed")
+_PARTS = (
+    *("data", "network.generator", "network.discriminator", "loss.adversarial", "loss.penalty"),
+    *("augment", "regularizer", "training", "training.schedules", "training.ema", "trainer"),
+    *("training.generator_optimizer", "training.discriminator_optimizer"),
+)
+_GROUPS = ("callback", "logger", "metric", "feature")
+
+
+def check(config: DictConfig) -> None:
+    """Refuses what Lightning would accept in silence or fail on without a word about the key."""
+    check_shape(config, _PARTS, _GROUPS)
+    seed_number(seed=config.seed)
+    config.ckpt_path = path_text(ckpt_path=config.ckpt_path)
+    trainer = config.trainer
+    check_options(trainer)
+    if several(trainer.devices) and trainer.strategy == "auto":
+        raise UserError(f"trainer.devices={trainer.devices} needs trainer=ddp (each device is one process)")
+    if several(trainer.devices) and in_sweep():
+        raise UserError("several devices do not work inside a sweep (-m): each process would start the whole sweep")
+    check_launch(trainer.devices, trainer.get("num_nodes", 1))
+    lasting = _lasting_schedules(config)
+    if lasting and trainer.max_time is not None and trainer.max_epochs != -1:
+        log.warning(
+            "%s: made for all of trainer.max_epochs=%s; where trainer.max_time=%s ends the run before, they have not"
+            " arrived (training.schedules.%s.until=IMAGES ends one earlier)",
+            *(", ".join(lasting), trainer.max_epochs, trainer.max_time, lasting[0]),
+        )
+
+
+def _lasting_schedules(config: Any) -> list[str]:
+    """Names of the schedules that change until the end of the run."""
+    schedules = config["training"]["schedules"].items()
+    return [name for name, each in schedules if isinstance(each, Mapping | DictConfig) and _lasts(each)]
+
+
+def _lasts(schedule: Any) -> bool:
+    return "_target_" in schedule and schedule.get("until") is None and schedule.get("start") != schedule.get("end")
+
+
+def already_done(config: dict[str, Any]) -> bool:
+    """Whether an earlier start of the same sweep finished this job.
+
+    Raises:
+        UserError: the job's folder holds a run of another configuration, or its files are damaged.
+    """
+    folder = Path(config["trainer"]["default_root_dir"])
+    saved, result = read_config(folder / run_dir.CONFIG), read_result(folder / run_dir.RESULT)
+    if saved is not None and holds_run(folder) and not _same(saved, config):
+        raise UserError(
+            f"{os.path.relpath(folder)} holds a run of another configuration; choose another hydra.sweep.dir"
+        )
+    done = result is not None and result["status"] == "finished"
+    if not done and saved is None and holds_run(folder) and not (folder / run_dir.LAST_CHECKPOINT).is_file():
+        raise UserError(f"{os.path.relpath(folder)} holds another run; choose another hydra.sweep.dir")
+    if done:
+        log.info("already finished, skipped: %s", os.path.relpath(folder))
+    return done
+
+
+def _same(saved: Any, config: dict[str, Any]) -> bool:
+    """Whether two configurations are of the same run, wherever it started from and its data lie."""
+    left, right = _what_matters(saved), _what_matters(config)
+    if config["trainer"]["precision"] == AUTO:
+        left["trainer"] = left.get("trainer", {}) | {"precision": AUTO}
+    return left == right
+
+
+def _what_matters(config: dict[str, Any]) -> dict[str, Any]:
+    data = {name: value for name, value in config.get("data", {}).items() if name not in ("root", "mirror")}
+    return {**config, "data": data, "ckpt_path": None, "logger": None}
+
+
+def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
+    """The checkpoint to go on from; in a sweep that is started again, that of the interrupted job.
+
+    Raises:
+        UserError: it is not there, damaged, or of other networks; or the run's folder holds another run.
+    """
+    folder = Path(config.trainer.default_root_dir)
+    if not in_sweep() and not is_other_rank(config.trainer.devices):
+        check_folder(folder, config.ckpt_path)
+    unfinished = folder / run_dir.LAST_CHECKPOINT
+    path = config.ckpt_path or (str(unfinished) if in_sweep() and unfinished.is_file() else None)
+    if path is None:
+        return None
+    if not Path(path).is_file():
+        raise UserError(f"ckpt_path={path}: no such file; checkpoints lie in RUN/checkpoints/last.ckpt")
+    config_of_checkpoint = check_size(_read(Path(path), folder)["config"])
+    _check_same_state(config_of_checkpoint, plain)
+    saved, mine = _completed(config_of_checkpoint["network"]), _completed(plain["network"])
+    differing = [name for name in {**saved, **mine} if saved.get(name) != mine.get(name)]
+    if differing:
+        values = [
+            f"network.{name}={mine.get(name)} (checkpoint: {saved.get(name)})"
+            for name in differing
+            if not isinstance(saved.get(name), dict) or len(differing) < 3  # the parts repeat what stands above them
+        ]
+        raise UserError(
+            f"the checkpoint holds other networks than this run: {printable('; '.join(values), 2000)}.\n"
+            "Leave those values out to take over the checkpoint's own."
+        )
+    _tell_of_changes(config_of_checkpoint, plain)
+    _tell_of_stretched_schedules(config_of_checkpoint, plain)
+    return str(path)
+
+
+def _read(path: Path, folder: Path) -> dict[str, Any]:
+    """Reads the checkpoint of a run.
+
+    Raises:
+        UserError: it is damaged; says how the run can be continued all the same.
+    """
+    from fmcgan.training.checkpoint_file import read_checkpoint
+
+    try:
+        return read_checkpoint(path, for_resume=True)
+    except UserError as error:
+        best = folder / run_dir.BEST_CHECKPOINT
+        advice = []
+        if best.is_file() and best != path.absolute():
+            advice += [f"copy {os.path.relpath(best)} over it to resume from there"]
+        if in_sweep():
+            advice += ["remove it and this job starts anew"]
+        raise UserError(
+            "\n".join([str(error), *([f"To continue: {', or '.join(advice)}."] if advice else [])])
+        ) from error
+
+
+def _tell_of_changes(saved: dict[str, Any], mine: dict[str, Any]) -> None:
+    """Of all that decides how the two players go on learning; what an older program could not name is not compared."""
+    before, now = ({group: config.get(group) for group in _OF_LEARNING} for config in (saved, mine))
+    before, now = _leaves(before), _leaves(now)
+    changed = [f"{name}={now.get(name)} (checkpoint: {old})" for name, old in before.items() if now.get(name) != old]
+    if changed:
+        log.warning("resuming with changed settings: %s", printable(", ".join(changed), 2000))
+
+
+def _leaves(part: Any, name: str = "") -> dict[str, Any]:
+    if not isinstance(part, Mapping):
+        return {name: part}
+    below = (_leaves(value, f"{name}.{each}".strip(".")) for each, value in part.items())
+    return dict(pair for leaves in below for pair in leaves.items())
+
+
+def _tell_of_stretched_schedules(saved: dict[str, Any], mine: dict[str, Any]) -> None:
+    lengths = (("trainer", "max_epochs"), ("trainer", "limit_train_batches"), ("data", "batch_size"))
+    changed = [
+        f"{group}.{name}={mine[group][name]} (checkpoint: {saved[group].get(name)})"
+        for group, name in lengths
+        if saved[group].get(name) != mine[group][name]
+    ]
+    if changed and (lasting := _lasting_schedules(mine)):
+        log.warning(
+            "%s: %s last until the end of the run, so they go on from where a run of this length would be now, not from"
+            " where the checkpoint's stood",
+            *(", ".join(changed), ", ".join(lasting)),
+        )
+
+
+def _completed(network: dict[str, Any]) -> dict[str, Any]:
+    """The same with what an older program could not name: its parts were then as the default has them today."""
+
+    def complete(part: Any) -> Any:
+        target = own_class(part["_target_"], "fmcgan.") if isinstance(part, dict) and "_target_" in part else None
+        if target is None:  # of the user's own: compared as it stands, since a file must not have it imported
+            return part
+        parameters = inspect.signature(target).parameters.values()
+        defaults = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
+        return defaults | {name: complete(value) for name, value in part.items()}
+
+    return {name: complete(part) for name, part in network.items()}
+
+
+def _check_same_state(saved: dict[str, Any], mine: dict[str, Any]) -> None:
+    """Refuses parts of another kind than the checkpoint's, which remember things that those do not.
+
+    Raises:
+        UserError: names both.
+    """
+    parts = ("augment", "regularizer", "training.generator_optimizer", "training.discriminator_optimizer")
+    for part in parts:
+        targets = [printable(str(_leaves(config).get(f"{part}._target_"))) for config in (saved, mine)]
+        kinds = [target.rpartition(".")[2] for target in targets]
+        name = part.rpartition(".")[2]
+        if kinds[0] != kinds[1]:
+            raise UserError(
+                f"the checkpoint was trained with the {name} {kinds[0]}, this run asks for {kinds[1]}.\n"
+                "Leave that out to take over the checkpoint's own."
+            )

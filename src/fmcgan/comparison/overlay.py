@@ -1,0 +1,115 @@
+"""Curves of groups laid over each other: the mean over the runs of a group, between the lowest and the highest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmcgan.comparison.grouping import Group
+from fmcgan.comparison.protocol import UNKNOWN, Protocol
+from fmcgan.figure.curves import Panel, Series, draw_curves
+from fmcgan.figure.smoothing import running_mean, smoothing_window
+
+Array = NDArray[np.float64]
+
+SMOOTHING_PARTS = 20
+"""Curves laid over each other are smoothed more than those of one run; scores are not smoothed."""
+WIDE = 30
+"""If the largest value to be shown is so many times the smallest one, the axis is logarithmic."""
+
+
+def draw_losses(groups: Sequence[Group], path: Path) -> None:
+    """Draws the losses of both networks; on a symmetric logarithmic axis if one group would flatten the others."""
+    panels = [
+        Panel("Generator loss", "loss", _all(groups, "loss/generator")),
+        Panel("Discriminator loss (with penalty)", "loss", _all(groups, "loss/discriminator")),
+    ]
+    draw_curves([_readable(panel) for panel in panels], path)
+
+
+def draw_gradient_norms(groups: Sequence[Group], path: Path) -> None:
+    """Draws the gradient norms of both networks, as they were before clipping."""
+    y_label = "L2 norm before clipping"
+    panels = [
+        Panel("Generator's gradient", y_label, _all(groups, "gradient_norm/generator"), scale="log"),
+        Panel("Discriminator's gradient", y_label, _all(groups, "gradient_norm/discriminator"), scale="log"),
+    ]
+    draw_curves(panels, path)
+
+
+def draw_scores(groups: Sequence[Group], names: Sequence[str], protocols: Mapping[str, Protocol], path: Path) -> None:
+    """Draws each score over the images seen at the left, and over the minutes trained at the right.
+
+    Args:
+        groups: the groups.
+        names: of the scores, without ``score/``; at least one.
+        protocols: of the scores for which they are known.
+        path: the PNG to write.
+    """
+    panels = []
+    for name in names:
+        protocol = protocols.get(name, UNKNOWN)
+        title = f"{name}, {protocol.in_words}" if protocol.in_words else name
+        line = {"real data": protocol.floor} if protocol.floors else {}
+        for clock, x_label in (("images_seen", "images seen"), ("seconds", "minutes of training")):
+            series = _all(groups, f"score/{name}", clock)
+            panels.append(Panel(title, "score", series, x_label, _score_scale(series, list(line.values())), line))
+    draw_curves(panels, path)
+
+
+def mean_curve(curves: Sequence[tuple[Array, Array]]) -> tuple[Array, Array, Array, Array]:
+    """Averages curves which were recorded at different moments.
+
+    Args:
+        curves: x [N_i], rising, and y [N_i] of each run; values that are not finite are left out, and so are runs
+            without any value.
+
+    Returns:
+        x [N], the mean, the lowest and the highest y [N]: at every recorded x that lies in the range which all runs
+        cover, linear between the points of a run. If they cover no common range, one point: the means of the last
+        points.
+    """
+    known = [(x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in curves]
+    known = [(x, y) for x, y in known if len(x)]
+    if not known:
+        empty = np.empty(0)
+        return empty, empty, empty, empty
+    first, last = max(x[0] for x, _ in known), min(x[-1] for x, _ in known)
+    if first > last:
+        grid = np.array([np.mean([x[-1] for x, _ in known])])
+        values = np.array([[y[-1]] for _, y in known])
+    else:
+        recorded = np.unique(np.concatenate([x for x, _ in known]))
+        grid = recorded[(recorded >= first) & (recorded <= last)]
+        values = np.array([np.interp(grid, x, y) for x, y in known])
+    return grid, values.mean(axis=0), values.min(axis=0), values.max(axis=0)
+
+
+def _all(groups: Sequence[Group], key: str, clock: str = "images_seen") -> list[Series]:
+    return [_series(group, key, clock) for group in groups]
+
+
+def _series(group: Group, key: str, clock: str) -> Series:
+    curves = []
+    for run in group.runs:
+        x, y = run.curve(key, clock)
+        smooth = running_mean(y, 1 if key.startswith("score/") else smoothing_window(len(y), SMOOTHING_PARTS))
+        curves.append((x / 60 if clock == "seconds" else x, smooth))
+    x, mean, low, high = mean_curve(curves)
+    band = (low, high) if len(group.runs) > 1 else None
+    return Series(group.label, x, mean, band)
+
+
+def _readable(panel: Panel) -> Panel:
+    """The panel on a symmetric logarithmic axis, if one curve spans so much that another would look flat beside it."""
+    spans = [float(np.ptp(series.y)) for series in panel.series if np.size(series.y) > 1]
+    if spans and max(spans) > max(10, 10 * min(spans)):
+        return replace(panel, scale="symlog", y_label="loss (logarithmic beyond ±1)")
+    return panel
+
+
+def _score_scale(series: Sequence[Series], others: Sequence[float]) -> str:
+    values = np.concatenate([*(np.asarray(each.y) for each in series), np.asarray(others, dtype=np.float64)])
+    return "log" if len(values) and values.min() > 0 and values.max() > WIDE * values.min() else "linear"

@@ -1,0 +1,159 @@
+"""Reads run folders."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmcgan.app import run_dir
+from fmcgan.app.errors import UserError
+from fmcgan.app.run_files import read_config, read_metrics, read_overrides, read_result
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run folder says.
+
+    Args:
+        folder: the run folder.
+        overrides: what was typed on the command line, in that order, as in ``("loss=wgan_gp", "seed=0")``.
+        seed: from the result or the configuration; None if the run failed before it wrote either.
+        rows: of ``metrics.jsonl``, in the order written.
+        result: of ``result.json``; None unless the run finished.
+    """
+
+    folder: Path
+    overrides: tuple[str, ...]
+    seed: int | None
+    rows: tuple[Row, ...]
+    result: Mapping[str, Any] | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to the end that its configuration set."""
+        return self.result is not None
+
+    @cached_property
+    def evaluations(self) -> tuple[Row, ...]:
+        """The rows with scores, the final scores last even if no row of ``metrics.jsonl`` holds them."""
+        found = [row for row in self.rows if any(key.startswith("score/") for key in row)]
+        if self.result is not None and (not found or found[-1]["images_seen"] < self.result["images_seen"]):
+            scores = {f"score/{name}": _number(score["value"]) for name, score in self.result["scores"].items()}
+            if scores:
+                clock = {"images_seen": self.result["images_seen"], "seconds": self.result["training_seconds"]}
+                found.append(clock | scores)
+        return tuple(found)
+
+    @property
+    def images_seen(self) -> int:
+        """Images seen at the last thing known of the run, 0 if nothing is."""
+        return int(self._last("images_seen", "images_seen"))
+
+    @property
+    def seconds(self) -> float:
+        """Training seconds at the last thing known of the run. Rows and result round differently: the larger one."""
+        return self._last("seconds", "training_seconds")
+
+    def curve(self, key: str, clock: str = "images_seen") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """One quantity over time.
+
+        Args:
+            key: as in ``metrics.jsonl``.
+            clock: ``images_seen`` or ``seconds``.
+
+        Returns:
+            The clock [N] and the quantity [N] of the rows which hold it.
+        """
+        rows = self.evaluations if key.startswith("score/") else self.rows
+        known = [(row[clock], row[key]) for row in rows if key in row]
+        x, y = np.array(known, dtype=np.float64).reshape(-1, 2).T
+        return x, y
+
+    def _last(self, row_key: str, result_key: str) -> float:
+        in_rows = self.rows[-1][row_key] if self.rows else 0.0
+        return max(in_rows, self.result[result_key]) if self.result is not None else in_rows
+
+
+def read_run(folder: Path) -> Run:
+    """Reads a run folder; whatever a failed or unfinished run did not write is empty or None.
+
+    Raises:
+        UserError: the folder holds no run, or a file in it cannot be read.
+    """
+    if not _is_run(folder):
+        raise UserError(f"{folder} is not a run folder: it holds none of {', '.join(_MARKS)}")
+    config = read_config(folder / run_dir.CONFIG) or {}
+    result = read_result(folder / run_dir.RESULT)
+    if result is not None and result["status"] != "finished":
+        result = None
+    rows = read_metrics(folder / run_dir.METRICS_JSONL)
+    return Run(
+        folder=folder,
+        overrides=tuple(read_overrides(folder / run_dir.HYDRA_OVERRIDES)),
+        seed=(result or config).get("seed"),
+        rows=tuple({key: _number(value) for key, value in row.items()} for row in rows),
+        result=None if result is None else _NOT_KNOWN | result,
+    )
+
+
+def find_runs(path: Path) -> list[Path]:
+    """Finds run folders.
+
+    Args:
+        path: a run folder, or a folder somewhere above run folders, such as that of a multirun.
+
+    Returns:
+        The run folders; numbers in their names are sorted as numbers.
+
+    Raises:
+        UserError: there is no such folder, or no run in it.
+    """
+    if not path.is_dir():
+        raise UserError(f"there is no folder {path}; give a run folder, or a folder above several of them")
+    found = _runs_below(path)
+    if not found:
+        raise UserError(
+            f"no run found in {path}; give a run folder (it holds {run_dir.METRICS_JSONL}), "
+            "or a folder above several of them"
+        )
+    return found
+
+
+_NOT_KNOWN: dict[str, Any] = {
+    "hardware": "not known",
+    "command": "not known",
+    "images_per_second": None,
+    "final": {},
+    "parameters": {},
+}
+"""What stands for the facts that a result lacks."""
+
+_MARKS = (run_dir.CONFIG, run_dir.METRICS_JSONL, run_dir.RESULT, run_dir.TRAIN_LOG)
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / mark).is_file() for mark in _MARKS)
+
+
+def _runs_below(folder: Path) -> list[Path]:
+    if _is_run(folder):
+        return [folder]
+    below = [child for child in folder.iterdir() if child.is_dir() and not child.is_symlink()]
+    seen = [child for child in below if not child.name.startswith(".")]
+    return [run for child in sorted(seen, key=_by_number) for run in _runs_below(child)]
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """Sorts ``2_loss-a`` before ``10_loss-a``."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", path.name)]
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

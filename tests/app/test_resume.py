@@ -1,0 +1,161 @@
+"""What a run is refused for, or warned of, before it starts."""
+
+import json
+import logging
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from fmcgan.app import resume
+from fmcgan.app.errors import UserError
+
+
+def test_a_finished_job_is_recognised_whatever_auto_became(plain, tmp_path):
+    config = plain()
+    folder = tmp_path / "run"
+    OmegaConf.save(config | {"trainer": config["trainer"] | {"precision": "bf16-mixed"}}, folder / "config.yaml")
+    result = {"status": "finished", "images_seen": 640, "training_seconds": 1.0, "scores": {}}
+    (folder / "result.json").write_text(json.dumps(result))
+    assert resume.already_done(config)
+    with pytest.raises(UserError, match="another configuration"):
+        resume.already_done(config | {"n_critic": 2})
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "result.json"])
+@pytest.mark.parametrize("text", ["", "[", "null", "3", "[]", "seed: [1]", "{}", '{"status": 3}'])
+def test_a_damaged_job_of_a_sweep_is_one_line(plain, tmp_path, name, text):
+    config = plain()
+    OmegaConf.save(config, tmp_path / "run" / "config.yaml")
+    (tmp_path / "run" / name).write_text(text, encoding="utf-8")
+    (tmp_path / "run" / "checkpoints").mkdir()
+    (tmp_path / "run" / "checkpoints" / "last.ckpt").touch()  # there is something to lose
+    with pytest.raises(UserError, match=f"{name}|another configuration"):
+        resume.already_done(config)
+
+
+def test_a_job_without_a_finished_result_is_not_done(plain, tmp_path):
+    config = plain()
+    OmegaConf.save(config, tmp_path / "run" / "config.yaml")
+    assert not resume.already_done(config)
+    result = {"status": "interrupted", "images_seen": 640, "training_seconds": 1.0, "scores": {}}
+    (tmp_path / "run" / "result.json").write_text(json.dumps(result))
+    assert not resume.already_done(config)
+
+
+def test_a_checkpoint_of_another_augmentation_is_refused(fit, compose, tmp_path):
+    """What the augmentation remembers is in the checkpoint."""
+    fit("trainer.max_epochs=1", "trainer.limit_train_batches=1", "augment=adaptive")
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    config = compose(f"ckpt_path={path}")
+    with pytest.raises(UserError, match="trained with the augment Adaptive, this run asks for NoAugmentation"):
+        resume.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))
+    config = compose(f"ckpt_path={path}", "augment=adaptive")
+    assert resume.checkpoint_of(config, OmegaConf.to_container(config, resolve=True)) == str(path)
+
+
+def test_a_checkpoint_of_another_optimizer_is_refused(fit, compose, tmp_path):
+    """Its moments mean nothing to another kind; another rate is welcome."""
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    fit(*few)
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    config = compose(f"ckpt_path={path}", *few, "optimizer@training.discriminator_optimizer=rmsprop")
+    with pytest.raises(UserError, match="with the discriminator_optimizer Adam, this run asks for RMSprop"):
+        resume.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))
+    config = compose(f"ckpt_path={path}", *few, "training.discriminator_optimizer.lr=1e-3")
+    assert resume.checkpoint_of(config, OmegaConf.to_container(config, resolve=True)) == str(path)
+
+
+def test_another_loss_than_the_checkpoints_is_told_of(fit, compose, caplog, tmp_path):
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    fit(*few)
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    for other, said in (
+        (["trainer.accelerator=cpu"], ""),
+        (["loss=hinge", "training.ema.half_life=7"], "fmcgan.loss.hinge.Hinge (checkpoint: fmcgan.loss.non_saturating"),
+    ):
+        config = compose(f"ckpt_path={path}", *few, *other)
+        caplog.clear()
+        resume.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))
+        assert said in caplog.text
+        assert bool(said) == bool(caplog.text)
+    assert "training.ema.half_life=7 (checkpoint: 10000)" in caplog.text
+
+
+COSINE = "schedule@training.schedules.generator_lr=cosine"
+
+
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        ([COSINE], True),
+        ([COSINE, "training.schedules.generator_lr.until=500"], False),
+        ([COSINE, "trainer.max_epochs=-1"], False),  # refused later: the end of the run is not known
+        (["schedule@training.schedules.generator_lr=constant"], False),
+        (["trainer.max_time=null", COSINE], False),
+        ([], False),
+    ],
+)
+def test_a_limit_in_time_may_cut_a_schedule_short(compose, caplog, options, warned):
+    with caplog.at_level(logging.WARNING):
+        resume.check(compose("trainer.max_time=00:00:01:00", *options))
+    assert ("generator_lr: made for all of trainer.max_epochs=" in caplog.text) == warned
+
+
+def test_a_longer_run_stretches_the_schedules_of_its_checkpoint(fit, compose, caplog, tmp_path):
+    few = ("trainer.limit_train_batches=1", COSINE)
+    fit("trainer.max_epochs=1", *few)
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    for other, said in (
+        ("trainer.max_epochs=1", ""),
+        ("trainer.max_epochs=2", "trainer.max_epochs=2 (checkpoint: 1): generator_lr last until the end"),
+        ("trainer.limit_train_batches=3", "trainer.limit_train_batches=3 (checkpoint: 1): generator_lr last"),
+        ("data.batch_size=16", "data.batch_size=16 (checkpoint: 32): generator_lr last"),
+    ):
+        caplog.clear()
+        config = compose(f"ckpt_path={path}", "trainer.max_epochs=1", *few, other)
+        resume.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))
+        assert said in caplog.text
+        assert bool(said) == bool(caplog.text)
+
+
+def test_a_checkpoint_from_before_an_option_was_there_goes_on(fit, compose, tmp_path):
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1", "network=dcgan", "network.width=4")
+    fit(*few)
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    content = torch.load(path, weights_only=True)
+    del content["config"]["network"]["generator"]["refine"]
+    torch.save(content, path)
+    config = compose(f"ckpt_path={path}", *few)
+    assert resume.checkpoint_of(config, OmegaConf.to_container(config, resolve=True)) == str(path)
+    config = compose(f"ckpt_path={path}", "network.generator.refine=true", *few)
+    with pytest.raises(UserError, match="holds other networks"):
+        resume.checkpoint_of(config, OmegaConf.to_container(config, resolve=True))
+
+
+def test_a_damaged_checkpoint_of_a_sweep_says_what_to_do(fit, compose, monkeypatch, tmp_path):
+    """Its job would fail at every start."""
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    fit(*few)
+    monkeypatch.setattr(resume, "in_sweep", lambda: True)
+    config = compose("metric=[]", "callback=[recorder,checkpointing,run_record]", *few)  # as `fit` does
+    plain = OmegaConf.to_container(config, resolve=True)
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-2000])
+    with pytest.raises(UserError, match=r"damaged.*\nTo continue: remove it and this job starts anew\."):
+        resume.checkpoint_of(config, plain)
+    path.with_name("best.ckpt").write_bytes(whole)
+    with pytest.raises(UserError, match=r"To continue: copy \S+best.ckpt over it to resume from there, or remove it"):
+        resume.checkpoint_of(config, plain)
+    path.unlink()
+    assert not resume.already_done(plain)
+    assert resume.checkpoint_of(config, plain) is None
+
+
+def test_a_sweep_never_writes_over_a_run_whose_configuration_is_gone(fit, compose, plain, tmp_path):
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    fit(*few, "callback=[recorder,run_record]")  # it keeps no checkpoint: its rows are all there is
+    (tmp_path / "run" / "config.yaml").unlink()
+    with pytest.raises(UserError, match=r"holds another run; choose another hydra\.sweep\.dir"):
+        resume.already_done(plain(*few))

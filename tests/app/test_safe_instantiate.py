@@ -1,0 +1,179 @@
+"""A configuration out of a file builds classes of this project, and nothing else is even imported."""
+
+import copy
+import sys
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from fmcgan.app import resume
+from fmcgan.app.errors import UserError
+from fmcgan.app.safe_instantiate import check_size, own_class, trusted
+from fmcgan.inference.generator import PARTS
+
+GENERATOR = {"_target_": "fmcgan.network.dcgan.Generator", "width": 8, "conditioning": {"_target_": "fmcgan.x"}}
+FOREIGN = [
+    "torch.load",
+    "numpy.load",
+    "pathlib.Path.touch",
+    "evil.Generator",
+    "antigravity.x",
+    "fmcgan.network.dcgan.torch.load",
+    "fmcgan.network.dcgan.nn.Module",
+    "fmcgan.network.dcgan.Generator.forward",
+    "fmcgan.network.dcgan.Generator.__init__.__globals__",
+    "fmcgan.network.dcgan.__class__",
+    "fmcgan.network.dcgan.__loader__",
+    "fmcgan.network.dcgan",
+    "fmcgan.network.evil.Generator",
+    "fmcgan.network.",
+    "fmcgan.network..dcgan.Generator",
+    "fmcgan.network.../../evil.Generator",
+    "fmcgan.network.dcgan.Generator\n",
+    " fmcgan.network.dcgan.Generator",
+    "fmcgan.network.dcgan.\0",
+    "fmcgan.networks.dcgan.Generator",
+    "fmcgan.inference.generator.load_generator",
+    "fmcgan.app.safe_instantiate.trusted",
+    "",
+    None,
+    7,
+    b"fmcgan.network.dcgan.Generator",
+    ["fmcgan.network.dcgan.Generator"],
+    {"a": 1},
+    torch.zeros(2),
+]
+
+
+@pytest.mark.parametrize("target", FOREIGN, ids=repr)
+def test_no_other_class_is_built_wherever_it_stands(target):
+    trusted({"_target_": "fmcgan.network.dcgan.Generator"}, *PARTS)  # imports what the module needs
+    before = set(sys.modules)
+    assert own_class(target, *PARTS) is None
+    for place in (
+        {"_target_": target},
+        {**GENERATOR, "conditioning": {"_target_": target}},
+        [[{"a": ({"_target_": target},)}]],
+    ):
+        with pytest.raises(UserError, match="asks to build"):
+            trusted(place, *PARTS)
+    assert {name.partition(".")[0] for name in set(sys.modules) - before} <= {"fmcgan"}
+
+
+def test_classes_of_this_project_are_built():
+    config = {"_target_": "fmcgan.network.dcgan.Generator", "width": [1, {"_target_": "fmcgan.network.mlp.Generator"}]}
+    assert trusted(config, *PARTS) is config
+
+
+def nested(depth):
+    config = 1
+    for _ in range(depth):
+        config = {"a": config}
+    return config
+
+
+def shared(depth):
+    config = [1]
+    for _ in range(depth):
+        config = [config] * 10
+    return config
+
+
+def endless():
+    config = {}
+    config["again"] = [config]
+    return config
+
+
+@pytest.mark.parametrize("config", [nested(100_000), shared(12), endless(), list(range(100_000))], ids=range(4))
+def test_a_configuration_without_end_is_refused_at_once(config):
+    for call in (check_size, lambda each: trusted(each, *PARTS)):
+        with pytest.raises(UserError, match="levels; it is refused"):
+            call(config)
+    with pytest.raises(UserError, match="asks to build a"):
+        trusted({"_target_": config}, *PARTS)
+
+
+@pytest.mark.parametrize("name", ["_partial_", "_args_", "_recursive_", "_convert_"])
+def test_orders_how_to_build_are_refused(name):
+    for value in (True, "all", [1], {}, None):
+        with pytest.raises(UserError, match=f"holds {name}; it is refused"):
+            trusted([{"_target_": "fmcgan.network.dcgan.Generator", name: value}], *PARTS)
+
+
+@pytest.mark.parametrize("value", ["${oc.env:HOME}", "a${b}", "${", "???"])
+def test_interpolations_are_refused(value):
+    with pytest.raises(UserError, match="it is refused"):
+        trusted({"_target_": "fmcgan.network.dcgan.Generator", "width": [value]}, *PARTS)
+
+
+@pytest.fixture
+def resumed(plain, tmp_path, monkeypatch):
+    """Tries to resume from a checkpoint whose configuration a function has changed."""
+    path = tmp_path / "last.ckpt"
+    path.touch()
+    config = plain()
+
+    def resumed(change, mine=None):
+        changed = copy.deepcopy(config)
+        change(changed)
+        monkeypatch.setattr(
+            "fmcgan.training.checkpoint_file.read_checkpoint", lambda path, for_resume: {"config": changed}
+        )
+        own = OmegaConf.create({**(mine or config), "ckpt_path": str(path)})
+        return resume.checkpoint_of(own, mine or config)
+
+    return resumed
+
+
+def put(place, value):
+    """A change of one place of a configuration."""
+
+    def change(config):
+        *above, name = place.split(".")
+        for each in above:
+            config = config[each]
+        config[name] = value
+
+    return change
+
+
+def test_a_foreign_checkpoint_imports_nothing_when_it_is_compared(resumed, tmp_path, monkeypatch):
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Generator: ...\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    places = ["network.generator", "network.discriminator", "network.generator.conditioning"]
+    places += ["augment", "regularizer", "training.generator_optimizer", "training.discriminator_optimizer"]
+    for place in places:
+        for target in ("evil.Generator", "antigravity.x", "fmcgan.evil.Generator"):
+            with pytest.raises(UserError, match=r"holds other networks|was trained with the"):
+                resumed(put(f"{place}._target_", target))
+    for place in ("loss.adversarial", "loss.penalty", "training"):  # compared as text, with a warning
+        assert resumed(put(f"{place}._target_", "evil.Generator"))
+    assert not (tmp_path / "ran").exists()
+    assert not {"evil", "antigravity"} & (set(sys.modules) - before)
+
+
+@pytest.mark.parametrize(
+    "value", [7, None, "x", [1], {}, {"_target_": 7}, {"_target_": ["a"]}, {"_target_": None}], ids=repr
+)
+def test_parts_of_another_shape_are_one_error(resumed, value):
+    for place in ("augment", "regularizer", "training.generator_optimizer", "network.generator"):
+        with pytest.raises(UserError):
+            resumed(put(place, value))
+
+
+def test_endless_parts_are_one_error(resumed):
+    for config in (shared(12), endless()):
+        with pytest.raises(UserError, match="levels"):
+            resumed(put("loss.adversarial", config))
+
+
+def test_networks_of_ones_own_are_compared_as_text(resumed, plain):
+    change = put("network.generator._target_", "mine.Generator")
+    mine = plain()
+    change(mine)
+    assert resumed(change, mine)
+    with pytest.raises(UserError, match="holds other networks"):
+        resumed(change)

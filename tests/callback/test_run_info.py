@@ -1,0 +1,84 @@
+import json
+
+import pytest
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from fmcgan.callback.evaluation import Evaluation
+from fmcgan.callback.run_info import RunRecord
+from fmcgan.callback.samples import SampleGrid
+from fmcgan.metric.feature.classifier import ClassifierFeatures
+from fmcgan.metric.frechet_scores import FrechetDistance
+
+
+@pytest.fixture
+def run(fit, tmp_path, monkeypatch):
+    """A run with TensorBoard, grids and scores."""
+    monkeypatch.setenv("FMCGAN_CACHE", str(tmp_path / "cache"))
+    frechet = FrechetDistance({"classifier": ClassifierFeatures()})
+    logger = ["logger=[tensorboard]", f"logger.tensorboard.save_dir={tmp_path / 'run'}"]
+    scored = [SampleGrid(), Evaluation({"frechet": frechet}, n=50)]
+    trainer, gan = fit("trainer.max_epochs=2", "trainer.limit_train_batches=5", *logger, extra_callbacks=scored)
+    (record,) = (callback for callback in trainer.callbacks if isinstance(callback, RunRecord))
+    return tmp_path / "run", record.write_result(trainer, gan), gan
+
+
+def test_what_stands_in_tensorboard(run):
+    folder, result, _ = run
+    events = EventAccumulator(str(folder / "tensorboard"), {"images": 0, "scalars": 0, "tensors": 0})
+    events.Reload()
+    scalars = set(events.Tags()["scalars"])
+    assert scalars >= {
+        "loss/discriminator",
+        "loss/adversarial",
+        "loss/penalty",
+        "loss/generator",
+        "logit/real",
+        "logit/fake",
+        "judged_real/real",
+        "judged_real/fake",
+        "gradient_norm/generator",
+        "gradient_norm/discriminator",
+        "learning_rate/generator",
+        "learning_rate/discriminator",
+        "images_per_second",
+        "score/fd_classifier_50_test",
+        "floor/fd_classifier_50_test",
+        "hp/fd_classifier_50_test",
+    }
+    assert [event.step for event in events.Scalars("loss/generator")] == [160, 320]  # images seen
+    assert [event.step for event in events.Images("samples")] == [0, 160, 320]
+    final = events.Scalars("hp/fd_classifier_50_test")[-1].value
+    assert final == pytest.approx(result["scores"]["fd_classifier_50_test"]["value"], rel=1e-5)
+    text = events.Tensors("config/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert "_target_: fmcgan.network.dcgan.Generator" in text
+
+
+def test_result(run):
+    folder, result, gan = run
+    assert json.loads((folder / "result.json").read_text(encoding="utf-8")) == result
+    assert result["images_seen"] == 320
+    assert result["epochs"] == 2
+    assert result["images_per_second"] == pytest.approx(320 / result["training_seconds"], rel=0.01)
+    assert result["parameters"]["generator"] == sum(p.numel() for p in gan.generator.parameters())
+    assert set(result["final"]) == {
+        "loss/generator",
+        "loss/discriminator",
+        "gradient_norm/generator",
+        "gradient_norm/discriminator",
+    }
+    for score in result["scores"].values():
+        assert set(score) >= {"value", "interval", "floor", "better", "n", "by_class"}
+
+
+def test_configuration_is_whole_and_resolved(run):
+    folder, _, _ = run
+    text = (folder / "config.yaml").read_text(encoding="utf-8")
+    assert "${" not in text
+    assert yaml.safe_load(text)["data"]["batch_size"] == 32
+
+
+def test_an_earlier_result_goes_when_training_goes_on(run, fit, tmp_path):
+    folder, _, _ = run
+    fit("trainer.max_epochs=3", "trainer.limit_train_batches=5", ckpt_path=folder / "checkpoints" / "last.ckpt")
+    assert not (tmp_path / "run" / "result.json").exists()

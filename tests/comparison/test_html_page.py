@@ -1,0 +1,121 @@
+import pytest
+
+from fmcgan.comparison.comparison import compare
+from fmcgan.comparison.grouping import Group
+from fmcgan.comparison.naming import short_names
+from fmcgan.comparison.runs import gather
+from fmcgan.comparison.standing import standings
+
+
+def scores(**values):
+    """Of a result: fd is better when lower, agreement when higher, density near 1; all from 100 images."""
+    about = {"fd": ("lower", 0.5), "agreement": ("higher", 0.9), "density": ("real", 1.0)}
+    return {
+        name: {"value": value, "better": about[name][0], "floor": about[name][1], "n": 100, "interval": None}
+        for name, value in values.items()
+    }
+
+
+@pytest.fixture
+def runs(write_run, tmp_path):
+    """Recipe a is surely the best by fd, b by density; by agreement their seeds differ in sign."""
+    of_a = [(5.0, 0.80, 1.30), (5.2, 0.70, 1.32), (5.1, 0.79, 1.31)]
+    of_b = [(9.0, 0.75, 0.90), (9.3, 0.76, 0.91), (9.1, 0.77, 0.92)]
+    for name, recipe in (("a", of_a), ("b", of_b)):
+        for seed, (fd, agreement, density) in enumerate(recipe):
+            found = scores(fd=fd, agreement=agreement, density=density)
+            found["fd"]["interval"] = [fd - 1, fd + 1]
+            options = {"seed": seed, "scores": found, "sample": 90}
+            write_run(f"{name}{seed}", [f"loss=<{name}>", f"seed={seed}"], [(900, 50.0, fd)], (1000, fd), **options)
+    write_run("late", ["loss=<b>", "seed=7"], [(300, 10.0, 30.0)], seed=7)
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def reader(runs, tmp_path, read_page):
+    compare([runs], tmp_path / "out")
+    return read_page(tmp_path / "out" / "comparison.html")
+
+
+def rows(reader, after, until):
+    """The text between two texts of the page."""
+    return reader.shown.split(after, 1)[1].split(until, 1)[0]
+
+
+def test_standings(runs):
+    comparison = gather([runs])
+    found = {each.score: each for each in standings(comparison, comparison.end)}
+    assert found["fd"].winner == 0
+    assert found["density"].winner == 1  # 0.1 from 1 on average, a is 0.3 from it
+    assert found["agreement"].winner is None  # -0.05, +0.06, -0.02: the mean -0.003 lies well within
+    assert found["agreement"].pairing.first == 0  # 0.7633 against 0.76
+    assert found["fd"].pairing.difference.mean == pytest.approx((5.0 - 9.0 + 5.2 - 9.3 + 5.1 - 9.1) / 3)
+
+
+def test_who_wins_on_what(reader):
+    head = rows(reader, "Who wins on what", "Contents")
+    assert "fd ↓ A: loss=<a> A: loss=<a> A: loss=<a>" in " ".join(head.split())
+    assert "density → real B: loss=<b> B: loss=<b> B: loss=<b>" in head
+    assert "agreement ↑ no clear winner (ahead: A) no clear winner" in head
+
+
+def test_one_seed_wins_nothing(write_run, tmp_path, read_page):
+    for name, fd in (("a", 1.0), ("b", 100.0)):
+        write_run(name, [f"loss={name}", "seed=0"], [], (1000, fd))
+    compare([tmp_path / "runs"], tmp_path / "out")
+    shown = read_page(tmp_path / "out" / "comparison.html").shown
+    assert "no clear winner (ahead: A)" in shown
+    assert "no clear winner: one pair only: nothing can be said" in shown
+
+
+def test_the_best_mean_does_not_win_where_its_seeds_lose(write_run, tmp_path):
+    values = {"a": {0: 1.0, 1: 9.0, 2: 9.2}, "b": {1: 8.0, 2: 8.1}}  # a has the lower mean, by the seed that b lacks
+    for name, by_seed in values.items():
+        for seed, fd in by_seed.items():
+            write_run(f"{name}{seed}", [f"loss={name}", f"seed={seed}"], [], (1000, fd), seed=seed)
+    comparison = gather([tmp_path / "runs"])
+    (found,) = standings(comparison, comparison.end)
+    assert (found.pairing.first, found.pairing.ahead, found.pairing.larger_than_spread) == (0, 1, True)
+    assert found.winner is None
+
+
+def test_one_group_has_nobody_to_win_from(write_run, tmp_path, read_page):
+    write_run("a", ["loss=a"], [], (1000, 1.0))
+    compare([tmp_path / "runs"], tmp_path / "out")
+    shown = read_page(tmp_path / "out" / "comparison.html").shown
+    assert "Comparison of 1 run in 1 group" in shown
+    assert "wins" not in shown
+
+
+def test_tables(reader):
+    assert "loss=<a> 3 1,000 1.000 ± 0.000 0.7633 ± 0.0551 1.310 ± 0.010 5.100 ± 0.100" in reader.shown
+    assert "real data — — — 0.9000 1.000 0.5000" in reader.shown
+    # 1.310 ± 0.010 of three seeds: half the interval is 4.303 * 0.010 / sqrt(3)
+    assert "density → real A: loss=<a> 3 1.310 1.285 1.335 1.000" in reader.shown
+    assert "b2 B: loss=<b> 2 finished 1,000 1.00 0.7700 0.9200 9.100 [8.100, 10.100]" in reader.shown
+    assert "late — 7 not finished 300 0.17" in reader.shown
+
+
+def test_the_page_is_one_file_with_all_figures(reader):
+    assert len(reader.values("src")) == 4
+    assert all(address.startswith("data:image/webp") for address in reader.values("src"))
+    assert {address for address in reader.values("href") if not address.startswith("#")} == {"data:,"}
+    ids = reader.values("id")
+    assert len(set(ids)) == len(ids)
+    assert {address[1:] for address in reader.values("href") if address != "data:,"} <= set(ids)
+
+
+def test_what_to_keep_in_mind(reader, write_run, tmp_path, read_page):
+    assert "Failed or unfinished runs. Left out: late." in reader.shown
+    assert "hardware cpu (6 runs)" in reader.shown
+    write_run("again", ["loss=<a>", "seed=0"], [], (1000, 5.0), scores=scores(fd=5.0), hardware="gpu")
+    compare([tmp_path / "runs"], tmp_path / "again")
+    shown = read_page(tmp_path / "again" / "comparison.html").shown
+    assert "The runs were made on cpu and on gpu: their minutes cannot be compared." in shown
+    assert "loss=<a> holds seed 0 more than once" in shown
+
+
+def test_short_names_are_told_apart_by_their_letter():
+    label = "experiment=quick, trainer.precision=bf16-mixed"
+    names = short_names([Group(label, ()), Group(label + "!", ()), Group("loss=a", ())])
+    assert names == ["A: experiment=quick ...", "B: experiment=quick ...", "C: loss=a"]

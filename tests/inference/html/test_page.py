@@ -1,0 +1,137 @@
+"""A generator's page: whole in one file and, where there is Chromium, alive."""
+
+import re
+
+import pytest
+import torch
+from markupsafe import escape
+
+from fmcgan.app.errors import UserError
+from fmcgan.app.escaping import visible
+from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.inference.html.page import page_of, write_page
+from fmcgan.inference.html.program import program_of
+from tests.hostile import PAYLOADS
+
+PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 3, "mobile": True}
+
+
+def test_all_is_in_the_file_and_nothing_breaks_out_of_it(small):
+    score = {"value": 0.12345, "real": 0.025}
+    about = {"command": "python </script><b>", "images_seen": 5_000, "scores": {"result.json": {"fd": score}}}
+    page = page_of(program_of(small()), about)
+    assert page.count("<script") == page.count("</script>") == 3
+    assert "python &lt;/script&gt;&lt;b&gt;" in page
+    assert "5,000" in page
+    assert "0.1235 (real data 0.025)" in page
+    assert all(f"<span>{name}</span>" in page for name in CLASS_NAMES)
+    assert not re.search(r"(src|href)=\"(?!data:|#)|url\(|@import|https?:", page)
+
+
+def test_half_precision_halves_the_file_and_refuses_what_it_cannot_hold(small, tmp_path):
+    network, about = small(), {"images_seen": 1}
+    write_page(tmp_path / "new" / "full.html", network, about)
+    write_page(tmp_path / "half.html", network, about, "float16")
+    full, half = (program_of_bytes(tmp_path / name) for name in ("new/full.html", "half.html"))
+    assert full == pytest.approx(2 * half, rel=1e-3)
+    with torch.no_grad():
+        network.to_image.bias.fill_(1e5)
+    with pytest.raises(UserError, match="no finite float16 numbers: p_to_image_bias; nothing was exported"):
+        write_page(tmp_path / "half.html", network, about, "float16")
+
+
+def program_of_bytes(path):
+    return len(path.read_text(encoding="utf-8").partition('id="weights">')[2].partition("</script>")[0])
+
+
+@pytest.fixture
+def page(chromium, small, tmp_path):
+    """The page of a small generator in a browser, and the generator."""
+    network = small("network.generator.refine=true")
+    write_page(tmp_path / "generator.html", network, {"images_seen": 1})
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.set_window_size(1280, 900)
+    chromium.get_log("browser")  # of the test before
+    chromium.get((tmp_path / "generator.html").as_uri())
+    wait(chromium, "return document.getElementById('grid').dataset.done === 'all 0 1'")
+    return chromium, network
+
+
+def wait(chromium, condition):
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    return WebDriverWait(chromium, 60).until(lambda driver: driver.execute_script(condition))
+
+
+def shown(chromium, row: int, column: int):
+    script = (
+        "return [...document.querySelectorAll('#grid canvas')[arguments[0]].getContext('2d')"
+        ".getImageData(28 * arguments[1], 0, 28, 28).data].filter((_, i) => i % 4 === 0)"
+    )
+    return torch.tensor(chromium.execute_script(script, row, column))
+
+
+def expected(chromium, network, seed: int, label: int, factor: float = 1.0):
+    latent = torch.tensor(chromium.execute_script("return [...latentOf(arguments[0])]", seed))
+    with torch.no_grad():
+        image = network(factor * latent[None], torch.tensor([label])).flatten()
+    return (image + 1) * 127.5
+
+
+@pytest.mark.slow
+def test_it_draws_what_is_asked_for(page):
+    chromium, network = page
+    for row, column in ((0, 0), (8, 3)):  # a column has one latent vector
+        assert (shown(chromium, row, column) - expected(chromium, network, column, row)).abs().max() <= 1
+    chromium.find_element("css selector", "input[value='5']").find_element("xpath", "..").click()
+    wait(chromium, "return document.getElementById('grid').dataset.done === '5 0 1'")
+    assert (shown(chromium, 2, 4) - expected(chromium, network, 24, 5)).abs().max() <= 1  # each its own
+    chromium.find_element("id", "others").click()
+    wait(chromium, "return document.getElementById('grid').dataset.done === '5 1 1'")
+    assert (shown(chromium, 0, 0) - expected(chromium, network, 1000, 5)).abs().max() <= 1
+    chromium.execute_script(
+        "const slider = document.getElementById('truncation'); slider.value = 0.5;"
+        "slider.dispatchEvent(new Event('input'))"
+    )
+    wait(chromium, "return document.getElementById('grid').dataset.done === '5 1 0.5'")
+    assert (shown(chromium, 0, 0) - expected(chromium, network, 1000, 5, 0.5)).abs().max() <= 1
+    assert "images a second in this browser" in chromium.find_element("id", "grid-caption").text
+    assert [entry["message"] for entry in chromium.get_log("browser")] == []
+
+
+@pytest.mark.slow
+def test_the_way_leads_from_one_input_to_the_other(page):
+    chromium, _ = page
+    pixels = "return document.querySelectorAll('#row canvas')[1].toDataURL()"
+    wait(chromium, "return document.getElementById('way-value').textContent === '0 %'")
+    chromium.execute_script("return drawRow()")
+    start = chromium.execute_script(pixels)
+    chromium.find_element("id", "play").click()
+    wait(chromium, "return document.getElementById('way-value').textContent === '100 %'")
+    wait(chromium, "return document.getElementById('play').textContent === 'Play'")
+    end = chromium.execute_script(pixels)
+    assert start != end
+    chromium.execute_script("ends += 1; document.getElementById('position').value = 0; return drawRow()")
+    assert chromium.execute_script(pixels) == end  # the next way begins where this one ended
+    chromium.find_element("id", "ends").click()
+    wait(chromium, f"return document.querySelectorAll('#row canvas')[1].toDataURL() !== {end!r}")
+
+
+@pytest.mark.slow
+def test_it_fits_a_phone(page):
+    chromium, _ = page
+    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    assert chromium.execute_script("return document.documentElement.scrollWidth") <= PHONE["width"]
+    narrow = (
+        "return [...document.querySelectorAll('button, .controls label span')].filter(e => e.offsetHeight < 32).length"
+    )
+    assert chromium.execute_script(narrow) == 0
+
+
+def test_what_is_known_of_a_generator_is_text(small):
+    program, score = program_of(small()), {"value": 0.5, "real": None}
+    for text in PAYLOADS.values():
+        page = page_of(program, {"command": text, "images_seen": 1, "scores": {text: {text: score}}})
+        assert page.count("<script") == page.count("</script>") == 3
+        assert not re.search(r"<img|<svg|onerror=alert\(1\)>|\x1b|\u202e", page)
+        assert escape(visible(text)) in page
