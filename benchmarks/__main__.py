@@ -12,7 +12,7 @@ import torch
 from benchmarks import machine, page
 from benchmarks.setting import CHECKOUT, Setting
 from fmcgan.app.checks import whole_number
-from fmcgan.app.error_messages import told
+from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import UserError
 from fmcgan.inference.generator import check_device
 
@@ -41,7 +41,7 @@ def main() -> None:
         for part in PARTS if "all" in arguments.parts else arguments.parts:
             _measure(part, setting, arguments.output)
     except Exception as error:
-        sys.exit(told(error))
+        sys.exit(format_error(error))
 
 
 def _measure(part: str, setting: Setting, output: Path) -> None:

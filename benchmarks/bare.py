@@ -20,10 +20,12 @@ class BareLoop:
         images: the data set on the same device.
         batch_size: images in a batch.
         precision: ``"32-true"`` or ``"bf16-mixed"``.
-        capture: on a GPU, replay CUDA graphs.
+        cuda_graphs: on a GPU, replay CUDA graphs.
     """
 
-    def __init__(self, gan: Any, images: GarmentImages, batch_size: int, precision: str, capture: bool = True) -> None:
+    def __init__(
+        self, gan: Any, images: GarmentImages, batch_size: int, precision: str, cuda_graphs: bool = True
+    ) -> None:
         self.gan = gan
         self.batch_size = batch_size
         self.mixed = precision == "bf16-mixed"
@@ -31,7 +33,7 @@ class BareLoop:
         optimizers = gan.configure_optimizers()
         plain = AdversarialStep(gan.generator, gan.discriminator, gan.loss, gan.penalty, *optimizers)
         self.take: Callable[..., Metrics] = plain
-        if capture and gan.device.type == "cuda":
+        if cuda_graphs and gan.device.type == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32, as in training
             self.take = CapturedStep(plain, cuda_graph)
         self.data = ImageBatches(images.train_images, images.train_labels)

@@ -28,7 +28,9 @@ def _in_training(setting: Setting) -> dict[str, Any]:
     evaluation, gan = instantiate(config.callback.evaluation), setting.gan()
     trainer = SimpleNamespace(is_global_zero=True, datamodule=SimpleNamespace(images=setting.images))
     evaluation.setup(trainer, gan, "fit")
-    taken = in_turn({"": lambda: evaluation.measure(gan.ema.settled(), seed=0)}, setting.device, seconds=0, at_least=2)
+    taken = in_turn(
+        {"": lambda: evaluation.measure(gan.ema.calibrated(), seed=0)}, setting.device, seconds=0, at_least=2
+    )
     return spread(taken[""])
 
 

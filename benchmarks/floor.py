@@ -66,7 +66,7 @@ def step_flops(setting: Setting, network: str) -> float:
     """Operations of matrix products and convolutions in one step, the mean over the steps with and without penalty."""
     gan = setting.gan(f"network={network}")
     # A small batch is enough: operations grow with it in proportion.
-    loop = BareLoop(gan, setting.images, small := 8, "32-true", capture=False)
+    loop = BareLoop(gan, setting.images, small := 8, "32-true", cuda_graphs=False)
     counted = flops_of(lambda: loop.run(gan.penalty.interval))
     return counted / gan.penalty.interval * setting.batch_size / small
 

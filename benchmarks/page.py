@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from fmcgan.app.run_dir import write_atomically, write_json
-from fmcgan.comparison.markdown import NOTHING, number
+from fmcgan.comparison.markdown import number
+from fmcgan.report.html import NO_VALUE
 
 Row = dict[str, Any]
 
@@ -65,7 +66,7 @@ def origin(measured: dict[str, Any]) -> str:
 
 def _cell(value: Any) -> str:
     if value is None:
-        return NOTHING
+        return NO_VALUE
     if isinstance(value, dict):
         median = value["median"]
         low, high = (number(each, like=median) for each in value["quartiles"])

@@ -17,7 +17,7 @@ def measure(setting: Setting) -> list[dict[str, Any]]:
 
 
 def _costly(setting: Setting, precision: str) -> list[dict[str, Any]]:
-    loop = BareLoop(setting.gan(), setting.images, setting.batch_size, precision, capture=False)
+    loop = BareLoop(setting.gan(), setting.images, setting.batch_size, precision, cuda_graphs=False)
     loop.run(STEPS)
     on_gpu = setting.device.type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]

@@ -88,7 +88,7 @@ def fit(config: DictConfig, *callbacks: Any) -> Any:
 def tiny_run(setting: Setting) -> Iterator[Path]:
     """The folder of a run of a few steps: as slow as a long one in all but its training."""
     with TemporaryDirectory() as folder:
-        callbacks = "callback=[recorder,checkpointing,run_record]"
+        callbacks = "callback=[metrics_logger,checkpointing,run_info]"
         few = ["trainer.max_epochs=1", "trainer.limit_train_batches=8"]
         fit(setting.config(callbacks, "metric=[]", *few, folder=Path(folder)))
         yield Path(folder)

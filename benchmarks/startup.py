@@ -28,7 +28,7 @@ def measure(setting: Setting) -> list[dict[str, Any]]:
 def _to_first_step(setting: Setting, precision: str) -> float:
     """The step is over when its row is in ``metrics.jsonl``."""
     with TemporaryDirectory() as folder:
-        overrides = [*setting.overrides, f"trainer.precision={precision}", "callback.recorder.every_n_batches=1"]
+        overrides = [*setting.overrides, f"trainer.precision={precision}", "callback.metrics_logger.every_n_batches=1"]
         command = _train(*overrides, f"hydra.run.dir={folder}")
         metrics = Path(folder) / run_dir.METRICS_JSONL
         start = time.perf_counter()

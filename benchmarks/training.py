@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 LOSS = "non_saturating_r1"
 LIKE_FOR_LIKE = "non_saturating_r1 loss.penalty.interval=1"  # R1 as often as in the ordinary loop
 GRADIENT_PENALTY = "wgan_gp"
-CALLBACKS = "callback=[recorder,progress,run_record,checkpointing]"  # what acts while it trains
+CALLBACKS = "callback=[metrics_logger,progress,run_info,checkpointing]"  # what acts while it trains
 
 
 def measure(setting: Setting) -> list[dict[str, Any]]:
@@ -44,8 +44,8 @@ def _compare(setting: Setting, network: str, loss: str, precision: str) -> dict[
     bare = BareLoop(bare_gan, setting.images, setting.batch_size, precision)
     turns = TakeTurns(ordinary, bare, setting)
     with TemporaryDirectory() as folder:
-        # The recorder reads the numbers of each block within it: on a CPU five times as often as it usually would.
-        more = [f"callback.recorder.every_n_batches={min(20, setting.steps)}", f"trainer.precision={precision}"]
+        # The metrics logger reads the numbers of each block within it: on a CPU five times as often as usual.
+        more = [f"callback.metrics_logger.every_n_batches={min(20, setting.steps)}", f"trainer.precision={precision}"]
         endless = ["metric=[]", CALLBACKS, "trainer.max_epochs=100000"]
         fit(setting.config(*overrides, *more, *endless, folder=Path(folder)), turns)
     seconds = {name: taken[1:] for name, taken in turns.seconds.items()}  # the first round chooses kernels

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fmcgan.app.checks import whole_number
-from fmcgan.app.error_messages import told
+from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import UserError
 from study import budget, jobs, kept
 from study.arms import chosen
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"stopped; {_GO_ON[given.step]}\n  {again}", file=sys.stderr)  # noqa: T201
         sys.exit(130)
     except Exception as error:
-        sys.exit(told(error))
+        sys.exit(format_error(error))
     sys.exit(0 if success else 1)
 
 

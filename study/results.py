@@ -14,8 +14,9 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import markdown_code
 from fmcgan.app.run_dir import write_atomically
 from fmcgan.app.run_files import read_evaluation
-from fmcgan.comparison.markdown import ARROWS, NOTHING, number
+from fmcgan.comparison.markdown import ARROWS, number
 from fmcgan.comparison.run import Run, find_runs, read_run
+from fmcgan.report.html import NO_VALUE
 from study import kept
 from study.arms import folder_name
 from study.jobs import last_word
@@ -50,7 +51,7 @@ def evaluate(run: Path) -> None:
     Raises:
         UserError: it failed.
     """
-    options = [f"run={run}", f"metric=[{','.join(METRICS)}]", "replicates=0"]
+    options = [f"run={run}", f"metric=[{','.join(METRICS)}]", "bootstrap_samples=0"]
     ended = subprocess.run([sys.executable, "-m", "fmcgan.evaluate", *options], capture_output=True, text=True)
     if ended.returncode:
         raise UserError(f"{run} could not be evaluated: {last_word(ended.stderr)}")
@@ -106,7 +107,7 @@ def table(runs: dict[str, list[kept.Entry]]) -> str:
         known = [[run["scores"][score] for run in each if score in run["scores"]] for each in runs.values()]
         first = next((scores[0] for scores in known if scores), None)
         if first is not None:
-            floor = NOTHING if first["floor"] is None else number(first["floor"])
+            floor = NO_VALUE if first["floor"] is None else number(first["floor"])
             lines.append([f"{name}{ARROWS[first['better']]}", *map(_spread, known), floor])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -115,7 +116,7 @@ def _minutes(runs: Sequence[kept.Entry]) -> str:
     """Those of the fastest run, the one that had most of the machine, with the threads that it had."""
     known = [run for run in runs if run.get("made")]
     if not known:
-        return NOTHING
+        return NO_VALUE
     fastest = min(known, key=lambda run: run["seconds"])
     threads = re.sub(r".*, (\d+) threads$", r"\1", fastest["made"]["hardware"])
     return f"{fastest['seconds'] / 60:.1f} ({threads})"
@@ -124,7 +125,7 @@ def _minutes(runs: Sequence[kept.Entry]) -> str:
 def _spread(scores: Sequence[dict[str, Any]]) -> str:
     values = [score["value"] for score in scores]
     if not values:
-        return NOTHING
+        return NO_VALUE
     mean = number(fmean(values))
     return f"{mean} ± {number(stdev(values), like=fmean(values))}" if len(values) > 1 else mean
 

@@ -34,7 +34,7 @@ SHORT_RUN = (
     "trainer.max_time=00:00:00:20",
     "trainer.max_epochs=1000",  # time ends it; a schedule until the end of the run still finds one
     "metric=[]",
-    "callback=[recorder,run_record]",
+    "callback=[metrics_logger,run_info]",
 )
 
 Train = Callable[[Sequence[Sequence[str]]], None]
@@ -156,7 +156,7 @@ def _short_runs(arms: Sequence[str], precision: str, train: Train, place: Place)
     """Images/s and precision of a short run of each arm, side by side."""
     with tempfile.TemporaryDirectory() as name:
         folders = [Path(name) / f"run_{place}" for place in range(len(arms))]
-        rows = f"callback.recorder.every_n_batches={place.rows_every}"
+        rows = f"callback.metrics_logger.every_n_batches={place.rows_every}"
         same = (f"trainer.accelerator={place.accelerator}", f"trainer.precision={precision}", rows, *SHORT_RUN)
         each = zip(arms, folders, strict=True)
         train([[f"experiment={arm}", *same, f"hydra.run.dir={folder}"] for arm, folder in each])

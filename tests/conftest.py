@@ -110,9 +110,9 @@ def fit(compose):
     def fit(*overrides: str, ckpt_path: Path | None = None, folder: str = "run", extra_callbacks=()):
         from omegaconf import OmegaConf
 
-        config = compose("metric=[]", "callback=[recorder,checkpointing,run_record]", *overrides, folder=folder)
+        config = compose("metric=[]", "callback=[metrics_logger,checkpointing,run_info]", *overrides, folder=folder)
         trainer, gan, data = build(config)
-        trainer.callbacks[1:1] = extra_callbacks  # behind the recorder, in front of the checkpoints
+        trainer.callbacks[1:1] = extra_callbacks  # behind the metrics_logger, in front of the checkpoints
         for callback in trainer.callbacks:
             if hasattr(callback, "configure"):
                 callback.configure(OmegaConf.to_container(config, resolve=True))

@@ -186,9 +186,9 @@ def test_the_command_in_an_experiments_header_is_its_own(option):
 
 
 def test_an_experiments_values_for_a_callback_that_is_not_chosen_are_ignored(compose):
-    trainer, _, _ = build(compose("metric=[]", "callback=[recorder]"))
+    trainer, _, _ = build(compose("metric=[]", "callback=[metrics_logger]"))
     ours = [callback for callback in trainer.callbacks if type(callback).__module__.startswith("fmcgan")]
-    assert [type(callback).__name__ for callback in ours] == ["Recorder"]
+    assert [type(callback).__name__ for callback in ours] == ["MetricsLogger"]
 
 
 def test_no_yaml_is_outside_these_tests():

@@ -21,7 +21,7 @@ from torchvision.datasets import FashionMNIST
 
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.errors import UserError
-from fmcgan.app.safe_instantiate import trusted
+from fmcgan.app.safe_instantiate import check_targets
 from fmcgan.evaluate import evaluate
 from fmcgan.export import export
 from fmcgan.inference.generator import PARTS, load_generator
@@ -288,22 +288,22 @@ def test_what_may_be_built(monkeypatch):
     module.Label = label
     monkeypatch.setitem(sys.modules, module.__name__, module)
     config = {"_target_": "fmcgan.network.dcgan.Generator", "label": {"_target_": "fmcgan.conditioning.made_up.Label"}}
-    assert trusted(config, *PARTS) is config
+    assert check_targets(config, *PARTS) is config
     with pytest.raises(UserError, match=r"no class of fmcgan\.network\.\*; it is refused"):
-        trusted(config, "fmcgan.network.")
+        check_targets(config, "fmcgan.network.")
     with pytest.raises(UserError, match=r"asks to build os\.system"):
-        trusted(({"_target_": "os.system"},), *PARTS)  # a tuple becomes a list of configurations, too
+        check_targets(({"_target_": "os.system"},), *PARTS)  # a tuple becomes a list of configurations, too
 
 
 def test_evaluate_without_run_and_samples_scores_the_shipped_generator(exported, monkeypatch):
     path, _ = exported
     monkeypatch.setattr("fmcgan.inference.generator.SHIPPED", path.absolute())
     few = ["data=synthetic", "data.n_train=100", "data.n_test=100", "metric=[sliced_wasserstein]", "rows=[]", "n=20"]
-    evaluate(config_of("evaluate", *few, "replicates=0"))
+    evaluate(config_of("evaluate", *few, "bootstrap_samples=0"))
     record = json.loads(Path("shipped_generator_evaluation/evaluation.json").read_text(encoding="utf-8"))
     assert (record["source"], record["checkpoint"]) == ("the shipped generator", "the shipped generator")
     assert (record["images_seen"], record["n"]) == (1, 20)
-    evaluate(config_of("evaluate", *few, "replicates=0", f"run={path}"))
+    evaluate(config_of("evaluate", *few, "bootstrap_samples=0", f"run={path}"))
     again = json.loads(Path("tiny_evaluation/evaluation.json").read_text(encoding="utf-8"))
     assert again["samples_sha256"] == record["samples_sha256"]
     assert again["scores"] == record["scores"]

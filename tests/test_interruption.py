@@ -12,7 +12,7 @@ import torch
 
 from fmcgan.app.run_files import read_metrics
 
-SMALL = ["experiment=smoke", "logger=[]", "metric=[]", "callback=[recorder,checkpointing,progress,run_record]"]
+SMALL = ["experiment=smoke", "logger=[]", "metric=[]", "callback=[metrics_logger,checkpointing,progress,run_info]"]
 
 
 def wait_for(condition, process, seconds=120):

@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from fmcgan.app.run_files import read_metrics
 
 TINY = ["experiment=smoke", "trainer.limit_train_batches=2", "trainer.max_epochs=1", "metric=[]"]
-LONG = ["experiment=smoke", "metric=[]", "logger=[]", "callback.recorder.every_n_batches=1"]
+LONG = ["experiment=smoke", "metric=[]", "logger=[]", "callback.metrics_logger.every_n_batches=1"]
 
 STARTS = """
 import gc, json, os, resource, sys, threading
@@ -178,7 +178,7 @@ def points(folder, tag):
 @pytest.mark.slow
 def test_a_run_refused_leaves_nothing_and_one_is_never_written_over(starts, tmp_path):
     """Whatever launchers left in the environment and whichever of a run's files are gone."""
-    run = [*TINY, "hydra.run.dir=run", "callback=[recorder,checkpointing]"]
+    run = [*TINY, "hydra.run.dir=run", "callback=[metrics_logger,checkpointing]"]
     shell = {"LOCAL_RANK": "1", "SLURM_NTASKS": "4", "SLURM_PROCID": "2", "SLURM_JOB_ID": "1", "SLURM_LOCALID": "2"}
     wrong = [
         "network.width=abc",
@@ -219,7 +219,7 @@ def test_epochs_leave_nothing_open_and_take_no_longer(fit, tmp_path):
         def on_train_epoch_end(self, trainer, pl_module):
             marks.append((len(list(Path("/proc/self/fd").iterdir())), threading.active_count(), time.process_time()))
 
-    few = ("trainer.max_epochs=80", "trainer.limit_train_batches=1", "callback.recorder.every_n_batches=1")
+    few = ("trainer.max_epochs=80", "trainer.limit_train_batches=1", "callback.metrics_logger.every_n_batches=1")
     logger = ("logger=[tensorboard]", f"logger.tensorboard.save_dir={tmp_path / 'run'}", "network.width=4")
     fit(*few, *logger, extra_callbacks=[Watch()])
     files, threads, seconds = zip(*marks, strict=True)

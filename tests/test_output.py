@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 FEW = "experiment=smoke trainer.limit_train_batches=2 trainer.max_epochs=1 metric=[]"
-SAMPLES = "run=run data=synthetic n=100 replicates=0"
+SAMPLES = "run=run data=synthetic n=100 bootstrap_samples=0"
 LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
 BROKEN = """
 from fmcgan.analysis import bias

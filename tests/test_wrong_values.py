@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from fmcgan import analyze, compare, evaluate, export, train
 from fmcgan.app import checks, resume
 from fmcgan.app.config_dir import config_dir
-from fmcgan.app.error_messages import told
+from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.app.part_types import check_types, typed_key
 
@@ -94,7 +94,7 @@ def outcome(check, config: DictConfig, key: str, value) -> str:
     try:
         check(changed)
     except Exception as error:
-        return told(error, changed)
+        return format_error(error, changed)
     return "accepted"
 
 
@@ -158,11 +158,11 @@ def test_a_wrong_value_of_a_command_is_refused_in_one_line(untouched, name):
         ("training.generator_optimizer.lr=abc", "training.generator_optimizer.lr must be a finite number, got 'abc'"),
         ("training.generator_optimizer.lr=0", "training.generator_optimizer.lr must be a number above 0, got 0"),
         ("training.discriminator_optimizer.fused=5", "training.discriminator_optimizer.fused must be true or false"),
-        ("callback.checkpointing.best_by=5", "callback.checkpointing.best_by must be how a score's name begins"),
-        ("callback.checkpointing.best_by=foo", "no score of this run begins with that; there are fd_classifier"),
+        ("callback.checkpointing.monitor=5", "callback.checkpointing.monitor must be how a score's name begins"),
+        ("callback.checkpointing.monitor=foo", "no score of this run begins with that; there are fd_classifier"),
         ("callback.samples.n_columns=100000", "at least 1 and at most 100, got 100000"),
         ("callback.evaluation.n=1000000000", "callback.evaluation.n must be a whole number of at least 10 and at most"),
-        ("callback=[evaluation]", "the callback 'recorder' is missing"),
+        ("callback=[evaluation]", "the callback 'metrics_logger' is missing"),
         ("callback.evaluation.scores=5", "callback.evaluation.scores must be parts under names of their own"),
         ("trainer.devices=0", "trainer.devices must be a whole number of at least 1, a list of devices"),
         ("trainer.limit_train_batches=0.001", "of 62 batches leaves none"),
@@ -182,7 +182,7 @@ def test_what_is_said_of_a_wrong_value(untouched, override, message):
     config = composed_run(override)
     with pytest.raises((UserError, InstantiationException)) as error:
         check_run(config)
-    assert message in told(error.value, config)
+    assert message in format_error(error.value, config)
 
 
 def test_what_a_class_hands_on_is_checked_as_its_base_asks():
@@ -201,10 +201,10 @@ def test_a_schedule_that_cannot_end_is_named(untouched):
 )
 def test_nothing_is_begun_before_all_is_checked(untouched, wrong):
     """With all that a run does first: the trial of precisions, the download, the measurement of real images."""
-    config = composed_run("data=fashion_mnist", "trainer.precision=auto", "callback.checkpointing.best_by=fd", wrong)
+    config = composed_run("data=fashion_mnist", "trainer.precision=auto", "callback.checkpointing.monitor=fd", wrong)
     with pytest.raises((UserError, InstantiationException)) as error:
         train.train(config)
-    assert told(error.value, config).startswith("error: ")
+    assert format_error(error.value, config).startswith("error: ")
 
 
 def test_validation_leaves_no_trace_in_the_run(untouched):
@@ -232,9 +232,9 @@ def test_seconds_are_a_time_limit(given, meant):
 
 def test_a_tiny_rate_and_a_score_that_was_left_out_are_allowed(untouched, caplog):
     check_run(composed_run("training.generator_optimizer.lr=1e-12"))
-    check_run(composed_run("metric=[gan_test]"))  # nobody chose the usual best_by
+    check_run(composed_run("metric=[gan_test]"))  # nobody chose the usual monitor
     assert not caplog.records
-    check_run(composed_run("metric=[]", "callback.checkpointing.best_by=label_agreement"))
+    check_run(composed_run("metric=[]", "callback.checkpointing.monitor=label_agreement"))
     assert "this run measures no scores" in caplog.text
 
 
@@ -243,8 +243,8 @@ def test_a_tiny_rate_and_a_score_that_was_left_out_are_allowed(untouched, caplog
     ("override", "message"),
     [
         ("reference=foo", "reference must be one of train, test, got 'foo'"),
-        ("replicates=1", "must be a whole number of at least 10, got 1"),
-        ("replicates=1000000000", "at most 10000"),
+        ("bootstrap_samples=1", "must be a whole number of at least 10, got 1"),
+        ("bootstrap_samples=1000000000", "at most 10000"),
         ("n=1000000000000", "at most 1000000"),
         ("n=1234", "n must be a multiple of 10"),
         ("device=meta", "device=meta is not there"),
@@ -261,7 +261,7 @@ def test_what_is_said_of_wrong_samples(untouched, name, override, message):
     config = composed(name, override)
     with pytest.raises(UserError) as error:
         COMMANDS[name][0](config)
-    assert message in told(error.value, config)
+    assert message in format_error(error.value, config)
 
 
 @pytest.mark.parametrize("classes", ["1.0", "true", "[[1]]", "{a: 1}", ".nan"])

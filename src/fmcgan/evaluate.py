@@ -17,7 +17,7 @@ from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 if TYPE_CHECKING:
     from fmcgan.app.attempts import Attempts
     from fmcgan.inference.generator import LabelledGenerator
-    from fmcgan.metric.base import RealImages, Score
+    from fmcgan.metric.base import Metric, RealImages
     from fmcgan.metric.evaluation import Evaluator
     from fmcgan.metric.image_set import ImageSet
 
@@ -54,7 +54,7 @@ def evaluate(config: DictConfig) -> None:
     attempts.end()
 
 
-def _checked_scores(config: DictConfig) -> dict[str, "Score"]:
+def _checked_scores(config: DictConfig) -> dict[str, "Metric"]:
     """The scores to measure, after every value of the command was looked at; nothing is read or fetched before."""
     from hydra.utils import instantiate
 
@@ -101,7 +101,7 @@ def _record(
         "n": evaluator.n,
         "classes": [CLASS_NAMES[label] for label in sample_source.classes_of(config)],
         "reference": config.reference,
-        "replicates": config.replicates,
+        "bootstrap_samples": config.bootstrap_samples,
         "protocol": {name: score.protocol for name, score in evaluator.scores.items()},
         "seconds_by_score": evaluator.seconds,
     }

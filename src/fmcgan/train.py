@@ -105,7 +105,7 @@ def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "Lightni
     from lightning.pytorch import seed_everything
     from lightning.pytorch.callbacks import Checkpoint
 
-    from fmcgan.callback.metrics_logger import Recorder
+    from fmcgan.callback.metrics_logger import MetricsLogger
 
     _quieten_lightning()
     seed_everything(config.seed, verbose=False)
@@ -117,7 +117,7 @@ def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "Lightni
         for group in (config.callback, config.logger)
     )
     callbacks.sort(
-        key=lambda callback: not isinstance(callback, Recorder)
+        key=lambda callback: not isinstance(callback, MetricsLogger)
     )  # first: it stops the watch before the others
     keeps_checkpoints = any(isinstance(callback, Checkpoint) for callback in callbacks)  # else Lightning adds its own
     options = {"callbacks": callbacks, "logger": loggers, "enable_checkpointing": keeps_checkpoints}

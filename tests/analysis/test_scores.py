@@ -9,14 +9,14 @@ from fmcgan.analysis.scores import Scores
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.figure.bars import BARS_INCHES, ClassBars, class_bars_figure, draw_class_bars
 from fmcgan.figure.png import write_png
-from fmcgan.metric.base import Measurement, RealImages, Score
+from fmcgan.metric.base import Measurement, Metric, RealImages
 from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.gan_test import GanTest
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
 from fmcgan.metric.results_store import Store
 
 
-class Darkness(Score):
+class Darkness(Metric):
     """255 less the mean grey level, with the classes if it is asked to tell them apart."""
 
     protocol = ""

@@ -14,7 +14,7 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.overrides import parse
 
 SAVES = "callback: {checkpointing: {_target_: fmcgan.callback.checkpointing.Checkpointing}}"
-SAVES_NOT = "callback: {recorder: {_target_: fmcgan.callback.metrics_logger.Recorder}}"
+SAVES_NOT = "callback: {metrics_logger: {_target_: fmcgan.callback.metrics_logger.MetricsLogger}}"
 FILES = {
     "checkpoints/last.ckpt": "x",
     "checkpoints/best.ckpt": "x",

@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationKeyError
 
 from fmcgan.app.config_dir import config_dir
-from fmcgan.app.error_messages import told
+from fmcgan.app.error_messages import format_error
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,6 @@ def test_a_missing_feature_network_is_told_with_the_choice_that_adds_it(part, ne
         config = compose("analyze", [f"analysis=[{part}]", "metric/feature=[]"])
     with pytest.raises(InterpolationKeyError) as error:
         OmegaConf.to_container(config, resolve=True)
-    line = told(error.value, config)
+    line = format_error(error.value, config)
     assert line.startswith(f"error: analysis.{part} looks through the network {network}")
     assert f"metric/feature=[{network}]" in line

@@ -7,7 +7,7 @@ import torch
 from hydra.utils import instantiate
 
 from fmcgan.app import memory
-from fmcgan.app.error_messages import told
+from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import UserError
 
 
@@ -90,7 +90,7 @@ def failure(kind: str) -> BaseException:
 
 @pytest.mark.parametrize("kind", ["torch", "numpy", "overflow", "wrapped", "cuda", "python"])
 def test_every_failed_allocation_is_one_line(kind):
-    line = told(failure(kind))
+    line = format_error(failure(kind))
     assert line.startswith("error: out of memory: ")
     assert len(line.splitlines()) == 1
     assert "data.batch_size" in line
@@ -101,7 +101,9 @@ def test_every_failed_allocation_is_one_line(kind):
 def test_other_errors_are_not_taken_for_it():
     assert memory.explain(RuntimeError("shapes differ")) is None
     assert memory.explain(OSError("out of memory")) is None
-    assert "Traceback" in told(RuntimeError("shapes differ")) or "unexpected error" in told(RuntimeError("x"))
+    assert "Traceback" in format_error(RuntimeError("shapes differ")) or "unexpected error" in format_error(
+        RuntimeError("x")
+    )
 
 
 def networks(config):
@@ -156,7 +158,7 @@ def test_networks_and_batches_that_cannot_fit_are_refused_at_once(compose, overr
     config = compose("network=dcgan", *overrides)
     with pytest.raises(Exception) as refused:  # noqa: PT011 (of several types; what is said counts)
         memory.check_training(networks(config), config.data.batch_size, "32-true")
-    line = told(refused.value)
+    line = format_error(refused.value)
     assert "memory" in line
     assert "available" in line
     assert len(line.splitlines()) == 1

@@ -131,7 +131,7 @@ ORDINARY = {
     "": "default",
     "loss=hinge,seed=0": "loss-hinge__seed-0",
     "experiment=study/hinge,seed=1": "experiment-study-hinge__seed-1",
-    "callback=[recorder,samples],logger=[],metric=[frechet]": "callback-recorder__samples-__logger-__metric-frechet",
+    "callback=[progress,samples],logger=[],metric=[frechet]": "callback-progress__samples-__logger-__metric-frechet",
     "penalty@loss.penalty=none,training.generator_clip=1e-3": "penalty-loss.penalty-none__training.generator_clip-1e-3",
     "training.generator_optimizer.betas=[0.0,0.9],x=-1": "training.generator_optimizer.betas-0.0__0.9-__x--1",
     "+trainer.deterministic=true,~data.seed": "trainer.deterministic-true__-data.seed",
@@ -179,8 +179,8 @@ def test_the_printed_command_can_be_pasted(start, tmp_path):
     """A run in a folder of odd names, with an override that its folder may not choose, is interrupted and resumed."""
     folder = 'it\'s here/müller/日本=1,2/$HOME \\ "x" `ls`'
     place = tmp_path / folder
-    run = ["experiment=smoke", "logger=[]", "metric=[]", "callback=[recorder,checkpointing,run_record]"]
-    run += ["trainer.limit_train_batches=60", "trainer.max_epochs=1", "callback.recorder.every_n_batches=1"]
+    run = ["experiment=smoke", "logger=[]", "metric=[]", "callback=[metrics_logger,checkpointing,run_info]"]
+    run += ["trainer.limit_train_batches=60", "trainer.max_epochs=1", "callback.metrics_logger.every_n_batches=1"]
     run += [f"feature.classifier.weights={quoted('${x} ' + folder)}", f"hydra.run.dir={quoted(folder)}"]
     process = start("train", *run)
     deadline = time.monotonic() + 120

@@ -138,7 +138,7 @@ def test_a_damaged_checkpoint_of_a_sweep_says_what_to_do(fit, compose, monkeypat
     few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
     fit(*few)
     monkeypatch.setattr(resume, "in_sweep", lambda: True)
-    config = compose("metric=[]", "callback=[recorder,checkpointing,run_record]", *few)  # as `fit` does
+    config = compose("metric=[]", "callback=[metrics_logger,checkpointing,run_info]", *few)  # as `fit` does
     plain = OmegaConf.to_container(config, resolve=True)
     path = tmp_path / "run" / "checkpoints" / "last.ckpt"
     whole = path.read_bytes()
@@ -155,7 +155,7 @@ def test_a_damaged_checkpoint_of_a_sweep_says_what_to_do(fit, compose, monkeypat
 
 def test_a_sweep_never_writes_over_a_run_whose_configuration_is_gone(fit, compose, plain, tmp_path):
     few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
-    fit(*few, "callback=[recorder,run_record]")  # it keeps no checkpoint: its rows are all there is
+    fit(*few, "callback=[metrics_logger,run_info]")  # it keeps no checkpoint: its rows are all there is
     (tmp_path / "run" / "config.yaml").unlink()
     with pytest.raises(UserError, match=r"holds another run; choose another hydra\.sweep\.dir"):
         resume.already_done(plain(*few))

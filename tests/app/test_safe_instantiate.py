@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from fmcgan.app import resume
 from fmcgan.app.errors import UserError
-from fmcgan.app.safe_instantiate import check_size, own_class, trusted
+from fmcgan.app.safe_instantiate import check_size, check_targets, own_class
 from fmcgan.inference.generator import PARTS
 
 GENERATOR = {"_target_": "fmcgan.network.dcgan.Generator", "width": 8, "conditioning": {"_target_": "fmcgan.x"}}
@@ -35,7 +35,7 @@ FOREIGN = [
     "fmcgan.network.dcgan.\0",
     "fmcgan.networks.dcgan.Generator",
     "fmcgan.inference.generator.load_generator",
-    "fmcgan.app.safe_instantiate.trusted",
+    "fmcgan.app.safe_instantiate.check_targets",
     "",
     None,
     7,
@@ -48,7 +48,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("target", FOREIGN, ids=repr)
 def test_no_other_class_is_built_wherever_it_stands(target):
-    trusted({"_target_": "fmcgan.network.dcgan.Generator"}, *PARTS)  # imports what the module needs
+    check_targets({"_target_": "fmcgan.network.dcgan.Generator"}, *PARTS)  # imports what the module needs
     before = set(sys.modules)
     assert own_class(target, *PARTS) is None
     for place in (
@@ -57,13 +57,13 @@ def test_no_other_class_is_built_wherever_it_stands(target):
         [[{"a": ({"_target_": target},)}]],
     ):
         with pytest.raises(UserError, match="asks to build"):
-            trusted(place, *PARTS)
+            check_targets(place, *PARTS)
     assert {name.partition(".")[0] for name in set(sys.modules) - before} <= {"fmcgan"}
 
 
 def test_classes_of_this_project_are_built():
     config = {"_target_": "fmcgan.network.dcgan.Generator", "width": [1, {"_target_": "fmcgan.network.mlp.Generator"}]}
-    assert trusted(config, *PARTS) is config
+    assert check_targets(config, *PARTS) is config
 
 
 def nested(depth):
@@ -88,24 +88,24 @@ def endless():
 
 @pytest.mark.parametrize("config", [nested(100_000), shared(12), endless(), list(range(100_000))], ids=range(4))
 def test_a_configuration_without_end_is_refused_at_once(config):
-    for call in (check_size, lambda each: trusted(each, *PARTS)):
+    for call in (check_size, lambda each: check_targets(each, *PARTS)):
         with pytest.raises(UserError, match="levels; it is refused"):
             call(config)
     with pytest.raises(UserError, match="asks to build a"):
-        trusted({"_target_": config}, *PARTS)
+        check_targets({"_target_": config}, *PARTS)
 
 
 @pytest.mark.parametrize("name", ["_partial_", "_args_", "_recursive_", "_convert_"])
 def test_orders_how_to_build_are_refused(name):
     for value in (True, "all", [1], {}, None):
         with pytest.raises(UserError, match=f"holds {name}; it is refused"):
-            trusted([{"_target_": "fmcgan.network.dcgan.Generator", name: value}], *PARTS)
+            check_targets([{"_target_": "fmcgan.network.dcgan.Generator", name: value}], *PARTS)
 
 
 @pytest.mark.parametrize("value", ["${oc.env:HOME}", "a${b}", "${", "???"])
 def test_interpolations_are_refused(value):
     with pytest.raises(UserError, match="it is refused"):
-        trusted({"_target_": "fmcgan.network.dcgan.Generator", "width": [value]}, *PARTS)
+        check_targets({"_target_": "fmcgan.network.dcgan.Generator", "width": [value]}, *PARTS)
 
 
 @pytest.fixture

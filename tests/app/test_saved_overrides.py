@@ -159,7 +159,7 @@ def test_what_is_typed_replaces_what_is_saved(run):
 
 
 HONEST = [
-    ["experiment=smoke", "penalty@loss.penalty=none", "callback=[recorder,checkpointing,run_record]", "logger=[]"],
+    ["experiment=smoke", "penalty@loss.penalty=none", "callback=[metrics_logger,checkpointing,run_info]", "logger=[]"],
     [
         "experiment=study/hinge",
         "metric/feature=[classifier,random]",

@@ -55,7 +55,7 @@ from fmcgan.app.typed_overrides import as_meant
         ("train", "conditioning/generator=null", "leave that out, or choose from concatenation"),
         ("train", "penalty@loss.penalty=null", "penalty@loss.penalty=null: leave that out, or choose from dragan"),
         ("train", "penalty@loss.penalty=[none]", "penalty@loss.penalty takes one option"),
-        ("train", "callback=[recorder,null]", "there is no callback="),
+        ("train", "callback=[metrics_logger,null]", "there is no callback="),
         ("train", "-m loss=hinge,null", "null is no option of loss"),
         ("train", f"seed={'9' * 5000}", "seed=9+... holds a number of thousands of digits"),
     ],

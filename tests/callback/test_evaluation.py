@@ -4,12 +4,12 @@ from lightning.pytorch import Callback
 
 from fmcgan.app.run_files import read_metrics, read_result
 from fmcgan.callback.evaluation import Evaluation
-from fmcgan.callback.run_info import RunRecord
-from fmcgan.metric.base import Measurement, Score
+from fmcgan.callback.run_info import RunInfo
+from fmcgan.metric.base import Measurement, Metric
 from fmcgan.metric.image_set import count_name
 
 
-class Brightness(Score):
+class Brightness(Metric):
     """Mean grey level, lower is better; uses the global random state as badly as it can."""
 
     protocol = "brightness"
@@ -98,9 +98,9 @@ def test_what_is_reported_is_measured_on_samples_that_no_choice_has_seen(fit, tm
 
     trainer_epochs = [1, 2, 3]
     evaluation = Darkest({"b": Brightness()}, n=50, seed=7, report_seed=8)
-    small = ("trainer.max_epochs=3", "trainer.limit_train_batches=3", "callback.checkpointing.best_by=brightness")
+    small = ("trainer.max_epochs=3", "trainer.limit_train_batches=3", "callback.checkpointing.monitor=brightness")
     trainer, gan = fit(*small, extra_callbacks=[evaluation])
-    (record,) = (callback for callback in trainer.callbacks if isinstance(callback, RunRecord))
+    (record,) = (callback for callback in trainer.callbacks if isinstance(callback, RunInfo))
     before = {name: value.clone() for name, value in gan.state_dict().items()}
     result = record.write_result(trainer, gan)
 
@@ -120,9 +120,9 @@ def test_what_is_reported_is_measured_on_samples_that_no_choice_has_seen(fit, tm
 
 @pytest.mark.parametrize("damage", ["cut", "bit", "other", "folder"])
 def test_a_damaged_best_checkpoint_does_not_lose_the_result(fit, tmp_path, caplog, damage):
-    small = ("trainer.max_epochs=1", "trainer.limit_train_batches=2", "callback.checkpointing.best_by=brightness")
+    small = ("trainer.max_epochs=1", "trainer.limit_train_batches=2", "callback.checkpointing.monitor=brightness")
     trainer, gan = fit(*small, extra_callbacks=[Evaluation({"b": Brightness()}, n=50)])
-    (record,) = (callback for callback in trainer.callbacks if isinstance(callback, RunRecord))
+    (record,) = (callback for callback in trainer.callbacks if isinstance(callback, RunInfo))
     best = tmp_path / "run" / "checkpoints" / "best.ckpt"
     content = bytearray(best.read_bytes())
     if damage == "cut":

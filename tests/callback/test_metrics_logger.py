@@ -7,7 +7,7 @@ from lightning.pytorch import Callback
 
 from fmcgan.app.errors import UserError
 from fmcgan.app.run_files import read_metrics
-from fmcgan.callback.metrics_logger import Recorder, _broken_network
+from fmcgan.callback.metrics_logger import MetricsLogger, _broken_network
 
 
 class Poison(Callback):
@@ -139,6 +139,6 @@ def test_which_network_broke_first(bad, network):
 def test_final_values_are_means_over_the_last_epoch_of_both_players(fit):
     """22 batches at n_critic 5 leave a last interval of two batches without any generator update."""
     trainer, _ = fit("trainer.max_epochs=1", "trainer.limit_train_batches=22", "n_critic=5")
-    recorder = Recorder.of(trainer)
-    assert "loss/generator" in recorder.epoch_means
-    assert "loss/generator" in recorder.latest
+    metrics_logger = MetricsLogger.of(trainer)
+    assert "loss/generator" in metrics_logger.epoch_means
+    assert "loss/generator" in metrics_logger.latest

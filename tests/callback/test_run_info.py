@@ -5,7 +5,7 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fmcgan.callback.evaluation import Evaluation
-from fmcgan.callback.run_info import RunRecord
+from fmcgan.callback.run_info import RunInfo
 from fmcgan.callback.samples import SampleGrid
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.frechet_scores import FrechetDistance
@@ -19,7 +19,7 @@ def run(fit, tmp_path, monkeypatch):
     logger = ["logger=[tensorboard]", f"logger.tensorboard.save_dir={tmp_path / 'run'}"]
     scored = [SampleGrid(), Evaluation({"frechet": frechet}, n=50)]
     trainer, gan = fit("trainer.max_epochs=2", "trainer.limit_train_batches=5", *logger, extra_callbacks=scored)
-    (record,) = (callback for callback in trainer.callbacks if isinstance(callback, RunRecord))
+    (record,) = (callback for callback in trainer.callbacks if isinstance(callback, RunInfo))
     return tmp_path / "run", record.write_result(trainer, gan), gan
 
 

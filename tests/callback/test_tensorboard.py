@@ -40,7 +40,7 @@ def scored(tmp_path, monkeypatch):
 
 
 def logged(tmp_path):
-    few = ("trainer.max_epochs=4", "trainer.limit_train_batches=7", "callback.recorder.every_n_batches=2")
+    few = ("trainer.max_epochs=4", "trainer.limit_train_batches=7", "callback.metrics_logger.every_n_batches=2")
     return [*few, "logger=[tensorboard]", f"logger.tensorboard.save_dir={tmp_path / 'run'}"]
 
 

@@ -28,7 +28,7 @@ class Numbered(GarmentData):
         return GarmentImages(images, numbers, images[:3] + 100, numbers[:3] + 100)
 
 
-class Recorder(LightningModule):
+class MetricsLogger(LightningModule):
     """Steps like a GAN, twice a batch by hand, and writes down what it was given."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Interruption(Checkpoint):
     def __init__(self, path: Path, *, batches: int = -1, epochs: int = -1, step: int = -1) -> None:
         self.path, self.batches, self.epochs, self.step = path, batches, epochs, step
 
-    def on_train_batch_start(self, trainer: Trainer, module: Recorder, *args: object) -> None:
+    def on_train_batch_start(self, trainer: Trainer, module: MetricsLogger, *args: object) -> None:
         if len(module.steps) == self.step:
             raise Interrupted
 
@@ -70,10 +70,10 @@ class Interruption(Checkpoint):
         if self.step >= 0:
             trainer.save_checkpoint(self.path)
 
-    def on_train_batch_end(self, trainer: Trainer, module: Recorder, *args: object) -> None:
+    def on_train_batch_end(self, trainer: Trainer, module: MetricsLogger, *args: object) -> None:
         self._end(trainer, len(module.steps) == self.batches)
 
-    def on_train_epoch_end(self, trainer: Trainer, module: Recorder) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, module: MetricsLogger) -> None:
         self._end(trainer, len(module.epoch_ends) == self.epochs)
 
     def _end(self, trainer: Trainer, now: bool) -> None:
@@ -82,8 +82,8 @@ class Interruption(Checkpoint):
             raise Interrupted
 
 
-def fit(checkpoint: Path | None = None, *callbacks: Callback, **options: object) -> Recorder:
-    recorder = Recorder()
+def fit(checkpoint: Path | None = None, *callbacks: Callback, **options: object) -> MetricsLogger:
+    metrics_logger = MetricsLogger()
     trainer = Trainer(
         **{"max_epochs": 3, **options},
         accelerator="cpu",
@@ -98,18 +98,18 @@ def fit(checkpoint: Path | None = None, *callbacks: Callback, **options: object)
         # Lightning's warnings of a loader that cannot be resumed, or has too few workers
         warnings.simplefilter("error", PossibleUserWarning)
         try:
-            trainer.fit(recorder, datamodule=Numbered(batch_size=5, seed=0), ckpt_path=checkpoint)
+            trainer.fit(metrics_logger, datamodule=Numbered(batch_size=5, seed=0), ckpt_path=checkpoint)
         except Interrupted:
             assert callbacks
-    return recorder
+    return metrics_logger
 
 
 @pytest.fixture(scope="module")
-def whole() -> Recorder:
+def whole() -> MetricsLogger:
     return fit()
 
 
-def test_epochs_differ_and_never_hold_a_test_image(whole: Recorder) -> None:
+def test_epochs_differ_and_never_hold_a_test_image(whole: MetricsLogger) -> None:
     assert [step[:2] for step in whole.steps] == [(epoch, batch) for epoch in range(3) for batch in range(4)]
     epochs = [[label for number, _, labels in whole.steps if number == epoch for label in labels] for epoch in range(3)]
     assert all(len(set(epoch)) == 20 and max(epoch) < 23 for epoch in epochs)
@@ -127,7 +127,7 @@ def test_epochs_differ_and_never_hold_a_test_image(whole: Recorder) -> None:
         {"step": 6},  # saved within a step: that batch was not trained on, so it comes again
     ],
 )
-def test_interrupted_and_resumed_sees_what_an_uninterrupted_run_sees(end, whole: Recorder, tmp_path: Path) -> None:
+def test_interrupted_and_resumed_sees_what_an_uninterrupted_run_sees(end, whole: MetricsLogger, tmp_path: Path) -> None:
     first = fit(None, Interruption(tmp_path / "last.ckpt", **end))
     assert 0 < len(first.steps) < len(whole.steps)
     second = fit(tmp_path / "last.ckpt")
@@ -136,7 +136,7 @@ def test_interrupted_and_resumed_sees_what_an_uninterrupted_run_sees(end, whole:
 
 
 @pytest.mark.parametrize("ends", [({"batches": 1}, {"batches": 1}), ({"batches": 6}, {"epochs": 1})])
-def test_interrupted_twice(ends: tuple[dict, dict], whole: Recorder, tmp_path: Path) -> None:
+def test_interrupted_twice(ends: tuple[dict, dict], whole: MetricsLogger, tmp_path: Path) -> None:
     first = fit(None, Interruption(tmp_path / "1.ckpt", **ends[0]))
     second = fit(tmp_path / "1.ckpt", Interruption(tmp_path / "2.ckpt", **ends[1]))
     third = fit(tmp_path / "2.ckpt")
@@ -145,13 +145,13 @@ def test_interrupted_twice(ends: tuple[dict, dict], whole: Recorder, tmp_path: P
     assert first.epoch_ends + second.epoch_ends + third.epoch_ends == [0, 1, 2]
 
 
-def test_saved_at_the_last_batch_but_before_the_end_of_the_epoch(whole: Recorder, tmp_path: Path) -> None:
+def test_saved_at_the_last_batch_but_before_the_end_of_the_epoch(whole: MetricsLogger, tmp_path: Path) -> None:
     first = fit(None, Interruption(tmp_path / "last.ckpt", batches=4))
     second = fit(tmp_path / "last.ckpt")
     assert first.steps + second.steps == whole.steps
 
 
-def test_short_epochs_resume_too(whole: Recorder, tmp_path: Path) -> None:
+def test_short_epochs_resume_too(whole: MetricsLogger, tmp_path: Path) -> None:
     short = fit(limit_train_batches=3)
     assert short.steps == [step for step in whole.steps if step[1] < 3]
     first = fit(None, Interruption(tmp_path / "last.ckpt", batches=5), limit_train_batches=3)

@@ -50,7 +50,7 @@ def test_shares_judged_real_are_left_out_where_zero_does_not_divide():
         "real images": 0.75,
         "generated images": 0.25,
     }
-    assert len(judgement_figure(given, zero_divides=False).axes) == 1
+    assert len(judgement_figure(given, has_decision_boundary=False).axes) == 1
 
 
 def test_learning_rates_are_drawn_if_one_of_them_changes():

@@ -34,7 +34,11 @@ def train(folder, epochs=1, checkpoint=None):
     """Trains two batches an epoch; returns the GAN."""
     options = [
         *("experiment=smoke", f"trainer.default_root_dir={folder}", "logger=[]", "metric=[]"),
-        *("callback=[recorder,checkpointing,run_record]", "trainer.accelerator=cpu", "trainer.limit_train_batches=2"),
+        *(
+            "callback=[metrics_logger,checkpointing,run_info]",
+            "trainer.accelerator=cpu",
+            "trainer.limit_train_batches=2",
+        ),
         f"trainer.max_epochs={epochs}",
     ]
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
@@ -209,7 +213,7 @@ def test_tensors_that_share_their_values_do_not_multiply(checkpoint, tmp_path):
 NEEDED = {
     "loops": (..., None, 3, "x", [], {}, {"fit_loop": {}}),
     "optimizer_states": (..., None, 3, "x", [], {}, [1, 2], [{}, {}], [{}]),
-    "callbacks": (..., None, 3, "x", [], {"Recorder": {}}, {"Evaluation": 3}, {"Checkpointing": {"best": "x"}}),
+    "callbacks": (..., None, 3, "x", [], {"MetricsLogger": {}}, {"Evaluation": 3}, {"Checkpointing": {"best": "x"}}),
     "lr_schedulers": (..., None, 3, "x", {}),
     "pytorch-lightning_version": (..., None, 3, "x", [], ""),
     "epoch": (..., None, -1, "x", [], True),

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from fmcgan.metric.base import Measurement, RealImages, Score
+from fmcgan.metric.base import Measurement, Metric, RealImages
 from fmcgan.metric.baselines import TITLES, Rows, applicable
 from fmcgan.metric.image_set import ImageSet, count_name
 from fmcgan.metric.results_store import Store
 
 
-class Brightness(Score):
+class Brightness(Metric):
     """Mean grey level."""
 
     protocol = "brightness"

@@ -7,7 +7,7 @@ LABELS = torch.tensor([0, 0, 0, 5, 5, 9])
 
 
 def test_every_resample_keeps_the_sizes_of_the_classes():
-    counts = resample_counts(LABELS, replicates=50)
+    counts = resample_counts(LABELS, bootstrap_samples=50)
     assert counts.shape == (50, 6)
     for members, size in ((LABELS == 0, 3), (LABELS == 5, 2), (LABELS == 9, 1)):
         assert counts[:, members].sum(dim=1).tolist() == [size] * 50
@@ -22,17 +22,17 @@ def test_resamples_repeat_and_leave_the_global_random_state():
 
 
 def test_the_interval_lies_around_the_score_with_the_spread_of_the_replicates():
-    replicates = torch.arange(101.0) + 1000  # median 1050, 2.5 % at 1002.5, 97.5 % at 1097.5: biased against 10
-    assert interval(10.0, replicates) == pytest.approx((10 - 47.5, 10 + 47.5))
-    assert interval(10.0, replicates, lowest=0) == pytest.approx((0, 57.5))
-    assert interval(10.0, replicates, highest=50) == pytest.approx((-37.5, 50))
+    bootstrap_samples = torch.arange(101.0) + 1000  # median 1050, 2.5 % at 1002.5, 97.5 % at 1097.5: biased against 10
+    assert interval(10.0, bootstrap_samples) == pytest.approx((10 - 47.5, 10 + 47.5))
+    assert interval(10.0, bootstrap_samples, lowest=0) == pytest.approx((0, 57.5))
+    assert interval(10.0, bootstrap_samples, highest=50) == pytest.approx((-37.5, 50))
 
 
-@pytest.mark.parametrize("replicates", [0, 1])
-def test_too_few_replicates_give_no_interval(replicates):
-    assert interval(1.0, torch.ones(replicates)) is None
-    assert mean_interval(torch.ones(6), resample_counts(LABELS, replicates)) is None
-    assert share_interval(torch.ones(6), resample_counts(LABELS, replicates)) is None
+@pytest.mark.parametrize("bootstrap_samples", [0, 1])
+def test_too_few_replicates_give_no_interval(bootstrap_samples):
+    assert interval(1.0, torch.ones(bootstrap_samples)) is None
+    assert mean_interval(torch.ones(6), resample_counts(LABELS, bootstrap_samples)) is None
+    assert share_interval(torch.ones(6), resample_counts(LABELS, bootstrap_samples)) is None
 
 
 def test_the_interval_of_a_mean_stays_within_the_values():

@@ -5,15 +5,15 @@ import torch
 
 from fmcgan.app.attempts import Attempts
 from fmcgan.app.errors import InvalidValueError, UserError
-from fmcgan.metric.base import Measurement, RealImages, Score
-from fmcgan.metric.evaluation import Evaluator, badness
+from fmcgan.metric.base import Measurement, Metric, RealImages
+from fmcgan.metric.evaluation import Evaluator, sort_key
 from fmcgan.metric.frechet_scores import FrechetDistance
 from fmcgan.metric.image_set import ImageSet, count_name
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.table import as_markdown, by_class_as_markdown, in_words
 
 
-class Darkness(Score):
+class Darkness(Metric):
     """255 less the mean grey level."""
 
     protocol = "darkness"
@@ -108,9 +108,9 @@ def test_an_unknown_row_is_refused():
 
 def test_badness_falls_as_samples_get_better():
     lower, higher, real = ({"value": 3.0, "floor": 5.0, "better": better} for better in ("lower", "higher", "real"))
-    assert [badness(each) for each in (lower, higher, real)] == [3.0, -3.0, 2.0]
-    assert badness({"value": 7.0, "floor": 5.0, "better": "real"}) == 2.0
-    assert badness({"value": 7.0, "floor": None, "better": "real"}) == float("inf")
+    assert [sort_key(each) for each in (lower, higher, real)] == [3.0, -3.0, 2.0]
+    assert sort_key({"value": 7.0, "floor": 5.0, "better": "real"}) == 2.0
+    assert sort_key({"value": 7.0, "floor": None, "better": "real"}) == float("inf")
 
 
 def test_tables(evaluator):

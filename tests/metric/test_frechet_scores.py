@@ -23,11 +23,13 @@ class Pixels(FeatureNetwork):
         return {"features": images.flatten(1).float()}
 
 
-def drawn(levels: Tensor, labels: Tensor | None = None, replicates: int = 0) -> ImageSet:
+def drawn(levels: Tensor, labels: Tensor | None = None, bootstrap_samples: int = 0) -> ImageSet:
     """Images whose four quarters have these grey levels [N, 4], and so these features; labels 0..9 in turn."""
     quarters = levels.round().clamp(0, 255).to(torch.uint8).view(-1, 1, 2, 2)
     images = quarters.repeat_interleave(14, dim=2).repeat_interleave(14, dim=3)
-    return ImageSet(images, torch.arange(len(levels)) % 10 if labels is None else labels, replicates=replicates)
+    return ImageSet(
+        images, torch.arange(len(levels)) % 10 if labels is None else labels, bootstrap_samples=bootstrap_samples
+    )
 
 
 def normal(seed: int, n: int, mean: float = 120, spread: float = 20) -> Tensor:
@@ -100,20 +102,20 @@ def test_order_and_batch_size_do_not_matter(frechet, by_class, quadrants, real):
 def test_the_same_samples_give_the_same_bits_and_leave_the_random_state_alone(frechet, by_class, real):
     levels, state = normal(1, 200), torch.get_rng_state()
     for score in (frechet, by_class):
-        first = score.measure(drawn(levels, replicates=20), real)
-        assert first == score.measure(drawn(levels, replicates=20), real)
+        first = score.measure(drawn(levels, bootstrap_samples=20), real)
+        assert first == score.measure(drawn(levels, bootstrap_samples=20), real)
     assert torch.equal(state, torch.get_rng_state())
 
 
 def test_collapsed_and_duplicated_sets_are_finite_and_not_negative(frechet, by_class, real):
     """One grey image is away by the distance from the mean and all of the reference's spread."""
     mean, cov = gaussian_statistics(normal(0, 400).round().clamp(0, 255))
-    collapsed = drawn(torch.full((50, 4), 100.0), replicates=10)
+    collapsed = drawn(torch.full((50, 4), 100.0), bootstrap_samples=10)
     expected = ((mean - 100).square().sum() + cov.trace()).item()
     measured = the(frechet.measure(collapsed, real))
     assert measured.value == pytest.approx(expected, rel=1e-9)
     assert measured.interval == pytest.approx((expected, expected), rel=1e-9)  # no resample differs
-    doubled = drawn(normal(0, 400).repeat(2, 1), replicates=10)
+    doubled = drawn(normal(0, 400).repeat(2, 1), bootstrap_samples=10)
     for images in (collapsed, doubled):
         for measured in (the(frechet.measure(images, real)), the(by_class.measure(images, real))):
             assert 0 <= measured.value < math.inf
@@ -123,21 +125,21 @@ def test_collapsed_and_duplicated_sets_are_finite_and_not_negative(frechet, by_c
 
 def test_two_collapsed_sets_are_apart_by_their_means_alone(frechet, by_class):
     real = real_images(drawn(torch.full((40, 4), 100.0)))
-    samples = drawn(torch.full((20, 4), 105.0), replicates=5)
+    samples = drawn(torch.full((20, 4), 105.0), bootstrap_samples=5)
     assert the(frechet.measure(samples, real)).value == the(by_class.measure(samples, real)).value == 100.0
 
 
 def test_no_resamples_and_wide_networks_give_no_interval(frechet, by_class, real):
     assert the(frechet.measure(drawn(normal(1, 40)), real)).interval is None
     assert the(by_class.measure(drawn(normal(1, 40)), real)).interval is None
-    samples, wide = drawn(normal(1, 40), replicates=10), {"pixels": Pixels()}
+    samples, wide = drawn(normal(1, 40), bootstrap_samples=10), {"pixels": Pixels()}
     assert the(frechet.measure(samples, real)).interval is not None
     assert the(FrechetDistance(wide).measure(samples, real)).interval is None
     assert the(ClassFrechetDistance(wide).measure(samples, real)).interval is None
 
 
 def test_the_interval_lies_around_the_value(frechet, by_class, real):
-    samples = drawn(normal(1, 200, mean=130), replicates=50)
+    samples = drawn(normal(1, 200, mean=130), bootstrap_samples=50)
     for score in (frechet, by_class):
         value, _, (low, high), _ = the(score.measure(samples, real))
         assert 0 < low < value < high
@@ -200,7 +202,7 @@ def test_a_class_that_the_samples_lack_is_not_passed_over(by_class):
 
 
 def test_the_interval_by_class_is_of_the_mean_of_the_classes_resampled(by_class, quadrants):
-    samples, reference = drawn(normal(1, 60, mean=130), replicates=5), drawn(normal(2, 80))
+    samples, reference = drawn(normal(1, 60, mean=130), bootstrap_samples=5), drawn(normal(2, 80))
     features, means = quadrants.features(samples), []
     for counts in samples.resamples.long():
         distances = []
@@ -217,7 +219,7 @@ def test_the_interval_by_class_is_of_the_mean_of_the_classes_resampled(by_class,
 def test_the_interval_by_class_is_as_wide_as_fresh_draws_scatter(by_class, real):
     draws = [normal(seed, 300, mean=126) for seed in range(100, 150)]
     scatter = torch.tensor([the(by_class.measure(drawn(levels), real)).value for levels in draws]).std().item()
-    intervals = [the(by_class.measure(drawn(levels, replicates=50), real)).interval for levels in draws[:5]]
+    intervals = [the(by_class.measure(drawn(levels, bootstrap_samples=50), real)).interval for levels in draws[:5]]
     half_width = sum(high - low for low, high in intervals) / 10
     assert 1 / 1.5 < half_width / (1.96 * scatter) < 1.5
 

@@ -29,9 +29,9 @@ def answered(logits: Tensor) -> GanTest:
     return score
 
 
-def black(labels: list[int], replicates: int = 0) -> ImageSet:
+def black(labels: list[int], bootstrap_samples: int = 0) -> ImageSet:
     images = torch.zeros(len(labels), 1, 28, 28, dtype=torch.uint8)
-    return ImageSet(images, torch.tensor(labels), replicates=replicates)
+    return ImageSet(images, torch.tensor(labels), bootstrap_samples=bootstrap_samples)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_the_interval_is_that_of_a_share(real):
     logits = torch.eye(10)[torch.arange(1000) % 10]
     labels = torch.arange(1000) % 10
     labels[:200] = 0  # every class asked for loses 20 of its 100 to class 0, of which 20 are right
-    agreement, cross_entropy = answered(logits).measure(black(labels.tolist(), replicates=500), real).values()
+    agreement, cross_entropy = answered(logits).measure(black(labels.tolist(), bootstrap_samples=500), real).values()
     assert agreement.value == 0.82
     assert agreement.interval == pytest.approx(
         (0.82 - 0.0238, 0.82 + 0.0238), abs=0.0015
@@ -75,7 +75,7 @@ def test_extreme_answers_give_finite_numbers(real):
     sure = torch.zeros(4, 10)
     sure[:, 3] = 1e4
     for label, agreement, cross_entropy in ((3, 1.0, 0.0), (5, 0.0, 1e4)):
-        measured = answered(sure).measure(black([label] * 4, replicates=10), real)
+        measured = answered(sure).measure(black([label] * 4, bootstrap_samples=10), real)
         assert [each.value for each in measured.values()] == [agreement, cross_entropy]
         (low, high), of_cross_entropy = (each.interval for each in measured.values())
         assert low <= agreement <= high

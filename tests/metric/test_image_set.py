@@ -79,9 +79,9 @@ def test_the_content_order_does_not_depend_on_the_order_given():
 
 
 def test_resamples_draw_an_image_as_often_in_whatever_order_it_is_given():
-    images = drawn(50, replicates=9)
+    images = drawn(50, bootstrap_samples=9)
     shuffled = torch.randperm(50, generator=torch.Generator().manual_seed(3))
-    other = ImageSet(images.images[shuffled], images.labels[shuffled], replicates=9)
+    other = ImageSet(images.images[shuffled], images.labels[shuffled], bootstrap_samples=9)
     assert torch.equal(images.resamples[:, shuffled], other.resamples)
     assert images.resamples.sum(dim=1).tolist() == [50] * 9
 
@@ -104,11 +104,11 @@ def test_a_class_that_runs_out_is_made_up_for_by_the_others():
 
 
 def test_a_balanced_set_is_made_once_and_is_the_set_itself_where_it_has_no_more():
-    images = drawn(40, replicates=7)
+    images = drawn(40, bootstrap_samples=7)
     assert images.balanced(40) is images.balanced(99) is images
     assert images.balanced(20) is images.balanced(20)
     assert images.balanced(20).labels.bincount().tolist() == [2] * 10
-    assert images.balanced(20).replicates == 7
+    assert images.balanced(20).bootstrap_samples == 7
 
 
 def test_real_choice_holds_as_many_of_every_class(real_train):

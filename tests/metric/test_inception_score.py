@@ -59,7 +59,7 @@ def test_no_resamples_give_no_scores():
 
 def test_real_images_are_far_from_collapsed_ones(real):
     images = real.test.balanced(500)
-    samples = ImageSet(images.images, images.labels, replicates=100)
+    samples = ImageSet(images.images, images.labels, bootstrap_samples=100)
     before = torch.get_rng_state()
     measured = InceptionScore().measure(samples, real)
     assert torch.equal(torch.get_rng_state(), before)
@@ -68,7 +68,7 @@ def test_real_images_are_far_from_collapsed_ones(real):
     assert (better, by_class) == ("higher", None)
     assert 8 < low < value < high < 10
     assert high - low < 1
-    collapsed = ImageSet(images.images[:1].repeat(50, 1, 1, 1), torch.arange(50) % 10, replicates=20)
+    collapsed = ImageSet(images.images[:1].repeat(50, 1, 1, 1), torch.arange(50) % 10, bootstrap_samples=20)
     (of_collapsed,) = InceptionScore().measure(collapsed, real).values()
     assert of_collapsed.value == pytest.approx(1, abs=1e-6)
     assert of_collapsed.interval == pytest.approx((1, 1), abs=1e-6)

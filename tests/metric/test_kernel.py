@@ -14,11 +14,11 @@ def normal(seed: int, n: int, width: int = 4) -> Tensor:
     return torch.randn(n, width, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def drawn(levels: Tensor, replicates: int = 0) -> ImageSet:
+def drawn(levels: Tensor, bootstrap_samples: int = 0) -> ImageSet:
     """Images whose four quarters have these grey levels [N, 4], and so these features; labels 0..9 in turn."""
     quarters = levels.round().clamp(0, 255).to(torch.uint8).view(-1, 1, 2, 2)
     images = quarters.repeat_interleave(14, dim=2).repeat_interleave(14, dim=3)
-    return ImageSet(images, torch.arange(len(levels)) % 10, replicates=replicates)
+    return ImageSet(images, torch.arange(len(levels)) % 10, bootstrap_samples=bootstrap_samples)
 
 
 @pytest.fixture
@@ -129,15 +129,15 @@ def test_order_and_batch_size_do_not_matter(score, quadrants, real):
 
 def test_the_same_samples_give_the_same_bits_and_leave_the_random_state_alone(score, real):
     levels, state = 125 + 20 * normal(2, 200), torch.get_rng_state()
-    first = score.measure(drawn(levels, replicates=20), real)
-    assert first == score.measure(drawn(levels, replicates=20), real)
+    first = score.measure(drawn(levels, bootstrap_samples=20), real)
+    assert first == score.measure(drawn(levels, bootstrap_samples=20), real)
     assert torch.equal(state, torch.get_rng_state())
 
 
 def test_a_collapsed_set_is_far_and_has_an_interval_of_no_width(score, real):
     """Also at the mean of the reference, where only the missing spread tells."""
     mean = 120.0
-    measured = the(score.measure(drawn(torch.full((50, 4), mean), replicates=10), real))
+    measured = the(score.measure(drawn(torch.full((50, 4), mean), bootstrap_samples=10), real))
     assert 0 < measured.value < math.inf
     assert measured.interval == pytest.approx((measured.value, measured.value), rel=1e-9)
 
@@ -150,7 +150,7 @@ def test_two_collapsed_sets_by_hand(score):
 
 
 def test_duplicates_are_finite(score, real):
-    doubled = drawn((120 + 20 * normal(2, 100)).repeat(2, 1), replicates=10)
+    doubled = drawn((120 + 20 * normal(2, 100)).repeat(2, 1), bootstrap_samples=10)
     value, _, (low, high), _ = the(score.measure(doubled, real))
     assert -math.inf < low < value < high < math.inf
 
@@ -163,7 +163,8 @@ def test_no_resamples_give_no_interval(score, real):
 def test_the_interval_is_as_wide_as_fresh_draws_scatter(score, real, mean):
     """Samples of the reference's own distribution, and brighter ones."""
     measured = [
-        the(score.measure(drawn(mean + 20 * normal(seed, 300), replicates=100), real)) for seed in range(100, 150)
+        the(score.measure(drawn(mean + 20 * normal(seed, 300), bootstrap_samples=100), real))
+        for seed in range(100, 150)
     ]
     half_width = sum(high - low for _, _, (low, high), _ in measured) / 100
     scatter = torch.tensor([value for value, *_ in measured]).double().std().item()

@@ -14,10 +14,10 @@ from fmcgan.metric.manifold import Manifold, membership
 from fmcgan.metric.neighbours import distances_to_others
 
 
-def flat_images(levels: list[int], labels: list[int] | None = None, replicates: int = 0) -> ImageSet:
+def flat_images(levels: list[int], labels: list[int] | None = None, bootstrap_samples: int = 0) -> ImageSet:
     """An image of one grey level each: on `quadrants`, points at twice the difference of their levels."""
     images = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 28, 28)
-    return ImageSet(images, torch.tensor(labels or [0] * len(levels)), replicates=replicates)
+    return ImageSet(images, torch.tensor(labels or [0] * len(levels)), bootstrap_samples=bootstrap_samples)
 
 
 def quarters(seed: int, n: int, highest: int = 255) -> ImageSet:
@@ -25,7 +25,7 @@ def quarters(seed: int, n: int, highest: int = 255) -> ImageSet:
     generator = torch.Generator().manual_seed(seed)
     levels = torch.randint(0, highest + 1, (n, 1, 2, 2), dtype=torch.uint8, generator=generator)
     images = levels.repeat_interleave(14, dim=2).repeat_interleave(14, dim=3)
-    return ImageSet(images, torch.arange(n) % 10, replicates=20)
+    return ImageSet(images, torch.arange(n) % 10, bootstrap_samples=20)
 
 
 def against(reference: ImageSet) -> RealImages:
@@ -118,7 +118,9 @@ def test_a_set_compared_with_itself_is_all_there(quadrants, collapsed):
 
 
 def test_a_collapsed_set_elsewhere_is_nowhere_and_finite(quadrants):
-    measured = Manifold({"q": quadrants}).measure(flat_images([7] * 20, replicates=10), against(flat_images([9] * 20)))
+    measured = Manifold({"q": quadrants}).measure(
+        flat_images([7] * 20, bootstrap_samples=10), against(flat_images([9] * 20))
+    )
     assert values(measured) == [0.0] * 4
     assert measured["precision_k3_quadrants_20_test"].interval == (0.0, pytest.approx(0.161, abs=1e-3))  # Wilson's
     assert measured["density_k5_quadrants_20_test"].interval == (0.0, 0.0)
@@ -186,8 +188,8 @@ def test_intervals_are_of_precision_and_density_and_stay_within_bounds(quadrants
 def test_an_interval_of_a_share_does_not_reach_beyond_0_and_1(quadrants, outside, value):
     """One of 200 samples is another than the rest: many resamples do not have it, and in few its share is its own."""
     reference = flat_images(list(range(50)))
-    for replicates in range(2, 12):
-        samples = flat_images([20] * (200 - outside) + [255] * outside, replicates=replicates)
+    for bootstrap_samples in range(2, 12):
+        samples = flat_images([20] * (200 - outside) + [255] * outside, bootstrap_samples=bootstrap_samples)
         measured = Manifold({"q": quadrants}).measure(samples, against(reference))
         precision, density = (measured[f"{share}_quadrants_200_test"] for share in ("precision_k3", "density_k5"))
         assert precision.value == value

@@ -5,7 +5,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from fmcgan.app.config_dir import config_dir
-from fmcgan.metric.base import RealImages, Score
+from fmcgan.metric.base import Metric, RealImages
 from fmcgan.metric.baselines import TITLES, Rows, applicable
 from fmcgan.metric.results_store import SHIPPED, Store
 
@@ -20,7 +20,7 @@ class NothingToCompute(Store):
         return super().values(key, never)
 
 
-def scores_of(name: str, *overrides: str) -> dict[str, Score]:
+def scores_of(name: str, *overrides: str) -> dict[str, Metric]:
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         return instantiate(compose(name, list(overrides)).metric)
 

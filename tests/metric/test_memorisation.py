@@ -14,10 +14,10 @@ from fmcgan.metric.memorisation import Memorisation, near_distance, nearest_trai
 from fmcgan.metric.neighbours import nearest
 
 
-def flat_images(levels: list[int], labels: list[int] | None = None, replicates: int = 0) -> ImageSet:
+def flat_images(levels: list[int], labels: list[int] | None = None, bootstrap_samples: int = 0) -> ImageSet:
     """An image of one grey level each: on `quadrants`, points at twice the difference of their levels."""
     images = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 28, 28)
-    return ImageSet(images, torch.tensor(labels or [0] * len(levels)), replicates=replicates)
+    return ImageSet(images, torch.tensor(labels or [0] * len(levels)), bootstrap_samples=bootstrap_samples)
 
 
 @pytest.fixture(scope="module")
@@ -144,19 +144,19 @@ def test_copies_are_found_out_even_if_the_test_images_are_copies():
     assert measured["near_copies_pixels_3"].value == pytest.approx(2 / 3, rel=1e-12)
 
 
-@pytest.mark.parametrize("replicates", [0, 30])
-def test_collapsed_sets_have_finite_scores(quadrants, replicates):
-    same = flat_images([3] * 20, replicates=replicates)
+@pytest.mark.parametrize("bootstrap_samples", [0, 30])
+def test_collapsed_sets_have_finite_scores(quadrants, bootstrap_samples):
+    same = flat_images([3] * 20, bootstrap_samples=bootstrap_samples)
     for measured in Memorisation({"q": quadrants}).measure(same, RealImages(same, same)).values():
         assert measured.value in (0.0, 1.0)
-        low, high = measured.interval if replicates else (0, 1)
+        low, high = measured.interval if bootstrap_samples else (0, 1)
         assert low <= measured.value <= high
 
 
 @pytest.mark.parametrize("n", [100, 101])
 def test_the_interval_of_the_median_is_that_of_repeated_images(n):
     levels = torch.randint(0, 256, (n,), generator=torch.Generator().manual_seed(3)).tolist()
-    samples = flat_images(levels, replicates=40)
+    samples = flat_images(levels, bootstrap_samples=40)
     measured = Memorisation({}).measure(samples, RealImages(flat_images([0]), flat_images([9])))
     value, interval = measured[f"nearest_training_pixels_{n}"].value, measured[f"nearest_training_pixels_{n}"].interval
     drawn = [np.repeat(levels, counts.int().tolist()) for counts in samples.resamples]
@@ -170,8 +170,8 @@ def test_intervals_hold_their_value_and_stay_within_bounds():
     """Resamples of values that are either near or far: the median jumps, and rare copies are often not drawn."""
     real = RealImages(flat_images([0]), flat_images([5, 50]))
     for copies in (0, 1, 100, 101, 199, 200):
-        for replicates in range(2, 12):
-            samples = flat_images([3] * copies + [60] * (200 - copies), replicates=replicates)
+        for bootstrap_samples in range(2, 12):
+            samples = flat_images([3] * copies + [60] * (200 - copies), bootstrap_samples=bootstrap_samples)
             median, share = Memorisation({}).measure(samples, real).values()
             assert share.value == copies / 200
             assert 0 <= share.interval[0] <= share.value <= share.interval[1] <= 1
@@ -241,7 +241,7 @@ def test_the_order_of_the_samples_has_no_influence(quadrants, small, held_out):
 def test_the_same_bits_twice_and_nothing_random_touched(quadrants, small):
     state = torch.get_rng_state()
     score = Memorisation({"q": quadrants})
-    sets = [flat_images(list(range(0, 250, 5)), replicates=10) for _ in range(2)]
+    sets = [flat_images(list(range(0, 250, 5)), bootstrap_samples=10) for _ in range(2)]
     first, second = (score.measure(each, small) for each in sets)
     assert first == second
     assert torch.equal(torch.get_rng_state(), state)

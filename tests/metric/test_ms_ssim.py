@@ -85,7 +85,7 @@ def test_noise_is_in_range():
 
 @pytest.mark.parametrize("images", [grey(0), grey(255), noise(1)], ids=["black", "white", "noise"])
 def test_a_collapsed_class_gives_1(images):
-    samples = labelled(images.repeat(40, 1, 1, 1), replicates=10)
+    samples = labelled(images.repeat(40, 1, 1, 1), bootstrap_samples=10)
     result = measured(samples)
     assert result.value == pytest.approx(1.0, abs=1e-12)
     assert result.value <= 1 + 1e-12
@@ -132,12 +132,12 @@ def test_without_two_samples_of_a_class_there_is_nothing_to_measure():
 
 def test_it_depends_on_neither_order_nor_what_came_before_nor_the_random_state():
     images = torch.cat([noise(60), noise(20), grey(0, 20)])  # with repeats
-    samples = labelled(images, replicates=10)
+    samples = labelled(images, bootstrap_samples=10)
     state = torch.get_rng_state()
     first = measured(samples, 3)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(1)
-    assert measured(labelled(images, replicates=10), 3) == first
+    assert measured(labelled(images, bootstrap_samples=10), 3) == first
     shuffled = measured(samples.subset(torch.randperm(100, generator=torch.Generator().manual_seed(0))), 3)
     assert shuffled.value == pytest.approx(first.value, rel=1e-9)
     assert shuffled.interval == pytest.approx(first.interval, rel=1e-9)
@@ -145,7 +145,7 @@ def test_it_depends_on_neither_order_nor_what_came_before_nor_the_random_state()
 
 
 def test_the_interval_holds_the_value():
-    result = measured(labelled(noise(200), replicates=100))
+    result = measured(labelled(noise(200), bootstrap_samples=100))
     low, high = result.interval
     assert 0 < low < result.value < high < 1
 

@@ -21,7 +21,7 @@ OF_MINUTES = ["gan_train_cnn", "gan_train_logistic_regression", "gan_train_mlp"]
 def results(real_train: ImageSet, real_test: ImageSet) -> Results:
     """All scores and rows for a thousand real training images that are not among those called training images."""
     real = RealImages(_first(real_train, 6000), _first(real_test, 2000))
-    held_out = ImageSet(real_train.images[-3000:], real_train.labels[-3000:], replicates=20).balanced(N)
+    held_out = ImageSet(real_train.images[-3000:], real_train.labels[-3000:], bootstrap_samples=20).balanced(N)
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         chosen = ",".join(each for each in EVERY_SCORE if each not in OF_MINUTES)
         config = compose("evaluate", [f"metric=[{chosen}]", "metric.gan_train_quick.n=1000"])

@@ -99,7 +99,7 @@ def test_directions_have_length_1_and_no_preference():
 
 @pytest.mark.parametrize("m", [60, 45])
 def test_a_resample_scores_as_the_set_of_the_images_it_drew(m):
-    samples, reference = noise(60, seed=1, replicates=5), noise(m, seed=2)
+    samples, reference = noise(60, seed=1, bootstrap_samples=5), noise(m, seed=2)
     score = SlicedWasserstein(n_directions=16)
     quantiles = QuantileSteps(score.sorted_projections(reference)[0], 60)
     got = quantiles.resampled(*score.sorted_projections(samples), samples.resamples).sqrt()
@@ -111,7 +111,7 @@ def test_a_resample_scores_as_the_set_of_the_images_it_drew(m):
 
 
 def test_the_interval_lies_around_the_value():
-    samples, reference = noise(100, replicates=50), flat(80, 100)
+    samples, reference = noise(100, bootstrap_samples=50), flat(80, 100)
     measured = SlicedWasserstein(16).measure(samples, against(reference))["sliced_wasserstein_pixels_100_test"]
     low, high = measured.interval
     assert 0 < low < measured.value < high < 1.2 * measured.value
@@ -133,7 +133,7 @@ def test_a_set_is_at_no_distance_from_itself_or_its_duplicate():
 
 def test_flat_sets_have_a_closed_form_and_an_interval_of_one_point():
     sums = directions_of(SlicedWasserstein()).sum(dim=1)
-    black, white = flat(20, 0, replicates=10), flat(30, 255, replicates=10)
+    black, white = flat(20, 0, bootstrap_samples=10), flat(30, 255, bootstrap_samples=10)
     for samples, reference in ((black, white), (white, black)):
         (measured,) = SlicedWasserstein().measure(samples, against(reference)).values()
         assert measured.value == pytest.approx(255 * sums.square().mean().sqrt().item(), rel=1e-9)
@@ -142,7 +142,7 @@ def test_flat_sets_have_a_closed_form_and_an_interval_of_one_point():
 
 
 def test_it_depends_on_neither_order_nor_what_came_before_nor_the_random_state():
-    samples, reference = noise(50, 1, replicates=5), noise(40, 2)
+    samples, reference = noise(50, 1, bootstrap_samples=5), noise(40, 2)
     state = torch.get_rng_state()
     first = SlicedWasserstein().measure(samples, against(reference))
     assert torch.equal(torch.get_rng_state(), state)

@@ -117,7 +117,7 @@ def test_half_the_contrast_is_six_decibels():
 def test_black_and_white_differ_in_their_mean_alone():
     """White has the power 784 at radius 0 and nothing elsewhere; black has the floor everywhere."""
     expected = 10 * math.log10(784 / FLOOR) / math.sqrt(15)
-    for samples, reference in ((flat(0, replicates=5), flat(255)), (flat(255, replicates=5), flat(0))):
+    for samples, reference in ((flat(0, bootstrap_samples=5), flat(255)), (flat(255, bootstrap_samples=5), flat(0))):
         result = measured(samples, reference)
         assert result.value == pytest.approx(expected, rel=1e-9)
         assert result.interval == pytest.approx((expected, expected), rel=1e-9)
@@ -135,13 +135,13 @@ def test_a_set_is_at_no_distance_from_itself_its_duplicate_or_its_mirror_image()
 def test_a_collapsed_set_has_the_spectrum_of_its_image():
     image, reference = noise(1), labelled(noise(40, seed=1, high=200))
     expected = spectrum_distance(decibels(radial_power(image)[0]), decibels(radial_power(reference.images).mean(dim=0)))
-    result = measured(labelled(image.repeat(50, 1, 1, 1), replicates=10), reference)
+    result = measured(labelled(image.repeat(50, 1, 1, 1), bootstrap_samples=10), reference)
     assert result.value == pytest.approx(expected.item(), rel=1e-9)
     assert result.interval == pytest.approx((result.value, result.value), rel=1e-9)
 
 
 def test_a_resample_scores_as_the_set_of_the_images_it_drew():
-    samples, reference = labelled(noise(40), replicates=2), labelled(noise(40, seed=1, high=200))
+    samples, reference = labelled(noise(40), bootstrap_samples=2), labelled(noise(40, seed=1, high=200))
     drawn = [samples.subset(torch.arange(40).repeat_interleave(counts.long())) for counts in samples.resamples]
     first, second = sorted(measured(each, reference).value for each in drawn)
     value, spread = measured(samples, reference)[0], 0.475 * (second - first)  # quantiles between two values
@@ -149,13 +149,13 @@ def test_a_resample_scores_as_the_set_of_the_images_it_drew():
 
 
 def test_it_depends_on_neither_order_nor_what_came_before_nor_the_random_state():
-    samples, reference = labelled(noise(50), replicates=5), labelled(noise(40, seed=1, high=200))
+    samples, reference = labelled(noise(50), bootstrap_samples=5), labelled(noise(40, seed=1, high=200))
     state = torch.get_rng_state()
     first = Spectrum().measure(samples, RealImages(reference, reference))
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(1)
     again = labelled(noise(40, seed=1, high=200))
-    assert Spectrum().measure(labelled(noise(50), replicates=5), RealImages(again, again)) == first
+    assert Spectrum().measure(labelled(noise(50), bootstrap_samples=5), RealImages(again, again)) == first
     order = torch.randperm(50, generator=torch.Generator().manual_seed(0))
     shuffled = measured(samples.subset(order), reference.subset(order[order < 40]))
     assert shuffled.value == pytest.approx(first["spectrum_distance_50_test"].value, rel=1e-9)

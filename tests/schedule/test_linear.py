@@ -45,12 +45,12 @@ def test_until_the_end_of_the_run():
     schedule = Linear(start=1.0, end=0.0, begin=0, until=None)
     with pytest.raises(RuntimeError, match="settled"):
         schedule(0)
-    schedule.settle(200)
+    schedule.set_total_images(200)
     assert [schedule(seen) for seen in (0, 50, 200)] == [1.0, 0.75, 0.0]
     with pytest.raises(ValueError, match="give a number"):
-        schedule.settle(None)
+        schedule.set_total_images(None)
     with pytest.raises(ValueError, match="until must be more than begin, got until=5 and begin=10"):
-        Linear(start=1.0, end=0.0, begin=10, until=None).settle(5)
+        Linear(start=1.0, end=0.0, begin=10, until=None).set_total_images(5)
     fixed = Linear(start=1.0, end=0.0, begin=0, until=100)
-    fixed.settle(200)
+    fixed.set_total_images(200)
     assert fixed(50) == 0.5

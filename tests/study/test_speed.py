@@ -34,7 +34,7 @@ class FakeTraining:
         given = [dict(each.split("=", 1) for each in overrides) for overrides in runs]
         self.started.append([(each["experiment"], each["trainer.precision"]) for each in given])
         self.accelerators |= {each["trainer.accelerator"] for each in given}
-        self.rows_every |= {each["callback.recorder.every_n_batches"] for each in given}
+        self.rows_every |= {each["callback.metrics_logger.every_n_batches"] for each in given}
         for each in given:
             self.run(each["experiment"], each["trainer.precision"], Path(each["hydra.run.dir"]))
 

@@ -92,13 +92,13 @@ def test_statistics_are_those_of_the_weights_they_are_used_with():
     with torch.no_grad():
         network.scale.fill_(2.0)
     ema.update(network, images=1, images_seen=1)
-    average = ema.settled()
+    average = ema.calibrated()
     assert average.scale.item() == 2.0
     assert torch.allclose(average.norm.running_var, torch.full((3,), 4.0), rtol=0.15)  # of 2 z with z from N(0, 1)
     assert torch.allclose(average.norm.running_mean, torch.zeros(3), atol=0.2)
     assert network.norm.running_var[0] == 77.0  # the trained generator's own stay
     calls = len(average.labels)
-    ema.settled()
+    ema.calibrated()
     assert len(average.labels) == calls  # nothing has moved since
     assert torch.bincount(torch.cat(average.labels)).tolist() == [200] * 10
     ema.update(network, images=1, images_seen=2)
@@ -132,4 +132,4 @@ def test_spectral_norms_are_those_of_the_averaged_weights():
         nn.init.normal_(network.parametrizations.weight.original)
         network(torch.zeros(1, 12))
         ema.update(network, images=1000, images_seen=images_seen)
-    assert torch.linalg.svdvals(ema.settled().weight)[0].item() == pytest.approx(1, abs=0.01)
+    assert torch.linalg.svdvals(ema.calibrated().weight)[0].item() == pytest.approx(1, abs=0.01)

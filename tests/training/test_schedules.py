@@ -195,12 +195,12 @@ def test_betas_need_an_optimizer_with_betas():
     ],
 )
 def test_wrong_values_are_refused_before_anything_is_trained(compose, knob, values, message):
-    from fmcgan.app.error_messages import told
+    from fmcgan.app.error_messages import format_error
 
     with pytest.raises(InstantiationException) as error:
         build(compose(*chosen(knob, "cosine", **values), "callback=[]"))
-    assert told(error.value).startswith("error: training.schedules")
-    assert message in told(error.value)
+    assert format_error(error.value).startswith("error: training.schedules")
+    assert message in format_error(error.value)
 
 
 def test_without_a_choice_nothing_is_scheduled_and_an_experiment_may_choose(compose, tmp_path):

@@ -8,7 +8,7 @@ from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.bars import ClassBars, class_bars_figure
-from fmcgan.metric.base import Score
+from fmcgan.metric.base import Metric
 from fmcgan.metric.baselines import REAL
 from fmcgan.metric.evaluation import Evaluator, Results
 from fmcgan.metric.table import BETTER
@@ -24,7 +24,7 @@ class Scores(Analysis):
     `Results`.
     """
 
-    def __init__(self, metric: Mapping[str, Score]) -> None:
+    def __init__(self, metric: Mapping[str, Metric]) -> None:
         """Takes the scores.
 
         Args:

@@ -118,7 +118,7 @@ def _curves(rows: Sequence[Row], facts: Facts) -> list[Picture]:
             Picture("scores", scores, caption, "A panel a score over the images seen.", vector=True, lead=True)
         )
     norms = run_curves.gradient_norm_figure(rows, facts.generator_clip, facts.discriminator_clip)
-    judgement = run_curves.judgement_figure(rows, facts.zero_divides)
+    judgement = run_curves.judgement_figure(rows, facts.has_decision_boundary)
     return [
         *pictures,
         Picture(
@@ -158,7 +158,7 @@ def _introduction(rows: Sequence[Row], facts: Facts) -> str:
         f"and {minutes:.{0 if minutes >= 10 else 1}f} minutes of training. Curves say how it went, not why; an alarm "
         "names the rule that they break."
     )
-    if facts.zero_divides:
+    if facts.has_decision_boundary:
         return text
     return f"{text} With this loss, a logit of 0 does not divide real from generated: no alarm reads who wins."
 

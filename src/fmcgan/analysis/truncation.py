@@ -171,7 +171,7 @@ def _sampled(subject: Subject, generator: nn.Module, psi: float, n: int) -> Imag
     """The same latent vectors at every psi."""
     seed = seed_of(subject.seed, _SWEEP)
     drawn = sample_classes(generator, range(NUM_CLASSES), n // NUM_CLASSES, seed, psi)
-    return ImageSet(*drawn, replicates=_REPLICATES)
+    return ImageSet(*drawn, bootstrap_samples=_REPLICATES)
 
 
 def _curve(sweep: dict[float, dict[str, Measurement]], best: dict[str, Measurement], n: int) -> Picture:

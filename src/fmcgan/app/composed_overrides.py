@@ -23,7 +23,7 @@ _UNSUPPORTED = {
     "trainer.enable_checkpointing": "the callback checkpointing saves",
     "trainer.fast_dev_run": "trainer.max_epochs=1 trainer.limit_train_batches=1 is a short run",
     "trainer.sync_batchnorm": "batch normalisation is over all devices without it",
-    "trainer.log_every_n_steps": "callback.recorder.every_n_batches says how often is recorded",
+    "trainer.log_every_n_steps": "callback.metrics_logger.every_n_batches says how often is recorded",
     **dict.fromkeys(
         (f"trainer.{each}" for each in ("val_check_interval", "check_val_every_n_epoch", "limit_val_batches")),
         "nothing is validated while training; the callback evaluation scores",

@@ -21,7 +21,7 @@ from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.app.part_types import root_cause, typed_key
 
 
-def told(error: Exception, config: DictConfig | None = None) -> str:
+def format_error(error: Exception, config: DictConfig | None = None) -> str:
     """An error in one or two lines where the user can mend it, with its stack trace where not.
 
     Args:

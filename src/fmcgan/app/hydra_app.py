@@ -21,7 +21,7 @@ from fmcgan.app import claim, run_dir
 from fmcgan.app.composed_overrides import check_composed
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.ending import ending_signals
-from fmcgan.app.error_messages import told
+from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import Interrupted, UserError
 from fmcgan.app.overrides import CommandLine, command_line, composed_of, key_of, parse, quoted, shell_command
 from fmcgan.app.places import ensure_home
@@ -63,7 +63,7 @@ def run_command(name: str, task: Task) -> None:
     except _AlreadyReportedError:
         sys.exit(1)
     except Exception as error:
-        sys.exit(told(error))
+        sys.exit(format_error(error))
     finally:
         claim.leave(failed=sys.exc_info()[0] is not None)
         _summarise_sweep()
@@ -93,7 +93,7 @@ def _reporting(task: Task) -> Task:
                 sys.exit(f"error: {error}")
             print(f"skipped: {error}", file=sys.stderr)  # noqa: T201 (the log is that of the other process)
         except Exception as error:
-            message = told(error, config)
+            message = format_error(error, config)
             if not message.startswith("error: "):
                 claim.keep()
             log.error(message)

@@ -15,7 +15,7 @@ _DEEPEST, _MOST = 40, 20_000
 """Levels and parts of a configuration; those of this project have at most 8 and some 300."""
 
 
-def trusted(config: Any, *prefixes: str) -> Any:
+def check_targets(config: Any, *prefixes: str) -> Any:
     """Refuses a configuration that would build anything but this project's own classes.
 
     A name that begins well can still lead elsewhere (``fmcgan.network.dcgan.torch.hub.load``), and an interpolation can

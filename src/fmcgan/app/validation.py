@@ -112,4 +112,4 @@ def _check_batches(trainer: Any, gan: Any, batch_size: int, n_train: int) -> Non
     if in_epoch == 0:
         raise UserError(f"trainer.limit_train_batches={limit} of {batches} batches leaves none: give a larger share")
     endless = trainer.max_epochs is None or trainer.max_epochs < 0
-    gan.settle(None if endless else trainer.max_epochs * in_epoch, batch_size)
+    gan.set_total_batches(None if endless else trainer.max_epochs * in_epoch, batch_size)

@@ -15,8 +15,8 @@ from fmcgan.app import run_dir
 from fmcgan.app.ending import ending_signals
 from fmcgan.app.errors import Interrupted, InvalidValueError, UserError
 from fmcgan.callback.evaluation import Evaluation
-from fmcgan.callback.metrics_logger import Recorder
-from fmcgan.metric.evaluation import badness
+from fmcgan.callback.metrics_logger import MetricsLogger
+from fmcgan.metric.evaluation import sort_key
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +32,14 @@ class Checkpointing(Checkpoint):
     type last, so what is saved includes the epoch's scores.
 
     Args:
-        best_by: the score that decides which checkpoint is the best: the first one whose name starts with this.
+        monitor: the score that decides which checkpoint is the best: the first one whose name starts with this.
             ``None`` keeps no best one.
     """
 
-    def __init__(self, best_by: str | None = _USUAL) -> None:
-        if best_by is not None and (not isinstance(best_by, str) or not best_by):
-            raise InvalidValueError(f"best_by must be how a score's name begins, or null, got {best_by!r}", "best_by")
-        self.best_by = best_by
+    def __init__(self, monitor: str | None = _USUAL) -> None:
+        if monitor is not None and (not isinstance(monitor, str) or not monitor):
+            raise InvalidValueError(f"monitor must be how a score's name begins, or null, got {monitor!r}", "monitor")
+        self.monitor = monitor
         self.best: float | None = None
         self._signal: int | None = None
         self._training = False
@@ -50,19 +50,19 @@ class Checkpointing(Checkpoint):
         """Looks whether there will be such a score, before anything is fetched or trained.
 
         Raises:
-            InvalidValueError: no score of this run begins with `best_by`, which the user chose.
+            InvalidValueError: no score of this run begins with `monitor`, which the user chose.
         """
-        Recorder.of(trainer)
+        MetricsLogger.of(trainer)
         scores = [score for callback in _evaluations(trainer) for score in callback.scores.values()]
         names = [name for score in scores for name in score.begins]
-        fits = any(name.startswith(self.best_by) or self.best_by.startswith(name) for name in names if self.best_by)
-        if fits or self.best_by in (None, _USUAL) or any(not score.begins for score in scores):
+        fits = any(name.startswith(self.monitor) or self.monitor.startswith(name) for name in names if self.monitor)
+        if fits or self.monitor in (None, _USUAL) or any(not score.begins for score in scores):
             return
         if not names:
-            log.warning("best_by=%s marks no checkpoint: this run measures no scores", self.best_by)
+            log.warning("monitor=%s marks no checkpoint: this run measures no scores", self.monitor)
             return
         raise InvalidValueError(
-            f"callback.checkpointing.best_by={self.best_by}: no score of this run begins with that; there are "
+            f"callback.checkpointing.monitor={self.monitor}: no score of this run begins with that; there are "
             f"{', '.join(names)} (metric= and metric/feature= choose others)"
         )
 
@@ -95,7 +95,7 @@ class Checkpointing(Checkpoint):
         """
         is_last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
         if self._stop_asked(trainer) and not is_last:
-            Recorder.of(trainer).flush(trainer, pl_module)
+            MetricsLogger.of(trainer).flush(trainer, pl_module)
             self._save(trainer, pl_module)
             self._stop(trainer)
 
@@ -139,17 +139,17 @@ class Checkpointing(Checkpoint):
 
     def _improved(self, trainer: Trainer) -> bool:
         evaluations = _evaluations(trainer)
-        results = evaluations[0].results if evaluations and self.best_by is not None else {}
+        results = evaluations[0].results if evaluations and self.monitor is not None else {}
         for name, result in results.items():
-            if name.startswith(self.best_by or ""):
-                value = badness(result)
+            if name.startswith(self.monitor or ""):
+                value = sort_key(result)
                 if self.best is None or value < self.best:
                     self.best = value
                     return True
                 return False
         if results and not self._warned:
             log.warning(
-                "no checkpoint is marked as the best: no score begins with %s (%s)", self.best_by, ", ".join(results)
+                "no checkpoint is marked as the best: no score begins with %s (%s)", self.monitor, ", ".join(results)
             )
             self._warned = True
         return False

@@ -11,9 +11,9 @@ from lightning.pytorch import Callback, Trainer
 
 from fmcgan.app.checks import MOST_IMAGES, seed_number, whole_number
 from fmcgan.app.errors import InvalidValueError, UserError
-from fmcgan.callback.metrics_logger import Recorder
+from fmcgan.callback.metrics_logger import MetricsLogger
 from fmcgan.data.classes import NUM_CLASSES
-from fmcgan.metric.base import RealImages, Score
+from fmcgan.metric.base import Metric, RealImages
 from fmcgan.metric.evaluation import Evaluator, Results
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.results_store import Store
@@ -47,7 +47,7 @@ class Evaluation(Callback):
 
     def __init__(
         self,
-        scores: Mapping[str, Score],
+        scores: Mapping[str, Metric],
         n: int = 10_000,
         every_n_epochs: int = 1,
         seed: int = 1000,
@@ -74,8 +74,8 @@ class Evaluation(Callback):
         self.seconds = 0.0
 
     def check(self, trainer: Trainer) -> None:
-        """Looks for the recorder, which this callback needs, before anything is fetched or trained."""
-        Recorder.of(trainer)
+        """Looks for the metrics_logger, which this callback needs, before anything is fetched or trained."""
+        MetricsLogger.of(trainer)
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Measures the real data, or reads what an earlier run measured of them."""
@@ -94,7 +94,7 @@ class Evaluation(Callback):
         due = epoch % self.every_n_epochs == 0 or epoch == trainer.max_epochs or trainer.should_stop
         if due and trainer.is_global_zero and self.scores:
             start = time.perf_counter()
-            self.results = self.measure(pl_module.ema.settled(), self.seed)
+            self.results = self.measure(pl_module.ema.calibrated(), self.seed)
             self.seconds += time.perf_counter() - start
             self._write(trainer, pl_module, epoch)
 
@@ -118,7 +118,7 @@ class Evaluation(Callback):
             ``scores`` of the last weights and, with a chosen checkpoint, ``best``: its ``images_seen`` and ``scores``.
         """
         start = time.perf_counter()
-        found: dict[str, Any] = {"scores": self.measure(module.ema.settled(), self.report_seed)}
+        found: dict[str, Any] = {"scores": self.measure(module.ema.calibrated(), self.report_seed)}
         if self.scores and best is not None and best.is_file():
             try:
                 found["best"] = self._report_best(module, best, found["scores"])
@@ -155,9 +155,9 @@ class Evaluation(Callback):
     def _write(self, trainer: Trainer, module: Any, epoch: int) -> None:
         values = {f"score/{name}": result["value"] for name, result in self.results.items()}
         floors = {f"floor/{name}": r["floor"] for name, r in self.results.items() if r["floor"] is not None}
-        recorder = Recorder.of(trainer)
-        share = self.share(recorder.seconds)
-        recorder.write(trainer, module, values | floors | {"evaluation_share": round(share, 4)})
+        metrics_logger = MetricsLogger.of(trainer)
+        share = self.share(metrics_logger.seconds)
+        metrics_logger.write(trainer, module, values | floors | {"evaluation_share": round(share, 4)})
         log.info("epoch %d: %s", epoch, ", ".join(in_words(name, result) for name, result in self.results.items()))
         if share > NOTABLE_SHARE and self.seconds > 60:
             log.info(

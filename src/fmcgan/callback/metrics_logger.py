@@ -19,7 +19,7 @@ from fmcgan.callback.tensorboard import TensorBoard
 log = logging.getLogger(__name__)
 
 
-class Recorder(Callback):
+class MetricsLogger(Callback):
     """Collects the scalars of each step on the device, reads them at intervals, writes them down and checks them.
 
     Writes ``metrics.jsonl``, ``metrics.csv`` and every TensorBoard scalar, which hold the same rows at any time, and
@@ -42,16 +42,18 @@ class Recorder(Callback):
         self._last_read = (0, 0.0)
 
     @staticmethod
-    def of(trainer: Trainer) -> "Recorder":
-        """The recorder of this run.
+    def of(trainer: Trainer) -> "MetricsLogger":
+        """The metrics_logger of this run.
 
         Raises:
             UserError: the callback was removed from the configuration although others write through it.
         """
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, Recorder):
+            if isinstance(callback, MetricsLogger):
                 return callback
-        raise UserError("the callback 'recorder' is missing; add it to the list, as in callback=[recorder,evaluation]")
+        raise UserError(
+            "the callback 'metrics_logger' is missing; add it to the list, as in callback=[metrics_logger,evaluation]"
+        )
 
     def write(self, trainer: Trainer, module: Any, metrics: dict[str, float]) -> None:
         """Writes one row at the present number of images seen. Call it on every rank; rank 0 writes.

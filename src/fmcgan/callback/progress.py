@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Timer
 from tqdm import tqdm
 
 from fmcgan.app.checks import number
-from fmcgan.callback.metrics_logger import Recorder
+from fmcgan.callback.metrics_logger import MetricsLogger
 
 
 class Progress(Callback):
@@ -27,8 +27,8 @@ class Progress(Callback):
         self._last_line = 0.0
 
     def check(self, trainer: Trainer) -> None:
-        """Looks for the recorder, which this callback needs, before anything is fetched or trained."""
-        Recorder.of(trainer)
+        """Looks for the metrics_logger, which this callback needs, before anything is fetched or trained."""
+        MetricsLogger.of(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Starts the watch and, in a terminal, the bar."""
@@ -70,7 +70,7 @@ class Progress(Callback):
             self._bar = None
 
     def _state(self, trainer: Trainer, module: Any) -> str:
-        latest = Recorder.of(trainer).latest
+        latest = MetricsLogger.of(trainer).latest
         losses = [
             f"{p} {latest[k]:.3f}" for p, k in (("G", "loss/generator"), ("D", "loss/discriminator")) if k in latest
         ]

@@ -22,7 +22,7 @@ from fmcgan.app.run_files import read_metrics
 from fmcgan.app.system_info import command_line, processor
 from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
-from fmcgan.callback.metrics_logger import Recorder
+from fmcgan.callback.metrics_logger import MetricsLogger
 from fmcgan.callback.tensorboard import TensorBoard
 from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
 
@@ -31,7 +31,7 @@ _SHARE_OF_CURVES = 0.05  # of the time: they take longer with every row
 _FINAL = ("loss/generator", "loss/discriminator", "gradient_norm/generator", "gradient_norm/discriminator")
 
 
-class RunRecord(Callback):
+class RunInfo(Callback):
     """Writes ``config.yaml`` and ``environment.json`` first, the figures each epoch and ``result.json`` last.
 
     The configuration also goes into every checkpoint, so that a checkpoint alone is enough to build its generator.
@@ -49,14 +49,14 @@ class RunRecord(Callback):
         self.config = dict(config)
 
     def check(self, trainer: Trainer) -> None:
-        """Looks for the recorder, which this callback needs, before anything is fetched or trained."""
-        Recorder.of(trainer)
+        """Looks for the metrics_logger, which this callback needs, before anything is fetched or trained."""
+        MetricsLogger.of(trainer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Writes what is known before the first step; an existing result of this folder is no longer true."""
         if not trainer.is_global_zero:
             return
-        Recorder.of(trainer)  # its absence is told now, not after the first epoch
+        MetricsLogger.of(trainer)  # its absence is told now, not after the first epoch
         folder = Path(trainer.default_root_dir)
         (folder / run_dir.RESULT).unlink(missing_ok=True)
         text = yaml.safe_dump(self.config, sort_keys=False)
@@ -88,7 +88,7 @@ class RunRecord(Callback):
         Returns:
             Its content.
         """
-        recorder = Recorder.of(trainer)
+        metrics_logger = MetricsLogger.of(trainer)
         images_per_epoch = trainer.num_training_batches * trainer.datamodule.batch_size  # type: ignore[attr-defined]
         best = Path(trainer.default_root_dir) / run_dir.BEST_CHECKPOINT
         reports = [each.report(module, best if _keeps_best(trainer) else None) for each in _evaluations(trainer)]
@@ -98,15 +98,15 @@ class RunRecord(Callback):
             "seed": module.seed,
             "images_seen": module.images_seen,
             "epochs": round(module.images_seen / images_per_epoch, 4),
-            "training_seconds": round(recorder.seconds, 3),
+            "training_seconds": round(metrics_logger.seconds, 3),
             "evaluation_seconds": round(sum(each.seconds for each in _evaluations(trainer)), 3),
-            "evaluation_share": round(sum(each.share(recorder.seconds) for each in _evaluations(trainer)), 4),
-            "images_per_second": round(module.images_seen / max(recorder.seconds, 1e-9), 1),
+            "evaluation_share": round(sum(each.share(metrics_logger.seconds) for each in _evaluations(trainer)), 4),
+            "images_per_second": round(module.images_seen / max(metrics_logger.seconds, 1e-9), 1),
             "hardware": hardware(trainer),
             "parameters": {name: _count(getattr(module, name)) for name in ("generator", "discriminator")},
             "scores": scores,
             "best": next((report["best"] for report in reports if "best" in report), None),
-            "final": {name: recorder.epoch_means[name] for name in _FINAL if name in recorder.epoch_means},
+            "final": {name: metrics_logger.epoch_means[name] for name in _FINAL if name in metrics_logger.epoch_means},
             "command": command_line(),
         }
         for logger in trainer.loggers:

@@ -71,7 +71,7 @@ class SampleGrid(Callback):
 
     def images(self, module: Any) -> np.ndarray:
         """The grid's images, uint8 [classes, columns, 28, 28]: one latent vector for each column, for every class."""
-        generator = module.ema.settled()
+        generator = module.ema.calibrated()
         latents = draw_latents(self.seed, 0, self.n_columns, generator.latent_dim)
         n_classes = len(CLASS_NAMES)
         labels = torch.arange(n_classes).repeat_interleave(self.n_columns)

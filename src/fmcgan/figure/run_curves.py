@@ -98,18 +98,17 @@ def gradient_norm_figure(
     return figure
 
 
-def judgement_figure(rows: Rows, zero_divides: bool = True) -> Figure:
+def judgement_figure(rows: Rows, has_decision_boundary: bool = True) -> Figure:
     """Draws what the discriminator says of real and of generated images.
 
     Args:
         rows: of a ``metrics.jsonl``.
-        zero_divides: whether a positive logit means "real"; if not, the share judged real means nothing and is left
-            out.
+        has_decision_boundary: whether a positive logit means "real"; if not, the share judged real is left out.
     """
     logits = {"real images": "logit/real", "generated images": "logit/fake"}
     shares = {"real images": "judged_real/real", "generated images": "judged_real/fake"}
     panels = [_panel("Discriminator's answers", "mean logit", rows, logits)]
-    if zero_divides:
+    if has_decision_boundary:
         panels.append(_panel("Judged real", "share", rows, shares))
     return curves_figure(panels)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from fmcgan.app import run_dir
 from fmcgan.app.checks import one_of, seed_number
 from fmcgan.app.errors import UserError
-from fmcgan.app.safe_instantiate import trusted
+from fmcgan.app.safe_instantiate import check_targets
 from fmcgan.data.classes import parse_classes
 from fmcgan.inference.generator_network import build_generator
 from fmcgan.inference.safetensors_file import SUFFIX, read_generator
@@ -146,7 +146,7 @@ def _of_checkpoint(path: Path, weights: str) -> tuple[dict[str, Any], dict[str, 
 
 def _built(path: Path, config: Any, state: Mapping[str, Tensor]) -> nn.Module:
     """The network that a file names, with the weights in it."""
-    config = trusted(config, *PARTS)
+    config = check_targets(config, *PARTS)
     try:
         return build_generator(config, state)
     except Exception as error:  # a foreign configuration fails in whatever way its classes do

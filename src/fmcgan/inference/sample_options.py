@@ -32,8 +32,12 @@ def check_sample_options(config: DictConfig, fewest: int) -> None:
         )
     one_of(("ema", "raw"), weights=config.weights)
     one_of(SPLITS, reference=config.reference)
-    if config.replicates != 0:
-        whole_number(minimum=_FEWEST_REPLICATES, maximum=10_000, **{"replicates (0: no intervals)": config.replicates})
+    if config.bootstrap_samples != 0:
+        whole_number(
+            minimum=_FEWEST_REPLICATES,
+            maximum=10_000,
+            **{"bootstrap_samples (0: no intervals)": config.bootstrap_samples},
+        )
     classes = len(parse_classes(config.get("classes")))
     if config.n is not None:
         whole_number(minimum=fewest, maximum=MOST_IMAGES, n=config.n)

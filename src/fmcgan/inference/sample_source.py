@@ -12,7 +12,7 @@ from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
 from fmcgan.app.links import refuse_links
 from fmcgan.app.overrides import composed_of
-from fmcgan.app.safe_instantiate import trusted
+from fmcgan.app.safe_instantiate import check_targets
 from fmcgan.app.system_info import command_line
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, parse_classes
 from fmcgan.inference.generator import LabelledGenerator, check_device, find_checkpoint, load_generator
@@ -143,7 +143,9 @@ def given_samples(config: DictConfig) -> ImageSet:
     Raises:
         UserError: there are none of one of them.
     """
-    samples = ImageSet(*read_samples(Path(config.samples)), device=config.device, replicates=config.replicates)
+    samples = ImageSet(
+        *read_samples(Path(config.samples)), device=config.device, bootstrap_samples=config.bootstrap_samples
+    )
     classes, there = classes_of(config), [label for label in range(NUM_CLASSES) if len(samples.of_class(label))]
     named = ",".join(CLASS_NAMES[label] for label in there)
     if len(classes) == NUM_CLASSES:
@@ -174,7 +176,7 @@ def drawn_samples(config: DictConfig, generator: LabelledGenerator | None, n: in
         raise ValueError("there is no generator to draw samples from")
     classes = classes_of(config)
     drawn = sample_classes(generator.network, classes, -(-n // len(classes)), config.seed)
-    return ImageSet(*drawn, device=config.device, replicates=config.replicates)
+    return ImageSet(*drawn, device=config.device, bootstrap_samples=config.bootstrap_samples)
 
 
 def real_images(config: DictConfig, generator: LabelledGenerator | None, store: Store) -> RealImages:
@@ -189,13 +191,13 @@ def real_images(config: DictConfig, generator: LabelledGenerator | None, store: 
         if "_target_" not in own:
             raise UserError("the file of the generator does not name its data set; give data=fashion_mnist or another")
         if own["_target_"] != config.data._target_:
-            data_config = trusted(own, "fmcgan.data.")
+            data_config = check_targets(own, "fmcgan.data.")
     data = instantiate(data_config)
     if not hasattr(data, "prepare_data"):
         raise UserError(f"the data set of the generator's file, {data_config['_target_']}, is none: give data=")
     data.prepare_data()
     data.setup("fit")
-    options: dict[str, Any] = {"device": config.device, "store": store, "replicates": config.replicates}
+    options: dict[str, Any] = {"device": config.device, "store": store, "bootstrap_samples": config.bootstrap_samples}
     train = ImageSet(data.images.train_images, data.images.train_labels, **options)
     test = ImageSet(data.images.test_images, data.images.test_labels, **options)
     classes = classes_of(config)

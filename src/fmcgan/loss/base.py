@@ -15,7 +15,7 @@ class AdversarialLoss(ABC):
     generator_needs_real: bool = False
     """Whether `generator` reads the logits of real images (relativistic losses); if not, the step passes ``None``."""
 
-    zero_divides: bool = True
+    has_decision_boundary: bool = True
     """Whether a positive logit means "real": not for critics, which a constant may be added to."""
 
     @abstractmethod

@@ -20,7 +20,7 @@ class Relativistic(AdversarialLoss):
     """
 
     generator_needs_real = True
-    zero_divides = False
+    has_decision_boundary = False
 
     @override
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:

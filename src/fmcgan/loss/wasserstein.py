@@ -21,7 +21,7 @@ class Wasserstein(AdversarialLoss):
     * L_G = -E[fake]
     """
 
-    zero_divides = False
+    has_decision_boundary = False
 
     @override
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:

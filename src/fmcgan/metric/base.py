@@ -38,7 +38,7 @@ class RealImages(NamedTuple):
         return self.train if self.reference_split == "test" else self.test
 
 
-class Score(ABC):
+class Metric(ABC):
     """Numbers measured together; their names carry the protocol, as in ``fd_classifier_10k_test``.
 
     A score has no state beyond its parameters: the same samples and real images give the same bits, whatever was

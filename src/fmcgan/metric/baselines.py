@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from fmcgan.data.classes import NUM_CLASSES
-from fmcgan.metric.base import RealImages, Score
+from fmcgan.metric.base import Metric, RealImages
 from fmcgan.metric.image_set import ImageSet, count_name
 from fmcgan.metric.results_store import Store
 
@@ -23,7 +23,7 @@ TITLES = {
 }
 """The rows by the name that a command takes, and how tables call them.
 
-- ``real``: real images that the score does not compare with, see `Score.real_samples`;
+- ``real``: real images that the score does not compare with, see `Metric.real_samples`;
 - ``shuffled_labels``: the same, their labels permuted;
 - ``noise``: every pixel uniform in 0..255;
 - ``class_means``: the mean training image of each class, again and again;
@@ -44,7 +44,7 @@ class Rows:
         self.store = store
         self._images: dict[tuple[str, int, str], ImageSet] = {}
 
-    def measure(self, score: Score, row: str, n: int) -> dict[str, dict[str, Any]]:
+    def measure(self, score: Metric, row: str, n: int) -> dict[str, dict[str, Any]]:
         """Scores a row.
 
         Args:
@@ -60,7 +60,7 @@ class Rows:
         key = f"{row} n={n} {where} {type(score).__name__} {score.protocol}"
         return self.store.values(key, lambda: self._measure(score, row, n))
 
-    def _measure(self, score: Score, row: str, n: int) -> dict[str, dict[str, Any]]:
+    def _measure(self, score: Metric, row: str, n: int) -> dict[str, dict[str, Any]]:
         images = self.images(score, row, n)
         if len(images) < n:
             _log.warning("%s: %s are only %d images instead of %d", type(score).__name__, TITLES[row], len(images), n)
@@ -72,7 +72,7 @@ class Rows:
             for name, measured in score.measure(images, self.real).items()
         }
 
-    def images(self, score: Score, row: str, n: int) -> ImageSet:
+    def images(self, score: Metric, row: str, n: int) -> ImageSet:
         """The images of a row: the same set for all scores that take the same, so that each is read once."""
         source = score.real_samples(self.real)
         key = (row, n, source.fingerprint)
@@ -97,7 +97,7 @@ class Rows:
         return self.real.train.balanced(n) if row == "copies" else chosen
 
 
-def applicable(score: Score, rows: Sequence[str]) -> list[str]:
+def applicable(score: Metric, rows: Sequence[str]) -> list[str]:
     """The rows that a score is measured on: real images alone, if it takes minutes."""
     return [row for row in rows if score.quick or row == REAL]
 

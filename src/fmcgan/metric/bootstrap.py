@@ -12,48 +12,50 @@ COVERAGE = 0.95
 Interval = tuple[float, float]
 
 
-def resample_counts(labels: Tensor, replicates: int, seed: int = 0) -> Tensor:
+def resample_counts(labels: Tensor, bootstrap_samples: int, seed: int = 0) -> Tensor:
     """Draws as many images as there are of each class, with replacement, so many times.
 
     Classes keep their sizes because samples are asked for by class.
 
     Args:
         labels: int64 [N].
-        replicates: how many resamples, at least 0.
+        bootstrap_samples: how many resamples, at least 0.
         seed: of the draws; the global random state is neither read nor changed.
 
     Returns:
-        How often each image was drawn, float32 [replicates, N].
+        How often each image was drawn, float32 [bootstrap_samples, N].
     """
     generator = torch.Generator().manual_seed(seed)
-    counts = torch.zeros(replicates, len(labels))
+    counts = torch.zeros(bootstrap_samples, len(labels))
     for label in labels.unique():
         members = (labels == label).nonzero().squeeze(1)
-        drawn = torch.randint(len(members), (replicates, len(members)), generator=generator)
+        drawn = torch.randint(len(members), (bootstrap_samples, len(members)), generator=generator)
         counts.scatter_add_(1, members[drawn], torch.ones_like(drawn, dtype=torch.float32))
     return counts
 
 
-def interval(value: float, replicates: Tensor, lowest: float = -math.inf, highest: float = math.inf) -> Interval | None:
+def interval(
+    value: float, bootstrap_samples: Tensor, lowest: float = -math.inf, highest: float = math.inf
+) -> Interval | None:
     """The interval of a score from its values on the resamples.
 
-    A resample holds repeats, so its score is biased (a Fréchet distance is larger); the spread of the replicates is
-    therefore laid around the score itself.
+    A resample holds repeats, so its score is biased (a Fréchet distance is larger); the spread of the
+    resamples is therefore laid around the score itself.
 
     Args:
         value: the score of the samples.
-        replicates: the score of each resample, [B].
+        bootstrap_samples: the score of each resample, [B].
         lowest: what the score cannot be below.
         highest: what it cannot be above.
 
     Returns:
-        Its lower and upper end, or ``None`` if there are fewer than two replicates.
+        Its lower and upper end, or ``None`` if there are fewer than two bootstrap_samples.
     """
-    if len(replicates) < 2:
+    if len(bootstrap_samples) < 2:
         return None
-    replicates = replicates.double()
+    bootstrap_samples = bootstrap_samples.double()
     tail = (1 - COVERAGE) / 2
-    low, middle, high = replicates.quantile(torch.tensor([tail, 0.5, 1 - tail], dtype=torch.float64)).tolist()
+    low, middle, high = bootstrap_samples.quantile(torch.tensor([tail, 0.5, 1 - tail], dtype=torch.float64)).tolist()
     low, high = value + low - middle, value + high - middle
     return max(low, lowest), min(high, highest)
 
@@ -83,5 +85,5 @@ def mean_interval(values: Tensor, counts: Tensor) -> Interval | None:
         counts: as `resample_counts` gives them, [B, N]; B of 0 gives no interval.
     """
     values = values.double()
-    replicates = (counts.double() @ values) / len(values)
-    return interval(values.mean().item(), replicates, values.min().item(), values.max().item())
+    bootstrap_samples = (counts.double() @ values) / len(values)
+    return interval(values.mean().item(), bootstrap_samples, values.min().item(), values.max().item())

@@ -10,9 +10,9 @@ from tqdm import tqdm
 from fmcgan.app.attempts import Attempts
 from fmcgan.app.checks import one_of
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.metric.base import RealImages, Score
+from fmcgan.metric.base import Metric, RealImages
 from fmcgan.metric.baselines import REAL, TITLES, Rows, applicable
-from fmcgan.metric.feature_metric import FeatureScore
+from fmcgan.metric.feature_metric import FeatureMetric
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.results_store import Store
 
@@ -47,7 +47,7 @@ class Evaluator:
 
     def __init__(
         self,
-        scores: Mapping[str, Score],
+        scores: Mapping[str, Metric],
         real: RealImages,
         n: int,
         rows: Sequence[str] = (REAL,),
@@ -58,7 +58,7 @@ class Evaluator:
         for row in rows:
             one_of(tuple(TITLES), rows=row)
         for name, score in scores.items():
-            networks = [network.name for network in score.networks] if isinstance(score, FeatureScore) else []
+            networks = [network.name for network in score.networks] if isinstance(score, FeatureMetric) else []
             if len(set(networks)) < len(networks):
                 raise InvalidValueError(f"{name} would measure {', '.join(networks)} under one name; leave one out")
             if min(n, score.n or n) < score.fewest:
@@ -122,7 +122,7 @@ class Evaluator:
                     found |= score.findings(samples.balanced(min(score.n or self.n, len(samples))), self.real)
         return found
 
-    def _of_samples(self, name: str, score: Score, samples: ImageSet) -> Results:
+    def _of_samples(self, name: str, score: Metric, samples: ImageSet) -> Results:
         try:
             measurements = score.measure(samples, self.real)
         except InvalidValueError as error:  # too few samples for this one, which is no reason to give up the others
@@ -144,7 +144,7 @@ class Evaluator:
             for measurement, measured in measurements.items()
         }
 
-    def _add_row(self, results: Results, score: Score, row: str, n: int) -> None:
+    def _add_row(self, results: Results, score: Metric, row: str, n: int) -> None:
         for name, measured in self._measured_rows.measure(score, row, n).items():
             results[name]["rows"][row] = measured["value"]
             if row == REAL:
@@ -162,7 +162,7 @@ def _add(results: Results, more: Results) -> None:
     results |= more
 
 
-def badness(result: Mapping[str, Any]) -> float:
+def sort_key(result: Mapping[str, Any]) -> float:
     """One entry of `Results` as a number that falls as the samples get better."""
     if result["better"] == "real":
         return float("inf") if result["floor"] is None else abs(result["value"] - result["floor"])

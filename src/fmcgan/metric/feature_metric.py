@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from fmcgan.metric.base import RealImages, Score
+from fmcgan.metric.base import Metric, RealImages
 from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet
 
 
-class FeatureScore(Score):
+class FeatureMetric(Metric):
     """A score that is measured on each of several feature networks."""
 
     def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
@@ -26,7 +26,7 @@ class FeatureScore(Score):
         return ", ".join(f"{network.name} {network.version}" for network in self.networks)
 
 
-class ClassifierScore(Score):
+class ClassifierMetric(Metric):
     """A score of what our real-trained classifier answers."""
 
     def __init__(self, weights: Path | str | None = None, batch_size: int = 100) -> None:

@@ -8,7 +8,7 @@ from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.metric.base import Measurement, RealImages
 from fmcgan.metric.bootstrap import interval
 from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.feature_metric import FeatureScore
+from fmcgan.metric.feature_metric import FeatureMetric
 from fmcgan.metric.frechet import Gaussian, fitted_gaussian, resampled_distances
 from fmcgan.metric.image_set import ImageSet, count_name
 
@@ -16,7 +16,7 @@ WIDEST_RESAMPLED = 512
 """Features beyond which a distance has no interval: a hundred eigenvalue problems of 2048 rows take minutes."""
 
 
-class FrechetDistance(FeatureScore):
+class FrechetDistance(FeatureMetric):
     """``fd_{network}_{n}_{split}``: Fréchet distance of the samples to the reference images, on each network.
 
     Heusel et al. 2017, "GANs trained by a two time-scale update rule", eq. 6; on Inception's features, and on these
@@ -46,14 +46,16 @@ class FrechetDistance(FeatureScore):
         measured = {}
         for network in self.networks:
             reference = reference_gaussian(network, real.reference)
-            value, replicates = _split(
+            value, bootstrap_samples = _split(
                 resampled_distances(network.features(samples), _counts(network, samples), reference)
             )
-            measured[_name(network, samples, real)] = Measurement(value, "lower", interval(value, replicates, lowest=0))
+            measured[_name(network, samples, real)] = Measurement(
+                value, "lower", interval(value, bootstrap_samples, lowest=0)
+            )
         return measured
 
 
-class ClassFrechetDistance(FeatureScore):
+class ClassFrechetDistance(FeatureMetric):
     """``class_fd_{network}_{n}_{split}``: mean over the classes of the distance of their samples to their real images.
 
     The intra-class FID of Miyato and Koyama 2018, "cGANs with projection discriminator": unlike the distance of the
@@ -108,8 +110,8 @@ class ClassFrechetDistance(FeatureScore):
             reference = reference_gaussian(network, real.reference, label)
             distances[label] = resampled_distances(features[chosen], counts[:, chosen], reference)
         by_class = tuple(distances[label][0].item() if label in distances else None for label in range(NUM_CLASSES))
-        value, replicates = _split(torch.stack(list(distances.values())).mean(dim=0))
-        return Measurement(value, "lower", interval(value, replicates, lowest=0), by_class)
+        value, bootstrap_samples = _split(torch.stack(list(distances.values())).mean(dim=0))
+        return Measurement(value, "lower", interval(value, bootstrap_samples, lowest=0), by_class)
 
 
 def reference_gaussian(network: FeatureNetwork, reference: ImageSet, label: int | None = None) -> Gaussian:

@@ -8,11 +8,11 @@ from torch import Tensor
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.base import Measurement, RealImages
 from fmcgan.metric.bootstrap import mean_interval, share_interval
-from fmcgan.metric.feature_metric import ClassifierScore
+from fmcgan.metric.feature_metric import ClassifierMetric
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
 
 
-class GanTest(ClassifierScore):
+class GanTest(ClassifierMetric):
     """GAN-test of Shmelkov et al. 2018, "How good is my GAN?": train on real images, test on the samples.
 
     - ``label_agreement_classifier_{n}``: share of the samples, in 0..1, that our classifier reads as the class asked

@@ -9,7 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fmcgan.app.checks import MOST_IMAGES, one_of, positive_number, seed_number, whole_number
-from fmcgan.metric.base import Measurement, RealImages, Score
+from fmcgan.metric.base import Measurement, Metric, RealImages
 from fmcgan.metric.downstream import NETWORKS, Progress, design, read_classes, train_downstream
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
 
@@ -19,7 +19,7 @@ EPOCHS_BETWEEN_LINES = 10
 _log = logging.getLogger(__name__)
 
 
-class GanTrain(Score):
+class GanTrain(Metric):
     """``gan_train_{network}_{n}``: share of the real test images that a classifier of the samples reads right, 0..1.
 
     GAN-train of Shmelkov et al. 2018, "How good is my GAN?", and the classification accuracy score of Ravuri and

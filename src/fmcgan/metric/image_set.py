@@ -24,7 +24,7 @@ class ImageSet:
         labels: int64 [N] in 0..9.
         device: where networks that read the images compute; ``None`` takes the device of the images.
         store: where `derived` looks first and leaves what it computed; ``None`` keeps it in memory only.
-        replicates: bootstrap resamples for the intervals of the scores of this set; 0 gives no intervals.
+        bootstrap_samples: bootstrap resamples for the intervals of the scores of this set; 0 gives no intervals.
 
     Raises:
         ValueError: type or shape is another one.
@@ -36,7 +36,7 @@ class ImageSet:
         labels: Tensor,
         device: torch.device | str | None = None,
         store: Store | None = None,
-        replicates: int = 0,
+        bootstrap_samples: int = 0,
     ) -> None:
         if images.dtype != torch.uint8 or images.shape[1:] != (1, 28, 28):
             raise ValueError(f"images must be uint8 [N, 1, 28, 28], got {images.dtype} {list(images.shape)}")
@@ -47,7 +47,7 @@ class ImageSet:
         self.images = images.cpu()
         self.labels = labels.cpu()
         self.store = store
-        self.replicates = replicates
+        self.bootstrap_samples = bootstrap_samples
         self._derived: dict[str, Arrays] = {}
         self._subsets: dict[int, ImageSet] = {}
 
@@ -83,13 +83,13 @@ class ImageSet:
 
     @cached_property
     def resamples(self) -> Tensor:
-        """How often each image is drawn in each bootstrap resample: float32 [replicates, N], within each class.
+        """How often each image is drawn in each bootstrap resample: float32 [bootstrap_samples, N], within each class.
 
         An image is drawn as often whatever the order in which the images were given.
         """
         order = self.content_order
-        counts = torch.empty(self.replicates, len(self))
-        counts[:, order] = resample_counts(self.labels[order], self.replicates)
+        counts = torch.empty(self.bootstrap_samples, len(self))
+        counts[:, order] = resample_counts(self.labels[order], self.bootstrap_samples)
         return counts
 
     def of_class(self, label: int) -> Tensor:
@@ -103,7 +103,7 @@ class ImageSet:
 
     def subset(self, indices: Tensor) -> "ImageSet":
         """The images at some indices as a set of their own, which is kept in memory only."""
-        return ImageSet(self.images[indices], self.labels[indices], self.device, None, self.replicates)
+        return ImageSet(self.images[indices], self.labels[indices], self.device, None, self.bootstrap_samples)
 
     def balanced(self, n: int) -> "ImageSet":
         """The set of the first of each class, ``n`` in all, as evenly over the classes as they allow."""

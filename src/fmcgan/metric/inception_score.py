@@ -8,11 +8,11 @@ from torch import Tensor
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.base import Measurement, RealImages
 from fmcgan.metric.bootstrap import interval
-from fmcgan.metric.feature_metric import ClassifierScore
+from fmcgan.metric.feature_metric import ClassifierMetric
 from fmcgan.metric.image_set import ImageSet, count_name
 
 
-class InceptionScore(ClassifierScore):
+class InceptionScore(ClassifierMetric):
     """``is_classifier_{n}``: the formula of Salimans et al. 2016, "Improved techniques for training GANs", section 4.
 
     ``exp(mean KL(p(y|x) || p(y)))`` with our classifier's p, from 1 (every sample is read alike) to 10 (every sample is

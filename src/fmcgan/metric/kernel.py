@@ -6,7 +6,7 @@ from torch import Tensor
 from fmcgan.metric.base import Measurement, RealImages
 from fmcgan.metric.bootstrap import mean_interval
 from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.feature_metric import FeatureScore
+from fmcgan.metric.feature_metric import FeatureMetric
 from fmcgan.metric.image_set import ImageSet, count_name
 
 BLOCK = 1000
@@ -82,7 +82,7 @@ def _add_kernel(sums: Tensor, rows: Tensor, columns: Tensor) -> None:
         sums += kernel.sum(dim=1)
 
 
-class KernelDistance(FeatureScore):
+class KernelDistance(FeatureMetric):
     """``kd_{network}_{n}_{split}``: `kernel_distance` of the samples to the reference images, on each network.
 
     The lower the better; on Inception's features it is the KID. Unlike a Fréchet distance it does not assume

@@ -10,7 +10,7 @@ from fmcgan.app.checks import whole_number
 from fmcgan.metric.base import Measurement, RealImages
 from fmcgan.metric.bootstrap import Interval, mean_interval, share_interval
 from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.feature_metric import FeatureScore
+from fmcgan.metric.feature_metric import FeatureMetric
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
 from fmcgan.metric.neighbours import distances_to_others, squared_distances
 
@@ -50,7 +50,7 @@ def membership(samples: Tensor, reference: Tensor, own: Tensor, narrow: Tensor, 
     return Membership(precise, surrounding, recalled, covered)
 
 
-class Manifold(FeatureScore):
+class Manifold(FeatureMetric):
     """Four shares on each network, named ``{share}_k{k}_{network}_{n}_{split}``.
 
     The k-ball of a point reaches to its k-th nearest other point of its own set.

@@ -9,7 +9,7 @@ from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.base import Measurement, RealImages
 from fmcgan.metric.bootstrap import interval, share_interval
 from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.feature_metric import FeatureScore
+from fmcgan.metric.feature_metric import FeatureMetric
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
 from fmcgan.metric.neighbours import nearest
 from fmcgan.metric.results_store import Arrays
@@ -24,7 +24,7 @@ PAIRS = 10
 """How many of the closest pairs are found, in each space."""
 
 
-class Memorisation(FeatureScore):
+class Memorisation(FeatureMetric):
     """How near samples lie to the training images, on grey levels (``pixels``) and on each network.
 
     Always the training images, whatever the reference is: they are what a generator has seen. The distance on

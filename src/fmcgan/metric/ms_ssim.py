@@ -6,7 +6,7 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 
 from fmcgan.app.checks import MOST_IMAGES, whole_number
 from fmcgan.data.classes import NUM_CLASSES
-from fmcgan.metric.base import Measurement, RealImages, Score
+from fmcgan.metric.base import Measurement, Metric, RealImages
 from fmcgan.metric.bootstrap import mean_interval, resample_counts
 from fmcgan.metric.image_set import ImageSet, by_class, count_name
 
@@ -75,7 +75,7 @@ def pairs_within_classes(samples: ImageSet, most: int) -> Tensor:
     return torch.cat(pairs)
 
 
-class WithinClassMsSsim(Score):
+class WithinClassMsSsim(Metric):
     """``ms_ssim_within_class_{n}``: mean MS-SSIM of two samples of the same class, in 0..1.
 
     Odena et al. 2017, section 4.2. Lower is more diverse and a collapsed class gives 1, but noise is the most diverse
@@ -112,6 +112,6 @@ class WithinClassMsSsim(Score):
             return {}
         similarities = ms_ssim(samples.images[pairs[:, 0]], samples.images[pairs[:, 1]])
         labels = samples.labels[pairs[:, 0]]
-        interval = mean_interval(similarities, resample_counts(labels, samples.replicates))
+        interval = mean_interval(similarities, resample_counts(labels, samples.bootstrap_samples))
         measured = Measurement(similarities.mean().item(), "real", interval, by_class(similarities, labels))
         return {f"ms_ssim_within_class_{count_name(len(samples))}": measured}

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from fmcgan.app.checks import seed_number, whole_number
-from fmcgan.metric.base import Measurement, RealImages, Score
+from fmcgan.metric.base import Measurement, Metric, RealImages
 from fmcgan.metric.bootstrap import interval
 from fmcgan.metric.image_set import ImageSet, count_name
 
@@ -73,7 +73,7 @@ class QuantileSteps:
         return total / len(values) + self.variance.mean()
 
 
-class SlicedWasserstein(Score):
+class SlicedWasserstein(Metric):
     """``sliced_wasserstein_pixels_{n}_{split}``: the sliced 2-Wasserstein distance on grey levels.
 
     The root of the mean of the squared distances over directions that are uniform on the sphere in 784 dimensions
@@ -113,9 +113,9 @@ class SlicedWasserstein(Score):
         quantiles = QuantileSteps(kept["projections"], len(samples))
         values, order = self.sorted_projections(samples)
         distance = quantiles.squared_distance(values).mean().sqrt().item()
-        replicates = quantiles.resampled(values, order, samples.resamples).sqrt()
+        bootstrap_samples = quantiles.resampled(values, order, samples.resamples).sqrt()
         name = f"sliced_wasserstein_pixels_{count_name(len(samples))}_{real.reference_split}"
-        return {name: Measurement(distance, "lower", interval(distance, replicates, lowest=0.0))}
+        return {name: Measurement(distance, "lower", interval(distance, bootstrap_samples, lowest=0.0))}
 
     def sorted_projections(self, images: ImageSet) -> tuple[Tensor, Tensor]:
         """The projections in rising order, float64 [S, N], and the image each is of, int64 [S, N]."""

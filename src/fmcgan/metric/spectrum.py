@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fmcgan.metric.base import Measurement, RealImages, Score
+from fmcgan.metric.base import Measurement, Metric, RealImages
 from fmcgan.metric.bootstrap import interval
 from fmcgan.metric.image_set import ImageSet, count_name
 
@@ -64,7 +64,7 @@ def decibels(power: Tensor) -> Tensor:
     return 10 / math.log(10) * power.clamp(min=FLOOR).log()
 
 
-class Spectrum(Score):
+class Spectrum(Metric):
     """``spectrum_distance_{n}_{split}``: how far the mean power spectra are apart, in decibels.
 
     The spectra are `radial_power`, averaged over the images, so a set is seen as one curve of 15 points: sets whose

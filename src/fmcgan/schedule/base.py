@@ -31,7 +31,7 @@ class Schedule(ABC):
         self.warm_up = warm_up
         self._arrival = self._after_begin(until) if until is not None else None
 
-    def settle(self, images: int | None) -> None:
+    def set_total_images(self, images: int | None) -> None:
         """Tells a schedule that lasts until the end of the run when that is.
 
         Args:
@@ -56,7 +56,7 @@ class Schedule(ABC):
         """The value when this many images have been seen.
 
         Raises:
-            RuntimeError: it lasts until the end of the run and was not told of it (`settle`).
+            RuntimeError: it lasts until the end of the run and was not told of it (`set_total_images`).
         """
         if self._arrival is None:
             raise RuntimeError("a schedule with until=None must be settled before it is read")

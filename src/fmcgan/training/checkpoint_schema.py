@@ -137,7 +137,7 @@ class _Checkpointing(Struct):
 
 
 class _Callbacks(Struct):
-    recorder: _Recorder | None = field(name="Recorder", default=None)
+    metrics_logger: _Recorder | None = field(name="MetricsLogger", default=None)
     evaluation: _Evaluation | None = field(name="Evaluation", default=None)
     checkpointing: _Checkpointing | None = field(name="Checkpointing", default=None)
 

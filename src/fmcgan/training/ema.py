@@ -16,7 +16,7 @@ class EMA(nn.Module):
 
     Parameters are averaged, buffers are copied; those that would belong to other weights, the statistics of batch
     normalisation and the singular vectors of spectral normalisation, are measured anew before the average is used
-    (`settled`) or saved. The half-life is counted in images, so
+    (`calibrated`) or saved. The half-life is counted in images, so
     the batch size does not change it. At the start it is cut to a share of the images seen (Karras et al. 2020,
     ADA, appendix), so that the random initialisation is forgotten quickly. A schedule may multiply it by a factor.
 
@@ -68,7 +68,7 @@ class EMA(nn.Module):
             torch._foreach_copy_(list(self.generator.buffers()), buffers)
         self._has_moved = True
 
-    def settled(self) -> nn.Module:
+    def calibrated(self) -> nn.Module:
         """The averaged generator with statistics and norms of its own weights: what images are to be drawn from."""
         if self._has_moved:
             measure_norms(self.generator)
@@ -78,7 +78,7 @@ class EMA(nn.Module):
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """That of a settled average: what is saved can be used as it is."""
-        self.settled()
+        self.calibrated()
         return super().state_dict(*args, **kwargs)
 
     def train(self, mode: bool = True) -> "EMA":

@@ -15,7 +15,7 @@ from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
 from fmcgan.training.cuda_graphs import CapturedStep, cuda_graph
 from fmcgan.training.ema import EMA
 from fmcgan.training.latent import latent_dim_of, seed_of
-from fmcgan.training.optimizers import tried
+from fmcgan.training.optimizers import validate_optimizer
 from fmcgan.training.schedules import Schedules
 from fmcgan.training.step import AdversarialStep, Metrics
 
@@ -42,7 +42,7 @@ class ConditionalGAN(LightningModule):
         generator_clip: largest global gradient norm of the generator; ``None`` does not clip.
         discriminator_clip: the same for the discriminator.
         channels_last: lay convolutions out channels last, about a quarter faster on CPUs and tensor cores.
-        capture: on a GPU, replay the step as CUDA graphs (`CapturedStep`).
+        cuda_graphs: on a GPU, replay the step as CUDA graphs (`CapturedStep`).
         seed: of the run.
     """
 
@@ -62,7 +62,7 @@ class ConditionalGAN(LightningModule):
         generator_clip: float | None = None,
         discriminator_clip: float | None = None,
         channels_last: bool = True,
-        capture: bool = True,
+        cuda_graphs: bool = True,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -71,13 +71,13 @@ class ConditionalGAN(LightningModule):
         seed_number(seed=seed)
         clips = {"generator_clip": generator_clip, "discriminator_clip": discriminator_clip}
         positive_number(**{name: clip for name, clip in clips.items() if clip is not None})
-        if getattr(augmentation, "reads_signs", False) and not loss.zero_divides:
+        if getattr(augmentation, "reads_signs", False) and not loss.has_decision_boundary:
             kinds = f"{type(augmentation).__name__} with {type(loss).__name__}"
             raise InvalidValueError(f"this augmentation follows the sign of logits, which here means nothing: {kinds}")
         loss.check_discriminator(discriminator, penalty.penalizes)
         self.schedules = schedules or Schedules()
         optimizers = {"generator_optimizer": generator_optimizer, "discriminator_optimizer": discriminator_optimizer}
-        self.schedules.check_optimizers([tried(name, make) for name, make in optimizers.items()])
+        self.schedules.check_optimizers([validate_optimizer(name, make) for name, make in optimizers.items()])
         self.automatic_optimization = False
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self.generator = generator.to(memory_format=layout)  # type: ignore[call-overload]
@@ -93,7 +93,7 @@ class ConditionalGAN(LightningModule):
         self.n_critic = n_critic
         self.generator_clip = generator_clip
         self.discriminator_clip = discriminator_clip
-        self.capture = capture
+        self.cuda_graphs = cuda_graphs
         self.seed = seed
         self.images_seen = 0
         self.discriminator_updates = 0
@@ -115,10 +115,10 @@ class ConditionalGAN(LightningModule):
                 group.update(optimizer.defaults)
         epochs, data = self.trainer.max_epochs, self.trainer.datamodule  # type: ignore[attr-defined]
         batches = None if data is None or not epochs or epochs < 0 else int(epochs * self.trainer.num_training_batches)
-        self.settle(batches, getattr(data, "batch_size", None))
+        self.set_total_batches(batches, getattr(data, "batch_size", None))
         self._step = self._build_step()
 
-    def settle(self, batches: int | None, batch_size: int | None) -> None:
+    def set_total_batches(self, batches: int | None, batch_size: int | None) -> None:
         """Fits schedules to the length of the run: batches in all (``None``: nobody knows), and images in each.
 
         Raises:
@@ -131,7 +131,7 @@ class ConditionalGAN(LightningModule):
             )
         if batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in self.generator.modules()):
             raise InvalidValueError("data.batch_size=1: this generator normalises over the batch, it needs at least 2")
-        self.schedules.settle(None if batches is None or batch_size is None else batches * batch_size)
+        self.schedules.set_total_images(None if batches is None or batch_size is None else batches * batch_size)
 
     def _build_step(self) -> Callable[..., Metrics]:
         generator_optimizer, discriminator_optimizer = self.trainer.optimizers
@@ -150,7 +150,7 @@ class ConditionalGAN(LightningModule):
         )
         # Before torch 2.15 a capture that failed left the device in a state in which nothing could go on.
         possible = self.device.type == "cuda" and self.trainer.world_size == 1 and torch.__version__ >= "2.15"
-        if not (self.capture and possible):
+        if not (self.cuda_graphs and possible):
             return step
         return CapturedStep(step, cuda_graph, self.schedules.moving_rates(self.trainer.optimizers))
 

@@ -10,7 +10,7 @@ from fmcgan.app.checks import positive_number
 from fmcgan.app.errors import InvalidValueError
 
 
-def tried(name: str, make: Callable[..., Optimizer]) -> Optimizer:
+def validate_optimizer(name: str, make: Callable[..., Optimizer]) -> Optimizer:
     """An optimizer of nothing: values that it does not take are told when the GAN is built.
 
     Args:

@@ -48,7 +48,7 @@ class Schedules:
         self.ema_half_life = _checked("ema_half_life", ema_half_life)
         self.betas = _checked("beta1", beta1, _LARGEST_BETA), _checked("beta2", beta2, _LARGEST_BETA)
 
-    def settle(self, images: int | None) -> None:
+    def set_total_images(self, images: int | None) -> None:
         """Tells the schedules that last until the end of the run when that is.
 
         Args:
@@ -62,7 +62,7 @@ class Schedules:
         for name, schedule in zip(names, all_schedules, strict=True):
             try:
                 if schedule is not None:
-                    schedule.settle(images)
+                    schedule.set_total_images(images)
             except InvalidValueError as error:
                 raise InvalidValueError(f"training.schedules.{name}.{error}") from error
 

@@ -107,8 +107,8 @@ def test_shares_say_nothing_where_zero_does_not_divide():
     alike = rows(judged_real__real=lambda t: 1.0, judged_real__fake=lambda t: 1.0)
     assert discriminator_wins(always)
     assert discriminator_learns_nothing(alike)
-    assert curve_alarms([*always, *SOUND], Facts(zero_divides=False)) == []
-    assert curve_alarms([*alike, *SOUND], Facts(zero_divides=False)) == []
+    assert curve_alarms([*always, *SOUND], Facts(has_decision_boundary=False)) == []
+    assert curve_alarms([*alike, *SOUND], Facts(has_decision_boundary=False)) == []
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ class Facts(NamedTuple):
     generator_clip: float | None = None
     """The norm to which gradients were clipped; None if they were not."""
     discriminator_clip: float | None = None
-    zero_divides: bool = True
+    has_decision_boundary: bool = True
     """Whether a positive logit means "real": not with Wasserstein and relativistic losses."""
     planned_epochs: float | None = None
     """None if nobody knows."""
@@ -66,8 +66,8 @@ def curve_alarms(rows: Rows, facts: Facts) -> list[Alarm]:
     """All alarms that these rows raise."""
     found = [
         unfinished(rows, facts.finished, facts.planned_epochs),
-        discriminator_wins(rows, facts.zero_divides),
-        discriminator_learns_nothing(rows, facts.zero_divides),
+        discriminator_wins(rows, facts.has_decision_boundary),
+        discriminator_learns_nothing(rows, facts.has_decision_boundary),
         collapse(rows),
         label_ignored(rows),
         exploding_gradients(rows),
@@ -92,9 +92,9 @@ def unfinished(rows: Rows, finished: bool, planned_epochs: float | None) -> Alar
     )
 
 
-def discriminator_wins(rows: Rows, zero_divides: bool = True) -> Alarm | None:
+def discriminator_wins(rows: Rows, has_decision_boundary: bool = True) -> Alarm | None:
     """The discriminator tells nearly all images apart; nothing is said of losses whose zero does not divide."""
-    shares = _shares_judged_real(rows) if zero_divides else None
+    shares = _shares_judged_real(rows) if has_decision_boundary else None
     if shares is None or shares[0] <= SURE or shares[1] >= 1 - SURE:
         return None
     return Alarm(
@@ -106,9 +106,9 @@ def discriminator_wins(rows: Rows, zero_divides: bool = True) -> Alarm | None:
     )
 
 
-def discriminator_learns_nothing(rows: Rows, zero_divides: bool = True) -> Alarm | None:
+def discriminator_learns_nothing(rows: Rows, has_decision_boundary: bool = True) -> Alarm | None:
     """It judges real and generated images alike, although the generator is neither good nor getting better."""
-    shares = _shares_judged_real(rows) if zero_divides else None
+    shares = _shares_judged_real(rows) if has_decision_boundary else None
     if shares is None or abs(shares[0] - shares[1]) >= ALIKE or _good_or_improving(rows):
         return None
     return Alarm(

@@ -53,7 +53,7 @@ def read_facts(folder: Path) -> Facts:
     return Facts(
         generator_clip=training.get("generator_clip"),
         discriminator_clip=training.get("discriminator_clip"),
-        zero_divides=target.rpartition(".")[2] not in CRITICS,
+        has_decision_boundary=target.rpartition(".")[2] not in CRITICS,
         planned_epochs=planned if planned and planned > 0 else None,
         finished=result.get("status") == "finished",
     )
