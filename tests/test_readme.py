@@ -25,6 +25,8 @@ def test_the_readme_shows_every_command():
 
 def test_every_command_composes():
     for name, arguments in sorted(set(COMMANDS)):
+        if "--config-dir" in arguments:  # a folder of the user's own
+            continue
         words = [word for word in shlex.split(arguments) if word not in ("-m", "--help")]
         # Of a sweep, the first job: a comma outside brackets separates choices.
         overrides = [word if "[" in word else word.split(",")[0] for word in words]
