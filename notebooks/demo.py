@@ -18,7 +18,8 @@
 # trains one, plots its training, generates images, explores the latent space, analyses what the generator missed, and
 # compares two losses. With the settings below it takes about five minutes on two CPU cores.
 #
-# Every line that begins with `!` also works in a terminal. (`| cat` replaces the progress bar by lines.)
+# Lines that begin with `!` are terminal commands; names in braces stand for the settings below. (`| cat` replaces the
+# progress bar by lines.)
 
 # %% tags=["parameters"]
 RECIPE = "experiment=minute"  # recipe; experiment=quick takes ten minutes and gives much better images
@@ -69,8 +70,8 @@ run = Path(FOLDER) / "run"
 # %% [markdown]
 # ## Training curves
 #
-# Bold lines are running means. Training is healthy if the discriminator's loss stays near its starting value and the
-# generator's loss neither explodes nor vanishes. Gradient norms are measured before clipping.
+# Bold lines are running means. As a rule of thumb, training is healthy if the discriminator's loss stays near its starting
+# value and the generator's loss neither explodes nor vanishes. Gradient norms are measured before clipping.
 
 # %%
 for name in ("loss.png", "grad_norm.png"):
@@ -87,8 +88,8 @@ samples = generator.sample(classes=["bag", "ankle boot", "dress"], n_per_class=1
 display(class_grid(samples.images.reshape(3, 12, 28, 28), ["bag", "ankle boot", "dress"], "Generated images by class"))
 
 # %% [markdown]
-# Truncation trades variety for quality: it scales latent vectors towards the origin. Very short vectors are outside what the
-# generator was trained on.
+# Truncation trades variety for quality: it scales latent vectors towards the origin. The generator was not trained on very
+# short vectors, so strong truncation can fail.
 
 # %%
 rows = [generator.sample("sneaker", 12, seed=0, truncation=psi).images for psi in (1.0, 0.8, 0.6)]
@@ -115,7 +116,7 @@ display(class_grid(np.stack(rows), CLASS_NAMES, "One interpolation, ten labels")
 # %% [markdown]
 # ## Evaluation
 #
-# Each score is shown beside the same score of real images that the generator has not seen: the best possible value. The name
+# Each score is shown beside the same score of real images that the generator has not seen: the value to aim for. The name
 # states the protocol: `fd_classifier_2k_test` is a Fréchet distance on our classifier's features, 2,000 samples against
 # the test images. It is not the FID.
 
@@ -127,7 +128,7 @@ display(class_grid(np.stack(rows), CLASS_NAMES, "One interpolation, ten labels")
 #
 # `fmcgan.analyze` examines clusters within the classes, confusions, brightness and shape, holes and copies, and states the
 # largest differences from real images as sentences. `report.html` is one file with all figures, tables and maps; it opens
-# in any browser. Some parts need a generator (latent space), some need a run (training curves).
+# in any browser. Some parts need the generator (latent space) or the run folder (curves).
 
 # %%
 # !{python} -m fmcgan.analyze run={run} data.root={ROOT} n={SCORED} {PARTS} 2>&1 | cat

@@ -36,7 +36,7 @@ those of `{base}`.
 
 With three seeds each and no true difference, one comparison in twelve is still marked, so a single mark means little.
 All arms are compared with the same runs of `{base}`, so false marks occur together in a column. An arm with fewer than
-{enough} seeds, or with a failed or unfinished run, gets no marks. An arm whose seeds differ widely gets none either,
+{enough} seeds, or with a failed or unfinished run, gets no marks. An arm whose seeds differ widely may get none either,
 however bad it is: look at its ±.
 
 Images/s is the speed of a run that has the idle machine to itself. It is measured directly or, for an arm that changes
