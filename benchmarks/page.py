@@ -1,4 +1,4 @@
-"""Rows of plain values in, tables in a document out. What stands outside the marked blocks is left as it is."""
+"""Writes tables of measured values into marked blocks of a document; the rest of the document stays unchanged."""
 
 import json
 import re
@@ -14,15 +14,15 @@ Row = dict[str, Any]
 
 
 def write(page: Path, name: str, measured: dict[str, Any]) -> str:
-    """Puts one part's table into its block of the page, and its values into the JSON file beside.
+    """Writes the table of one part into its block of the page, and its values into the JSON file beside the page.
 
     Args:
-        page: a Markdown file; made if it is not there.
-        name: of the part.
-        measured: ``rows`` and what `benchmarks.machine.record` says.
+        page: Markdown file; created if missing.
+        name: Name of the part and of its block.
+        measured: ``rows`` and the record of `benchmarks.machine.record`.
 
     Returns:
-        The block.
+        The block that was written.
     """
     values = page.with_suffix(".json")
     known = json.loads(values.read_text(encoding="utf-8")) if values.exists() else {}
@@ -34,7 +34,7 @@ def write(page: Path, name: str, measured: dict[str, Any]) -> str:
 
 
 def replace_block(text: str, name: str, block: str) -> str:
-    """Puts a block between ``<!-- name:begin -->`` and ``<!-- name:end -->``, at the end if these are not there yet."""
+    """Replaces the text between ``<!-- name:begin -->`` and ``<!-- name:end -->``; appends both markers if missing."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     if begin not in text:
         text = f"{text.rstrip()}\n\n## {name}\n\n{begin}\n{end}\n"
@@ -46,7 +46,7 @@ def replace_block(text: str, name: str, block: str) -> str:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """A table whose columns are the rows' keys; a measured value is shown as its median and quartiles."""
+    """Builds a table with one column per key; a measured value shows its median and quartiles."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     numeric = {key: all(not isinstance(row.get(key), str) for row in rows) for key in columns}
     lines = [columns, ["---:" if numeric[key] else "---" for key in columns]]
@@ -55,7 +55,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def origin(measured: dict[str, Any]) -> str:
-    """One line: machine, versions, commit, date and command."""
+    """Returns one line: machine, versions, commit, date and command."""
     packages = ", ".join(f"{name} {measured['packages'][name]}" for name in ("torch", "lightning", "fmcgan"))
     instructions = re.sub("_", "-", " ".join(measured["instructions"]["processor"]))
     git = measured["git"]

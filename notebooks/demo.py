@@ -12,22 +12,22 @@
 # ---
 
 # %% [markdown]
-# # Garments on demand: a tour of fmcgan
+# # A tour of fmcgan
 #
-# A class-conditional GAN learns to draw the ten garments of Fashion-MNIST and, given a label, draws the one that was asked
-# for. This notebook trains one, watches it learn, asks it for garments, looks into its latent space, finds out what it
-# missed, and compares two losses. With the settings below it takes about five minutes on two CPU cores.
+# A class-conditional GAN learns to generate the ten garments of Fashion-MNIST; the label selects the garment. This notebook
+# trains one, plots its training, generates images, explores the latent space, analyses what the generator missed, and
+# compares two losses. With the settings below it takes about five minutes on two CPU cores.
 #
-# The notebook only calls what the command line offers too: every line that begins with `!` can be typed in a terminal
-# (where progress is a bar; `| cat` keeps it out of this page).
+# Lines that begin with `!` are terminal commands; names in braces stand for the settings below. (`| cat` replaces the
+# progress bar by lines.)
 
 # %% tags=["parameters"]
-RECIPE = "experiment=minute"  # what is trained; experiment=quick takes ten minutes and is much better
-COMPARED = "loss=non_saturating,wgan_gp trainer.max_epochs=1 trainer.limit_train_batches=400"  # two losses, briefly
-SCORED = 2000  # samples for the scores and the analysis
-PARTS = ""  # all parts of the analysis; some: "analysis=[scores,clusters,directions]"
+RECIPE = "experiment=minute"  # recipe; experiment=quick takes ten minutes and gives much better images
+COMPARED = "loss=non_saturating,wgan_gp trainer.max_epochs=1 trainer.limit_train_batches=400"  # two losses, short runs
+SCORED = 2000  # samples for evaluation and analysis
+PARTS = ""  # all parts of the analysis; or some: "analysis=[scores,clusters,directions]"
 FOLDER = "outputs/demo"
-ROOT = "data"  # where the data set lies, or is downloaded to
+ROOT = "data"  # folder of the data set; downloaded if missing
 
 # %%
 import json
@@ -49,11 +49,11 @@ python = sys.executable
 # %% [markdown]
 # ## The data
 #
-# 60,000 training images and 10,000 test images of 28 x 28 grey levels, ten classes. The four files are checked by their
-# MD5 sums every time. The generator never sees the test images: they tell how good real data would score.
+# 60,000 training images and 10,000 test images of 28 x 28 pixels, ten classes. Every load verifies the MD5 checksums of the
+# four files. The generator never sees the test images: they are the reference for evaluation.
 
 # %%
-mirror = os.environ.get("FMCGAN_DATA_MIRROR")  # a folder or an address of the four files; else where they are published
+mirror = os.environ.get("FMCGAN_DATA_MIRROR")  # folder or URL of the four files; None: the official URL
 data = FashionMNISTData(ROOT, mirror, batch_size=64, seed=0).load()
 rows = [data.train_images[data.train_labels == label][:12, 0].numpy() for label in range(10)]
 display(class_grid(np.stack(rows), CLASS_NAMES, "Real training images"))
@@ -61,47 +61,45 @@ display(class_grid(np.stack(rows), CLASS_NAMES, "Real training images"))
 # %% [markdown]
 # ## Training
 #
-# One line. Everything about the run lands in one folder: the resolved configuration, the metrics, sample grids, checkpoints
-# and the result.
+# One command. The run folder contains the configuration, metrics, sample grids, checkpoints and the result.
 
 # %%
 run = Path(FOLDER) / "run"
 # !{python} -m fmcgan.train {RECIPE} data.root={ROOT} hydra.run.dir={run} seed=1 2>&1 | cat
 
 # %% [markdown]
-# ## Watching it learn
+# ## Training curves
 #
-# Bold lines are running means. The discriminator's loss near its starting value and a generator's loss that neither
-# explodes nor vanishes are signs of a game that is still played. Gradient norms are those before any clipping.
+# Bold lines are running means. As a rule of thumb, training is healthy if the discriminator's loss stays near its starting
+# value and the generator's loss neither explodes nor vanishes. Gradient norms are measured before clipping.
 
 # %%
 for name in ("loss.png", "grad_norm.png"):
     display(ShowImage(run / name))
 
 # %% [markdown]
-# ## Asking for garments
+# ## Generating images
 #
-# The same seed, class and number give the same image, whatever else is asked for.
+# The same seed, class and index always give the same image.
 
 # %%
 generator = load_generator(run)
 samples = generator.sample(classes=["bag", "ankle boot", "dress"], n_per_class=12, seed=0)
-display(class_grid(samples.images.reshape(3, 12, 28, 28), ["bag", "ankle boot", "dress"], "Asked for by name"))
+display(class_grid(samples.images.reshape(3, 12, 28, 28), ["bag", "ankle boot", "dress"], "Generated images by class"))
 
 # %% [markdown]
-# Truncation trades variety for typicality: latent vectors are drawn nearer to the middle. Too near, and the generator has
-# never seen vectors so short.
+# Truncation trades variety for quality: it scales latent vectors towards the origin. The generator was not trained on very
+# short vectors, so strong truncation can fail.
 
 # %%
 rows = [generator.sample("sneaker", 12, seed=0, truncation=psi).images for psi in (1.0, 0.8, 0.6)]
-display(class_grid(np.stack(rows), ["psi = 1", "psi = 0.8", "psi = 0.6"], "Sneakers, less and less daring"))
+display(class_grid(np.stack(rows), ["psi = 1", "psi = 0.8", "psi = 0.6"], "Sneakers with stronger truncation"))
 
 # %% [markdown]
-# ## A walk through the latent space
+# ## Interpolation in the latent space
 #
-# From one latent vector to another along the sphere on which nearly all of them lie (`slerp`), label by label. Each row is
-# a walk between the same two vectors, so what changes together over the rows belongs to the vector, and what differs to
-# the label.
+# Spherical interpolation (`slerp`) between two latent vectors, once for each label. All rows use the same vectors: what
+# changes in every row comes from the latent vector, what differs between rows comes from the label.
 
 # %%
 import torch
@@ -113,24 +111,24 @@ from fmcgan.training.sampling import render
 first, last = draw_latents(seed=7, label=0, n=2, latent_dim=generator.network.latent_dim)
 walk = torch.stack([slerp(first, last, share) for share in np.linspace(0, 1, 12)])
 rows = [render(generator.network, walk, torch.full((12,), label))[:, 0].numpy() for label in range(10)]
-display(class_grid(np.stack(rows), CLASS_NAMES, "One walk, ten labels"))
+display(class_grid(np.stack(rows), CLASS_NAMES, "One interpolation, ten labels"))
 
 # %% [markdown]
-# ## Numbers to trust
+# ## Evaluation
 #
-# Each score stands beside the same score of real images that the generator has not seen: the best it can hope for. The name
-# says the protocol: `fd_classifier_2k_test` is a Fréchet distance on our classifier's features from 2,000 samples against
+# Each score is shown beside the same score of real images that the generator has not seen: the value to aim for. The name
+# states the protocol: `fd_classifier_2k_test` is a Fréchet distance on our classifier's features, 2,000 samples against
 # the test images. It is not the FID.
 
 # %%
-# !{python} -m fmcgan.evaluate run={run} data.root={ROOT} n={SCORED} metric=[frechet,gan_test,manifold] rows=[real] 2>&1 | cat
+# !{python} -m fmcgan.evaluate run={run} data.root={ROOT} n={SCORED} metric=[frechet,gan_test,manifold] baselines=[real] 2>&1 | cat
 
 # %% [markdown]
 # ## What it learned, missed and confused
 #
-# `fmcgan.analyze` looks at styles within the classes, at confusions, brightness and shape, holes and copies, and tells the
-# largest differences from real images in words. `report.html` is one file with all figures, tables and maps that opens in
-# any browser. Parts that need a generator walk through its latent space; those that need a run read its curves.
+# `fmcgan.analyze` examines clusters within the classes, confusions, brightness and shape, holes and copies, and states the
+# largest differences from real images as sentences. `report.html` is one file with all figures, tables and maps; it opens
+# in any browser. Some parts need the generator (latent space) or the run folder (curves).
 
 # %%
 # !{python} -m fmcgan.analyze run={run} data.root={ROOT} n={SCORED} {PARTS} 2>&1 | cat
@@ -138,7 +136,7 @@ display(class_grid(np.stack(rows), CLASS_NAMES, "One walk, ten labels"))
 # %%
 found = json.loads((run / "analysis" / "findings.json").read_text())
 statements = [finding["statement"] for finding in found["findings"]]
-display(Markdown("\n".join(f"{place}. {text}" for place, text in enumerate(statements, 1)) or "*Nothing was found.*"))
+display(Markdown("\n".join(f"{place}. {text}" for place, text in enumerate(statements, 1)) or "*No findings.*"))
 
 # %%
 for name in ("bias_brightness", "clusters_overview", "maps_umap_thumbnails", "directions_sefa"):
@@ -148,9 +146,8 @@ for name in ("bias_brightness", "clusters_overview", "maps_umap_thumbnails", "di
 # %% [markdown]
 # ## Two losses side by side
 #
-# A sweep trains one run for each value; a sweep that was interrupted goes on where it stopped. `fmcgan.compare` groups the
-# runs by what differs, takes seeds together and draws their curves over each other. So short a training decides nothing;
-# it shows how such a comparison is made.
+# A sweep trains one run for each value; the same command resumes an interrupted sweep. `fmcgan.compare` groups the runs by
+# their settings, averages over seeds and overlays the curves. Runs this short decide nothing; they show how to compare.
 
 # %%
 sweep = Path(FOLDER) / "sweep"
@@ -164,9 +161,9 @@ for name in ("samples.png", "loss.png"):
     display(ShowImage(sweep / "comparison" / name))
 
 # %% [markdown]
-# ## From here
+# ## Next steps
 #
-# - `python -m fmcgan.train experiment=quick` for ten minutes, `experiment=best` for an evening.
-# - `python -m fmcgan.train loss=hinge penalty@loss.penalty=zero_centered`: any loss with any penalty, chosen by words.
-# - `python -m fmcgan.export run=... format=html`: the generator as a page that draws in any browser.
+# - `python -m fmcgan.train experiment=quick` trains ten minutes, `experiment=best` about an hour.
+# - `python -m fmcgan.train loss=hinge penalty=r1`: any loss with any penalty.
+# - `python -m fmcgan.export run=... format=html`: the generator as a web page that works offline.
 # - `tensorboard --logdir outputs` shows curves, grids and, after an analysis, the map in its projector.

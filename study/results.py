@@ -29,8 +29,8 @@ METRICS = ("frechet", "class_frechet", "manifold", "gan_test", "memorisation", "
 
 SCORES = {
     "Fréchet distance": "fd_classifier_10k_test",
-    "the same on random features": "fd_random_10k_test",
-    "mean of each class's own": "class_fd_classifier_10k_test",
+    "Fréchet distance, random features": "fd_random_10k_test",
+    "Fréchet distance, mean over classes": "class_fd_classifier_10k_test",
     "precision": "precision_k3_classifier_10k_test",
     "recall": "recall_k3_classifier_10k_test",
     "density": "density_k5_classifier_10k_test",

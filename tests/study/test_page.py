@@ -18,11 +18,11 @@ def written(tmp_path, write_run, record):
     for seed, fd in ((1, 1.9), (2, 2.0), (3, 2.1)):  # 0.2 ahead of 0.2 + 0.1
         write_run("study-r3", seed, images_seen=600 + seed, FD=fd)
     write_run("recipe_b", 1, FD=0.1)  # one seed
-    write_run("recipe_b", 2)  # begun
+    write_run("recipe_b", 2)  # unfinished
     for seed in (1, 2):
         write_run("study-wgan_gp", seed, FD=0.1)
-    write_run("study-wgan_gp", 3)  # perhaps it fell apart
-    (tmp_path / "runs" / "study-lecam" / "seed_1").mkdir(parents=True)  # not even that
+    write_run("study-wgan_gp", 3)  # unfinished: perhaps diverged
+    (tmp_path / "runs" / "study-lecam" / "seed_1").mkdir(parents=True)  # not even a configuration
     path = tmp_path / "study.md"
     path.write_text("before\n<!-- arms:begin -->\nold\n<!-- arms:end -->\nafter\n")
     budget.write_speed(path, "study/base", record, 600, turns=[850.0], precision="bf16-mixed", batch_size=64)
@@ -69,16 +69,16 @@ def test_real_data_stand_in_the_last_row(written):
     assert cells(last, "real data")[8:14] == ["0.02500", "—", "0.9000", "—", "—", "1.000"]
 
 
-def test_the_rest_of_the_page_is_kept_and_what_is_missing_is_told(written):
+def test_the_rest_of_the_page_stays_and_missing_runs_are_listed(written):
     text, values = written
     assert text.startswith("before\n<!-- arms:begin -->\n| group |")
     assert text.endswith("<!-- arms:end -->\nafter\n")
-    assert "Begun and not finished: `study/wgan_gp` seed 3, `recipe_b` seed 2." in text
+    assert "Unfinished: `study/wgan_gp` seed 3, `recipe_b` seed 2." in text
     (missing,) = [line for line in text.splitlines() if line.startswith("Not run: ")]
     assert missing.count("`") == 2 * (len(ARMS) - 5)
     assert "`study/lecam`" in missing
     assert "*CPU Example, 2 threads; avx512-bf16; Fashion-MNIST; Python 3.12.1" in text
-    assert "times 600 they are the images seen" in text
+    assert "600 seconds" in text
     assert len(values["runs"]) == 12
     first = values["runs"][0]
     scores = first.pop("scores")
@@ -102,15 +102,15 @@ def test_the_table_outlives_the_run_folders(written, tmp_path, write_run):
     assert [line for line in again.splitlines() if line.startswith("|") and "wgan_gp" not in line] == [
         line for line in text.splitlines() if line.startswith("|") and "wgan_gp" not in line
     ]
-    assert "Begun and not finished" not in again  # nothing is known any more of what was begun
-    write_run("study-hinge", 3, FD=3.2)  # trained anew: it takes the place of what was kept
+    assert "Unfinished" not in again  # an unfinished run is known only by its folder
+    write_run("study-hinge", 3, FD=3.2)  # trained again: replaces the stored run
     page.write(tmp_path / "study.md", tmp_path / "runs")
     hinge = cells((tmp_path / "study.md").read_text(encoding="utf-8"), "`study/hinge`")
     assert hinge[3] == "3 (1, 2, 3)"
     assert hinge[8] == "2.100 ± 0.954"  # 1.5, 1.6, 3.2
 
 
-def test_a_run_that_failed_is_told_and_its_arm_not_judged_by_those_that_survived(written, tmp_path):
+def test_a_failed_run_is_listed_and_its_arm_gets_no_marks(written, tmp_path):
     shutil.rmtree(tmp_path / "runs")
     path, values = tmp_path / "study.md", tmp_path / "study.json"
     page.write(path, tmp_path / "runs")
@@ -125,7 +125,7 @@ def test_a_run_that_failed_is_told_and_its_arm_not_judged_by_those_that_survived
     assert "`study/lecam`" not in missing
 
 
-def test_two_seeds_are_not_enough_to_judge_an_arm_or_to_judge_by(tmp_path, write_run):
+def test_two_seeds_are_not_enough_for_marks(tmp_path, write_run):
     for arm, seeds, fd in (("study-base", (1, 2, 3), 2.0), ("study-hinge", (1, 2), 1.0), ("study-r3", (1, 2, 3), 1.0)):
         for seed in seeds:
             write_run(arm, seed, FD=fd)
@@ -139,18 +139,18 @@ def test_two_seeds_are_not_enough_to_judge_an_arm_or_to_judge_by(tmp_path, write
     assert cells((tmp_path / "study.md").read_text(encoding="utf-8"), "`study/r3`")[8] == "1.000 ± 0.000"
 
 
-def test_it_is_said_when_and_on_what_the_runs_were_made():
+def test_trainings_are_counted_by_date_and_hardware():
     made = {"date": "2026-01-02T03:04:05+00:00", "hardware": "CPU Example, 1 threads", "commit": None, "torch": "2.9"}
     dates = (made, made | {"date": "2026-01-04T00:00:00+00:00"}, made | {"torch": "3.0"}, None)
     assert page.trained([{"made": each} for each in dates] + [{}]) == [
         "Trainings: 2 on CPU Example, 1 threads, torch 2.9 (2026-01-02 to 2026-01-04); "
-        "1 on CPU Example, 1 threads, torch 3.0 (2026-01-02); 2 before this was written down."
+        "1 on CPU Example, 1 threads, torch 3.0 (2026-01-02); 2 without a record of date and hardware."
     ]
     assert page.trained([]) == []
 
 
 def test_the_table_of_the_document_is_made_of_the_values_beside_it(tmp_path):
-    """Whoever changes one by hand, or forgets to write the page anew, is told."""
+    """A table changed by hand or not written again fails here."""
     docs = Path(__file__).resolve().parents[2] / "docs"
     for name in ("study.md", "study.json"):
         shutil.copy(docs / name, tmp_path / name)
