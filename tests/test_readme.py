@@ -85,7 +85,7 @@ def test_the_values_in_the_documents_are_those_that_are_shipped():
 
 def test_every_choice_in_the_tables_exists():
     ingredients = ("conditioning/generator", "conditioning/discriminator", "spectral_norm", "augment", "regularizer")
-    for group in ("loss", "network", "experiment", "trainer", "penalty@loss.penalty", *ingredients):
+    for group in ("loss", "network", "experiment", "trainer", "penalty", *ingredients):
         (row,) = re.findall(rf"^\| `{group}=` \| (.*) \|$", README, re.MULTILINE)
         named = set(re.findall(r"`([a-z_0-9]+)`", row))
         existing = {path.stem for path in (config_dir() / group.partition("@")[0]).glob("*.yaml")}
