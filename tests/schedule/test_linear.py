@@ -43,7 +43,7 @@ def test_wrong_values_are_refused(bad, message):
 
 def test_until_the_end_of_the_run():
     schedule = Linear(start_value=1.0, end_value=0.0, start_images=0, end_images=None)
-    with pytest.raises(RuntimeError, match="settled"):
+    with pytest.raises(RuntimeError, match="set_total_images"):
         schedule(0)
     schedule.set_total_images(200)
     assert [schedule(seen) for seen in (0, 50, 200)] == [1.0, 0.75, 0.0]
