@@ -353,10 +353,7 @@ def test_help_is_quick_and_says_what_there_is(command):
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(seconds) < 1.5
-    assert (
-        "loss: dragan, hinge, least_squares, minimax, non_saturating, non_saturating_r1, relativistic, wgan, wgan_gp"
-        in shown
-    )
+    assert re.search(r"^loss=OPTION\n  dragan +\w", shown, re.MULTILINE)
     assert "trainer.max_epochs=10" in shown
 
 
@@ -373,8 +370,8 @@ def test_every_command_has_help(command, name):
 )
 def test_help_lists_what_the_command_can_choose_and_no_more(command, name, groups):
     shown = command(name, "--help").stdout.partition("Choose from")[2].partition("Values and")[0]
-    listed = dict(re.findall(r"^([a-z/]+): ((?:.|\n  )+)", shown, re.MULTILINE))
-    assert list(listed) == groups
+    listed = dict(re.findall(r"^([a-z/]+)=\S+\n((?:  .*\n)+)", shown, re.MULTILINE))
+    assert sorted(listed) == sorted(groups)
     for group, options in listed.items():
         there = sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
-        assert re.split(r",\s+", options.strip()) == there, group
+        assert re.findall(r"^  (\w+)", options, re.MULTILINE) == there, group
