@@ -19,7 +19,7 @@ from benchmarks.setting import Setting, fit
 log = logging.getLogger(__name__)
 
 LOSS = "non_saturating_r1"
-LIKE_FOR_LIKE = "non_saturating_r1 loss.penalty.interval=1"  # R1 as often as in the ordinary loop
+LIKE_FOR_LIKE = "non_saturating_r1 penalty.interval=1"  # R1 as often as in the ordinary loop
 GRADIENT_PENALTY = "wgan_gp"
 CALLBACKS = "callback=[metrics_logger,progress,run_info,checkpointing]"  # what acts while it trains
 

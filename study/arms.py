@@ -7,6 +7,7 @@ from hydra import compose, initialize_config_dir
 
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.errors import UserError
+from fmcgan.app.option_tables import read_option
 
 BASE = "study/base"
 
@@ -90,10 +91,10 @@ ARMS = tuple(arm for arms in GROUPS.values() for arm in arms)
 
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:
-    """The arms that a person named, each once; all arms of the table if none is named.
+    """Returns the arms that were named, each once; all arms of the table if none was.
 
     Args:
-        names: of experiments, also of such as stand in no table.
+        names: of experiments, also of those that are not in the table.
 
     Raises:
         UserError: there is no such experiment.
@@ -109,10 +110,8 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def what_is_changed(arm: str) -> str:
-    """The first line of the comment in the experiment's file."""
-    lines = (config_dir() / "experiment" / f"{arm}.yaml").read_text(encoding="utf-8").splitlines()
-    comments = [line.removeprefix("#").strip() for line in lines if line.startswith("#") and "@package" not in line]
-    return comments[0] if comments else ""
+    """The description of an experiment: the first comment line of its file."""
+    return read_option(config_dir() / "experiment" / f"{arm}.yaml", "experiment").description
 
 
 def batch_size(arm: str) -> int:

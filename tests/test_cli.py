@@ -79,7 +79,7 @@ def test_a_loss_of_ones_own_lies_outside_the_project(command, tmp_path):
     few = ("experiment=smoke", "trainer.limit_train_batches=2", "trainer.max_epochs=1", "metric=[]")
     command("train", "--config-dir", "mine", "loss=exponential", *few, "hydra.run.dir=run")
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text(encoding="utf-8"))
-    assert config["loss"]["adversarial"]["_target_"] == "my_losses.Exponential"
+    assert config["loss"]["_target_"] == "my_losses.Exponential"
     command("train", "--config-dir", "mine", "ckpt_path=run/checkpoints/last.ckpt", "trainer.max_epochs=2")
     assert [row["epoch"] for row in csv.DictReader((tmp_path / "run" / "epochs.csv").open())] == ["1", "2"]
     command("generate", "run=run", "n_per_class=1")
@@ -223,9 +223,9 @@ def test_real_garments_become_recognisable(command, mirror, tmp_path):
 @pytest.mark.slow
 def test_a_sweep_survives_a_failing_job_and_goes_on_where_it_stopped(command, tmp_path):
     small = ["experiment=smoke", "trainer.limit_train_batches=2", "trainer.max_epochs=1", "logger=[]", "metric=[]"]
-    sweep = ["-m", *small, "loss=hinge,wgan", "loss.penalty.weight=1"]  # neither loss has a penalty with a weight
+    sweep = ["-m", *small, "loss=hinge,wgan", "penalty.weight=1"]  # neither loss has a penalty with a weight
     refused = command("train", *sweep, "hydra.sweep.dir=refused", code=1)
-    assert "unknown key loss.penalty.weight" in refused.stderr
+    assert "unknown key penalty.weight" in refused.stderr
     sweep = ["-m", *small, "network.width=0,8", "seed=0,1", "hydra.sweep.dir=sweep"]
     failed = command("train", *sweep, code=1)
     assert failed.stderr.count("network.width must be a whole number of at least 1, got 0") == 2
@@ -353,10 +353,7 @@ def test_help_is_quick_and_says_what_there_is(command):
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(seconds) < 1.5
-    assert (
-        "loss: dragan, hinge, least_squares, minimax, non_saturating, non_saturating_r1, relativistic, wgan, wgan_gp"
-        in shown
-    )
+    assert re.search(r"^loss=OPTION\n  dragan +\w", shown, re.MULTILINE)
     assert "trainer.max_epochs=10" in shown
 
 
@@ -373,8 +370,8 @@ def test_every_command_has_help(command, name):
 )
 def test_help_lists_what_the_command_can_choose_and_no_more(command, name, groups):
     shown = command(name, "--help").stdout.partition("Choose from")[2].partition("Values and")[0]
-    listed = dict(re.findall(r"^([a-z/]+): ((?:.|\n  )+)", shown, re.MULTILINE))
-    assert list(listed) == groups
+    listed = dict(re.findall(r"^([a-z/]+)=\S+\n((?:  .*\n)+)", shown, re.MULTILINE))
+    assert sorted(listed) == sorted(groups)
     for group, options in listed.items():
         there = sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
-        assert re.split(r",\s+", options.strip()) == there, group
+        assert re.findall(r"^  (\w+)", options, re.MULTILINE) == there, group

@@ -39,7 +39,7 @@ RECIPES = (
     [
         *("network=r3", "loss=relativistic", "regularizer=consistency"),
         *("schedule@training.schedules.generator_lr=cosine", "schedule@training.schedules.penalty_weight=exponential"),
-        *("schedule@training.schedules.beta2=linear", "training.schedules.beta2.start=0.9"),
+        *("schedule@training.schedules.beta2=linear", "training.schedules.beta2.start_value=0.9"),
     ],
     ["network=resnet", "loss=dragan", "conditioning/discriminator=auxiliary_classifier", "metric=[manifold,ms_ssim]"],
     ["conditioning/discriminator=label_map", "augment=diff_augment", "data=fashion_mnist", "trainer=ddp"],
@@ -152,7 +152,7 @@ def test_a_wrong_value_of_a_command_is_refused_in_one_line(untouched, name):
         ("data.batch_size=5000", "data.batch_size must be at most 2000, the number of training images"),
         ("network.width=abc", "network.width must be a whole number of at least 1, got 'abc'"),
         ("network.generator=null", "network.generator must be a part that can be built: choose with network= from"),
-        ("loss.penalty=null", "loss.penalty must be a part that can be built"),
+        ("++penalty=7", "penalty must be a part that can be built: choose with penalty= from"),
         ("training.schedules=null", "training.schedules must be a part that can be built"),
         ("training.generator_optimizer.betas=[0.5]", "training.generator_optimizer.betas must be a list of 2 values"),
         ("training.generator_optimizer.lr=abc", "training.generator_optimizer.lr must be a finite number, got 'abc'"),
@@ -191,8 +191,10 @@ def test_what_a_class_hands_on_is_checked_as_its_base_asks():
 
 
 def test_a_schedule_that_cannot_end_is_named(untouched):
-    begin = ("schedule@training.schedules.generator_lr=linear", "training.schedules.generator_lr.begin=10000")
-    with pytest.raises(InvalidValueError, match=r"^training.schedules.generator_lr.until must be more than begin"):
+    begin = ("schedule@training.schedules.generator_lr=linear", "training.schedules.generator_lr.start_images=10000")
+    with pytest.raises(
+        InvalidValueError, match=r"^training.schedules.generator_lr.end_images must be more than start_images"
+    ):
         check_run(composed_run(*begin))
 
 

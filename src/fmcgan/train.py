@@ -136,7 +136,7 @@ def _build_gan(config: DictConfig, weights: bool = True) -> "LightningModule":
     from hydra.utils import instantiate
 
     parts = {"generator": config.network.generator, "discriminator": config.network.discriminator}
-    parts |= {"loss": config.loss.adversarial, "penalty": config.loss.penalty}
+    parts |= {"loss": config.loss, "penalty": config.penalty}
     parts |= {"augmentation": config.augment, "regularizer": config.regularizer}
     built = {}
     for name, part in parts.items():
@@ -157,7 +157,7 @@ def _precision(config: dict[str, Any], checkpoint: str | None) -> str:
     if several(config["trainer"]["devices"]):
         log.info("precision: 32-true (several devices do not try out others: they must agree)")
         return "32-true"
-    asked = {name: config[name] for name in ("network", "loss", "augment", "regularizer")}
+    asked = {name: config[name] for name in ("network", "loss", "penalty", "augment", "regularizer")}
     asked["batch_size"] = config["data"]["batch_size"]
     asked["training"] = config["training"] | {"seed": 0, "schedules": None}  # which make no step slower or faster
     asked["trainer"] = config["trainer"] | {"default_root_dir": None}

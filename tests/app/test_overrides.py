@@ -132,7 +132,9 @@ ORDINARY = {
     "loss=hinge,seed=0": "loss-hinge__seed-0",
     "experiment=study/hinge,seed=1": "experiment-study-hinge__seed-1",
     "callback=[progress,samples],logger=[],metric=[frechet]": "callback-progress__samples-__logger-__metric-frechet",
-    "penalty@loss.penalty=none,training.generator_clip=1e-3": "penalty-loss.penalty-none__training.generator_clip-1e-3",
+    "optimizer@training.generator_optimizer=adam,training.generator_clip=1e-3": (
+        "optimizer-training.generator_optimizer-adam__training.generator_clip-1e-3"
+    ),
     "training.generator_optimizer.betas=[0.0,0.9],x=-1": "training.generator_optimizer.betas-0.0__0.9-__x--1",
     "+trainer.deterministic=true,~data.seed": "trainer.deterministic-true__-data.seed",
 }

@@ -89,7 +89,7 @@ COSINE = "schedule@training.schedules.generator_lr=cosine"
     ("options", "warned"),
     [
         ([COSINE], True),
-        ([COSINE, "training.schedules.generator_lr.until=500"], False),
+        ([COSINE, "training.schedules.generator_lr.end_images=500"], False),
         ([COSINE, "trainer.max_epochs=-1"], False),  # refused later: the end of the run is not known
         (["schedule@training.schedules.generator_lr=constant"], False),
         (["trainer.max_time=null", COSINE], False),

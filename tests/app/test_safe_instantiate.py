@@ -149,7 +149,7 @@ def test_a_foreign_checkpoint_imports_nothing_when_it_is_compared(resumed, tmp_p
         for target in ("evil.Generator", "antigravity.x", "fmcgan.evil.Generator"):
             with pytest.raises(UserError, match=r"holds other networks|was trained with the"):
                 resumed(put(f"{place}._target_", target))
-    for place in ("loss.adversarial", "loss.penalty", "training"):  # compared as text, with a warning
+    for place in ("loss", "penalty", "training"):  # compared as text, with a warning
         assert resumed(put(f"{place}._target_", "evil.Generator"))
     assert not (tmp_path / "ran").exists()
     assert not {"evil", "antigravity"} & (set(sys.modules) - before)
@@ -167,7 +167,7 @@ def test_parts_of_another_shape_are_one_error(resumed, value):
 def test_endless_parts_are_one_error(resumed):
     for config in (shared(12), endless()):
         with pytest.raises(UserError, match="levels"):
-            resumed(put("loss.adversarial", config))
+            resumed(put("loss", config))
 
 
 def test_networks_of_ones_own_are_compared_as_text(resumed, plain):

@@ -44,7 +44,7 @@ CALLS = ("torch.load", "numpy.load", "joblib.load", "pathlib.Path.touch", "io.op
 PLACES = (
     "callback.progress._target_={}",
     "data._target_={}",
-    "loss.adversarial._target_='{}'",
+    "loss._target_='{}'",
     "callback={{mine:{{_target_:{}}}}}",
     "callback.progress={{_target_:{},_args_:[a]}}",
     "network.generator={{conditioning:{{_target_:{}}}}}",
@@ -115,7 +115,7 @@ HOSTILE = [
     "callback=[[progress]]",
     "loss=[7]",
     "evil/group=hinge",
-    "penalty@loss.penalty=evil",
+    "penalty=evil",
     "nothing",
     "=1",
     "a=b=c",
@@ -159,7 +159,7 @@ def test_what_is_typed_replaces_what_is_saved(run):
 
 
 HONEST = [
-    ["experiment=smoke", "penalty@loss.penalty=none", "callback=[metrics_logger,checkpointing,run_info]", "logger=[]"],
+    ["experiment=smoke", "penalty=none", "callback=[metrics_logger,checkpointing,run_info]", "logger=[]"],
     [
         "experiment=study/hinge",
         "metric/feature=[classifier,random]",
@@ -168,7 +168,7 @@ HONEST = [
     ],
     [
         "schedule@training.schedules.generator_lr=cosine",
-        "training.schedules.generator_lr.until=9",
+        "training.schedules.generator_lr.end_images=9",
         "data.root='/my data'",
     ],
     [
@@ -275,7 +275,7 @@ def test_every_option_that_there_is_can_be_resumed(run):
 
 def test_no_combination_of_signs_and_quotes_hides_code(run):
     folder = run()
-    keys = ("callback.progress.{}", "data.{}", "loss.adversarial.a.{}")
+    keys = ("callback.progress.{}", "data.{}", "loss.a.{}")
     names = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
     signs, values = ("", "+", "++", "~"), ("{}", "'{}'", '"{}"', "[{}]", "{{a:{}}}")
     combinations = list(itertools.product(signs, keys, names, values))

@@ -14,7 +14,7 @@ from fmcgan.training.step import AdversarialStep
 def test_its_first_loss_is_that_of_the_projects_step(tiny, network, loss):
     setting = tiny()
     dropout = ["network.dropout=0"] if network == "mlp" else []
-    gan = setting.gan(f"network={network}", f"loss={loss}", "loss.penalty.interval=1", *dropout)
+    gan = setting.gan(f"network={network}", f"loss={loss}", "penalty.interval=1", *dropout)
     images, labels = setting.images.train_images, setting.images.train_labels
     ordinary = OrdinaryLoop(gan, images, labels, setting.batch_size)
     players = copy.deepcopy(ordinary.generator), copy.deepcopy(ordinary.discriminator)

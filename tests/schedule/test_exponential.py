@@ -4,7 +4,7 @@ from fmcgan.schedule.exponential import Exponential
 
 
 def test_equal_factors_in_equal_spans():
-    schedule = Exponential(start=1.0, end=0.01, begin=1000, until=5000)
+    schedule = Exponential(start_value=1.0, end_value=0.01, start_images=1000, end_images=5000)
     images = (0, 1000, 2000, 3000, 4000, 5000, 10**9)
     expected = [1.0, 1.0, 10**-0.5, 0.1, 10**-1.5, 0.01, 0.01]
     assert [schedule(seen) for seen in images] == pytest.approx(expected)
@@ -12,9 +12,9 @@ def test_equal_factors_in_equal_spans():
 
 
 def test_it_may_rise_or_stay():
-    rising = Exponential(start=0.5, end=8.0, begin=0, until=400)
+    rising = Exponential(start_value=0.5, end_value=8.0, start_images=0, end_images=400)
     assert [rising(seen) for seen in (0, 100, 200, 300, 400)] == pytest.approx([0.5, 1.0, 2.0, 4.0, 8.0])
-    level = Exponential(start=0.3, end=0.3, begin=0, until=400)
+    level = Exponential(start_value=0.3, end_value=0.3, start_images=0, end_images=400)
     assert [level(seen) for seen in (0, 100, 400)] == [0.3, 0.3, 0.3]
     assert not level.moves
 
@@ -24,7 +24,7 @@ def test_it_is_torchs_exponential():
 
     optimizer = optim.SGD(nn.Linear(1, 1).parameters(), lr=0.4)
     reference = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.9)
-    schedule = Exponential(start=0.4, end=0.4 * 0.9**50, begin=0, until=50)
+    schedule = Exponential(start_value=0.4, end_value=0.4 * 0.9**50, start_images=0, end_images=50)
     for step in range(51):
         assert schedule(step) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
         optimizer.step()
@@ -33,5 +33,5 @@ def test_it_is_torchs_exponential():
 
 @pytest.mark.parametrize(("start", "end"), [(1.0, 0.0), (0.0, 1.0), (-1.0, -2.0)])
 def test_there_is_no_way_from_or_to_0(start, end):
-    with pytest.raises(ValueError, match=f"above 0, got start={start} and end={end}"):
-        Exponential(start=start, end=end, begin=0, until=10)
+    with pytest.raises(ValueError, match=f"above 0, got start_value={start} and end_value={end}"):
+        Exponential(start_value=start, end_value=end, start_images=0, end_images=10)

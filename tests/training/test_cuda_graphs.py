@@ -137,7 +137,7 @@ def assert_same(one, two):
 
 @pytest.mark.parametrize("knobs", [("generator_lr",), ("generator_lr", "discriminator_lr"), ("penalty_weight",)])
 def test_one_graph_serves_all_rates_and_weights_of_a_schedule(make_step, make_inputs, knobs):
-    schedules = Schedules(**{knob: Cosine(1.0, 0.1, begin=0, until=20) for knob in knobs})
+    schedules = Schedules(**{knob: Cosine(1.0, 0.1, start_images=0, end_images=20) for knob in knobs})
     eager, step, still, recordings = make_step(), make_step(), make_step(), []
     moving = schedules.moving_rates([step.generator_optimizer, step.discriminator_optimizer])
     captured = CapturedStep(step, on_tape(step, recordings), moving)
@@ -156,7 +156,7 @@ def test_outside_a_captured_step_rates_are_plain_numbers(make_step, make_inputs)
     """Recorders and checkpoints read them."""
     step = make_step()
     optimizers = [step.generator_optimizer, step.discriminator_optimizer]
-    schedules = Schedules(discriminator_lr=Linear(1.0, 0.0, begin=0, until=8))
+    schedules = Schedules(discriminator_lr=Linear(1.0, 0.0, start_images=0, end_images=8))
     captured = CapturedStep(step, on_tape(step, []), schedules.moving_rates(optimizers))
     take_scheduled_steps(step, captured, 7, make_inputs, schedules)
     rates = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
@@ -165,7 +165,7 @@ def test_outside_a_captured_step_rates_are_plain_numbers(make_step, make_inputs)
 
 
 def test_betas_that_move_wait_with_the_graph_until_they_stand_still(make_step, make_inputs, caplog):
-    schedules = Schedules(beta2=Linear(0.9, 0.99, begin=12, until=24))
+    schedules = Schedules(beta2=Linear(0.9, 0.99, start_images=12, end_images=24))
     eager, step, recordings, counts = make_step(), make_step(), [], []
     captured = CapturedStep(step, on_tape(step, recordings))
 

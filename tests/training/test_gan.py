@@ -189,7 +189,7 @@ def test_augmentations_and_dropout_do_not_see_the_numbers_of_the_latents(fit, ou
 STATES = {
     "dropout, a penalty": ("network=conv", "network.width=4", "loss=wgan_gp"),
     "normalisation, singular vectors, a lazy penalty, anchors, a probability": (
-        *("network=resnet", "network.width=8", "spectral_norm=both", "loss.penalty.interval=3"),
+        *("network=resnet", "network.width=8", "spectral_norm=both", "penalty.interval=3"),
         *("regularizer=lecam", "augment=adaptive"),
     ),
 }

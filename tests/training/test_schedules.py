@@ -46,7 +46,7 @@ def test_the_second_of_two_steps_at_half_the_rate_is_adams_by_hand(fit):
             gradients.append([parameter.grad.double().clone() for parameter in pl_module.generator.parameters()])
 
     run = ("network=mlp", "trainer.max_epochs=1", "trainer.limit_train_batches=2")
-    schedule = chosen("generator_lr", "linear", until=2 * BATCH)
+    schedule = chosen("generator_lr", "linear", end_images=2 * BATCH)
     _, gan = fit(*run, *schedule, extra_callbacks=[Gradients(), watch])
     assert [rates[0][0] for rates in watch.used] == pytest.approx([2e-3, 1e-3])
     assert [rates[1][0] for rates in watch.used] == [2e-3, 2e-3]
@@ -63,7 +63,11 @@ def test_the_penalty_is_as_many_times_as_heavy(fit):
     one, two = Watch(), Watch()
     run = ("loss=wgan_gp", "network=mlp", "trainer.max_epochs=1", "trainer.limit_train_batches=2")
     fit(*run, extra_callbacks=[one], folder="plain")
-    fit(*run, *chosen("penalty_weight", "linear", start=3.0, end=0.0, until=BATCH), extra_callbacks=[two])
+    fit(
+        *run,
+        *chosen("penalty_weight", "linear", start_value=3.0, end_value=0.0, end_images=BATCH),
+        extra_callbacks=[two],
+    )
     assert two.outputs[0]["loss/penalty"] == pytest.approx(3 * one.outputs[0]["loss/penalty"], rel=1e-6)
     assert two.outputs[1]["loss/penalty"] == 0.0
     for each in two.outputs:
@@ -80,7 +84,9 @@ def test_the_averages_half_life_follows_its_factor(fit):
         "training.ema.ramp_up=1",
     )
     _, gan = fit(
-        *run, *chosen("ema_half_life", "linear", start=0.25, end=1.25, until=4 * BATCH), extra_callbacks=[watch]
+        *run,
+        *chosen("ema_half_life", "linear", start_value=0.25, end_value=1.25, end_images=4 * BATCH),
+        extra_callbacks=[watch],
     )
     before, value, after = watch.before[-1][1], next(gan.generator.parameters()), next(gan.ema.parameters())
     kept = 0.5 ** (BATCH / (0.75 * 64))  # 64 images seen at the beginning of the third step
@@ -93,7 +99,7 @@ def test_the_averages_half_life_follows_its_factor(fit):
 
 def test_betas_are_the_values_of_their_schedules(fit):
     watch = Watch()
-    burn_in = chosen("beta2", "cosine", start=0.9, end=0.99, until=2 * BATCH)
+    burn_in = chosen("beta2", "cosine", start_value=0.9, end_value=0.99, end_images=2 * BATCH)
     fit("network=mlp", "trainer.max_epochs=1", "trainer.limit_train_batches=4", *burn_in, extra_callbacks=[watch])
     assert [used[0][1][1] for used in watch.used] == pytest.approx([0.9, 0.945, 0.99, 0.99])
     assert all(both[0][1] == both[1][1] and both[0][1][0] == 0.0 for both in watch.used)
@@ -102,7 +108,7 @@ def test_betas_are_the_values_of_their_schedules(fit):
 def test_the_record_shows_the_rates_of_the_last_step(fit, tmp_path):
     from fmcgan.app.run_files import read_metrics
 
-    schedule = chosen("discriminator_lr", "cosine", until=20 * BATCH)
+    schedule = chosen("discriminator_lr", "cosine", end_images=20 * BATCH)
     fit("network=mlp", "trainer.max_epochs=1", *schedule)
     rows = [row for row in read_metrics(tmp_path / "run" / "metrics.jsonl") if "learning_rate/generator" in row]
     assert len(rows) == 4
@@ -128,12 +134,12 @@ def test_resume_amid_all_schedules_is_exact_to_the_bit(fit, tmp_path):
             if pl_module.images_seen == 7 * BATCH:
                 signal.raise_signal(signal.SIGTERM)
 
-    span = {"begin": 3 * BATCH, "until": 17 * BATCH}
+    span = {"start_images": 3 * BATCH, "end_images": 17 * BATCH}
     run = ["loss=wgan_gp", "n_critic=2", "network=mlp", "trainer.limit_train_batches=10", "trainer.max_epochs=2"]
     for knob in ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life"):
-        run += chosen(knob, "cosine", end=0.1, warm_up=5 * BATCH, **span)
-    run += chosen("beta1", "linear", start=0.0, end=0.5, **span) + chosen(
-        "beta2", "linear", start=0.9, end=0.99, **span
+        run += chosen(knob, "cosine", end_value=0.1, warm_up=5 * BATCH, **span)
+    run += chosen("beta1", "linear", start_value=0.0, end_value=0.5, **span) + chosen(
+        "beta2", "linear", start_value=0.9, end_value=0.99, **span
     )
     trainer, whole = fit(*run)
     with pytest.raises(Interrupted):
@@ -151,7 +157,7 @@ def test_resume_amid_all_schedules_is_exact_to_the_bit(fit, tmp_path):
 def test_a_moving_rate_is_one_that_float32_holds_and_a_still_one_is_left_alone():
     weight = torch.nn.Parameter(torch.zeros(1))
     optimizers = [torch.optim.Adam([weight], 4e-4), torch.optim.Adam([weight], 4e-4)]
-    schedules = Schedules(Linear(1.0, 0.5, begin=0, until=3), Constant(1.0))
+    schedules = Schedules(Linear(1.0, 0.5, start_images=0, end_images=3), Constant(1.0))
     schedules.set_rates(optimizers, 1)
     moving, still = (optimizer.param_groups[0]["lr"] for optimizer in optimizers)
     assert moving == torch.tensor(4e-4 * 5 / 6, dtype=torch.float32).item() != 4e-4 * 5 / 6
@@ -189,9 +195,13 @@ def test_betas_need_an_optimizer_with_betas():
 @pytest.mark.parametrize(
     ("knob", "values", "message"),
     [
-        ("generator_lr", {"end": -0.1}, r"generator_lr.end must be a number of at least 0, got -0.1"),
-        ("beta2", {"end": 0.99}, r"beta2.start must be a number from 0 to 0.999999, got 1.0"),
-        ("penalty_weight", {"begin": 9, "until": 9}, r"until must be more than begin, got until=9 and begin=9"),
+        ("generator_lr", {"end_value": -0.1}, r"generator_lr.end_value must be a number of at least 0, got -0.1"),
+        ("beta2", {"end_value": 0.99}, r"beta2.start_value must be a number from 0 to 0.999999, got 1.0"),
+        (
+            "penalty_weight",
+            {"start_images": 9, "end_images": 9},
+            r"end_images must be more than start_images, got end_images=9 and start_images=9",
+        ),
     ],
 )
 def test_wrong_values_are_refused_before_anything_is_trained(compose, knob, values, message):
@@ -217,8 +227,11 @@ def test_without_a_choice_nothing_is_scheduled_and_an_experiment_may_choose(comp
     )
     experiment = (f"hydra.searchpath=[file://{tmp_path}]", "experiment=burn_in")
     schedule = compose(*experiment).training.schedules.generator_lr
-    assert (schedule["_target_"], schedule.end) == ("fmcgan.schedule.cosine.Cosine", 0.25)
-    assert compose(*experiment, "training.schedules.generator_lr.end=0.5").training.schedules.generator_lr.end == 0.5
+    assert (schedule["_target_"], schedule.end_value) == ("fmcgan.schedule.cosine.Cosine", 0.25)
+    assert (
+        compose(*experiment, "training.schedules.generator_lr.end_value=0.5").training.schedules.generator_lr.end_value
+        == 0.5
+    )
     gone = ("~schedule@training.schedules.generator_lr", "callback=[]", "trainer.precision=32-true")
     _, gan, _ = build(compose(*experiment, *gone))
     assert gan.schedules.rates == (None, None)
@@ -228,7 +241,7 @@ def test_every_schedule_is_built_for_every_knob(compose):
     options = {"constant": Constant, "linear": Linear, "cosine": Cosine, "exponential": Exponential}
     knobs = ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life")
     for option, kind in options.items():
-        betas = {"value": 0.5} if option == "constant" else {"start": 0.5, "end": 0.9}
+        betas = {"value": 0.5} if option == "constant" else {"start_value": 0.5, "end_value": 0.9}
         words = [word for knob in knobs for word in chosen(knob, option)]
         words += [word for knob in ("beta1", "beta2") for word in chosen(knob, option, **betas)]
         _, gan, _ = build(compose(*words, "callback=[]"))

@@ -53,7 +53,7 @@ def check_composed(config: DictConfig) -> None:
 
 
 def _check_option(override: Override) -> None:
-    """Refuses ``loss.penalty=none``: the text would stand where an object is built."""
+    """Refuses ``training.generator_optimizer=rmsprop``: the text would stand where an object is built."""
     value, key = override.value(), key_of(override)
     if isinstance(value, dict | None):
         return

@@ -23,6 +23,7 @@ from fmcgan.app.config_dir import config_dir
 from fmcgan.app.ending import ending_signals
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import Interrupted, UserError
+from fmcgan.app.option_tables import help_text
 from fmcgan.app.overrides import CommandLine, command_line, composed_of, key_of, parse, quoted, shell_command
 from fmcgan.app.places import ensure_home
 from fmcgan.app.run_lock import RunningElsewhereError, is_locked
@@ -56,6 +57,7 @@ def run_command(name: str, task: Task) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors on instead of printing them its own way
     ensure_home()
     OmegaConf.register_new_resolver("fmcgan.job_folder", job_folder, replace=True)
+    OmegaConf.register_new_resolver("fmcgan.options", help_text, replace=True)
     start = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)
     try:
         sys.argv[1:] = _with_the_runs_own_overrides(command_line(sys.argv[1:]), name)

@@ -58,7 +58,7 @@ def parse(override: str) -> Override:
 
 
 def key_of(override: Override) -> str:
-    """The key without ``+`` or ``~``: ``loss``, ``network.width``, ``penalty@loss.penalty``."""
+    """The key without ``+`` or ``~``: ``loss``, ``network.width``, ``schedule@training.schedules.beta1``."""
     return override.key_or_group if override.package is None else f"{override.key_or_group}@{override.package}"
 
 

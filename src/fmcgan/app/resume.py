@@ -23,9 +23,9 @@ from fmcgan.app.validation import check_shape
 
 log = logging.getLogger(__name__)
 
-_OF_LEARNING = ("loss", "n_critic", "augment", "regularizer", "training", "seed")
+_OF_LEARNING = ("loss", "penalty", "n_critic", "augment", "regularizer", "training", "seed")
 _PARTS = (
-    *("data", "network.generator", "network.discriminator", "loss.adversarial", "loss.penalty"),
+    *("data", "network.generator", "network.discriminator", "loss", "penalty"),
     *("augment", "regularizer", "training", "training.schedules", "training.ema", "trainer"),
     *("training.generator_optimizer", "training.discriminator_optimizer"),
 )
@@ -48,7 +48,7 @@ def check(config: DictConfig) -> None:
     if lasting and trainer.max_time is not None and trainer.max_epochs != -1:
         log.warning(
             "%s: made for all of trainer.max_epochs=%s; where trainer.max_time=%s ends the run before, they have not"
-            " arrived (training.schedules.%s.until=IMAGES ends one earlier)",
+            " arrived (training.schedules.%s.end_images=IMAGES ends one earlier)",
             *(", ".join(lasting), trainer.max_epochs, trainer.max_time, lasting[0]),
         )
 
@@ -60,7 +60,8 @@ def _lasting_schedules(config: Any) -> list[str]:
 
 
 def _lasts(schedule: Any) -> bool:
-    return "_target_" in schedule and schedule.get("until") is None and schedule.get("start") != schedule.get("end")
+    ends_with_run = "_target_" in schedule and schedule.get("end_images") is None
+    return ends_with_run and schedule.get("start_value") != schedule.get("end_value")
 
 
 def already_done(config: dict[str, Any]) -> bool:

@@ -20,6 +20,7 @@ import yaml
 from fmcgan.app.errors import UserError
 from fmcgan.app.given_file import read_file
 from fmcgan.app.plain import check_plain, check_schema
+from fmcgan.app.renamed import rename_overrides, upgrade_config
 from fmcgan.app.run_schema import Config, Environment, Evaluation, Findings, Numbers, Overrides, Result, Row
 
 LARGEST_YAML = 200_000
@@ -56,13 +57,14 @@ def read_findings(path: Path) -> dict[str, Any] | None:
 
 
 def read_config(path: Path) -> dict[str, Any] | None:
-    """Reads a ``config.yaml``."""
-    return _read(path, _yaml, Config, LARGEST_YAML)
+    """Reads a ``config.yaml``; one of an older release is upgraded to today's keys."""
+    config = _read(path, _yaml, Config, LARGEST_YAML)
+    return None if config is None else upgrade_config(config)
 
 
 def read_overrides(path: Path) -> list[str]:
-    """Reads Hydra's list of overrides; empty if there is none, or if a kill left the file empty."""
-    return _read(path, _yaml, Overrides, LARGEST_YAML) or []
+    """Reads Hydra's list of overrides, in today's words; empty if there is none, or if a kill left the file empty."""
+    return rename_overrides(_read(path, _yaml, Overrides, LARGEST_YAML) or [])
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

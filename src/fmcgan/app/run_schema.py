@@ -58,6 +58,7 @@ class Result(Struct):
     parameters: dict[Name, Count] = {}
     seed: Count | None = None
     best: Best | None = None
+    has_decision_boundary: bool | None = None
 
 
 class Row(Struct):
@@ -86,6 +87,7 @@ class Environment(Struct):
     hardware: Text | None = None
     precision: Name | None = None
     git: Git | None = None
+    has_decision_boundary: bool | None = None
 
 
 class Evaluation(Struct):
@@ -110,12 +112,6 @@ class Network(Struct):
 
     generator: dict[str, Any] = {}
     discriminator: dict[str, Any] = {}
-
-
-class Loss(Struct):
-    """The group ``loss``."""
-
-    adversarial: Built | None = None
 
 
 class Training(Struct):
@@ -150,7 +146,7 @@ class Config(Struct):
     seed: Count | None = None
     network: Network = field(default_factory=Network)
     data: Built | None = None
-    loss: Loss | None = None
+    loss: Built | None = None
     training: Training | None = None
     trainer: Trainer | None = None
     callback: Callbacks | None = None

@@ -12,6 +12,7 @@ from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.overrides import OF_INSTANTIATE, is_deletion, is_group, is_path, key_of, parse
+from fmcgan.app.renamed import rename_overrides
 from fmcgan.app.run_files import read_environment
 
 _CODE = re.compile("|".join(OF_INSTANTIATE))
@@ -95,7 +96,7 @@ def _read(file: Path) -> list[str]:
         raise UserError(f"{error}.\n{advice}") from error
     if overrides is None:
         raise UserError(f'{os.path.relpath(file)} has no "overrides", a list of texts such as "loss=hinge".\n{advice}')
-    return list(overrides)
+    return rename_overrides(overrides, warn=True)
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:

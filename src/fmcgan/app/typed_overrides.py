@@ -21,6 +21,7 @@ from fmcgan.app.overrides import (
     quoted,
     quoted_elements,
 )
+from fmcgan.app.renamed import rename_overrides
 
 _LISTS = ("runs",)
 """Keys of several paths."""
@@ -40,7 +41,7 @@ def as_meant(typed: CommandLine, command: str) -> list[str]:
         raise UserError("the name of the current folder holds ${, which Hydra reads as an interpolation: rename it")
     defaults = yaml.safe_load((config_dir() / f"{command}.yaml").read_text(encoding="utf-8"))
     groups = _groups(defaults.pop("defaults"))
-    overrides = [_named_path(text, defaults) for text in typed.overrides]
+    overrides = [_named_path(text, defaults) for text in rename_overrides(typed.overrides, warn=True)]
     first: dict[str, str] = {}
     for override, text in zip(map(parse, overrides), overrides, strict=True):
         key = key_of(override)

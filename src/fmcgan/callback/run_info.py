@@ -61,7 +61,7 @@ class RunInfo(Callback):
         (folder / run_dir.RESULT).unlink(missing_ok=True)
         text = yaml.safe_dump(self.config, sort_keys=False)
         run_dir.write_atomically(folder / run_dir.CONFIG, text)
-        run_dir.write_json(folder / run_dir.ENVIRONMENT, environment(trainer))
+        run_dir.write_json(folder / run_dir.ENVIRONMENT, environment(trainer) | _of_loss(pl_module))
         scores = {f"hp/{name}": 0.0 for each in _evaluations(trainer) for name in _score_names(each)}
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoard):
@@ -103,6 +103,7 @@ class RunInfo(Callback):
             "evaluation_share": round(sum(each.share(metrics_logger.seconds) for each in _evaluations(trainer)), 4),
             "images_per_second": round(module.images_seen / max(metrics_logger.seconds, 1e-9), 1),
             "hardware": hardware(trainer),
+            **_of_loss(module),
             "parameters": {name: _count(getattr(module, name)) for name in ("generator", "discriminator")},
             "scores": scores,
             "best": next((report["best"] for report in reports if "best" in report), None),
@@ -158,6 +159,11 @@ def _git() -> dict[str, Any] | None:
 def _run_git(*arguments: str) -> str:
     here = Path(__file__).parent
     return subprocess.check_output(["git", *arguments], cwd=here, stderr=subprocess.DEVNULL, encoding="utf-8").strip()
+
+
+def _of_loss(module: Any) -> dict[str, bool]:
+    """What readers of the run must know of its loss: whether a positive logit means "real"."""
+    return {"has_decision_boundary": module.loss.has_decision_boundary}
 
 
 def _overrides() -> list[str]:

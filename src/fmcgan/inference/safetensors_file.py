@@ -20,6 +20,7 @@ from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
 from fmcgan.app.given_file import check_file
 from fmcgan.app.plain import check_plain, check_schema
+from fmcgan.app.renamed import upgrade_config
 from fmcgan.app.run_files import read_environment, read_evaluation, read_result
 from fmcgan.app.run_schema import Exported
 from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
@@ -109,7 +110,7 @@ def _header(path: Path, text: str) -> dict[str, Any]:
         check_schema(header, Exported)
     except ValueError as error:
         raise UserError(f"{path} is not a generator that fmcgan exported: in its header, {error}") from error
-    return header
+    return header | {"config": upgrade_config(header["config"])}
 
 
 def provenance(folder: Path | None, about: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,8 +37,8 @@ class Wasserstein(AdversarialLoss):
     def check_discriminator(self, discriminator: nn.Module, penalized: bool) -> None:
         if not penalized and not _is_normalised(discriminator):
             log.warning(
-                "nothing keeps this critic Lipschitz, so its logits may grow without end: penalty@loss.penalty="
-                "interpolated, spectral_norm=discriminator or loss=wgan would"
+                "nothing keeps this critic Lipschitz, so its logits may grow without end: penalty=wgan_gp,"
+                " spectral_norm=discriminator or loss=wgan would"
             )
 
 

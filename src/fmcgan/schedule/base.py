@@ -1,4 +1,4 @@
-"""What training asks of every schedule."""
+"""Base class of every schedule."""
 
 from abc import ABC, abstractmethod
 
@@ -7,76 +7,78 @@ from fmcgan.app.errors import InvalidValueError
 
 
 class Schedule(ABC):
-    """A number that follows the images seen, the clock of a run: it has no state, so a resumed run needs none.
+    """A value as a function of the images seen. It has no state, so checkpoints need not hold any.
 
-    It is `start` up to image `begin`, then takes a curve, and is `end` from image `until` on. A new schedule is one
-    file with one subclass, which draws the curve, and one yaml.
+    The value is `start_value` up to image `start_images`, follows a curve, and is `end_value` from image `end_images`
+    on. A new schedule is one file with one subclass, which defines the curve, and one yaml.
 
     Args:
-        start: the value at first.
-        end: the value at last; larger or smaller.
-        begin: images seen when it begins to change.
-        until: images seen when it has arrived; ``None``: at the end of the run.
-        warm_up: over this many images at the very beginning the value is also multiplied by a line from 0 to 1
-            (Goyal et al. 2017, section 2.2); 0 does without.
+        start_value: the first value.
+        end_value: the last value; larger or smaller.
+        start_images: images seen when the change starts.
+        end_images: images seen when it ends; ``None``: at the end of the run.
+        warm_up: over this many images from image 0 on, the value is also multiplied by a line from 0 to 1
+            (Goyal et al. 2017, section 2.2); 0: no warm-up.
     """
 
-    def __init__(self, start: float, end: float, begin: int, until: int | None, warm_up: int = 0) -> None:
-        number(start=start, end=end)
-        whole_number(minimum=0, begin=begin, warm_up=warm_up)
-        self.start = start
-        self.end = end
-        self.begin = begin
-        self.until = until
+    def __init__(
+        self, start_value: float, end_value: float, start_images: int, end_images: int | None, warm_up: int = 0
+    ) -> None:
+        number(start_value=start_value, end_value=end_value)
+        whole_number(minimum=0, start_images=start_images, warm_up=warm_up)
+        self.start_value = start_value
+        self.end_value = end_value
+        self.start_images = start_images
+        self.end_images = end_images
         self.warm_up = warm_up
-        self._arrival = self._after_begin(until) if until is not None else None
+        self._last_image = self._checked(end_images) if end_images is not None else None
 
     def set_total_images(self, images: int | None) -> None:
-        """Tells a schedule that lasts until the end of the run when that is.
+        """Sets the end of a schedule that lasts until the end of the run; others ignore it.
 
         Args:
-            images: real images seen at its end; ``None`` if nobody knows.
+            images: real images seen at the end of the run; ``None``: unknown.
 
         Raises:
-            InvalidValueError: nobody knows, or it is before `begin`.
+            InvalidValueError: the end is unknown, or not after `start_images`.
         """
-        if self.until is not None:
+        if self.end_images is not None:
             return
         if images is None:
-            raise InvalidValueError("until=null means the end of the run, which has none in images: give a number")
-        self._arrival = self._after_begin(images)
+            raise InvalidValueError(
+                "end_images=null means the end of the run, which is not known in images: give a number"
+            )
+        self._last_image = self._checked(images)
 
-    def _after_begin(self, until: int) -> int:
-        whole_number(until=until)
-        if until <= self.begin:
-            raise InvalidValueError(f"until must be more than begin, got until={until} and begin={self.begin}")
-        return until
+    def _checked(self, end_images: int) -> int:
+        whole_number(end_images=end_images)
+        if end_images <= self.start_images:
+            given = f"end_images={end_images} and start_images={self.start_images}"
+            raise InvalidValueError(f"end_images must be more than start_images, got {given}")
+        return end_images
 
     def __call__(self, images_seen: int) -> float:
-        """The value when this many images have been seen.
+        """Returns the value after this many images.
 
         Raises:
-            RuntimeError: it lasts until the end of the run and was not told of it (`set_total_images`).
+            RuntimeError: the schedule lasts until the end of the run and `set_total_images` was not called.
         """
-        if self._arrival is None:
-            raise RuntimeError("a schedule with until=None must be settled before it is read")
-        progress = (images_seen - self.begin) / (self._arrival - self.begin)
+        if self._last_image is None:
+            raise RuntimeError("a schedule with end_images=None needs set_total_images first")
+        progress = (images_seen - self.start_images) / (self._last_image - self.start_images)
         share = self.curve(min(max(progress, 0.0), 1.0))
-        value = self.start + (self.end - self.start) * share if progress < 1 else self.end
+        value = self.start_value + (self.end_value - self.start_value) * share if progress < 1 else self.end_value
         return value * images_seen / self.warm_up if images_seen < self.warm_up else value
 
     @property
     def moves(self) -> bool:
         """Whether the value ever changes."""
-        return self.start != self.end or self.warm_up > 0
+        return self.start_value != self.end_value or self.warm_up > 0
 
     @abstractmethod
     def curve(self, progress: float) -> float:
-        """The share of the way from `start` to `end`, of the share of the images between `begin` and `until`.
+        """Returns the share of the way from `start_value` to `end_value`: 0 at 0, 1 at 1, never falling.
 
         Args:
-            progress: in [0, 1].
-
-        Returns:
-            0 at 0, 1 at 1, never falling.
+            progress: share of the images from `start_images` to `end_images`, in [0, 1].
         """

@@ -1,4 +1,4 @@
-"""The same value all the time."""
+"""Constant schedule."""
 
 from typing_extensions import override
 
@@ -6,14 +6,14 @@ from fmcgan.schedule.base import Schedule
 
 
 class Constant(Schedule):
-    """Goes nowhere: what others are compared with in a sweep.
+    """The same value throughout: the baseline of a sweep over schedules.
 
     Args:
         value: the value.
     """
 
     def __init__(self, value: float = 1.0) -> None:
-        super().__init__(start=value, end=value, begin=0, until=1)
+        super().__init__(start_value=value, end_value=value, start_images=0, end_images=1)
 
     @override
     def curve(self, progress: float) -> float:

@@ -1,4 +1,4 @@
-"""Half a cosine."""
+"""Cosine schedule."""
 
 import math
 
@@ -8,10 +8,10 @@ from fmcgan.schedule.base import Schedule
 
 
 class Cosine(Schedule):
-    """From `start` to `end` on half a cosine, level at both ends (Loshchilov and Hutter 2017, SGDR, eq. 5).
+    """Half a cosine from `start_value` to `end_value`, level at both ends (Loshchilov and Hutter 2017, SGDR, eq. 5).
 
-    R3GAN (Huang et al. 2024) takes it for the learning rates, the penalty, the half-life of the average and Adam's
-    beta2 in a burn-in at the beginning of training.
+    R3GAN (Huang et al. 2024) applies it to the learning rates, the penalty's weight, the half-life of the moving
+    average and Adam's beta2.
     """
 
     @override

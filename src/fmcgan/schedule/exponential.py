@@ -1,4 +1,4 @@
-"""The same factor for every image."""
+"""Exponential schedule."""
 
 import math
 
@@ -9,25 +9,22 @@ from fmcgan.schedule.base import Schedule
 
 
 class Exponential(Schedule):
-    """From `start` to `end` by equal factors in equal spans of images: start (end / start) ** progress.
+    """The same factor for every image: start_value (end_value / start_value) ** progress.
 
-    Half of the way it is at the geometric mean: falling from 1 to 0.01, at 0.1. So a rate is large for a short time and
-    small for a long one, with no level part at the beginning as the cosine has.
-
-    Args:
-        start: the value at first, more than 0.
-        end: the value at last, more than 0: a rate that is to stop needs another curve.
-        begin: images seen when it begins to change.
-        until: images seen when it has arrived; ``None``: at the end of the run.
-        warm_up: images at the very beginning over which the value rises from 0.
+    Halfway it is at the geometric mean: from 1 to 0.01, at 0.1. Unlike the cosine it has no level part at the start.
+    Arguments are those of `Schedule`; both values must be above 0.
     """
 
-    def __init__(self, start: float, end: float, begin: int, until: int | None, warm_up: int = 0) -> None:
-        super().__init__(start, end, begin, until, warm_up)
-        if min(start, end) <= 0:
-            raise InvalidValueError(f"an exponential goes from and to values above 0, got start={start} and end={end}")
+    def __init__(
+        self, start_value: float, end_value: float, start_images: int, end_images: int | None, warm_up: int = 0
+    ) -> None:
+        super().__init__(start_value, end_value, start_images, end_images, warm_up)
+        if min(start_value, end_value) <= 0:
+            raise InvalidValueError(
+                f"an exponential needs values above 0, got start_value={start_value} and end_value={end_value}"
+            )
 
     @override
     def curve(self, progress: float) -> float:
-        growth = math.log(self.end / self.start)
+        growth = math.log(self.end_value / self.start_value)
         return math.expm1(growth * progress) / math.expm1(growth) if growth else progress

@@ -1,4 +1,4 @@
-"""A straight line."""
+"""Linear schedule."""
 
 from typing_extensions import override
 
@@ -6,7 +6,7 @@ from fmcgan.schedule.base import Schedule
 
 
 class Linear(Schedule):
-    """From `start` to `end` on a straight line."""
+    """A straight line from `start_value` to `end_value`."""
 
     @override
     def curve(self, progress: float) -> float:

@@ -14,6 +14,7 @@ from torch import nn
 from fmcgan.app.errors import UserError
 from fmcgan.app.given_file import read_file
 from fmcgan.app.plain import check_plain, check_schema
+from fmcgan.app.renamed import upgrade_checkpoint
 from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
 from fmcgan.training.checkpoint_schema import Checkpoint, ResumableCheckpoint
 from fmcgan.training.weights import LARGEST_FILE, check_fit, check_weights
@@ -46,6 +47,7 @@ def read_checkpoint(path: Path, for_resume: bool = False) -> dict[str, Any]:
             "in another order. Use it with the version that made it (environment.json of its run names the commit)."
         )
     try:
+        checkpoint = upgrade_checkpoint(checkpoint)
         _check(checkpoint, for_resume, len(content))
     except (ValueError, TypeError) as error:
         lacking = "cannot be resumed from" if for_resume else "is not a checkpoint of fmcgan"

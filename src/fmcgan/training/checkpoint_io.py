@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from typing_extensions import override
 
+from fmcgan.app.renamed import upgrade_checkpoint
 from fmcgan.app.run_dir import write_atomically
 
 
@@ -21,3 +22,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         path = Path(path)
         path.parent.mkdir(exist_ok=True)  # never the run folder itself: a deleted one ends the run
         write_atomically(path, content.getvalue())
+
+    @override
+    def load_checkpoint(self, path: Any, *args: Any, **options: Any) -> dict[str, Any]:
+        checkpoint: dict[str, Any] = upgrade_checkpoint(super().load_checkpoint(path, *args, **options))
+        return checkpoint

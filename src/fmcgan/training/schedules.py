@@ -42,7 +42,7 @@ class Schedules:
     ) -> None:
         self.rates = _checked("generator_lr", generator_lr), _checked("discriminator_lr", discriminator_lr)
         for name, rate in zip(("generator_lr", "discriminator_lr"), self.rates, strict=True):
-            if rate is not None and rate.start == rate.end == 0:
+            if rate is not None and rate.start_value == rate.end_value == 0:
                 raise InvalidValueError(f"{name} must be above 0 at some time, or nothing is learnt", name)
         self.penalty_weight = _checked("penalty_weight", penalty_weight)
         self.ema_half_life = _checked("ema_half_life", ema_half_life)
@@ -137,5 +137,6 @@ def _checked(name: str, schedule: Any, largest: float = math.inf) -> Any:
         return None
     if not callable(schedule):
         raise InvalidValueError(f"{name} must be a schedule, chosen with {choose}, got {schedule!r}")
-    number(0, largest, **{f"{name}.start": schedule.start, f"{name}.end": schedule.end})
+    ends = {f"{name}.start_value": schedule.start_value, f"{name}.end_value": schedule.end_value}
+    number(0, largest, **ends)
     return schedule

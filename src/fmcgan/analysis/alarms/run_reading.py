@@ -12,16 +12,14 @@ from fmcgan.analysis.alarms.curves import Facts
 from fmcgan.analysis.base import NotApplicable
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
-from fmcgan.app.run_files import read_config, read_metrics, read_result
+from fmcgan.app.renamed import had_decision_boundary
+from fmcgan.app.run_files import read_config, read_environment, read_metrics, read_result
 from fmcgan.figure.png import read_png
 
 log = logging.getLogger(__name__)
 
 MOST_PIXELS = 1_000_000_000
 """Of all sample grids together, which are held in memory: 2,500 of the usual ones."""
-
-CRITICS = ("Wasserstein", "ClippedWasserstein", "Relativistic")
-"""Losses on which a logit of 0 does not divide real from generated images."""
 
 
 def read_rows(run: Path | None) -> tuple[list[dict[str, float]], Path]:
@@ -40,20 +38,21 @@ def read_rows(run: Path | None) -> tuple[list[dict[str, float]], Path]:
 
 
 def read_facts(folder: Path) -> Facts:
-    """What the configuration and the result of a run say; what is not there counts as not known.
+    """Reads facts from configuration, environment and result of a run; what is missing counts as unknown.
 
     Raises:
         UserError: one of them is damaged.
     """
     config = read_config(folder / run_dir.CONFIG) or {}
     result = read_result(folder / run_dir.RESULT) or {}
-    training, loss = _part(config, "training"), _part(config, "loss")
-    target = str(_part(loss, "adversarial").get("_target_") or "")
+    environment = read_environment(folder / run_dir.ENVIRONMENT) or {}
+    boundary = environment.get("has_decision_boundary")
+    training = _part(config, "training")
     planned = _part(config, "trainer").get("max_epochs")
     return Facts(
         generator_clip=training.get("generator_clip"),
         discriminator_clip=training.get("discriminator_clip"),
-        has_decision_boundary=target.rpartition(".")[2] not in CRITICS,
+        has_decision_boundary=had_decision_boundary(config) if boundary is None else boundary,
         planned_epochs=planned if planned and planned > 0 else None,
         finished=result.get("status") == "finished",
     )

@@ -1,0 +1,215 @@
+"""Options of every group as their yaml files describe them: in ``--help`` and in ``docs/options.md``.
+
+The first comment line of a file describes it; a comment behind a key describes the key.
+``python -m fmcgan.app.option_tables`` writes ``docs/options.md`` of the checkout.
+"""
+
+import re
+import textwrap
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fmcgan.app.config_dir import config_dir
+
+COMMANDS = ("train", "evaluate", "analyze")
+"""Commands that have groups."""
+
+_WIDTH = 80
+_KEY = re.compile(r"(?P<indent> *)(?P<name>[\w-]+):(?: +(?P<value>[^#\s](?:[^#]|(?<! )#)*?))?(?: +# ?(?P<comment>.*))?")
+
+
+@dataclass(frozen=True)
+class Key:
+    """One value that an option sets.
+
+    Args:
+        name: dotted, as on the command line.
+        default: as in the yaml.
+        comment: what stands behind it; empty if nothing does.
+    """
+
+    name: str
+    default: str
+    comment: str
+
+
+@dataclass(frozen=True)
+class Option:
+    """One yaml file of a group.
+
+    Args:
+        name: as on the command line; an option in a sub-folder has ``/`` in it.
+        description: the first comment line; empty if there is none.
+        keys: in the order of the file, without what is built (``_target_``) and what other keys fill in (``${...}``).
+    """
+
+    name: str
+    description: str
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is chosen by one word of a command line.
+
+    Args:
+        name: of the folder, such as ``metric/feature``.
+        keys: by which it is chosen: its name, or several such as ``optimizer@training.generator_optimizer``.
+        default: options of the command, an empty list for none.
+        is_list: whether it takes several options.
+        options: sorted by name.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    default: tuple[str, ...]
+    is_list: bool
+    options: tuple[Option, ...]
+
+
+def read_option(path: Path, group: str, place: str | None = None) -> Option:
+    """Reads what a yaml file says of itself.
+
+    Args:
+        path: the file.
+        group: its group, such as ``metric/feature``.
+        place: where its keys go, if neither to the group's own name nor to the file's ``@package``.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines()
+    package = next((found[1] for line in lines if (found := re.fullmatch(r"# @package (\S+)", line))), None)
+    comments = [line[1:].strip() for line in lines if line.startswith("#") and "@package" not in line]
+    above = (place or package or group.replace("/", ".")).replace("_global_", "")
+    name = path.relative_to(config_dir() / group) if path.is_relative_to(config_dir()) else Path(path.name)
+    keys = tuple(_keys(lines, above.split(".") if above else []))
+    return Option(name.with_suffix("").as_posix(), comments[0] if comments else "", keys)
+
+
+def _keys(lines: list[str], above: list[str]) -> list[Key]:
+    """The leaves of a yaml file, each with its full name."""
+    found: list[Key] = []
+    names: list[tuple[int, str]] = []
+    for line in lines:
+        match = _KEY.fullmatch(line)
+        if match is None:
+            continue
+        indent, name, value = len(match["indent"]), match["name"], match["value"]
+        names = [*((depth, each) for depth, each in names if depth < indent), (indent, name)]
+        is_built = name.startswith("_") or names[0][1] == "defaults"
+        if value is not None and not is_built and not re.match(r"\$\{(?!oc\.)", value):
+            found.append(Key(".".join([*above, *(each for _, each in names)]), value, match["comment"] or ""))
+    return found
+
+
+@cache
+def read_groups(command: str) -> tuple[Group, ...]:
+    """Reads the groups of a command, in the order of its defaults list; then those that its options bring.
+
+    Args:
+        command: one of `COMMANDS`.
+    """
+    listed = _defaults(config_dir() / f"{command}.yaml")
+    defaults = {group: option for group, option in listed if not group.startswith("override ")}
+    keys = {group: (group,) for group in defaults}
+    for group, chosen in list(defaults.items()):
+        for path in sorted((config_dir() / group).glob("*.yaml")):
+            for entry, option in _defaults(path):
+                other, _, package = entry.removeprefix("override ").removeprefix("/").partition("@")
+                if entry.startswith("override "):
+                    defaults |= {other: option} if path.stem == chosen else {}
+                elif other not in dict(listed):
+                    keys[other] = tuple(dict.fromkeys([*keys.get(other, ()), f"{other}@{group}.{package}"]))
+                    defaults.setdefault(other, option)
+    return tuple(_group(group, keys[group], defaults[group]) for group in keys)
+
+
+def _group(name: str, keys: tuple[str, ...], default: Any) -> Group:
+    folder = config_dir() / name
+    place = None if keys == (name,) else keys[0].partition("@")[2]
+    files = sorted(folder.glob("*.yaml")) + (sorted(folder.glob("*/*.yaml")) if name == "experiment" else [])
+    is_list = isinstance(default, list)
+    chosen = default if is_list else [default] if default is not None else []
+    return Group(name, keys, tuple(chosen), is_list, tuple(read_option(path, name, place) for path in files))
+
+
+def _defaults(path: Path) -> list[tuple[str, Any]]:
+    """The groups in the defaults list of a yaml file, with the option of each."""
+    entries = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("defaults", [])
+    return [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]
+
+
+def help_text(command: str) -> str:
+    """The options of a command for ``--help``, at 80 columns; ``*`` marks the default.
+
+    A resolver of Hydra's help template, which takes ``$`` for a variable.
+    """
+    blocks = [_help_block(group) for group in read_groups(command)]
+    return "\n".join(blocks).replace("$", "$$")
+
+
+def _help_block(group: Group) -> str:
+    value = "[OPTION,...]" if group.is_list else "OPTION"
+    lines = [f"{key}={value}" for key in group.keys]
+    for option in group.options:
+        mark = "*" if option.name in group.default else " "
+        start = f"  {option.name:<20}{mark} "
+        if len(option.name) > 20:
+            lines.append(f"  {option.name}{mark.rstrip()}")
+            start = " " * 24
+        indent = " " * 24
+        lines += textwrap.wrap(option.description, _WIDTH, initial_indent=start, subsequent_indent=indent)
+    return "\n".join(lines) + "\n"
+
+
+def page() -> str:
+    """The text of ``docs/options.md``."""
+    parts = [
+        "# Options\n\nThe options of every group and their values, read from the files in `configs/`."
+        " Generated: `python -m fmcgan.app.option_tables` writes it, edits are lost.\n"
+        "A value is changed by its key, as in `penalty.weight=5`. An empty cell under *of*: all options of the group."
+    ]
+    groups: dict[str, Group] = {}
+    commands: dict[str, list[str]] = {}
+    for command in COMMANDS:
+        for group in read_groups(command):
+            groups.setdefault(group.name, group)
+            commands.setdefault(group.name, []).append(command)
+    parts += [_section(group, commands[group.name]) for group in groups.values()]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(group: Group, commands: list[str]) -> str:
+    title = " ".join(f"`{key}=`" for key in group.keys[:1])
+    also = f" Also {', '.join(f'`{key}=`' for key in group.keys[1:])}." if group.keys[1:] else ""
+    default = ", ".join(f"`{name}`" for name in group.default)
+    of = ", ".join(f"`fmcgan.{command}`" for command in commands)
+    said = f"Default{f' of `{commands[0]}`' if commands[1:] else ''}: {default}." if default else "No default."
+    lines = [f"## {title}", "", f"For {of}.{also} {said}"]
+    lines += ["", "| option | description |", "|---|---|"]
+    lines += [f"| `{option.name}` | {_cell(option.description)} |" for option in group.options]
+    keys = [(option.name, key) for option in group.options for key in option.keys] if group.name != "experiment" else []
+    if keys:
+        lines += ["", "| key | default | of | meaning |", "|---|---|---|---|"]
+        for key, options in _merged(keys).items():
+            of_options = "" if len(options) == len(group.options) else ", ".join(f"`{name}`" for name in options)
+            lines.append(f"| `{key.name}` | `{key.default}` | {of_options} | {_cell(key.comment)} |")
+    return "\n".join(lines)
+
+
+def _merged(keys: list[tuple[str, Key]]) -> dict[Key, list[str]]:
+    """Options by the key that they share, with the same value and comment."""
+    merged: dict[Key, list[str]] = {}
+    for option, key in keys:
+        merged.setdefault(key, []).append(option)
+    return merged
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
+if __name__ == "__main__":
+    (config_dir().parent / "docs" / "options.md").write_text(page(), encoding="utf-8")
