@@ -20,7 +20,7 @@ class DiffAugment(Augmentation):
     def __init__(self, policies: Mapping[str, Augmentation]) -> None:
         super().__init__()
         self.policies = nn.ModuleList(policies.values())
-        self.reads_signs = any(policy.reads_signs for policy in policies.values())
+        self.reads_signs = any(getattr(policy, "reads_signs", False) for policy in policies.values())
 
     @override
     def forward(self, images: Tensor) -> Tensor:

@@ -180,9 +180,11 @@ class ConditionalGAN(LightningModule):
         latents, epsilon = self._draw(len(real))
         images = len(real) * self.trainer.world_size
         with_penalty = self.discriminator_updates % self.penalty.interval == 0
-        self.schedules.set_rates(self.trainer.optimizers, self.images_seen)
-        penalty_factor = self.schedules.penalty_factor(self.images_seen, self.device)
-        half_life_factor = self.schedules.half_life_factor(self.images_seen)
+        penalty_factor, half_life_factor = None, 1.0
+        if not self.schedules.is_none:
+            self.schedules.set_rates(self.trainer.optimizers, self.images_seen)
+            penalty_factor = self.schedules.penalty_factor(self.images_seen, self.device)
+            half_life_factor = self.schedules.half_life_factor(self.images_seen)
         self.images_seen += images
         self.discriminator_updates += 1
         with_generator = self.discriminator_updates % self.n_critic == 0

@@ -50,6 +50,8 @@ class Schedules:
         self.penalty_weight = _checked("penalty_weight", penalty_weight)
         self.ema_half_life = _checked("ema_half_life", ema_half_life)
         self.betas = _checked("beta1", beta1, _LARGEST_BETA), _checked("beta2", beta2, _LARGEST_BETA)
+        self._all = (*self.rates, self.penalty_weight, self.ema_half_life, *self.betas)
+        self.is_none = all(schedule is None for schedule in self._all)
 
     def set_total_images(self, images: int | None) -> None:
         """Sets the end of the schedules that last until the end of the run.
@@ -61,8 +63,7 @@ class Schedules:
             InvalidValueError: a schedule needs the end and it is unknown.
         """
         names = ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life", "beta1", "beta2")
-        all_schedules = (*self.rates, self.penalty_weight, self.ema_half_life, *self.betas)
-        for name, schedule in zip(names, all_schedules, strict=True):
+        for name, schedule in zip(names, self._all, strict=True):
             try:
                 if schedule is not None:
                     schedule.set_total_images(images)
