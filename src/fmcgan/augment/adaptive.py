@@ -1,4 +1,4 @@
-"""An augmentation that is applied only as often as the discriminator overfits (ADA)."""
+"""Adaptive discriminator augmentation (ADA)."""
 
 import torch
 from torch import Tensor
@@ -10,20 +10,18 @@ from fmcgan.augment.base import Augmentation
 
 
 class Adaptive(Augmentation):
-    """Augments each image with a probability p that follows the discriminator (Karras et al. 2020, ADA, section 3).
+    """Augments each image with a probability p that adapts to overfitting (Karras et al. 2020, ADA, section 3).
 
-    An overfitted discriminator calls nearly all real images real, so the mean of sign(D(real)) rises: while it lies
-    above the target p grows, while it lies below p shrinks. It starts at 0. Two things differ from the paper: one toss
-    decides for an image as a whole, not for each kind of change on its own, and p moves at every update by the images
-    of that update, not every fourth time by those of four.
+    An overfitted discriminator calls nearly all real images real, so the mean of sign(D(real)) rises. p starts at 0,
+    grows while that mean is above the target and shrinks while it is below. Two things differ from the paper: one draw
+    decides for all changes of an image, and p moves at every update, not at every fourth.
 
-    The sign of a logit means something only where 0 divides real from generated: not for a Wasserstein critic, nor for
-    a relativistic one; the training refuses it there (`reads_signs`).
+    The sign of a logit has a meaning only for losses with a decision boundary at 0; `ConditionalGAN` refuses others.
 
     Args:
-        augmentation: what is applied.
-        target: the mean of sign(D(real)) aimed at; the paper uses 0.6.
-        kimg: thousands of real images in which p goes from 0 to 1 at full speed; the paper uses 500.
+        augmentation: applied with probability p.
+        target: target mean of sign(D(real)); the paper uses 0.6.
+        kimg: thousands of real images in which p can go from 0 to 1; the paper uses 500.
     """
 
     p: Tensor

@@ -1,26 +1,27 @@
-"""What the training step asks of every augmentation."""
+"""Base class of every augmentation."""
 
 from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
 BACKGROUND = -1.0
-"""The value of an empty pixel: what a shift brings in at the edge and what a hole shows."""
+"""Value of an empty pixel, which shifts bring in at the edge and holes show."""
 
 
 class Augmentation(nn.Module, ABC):
     """A random change of the images that the discriminator sees. A new one is one file with one subclass and one yaml.
 
-    The discriminator sees real and generated images through it, and the generator learns through it. It is therefore
-    differentiable in the images. Each image has random numbers of its own, from the default generator of the images'
-    device, which the training sets for each step. Nothing in it waits for the device or decides by a value on the
-    device, so that a CUDA graph can record it.
+    It changes real and generated images, and the generator learns through it, so it is differentiable in the images.
+    Each image has its own random numbers, from the default generator of the images' device, which the training seeds
+    for each step. Nothing in it waits for the device or depends on a value on the device: a CUDA graph can record it.
 
-    None of them mirrors an image: shoes point one way in Fashion-MNIST, and a generator would learn mirrored ones.
+    No augmentation mirrors images: shoes point one way in Fashion-MNIST, and a generator would learn mirrored ones.
     """
 
+    is_none: bool = False
+    """Whether this is the option ``none``, which the training step skips."""
     reads_signs: bool = False
-    """Whether `update` needs logits whose sign says what the discriminator takes an image for."""
+    """Whether `update` needs logits that are positive for images taken for real."""
 
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor:
@@ -34,12 +35,12 @@ class Augmentation(nn.Module, ABC):
         """
 
     def update(self, real_logits: Tensor) -> dict[str, Tensor]:
-        """Learns how the discriminator judges real images; called once at each of its updates.
+        """Adapts to the discriminator, once at each of its updates.
 
         Args:
             real_logits: logits of real images, [B], detached.
 
         Returns:
-            What is to be recorded, scalars by name; usually nothing.
+            Scalars to record, by name.
         """
         return {}

@@ -1,4 +1,4 @@
-"""Brightness and contrast of a grey garment."""
+"""Random brightness and contrast."""
 
 import torch
 from torch import Tensor
@@ -9,16 +9,16 @@ from fmcgan.augment.base import Augmentation
 
 
 class Brightness(Augmentation):
-    """Changes brightness and contrast of each image and leaves the background black.
+    """Changes brightness and contrast of each image; the background stays black.
 
-    It stands in for the colour part of DiffAugment (Zhao et al. 2020), which adds a random number to every
-    pixel and stretches the pixels about their mean. Both would lift or sink the background, more than half of a
-    Fashion-MNIST image, which is the same in every real one. With u = (x + 1) / 2 in [0, 1], background 0:
+    Replaces the colour part of DiffAugment (Zhao et al. 2020), which adds a random number to every pixel and stretches
+    the pixels about their mean. Both would change the background, more than half of a Fashion-MNIST image, which is
+    the same in every real one. With u = (x + 1) / 2 in [0, 1], background 0:
 
-    * contrast: v = u + c u (1 - u) (2 u - 1), a smooth curve that keeps 0, 1/2 and 1 in their places; its slope is
+    * contrast: v = u + c u (1 - u) (2 u - 1), a smooth curve that maps 0, 1/2 and 1 to themselves; its slope is
       1 + c/2 in the middle and 1 - c at the ends, so it never falls for c in [-1, 1].
-    * brightness: w = b v, the exposure. Not clipped, since clipping would hide the garment from the generator's
-      gradient: bright pixels may go beyond x = 1, those of real and of generated images alike.
+    * brightness: w = b v. Not clipped, since clipping would stop the generator's gradient: bright pixels of real and
+      of generated images may exceed x = 1.
 
     Args:
         brightness: b is drawn between 1 - brightness and 1 + brightness; at most 1.
@@ -41,6 +41,6 @@ class Brightness(Augmentation):
 
 
 def _symmetric(images: Tensor, largest: float) -> Tensor:
-    """One number from -largest to largest for each image, [B, 1, 1, 1], in the images' dtype."""
+    """Draws one number from -largest to largest for each image, [B, 1, 1, 1], in the images' dtype."""
     uniform = torch.rand(len(images), 1, 1, 1, device=images.device)
     return (largest * (2 * uniform - 1)).to(images.dtype)

@@ -1,4 +1,4 @@
-"""A square hole."""
+"""Random square holes (Cutout)."""
 
 import math
 
@@ -11,15 +11,13 @@ from fmcgan.augment.base import BACKGROUND, Augmentation
 
 
 class Cutout(Augmentation):
-    """Empties a square of each image (DeVries & Taylor 2017; Zhao et al. 2020, DiffAugment).
+    """Fills a square of each image with background (DeVries & Taylor 2017; Zhao et al. 2020, DiffAugment).
 
-    The middle of the square is anywhere in the image with equal probability (a pixel, or a corner of pixels if the side
-    is even), so the square may reach over the edge.
-    It shows the background (-1): a part of the garment is missing. The 0 of the papers would be mid-grey here, a drawn
-    patch that the discriminator could also see where there was nothing to hide.
+    The centre of the square is uniform over the image (a pixel, or a corner of pixels if the side is even), so the
+    square may cross the edge. The papers fill with 0, which is mid-grey here and visible even on the background.
 
     Args:
-        share: the side of the square as a share of the size, rounded to pixels; Zhao et al. use 1/2.
+        share: side of the square as a share of the image's side, rounded to pixels; Zhao et al. use 1/2.
     """
 
     def __init__(self, share: float = 0.5) -> None:
@@ -35,8 +33,8 @@ class Cutout(Augmentation):
         return torch.where(hole, BACKGROUND, images)
 
     def _covered(self, n: int, size: int, device: torch.device) -> Tensor:
-        """Which rows (or columns) the square of each image covers, [n, size]."""
+        """Returns which rows (or columns) the square of each image covers, [n, size]."""
         side = math.floor(self.share * size + 0.5)
         first = torch.randint(size + 1 - side % 2, (n, 1), device=device) - side // 2
-        place = torch.arange(size, device=device)
-        return (place >= first) & (place < first + side)
+        index = torch.arange(size, device=device)
+        return (index >= first) & (index < first + side)

@@ -1,4 +1,4 @@
-"""Several augmentations in a row."""
+"""Several augmentations in sequence (DiffAugment)."""
 
 from collections.abc import Mapping
 
@@ -9,14 +9,12 @@ from fmcgan.augment.base import Augmentation
 
 
 class DiffAugment(Augmentation):
-    """Applies its policies one after the other, each to every image (Zhao et al. 2020, DiffAugment).
+    """Applies its policies in order, each to every image (Zhao et al. 2020, DiffAugment).
 
-    The yaml chooses those of the paper: colour, translation and cutout, with `Brightness` for colour. There is no
-    mirroring: shoes point one way.
+    The yaml chooses those of the paper: colour, translation and cutout, with `Brightness` for colour.
 
     Args:
-        policies: augmentations under names of their own, applied in this order. Without any the images stay as they
-            are.
+        policies: augmentations by name, in this order; an empty mapping leaves images unchanged.
     """
 
     def __init__(self, policies: Mapping[str, Augmentation]) -> None:
@@ -34,6 +32,6 @@ class DiffAugment(Augmentation):
     def update(self, real_logits: Tensor) -> dict[str, Tensor]:
         recorded: dict[str, Tensor] = {}
         for policy in self.policies:
-            assert isinstance(policy, Augmentation)  # for the type checker
+            assert isinstance(policy, Augmentation)
             recorded |= policy.update(real_logits)
         return recorded

@@ -7,7 +7,9 @@ from fmcgan.augment.base import Augmentation
 
 
 class NoAugmentation(Augmentation):
-    """The images as they are."""
+    """Leaves images unchanged."""
+
+    is_none = True
 
     @override
     def forward(self, images: Tensor) -> Tensor:

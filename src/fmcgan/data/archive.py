@@ -1,8 +1,8 @@
-"""The four Fashion-MNIST files on disk: fetched once, verified at every load, read without unpacking.
+"""The four Fashion-MNIST files on disk: downloaded once, verified at every load.
 
-Names, MD5 checksums and mirrors are torchvision's, and so is the folder (``<root>/FashionMNIST/raw``): a download of
-torchvision is used as it is. torchvision's own ``download_url`` is not used, because it has no timeout, writes a
-progress bar that cannot be turned off and downloads onto the final name.
+Names, MD5 checksums, mirrors and folder (``<root>/FashionMNIST/raw``) are torchvision's, so its downloads are used too.
+torchvision's ``download_url`` is not used: it has no timeout, always writes a progress bar and does not write
+atomically.
 """
 
 import gzip
@@ -35,10 +35,10 @@ SIZES = {
     "t10k-images-idx3-ubyte.gz": 4_422_102,
     "t10k-labels-idx1-ubyte.gz": 5_148,
 }
-"""Bytes of the files that have torchvision's checksums: more is not read of any mirror."""
+"""Size of each file in bytes; no more is read from a mirror."""
 
 LOCK_SEC = 5
-"""How long another process may hold the lock before a line says so."""
+"""Seconds before a line says that another process holds the lock."""
 
 MIRROR_HELP = "set data.mirror=... (or FMCGAN_DATA_MIRROR) to a folder or an http(s):// address with the four files"
 
@@ -46,21 +46,17 @@ _LARGEST = 1 << 30  # bytes of an unpacked IDX file; the largest of Fashion-MNIS
 
 
 def ensure_archives(root: Path, mirror: str | None = None) -> Path:
-    """Makes sure that the four files are there and unaltered; fetches those that are not.
-
-    Any number of processes may call this at once: a lock in ``root`` lets one of them fetch, and a file gets its final
-    name only after its checksum was verified.
+    """Downloads the files that are missing or damaged; a lock in ``root`` lets one process at a time do so.
 
     Args:
-        root: the data folder; made if it is missing. It need not be writable when the files are complete.
-        mirror: where to fetch from: a folder, or a ``file://`` or ``http(s)://`` address of one; ``None``:
-            torchvision's mirrors.
+        root: the data folder, created if missing; may be read-only when the files are complete.
+        mirror: a folder, or a ``file://`` or ``http(s)://`` address of one; ``None``: torchvision's mirrors.
 
     Returns:
-        The folder that holds the four ``.gz`` files.
+        The folder of the four ``.gz`` files.
 
     Raises:
-        UserError: the data folder cannot be used, the mirror is missing, or a file can not be had unaltered.
+        UserError: the data folder cannot be used, the mirror is missing, or a file cannot be downloaded undamaged.
     """
     folder = root / "FashionMNIST" / "raw"
     try:
@@ -68,10 +64,10 @@ def ensure_archives(root: Path, mirror: str | None = None) -> Path:
             return folder
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(root / "FashionMNIST.lock"):
-            for name, md5 in FashionMNIST.resources:  # checked again: another process may have fetched it meanwhile
+            for name, md5 in FashionMNIST.resources:  # again: another process may have downloaded it
                 if not check_integrity(folder / name, md5):
                     _fetch(folder / name, md5, _addresses(mirror))
-    except (OSError, NotImplementedError) as error:  # a disk without locks
+    except (OSError, NotImplementedError) as error:  # NotImplementedError: a file system without locks
         raise UserError(
             f"the data folder {root} cannot be used: {error}; choose another: data.root=... (or FMCGAN_DATA_ROOT)"
         ) from error
@@ -79,10 +75,7 @@ def ensure_archives(root: Path, mirror: str | None = None) -> Path:
 
 
 def read_idx(path: Path) -> Tensor:
-    """Reads a gzipped IDX file of bytes, the format of MNIST (http://yann.lecun.com/exdb/mnist).
-
-    Returns:
-        uint8, in the shape that the file's header names.
+    """Reads a gzipped IDX file of uint8 values (http://yann.lecun.com/exdb/mnist).
 
     Raises:
         UserError: the file is not gzip, not IDX, or shorter or longer than its header says.
@@ -92,17 +85,17 @@ def read_idx(path: Path) -> Tensor:
             zeros, kind, n_dimensions = struct.unpack(">HBB", file.read(4))
             shape = struct.unpack(f">{n_dimensions}I", file.read(4 * n_dimensions))
             size = math.prod(shape)
-            content = file.read(size + 1) if 0 < size < _LARGEST else b""  # to its end: that verifies the checksum
+            content = file.read(size + 1) if 0 < size < _LARGEST else b""  # to the end, which verifies the checksum
     except (OSError, EOFError, zlib.error, struct.error) as error:
-        raise UserError(f"{path} cannot be read as gzipped IDX: {error}; delete it, and it is fetched again") from error
+        raise UserError(f"{path} cannot be read as gzipped IDX: {error}; delete it to download it again") from error
     if zeros != 0 or kind != 0x08 or not content or len(content) != size:
-        raise UserError(f"{path} is not an IDX file of {shape} bytes; delete it, and it is fetched again")
+        raise UserError(f"{path} is not an IDX file of {shape} bytes; delete it to download it again")
     return torch.frombuffer(bytearray(content), dtype=torch.uint8).reshape(shape)
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Holds a lock; says so if another process does, and does not wait longer than that one may take."""
+    """Holds a lock; waits at most as long as a download by another process may take."""
     patience: float = LOCK_SEC
     longest = sum(time_limit(size) for size in SIZES.values()) * len(FashionMNIST.mirrors)
     while True:
@@ -112,37 +105,37 @@ def _locked(path: Path) -> Iterator[None]:
                 return
         except Timeout as error:
             if patience != LOCK_SEC:
-                hint = "end it, or choose another folder: data.root=..."
+                hint = "stop it, or choose another folder: data.root=..."
                 raise UserError(f"another process has held {path} for {duration(patience)}; {hint}") from error
-            log.info("another process fetches the data (it holds %s); waiting for it", path)
+            log.info("waiting: another process downloads the data (it holds %s)", path)
             patience = longest
 
 
 def _addresses(mirror: str | None) -> list[str]:
-    """The addresses to try in turn, each ending in a slash."""
+    """Returns the addresses to try in this order, each ending in a slash."""
     if mirror is None:
         return list(FashionMNIST.mirrors)
     address = mirror if "://" in mirror else expanded(mirror).absolute().as_uri()
     try:
         parts = urlsplit(address)
     except ValueError as error:
-        raise UserError(f"the data mirror {mirror} is no address ({error}); {MIRROR_HELP}") from error
+        raise UserError(f"the data mirror {mirror} is not an address ({error}); {MIRROR_HELP}") from error
     if parts.scheme == "file" and not Path(url2pathname(parts.path)).is_dir():
         raise UserError(f"the data mirror {mirror} is not a folder; {MIRROR_HELP}")
     return [address.rstrip("/") + "/"]
 
 
 def _fetch(path: Path, md5: str, addresses: list[str]) -> None:
-    """Puts a verified file at ``path``, from the first address that has it; the caller holds the lock."""
+    """Downloads a verified file to ``path`` from the first address that has it; the caller holds the lock."""
     failures = []
     if path.exists():
         damage = f"MD5 is {calculate_md5(path)}, should be {md5}"
-        log.warning("%s is damaged (%s); fetching it again", path, damage)
+        log.warning("%s is damaged (%s); downloading it again", path, damage)
         failures.append(f"{path}: {damage}")
     unverified = path.with_name(f"{path.name}.unverified")
     try:
         for address in addresses:
-            log.info("fetching %s from %s", path.name, address)
+            log.info("downloading %s from %s", path.name, address)
             failure = download(f"{address}{path.name}", unverified, SIZES[path.name])
             if failure is None and (found := calculate_md5(unverified)) != md5:
                 failure = f"{address}{path.name}: MD5 is {found}, should be {md5}"
@@ -153,5 +146,5 @@ def _fetch(path: Path, md5: str, addresses: list[str]) -> None:
     finally:
         unverified.unlink(missing_ok=True)
     raise UserError(
-        f"Fashion-MNIST cannot be fetched: {'; '.join(failures)}\n{MIRROR_HELP}, or put them in {path.parent}"
+        f"Fashion-MNIST cannot be downloaded: {'; '.join(failures)}\n{MIRROR_HELP}, or put them in {path.parent}"
     )

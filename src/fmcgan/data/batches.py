@@ -1,7 +1,6 @@
-"""Whole batches, taken by index from images that lie on the training device: no workers, no Python per image."""
+"""Batches by tensor indexing of images on the training device: no workers, no Python per image."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from fmcgan.data.images import to_float
 
 
 class ImageBatches(Dataset[tuple[Tensor, Tensor]]):
-    """Labelled images of which any batch is one tensor indexing.
+    """Labelled images; a batch is one tensor indexing.
 
     Args:
         images: uint8 [N, 1, 28, 28] on the training device.
@@ -28,25 +27,25 @@ class ImageBatches(Dataset[tuple[Tensor, Tensor]]):
         return len(self.images)
 
     def __getitem__(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Takes the images at ``index`` (int64 [B]): float32 [B, 1, 28, 28] in [-1, 1] and their labels int64 [B]."""
+        """Returns the images at ``index`` (int64 [B]), float32 [B, 1, 28, 28] in [-1, 1], and labels int64 [B]."""
         return to_float(self.images[index]), self.labels[index]
 
 
 class ShuffledBatches(Sampler[Tensor]):
-    """The indices of each batch of an epoch, in an order that depends on ``seed`` and the epoch and on nothing else.
+    """Indices of the batches of an epoch, in an order that depends on ``seed`` and the epoch alone.
 
-    The global batch is split evenly among the devices: device ``rank`` of ``world_size`` takes its part of each batch,
-    so that together they see what a single device would see. The last, incomplete batch of an epoch is left out.
+    The global batch is split evenly: device ``rank`` of ``world_size`` takes its part of each batch, so that together
+    they see the images that one device would see. The last, incomplete batch of an epoch is dropped.
 
     Args:
         n_images: size of the training set.
         batch_size: images in a global batch; divisible by ``world_size``, at most ``n_images``.
-        seed: of the order; the global random state is neither read nor changed.
+        seed: of the order; independent of the global random state.
         rank: this device.
         world_size: number of devices.
-        device: where the index tensors lie.
-        batches_done: asked at the first batch of each pass: how many batches of this epoch were trained on already
-            (a run that was interrupted in the middle of an epoch goes on with the next one). ``None``: none.
+        device: of the index tensors.
+        batches_done: returns how many batches of this epoch to skip, called at the first batch of each pass: a resumed
+            run may start within an epoch. ``None``: none.
 
     Raises:
         ValueError: the batch size does not fit the training set or the devices.
@@ -79,41 +78,41 @@ class ShuffledBatches(Sampler[Tensor]):
         self._batches_done = batches_done or (lambda: 0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the order; Lightning calls this before the first batch of each epoch, after making the iterator."""
+        """Sets the epoch; Lightning calls this before the first batch, but after creating the iterator."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Batches in a whole epoch, also in a pass that starts in the middle of one."""
+        """Batches of a whole epoch, also in a pass that starts within one."""
         return self.n_images // self.batch_size
 
     def __iter__(self) -> Iterator[Tensor]:
         """Yields int64 [batch_size / world_size] on the device."""
-        # A generator: nothing here is computed before the first batch is asked for, when the epoch is known.
+        # A generator: runs at the first batch, when the epoch is known.
         batches = self._order().view(len(self), self.world_size, -1)[:, self.rank]
         yield from batches[self._batches_done() :].to(self.device)
 
     def _order(self) -> Tensor:
-        """Indices of the epoch, int64 [len(self) * batch_size], always drawn on the CPU: the same on every device."""
+        """Returns the indices of the epoch, int64 [len(self) * batch_size], drawn on the CPU: equal on every device."""
         words = np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(words[0]))
         return torch.randperm(self.n_images, generator=generator)[: len(self) * self.batch_size]
 
 
 class DeviceLoader(DataLoader[tuple[Tensor, Tensor]]):
-    """A `DataLoader` that hands on whole batches, and that Lightning may resume in the middle of an epoch.
+    """A `DataLoader` of whole batches that Lightning can resume within an epoch.
 
-    ``state_dict`` and ``load_state_dict`` make it a resumable loader by Lightning's rules. There is nothing to save:
-    the order follows from seed and epoch, and the place in it is the Trainer's own count of batches.
+    Lightning asks for ``state_dict`` and ``load_state_dict``. The state is empty: the order follows from seed and
+    epoch, and the Trainer counts the batches.
     """
 
     def __init__(self, dataset: ImageBatches, sampler: ShuffledBatches) -> None:
-        # A DataLoader draws a number for its workers whenever it is iterated; its own generator keeps the global one
-        # untouched, so that a resumed run, which iterates it at another moment, draws the same random numbers.
+        # A DataLoader draws a seed whenever it is iterated, and a resumed run iterates it at another moment. A generator
+        # of its own keeps the global random state unchanged.
         super().__init__(dataset, sampler=sampler, batch_size=None, num_workers=0, generator=torch.Generator())
 
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing."""
+    def state_dict(self) -> dict[str, object]:
+        """Returns an empty state."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing."""
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Does nothing."""

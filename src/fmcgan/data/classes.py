@@ -1,49 +1,27 @@
-"""The ten Fashion-MNIST classes and the names by which a person may ask for them. Any room may import this file."""
+"""The ten Fashion-MNIST classes and their names."""
 
 from collections.abc import Iterable, Mapping
 
 from fmcgan.app.errors import InvalidValueError
 
-CLASS_NAMES = (
-    "t-shirt",
-    "trouser",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "boot",
-)
-"""Name of label 0, 1, ..., 9. Fashion-MNIST's own names, shortened so that they can be typed on a command line."""
+CLASS_NAMES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
+"""Names of labels 0 to 9: Fashion-MNIST's, shortened for the command line."""
 
 NUM_CLASSES = len(CLASS_NAMES)
 
-_OTHER_SPELLINGS = {
-    "t-shirt/top": 0,
-    "tshirt": 0,
-    "t_shirt": 0,
-    "top": 0,
-    "trousers": 1,
-    "ankle boot": 9,
-    "ankle-boot": 9,
-    "ankle_boot": 9,
-}
+_LABELS = {name: label for label, name in enumerate(CLASS_NAMES)}
+_LABELS |= dict.fromkeys(("t-shirt/top", "tshirt", "t_shirt", "top"), 0) | {"trousers": 1}
+_LABELS |= dict.fromkeys(("ankle boot", "ankle-boot", "ankle_boot"), 9)
 
 
 def parse_classes(classes: Iterable[str | int] | str | int | None) -> list[int]:
-    """Turns what a person asked for into labels.
+    """Returns the labels of classes, in the order given, each once.
 
     Args:
-        classes: names (``"bag"``, any case) or labels (``8`` or ``"8"``), one or several; ``None`` or ``"all"`` mean
-            all ten.
-
-    Returns:
-        The labels, in the order given, each once.
+        classes: names (``"bag"``, any case) or labels (``8`` or ``"8"``), one or several; ``None`` and ``"all"``: all.
 
     Raises:
-        InvalidValueError: a name or label that does not exist; the message lists those that do.
+        InvalidValueError: a name or label does not exist; the message lists those that do.
     """
     if classes is None or classes == "all":
         return list(range(NUM_CLASSES))
@@ -56,16 +34,15 @@ def parse_classes(classes: Iterable[str | int] | str | int | None) -> list[int]:
 
 
 def plural(label: int) -> str:
-    """What several garments of a class are called: ``t-shirts``, ``dresses``."""
+    """Returns the plural of a class name: ``t-shirts``, ``dresses``."""
     name = CLASS_NAMES[label]
     return f"{name}es" if name.endswith("s") else f"{name}s"
 
 
 def _label(wanted: str | int) -> int:
     text = str(wanted).strip().lower()
-    names = {name: label for label, name in enumerate(CLASS_NAMES)} | _OTHER_SPELLINGS
-    if text in names:
-        return names[text]
+    if text in _LABELS:
+        return _LABELS[text]
     if text.isdecimal() and len(text) < 10 and int(text) < NUM_CLASSES:
         return int(text)
     raise InvalidValueError(f"unknown class {wanted!r}; choose from {_choices()}")

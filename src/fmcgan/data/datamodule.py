@@ -1,4 +1,4 @@
-"""What every data set of this project has in common: images on the training device and shuffled batches of them."""
+"""Base class of the data sets: images on the training device and shuffled batches of them."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -22,23 +22,23 @@ class GarmentImages(NamedTuple):
     test_labels: Tensor
 
     def to(self, device: torch.device | str) -> "GarmentImages":
-        """Copies what does not lie on ``device`` yet."""
+        """Copies the tensors that are on another device."""
         return GarmentImages(*(tensor.to(device) for tensor in self))
 
 
 class GarmentData(LightningDataModule, ABC):
-    """Keeps a data set on the training device as uint8 and serves shuffled batches of its training images.
+    """Keeps a data set as uint8 on the training device and serves shuffled batches of its training images.
 
-    Test images never enter a batch; the metrics take them from ``images``. Build the Trainer with
-    ``use_distributed_sampler=False``: the batches are shared out among the devices here.
+    Test images never enter a batch; metrics take them from ``images``. The Trainer needs
+    ``use_distributed_sampler=False``, since the batches are split among the devices here.
 
     Args:
         batch_size: images in a global batch, over all devices.
         seed: of the order of the batches.
 
     Attributes:
-        images: the data set, on the training device; there after ``setup``.
-        n_train: number of training images; a subclass that knows it before it loads them sets it.
+        images: the data set, on the training device; set by ``setup``.
+        n_train: number of training images; set by subclasses that know it before loading.
     """
 
     images: GarmentImages
@@ -52,24 +52,23 @@ class GarmentData(LightningDataModule, ABC):
 
     @abstractmethod
     def load(self) -> GarmentImages:
-        """Reads or draws the data set, on the CPU."""
+        """Reads or draws the data set on the CPU."""
 
     def setup(self, stage: str | None = None) -> None:
-        """Loads the data set, once, and moves it to the training device (the CPU without a Trainer)."""
+        """Loads the data set once and moves it to the training device (the CPU without a Trainer)."""
         images = self.images if hasattr(self, "images") else self.load()
         self.images = images.to(self.trainer.strategy.root_device if self.trainer else "cpu")
 
     def train_dataloader(self) -> DeviceLoader:
-        """The training batches of this process: float32 [B, 1, 28, 28] in [-1, 1] and int64 [B].
+        """Returns the training batches of this process: float32 [B, 1, 28, 28] in [-1, 1] and int64 [B].
 
         Raises:
-            UserError: the batch size does not fit the training set or the number of devices, or the Trainer has
-                ``overfit_batches``, which would replace the order of whole batches by one of single images.
+            UserError: the batch size does not fit the training set or the devices, or the Trainer has
+                ``overfit_batches``, for which Lightning would replace the sampler by one of single images.
         """
-        if self.trainer and self.trainer.overfit_batches:  # type: ignore[attr-defined]  # set outside its class
+        if getattr(self.trainer, "overfit_batches", 0):
             raise UserError("trainer.overfit_batches is not supported; use trainer.limit_train_batches")
-        # Advice to add worker processes: there is nothing for one to do.
-        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")  # workers would have nothing to do
         images, labels = self.images.train_images, self.images.train_labels
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         try:
@@ -81,8 +80,5 @@ class GarmentData(LightningDataModule, ABC):
         return DeviceLoader(ImageBatches(images, labels), sampler)
 
     def _batches_done(self) -> int:
-        """Batches of the current epoch that the Trainer has completed; above 0 only when it resumes within an epoch.
-
-        Lightning's own count is the truth here, since it decides how many batches are still to come.
-        """
+        """Returns the batches of this epoch that the Trainer completed; above 0 only when it resumes within one."""
         return self.trainer.fit_loop.batch_idx + 1 if self.trainer else 0

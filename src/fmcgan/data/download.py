@@ -1,4 +1,4 @@
-"""Fetches one file of a known size: never more than that, never longer than a slow line takes, and not in silence."""
+"""Download of one file of known size, bounded in bytes and in time."""
 
 import threading
 import time
@@ -12,31 +12,29 @@ from urllib.request import url2pathname, urlopen
 from fmcgan.app.counter import Counter, duration
 
 TIMEOUT_SEC = 30
-"""How long a mirror may stay silent."""
+"""Seconds without data after which a mirror counts as broken."""
 
 SLOWEST = 20_000
-"""Bytes a second below which a mirror counts as broken, after the first minute."""
+"""Bytes per second below which a mirror counts as broken, after the first minute."""
 
 _BLOCK = 1 << 16  # bytes at a time
 
 
 def time_limit(size: int) -> float:
-    """Seconds within which a file of so many bytes must be there."""
+    """Returns the seconds that a download of ``size`` bytes may take."""
     return 2 * TIMEOUT_SEC + size / SLOWEST
 
 
 def download(source: str, path: Path, size: int) -> str | None:
-    """Copies ``source`` to ``path``.
-
-    A thread does the work: nothing else bounds the time of a mirror that sends its headers byte by byte.
+    """Copies ``source`` to ``path``, in a thread: only that bounds the time of a mirror that sends byte by byte.
 
     Args:
         source: a ``file://`` or ``http(s)://`` address; urllib follows no redirection to a ``file://``.
         path: the file to write.
-        size: bytes that the file has at most.
+        size: largest size of the file in bytes.
 
     Returns:
-        What is wrong with the source, if anything is.
+        What is wrong with the source; ``None`` if nothing is.
 
     Raises:
         OSError: the file cannot be written.
@@ -51,11 +49,11 @@ def download(source: str, path: Path, size: int) -> str | None:
             except Exception as error:  # raised again in the caller's thread
                 work.set_exception(error)
 
-        threading.Thread(target=run, daemon=True).start()  # daemon: one that hangs must not keep the process alive
+        threading.Thread(target=run, daemon=True).start()  # daemon: must not keep the process alive
         try:
             while not work.done() and time.monotonic() < end:
                 wait([work], timeout=min(1.0, time_limit(size)))
-                counter.update(0)  # also where nothing comes
+                counter.update(0)  # also while no data arrive
         finally:
             stop.set()
     if work.done():
@@ -77,13 +75,13 @@ def _copy(source: str, path: Path, size: int, counter: Counter, stop: threading.
 
 
 class _BadSourceError(Exception):
-    """Something is wrong with where a file is fetched from, not with where it goes."""
+    """The source is wrong, not the file that is written."""
 
 
 def _chunks(source: str, size: int) -> Iterator[bytes]:
     parts = urlsplit(source)
-    if parts.scheme == "file" and (place := Path(url2pathname(parts.path))).exists() and not place.is_file():
-        raise _BadSourceError("is no file")
+    if parts.scheme == "file" and (local := Path(url2pathname(parts.path))).exists() and not local.is_file():
+        raise _BadSourceError("is not a file")
     try:
         with urlopen(source, timeout=TIMEOUT_SEC) as response:
             announced = response.headers.get("Content-Length") or ""
@@ -95,5 +93,5 @@ def _chunks(source: str, size: int) -> Iterator[bytes]:
                 if left < 0:
                     raise _BadSourceError(f"sends more than the {size:,} bytes of the file")
                 yield chunk
-    except (OSError, HTTPException, ValueError) as error:  # ValueError: an address that is none
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: not an address
         raise _BadSourceError(str(error)) from error

@@ -13,12 +13,12 @@ from fmcgan.data.datamodule import GarmentData, GarmentImages
 
 
 class FashionMNISTData(GarmentData):
-    """The real data set, downloaded on first use and verified at every load.
+    """Fashion-MNIST, downloaded on first use and verified at every load.
 
     Args:
-        root: the data folder, relative to the current folder if it is not absolute.
-        mirror: where to download from: a folder, or a ``file://`` or ``http(s)://`` address of one, that holds the four
-            ``.gz`` files; ``None`` (or an empty text): torchvision's mirrors.
+        root: the data folder; a relative path starts at the current folder.
+        mirror: a folder with the four ``.gz`` files, or a ``file://`` or ``http(s)://`` address of one; ``None`` (or an
+            empty text): torchvision's mirrors.
         batch_size: images in a global batch, over all devices.
         seed: of the order of the batches.
     """
@@ -40,26 +40,26 @@ class FashionMNISTData(GarmentData):
         self.mirror = str(mirror) if mirror else None
 
     def prepare_data(self) -> None:
-        """Downloads what is missing; Lightning calls this in one process of each machine."""
+        """Downloads missing files; Lightning calls this in one process of each machine."""
         ensure_archives(self.root, self.mirror)
 
     def load(self) -> GarmentImages:
         """Reads the four files.
 
         Raises:
-            UserError: a file cannot be had, or is not what it should be.
+            UserError: a file cannot be downloaded, or its content is wrong.
         """
         folder = ensure_archives(self.root, self.mirror)
         return GarmentImages(*_read_split(folder, "train"), *_read_split(folder, "t10k"))
 
 
 def _read_split(folder: Path, split: str) -> tuple[Tensor, Tensor]:
-    """Images uint8 [N, 1, 28, 28] and labels int64 [N] of ``"train"`` or ``"t10k"``."""
+    """Reads images uint8 [N, 1, 28, 28] and labels int64 [N] of ``"train"`` or ``"t10k"``."""
     images = read_idx(folder / f"{split}-images-idx3-ubyte.gz")
     labels = read_idx(folder / f"{split}-labels-idx1-ubyte.gz")
     if images.shape != (len(labels), 28, 28) or labels.ndim != 1 or labels.max() >= NUM_CLASSES:
         raise UserError(
             f"the {split} files in {folder} hold images {tuple(images.shape)} and labels {tuple(labels.shape)} up to "
-            f"{labels.max()}, not [N, 28, 28] and [N] up to {NUM_CLASSES - 1}; delete them, and they are fetched again"
+            f"{labels.max()}, not [N, 28, 28] and [N] up to {NUM_CLASSES - 1}; delete them to download them again"
         )
     return images.unsqueeze(1), labels.long()

@@ -1,20 +1,17 @@
-"""The two image ranges of this project and the only conversions between them. Any room may import this file.
-
-On disk, in memory and in every score an image is ``uint8`` in 0..255; a network sees ``float`` in [-1, 1].
-"""
+"""Conversions between uint8 images in 0..255 (files, memory, metrics) and float images in [-1, 1] (networks)."""
 
 import torch
 from torch import Tensor
 
 
 def to_float(images: Tensor) -> Tensor:
-    """Maps uint8 0..255 to float32 [-1, 1]: 0 -> -1 and 255 -> 1, exactly.
+    """Maps uint8 0..255 to float32 [-1, 1]; 0 -> -1 and 255 -> 1 exactly.
 
     Args:
         images: uint8, any shape.
 
     Raises:
-        TypeError: the images are not uint8, so their range would be a guess.
+        TypeError: the images are not uint8, so their range is unknown.
     """
     if images.dtype != torch.uint8:
         raise TypeError(f"images must be uint8 in 0..255, got {images.dtype}")
@@ -22,7 +19,7 @@ def to_float(images: Tensor) -> Tensor:
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """Maps float [-1, 1] to uint8 0..255, rounding to the nearest level; the inverse of `to_float`.
+    """Maps float [-1, 1] to uint8 0..255, rounded to the nearest level; the inverse of `to_float`.
 
     Args:
         images: floating point, any shape; values outside [-1, 1] are clamped.

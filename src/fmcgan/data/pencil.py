@@ -1,4 +1,4 @@
-"""Draws one small picture with random choices, in the coordinates of a 28x28 image."""
+"""Randomised drawing of one garment, in the coordinates of a 28 x 28 image."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,18 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 SIZE = 28
-_OVERSAMPLING = 4  # drawn four times as large and reduced, which smooths the edges
+_OVERSAMPLING = 4  # drawn larger and reduced, for smooth edges
 
 Points = Sequence[tuple[float, float]]
 
 
 class Pencil:
-    """A black sheet and the random choices of one drawing: its place on the sheet, its size and its greys.
+    """A black image and the random position, size and greys of one drawing on it.
 
-    A point (x, y) is x right of the middle of the drawing and y below the top of the sheet, in pixels of the result.
+    A point (x, y) is x pixels right of the centre of the drawing and y pixels below the top of the image.
 
     Args:
-        random: every choice comes from here, so that equal generators make equal drawings.
+        random: source of all random numbers.
     """
 
     def __init__(self, random: np.random.Generator) -> None:
@@ -29,37 +29,37 @@ class Pencil:
         self._width = self.vary(1, 0.1)
         self._height = self.vary(1, 0.06)
         self.grey = self.vary(165, 70)
-        brighter_trim = self.grey < 170 and self.chance(0.5)  # of a light garment it would not be seen
+        brighter_trim = self.grey < 170 and self.chance(0.5)  # invisible on a light garment
         self.trim = self.grey * (self.vary(1.4, 0.1) if brighter_trim else self.vary(0.45, 0.15))
 
     def vary(self, value: float, by: float) -> float:
-        """A number from ``value - by`` to ``value + by``."""
+        """Draws a number from ``value - by`` to ``value + by``."""
         return value + by * (2 * self._random.random() - 1)
 
     def chance(self, probability: float) -> bool:
-        """Yes or no."""
+        """Draws True with this probability."""
         return bool(self._random.random() < probability)
 
     def shape(self, points: Points, grey: float | None = None) -> None:
-        """Fills a polygon, by default in the garment's grey."""
+        """Fills a polygon, by default in the grey of the garment."""
         self._draw.polygon(self._place(points), fill=round(self.grey if grey is None else grey))
 
     def clothes(self, right_half: Points, grey: float | None = None) -> None:
-        """Fills a shape that is the same on the left and on the right, given from the neck down."""
+        """Fills a symmetric shape, given by its right half from the neck down."""
         self.shape([*right_half, *((-x, y) for x, y in reversed(right_half))], grey)
 
     def line(self, points: Points, width: float = 0.7, grey: float | None = None) -> None:
-        """Draws a line, by default in the grey of trimmings."""
+        """Draws a line, by default in the grey of the trim."""
         fill = round(self.trim if grey is None else grey)
         self._draw.line(self._place(points), fill, width=max(1, round(width * _OVERSAMPLING)), joint="curve")
 
     def buttons(self, top: float, bottom: float, count: int, x: float = 0.0) -> None:
-        """A row of small squares."""
+        """Draws a column of small squares."""
         for y in np.linspace(top, bottom, count):
             self.shape([(x - 0.5, y - 0.5), (x + 0.5, y - 0.5), (x + 0.5, y + 0.5), (x - 0.5, y + 0.5)], self.trim)
 
     def finish(self, pattern: bool) -> np.ndarray:
-        """The drawing as float32 [28, 28] in 0..255, by chance with stripes or checks if ``pattern``."""
+        """Returns the drawing, float32 [28, 28] in 0..255; with ``pattern``, sometimes with stripes or checks."""
         drawing = np.asarray(self._sheet.reduce(_OVERSAMPLING), dtype=np.float32)
         if not (pattern and self.chance(0.35)):
             return drawing
@@ -69,10 +69,6 @@ class Pencil:
         return drawing * (across, along, across * along)[int(3 * self._random.random())]
 
     def _place(self, points: Points) -> list[tuple[float, float]]:
-        return [
-            (
-                (self._middle + x * self._width) * _OVERSAMPLING,
-                (SIZE / 2 + self._shift_y + (y - SIZE / 2) * self._height) * _OVERSAMPLING,
-            )
-            for x, y in points
-        ]
+        middle_y = SIZE / 2 + self._shift_y
+        scaled = ((self._middle + x * self._width, middle_y + (y - SIZE / 2) * self._height) for x, y in points)
+        return [(x * _OVERSAMPLING, y * _OVERSAMPLING) for x, y in scaled]

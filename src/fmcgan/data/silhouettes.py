@@ -1,6 +1,6 @@
-"""The ten kinds of garment, front view or (shoes) side view, each time with other proportions.
+"""Drawings of the ten classes with random proportions: clothes in front view, shoes in side view.
 
-Clothes are given by their right half, from the neck down, as (distance from the middle, height) in a 28x28 image.
+Clothes are given by their right half, from the neck down, as (distance from the centre, y) in a 28 x 28 image.
 """
 
 from collections.abc import Callable
@@ -145,16 +145,7 @@ def boot(pencil: Pencil) -> None:
         pencil.line([(7, top + 1), (pencil.vary(7, 0.5), sole - 3)], 0.6)
 
 
-GARMENTS: tuple[Callable[[Pencil], None], ...] = (
-    t_shirt,
-    trouser,
-    pullover,
-    dress,
-    coat,
-    sandal,
-    shirt,
-    sneaker,
-    bag,
-    boot,
-)
-"""In the order of the labels (`fmcgan.data.classes.CLASS_NAMES`)."""
+GARMENTS: dict[str, Callable[[Pencil], None]] = {
+    **{"t-shirt": t_shirt, "trouser": trouser, "pullover": pullover, "dress": dress, "coat": coat},
+    **{"sandal": sandal, "shirt": shirt, "sneaker": sneaker, "bag": bag, "boot": boot},
+}

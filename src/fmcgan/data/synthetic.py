@@ -1,11 +1,11 @@
-"""A data set that needs no download: ten kinds of garment, drawn from a seed."""
+"""A data set that needs no download: the ten classes, drawn from a seed."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fmcgan.app import checks
-from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.data.datamodule import GarmentData, GarmentImages
 from fmcgan.data.pencil import SIZE, Pencil
 from fmcgan.data.silhouettes import GARMENTS
@@ -14,10 +14,9 @@ _WITHOUT_PATTERN = (5, 7, 8, 9)  # shoes and bag
 
 
 class SyntheticData(GarmentData):
-    """Drawn garments in the format of Fashion-MNIST, grey on black, the classes in equal parts.
+    """Drawn garments in the format of Fashion-MNIST, with balanced classes.
 
-    The first images of a longer data set are those of a shorter one, and the test images do not depend on how many
-    training images there are.
+    A larger data set starts with the images of a smaller one; the test images do not depend on ``n_train``.
 
     Args:
         n_train: number of training images.
@@ -38,13 +37,13 @@ class SyntheticData(GarmentData):
         self.drawing_seed = drawing_seed
 
     def load(self) -> GarmentImages:
-        """Draws the images; two calls make the same ones, bit for bit."""
+        """Draws the images; the result depends on ``drawing_seed`` and the sizes alone."""
         train, test = np.random.SeedSequence(self.drawing_seed).spawn(2)
         return GarmentImages(*_draw_split(self.n_train, train), *_draw_split(self.n_test, test))
 
 
 def _draw_split(count: int, seed: np.random.SeedSequence) -> tuple[Tensor, Tensor]:
-    """Images uint8 [count, 1, 28, 28], one of each class in turn, and their labels int64 [count]."""
+    """Draws images uint8 [count, 1, 28, 28], one of each class in turn, and labels int64 [count]."""
     strokes, grain = (np.random.default_rng(each) for each in seed.spawn(2))
     labels = np.arange(count) % NUM_CLASSES
     drawings = np.stack([_draw(int(label), strokes) for label in labels])  # [count, 28, 28]
@@ -55,5 +54,5 @@ def _draw_split(count: int, seed: np.random.SeedSequence) -> tuple[Tensor, Tenso
 
 def _draw(label: int, random: np.random.Generator) -> np.ndarray:
     pencil = Pencil(random)
-    GARMENTS[label](pencil)
+    GARMENTS[CLASS_NAMES[label]](pencil)
     return pencil.finish(pattern=label not in _WITHOUT_PATTERN)

@@ -18,8 +18,8 @@ from fmcgan.data.classes import parse_classes
 from fmcgan.inference.generator_network import build_generator
 from fmcgan.inference.safetensors_file import SUFFIX, read_generator
 from fmcgan.training.checkpoint_file import read_checkpoint
+from fmcgan.training.ema import measure_statistics
 from fmcgan.training.sampling import sample_classes, stream_classes
-from fmcgan.training.statistics import measure_statistics
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from fmcgan.app.plain import check_plain, check_schema
 from fmcgan.app.renamed import upgrade_config
 from fmcgan.app.run_files import read_environment, read_evaluation, read_result
 from fmcgan.app.run_schema import Exported
-from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
+from fmcgan.training.checkpoint_file import CHECKPOINT_FORMAT
 from fmcgan.training.weights import LARGEST_FILE, check_weights
 
 SUFFIX = ".safetensors"

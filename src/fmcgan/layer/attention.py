@@ -1,4 +1,4 @@
-"""Every place of a map looks at every other."""
+"""Self-attention."""
 
 import torch
 from torch import Tensor, nn
@@ -8,11 +8,10 @@ from fmcgan.app.checks import whole_number
 
 
 class SelfAttention(nn.Module):
-    """x + gamma * attention(x) (Zhang et al. 2019, SAGAN, eq. 1 to 3), the identity until gamma is learnt.
+    """x + gamma * attention(x) (Zhang et al. 2019, SAGAN, eq. 1 to 3); gamma starts at 0.
 
-    Queries, keys and values have an eighth of the channels, and their products are not divided by anything, as in the
-    paper. Written out rather than by `F.scaled_dot_product_attention`, whose fast kernels have no second derivative:
-    gradient penalties need it.
+    Queries, keys and values have an eighth of the channels, and their products are not scaled, as in the paper. The
+    fast kernels of `F.scaled_dot_product_attention` have no second derivative, which gradient penalties need.
 
     Args:
         channels: C.
@@ -28,8 +27,8 @@ class SelfAttention(nn.Module):
 
     @override
     def forward(self, input: Tensor) -> Tensor:
-        """[B, C, H, W] to the same shape."""
-        places = input.permute(0, 2, 3, 1).flatten(1, 2)  # [B, H * W, C], a view of a channels-last map
-        closeness = self.query(places) @ self.key(places).transpose(1, 2)  # [B, place that looks, place looked at]
-        seen = self.out(closeness.softmax(dim=2) @ self.value(places))
-        return input + self.gamma * seen.unflatten(1, input.shape[2:]).permute(0, 3, 1, 2)
+        """Maps [B, C, H, W] to the same shape."""
+        pixels = input.permute(0, 2, 3, 1).flatten(1, 2)  # [B, H * W, C], a view of a channels-last map
+        weights = (self.query(pixels) @ self.key(pixels).transpose(1, 2)).softmax(dim=2)  # [B, query, key]
+        attended = self.out(weights @ self.value(pixels))
+        return input + self.gamma * attended.unflatten(1, input.shape[2:]).permute(0, 3, 1, 2)

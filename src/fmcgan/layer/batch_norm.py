@@ -1,7 +1,7 @@
-"""Batch normalisation whose statistics cover the whole batch, also when it is split over several processes.
+"""Batch normalisation over the global batch, also when it is split over several processes.
 
-torch's SyncBatchNorm exists for GPUs only; this one also runs on CPU processes, where the tests show that several
-devices give the losses of one. In one process both classes are torch's own.
+torch's SyncBatchNorm needs GPUs; this one also runs on CPUs, where tests show that several devices give the losses of
+one. In one process both classes equal torch's.
 """
 
 import torch
@@ -33,8 +33,9 @@ class BatchNorm2d(nn.BatchNorm2d):
 
 
 def _batch_is_split(module: BatchNorm1d | BatchNorm2d) -> bool:
-    alone = not (module.training and module.across_devices)
-    return not alone and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+    if not (module.training and module.across_devices):
+        return False
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 def _normalise_globally(module: _BatchNorm, input: Tensor) -> Tensor:
@@ -60,3 +61,9 @@ def _update_running_statistics(module: _BatchNorm, mean: Tensor, unbiased_varian
     module.num_batches_tracked.add_(1)
     module.running_mean.lerp_(mean, module.momentum)
     module.running_var.lerp_(unbiased_variance, module.momentum)
+
+
+def scale_and_shift(features: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
+    """Computes features [B, C, H, W] times gain [B, C] plus bias [B, C], in the features' precision."""
+    gain, bias = (each[:, :, None, None].to(features.dtype) for each in (gain, bias))
+    return torch.addcmul(bias, features, gain)

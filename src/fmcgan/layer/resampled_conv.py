@@ -1,7 +1,7 @@
-"""A 3 x 3 convolution and a change of the resolution in one: the same numbers from 4 / 9 of the products.
+"""A 3 x 3 convolution and a change of resolution as one convolution: the same result from 4 / 9 of the products.
 
-Both steps are linear, so together they are one convolution of 4 x 4 with stride 2, whose kernel is made of shifted
-copies of the 3 x 3 kernel. Only that is learnt and stored; a zero border outside stays a zero border.
+Both are linear, so together they are a 4 x 4 convolution with stride 2, whose kernel is a sum of shifted copies of the
+3 x 3 kernel. Only the 3 x 3 kernel is learnt and stored.
 """
 
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from typing_extensions import override
 
 
 class PooledConv2d(nn.Conv2d):
-    """A 3 x 3 convolution, then the mean of each 2 x 2 pixels: [B, ``inputs``, 2H, 2W] to [B, ``outputs``, H, W].
+    """A 3 x 3 convolution, then 2 x 2 average pooling: [B, ``inputs``, 2H, 2W] to [B, ``outputs``, H, W].
 
     Args:
         inputs: channels.
@@ -26,12 +26,12 @@ class PooledConv2d(nn.Conv2d):
 
 
 class UpsampledConv2d(nn.Conv2d):
-    """Every pixel repeated in 2 x 2, then a 3 x 3 convolution: [B, ``inputs``, H, W] to [B, ``outputs``, 2H, 2W].
+    """Nearest-neighbour upsampling, then a 3 x 3 convolution: [B, ``inputs``, H, W] to [B, ``outputs``, 2H, 2W].
 
     Args:
         inputs: channels.
         outputs: channels.
-        bias: whether there is one.
+        bias: adds a bias.
     """
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
@@ -39,15 +39,12 @@ class UpsampledConv2d(nn.Conv2d):
 
     @override
     def forward(self, input: Tensor) -> Tensor:
-        # A transposed convolution counts its kernel backwards and has the input channels first.
+        # A transposed convolution flips its kernel and has the input channels first.
         kernel = _shifted_sum(self.weight).flip(2, 3).transpose(0, 1)
         return F.conv_transpose2d(input, kernel, self.bias, stride=2, padding=1)
 
 
 def _shifted_sum(weight: Tensor) -> Tensor:
-    """Kernels [O, I, 3, 3] to [O, I, 4, 4], at each place the sum of the 2 x 2 weights that meet there.
-
-    Along one axis (a, b, c) becomes (a, a + b, b + c, c).
-    """
+    """Maps kernels [O, I, 3, 3] to [O, I, 4, 4]; along each axis (a, b, c) becomes (a, a + b, b + c, c)."""
     wide = F.pad(weight, (0, 1, 0, 0)) + F.pad(weight, (1, 0, 0, 0))
     return F.pad(wide, (0, 0, 0, 1)) + F.pad(wide, (0, 0, 1, 0))

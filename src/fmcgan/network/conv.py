@@ -1,23 +1,25 @@
-"""Recipe A: the label becomes an image plane in both networks; convolutions without normalisation."""
+"""Recipe A: label planes in generator and discriminator, convolutions without normalisation."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
 from fmcgan.app.checks import number, whole_number
 from fmcgan.layer.layout import ToMap, ToVector
 from fmcgan.layer.spectral_norm import normalise_spectrally
+from fmcgan.network import base
 
 
-class Generator(nn.Module):
-    """Latent vector and label plane at 7 x 7, then two transposed convolutions and a 7 x 7 convolution.
+class Generator(base.Generator):
+    """Joins latent vector and label plane at 7 x 7; two transposed convolutions and a 7 x 7 convolution follow.
 
     Args:
         latent_dim: Z, size of the latent vector.
         width: channels of every hidden layer (256 in the recipe).
         embedding_dim: size of the label's embedding (half of Z in the recipe).
         num_classes: number of labels.
-        spectral_norm: whether to divide each weight matrix by its largest singular value; the label plane stays.
+        spectral_norm: divides each weight matrix by its largest singular value, except in the label plane.
     """
 
     def __init__(
@@ -50,28 +52,22 @@ class Generator(nn.Module):
         if spectral_norm:
             normalise_spectrally(self, except_for=[self.label_plane])
 
+    @override
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        """Makes images.
-
-        Args:
-            latent: [B, Z], standard normal.
-            labels: int64 [B].
-
-        Returns:
-            [B, 1, 28, 28] in [-1, 1].
-        """
         return self.upsample(torch.cat([self.project(latent), self.label_plane(labels)], dim=1))
 
 
-class Discriminator(nn.Module):
-    """Image and label plane at 28 x 28, then two strided convolutions, dropout and one linear layer.
+class Discriminator(base.Discriminator):
+    """Joins image and label plane at 28 x 28; two strided convolutions, dropout and a linear layer follow.
+
+    Recipe A had a sigmoid at the end, also with the Wasserstein loss.
 
     Args:
         width: channels of both convolutions (256 in the recipe).
         embedding_dim: size of the label's embedding.
-        dropout: probability of dropping a feature in front of the linear layer.
+        dropout: probability of dropping a feature before the linear layer.
         num_classes: number of labels.
-        spectral_norm: whether to divide each weight matrix by its largest singular value; the label plane stays.
+        spectral_norm: divides each weight matrix by its largest singular value, except in the label plane.
     """
 
     def __init__(
@@ -84,7 +80,7 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         whole_number(width=width, embedding_dim=embedding_dim, num_classes=num_classes)
-        number(0, 0.99, dropout=dropout)  # at 1 nothing of the image would be left
+        number(0, 0.99, dropout=dropout)  # 1 would drop everything
         self.label_plane = nn.Sequential(
             nn.Embedding(num_classes, embedding_dim), nn.Linear(embedding_dim, 28 * 28), nn.Unflatten(1, (1, 28, 28))
         )
@@ -97,16 +93,8 @@ class Discriminator(nn.Module):
         if spectral_norm:
             normalise_spectrally(self, except_for=[self.label_plane])
 
+    @override
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Judges images.
-
-        Args:
-            images: [B, 1, 28, 28] in [-1, 1].
-            labels: int64 [B].
-
-        Returns:
-            Logits, float32 [B]: positive means real. Recipe A had a sigmoid here, also under the Wasserstein loss.
-        """
         hidden = F.leaky_relu(
             self.first(torch.cat([images, self.label_plane(labels)], dim=1)), 0.2, inplace=True
         )  # [B, w, 14, 14]
@@ -115,7 +103,7 @@ class Discriminator(nn.Module):
 
 
 def _initialise(module: nn.Module) -> None:
-    """Glorot & Bengio 2010 (uniform), zero biases and small uniform embeddings: what the recipe's framework does."""
+    """Glorot & Bengio 2010 (uniform), zero biases, small uniform embeddings: the defaults of the recipe's framework."""
     if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:

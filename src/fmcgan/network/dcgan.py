@@ -1,4 +1,4 @@
-"""The default pair: a label-conditional DCGAN for 28 x 28 images, batch normalisation in G and none in D."""
+"""Default pair: a class-conditional DCGAN for 28 x 28 images, batch normalisation in G and none in D."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,24 +10,23 @@ from fmcgan.conditioning.generator.base import GeneratorConditioning
 from fmcgan.layer.layout import ToMap, ToVector
 from fmcgan.layer.spectral_norm import normalise_spectrally
 from fmcgan.layer.upsample import doubling
+from fmcgan.network import base
 
 
-class Generator(nn.Module):
-    """Latent vector and label to image in three scales (after Radford et al. 2016).
+class Generator(base.Generator):
+    """Generates images in three scales: 7, 14, 28 (after Radford et al. 2016).
 
-    Maps are enlarged by a 3 x 3 convolution and then by repeating or interpolating pixels, or by transposed
-    convolutions of 4 x 4 as in the paper, which have nearly twice as many products; what each brings in equal time is
-    in `docs/study.md`.
-
-    So the maps at full resolution are enlarged ones, and the convolution to the image is the only one that can draw
-    finer. With ``refine`` another one comes before it.
+    Maps are upsampled by a 3 x 3 convolution and then by nearest or bilinear interpolation, or by 4 x 4 transposed
+    convolutions as in the paper, which need nearly twice as many products (`docs/study.md` compares them in equal
+    time). The maps at full resolution are therefore interpolated, and only the last convolution can add finer detail,
+    unless ``refine`` adds another one.
 
     Args:
         conditioning: how the label enters.
-        width: channels at full resolution; twice and four times as many at 14 x 14 and 7 x 7.
+        width: channels at 28 x 28; twice and four times as many at 14 x 14 and 7 x 7.
         upsampling: ``bilinear``, ``nearest`` or ``transposed``.
-        refine: whether there is a 3 x 3 convolution at full resolution before that to the image.
-        spectral_norm: whether to divide each weight matrix by its largest singular value.
+        refine: adds a 3 x 3 convolution at 28 x 28 before the last one.
+        spectral_norm: divides each weight matrix by its largest singular value.
     """
 
     def __init__(
@@ -56,16 +55,8 @@ class Generator(nn.Module):
         if spectral_norm:
             normalise_spectrally(self, except_for=[self.conditioning, self.normalisations])
 
+    @override
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        """Makes images.
-
-        Args:
-            latent: [B, Z], standard normal.
-            labels: int64 [B].
-
-        Returns:
-            [B, 1, 28, 28] in [-1, 1].
-        """
         input, condition = self.conditioning.enter(latent, labels)
         at_7, at_14, at_28, *refined = self.normalisations
         hidden = F.relu(at_7(self.project(input), condition), inplace=True)  # [B, 4w, 7, 7]
@@ -77,14 +68,14 @@ class Generator(nn.Module):
 
 
 class Discriminator(ConditionalDiscriminator):
-    """Image and label to logit, by strided convolutions.
+    """Maps image and label to a logit by strided convolutions.
 
-    No batch normalisation: the gradient penalties need samples that do not see each other.
+    Without batch normalisation: gradient penalties need samples that do not influence each other.
 
     Args:
         conditioning: how the label enters.
         width: channels at 14 x 14; twice and four times as many at 7 x 7 and 4 x 4.
-        spectral_norm: whether to divide each weight matrix by its largest singular value.
+        spectral_norm: divides each weight matrix by its largest singular value.
     """
 
     def __init__(self, conditioning: DiscriminatorConditioning, width: int = 32, spectral_norm: bool = False) -> None:
@@ -100,9 +91,10 @@ class Discriminator(ConditionalDiscriminator):
             ToVector(),
         )
         for layer in self.body:
-            if isinstance(layer, nn.Conv2d):  # He et al. 2015: 0.02 is meant for layers that are normalised
+            if isinstance(layer, nn.Conv2d):  # He et al. 2015; DCGAN's 0.02 needs normalisation
                 nn.init.kaiming_normal_(layer.weight, a=0.2)
-                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+                assert layer.bias is not None
+                nn.init.zeros_(layer.bias)
         self.head = conditioning.head(4 * width * 4 * 4)
         if spectral_norm:
             normalise_spectrally(self, except_for=self.label_parts)

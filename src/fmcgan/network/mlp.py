@@ -1,4 +1,4 @@
-"""Recipe B: two multilayer perceptrons, the label's embedding concatenated with their input.
+"""Recipe B: two multilayer perceptrons; the label's embedding is concatenated with their input.
 
 Initialisation is torch's own (He et al. 2015, uniform), as in the recipe.
 """
@@ -7,16 +7,18 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from fmcgan.app.checks import number, whole_number
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.layer.batch_norm import BatchNorm1d
 from fmcgan.layer.spectral_norm import normalise_spectrally
+from fmcgan.network import base
 
 _PIXELS = 28 * 28
 
 
-class Generator(nn.Module):
+class Generator(base.Generator):
     """Four hidden layers that double in size, batch normalisation in all but the first, tanh at the end.
 
     Args:
@@ -24,7 +26,7 @@ class Generator(nn.Module):
         width: size of the last hidden layer (1024 in the recipe); a multiple of 8.
         embedding_dim: size of the label's embedding.
         num_classes: number of labels.
-        spectral_norm: whether to divide each weight matrix by its largest singular value; the label's embedding stays.
+        spectral_norm: divides each weight matrix by its largest singular value, except the label's embedding.
     """
 
     def __init__(
@@ -48,20 +50,12 @@ class Generator(nn.Module):
         if spectral_norm:
             normalise_spectrally(self, except_for=[self.embedding])
 
+    @override
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        """Makes images.
-
-        Args:
-            latent: [B, Z], standard normal.
-            labels: int64 [B].
-
-        Returns:
-            [B, 1, 28, 28] in [-1, 1].
-        """
         return self.layers(torch.cat([latent, self.embedding(labels)], dim=1))
 
 
-class Discriminator(nn.Module):
+class Discriminator(base.Discriminator):
     """Four hidden layers that halve in size, dropout after each.
 
     Args:
@@ -69,7 +63,7 @@ class Discriminator(nn.Module):
         embedding_dim: size of the label's embedding.
         dropout: probability of dropping a hidden unit.
         num_classes: number of labels.
-        spectral_norm: whether to divide each weight matrix by its largest singular value; the label's embedding stays.
+        spectral_norm: divides each weight matrix by its largest singular value, except the label's embedding.
     """
 
     def __init__(
@@ -82,7 +76,7 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         whole_number(embedding_dim=embedding_dim, num_classes=num_classes)
-        number(0, 0.99, dropout=dropout)  # at 1 nothing of the image would be left
+        number(0, 0.99, dropout=dropout)  # 1 would drop everything
         sizes = [_PIXELS + embedding_dim, *reversed(_layer_sizes(width))]
         self.embedding = nn.Embedding(num_classes, embedding_dim)
         layers: list[nn.Module] = []
@@ -92,16 +86,8 @@ class Discriminator(nn.Module):
         if spectral_norm:
             normalise_spectrally(self, except_for=[self.embedding])
 
+    @override
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Judges images.
-
-        Args:
-            images: [B, 1, 28, 28] in [-1, 1].
-            labels: int64 [B].
-
-        Returns:
-            Logits, float32 [B]: positive means real.
-        """
         return self.layers(torch.cat([images.flatten(1), self.embedding(labels)], dim=1)).squeeze(1).float()
 
 

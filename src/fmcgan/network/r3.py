@@ -1,4 +1,4 @@
-"""Residual pair without any normalisation, in the manner of R3GAN (Huang et al. 2024, section 4), at 28 x 28."""
+"""Residual pair without normalisation, after R3GAN (Huang et al. 2024, section 4), at 28 x 28."""
 
 import math
 
@@ -13,27 +13,28 @@ from fmcgan.conditioning.discriminator.base import ConditionalDiscriminator, Dis
 from fmcgan.conditioning.generator.base import GeneratorConditioning
 from fmcgan.layer.spectral_norm import normalise_spectrally
 from fmcgan.layer.upsample import Double
+from fmcgan.network import base
 
 _SLOPE = 0.2  # of the leaky ReLU
 _SCALES = (4, 2, 1)  # channels at 7 x 7, 14 x 14 and 28 x 28, as multiples of the width
 
 
-class Generator(nn.Module):
-    """Latent vector and label to image: a learnt basis at 7 x 7, then residual blocks at 7, 14 and 28.
+class Generator(base.Generator):
+    """Generates images from a learnt basis at 7 x 7 by residual blocks at 7, 14 and 28.
 
-    Between two scales a 1 x 1 convolution changes the channels, then bilinear interpolation the resolution: the other
-    order gives the same numbers and costs four times as much. A tanh, which the paper has not, keeps images in [-1, 1].
+    Between two scales a 1 x 1 convolution changes the channels, then bilinear interpolation the resolution: the reverse
+    order gives the same result at four times the cost. A tanh, which the paper lacks, keeps images in [-1, 1].
 
     Args:
-        conditioning: how the label enters; only at the input, since there is no normalisation it could enter by.
+        conditioning: how the label enters; it must enter at the input, since there is no normalisation.
         width: channels at 28 x 28; twice and four times as many at 14 x 14 and 7 x 7.
-        blocks: residual blocks at each scale (2 in the paper).
-        expansion: channels inside a block, as a multiple of those outside (2 in the paper).
+        blocks: residual blocks at each scale (paper: 2).
+        expansion: channels inside a block as a multiple of those outside (paper: 2).
         group_size: channels in each group of the 3 x 3 convolutions.
-        spectral_norm: whether to divide each weight matrix by its largest singular value.
+        spectral_norm: divides each weight matrix by its largest singular value.
 
     Raises:
-        InvalidValueError: the conditioning does not let the label in at the input, or the groups do not come out even.
+        InvalidValueError: the label does not enter at the input, or the groups do not divide the channels.
     """
 
     def __init__(
@@ -48,8 +49,8 @@ class Generator(nn.Module):
         super().__init__()
         if not conditioning.at_input:
             raise InvalidValueError(
-                "network r3 has no normalisation layers that could tell the generator the class: its conditioning must "
-                f"be concatenation or embedding_product, got {type(conditioning).__name__}"
+                "network r3 has no normalisation layers by which the label could enter the generator: its conditioning "
+                f"must be concatenation or embedding_product, got {type(conditioning).__name__}"
             )
         self.latent_dim = conditioning.latent_dim
         self.num_classes = conditioning.num_classes
@@ -70,37 +71,29 @@ class Generator(nn.Module):
         if spectral_norm:
             normalise_spectrally(self, except_for=[self.conditioning])
 
+    @override
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        """Makes images.
-
-        Args:
-            latent: [B, Z], standard normal.
-            labels: int64 [B].
-
-        Returns:
-            [B, 1, 28, 28] in [-1, 1].
-        """
         input, _ = self.conditioning.enter(latent, labels)
         return self.body(self.basis(input))
 
 
 class Discriminator(ConditionalDiscriminator):
-    """Image and label to logit: residual blocks at 28, 14 and 7, then one weighted sum over each channel's last map.
+    """Maps image and label to a logit by residual blocks at 28, 14 and 7, then a weighted sum over each last map.
 
-    Maps are halved by the mean of each 2 x 2 pixels: what bilinear interpolation to half the size comes to, since each
-    new pixel lies in the middle of four. With antialiasing 4 x 4 would count, which costs more and blurs small images.
-    The 1 x 1 convolution that changes the channels comes after it, where it costs a quarter.
+    Maps are halved by the mean of 2 x 2 pixels, which equals bilinear interpolation to half the size. Antialiasing
+    would average 4 x 4 pixels, which costs more and blurs small images. The 1 x 1 convolution that changes the channels
+    comes afterwards, at a quarter of the cost.
 
     Args:
         conditioning: how the label enters.
         width: channels at 28 x 28; twice and four times as many at 14 x 14 and 7 x 7.
-        blocks: residual blocks at each scale (2 in the paper).
-        expansion: channels inside a block, as a multiple of those outside (2 in the paper).
+        blocks: residual blocks at each scale (paper: 2).
+        expansion: channels inside a block as a multiple of those outside (paper: 2).
         group_size: channels in each group of the 3 x 3 convolutions.
-        spectral_norm: whether to divide each weight matrix by its largest singular value.
+        spectral_norm: divides each weight matrix by its largest singular value.
 
     Raises:
-        InvalidValueError: the groups do not come out even.
+        InvalidValueError: the groups do not divide the channels.
     """
 
     def __init__(
@@ -136,10 +129,10 @@ class Discriminator(ConditionalDiscriminator):
 
 
 class ResidualBlock(nn.Module):
-    """x + 1 x 1, leaky ReLU, grouped 3 x 3, leaky ReLU, 1 x 1: more channels inside than outside.
+    """x + 1 x 1, leaky ReLU, grouped 3 x 3, leaky ReLU, 1 x 1, with more channels inside than outside.
 
-    Biases only where a leaky ReLU follows, and the last convolution is 0 at the start, so that a block begins as the
-    identity. The other two keep the variance, but for Fixup's factor L ** (-1 / (2m - 2)) with L blocks in the network
+    Only convolutions before a leaky ReLU have biases. The last convolution starts at 0, so a block starts as the
+    identity. The other two keep the variance times Fixup's factor L ** (-1 / (2m - 2)), with L blocks in the network
     and m = 3 convolutions in a block (Zhang et al. 2019, section 3.2).
 
     Args:
@@ -147,7 +140,7 @@ class ResidualBlock(nn.Module):
         inner: channels inside.
         group_size: channels in each group of the 3 x 3 convolution.
         depth: L, residual blocks in the whole network.
-        zero_start: whether the last convolution is 0 at the start; False where its weight will be divided by its size.
+        zero_start: starts the last convolution at 0; False with spectral normalisation, which divides by its norm.
     """
 
     def __init__(self, channels: int, inner: int, group_size: int, depth: int, zero_start: bool = True) -> None:
@@ -165,16 +158,16 @@ class ResidualBlock(nn.Module):
 
 
 class _Basis(nn.Module):
-    """Each channel a learnt image of 7 x 7, as bright as a linear map of the input says.
+    """Scales a learnt 7 x 7 image in each channel by a linear map of the input.
 
-    The map's weights start from N(0, 1) and the factor that keeps the variance is applied to what comes out (equalised
-    learning rate, Karras et al. 2018, section 4.1). Adam moves each weight by about the rate: starting at 0.08, all but
-    two of 100 latent directions were worn down, and with them went most kinds of garments (`docs/study.md`).
+    The map's weights start from N(0, 1), and its output is scaled to keep the variance (equalised learning rate, Karras
+    et al. 2018, section 4.1). Adam moves each weight by about the learning rate: with weights that started at 0.08, all
+    but two of 100 latent directions lost their effect, and most of the diversity was lost (`docs/study.md`).
 
     Args:
         inputs: size of the input vector.
         channels: C.
-        equalised: False where the weights will be divided by their size, and the factor with them.
+        equalised: scales the output; False with spectral normalisation, which would cancel the factor.
     """
 
     def __init__(self, inputs: int, channels: int, equalised: bool) -> None:
@@ -192,9 +185,9 @@ class _Basis(nn.Module):
 
 
 def _stages(width: int, blocks: int, expansion: int, group_size: int, spectral_norm: bool) -> list[nn.Sequential]:
-    """The residual blocks at 7, 14 and 28.
+    """Builds the residual blocks at 7, 14 and 28.
 
-    Spectral normalisation divides a weight by its own size, which 0 has none of; there no block starts at 0.
+    With spectral normalisation no block starts at 0, since a weight is divided by its norm.
     """
     whole_number(width=width, blocks=blocks, expansion=expansion, group_size=group_size)
     if expansion * width % group_size:
@@ -203,21 +196,17 @@ def _stages(width: int, blocks: int, expansion: int, group_size: int, spectral_n
             f"got {expansion} * {width} and {group_size}"
         )
     depth = blocks * len(_SCALES)
-    return [
-        nn.Sequential(
-            *(
-                ResidualBlock(scale * width, expansion * scale * width, group_size, depth, not spectral_norm)
-                for _ in range(blocks)
-            )
-        )
-        for scale in _SCALES
-    ]
+
+    def block(channels: int) -> ResidualBlock:
+        return ResidualBlock(channels, expansion * channels, group_size, depth, not spectral_norm)
+
+    return [nn.Sequential(*(block(scale * width) for _ in range(blocks))) for scale in _SCALES]
 
 
 def _convolution(
     inputs: int, outputs: int, size: int, *, bias: bool = False, gain: float = 1.0, padding: int = 0, groups: int = 1
 ) -> nn.Conv2d:
-    """A convolution with weights from N(0, gain^2 / fan-in) (He et al. 2015) and biases 0."""
+    """Builds a convolution with weights from N(0, gain^2 / fan-in) (He et al. 2015) and biases 0."""
     layer = nn.Conv2d(inputs, outputs, size, padding=padding, groups=groups, bias=bias)
     nn.init.normal_(layer.weight, 0.0, gain / math.sqrt(inputs // groups * size * size))
     if layer.bias is not None:

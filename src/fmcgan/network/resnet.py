@@ -1,4 +1,4 @@
-"""Residual pair in the manner of SNGAN and BigGAN, at 28 x 28."""
+"""Residual pair after SNGAN and BigGAN, at 28 x 28."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,24 +11,21 @@ from fmcgan.layer.attention import SelfAttention
 from fmcgan.layer.layout import ToMap
 from fmcgan.layer.resampled_conv import PooledConv2d, UpsampledConv2d
 from fmcgan.layer.spectral_norm import normalise_spectrally
+from fmcgan.network import base
 
 
-class Generator(nn.Module):
-    """Latent vector and label to image by residual blocks that double the map: 7, 14, 28 (Miyato et al. 2018, B.4).
+class Generator(base.Generator):
+    """Generates images by residual blocks that double the map: 7, 14, 28 (Miyato et al. 2018, B.4).
 
     Args:
         conditioning: how the label enters.
         width: channels, the same at all scales.
-        attention: whether there is self-attention at 14 x 14 (Zhang et al. 2019).
-        spectral_norm: whether to divide each weight matrix by its largest singular value.
+        attention: adds self-attention at 14 x 14 (Zhang et al. 2019).
+        spectral_norm: divides each weight matrix by its largest singular value.
     """
 
     def __init__(
-        self,
-        conditioning: GeneratorConditioning,
-        width: int = 64,
-        attention: bool = False,
-        spectral_norm: bool = False,
+        self, conditioning: GeneratorConditioning, width: int = 64, attention: bool = False, spectral_norm: bool = False
     ) -> None:
         super().__init__()
         whole_number(width=width)
@@ -44,16 +41,8 @@ class Generator(nn.Module):
         if spectral_norm:
             normalise_spectrally(self, except_for=[self.conditioning, self.normalisations])
 
+    @override
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        """Makes images.
-
-        Args:
-            latent: [B, Z], standard normal.
-            labels: int64 [B].
-
-        Returns:
-            [B, 1, 28, 28] in [-1, 1].
-        """
         input, condition = self.conditioning.enter(latent, labels)
         first, second, third, fourth, last = self.normalisations
         hidden = self.to_14(self.project(input), condition, first, second)  # [B, w, 14, 14]
@@ -62,17 +51,16 @@ class Generator(nn.Module):
 
 
 class Discriminator(ConditionalDiscriminator):
-    """Image and label to logit by residual blocks: 28, 14, 7, and two at 7 x 7 (Miyato et al. 2018, B.4).
+    """Maps image and label to a logit by residual blocks: 28, 14, 7, and two at 7 x 7 (Miyato et al. 2018, B.4).
 
-    The features are the sums of the last maps, as in the paper, where spectral normalisation bounds the logits. Without
-    it, which is the default for the sake of gradient penalties, they are the means: 49 places summed would make the
-    logit follow each step of the weights 49 times as far.
+    With spectral normalisation, which bounds the logits, the features are the sums of the last maps, as in the paper.
+    Without it they are the means: sums over 49 pixels would make each weight update change the logit 49 times as much.
 
     Args:
         conditioning: how the label enters.
         width: channels, the same at all scales.
-        attention: whether there is self-attention at 14 x 14 (Zhang et al. 2019).
-        spectral_norm: whether to divide each weight matrix by its largest singular value.
+        attention: adds self-attention at 14 x 14 (Zhang et al. 2019).
+        spectral_norm: divides each weight matrix by its largest singular value.
     """
 
     def __init__(
@@ -105,15 +93,15 @@ class Discriminator(ConditionalDiscriminator):
 
 
 class _UpBlock(nn.Module):
-    """Norm - ReLU - double - 3 x 3 - norm - ReLU - 3 x 3, beside double - 1 x 1.
+    """Norm - ReLU - upsample - 3 x 3 - norm - ReLU - 3 x 3, plus 1 x 1 - upsample.
 
-    The shortcut's 1 x 1 comes before its repetition of pixels, which changes nothing and costs a quarter.
+    The shortcut's 1 x 1 convolution comes before the upsampling: the same result at a quarter of the cost.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.shortcut = nn.Conv2d(width, width, 1)
-        self.first = UpsampledConv2d(width, width, bias=False)  # a normalisation follows, which would take it away
+        self.first = UpsampledConv2d(width, width, bias=False)  # the normalisation that follows would cancel it
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     @override
@@ -124,7 +112,7 @@ class _UpBlock(nn.Module):
 
 
 class _FirstDownBlock(nn.Module):
-    """3 x 3 - ReLU - 3 x 3 - pool, beside pool - 1 x 1: no ReLU in front, which would cut the image itself."""
+    """3 x 3 - ReLU - 3 x 3 - pool, plus pool - 1 x 1: no ReLU first, which would clip the image itself."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -139,9 +127,9 @@ class _FirstDownBlock(nn.Module):
 
 
 class _DownBlock(nn.Module):
-    """ReLU - 3 x 3 - ReLU - 3 x 3 - pool, beside 1 x 1 - pool.
+    """ReLU - 3 x 3 - ReLU - 3 x 3 - pool, plus pool - 1 x 1.
 
-    The shortcut's 1 x 1 comes after its pooling, which changes nothing and costs a quarter.
+    The shortcut's 1 x 1 convolution comes after the pooling: the same result at a quarter of the cost.
     """
 
     def __init__(self, width: int) -> None:
@@ -157,7 +145,7 @@ class _DownBlock(nn.Module):
 
 
 class _FlatBlock(nn.Module):
-    """ReLU - 3 x 3 - ReLU - 3 x 3, beside nothing."""
+    """ReLU - 3 x 3 - ReLU - 3 x 3, plus the identity."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -172,7 +160,7 @@ class _FlatBlock(nn.Module):
 def _initialise(module: nn.Module) -> None:
     """Orthogonal weights (Brock et al. 2019, section 3; Saxe et al. 2014), biases 0.
 
-    All their singular values are 1, so spectral normalisation has nothing to change at the start.
+    All singular values are 1, so spectral normalisation changes nothing at the start.
     """
     if isinstance(module, nn.Linear | nn.Conv2d):
         nn.init.orthogonal_(module.weight)

@@ -16,8 +16,8 @@ class Penalty(ABC):
             much (lazy regularisation: Karras et al. 2020, StyleGAN2, section 3.1).
     """
 
-    penalizes: bool = True
-    """Whether there is one at all."""
+    is_none: bool = False
+    """Whether this is the option ``none``."""
 
     def __init__(self, interval: int = 1) -> None:
         whole_number(interval=interval)

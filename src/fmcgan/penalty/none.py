@@ -9,7 +9,7 @@ from fmcgan.penalty.base import Penalty
 class NoPenalty(Penalty):
     """Always 0."""
 
-    penalizes = False
+    is_none = True
 
     @override
     def __call__(self, discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the training step asks of every regulariser of the discriminator."""
+"""Base class of every regularizer of the discriminator."""
 
 from abc import ABC, abstractmethod
 
@@ -8,11 +8,13 @@ from torch import Tensor, nn
 class Regularizer(nn.Module, ABC):
     """A scalar added to the discriminator's loss at each of its updates.
 
-    Unlike a penalty it takes no gradient with respect to images, so it need not be measured seldom, and it may
-    remember: what it remembers are buffers, which are saved with the checkpoint and stay on the device. Nothing in it
-    waits for the device, so that a CUDA graph can record it. A new regulariser is one file with one subclass and one
-    yaml.
+    Unlike a penalty it takes no gradient with respect to images, and it may have a state: buffers, which are saved in
+    the checkpoint. Nothing in it waits for the device, so that a CUDA graph can record it. A new regularizer is one
+    file with one subclass and one yaml.
     """
+
+    is_none: bool = False
+    """Whether this is the option ``none``, which the training step skips."""
 
     @abstractmethod
     def forward(
@@ -24,13 +26,13 @@ class Regularizer(nn.Module, ABC):
         real_logits: Tensor,
         fake_logits: Tensor,
     ) -> Tensor:
-        """Measures the term, already multiplied by its weight.
+        """Computes the term, already multiplied by its weight.
 
         Args:
             discriminator: D(images [B, 1, 28, 28], labels [B]) -> logits [B].
-            real: real images as the discriminator has just judged them, [B, 1, 28, 28].
-            fake: generated images as it has judged them, same shape, detached from the generator.
-            labels: int64 [B], of both.
+            real: real images as the discriminator saw them (augmented), [B, 1, 28, 28].
+            fake: generated images as it saw them, same shape, detached from the generator.
+            labels: int64 [B], of real and of generated images.
             real_logits: D(real, labels), [B], with their graph.
             fake_logits: D(fake, labels), [B], with their graph.
 

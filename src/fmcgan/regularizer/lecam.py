@@ -1,4 +1,4 @@
-"""The LeCam regulariser."""
+"""LeCam regularisation."""
 
 import torch
 import torch.nn.functional as F
@@ -11,20 +11,18 @@ from fmcgan.regularizer.base import Regularizer
 
 
 class LeCam(Regularizer):
-    """Pulls the logits of each kind towards what the other kind has got lately (Tseng et al. 2021, R_LC).
+    """Pulls real logits towards recent generated logits and the reverse (Tseng et al. 2021, R_LC).
 
     weight * (E[(D(x, y) - a_fake)^2] + E[(D(G(z, y), y) - a_real)^2])
 
     The anchors a_real and a_fake are exponential moving averages of the mean logits on real and on generated images,
-    this update's included, the first update's as they are. D minimises the term beside its loss, so the weight is
-    positive: it holds the two kinds of logits together where the loss drives them apart. The paper's equation has the
-    plain squares. The code of its authors has max(0, D(x) - a_fake)^2 and max(0, a_real - D(G(z)))^2, which leave
-    alone what is on the wrong side of the other anchor already; `one_sided` chooses that.
+    including this update. They start at the means of the first update. The paper's equation has plain squares; the
+    authors' code has max(0, D(x) - a_fake)^2 and max(0, a_real - D(G(z)))^2, which `one_sided` chooses.
 
     Args:
         weight: lambda; the authors use 0.3 on CIFAR.
-        decay: share of the anchors that is kept at each update.
-        start: discriminator updates that pass before it acts; the anchors follow from the first one.
+        decay: of the anchors at each update.
+        start: discriminator updates before the term acts; the anchors follow from the first update.
         one_sided: the form of the authors' code.
     """
 

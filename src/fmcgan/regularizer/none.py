@@ -1,6 +1,6 @@
-"""No regulariser."""
+"""No regularizer."""
 
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import override
 
 from fmcgan.regularizer.base import Regularizer
@@ -9,14 +9,8 @@ from fmcgan.regularizer.base import Regularizer
 class NoRegularizer(Regularizer):
     """Always 0."""
 
+    is_none = True
+
     @override
-    def forward(
-        self,
-        discriminator: nn.Module,
-        real: Tensor,
-        fake: Tensor,
-        labels: Tensor,
-        real_logits: Tensor,
-        fake_logits: Tensor,
-    ) -> Tensor:
+    def forward(self, discriminator: object, real: Tensor, *arguments: Tensor) -> Tensor:
         return real.new_zeros(())

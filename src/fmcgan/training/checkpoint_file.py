@@ -1,4 +1,4 @@
-"""Reads checkpoints: nothing in them is executed, a changed bit is noticed, and what is missing is named."""
+"""Reads checkpoints without executing anything in them; refuses damaged and foreign ones and names the wrong field."""
 
 import io
 import pickletools
@@ -6,39 +6,58 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 from torch import nn
 
 from fmcgan.app.errors import UserError
 from fmcgan.app.given_file import read_file
 from fmcgan.app.plain import check_plain, check_schema
 from fmcgan.app.renamed import upgrade_checkpoint
-from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
-from fmcgan.training.checkpoint_schema import Checkpoint, ResumableCheckpoint
+from fmcgan.app.run_schema import (
+    Built,
+    Config,
+    Count,
+    Name,
+    Network,
+    Number,
+    Numbers,
+    Scores,
+    Seconds,
+    Text,
+    Trainer,
+    Training,
+)
 from fmcgan.training.weights import LARGEST_FILE, check_fit, check_weights
 
+CHECKPOINT_FORMAT = 3
+"""Raised when a change gives old weights another meaning. 1 (no number in the file): vectors were flattened channel by
+channel. 2: networks contained their label embedding instead of a conditioning."""
+
+Checkpoint = dict[str, Any]
+"""Content of a checkpoint, whose types the schemas below check."""
+
 _BUILT = re.compile(r"collections OrderedDict|torch \w+Storage|torch\._utils (_rebuild_tensor_v2|_rebuild_parameter)")
-"""What our checkpoints are built of. torch allows more: byte arrays of any size, sparse tensors and tensors without
-values."""
+"""Names that our checkpoints pickle. torch allows more: byte arrays of any size, sparse tensors, empty tensors."""
 
 
-def read_checkpoint(path: Path, for_resume: bool = False) -> dict[str, Any]:
-    """Reads a checkpoint of this project; nothing in the file is executed (build from its configuration by `trusted`).
+def read_checkpoint(path: Path, for_resume: bool = False) -> Checkpoint:
+    """Reads a checkpoint of this project. Check its configuration with `check_targets` before building from it.
 
     Args:
         path: the file.
-        for_resume: also checks all that training needs beside the generator.
+        for_resume: also checks the fields that training needs beside the generator.
 
     Raises:
-        UserError: damaged, of another format, made by another program, or without what is needed.
+        UserError: the file is damaged, of another format or of another program, or a field is missing or wrong.
     """
     content = read_file(path, LARGEST_FILE)
     try:
         _check_archive(content)
         checkpoint = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # the reader of pickles raises nearly every kind
+    except Exception as error:  # unpickling raises nearly every kind
         raise UserError(f"{path} cannot be read as a checkpoint: it is damaged or of another program") from error
     version = checkpoint.get("format", 1) if isinstance(checkpoint, dict) else CHECKPOINT_FORMAT
     if type(version) is int and version != CHECKPOINT_FORMAT and "state_dict" in checkpoint:
@@ -56,14 +75,14 @@ def read_checkpoint(path: Path, for_resume: bool = False) -> dict[str, Any]:
 
 
 def check_fits(path: Path, gan: nn.Module) -> None:
-    """Checks that a checkpoint that can be resumed from holds this GAN: torch would refuse it with a stack trace.
+    """Checks that training can resume from a checkpoint, where torch would end with a stack trace.
 
     Args:
         path: the checkpoint.
-        gan: with `generator` and `discriminator`, whose optimizers the checkpoint holds in this order.
+        gan: has `generator` and `discriminator`, in the order of the optimizers in the checkpoint.
 
     Raises:
-        UserError: names what does not fit.
+        UserError: a tensor is missing, unknown or of another shape; its name is in the message.
     """
     checkpoint = read_checkpoint(path, for_resume=True)
     try:
@@ -74,25 +93,23 @@ def check_fits(path: Path, gan: nn.Module) -> None:
         raise UserError(f"{path} cannot be resumed from: {error}") from error
 
 
-def _check_optimizer(name: str, parameters: list[nn.Parameter], optimizer: dict[str, Any]) -> None:
+def _check_optimizer(name: str, parameters: list[nn.Parameter], optimizer: Checkpoint) -> None:
     numbers = [number for group in optimizer["param_groups"] for number in group["params"]]
     if numbers != list(range(len(parameters))):
-        raise ValueError(f"the optimizer of the {name} is one of {len(numbers)} tensors, not {len(parameters)}")
+        raise ValueError(f"the optimizer of the {name} has {len(numbers)} tensors, not {len(parameters)}")
     if len({frozenset(state) for state in optimizer["state"].values()}) > 1:
-        raise ValueError(f"the optimizer of the {name} remembers different things of different tensors")
+        raise ValueError(f"the optimizer of the {name} has different states for different tensors")
     for number, state in optimizer["state"].items():
         shape = parameters[number].shape if number in numbers else None
         if any(value.shape not in (shape, ()) for value in state.values()):
-            raise ValueError(f"the optimizer of the {name} holds other shapes than its tensor {number}")
+            raise ValueError(f"the optimizer of the {name} has a state of another shape than tensor {number}")
 
 
 def _check_archive(content: bytes) -> None:
-    """Compares every member with its checksum, which torch does not, and looks at what the file asks to build.
-
-    No member may unpack to more than the file holds.
+    """Checks the checksum of every member, which torch does not, and the names that the file would build.
 
     Raises:
-        ValueError: the archive is damaged, or not as torch writes it.
+        ValueError: the archive is damaged, larger unpacked than packed, or not as torch writes it.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()
@@ -114,8 +131,8 @@ def _check_names(pickled: bytes) -> None:
             raise ValueError(f"asks to build {value}")
 
 
-def _check(checkpoint: Any, for_resume: bool, size: int) -> None:
-    check_schema(checkpoint, ResumableCheckpoint if for_resume else Checkpoint)
+def _check(checkpoint: Checkpoint, for_resume: bool, size: int) -> None:
+    check_schema(checkpoint, _ResumableCheckpoint if for_resume else _Checkpoint)
     check_plain(checkpoint["config"])
     check_weights(checkpoint["state_dict"].items(), size)
     if for_resume:
@@ -124,9 +141,147 @@ def _check(checkpoint: Any, for_resume: bool, size: int) -> None:
         check_weights(_moments(checkpoint["optimizer_states"]), size)
 
 
-def _moments(optimizers: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """What optimizers remember of each tensor."""
-    for place, optimizer in enumerate(optimizers):
+def _moments(optimizers: list[Checkpoint]) -> Iterator[tuple[str, object]]:
+    """Yields name and value of the optimizers' state of each tensor."""
+    for index, optimizer in enumerate(optimizers):
         for parameter, state in optimizer["state"].items():
             for name, value in state.items():
-                yield f"optimizer_states[{place}].state[{parameter}].{name}", value
+                yield f"optimizer_states[{index}].state[{parameter}].{name}", value
+
+
+class _Networks(Network, kw_only=True):
+    generator: dict[str, object]
+
+
+class _Config(Config, kw_only=True):
+    network: _Networks
+
+
+class _Checkpoint(Struct, kw_only=True):
+    """Fields needed to use the generator."""
+
+    config: _Config
+    state_dict: dict[str, object]
+    images_seen: Count
+    format: int = 1
+
+
+class _Part(Struct):
+    target: Text = field(name="_target_")
+
+
+class _TrainingConfig(Training, kw_only=True):
+    generator_optimizer: _Part
+    discriminator_optimizer: _Part
+
+
+class _TrainerConfig(Trainer, kw_only=True):
+    precision: Name
+
+
+class _BothNetworks(_Networks, kw_only=True):
+    discriminator: dict[str, object]
+
+
+class _RunConfig(_Config, kw_only=True):
+    network: _BothNetworks
+    augment: _Part
+    regularizer: _Part
+    training: _TrainingConfig
+    trainer: _TrainerConfig
+    data: Built
+
+
+class _Progress(Struct):
+    total: dict[str, Count]
+    current: dict[str, Count]
+
+
+class _BatchProgress(_Progress, kw_only=True):
+    is_last_batch: bool
+
+
+class _OptimizerSteps(Struct):
+    step: _Progress
+    zero_grad: _Progress
+
+
+class _OptimizerProgress(Struct):
+    optimizer: _OptimizerSteps
+
+
+class _LoaderStates(Struct):
+    combined_loader: list[dict[str, object]] = []
+
+
+class _EpochState(Struct):
+    steps: Count = field(name="_batches_that_stepped", default=0)
+
+
+class _FitLoop(Struct, kw_only=True):
+    """Counters of Lightning's loop; those of automatic optimization and of validation may be missing."""
+
+    state: _LoaderStates = field(name="state_dict")
+    epochs: _Progress = field(name="epoch_progress")
+    epoch_state: _EpochState = field(name="epoch_loop.state_dict")
+    batches: _BatchProgress = field(name="epoch_loop.batch_progress")
+    steps: _Progress = field(name="epoch_loop.manual_optimization.optim_step_progress")
+    manual: dict[str, object] | UnsetType = field(name="epoch_loop.manual_optimization.state_dict", default=UNSET)
+    schedulers: _Progress | UnsetType = field(name="epoch_loop.scheduler_progress", default=UNSET)
+    automatic: dict[str, object] | UnsetType = field(name="epoch_loop.automatic_optimization.state_dict", default=UNSET)
+    optimizers: _OptimizerProgress | UnsetType = field(
+        name="epoch_loop.automatic_optimization.optim_progress", default=UNSET
+    )
+    validation: dict[str, object] | UnsetType = field(name="epoch_loop.val_loop.state_dict", default=UNSET)
+    validated: _BatchProgress | UnsetType = field(name="epoch_loop.val_loop.batch_progress", default=UNSET)
+
+
+class _Loops(Struct):
+    fit_loop: _FitLoop
+
+
+class _ParameterGroup(Struct):
+    params: list[int]
+
+
+class _Optimizer(Struct):
+    state: dict[int, dict[str, object]]
+    param_groups: Annotated[list[_ParameterGroup], Meta(min_length=1)]
+
+
+class _MetricsLogger(Struct):
+    seconds: Seconds
+    epoch_sums: dict[Name, list[Number]]
+    epoch_means: Numbers
+    latest: Numbers
+
+
+class _Evaluation(Struct):
+    results: Scores
+    seconds: Seconds
+
+
+class _Checkpointing(Struct):
+    best: Number | None
+
+
+class _Callbacks(Struct):
+    metrics_logger: _MetricsLogger | None = field(name="MetricsLogger", default=None)
+    evaluation: _Evaluation | None = field(name="Evaluation", default=None)
+    checkpointing: _Checkpointing | None = field(name="Checkpointing", default=None)
+
+
+class _ResumableCheckpoint(_Checkpoint, kw_only=True):
+    """Fields needed to resume training."""
+
+    config: _RunConfig
+    discriminator_updates: Count
+    epoch: Count
+    global_step: Count
+    loops: _Loops
+    optimizer_states: Annotated[list[_Optimizer], Meta(min_length=2, max_length=2)]
+    lr_schedulers: list[object]
+    callbacks: _Callbacks
+    version: Annotated[str, Meta(pattern=r"^\d+\.\d+[\w.+-]*$", max_length=50)] = field(
+        name="pytorch-lightning_version"
+    )

@@ -1,6 +1,7 @@
-"""Checkpoints that are whole or not there."""
+"""Atomic writing of checkpoints."""
 
 import io
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,19 @@ from fmcgan.app.run_dir import write_atomically
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the final name and renames: a kill or a full disk in the middle leaves the previous file intact."""
+    """Writes checkpoints atomically: after a kill or on a full disk the previous file is still intact."""
 
     @override
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, object], path: str | PathLike[str], storage_options: object = None
+    ) -> None:
         content = io.BytesIO()
         torch.save(checkpoint, content)
         path = Path(path)
-        path.parent.mkdir(exist_ok=True)  # never the run folder itself: a deleted one ends the run
+        path.parent.mkdir(exist_ok=True)  # never the run folder itself: deleting it ends the run
         write_atomically(path, content.getvalue())
 
     @override
-    def load_checkpoint(self, path: Any, *args: Any, **options: Any) -> dict[str, Any]:
+    def load_checkpoint(self, path: str | PathLike[str], *args: Any, **options: Any) -> dict[str, Any]:
         checkpoint: dict[str, Any] = upgrade_checkpoint(super().load_checkpoint(path, *args, **options))
         return checkpoint

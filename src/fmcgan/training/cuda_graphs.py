@@ -1,10 +1,9 @@
-"""A training step as CUDA graphs: one launch instead of hundreds."""
+"""CUDA graphs of the training step: one launch instead of hundreds."""
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,50 +13,52 @@ from fmcgan.training.step import AdversarialStep, Metrics
 
 log = logging.getLogger(__name__)
 
-Inputs = tuple[Any, ...]  # tensors, or None for those that are left out
+Inputs = tuple[Tensor | None, ...]
+Decisions = dict[str, bool]
 Record = Callable[[Callable[[], Tensor]], tuple[Tensor, Callable[[], None]]]
 
-_WARM_UP = 3  # eager steps before a capture: optimizers make their state, libraries choose their kernels
-_MOST = 16  # graphs kept; whoever asks for more goes on without
+_WARM_UP = 3  # eager steps before a capture: optimizers create their state, libraries choose their kernels
+_MOST = 16  # graphs; further combinations run without
 
 
 class CapturedStep:
-    """Takes the steps of an `AdversarialStep` by replaying recorded kernels.
+    """Replays an `AdversarialStep` as CUDA graphs.
 
-    A small GAN's step is some 300 kernels of a few microseconds, which a GPU finishes faster than Python can launch
-    them. A graph launches them all at once. Everything the host decides is in the key of a graph: the shapes and the
-    two booleans of the step. Inputs are copied to where the graph reads them. The numbers are those of the step itself:
-    random ones are drawn outside, or follow from the device's seed, which replaying reads.
+    A small GAN's step is some 300 kernels of a few microseconds, which a GPU runs faster than Python can launch them. A
+    graph launches them all at once. The key of a graph holds everything that the host decides: the shapes and the two
+    booleans of the step. Inputs are copied to the graph's own tensors. The results equal those of the step: random
+    numbers are drawn outside, or follow from the device's seed, which a replay reads.
 
-    Learning rates and betas are numbers that a graph holds as they were. A rate that moves is therefore put on the
-    device, where every replay reads it; outside the step the optimizers hold plain numbers all the same. When another
-    one changes, the graphs are dropped, and made again where it stands still: a fused Adam takes betas from the host
-    only, and to record one for each small change of them would cost more than the replays would save.
+    A graph contains learning rates and betas as constants. A learning rate that moves is therefore stored on the
+    device, where every replay reads it; outside the step the optimizers hold plain numbers. When another value changes,
+    the graphs are dropped and recorded again once it stands still. A fused Adam takes betas from the host only, and
+    recording a graph for each small change would cost more than the replays save.
 
-    Where recording fails the step goes on as it is, with one warning.
+    Where recording fails, the step runs without graphs, after one warning.
 
     Args:
-        step: what to take.
-        record: records a computation without running it; returns where its result will lie and what runs it again.
-        moving_rates: the optimizers whose learning rate changes as training goes on.
+        step: the step.
+        record: records a computation without running it; returns its result tensor and the function that replays it.
+        moving_rates: the optimizers whose learning rate changes during training.
     """
 
     def __init__(self, step: AdversarialStep, record: Record, moving_rates: Sequence[Optimizer] = ()) -> None:
-        self.step = step
+        self.step: Callable[..., Metrics] = step
         self.record = record
-        self._graphs: dict[Any, _Graph] = {}
-        self._seen: Counter[Any] = Counter()
+        self._optimizers = (step.generator_optimizer, step.discriminator_optimizer)
+        self._graphs: dict[Hashable, _Graph] = {}
+        self._seen: Counter[Hashable] = Counter()
         self._possible = True
         for group in self._parameter_groups():
             if "capturable" in group:
                 group["capturable"] = True
-        for optimizer in (step.generator_optimizer, step.discriminator_optimizer):
+        for optimizer in self._optimizers:
             for parameter, state in optimizer.state.items():
-                if "step" in state:  # the count of updates; of a run that began on a CPU it still lies there
+                if "step" in state:  # the count of updates, on the CPU if the run began there
                     state["step"] = torch.as_tensor(state["step"], dtype=torch.float32, device=parameter.device)
         moving = [group for each in moving_rates for group in each.param_groups if "capturable" in group]
         self._rates = [(group, torch.zeros((), device=group["params"][0].device)) for group in moving]
-        self._held: Any = None
+        self._held: tuple[list[object], list[object]] | None = None
         self._warned = False
         on_gpu = next(step.generator.parameters()).is_cuda
         self._side = torch.cuda.Stream() if on_gpu else None
@@ -70,7 +71,7 @@ class CapturedStep:
 
     @contextmanager
     def _rates_on_device(self) -> Iterator[None]:
-        """For one step, optimizers read the rates that move from the device; filling them in waits for nothing."""
+        """Stores the moving learning rates on the device for one step, without waiting."""
         values = [group["lr"] for group, _ in self._rates]
         for (group, on_device), value in zip(self._rates, values, strict=True):
             group["lr"] = on_device.fill_(value)
@@ -81,20 +82,21 @@ class CapturedStep:
                 group["lr"] = value
 
     def _drop_outdated(self) -> None:
-        rates = [None if isinstance(group["lr"], Tensor) else group["lr"] for group in self._parameter_groups()]
-        held = rates, [group.get("betas") for group in self._parameter_groups()]
-        if self._held not in (None, held):
+        groups = self._parameter_groups()
+        held = (
+            [None if isinstance(group["lr"], Tensor) else group["lr"] for group in groups],
+            [group.get("betas") for group in groups],
+        )
+        if self._held is not None and self._held != held:
             self._graphs.clear()
             self._seen.clear()
             if self._possible and not self._warned:
-                what = "a learning rate" if self._held[0] != rates else "a beta"
-                log.warning(
-                    "%s moves, which a CUDA graph cannot follow; meanwhile the step goes on kernel by kernel", what
-                )
+                what = "a learning rate" if self._held[0] != held[0] else "a beta"
+                log.warning("%s changes, which a CUDA graph cannot follow; until it stops, steps run without", what)
             self._warned = True
         self._held = held
 
-    def _take(self, inputs: Inputs, decisions: dict[str, Any]) -> Metrics:
+    def _take(self, inputs: Inputs, decisions: Decisions) -> Metrics:
         key = (*(None if tensor is None else tensor.shape for tensor in inputs), *sorted(decisions.items()))
         if key not in self._graphs and self._seen[key] >= _WARM_UP and self._possible:
             self._try_to_record(key, inputs, decisions)
@@ -103,20 +105,20 @@ class CapturedStep:
         self._seen[key] += 1
         return self._on_side_stream(inputs, decisions)
 
-    def _parameter_groups(self) -> list[dict[str, Any]]:
-        return [*self.step.generator_optimizer.param_groups, *self.step.discriminator_optimizer.param_groups]
+    def _parameter_groups(self) -> list[dict[str, object]]:
+        return [group for optimizer in self._optimizers for group in optimizer.param_groups]
 
-    def _try_to_record(self, key: Any, inputs: Inputs, decisions: dict[str, Any]) -> None:
+    def _try_to_record(self, key: Hashable, inputs: Inputs, decisions: Decisions) -> None:
         try:
             self._graphs[key] = _Graph(self.step, self.record, inputs, decisions)
         except RuntimeError as error:
             self._possible = False
             reason = str(error.__context__ or error).partition("\n")[0]  # leaving a broken capture fails too
-            log.warning("the step cannot be captured in a CUDA graph (%s); it goes on kernel by kernel", reason)
+            log.warning("the step cannot be captured in a CUDA graph (%s); steps run without", reason)
         self._possible &= len(self._graphs) < _MOST
 
-    def _on_side_stream(self, inputs: Inputs, decisions: dict[str, Any]) -> Metrics:
-        """What is captured later must not have run on the default stream before (torch's notes on CUDA graphs)."""
+    def _on_side_stream(self, inputs: Inputs, decisions: Decisions) -> Metrics:
+        """Takes an eager step; a later capture needs that none ran on the default stream (torch's CUDA notes)."""
         if self._side is None or not self._possible:
             return self.step(*inputs, **decisions)
         self._side.wait_stream(torch.cuda.current_stream())
@@ -127,11 +129,11 @@ class CapturedStep:
 
 
 class _Graph:
-    """One recording: the inputs it reads, the scalars it writes, and how to run it."""
+    """One recording: its input tensors, its scalars and its replay."""
 
-    def __init__(self, step: AdversarialStep, record: Record, inputs: Inputs, decisions: dict[str, Any]) -> None:
-        own: list[Any] = [None if tensor is None else tensor.clone() for tensor in inputs]
-        self.inputs = _given(own)
+    def __init__(self, step: Callable[..., Metrics], record: Record, inputs: Inputs, decisions: Decisions) -> None:
+        own = [None if tensor is None else tensor.clone() for tensor in inputs]
+        self.inputs = [tensor for tensor in own if tensor is not None]
         self.names: list[str] = []
 
         def body() -> Tensor:
@@ -142,21 +144,17 @@ class _Graph:
         self.scalars, self.replay = record(body)
 
     def __call__(self, inputs: Inputs) -> Metrics:
-        torch._foreach_copy_(self.inputs, _given(inputs))
+        torch._foreach_copy_(self.inputs, [tensor for tensor in inputs if tensor is not None])
         self.replay()
-        # A copy: the next replay writes over the scalars, and they are only read some steps later.
+        # A copy: the next replay overwrites the scalars, which are only read some steps later.
         return dict(zip(self.names, self.scalars.clone().unbind(), strict=True))
-
-
-def _given(inputs: Iterable[Any]) -> list[Tensor]:
-    return [tensor for tensor in inputs if tensor is not None]
 
 
 def cuda_graph(body: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
     """Records a computation as a CUDA graph.
 
     Raises:
-        RuntimeError: something in it cannot be captured.
+        RuntimeError: it contains something that cannot be captured.
     """
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):

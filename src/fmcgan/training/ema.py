@@ -1,32 +1,37 @@
-"""Exponential moving average of the generator."""
+"""Exponential moving average of the generator, and the batch-normalisation statistics of its weights."""
 
 import copy
-from typing import Any
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from fmcgan.app.checks import positive_number, whole_number
+from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.layer.batch_norm import BatchNorm1d, BatchNorm2d
 from fmcgan.layer.spectral_norm import measure_norms
-from fmcgan.training.statistics import measure_statistics
+from fmcgan.network.base import Generator
+from fmcgan.training.latent import latent_dim_of
+
+_BATCHES, _BATCH = 4, 500  # images that statistics are measured on
 
 
 class EMA(nn.Module):
-    """A second generator whose parameters follow the trained one slowly; all samples and scores come from it.
+    """Exponential moving average of the generator, from which all samples and scores come.
 
-    Parameters are averaged, buffers are copied; those that would belong to other weights, the statistics of batch
-    normalisation and the singular vectors of spectral normalisation, are measured anew before the average is used
-    (`calibrated`) or saved. The half-life is counted in images, so
-    the batch size does not change it. At the start it is cut to a share of the images seen (Karras et al. 2020,
-    ADA, appendix), so that the random initialisation is forgotten quickly. A schedule may multiply it by a factor.
+    Parameters are averaged, buffers are copied. Statistics of batch normalisation and singular vectors of spectral
+    normalisation depend on the weights, so `calibrated` measures them anew; so does saving. The half-life is counted in
+    images and so does not depend on the batch size. Early in training it is bounded by a share of the images seen
+    (Karras et al. 2020, ADA, appendix), so that the random initialisation is soon forgotten.
 
     Args:
         generator: the trained generator; copied, never changed.
-        half_life: images after which a weight's influence has halved; 0 makes the average a copy, but for statistics.
+        half_life: images after which a weight's influence has halved; 0 copies the weights instead of averaging.
         ramp_up: the half-life is at most this share of the images seen so far; ``None`` sets no such bound.
     """
 
-    def __init__(self, generator: nn.Module, half_life: int = 10_000, ramp_up: float | None = 0.05) -> None:
+    def __init__(self, generator: Generator, half_life: int = 10_000, ramp_up: float | None = 0.05) -> None:
         super().__init__()
         whole_number(minimum=0, half_life=half_life)
         if ramp_up is not None:
@@ -35,17 +40,18 @@ class EMA(nn.Module):
         self.ramp_up = ramp_up
         self.generator = copy.deepcopy(generator).requires_grad_(False).eval()
         for module in self.generator.modules():
-            if hasattr(module, "across_devices"):
-                module.across_devices = False  # type: ignore[assignment]  # one process may settle the average while others wait
+            if isinstance(module, BatchNorm1d | BatchNorm2d):
+                module.across_devices = False  # one process may calibrate the average while others wait
         self._has_moved = False
+        self.register_state_dict_pre_hook(_calibrate)
 
     def decay(self, images: int, images_seen: int, factor: float = 1.0) -> float:
-        """The share of the average that is kept after ``images`` more images: 0.5 ** (images / half-life).
+        """Returns the weight of the old average after ``images`` more images: 0.5 ** (images / half-life).
 
         Args:
             images: real images since the last update.
             images_seen: real images since the start of training.
-            factor: on the half-life; the ramp-up bounds what comes out.
+            factor: multiplies the half-life before `ramp_up` bounds it.
         """
         half_life = factor * self.half_life
         if self.ramp_up is not None:
@@ -60,7 +66,7 @@ class EMA(nn.Module):
             generator: the trained generator.
             images: real images since the last update, over all devices.
             images_seen: real images since the start of training, over all devices.
-            factor: on the half-life.
+            factor: multiplies the half-life.
         """
         averages, values = _tensors(self.generator.parameters()), _tensors(generator.parameters())
         torch._foreach_lerp_(averages, values, 1.0 - self.decay(images, images_seen, factor))
@@ -68,23 +74,58 @@ class EMA(nn.Module):
             torch._foreach_copy_(list(self.generator.buffers()), buffers)
         self._has_moved = True
 
-    def calibrated(self) -> nn.Module:
-        """The averaged generator with statistics and norms of its own weights: what images are to be drawn from."""
+    def calibrated(self) -> Generator:
+        """Returns the averaged generator, with statistics and singular vectors measured for its own weights."""
         if self._has_moved:
             measure_norms(self.generator)
             measure_statistics(self.generator)
             self._has_moved = False
         return self.generator
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        """That of a settled average: what is saved can be used as it is."""
-        self.calibrated()
-        return super().state_dict(*args, **kwargs)
-
     def train(self, mode: bool = True) -> "EMA":
-        """Stays in evaluation mode: Lightning switches every submodule to training mode, the average never trains."""
+        """Stays in evaluation mode; Lightning switches every submodule to training mode."""
         return super().train(False)
 
 
-def _tensors(parameters: object) -> list[Tensor]:
-    return [parameter.detach() for parameter in parameters]  # type: ignore[attr-defined]
+def _calibrate(average: EMA, prefix: str, keep_vars: bool) -> None:
+    average.calibrated()
+
+
+def _tensors(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
+    return [parameter.detach() for parameter in parameters]
+
+
+@torch.no_grad()
+def measure_statistics(generator: nn.Module) -> None:
+    """Measures the statistics that batch normalisation uses in evaluation, on 2,000 images of all classes.
+
+    The running statistics of training belong to earlier weights, and averaged weights give other activations
+    (Izmailov et al. 2018, SWA, section 3.2; Brock et al. 2019, appendix C.1: "standing statistics"). For the default
+    recipe after two epochs this lowers the Fréchet distance on random features from 1.60 to 0.36.
+
+    The latent vectors are always the same; the global random state does not change. A generator without such layers
+    does not change.
+
+    Args:
+        generator: G(latents [B, Z], labels [B]), with `latent_dim`; only statistics of its layers change.
+    """
+    layers = [layer for layer in generator.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
+    if not layers:
+        return
+    momenta = [layer.momentum for layer in layers]
+    modes = [layer.training for layer in layers]
+    device = next(generator.parameters()).device
+    draw = torch.Generator().manual_seed(0)
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # the mean over all batches
+        layer.train()
+    try:
+        for _ in range(_BATCHES):
+            latents = torch.randn(_BATCH, latent_dim_of(generator), generator=draw)
+            labels = torch.arange(_BATCH) % getattr(generator, "num_classes", NUM_CLASSES)
+            generator(latents.to(device), labels.to(device))
+    finally:
+        for layer, momentum, mode in zip(layers, momenta, modes, strict=True):
+            layer.momentum = momentum
+            layer.train(mode)

@@ -1,4 +1,4 @@
-"""What Lightning trains: both players, their clock, their random numbers."""
+"""LightningModule for conditional GANs with manual optimization."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -11,53 +11,57 @@ from torch.optim import Optimizer
 
 from fmcgan.app.checks import positive_number, seed_number, whole_number
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
+from fmcgan.augment.base import Augmentation
+from fmcgan.loss.base import AdversarialLoss
+from fmcgan.network.base import Discriminator, Generator
+from fmcgan.penalty.base import Penalty
+from fmcgan.regularizer.base import Regularizer
+from fmcgan.training.checkpoint_file import CHECKPOINT_FORMAT
 from fmcgan.training.cuda_graphs import CapturedStep, cuda_graph
 from fmcgan.training.ema import EMA
 from fmcgan.training.latent import latent_dim_of, seed_of
-from fmcgan.training.optimizers import validate_optimizer
 from fmcgan.training.schedules import Schedules
 from fmcgan.training.step import AdversarialStep, Metrics
 
 
 class ConditionalGAN(LightningModule):
-    """Two players, optimised by hand: `n_critic` discriminator updates for each generator update.
+    """LightningModule for conditional GANs with manual optimization.
 
-    Every batch is one discriminator update; every `n_critic`-th is followed by a generator update. The only clock is
+    Every batch updates the discriminator; every `n_critic`-th batch then updates the generator. The only clock is
     `images_seen`, the real images shown to the discriminator over all devices. All random numbers of a step follow from
-    (seed, images_seen, rank) alone: a resumed run repeats them, and nothing done between two steps can change them.
+    (seed, images_seen, rank): a resumed run draws the same ones, whatever happened between two steps.
 
     Args:
-        generator: G(latent [B, Z], labels [B]) -> images [B, 1, 28, 28] in [-1, 1]; has `latent_dim`.
-        discriminator: D(images, labels) -> logits [B].
-        loss: an `fmcgan.loss.base.AdversarialLoss`.
-        penalty: an `fmcgan.penalty.base.Penalty`.
+        generator: the generator; any module with `latent_dim` that is called as an `fmcgan.network.base.Generator` is.
+        discriminator: the discriminator.
+        loss: the adversarial loss.
+        penalty: the penalty on the discriminator.
+        augmentation: applied to real and generated images before the discriminator.
+        regularizer: of the discriminator.
         generator_optimizer: parameters -> optimizer.
         discriminator_optimizer: parameters -> optimizer.
         ema: generator -> its moving average.
-        schedules: what changes with the images seen; ``None``: nothing.
-        augmentation: an `fmcgan.augment.base.Augmentation` in front of the discriminator; ``None``: none.
-        regularizer: an `fmcgan.regularizer.base.Regularizer` of the discriminator; ``None``: none.
+        schedules: values that change with the images seen.
         n_critic: discriminator updates for each generator update.
         generator_clip: largest global gradient norm of the generator; ``None`` does not clip.
         discriminator_clip: the same for the discriminator.
-        channels_last: lay convolutions out channels last, about a quarter faster on CPUs and tensor cores.
-        cuda_graphs: on a GPU, replay the step as CUDA graphs (`CapturedStep`).
+        channels_last: uses the channels-last memory format, about a quarter faster on CPUs and tensor cores.
+        cuda_graphs: replays the step as CUDA graphs on a GPU (`CapturedStep`).
         seed: of the run.
     """
 
     def __init__(
         self,
-        generator: nn.Module,
-        discriminator: nn.Module,
-        loss: Any,
-        penalty: Any,
+        generator: Generator,
+        discriminator: Discriminator,
+        loss: AdversarialLoss,
+        penalty: Penalty,
+        augmentation: Augmentation,
+        regularizer: Regularizer,
         generator_optimizer: Callable[..., Optimizer],
         discriminator_optimizer: Callable[..., Optimizer],
-        ema: Callable[[nn.Module], EMA],
-        schedules: Schedules | None = None,
-        augmentation: nn.Module | None = None,
-        regularizer: nn.Module | None = None,
+        ema: Callable[[Generator], EMA],
+        schedules: Schedules,
         n_critic: int = 1,
         generator_clip: float | None = None,
         discriminator_clip: float | None = None,
@@ -71,19 +75,22 @@ class ConditionalGAN(LightningModule):
         seed_number(seed=seed)
         clips = {"generator_clip": generator_clip, "discriminator_clip": discriminator_clip}
         positive_number(**{name: clip for name, clip in clips.items() if clip is not None})
-        if getattr(augmentation, "reads_signs", False) and not loss.has_decision_boundary:
-            kinds = f"{type(augmentation).__name__} with {type(loss).__name__}"
-            raise InvalidValueError(f"this augmentation follows the sign of logits, which here means nothing: {kinds}")
-        loss.check_discriminator(discriminator, penalty.penalizes)
-        self.schedules = schedules or Schedules()
+        if augmentation.reads_signs and not loss.has_decision_boundary:
+            raise InvalidValueError(
+                f"{type(augmentation).__name__} follows the sign of logits, which has no meaning with "
+                f"{type(loss).__name__}: choose another augment= or loss="
+            )
+        loss.check_discriminator(discriminator, not penalty.is_none)
+        self.schedules = schedules
         optimizers = {"generator_optimizer": generator_optimizer, "discriminator_optimizer": discriminator_optimizer}
-        self.schedules.check_optimizers([validate_optimizer(name, make) for name, make in optimizers.items()])
+        schedules.check_optimizers([_validate_optimizer(name, make) for name, make in optimizers.items()])
         self.automatic_optimization = False
         layout = torch.channels_last if channels_last else torch.contiguous_format
-        self.generator = generator.to(memory_format=layout)  # type: ignore[call-overload]
-        self.discriminator = discriminator.to(memory_format=layout)  # type: ignore[call-overload]
+        self.generator, self.discriminator = generator, discriminator
+        for network in (generator, discriminator):
+            network.to(memory_format=layout)  # type: ignore[call-overload]  # in place; torch's annotations lack it
         self.ema = ema(generator)
-        self.schedules.tell_of_idle(penalty.penalizes, self.ema.half_life > 0)
+        schedules.warn_unused(not penalty.is_none, self.ema.half_life > 0)
         self.augmentation = augmentation
         self.regularizer = regularizer
         self.loss = loss
@@ -99,35 +106,40 @@ class ConditionalGAN(LightningModule):
         self.discriminator_updates = 0
 
     def configure_optimizers(self) -> list[Optimizer]:
-        """Generator first, discriminator second."""
+        """Returns the generator's optimizer, then the discriminator's."""
         return [
             self.generator_optimizer(self.generator.parameters()),
             self.discriminator_optimizer(self.discriminator.parameters()),
         ]
 
     def on_train_start(self) -> None:
-        """Lets this run's own learning rates and betas stand after a checkpoint has brought back its own.
+        """Restores this run's configured learning rates and betas, which a loaded checkpoint replaced by its own.
 
-        Where they are scheduled, each step sets them anew.
+        Scheduled ones are set anew at each step.
         """
         for optimizer in self.trainer.optimizers:
             for group in optimizer.param_groups:
                 group.update(optimizer.defaults)
-        epochs, data = self.trainer.max_epochs, self.trainer.datamodule  # type: ignore[attr-defined]
+        epochs, data = self.trainer.max_epochs, getattr(self.trainer, "datamodule", None)
         batches = None if data is None or not epochs or epochs < 0 else int(epochs * self.trainer.num_training_batches)
         self.set_total_batches(batches, getattr(data, "batch_size", None))
         self._step = self._build_step()
 
     def set_total_batches(self, batches: int | None, batch_size: int | None) -> None:
-        """Fits schedules to the length of the run: batches in all (``None``: nobody knows), and images in each.
+        """Fits the schedules to the length of the run.
+
+        Args:
+            batches: batches of the whole run; ``None`` if unknown.
+            batch_size: images in each; ``None`` if unknown.
 
         Raises:
-            InvalidValueError: there are too few, or no end that a schedule needs.
+            InvalidValueError: the run is too short for `n_critic`, the batches are too small for batch normalisation,
+                or a schedule needs an end that the run does not have.
         """
         if batches is not None and batches < self.n_critic:
             raise InvalidValueError(
-                f"n_critic={self.n_critic}: the generator would never learn, for this run has {batches} batches in all;"
-                " choose fewer, or a longer run (trainer.max_epochs, trainer.limit_train_batches)"
+                f"n_critic={self.n_critic}: the generator would never be updated, for this run has {batches} batches;"
+                " choose a smaller n_critic or a longer run (trainer.max_epochs, trainer.limit_train_batches)"
             )
         if batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in self.generator.modules()):
             raise InvalidValueError("data.batch_size=1: this generator normalises over the batch, it needs at least 2")
@@ -146,51 +158,53 @@ class ConditionalGAN(LightningModule):
             self.discriminator_clip,
             self.augmentation,
             self.regularizer,
-            backward=self.manual_backward,
+            self.manual_backward,
         )
-        # Before torch 2.15 a capture that failed left the device in a state in which nothing could go on.
+        # Before torch 2.15 the device is unusable after a failed capture.
         possible = self.device.type == "cuda" and self.trainer.world_size == 1 and torch.__version__ >= "2.15"
         if not (self.cuda_graphs and possible):
             return step
         return CapturedStep(step, cuda_graph, self.schedules.moving_rates(self.trainer.optimizers))
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Metrics:
-        """One discriminator update and, every `n_critic`-th time, one generator update.
+        """Updates the discriminator and, every `n_critic`-th time, the generator.
 
         Args:
             batch: real images [B, 1, 28, 28] in [-1, 1] and their labels [B]; B is this device's share.
             batch_idx: not used.
 
         Returns:
-            Detached scalars on the device, this device's share of the batch.
+            Detached scalars on the device, computed from this device's share of the batch.
         """
         real, labels = batch
         latents, epsilon = self._draw(len(real))
         images = len(real) * self.trainer.world_size
         with_penalty = self.discriminator_updates % self.penalty.interval == 0
-        self.schedules.set_rates(self.trainer.optimizers, self.images_seen)
-        penalty_factor = self.schedules.penalty_factor(self.images_seen, self.device)
-        half_life_factor = self.schedules.half_life_factor(self.images_seen)
+        penalty_factor, half_life_factor = None, 1.0
+        if not self.schedules.is_none:
+            self.schedules.set_rates(self.trainer.optimizers, self.images_seen)
+            penalty_factor = self.schedules.penalty_factor(self.images_seen, self.device)
+            half_life_factor = self.schedules.half_life_factor(self.images_seen)
         self.images_seen += images
         self.discriminator_updates += 1
         with_generator = self.discriminator_updates % self.n_critic == 0
-        turn = {"with_generator": with_generator, "with_penalty": with_penalty}
+        decisions = {"with_generator": with_generator, "with_penalty": with_penalty}
         with tensor_cores() if self.device.type == "cuda" else nullcontext():
-            metrics = self._step(real, labels, latents, epsilon, penalty_factor, **turn)
+            metrics = self._step(real, labels, latents, epsilon, penalty_factor, **decisions)
         if with_generator:
             self.ema.update(self.generator, self.n_critic * images, self.images_seen, half_life_factor)
             self._count_generator_update()
         return metrics
 
     def _count_generator_update(self) -> None:
-        """Makes `trainer.global_step` the number of generator updates; Lightning itself would count both players'."""
+        """Makes `trainer.global_step` count generator updates; Lightning would count the steps of both optimizers."""
         progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
         progress.increment_ready()
         progress.increment_completed()
 
     def _draw(self, n: int) -> tuple[Tensor, Tensor]:
-        """Latents [n, Z] and epsilon [n, 1, 1, 1] of this step: this device's rows of what one device would draw."""
-        seed_device(self.device, seed_of(self.seed, self.images_seen, 1 + self.global_rank))  # dropout: its own
+        """Draws latents [n, Z] and epsilon [n, 1, 1, 1]: this device's share of what one device would draw."""
+        _seed_device(self.device, seed_of(self.seed, self.images_seen, 1 + self.global_rank))  # dropout: its own
         shared = torch.Generator(self.device).manual_seed(seed_of(self.seed, self.images_seen))
         whole, mine = n * self.trainer.world_size, slice(self.global_rank * n, (self.global_rank + 1) * n)
         latents = torch.randn(whole, self.latent_dim, device=self.device, generator=shared)
@@ -198,7 +212,7 @@ class ConditionalGAN(LightningModule):
         return latents[mine], epsilon[mine]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the clock, and how the networks count their vectors."""
+        """Adds the clock and the number of the checkpoint format."""
         checkpoint["format"] = CHECKPOINT_FORMAT
         checkpoint["images_seen"] = self.images_seen
         checkpoint["discriminator_updates"] = self.discriminator_updates
@@ -209,9 +223,32 @@ class ConditionalGAN(LightningModule):
         self.discriminator_updates = checkpoint["discriminator_updates"]
 
 
+def _validate_optimizer(name: str, make: Callable[..., Optimizer]) -> Optimizer:
+    """Builds an optimizer of a scalar parameter, so that invalid values are found when the GAN is built.
+
+    Args:
+        name: its key in ``training``.
+        make: parameters -> optimizer.
+
+    Raises:
+        InvalidValueError: the optimizer does not accept one of its values.
+    """
+    try:
+        optimizer = make([nn.Parameter(torch.zeros(()))])
+    except ValueError as error:
+        raise InvalidValueError(f"{name}: {error}", name) from error
+    except TypeError as error:
+        if "unexpected keyword" not in str(error):
+            raise  # a value of the wrong type, which the check of the annotations explains better
+        how = f"~training.{name}.KEY removes a value that an experiment sets"
+        raise InvalidValueError(f"{name}: {error}; {how}", name) from error
+    positive_number(**{f"{name}.lr": optimizer.defaults["lr"]})  # with 0 nothing would be learnt
+    return optimizer
+
+
 @contextmanager
 def tensor_cores() -> Iterator[None]:
-    """Matrix products in TF32 where the precision is fp32; scores, measured outside, keep full fp32."""
+    """Computes float32 matrix products in TF32; metrics, which are computed outside, keep full float32."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     try:
@@ -220,11 +257,11 @@ def tensor_cores() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def seed_device(device: torch.device, seed: int) -> None:
+def _seed_device(device: torch.device, seed: int) -> None:
     """Seeds the random numbers of one device, for dropout.
 
-    `torch.manual_seed` would seed every kind of accelerator, also those that are not there: a millisecond each time,
-    and a stack trace kept for each.
+    `torch.manual_seed` would seed every kind of accelerator, present or not, which takes a millisecond each time and
+    keeps a stack trace for each.
     """
-    place = torch.default_generator if device.type == "cpu" else getattr(torch, device.type)  # the present device
-    place.manual_seed(seed)
+    module = torch.default_generator if device.type == "cpu" else getattr(torch, device.type)  # the current device
+    module.manual_seed(seed)

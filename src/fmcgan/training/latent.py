@@ -1,4 +1,4 @@
-"""Random numbers that depend on what they are for, not on who drew what before."""
+"""Random numbers that depend on their purpose alone, not on what was drawn before."""
 
 import numpy as np
 import torch
@@ -6,22 +6,22 @@ from torch import Tensor, nn
 
 from fmcgan.app.errors import InvalidValueError
 
-_SKIPPED = 4096  # vectors passed over at a time
+_SKIPPED = 4096  # vectors skipped at a time
 
 
 def seed_of(*key: int) -> int:
-    """A 63-bit seed from non-negative whole numbers, well mixed: neighbouring keys give unrelated streams.
+    """Returns a 63-bit seed for a key of non-negative whole numbers.
 
-    A 0 at the end of a key is as good as none.
+    Neighbouring keys give independent streams; zeros at the end of a key do not change it.
     """
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
 
 
 def latent_dim_of(generator: nn.Module) -> int:
-    """The length of a generator's latent vectors.
+    """Returns the size of a generator's latent vectors.
 
     Raises:
-        InvalidValueError: it does not say: a network of another kind.
+        InvalidValueError: the generator has no `latent_dim`.
     """
     latent_dim = getattr(generator, "latent_dim", None)
     if not isinstance(latent_dim, int):
@@ -33,40 +33,29 @@ def latent_dim_of(generator: nn.Module) -> int:
 
 
 class LatentStream:
-    """The latent vectors of one class under one seed, one after the other.
+    """Latent vectors of one class under one seed, in order.
 
-    Vector i of a class is always the same, whatever else is asked for: every (seed, class) has its own stream and
-    numpy fills it in order, so many short draws give the vectors of one long draw.
+    Every (seed, class) has its own stream, so vector i of a class never depends on other draws. Many short draws give
+    the vectors of one long draw.
 
     Args:
         seed: non-negative.
         label: the class.
         latent_dim: Z.
-        first: index of the vector to begin with.
+        first: index of the first vector.
     """
 
     def __init__(self, seed: int, label: int, latent_dim: int, first: int = 0) -> None:
         self._numbers = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, label))))
         self._latent_dim = latent_dim
-        for passed in range(0, first, _SKIPPED):
-            self.draw(min(_SKIPPED, first - passed))
+        for skipped in range(0, first, _SKIPPED):
+            self.draw(min(_SKIPPED, first - skipped))
 
     def draw(self, n: int) -> Tensor:
-        """The next ``n`` vectors, float32 [n, Z], standard normal, on the CPU."""
+        """Draws the next ``n`` vectors: float32 [n, Z], standard normal, on the CPU."""
         return torch.from_numpy(self._numbers.standard_normal((n, self._latent_dim), dtype=np.float32))
 
 
 def draw_latents(seed: int, label: int, n: int, latent_dim: int, first: int = 0) -> Tensor:
-    """Vectors number ``first``, ``first + 1``, ... of a `LatentStream`.
-
-    Args:
-        seed: non-negative.
-        label: the class.
-        n: how many.
-        latent_dim: Z.
-        first: index of the first.
-
-    Returns:
-        float32 [n, Z], standard normal, on the CPU.
-    """
+    """Draws ``n`` vectors of a new `LatentStream`: float32 [n, Z], standard normal, on the CPU."""
     return LatentStream(seed, label, latent_dim, first).draw(n)

@@ -1,4 +1,4 @@
-"""Labelled images from a generator: the one way every sample of this project is made."""
+"""Sampling of labelled images from a generator; every sample of this project is drawn here."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,23 +8,23 @@ from torch import Tensor, nn
 from fmcgan.app import memory
 from fmcgan.app.checks import number, whole_number
 from fmcgan.data.images import to_uint8
-from fmcgan.training.latent import LatentStream
+from fmcgan.training.latent import LatentStream, latent_dim_of
 
 _BATCH = 250  # large enough to be fast on a GPU, small enough for the cache of a laptop
 
 
 def require_memory(n: int) -> None:
-    """Refuses more samples than fit into memory at once.
+    """Checks that ``n`` samples fit into memory at once.
 
     Raises:
-        UserError: states the need and what is there.
+        UserError: states the memory needed and available.
     """
-    memory.require(2 * 784 * n, f"drawing {n:,} samples", "ask for fewer")  # twice: the batches, and all in one
+    memory.require(2 * 784 * n, f"drawing {n:,} samples", "ask for fewer")  # twice: the batches and the whole
 
 
 @torch.no_grad()
 def render(generator: nn.Module, latents: Tensor, labels: Tensor) -> Tensor:
-    """Makes one image for each latent vector and label, in evaluation mode, without touching any random state.
+    """Generates one image for each latent vector and label, in evaluation mode; uses no random numbers.
 
     Args:
         generator: G(latent, labels) -> [B, 1, 28, 28] in [-1, 1]; its training mode is restored.
@@ -53,31 +53,34 @@ def stream_classes(
     truncation: float = 1.0,
     first: int = 0,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Makes images ``first`` ... ``first + n_per_class - 1`` of each class under a seed, a batch at a time.
+    """Yields images ``first`` ... ``first + n_per_class - 1`` of each class under a seed, a batch at a time.
 
-    Image i of a class under a seed is the same (to within one grey level) whatever else is asked for. Memory does not
-    grow with the number of images; wrong values are refused by the call itself, before the first batch is asked for.
+    Image i of a class under a seed is always the same (to within one grey level). Memory does not grow with the number
+    of images. The call itself checks the values, before the first batch is drawn.
 
     Args:
         generator: as for `render`; has `latent_dim`.
-        classes: labels, in the order in which they are wanted.
+        classes: labels, in the order of the result.
         n_per_class: images of each class.
-        seed: that of a user, or one of `fmcgan.training.latent.seed_of`.
-        truncation: psi; latent vectors are scaled by it towards their mean 0 (0: one image a class;
-            1: the distribution the generator was trained on).
+        seed: the user's, or one from `fmcgan.training.latent.seed_of`.
+        truncation: psi, a factor on the latent vectors. 1: the distribution of training; 0: one image a class.
         first: index of the first image of each class.
 
     Returns:
-        An iterator over batches of one class each, class by class: images uint8 [B, 1, 28, 28] and labels int64 [B].
+        Batches of one class each, class by class: images uint8 [B, 1, 28, 28] and labels int64 [B].
     """
     whole_number(n_per_class=n_per_class)
-    whole_number(minimum=0, maximum=2**63 - 1, seed=seed)  # what a user may give is checked where it is given
+    whole_number(
+        minimum=0, maximum=2**63 - 1, seed=seed
+    )  # a user's seed, which has a smaller range, is checked where it is read
     whole_number(minimum=0, first=first)
     number(0, 2, truncation=truncation)
 
+    latent_dim = latent_dim_of(generator)
+
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
         for label in classes:
-            stream = LatentStream(seed, label, generator.latent_dim, first)  # type: ignore[arg-type]
+            stream = LatentStream(seed, label, latent_dim, first)
             for made in range(0, n_per_class, _BATCH):
                 latents = stream.draw(min(_BATCH, n_per_class - made))
                 labels = torch.full((len(latents),), label)
@@ -94,7 +97,7 @@ def sample_classes(
     truncation: float = 1.0,
     first: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    """All batches of `stream_classes`, whose arguments it takes, in one.
+    """Draws all batches of `stream_classes` at once; the arguments are the same.
 
     Returns:
         Images uint8 [len(classes) * n_per_class, 1, 28, 28] and labels int64, class by class.

@@ -1,9 +1,8 @@
-"""What changes as training goes on: learning rates, the penalty's weight, the average's half-life, Adam's betas."""
+"""Values that change during training: learning rates, penalty weight, half-life of the average, Adam's betas."""
 
 import logging
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,34 +10,38 @@ from torch.optim import Optimizer
 
 from fmcgan.app.checks import number
 from fmcgan.app.errors import InvalidValueError
+from fmcgan.schedule.base import Schedule
 
 log = logging.getLogger(__name__)
 
 _LARGEST_BETA = 0.999999  # Adam divides by 1 - beta
 
+Choice = Schedule | Mapping[str, float | None] | None
+"""Value of a key in the configuration; a mapping is what an experiment set for a schedule that was removed."""
+
 
 class Schedules:
-    """Sets each scheduled value from the images seen before a step; ``None`` leaves it as it is configured.
+    """Sets each scheduled value from the images seen before a step; ``None`` keeps the configured value.
 
-    Nothing here has a state, and every value follows from the configured one: a resumed run goes on to the bit.
+    It has no state: every value follows from the configured one, so resuming is exact to the bit.
 
     Args:
-        generator_lr: an `fmcgan.schedule.base.Schedule`: a factor on the generator's learning rate.
-        discriminator_lr: the same for the discriminator.
+        generator_lr: a factor on the generator's learning rate.
+        discriminator_lr: a factor on the discriminator's learning rate.
         penalty_weight: a factor on the penalty.
-        ema_half_life: a factor on the average's half-life (`EMA`), not on its ramp-up.
-        beta1: Adam's first beta itself, of both players.
-        beta2: Adam's second beta itself, of both players.
+        ema_half_life: a factor on the average's half-life (`EMA`), before its ramp-up.
+        beta1: Adam's first beta itself, of generator and discriminator.
+        beta2: Adam's second beta itself, of generator and discriminator.
     """
 
     def __init__(
         self,
-        generator_lr: Any = None,
-        discriminator_lr: Any = None,
-        penalty_weight: Any = None,
-        ema_half_life: Any = None,
-        beta1: Any = None,
-        beta2: Any = None,
+        generator_lr: Choice = None,
+        discriminator_lr: Choice = None,
+        penalty_weight: Choice = None,
+        ema_half_life: Choice = None,
+        beta1: Choice = None,
+        beta2: Choice = None,
     ) -> None:
         self.rates = _checked("generator_lr", generator_lr), _checked("discriminator_lr", discriminator_lr)
         for name, rate in zip(("generator_lr", "discriminator_lr"), self.rates, strict=True):
@@ -47,19 +50,20 @@ class Schedules:
         self.penalty_weight = _checked("penalty_weight", penalty_weight)
         self.ema_half_life = _checked("ema_half_life", ema_half_life)
         self.betas = _checked("beta1", beta1, _LARGEST_BETA), _checked("beta2", beta2, _LARGEST_BETA)
+        self._all = (*self.rates, self.penalty_weight, self.ema_half_life, *self.betas)
+        self.is_none = all(schedule is None for schedule in self._all)
 
     def set_total_images(self, images: int | None) -> None:
-        """Tells the schedules that last until the end of the run when that is.
+        """Sets the end of the schedules that last until the end of the run.
 
         Args:
-            images: real images seen at its end; ``None`` if nobody knows.
+            images: real images seen at the end of the run; ``None`` if unknown.
 
         Raises:
-            InvalidValueError: a schedule needs to know and nobody does.
+            InvalidValueError: a schedule needs the end and it is unknown.
         """
         names = ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life", "beta1", "beta2")
-        all_schedules = (*self.rates, self.penalty_weight, self.ema_half_life, *self.betas)
-        for name, schedule in zip(names, all_schedules, strict=True):
+        for name, schedule in zip(names, self._all, strict=True):
             try:
                 if schedule is not None:
                     schedule.set_total_images(images)
@@ -67,69 +71,64 @@ class Schedules:
                 raise InvalidValueError(f"training.schedules.{name}.{error}") from error
 
     def check_optimizers(self, optimizers: list[Optimizer]) -> None:
-        """Refuses what could not be set.
+        """Refuses schedules of betas for optimizers without betas.
 
         Raises:
-            InvalidValueError: betas are scheduled and an optimizer has none.
+            InvalidValueError: names the optimizer.
         """
         for optimizer in optimizers if any(beta is not None for beta in self.betas) else []:
             if "betas" not in optimizer.defaults:
                 kind = type(optimizer).__name__
                 raise InvalidValueError(f"schedules of betas need an optimizer that has them, such as Adam, got {kind}")
 
-    def tell_of_idle(self, penalized: bool, averaged: bool) -> None:
-        """Warns of schedules of what is not there.
+    def warn_unused(self, penalized: bool, averaged: bool) -> None:
+        """Logs a warning for each schedule that has no effect.
 
         Args:
             penalized: whether there is a penalty.
             averaged: whether the average is more than a copy.
         """
-        there = {"penalty_weight": (penalized, "loss has no penalty"), "ema_half_life": (averaged, "average is a copy")}
-        for name, (is_there, why) in there.items():
-            if getattr(self, name) is not None and not is_there:
-                log.warning("training.schedules.%s changes nothing: the %s", name, why)
+        unused = "training.schedules.%s changes nothing: the %s"
+        if self.penalty_weight is not None and not penalized:
+            log.warning(unused, "penalty_weight", "loss has no penalty")
+        if self.ema_half_life is not None and not averaged:
+            log.warning(unused, "ema_half_life", "average is a copy")
 
     def set_rates(self, optimizers: list[Optimizer], images_seen: int) -> None:
-        """Gives both optimizers, the generator's first, their learning rates and betas of this moment.
+        """Sets the learning rates and betas of both optimizers, the generator's first.
 
-        A rate that moves is rounded to float32, which is how a GPU reads it: so a captured step and one
-        that is not are the same.
+        A learning rate that moves is rounded to float32, as a GPU reads it: a captured step and an eager one are equal.
         """
         for schedule, optimizer in zip(self.rates, optimizers, strict=True):
-            values: dict[str, Any] = {}
+            values: dict[str, object] = {}
             if schedule is not None:
                 rate = optimizer.defaults["lr"] * schedule(images_seen)
                 values["lr"] = torch.tensor(rate, dtype=torch.float32).item() if schedule.moves else rate
             if any(beta is not None for beta in self.betas):
-                values["betas"] = self._betas(optimizer, images_seen)
+                betas = zip(optimizer.defaults["betas"], self.betas, strict=True)
+                values["betas"] = tuple(own if beta is None else beta(images_seen) for own, beta in betas)
             for group in optimizer.param_groups:
                 group.update(values)
 
-    def _betas(self, optimizer: Optimizer, images_seen: int) -> tuple[float, ...]:
-        return tuple(
-            own if schedule is None else schedule(images_seen)
-            for own, schedule in zip(optimizer.defaults["betas"], self.betas, strict=True)
-        )
-
     def moving_rates(self, optimizers: list[Optimizer]) -> list[Optimizer]:
-        """Those of both optimizers whose learning rate changes as training goes on."""
+        """Returns the optimizers whose learning rate changes during training."""
         both = zip(self.rates, optimizers, strict=True)
         return [optimizer for schedule, optimizer in both if schedule is not None and schedule.moves]
 
     def penalty_factor(self, images_seen: int, device: torch.device) -> Tensor | None:
-        """What the penalty is multiplied by: a scalar that is made on the device, which so waits for nothing."""
+        """Returns the factor on the penalty, created on the device so that nothing waits; ``None`` means 1."""
         if self.penalty_weight is None:
             return None
         return torch.full((), self.penalty_weight(images_seen), device=device)
 
     def half_life_factor(self, images_seen: int) -> float:
-        """What the half-life of the average is multiplied by."""
+        """Returns the factor on the half-life of the average."""
         return 1.0 if self.ema_half_life is None else self.ema_half_life(images_seen)
 
 
-def _checked(name: str, schedule: Any, largest: float = math.inf) -> Any:
+def _checked(name: str, schedule: Choice, largest: float = math.inf) -> Schedule | None:
     choose = f"schedule@training.schedules.{name}=cosine"
-    if isinstance(schedule, Mapping):  # an experiment's values of a schedule that was taken back
+    if isinstance(schedule, Mapping):
         given = ", ".join(f"{key}={value}" for key, value in schedule.items())
         log.warning("no schedule of %s is chosen, so %s is not used; %s chooses one", name, given, choose)
         return None

@@ -1,67 +1,61 @@
-"""The training step of a class-conditional GAN: tensors in, tensors out, and nothing of Lightning."""
+"""The training step of a class-conditional GAN, without Lightning."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
+from fmcgan.augment.base import Augmentation
+from fmcgan.augment.none import NoAugmentation
+from fmcgan.loss.base import AdversarialLoss
+from fmcgan.network.base import Discriminator, Generator
+from fmcgan.penalty.base import Penalty
+from fmcgan.regularizer.base import Regularizer
+from fmcgan.regularizer.none import NoRegularizer
+
 Metrics = dict[str, Tensor]
 
 
+@dataclass(eq=False)
 class AdversarialStep:
-    """One discriminator update and, when it is the generator's turn, one generator update.
+    """Updates the discriminator once and, where asked, the generator once.
 
-    Two rules keep it fast on every device, and let it be captured in a CUDA graph (`cuda_graphs.py`):
+    Two rules keep it fast on every device and let a CUDA graph record it (`cuda_graphs.py`):
 
-    - Nothing in it waits for the device or decides by a value on the device; all a step may differ in is two booleans.
-    - Generated images are made once: the discriminator learns from them, then the generator from the same ones through
-      the updated discriminator (Goodfellow et al. 2014, algorithm 1, draws new ones). The generator does not change in
-      between, so its stored activations still hold.
+    - Nothing in it waits for the device or depends on a value on the device. A step varies by two booleans only.
+    - Images are generated once. The discriminator learns from them, then the generator learns from the same images
+      through the updated discriminator (Goodfellow et al. 2014, algorithm 1, draws new ones). The generator does not
+      change in between, so its stored activations are still valid.
 
     Args:
-        generator: G(latents [B, Z], labels [B]) -> images [B, 1, 28, 28] in [-1, 1].
-        discriminator: D(images, labels) -> logits [B].
-        loss: an `fmcgan.loss.base.AdversarialLoss`.
-        penalty: an `fmcgan.penalty.base.Penalty`.
+        generator: the generator.
+        discriminator: the discriminator.
+        loss: the adversarial loss.
+        penalty: the penalty on the discriminator.
         generator_optimizer: of the generator's parameters.
         discriminator_optimizer: of the discriminator's parameters.
         generator_clip: largest global gradient norm of the generator; ``None`` does not clip.
         discriminator_clip: the same for the discriminator.
-        augmentation: an `fmcgan.augment.base.Augmentation`, which both players' images pass in front of the
-            discriminator; ``None`` shows them as they are.
-        regularizer: an `fmcgan.regularizer.base.Regularizer`; ``None`` adds nothing.
-        backward: loss -> its gradients; Lightning's where several devices share a batch.
+        augmentation: applied to real and generated images before the discriminator.
+        regularizer: of the discriminator.
+        backward: computes the gradients of a loss; Lightning's where several devices share a batch.
     """
 
-    def __init__(
-        self,
-        generator: nn.Module,
-        discriminator: nn.Module,
-        loss: Any,
-        penalty: Any,
-        generator_optimizer: Optimizer,
-        discriminator_optimizer: Optimizer,
-        generator_clip: float | None = None,
-        discriminator_clip: float | None = None,
-        augmentation: Any = None,
-        regularizer: Any = None,
-        backward: Callable[[Tensor], None] = Tensor.backward,
-    ) -> None:
-        self.generator = generator
-        self.discriminator = discriminator
-        self.loss = loss
-        self.penalty = penalty
-        self.generator_optimizer = generator_optimizer
-        self.discriminator_optimizer = discriminator_optimizer
-        self.generator_clip = generator_clip
-        self.discriminator_clip = discriminator_clip
-        self.augmentation = augmentation
-        self.regularizer = regularizer
-        self.backward = backward
+    generator: Generator
+    discriminator: Discriminator
+    loss: AdversarialLoss
+    penalty: Penalty
+    generator_optimizer: Optimizer
+    discriminator_optimizer: Optimizer
+    generator_clip: float | None = None
+    discriminator_clip: float | None = None
+    augmentation: Augmentation = field(default_factory=NoAugmentation)
+    regularizer: Regularizer = field(default_factory=NoRegularizer)
+    backward: Callable[[Tensor], None] = Tensor.backward
 
     def __call__(
         self,
@@ -81,10 +75,10 @@ class AdversarialStep:
             labels: int64 [B], of the real and of the generated images.
             latents: standard normal [B, Z].
             epsilon: uniform in [0, 1), [B, 1, 1, 1], for penalties between real and generated images.
-            penalty_factor: a scalar on the device that the penalty is multiplied by; ``None`` leaves it as it is.
-            with_generator: whether the generator is updated too.
-            with_penalty: whether this update bears the penalty, `penalty.interval` times as heavy (Karras et al. 2020,
-                StyleGAN2, section 3.1, lazy regularisation).
+            penalty_factor: scalar on the device by which the penalty is multiplied; ``None`` means 1.
+            with_generator: whether to update the generator too.
+            with_penalty: whether to add the penalty to this update, multiplied by `penalty.interval` (Karras et al.
+                2020, StyleGAN2, section 3.1, lazy regularisation).
 
         Returns:
             Detached scalars on the device.
@@ -99,14 +93,11 @@ class AdversarialStep:
         return metrics
 
     def _augmented(self, images: Tensor) -> Tensor:
-        """Both players' images, once a step: the generator learns through the change that the discriminator saw.
-
-        Penalties flatten the discriminator where it judges: at the changed images, with respect to these.
-        """
-        return images if self.augmentation is None else self.augmentation(images)
+        """Augments images once a step: the loss, the penalty and the generator's gradient all use the result."""
+        return images if self.augmentation.is_none else self.augmentation(images)
 
     def _judge(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits, and the auxiliary loss of each sample where the discriminator also names the class."""
+        """Returns logits, and the auxiliary loss of each sample where the discriminator has one."""
         judge = getattr(self.discriminator, "judge", None)
         return judge(images, labels) if judge else (self.discriminator(images, labels), None)
 
@@ -119,11 +110,11 @@ class AdversarialStep:
         penalty_factor: Tensor | None,
         with_penalty: bool,
     ) -> tuple[Tensor, Metrics]:
-        """The discriminator's whole loss, and what to report of it."""
+        """Returns the discriminator's total loss and the scalars to report."""
         real_logits, real_auxiliary = self._judge(real, labels)
         fake_logits, fake_auxiliary = self._judge(fake, labels)
         loss = self.loss.discriminator(real_logits, fake_logits)
-        metrics = {"loss/adversarial": loss.detach()} | _of_logits(real_logits.detach(), fake_logits.detach())
+        metrics = {"loss/adversarial": loss.detach()} | _logit_metrics(real_logits.detach(), fake_logits.detach())
         if real_auxiliary is not None and fake_auxiliary is not None:
             auxiliary = real_auxiliary.mean() + fake_auxiliary.mean()
             loss = loss + auxiliary
@@ -133,11 +124,13 @@ class AdversarialStep:
             penalty = penalty if penalty_factor is None else penalty_factor * penalty
             loss = loss + self.penalty.interval * penalty
             metrics["loss/penalty"] = penalty.detach()
-        if self.regularizer is not None:
+        if self.regularizer.is_none:
+            metrics["loss/regularizer"] = real.new_zeros(())
+        else:
             term = self.regularizer(self.discriminator, real, fake, labels, real_logits, fake_logits)
             loss = loss + term
             metrics["loss/regularizer"] = term.detach()
-        if self.augmentation is not None:
+        if not self.augmentation.is_none:
             metrics |= self.augmentation.update(real_logits.detach())
         return loss, metrics
 
@@ -163,7 +156,7 @@ class AdversarialStep:
         return {"loss/generator": loss.detach(), "gradient_norm/generator": norm}
 
 
-def _of_logits(real: Tensor, fake: Tensor) -> Metrics:
+def _logit_metrics(real: Tensor, fake: Tensor) -> Metrics:
     return {
         "logit/real": real.mean(),
         "logit/fake": fake.mean(),
@@ -174,7 +167,7 @@ def _of_logits(real: Tensor, fake: Tensor) -> Metrics:
 
 @contextmanager
 def _frozen(network: nn.Module) -> Iterator[None]:
-    """Computes no gradients of the weights, which would only be thrown away."""
+    """Computes no gradients of the weights, which this update does not use."""
     network.requires_grad_(False)
     try:
         yield
@@ -183,9 +176,8 @@ def _frozen(network: nn.Module) -> Iterator[None]:
 
 
 def _clip(network: nn.Module, max_norm: float | None) -> Tensor:
-    """Clips the global gradient norm where asked; returns the norm before clipping."""
-    parameters = [parameter for parameter in network.parameters() if parameter.grad is not None]
-    norm = get_total_norm([parameter.grad for parameter in parameters])  # type: ignore[misc]
+    """Clips the global gradient norm unless ``max_norm`` is None; returns the norm before clipping."""
+    norm = get_total_norm([each.grad for each in network.parameters() if each.grad is not None])
     if max_norm is not None:
-        clip_grads_with_norm_(parameters, max_norm, norm)
+        clip_grads_with_norm_(network.parameters(), max_norm, norm)
     return norm

@@ -1,13 +1,12 @@
-"""Which tensors out of a file are taken for weights."""
+"""Checks tensors that come out of files."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 LARGEST_FILE = 4_000_000_000
-"""Bytes of a file of weights that is still read; the largest network of this project has some 30 MB."""
+"""Largest file of weights that is read, in bytes; the largest network of this project has some 30 MB."""
 
 _DTYPES = (
     *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
@@ -15,32 +14,33 @@ _DTYPES = (
 )
 
 
-def check_weights(named: Iterable[tuple[Any, Any]], largest: int) -> None:
-    """Checks that tensors are finite numbers that lie in memory: dense, on the CPU, no larger than what holds them.
+def check_weights(named: Iterable[tuple[object, object]], largest: int) -> None:
+    """Checks that tensors are finite, dense, on the CPU and no larger than the file.
 
     Args:
         named: name and tensor.
-        largest: bytes of the file; tensors that share their values stand for more than it holds.
+        largest: size of the file in bytes; tensors that share their values may claim more.
 
     Raises:
-        ValueError: names the first that is not.
+        ValueError: names the first tensor that fails.
     """
     total = 0
     for name, value in named:
         if not isinstance(name, str):
             raise ValueError(f"a tensor is named {str(name)[:40]!r}, which is no text")
-        if problem := _problem(value):
-            raise ValueError(f"{name[:200]} {problem}")
-        total += value.numel() * value.element_size()
+        try:
+            total += _checked_size(value)
+        except ValueError as error:
+            raise ValueError(f"{name[:200]} {error}") from None
     if total > largest:
         raise ValueError(f"tensors of {total / 1e6:,.1f} MB in a file of {largest / 1e6:,.1f} MB")
 
 
 def check_fit(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Checks that weights are those of a network: names, shapes, and whether they are whole numbers.
+    """Checks that weights belong to a network: same names, same shapes, floating point or not.
 
     Raises:
-        ValueError: names the first that differ.
+        ValueError: names the first tensor that differs.
     """
     wanted = network.state_dict()
     if missing := sorted(wanted.keys() ^ state.keys()):
@@ -53,14 +53,19 @@ def check_fit(network: nn.Module, state: Mapping[str, Tensor]) -> None:
             raise ValueError(f"{name} is {found.dtype}, not {value.dtype}")
 
 
-def _problem(value: Any) -> str:
-    """What is wrong with a tensor; empty if nothing is."""
-    if type(value) not in (Tensor, nn.Parameter):
-        return f"is no tensor but a {type(value).__name__}"
+def _checked_size(value: object) -> int:
+    """Returns the bytes of a tensor.
+
+    Raises:
+        ValueError: says what is wrong with it.
+    """
+    if not isinstance(value, Tensor) or type(value) not in (Tensor, nn.Parameter):
+        raise ValueError(f"is no tensor but a {type(value).__name__}")
     if value.layout != torch.strided or value.device.type != "cpu" or value.dtype not in _DTYPES:
-        return f"is a tensor of another kind ({value.dtype}, {value.layout}, {value.device.type})"
-    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
-        return f"claims the shape {tuple(value.shape)}, of which the file holds less"
+        raise ValueError(f"is a tensor of another kind ({value.dtype}, {value.layout}, {value.device.type})")
+    size = value.numel() * value.element_size()
+    if size > value.untyped_storage().nbytes():
+        raise ValueError(f"claims the shape {tuple(value.shape)}, but the file holds fewer values")
     if value.is_floating_point() and not value.isfinite().all():
-        return "holds NaN or infinite values"
-    return ""
+        raise ValueError("holds NaN or infinite values")
+    return size

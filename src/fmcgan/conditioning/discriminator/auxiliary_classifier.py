@@ -1,4 +1,4 @@
-"""The discriminator does not receive the label: it names it."""
+"""Auxiliary classifier: the discriminator predicts the label instead of receiving it (AC-GAN)."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,10 +9,10 @@ from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, Ju
 
 
 class AuxiliaryClassifier(DiscriminatorConditioning):
-    """AC-GAN (Odena et al. 2017, eq. 2 and 3): a second head reads the class, and both players want it read right.
+    """AC-GAN (Odena et al. 2017, eq. 2 and 3): a second head classifies; generator and discriminator both train on it.
 
     The discriminator minimises its loss + weight * (cross-entropy on real + cross-entropy on generated images), the
-    generator its loss + weight * cross-entropy on generated images. The logit itself does not see the label.
+    generator its loss + weight * cross-entropy on generated images. The logit does not depend on the label.
 
     Args:
         weight: of the cross-entropies; the paper uses 1.
@@ -30,13 +30,7 @@ class AuxiliaryClassifier(DiscriminatorConditioning):
 
 
 class AuxiliaryHead(nn.Module):
-    """A logit, and a cross-entropy of the class for each sample.
-
-    Args:
-        features: F.
-        weight: of the cross-entropies.
-        num_classes: number of labels.
-    """
+    """A logit and a weighted cross-entropy for each sample; arguments as in `AuxiliaryClassifier`."""
 
     def __init__(self, features: int, weight: float, num_classes: int) -> None:
         super().__init__()

@@ -1,32 +1,25 @@
-"""What a discriminator asks of every way to be told the class."""
+"""Base classes of class-conditional discriminators and of their conditioning."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
 
 from torch import Tensor, nn
 from typing_extensions import override
 
 from fmcgan.app.checks import whole_number
-
-
-class Judgement(NamedTuple):
-    """What a discriminator says of a batch: logits [B], and the auxiliary loss of each sample [B] if it has one."""
-
-    logits: Tensor
-    auxiliary: Tensor | None = None
+from fmcgan.network.base import Discriminator, Judgement
 
 
 class DiscriminatorConditioning(nn.Module, ABC):
-    """Where the label enters the discriminator: beside the image, or where the logit is made.
+    """Where the label enters the discriminator: beside the image, or at the logit.
 
-    A new way is one file with one subclass and one yaml.
+    A new conditioning is one file with one subclass and one yaml.
 
     Args:
         num_classes: number of labels.
     """
 
     image_channels: int = 1
-    """Channels of what `see` returns."""
+    """Channels of the result of `see`."""
 
     def __init__(self, num_classes: int = 10) -> None:
         super().__init__()
@@ -34,33 +27,30 @@ class DiscriminatorConditioning(nn.Module, ABC):
         self.num_classes = num_classes
 
     def see(self, images: Tensor, labels: Tensor) -> Tensor:
-        """What the first convolution receives.
+        """Returns the input of the first convolution, [B, `image_channels`, 28, 28].
 
         Args:
             images: [B, 1, 28, 28] in [-1, 1].
             labels: int64 [B].
-
-        Returns:
-            [B, `image_channels`, 28, 28].
         """
         return images
 
     @abstractmethod
     def head(self, features: int) -> nn.Module:
-        """The last layer, a module (features [B, F], labels [B]) -> `Judgement`.
+        """Builds the last layer, a module (features [B, F], labels [B]) -> `Judgement`.
 
         Args:
             features: F.
         """
 
 
-class ConditionalDiscriminator(nn.Module, ABC):
-    """A discriminator made of a way to be told the class and a body that turns what it sees into features.
+class ConditionalDiscriminator(Discriminator):
+    """A discriminator made of a conditioning and a body that extracts features.
 
     Subclasses set `head` to ``conditioning.head(F)`` and define `features`.
 
     Args:
-        conditioning: a `DiscriminatorConditioning`.
+        conditioning: how the label enters.
     """
 
     def __init__(self, conditioning: DiscriminatorConditioning) -> None:
@@ -70,30 +60,17 @@ class ConditionalDiscriminator(nn.Module, ABC):
 
     @property
     def label_parts(self) -> list[nn.Module]:
-        """What the label alone passes through, which spectral normalisation leaves as it is."""
+        """Modules that only see the label, which spectral normalisation leaves unchanged."""
         return [self.conditioning, *getattr(self.head, "label_parts", ())]
 
     @abstractmethod
     def features(self, seen: Tensor) -> Tensor:
-        """Turns what is seen, [B, `image_channels`, 28, 28], into features [B, F]."""
+        """Extracts features [B, F] from the input [B, `image_channels`, 28, 28]."""
 
     def judge(self, images: Tensor, labels: Tensor) -> Judgement:
-        """Judges images, with all the discriminator has to say.
-
-        Args:
-            images: [B, 1, 28, 28] in [-1, 1].
-            labels: int64 [B].
-
-        Returns:
-            Logits, float32 [B], positive means real; and the auxiliary loss if there is one.
-        """
+        """Computes logits and, if the conditioning has one, the auxiliary loss; arguments are those of `forward`."""
         return self.head(self.features(self.conditioning.see(images, labels)), labels)
 
     @override
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Judges images; see `judge`.
-
-        Returns:
-            Logits, float32 [B]: positive means real.
-        """
         return self.judge(images, labels).logits

@@ -1,4 +1,4 @@
-"""The label's embedding beside the features."""
+"""Concatenation of the label's embedding with the features."""
 
 import torch
 from torch import Tensor, nn
@@ -9,9 +9,9 @@ from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, Ju
 
 
 class Concatenation(DiscriminatorConditioning):
-    """A hidden layer reads [f(x), e(y)] (Mirza & Osindero 2014, section 3.2).
+    """A hidden layer receives [f(x), e(y)] (Mirza & Osindero 2014, section 3.2).
 
-    Without the hidden layer the label could only add a number to the logit, whatever the image shows.
+    Without the hidden layer the label could only add a constant to the logit.
 
     Args:
         embedding_dim: size of the label's embedding.
@@ -31,14 +31,7 @@ class Concatenation(DiscriminatorConditioning):
 
 
 class ConcatenationHead(nn.Module):
-    """Features and embedding through one hidden layer.
-
-    Args:
-        features: F.
-        embedding_dim: size of the label's embedding.
-        hidden_dim: size of the hidden layer.
-        num_classes: number of labels.
-    """
+    """Features and embedding through one hidden layer; arguments as in `Concatenation`."""
 
     def __init__(self, features: int, embedding_dim: int, hidden_dim: int, num_classes: int) -> None:
         super().__init__()
@@ -49,7 +42,7 @@ class ConcatenationHead(nn.Module):
 
     @property
     def label_parts(self) -> list[nn.Module]:
-        """What the label alone passes through."""
+        """Modules that only see the label."""
         return [self.embedding]
 
     @override

@@ -1,4 +1,4 @@
-"""The label as an image plane."""
+"""Label plane beside the image."""
 
 import torch
 from torch import Tensor, nn
@@ -9,10 +9,10 @@ from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, Ju
 
 
 class LabelMap(DiscriminatorConditioning):
-    """A learnt image of the class beside the image that is judged, as in recipe A.
+    """A learnt image of the class as a second input channel, as in recipe A.
 
     Args:
-        embedding_dim: size of the label's embedding, from which a linear layer draws the plane.
+        embedding_dim: size of the label's embedding, which a linear layer maps to the plane.
         num_classes: number of labels.
     """
 
@@ -35,11 +35,7 @@ class LabelMap(DiscriminatorConditioning):
 
 
 class LinearHead(nn.Module):
-    """One linear layer; the features know the label already.
-
-    Args:
-        features: F.
-    """
+    """One linear layer; the features depend on the label already."""
 
     def __init__(self, features: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The label's embedding against the features."""
+"""Projection of the features on the label's embedding."""
 
 from torch import Tensor, nn
 from typing_extensions import override
@@ -19,12 +19,7 @@ class Projection(DiscriminatorConditioning):
 
 
 class ProjectionHead(nn.Module):
-    """A linear layer and the inner product with the label's embedding.
-
-    Args:
-        features: F.
-        num_classes: number of labels.
-    """
+    """A linear layer plus the inner product with the label's embedding."""
 
     def __init__(self, features: int, num_classes: int) -> None:
         super().__init__()

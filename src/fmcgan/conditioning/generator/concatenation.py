@@ -1,4 +1,4 @@
-"""The label's embedding beside the latent vector."""
+"""Concatenation of the label's embedding with the latent vector."""
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from fmcgan.conditioning.generator.base import GeneratorConditioning
 class Concatenation(GeneratorConditioning):
     """The first layer receives [z, e(y)] (Mirza & Osindero 2014, section 3.2).
 
-    The embedding keeps torch's N(0, 1), so that the label is as loud as the latent vector beside it.
+    The embedding keeps torch's N(0, 1), the scale of the latent vector.
 
     Args:
         latent_dim: Z, size of the latent vector.

@@ -1,11 +1,10 @@
-"""The label chooses gain and bias of every normalisation layer."""
+"""Conditional batch normalisation."""
 
-import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from fmcgan.conditioning.generator.base import GeneratorConditioning
-from fmcgan.layer.batch_norm import BatchNorm2d
+from fmcgan.layer.batch_norm import BatchNorm2d, scale_and_shift
 
 
 class ConditionalBatchNorm(GeneratorConditioning):
@@ -30,12 +29,7 @@ class ConditionalBatchNorm(GeneratorConditioning):
 
 
 class LabelledBatchNorm(nn.Module):
-    """gain[y] * (x - mean) / deviation + bias[y], mean and deviation over the whole batch.
-
-    Args:
-        channels: C.
-        num_classes: number of labels.
-    """
+    """gain[y] * (x - mean) / deviation + bias[y], with mean and deviation of the whole batch."""
 
     def __init__(self, channels: int, num_classes: int) -> None:
         super().__init__()
@@ -48,9 +42,3 @@ class LabelledBatchNorm(nn.Module):
     @override
     def forward(self, input: Tensor, condition: Tensor) -> Tensor:
         return scale_and_shift(self.norm(input), self.gain(condition), self.bias(condition))
-
-
-def scale_and_shift(features: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
-    """Features [B, C, H, W] times gain [B, C] plus bias [B, C], in the features' precision."""
-    gain, bias = (each[:, :, None, None].to(features.dtype) for each in (gain, bias))
-    return torch.addcmul(bias, features, gain)

@@ -1,4 +1,4 @@
-"""The latent vector, scaled in each dimension by the label."""
+"""Product of the latent vector with the label's embedding."""
 
 from torch import Tensor, nn
 from typing_extensions import override
@@ -7,9 +7,9 @@ from fmcgan.conditioning.generator.base import GeneratorConditioning
 
 
 class EmbeddingProduct(GeneratorConditioning):
-    """The first layer receives z * e(y), element by element: how most code for AC-GAN tells the class.
+    """The first layer receives the elementwise product z * e(y), as in most AC-GAN code.
 
-    The class decides how loud each latent dimension is and which way it points; at z = 0 all classes are alike.
+    The class sets scale and sign of each latent dimension; at z = 0 all classes are equal.
 
     Args:
         latent_dim: Z, size of the latent vector and of the embedding.

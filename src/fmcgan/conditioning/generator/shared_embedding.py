@@ -1,4 +1,4 @@
-"""Label and latent vector together set gain and bias of every normalisation layer."""
+"""Shared embedding: label and latent vector modulate every normalisation layer (BigGAN)."""
 
 import torch
 from torch import Tensor, nn
@@ -6,15 +6,14 @@ from typing_extensions import override
 
 from fmcgan.app.checks import whole_number
 from fmcgan.conditioning.generator.base import GeneratorConditioning
-from fmcgan.conditioning.generator.conditional_batch_norm import scale_and_shift
-from fmcgan.layer.batch_norm import BatchNorm2d
+from fmcgan.layer.batch_norm import BatchNorm2d, scale_and_shift
 
 
 class SharedEmbedding(GeneratorConditioning):
     """One embedding for all layers, joined with the latent vector (BigGAN: Brock et al. 2019, section 3, appendix B).
 
-    The first layer receives the latent vector; each normalisation layer computes its gain and bias from [z, e(y)]. All
-    see the whole latent vector (as in BigGAN-deep) rather than a slice of it.
+    The first layer receives the latent vector; each normalisation layer computes its gain and bias from [z, e(y)], with
+    the whole latent vector (as in BigGAN-deep) instead of a slice of it.
 
     Args:
         latent_dim: Z, size of the latent vector.
@@ -39,12 +38,7 @@ class SharedEmbedding(GeneratorConditioning):
 
 
 class ModulatedBatchNorm(nn.Module):
-    """(1 + A c) * (x - mean) / deviation + B c, with the condition c of the sample and learnt matrices A and B.
-
-    Args:
-        channels: C.
-        condition_dim: size of the condition.
-    """
+    """(1 + A c) * (x - mean) / deviation + B c, with the sample's condition c and learnt matrices A and B."""
 
     def __init__(self, channels: int, condition_dim: int) -> None:
         super().__init__()

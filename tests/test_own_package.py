@@ -1,0 +1,118 @@
+"""A package outside the project adds a loss, a penalty, a metric and a pair of networks: one class and one yaml each."""
+
+import sys
+
+import pytest
+
+from fmcgan.app.error_messages import format_error
+from fmcgan.train import build, validate
+
+PYTHON = """
+import torch
+from torch import nn
+
+from fmcgan.loss.base import AdversarialLoss
+from fmcgan.metric.base import Measurement, Metric
+from fmcgan.penalty.base import Penalty, input_gradient
+
+
+class Exponential(AdversarialLoss):
+    def discriminator(self, real, fake):
+        return torch.exp(-real).mean() + torch.exp(fake).mean()
+
+    def generator(self, real, fake):
+        return torch.exp(-fake).mean()
+
+
+class Slope(Penalty):
+    def __call__(self, discriminator, real, fake, labels, epsilon):
+        return input_gradient(discriminator, real, labels).abs().mean()
+
+
+class Lightness(Metric):
+    protocol = "mean grey level"
+
+    def measure(self, samples, real):
+        return {"lightness": Measurement(samples.images.float().mean().item(), "real")}
+
+
+class Generator(nn.Module):
+    latent_dim = 6
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(16, 784), nn.BatchNorm1d(784), nn.Tanh(), nn.Unflatten(1, (1, 28, 28)))
+
+    def forward(self, latent, labels):
+        return self.layers(torch.cat([latent, nn.functional.one_hot(labels, 10)], dim=1))
+
+
+class Discriminator(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(784, 10)
+
+    def forward(self, images, labels):
+        return self.layer(images.flatten(1)).gather(1, labels[:, None]).squeeze(1)
+"""
+YAML = {
+    "loss/exponential": "defaults: [/penalty@penalty: none]\nadversarial: {_target_: own_variants.Exponential}\n",
+    "penalty/slope": "_target_: own_variants.Slope\ninterval: 1\n",
+    "metric/lightness": "lightness: {_target_: own_variants.Lightness}\n",
+    "network/linear": (
+        "# @package _global_\n"
+        "defaults: [override /conditioning/generator: null, override /conditioning/discriminator: null]\n"
+        "network:\n"
+        "  generator: {_target_: own_variants.Generator}\n"
+        "  discriminator: {_target_: own_variants.Discriminator}\n"
+    ),
+}
+CHOICES = {
+    "loss=exponential": lambda gan: gan.loss,
+    "penalty@loss.penalty=slope": lambda gan: gan.penalty,
+    "network=linear": lambda gan: gan.generator,
+    "metric=[lightness]": None,
+}
+
+
+@pytest.fixture
+def own_config(tmp_path, monkeypatch, compose):
+    """Composes the configuration of a run with the folder of the package's yaml files."""
+    (tmp_path / "own_variants.py").write_text(PYTHON, encoding="utf-8")
+    for name, text in YAML.items():
+        path = tmp_path / "configs" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield lambda *words: compose(f"hydra.searchpath=[file://{tmp_path}/configs]", *words)
+    sys.modules.pop("own_variants", None)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_each_variant_trains_when_chosen_by_one_word(own_config, choice):
+    scored = choice.startswith("metric")
+    callbacks = "callback=[metrics_logger,evaluation,run_info]" if scored else "callback=[metrics_logger,run_info]"
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=2", callbacks, *(() if scored else ("metric=[]",)))
+    config = own_config(choice, *few)
+    validate(config)
+    trainer, gan, data = build(config)
+    for callback in trainer.callbacks:
+        if hasattr(callback, "configure"):
+            callback.configure({})
+    trainer.fit(gan, data)
+    assert trainer.global_step == 2
+    if scored:
+        (evaluation,) = (each for each in trainer.callbacks if hasattr(each, "results"))
+        assert any(name.startswith("lightness") for name in evaluation.results)
+    else:
+        assert type(CHOICES[choice](gan)).__module__ == "own_variants"
+
+
+@pytest.mark.parametrize(("where", "network"), [("discriminator", "discriminator"), ("both", "generator")])
+def test_spectral_norm_is_refused_only_where_a_network_does_not_support_it(own_config, where, network):
+    config = own_config("network=linear", f"spectral_norm={where}", "callback=[]", "metric=[]")
+    with pytest.raises(Exception, match="spectral_norm") as error:
+        build(config)
+    (line,) = format_error(error.value, config).splitlines()
+    assert line.startswith(f"error: network.{network}")
+    assert "spectral_norm" in line
