@@ -18,6 +18,7 @@ def test_a_wheel_trains_from_another_folder(tmp_path):
     (wheel,) = tmp_path.glob("fmcgan-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert "fmcgan/configs/loss/wgan_gp.yaml" in names
+    assert "fmcgan/py.typed" in names
     assert "fmcgan/metric/weights/classifier.pt" in names
     assert any(name.startswith("fmcgan/metric/measured/") for name in names)
     assert "fmcgan/pretrained/generator.safetensors" in names
