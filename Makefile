@@ -72,6 +72,9 @@ tensorboard: $(STAMP) ## watch all runs in a browser
 bench: $(STAMP) ## measure speed and memory for docs/performance.md (about 15 minutes on two idle cores); ARGS="training floor"
 	$(BIN)/python -m benchmarks $(ARGS)
 
+count: $(STAMP) ## count lines, `Any`, and the files that a training batch and a Fréchet distance touch
+	$(BIN)/python -m benchmarks.structure
+
 study: $(STAMP) ## which ingredients pay, for docs/study.md; ARGS=speed (under an hour), then run (about 14 hours, can be stopped), then page
 	$(BIN)/python -m study $(ARGS)
 
