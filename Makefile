@@ -3,6 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+UV := build/uv/bin/uv
 ARGS ?=
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
@@ -30,11 +31,14 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-# No prerequisite: the old lock must not undo what was upgraded.
-lock: ## write the versions of .venv into constraints.txt; first upgrade there what you want newer
-	mkdir -p build
+$(UV):
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/python -m pip install --quiet uv
+
+# Not after `setup`: the old lock must not undo what was upgraded.
+lock: $(UV) ## write the versions of .venv into constraints.txt; first upgrade there what you want newer
 	$(BIN)/python -m pip list --format=freeze --exclude-editable | sed -E '/^pip==/d; s/[+].*//' >build/installed.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --constraint build/installed.txt \
+	$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --constraint build/installed.txt \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml >build/compiled.txt
 	{ grep '^#' constraints.txt; grep -vE '^(nvidia|cuda)-' build/compiled.txt; } >build/constraints.txt
 	mv build/constraints.txt constraints.txt
@@ -50,9 +54,9 @@ test-fast: $(STAMP) ## run the tests that need no child processes or training
 	$(PYTEST) -m 'not slow' $(ARGS)
 
 # The lowest version of each direct dependency, the newest of what they bring.
-test-lowest: $(STAMP) ## run the fast tests in .venv-lowest, with the lowest versions that pyproject.toml allows
+test-lowest: $(UV) ## run the fast tests in .venv-lowest, with the lowest versions that pyproject.toml allows
 	test -x $(VENV)-lowest/bin/python || $(PYTHON) -m venv $(VENV)-lowest
-	$(BIN)/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct --editable '.[dev]'
+	$(UV) pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct --editable '.[dev]'
 	touch $(VENV)-lowest/.installed
 	$(MAKE) test-fast VENV=$(VENV)-lowest
 
