@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from torch import nn
 
@@ -47,6 +48,9 @@ class Analysis(ABC):
     It has no state beyond its parameters, draws all random numbers from the subject's seed and leaves the global random
     state as it was; the same subject gives the same section.
     """
+
+    packages: ClassVar[tuple[str, ...]] = ()
+    """Import names, of the extra `analysis`, that this part needs. It is left out where one is not installed."""
 
     @abstractmethod
     def analyse(self, subject: Subject) -> Section:

@@ -38,6 +38,8 @@ class Clusters(Analysis):
     groups in a few classes only and counts half of their images to none.
     """
 
+    packages = ("sklearn",)
+
     def __init__(
         self,
         features: FeatureNetwork,

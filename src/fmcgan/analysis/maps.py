@@ -55,6 +55,8 @@ class Maps(Analysis):
     critical"). The fit of t-SNE is kept in the store; that of UMAP is an object and is made anew.
     """
 
+    packages = ("sklearn", "umap", "bokeh")
+
     def __init__(
         self,
         features: FeatureNetwork,
