@@ -5,10 +5,20 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 import fmcgan.loss
+from fmcgan.app.config_dir import config_dir
 from fmcgan.app.overrides import command_line
-from fmcgan.app.renamed import had_decision_boundary, rename_overrides, upgrade_checkpoint, upgrade_config
+from fmcgan.app.renamed import (
+    had_decision_boundary,
+    register_options,
+    rename_overrides,
+    upgrade_checkpoint,
+    upgrade_config,
+    upgrade_loss,
+)
 from fmcgan.app.typed_overrides import as_meant
 from fmcgan.loss.base import AdversarialLoss
 
@@ -151,3 +161,21 @@ def test_the_losses_of_old_runs_are_what_their_classes_say():
                 config = {"loss": {"_target_": f"{loss.__module__}.{loss.__name__}"}}
                 assert had_decision_boundary(config) == loss.has_decision_boundary
     assert had_decision_boundary({})
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_users_loss_yaml_of_before_still_works(tmp_path, caplog, keep):
+    (tmp_path / "loss").mkdir()
+    (tmp_path / "loss" / "mine.yaml").write_text(
+        "defaults:\n  - /penalty@penalty: zero_centered_fake\n  - _self_\nadversarial:\n  _target_: my.Loss\n"
+    )
+    register_options()
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        config = compose("train", [f"hydra.searchpath=[file://{tmp_path}]", "loss=mine"])
+    upgrade_loss(config, keep_penalty=keep)
+    assert config.loss == {"_target_": "my.Loss"}
+    assert config.penalty == OmegaConf.load(config_dir() / "penalty" / ("none.yaml" if keep else "r2.yaml"))
+    assert "old form" in caplog.text
+    caplog.clear()
+    upgrade_loss(config, keep_penalty=keep)
+    assert not caplog.text

@@ -26,6 +26,7 @@ from fmcgan.app.errors import Interrupted, UserError
 from fmcgan.app.option_tables import help_text
 from fmcgan.app.overrides import CommandLine, command_line, composed_of, key_of, parse, quoted, shell_command
 from fmcgan.app.places import ensure_home
+from fmcgan.app.renamed import register_options
 from fmcgan.app.run_lock import RunningElsewhereError, is_locked
 from fmcgan.app.saved_overrides import refusal, saved_overrides
 from fmcgan.app.streams import protect_streams, use_utf8
@@ -57,6 +58,7 @@ def run_command(name: str, task: Task) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors on instead of printing them its own way
     ensure_home()
     OmegaConf.register_new_resolver("fmcgan.job_folder", job_folder, replace=True)
+    register_options()
     OmegaConf.register_new_resolver("fmcgan.options", help_text, replace=True)
     start = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)
     try:

@@ -115,7 +115,7 @@ def read_groups(command: str) -> tuple[Group, ...]:
     defaults = {group: option for group, option in listed if not group.startswith("override ")}
     keys = {group: (group,) for group in defaults}
     for group, chosen in list(defaults.items()):
-        for path in sorted((config_dir() / group).glob("*.yaml")):
+        for path in sorted((config_dir() / group).glob("*.yaml")) if chosen is not None else ():  # not experiments
             for entry, option in _defaults(path):
                 other, _, package = entry.removeprefix("override ").removeprefix("/").partition("@")
                 if entry.startswith("override "):
@@ -137,7 +137,8 @@ def _group(name: str, keys: tuple[str, ...], default: Any) -> Group:
 
 def _defaults(path: Path) -> list[tuple[str, Any]]:
     """The groups in the defaults list of a yaml file, with the option of each."""
-    entries = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("defaults", [])
+    text = path.read_text(encoding="utf-8")
+    entries = yaml.safe_load(text).get("defaults", []) if "defaults:" in text else []  # parsing takes most of the time
     return [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]
 
 

@@ -8,6 +8,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, open_dict
+
 log = logging.getLogger(__name__)
 
 _KEYS = {
@@ -128,6 +131,33 @@ def _nodes_at(node: Any, names: list[str]) -> Iterator[dict[str, Any]]:
     below = list(node.values()) if names[0] == "*" else [node.get(names[0])]
     for each in below:
         yield from _nodes_at(each, names[1:])
+
+
+def register_options() -> None:
+    """Makes Hydra find old options, which a user's own yaml may name in its defaults list."""
+    for group in ("penalty", "callback"):
+        for old, new in _OPTIONS[group].items():
+            ConfigStore.instance().store(name=old, group=group, node={"defaults": [new]})
+
+
+def upgrade_loss(config: DictConfig, keep_penalty: bool) -> None:
+    """Upgrades a composed configuration whose ``loss`` comes from a user's yaml of an older release.
+
+    Args:
+        config: changed in place.
+        keep_penalty: whether the user chose ``config.penalty``; if not, that of the yaml replaces it.
+    """
+    loss = config.get("loss")
+    if not isinstance(loss, DictConfig) or "_target_" in loss or not isinstance(loss.get("adversarial"), DictConfig):
+        return
+    log.warning(
+        "this loss yaml has an old form, which works in this release only: write _target_ without adversarial: above"
+        " it, and - override /penalty@_global_.penalty: OPTION in place of - /penalty@penalty: OPTION"
+    )
+    with open_dict(config):
+        if "penalty" in loss and not keep_penalty:
+            config.penalty = loss.penalty
+        config.loss = loss.adversarial
 
 
 def upgrade_checkpoint(checkpoint: Any) -> Any:
