@@ -1,4 +1,4 @@
-"""A package outside the project adds a loss, a penalty, a metric and a pair of networks: one class and one yaml each."""
+"""A package outside the project adds a loss, a penalty, a metric and a pair of networks, one yaml each."""
 
 import sys
 

@@ -1,6 +1,7 @@
 """Batches by tensor indexing of images on the training device: no workers, no Python per image."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ class ImageBatches(Dataset[tuple[Tensor, Tensor]]):
         return to_float(self.images[index]), self.labels[index]
 
 
+@dataclass(eq=False)
 class ShuffledBatches(Sampler[Tensor]):
     """Indices of the batches of an epoch, in an order that depends on ``seed`` and the epoch alone.
 
@@ -45,37 +47,30 @@ class ShuffledBatches(Sampler[Tensor]):
         world_size: number of devices.
         device: of the index tensors.
         batches_done: returns how many batches of this epoch to skip, called at the first batch of each pass: a resumed
-            run may start within an epoch. ``None``: none.
+            run may start within an epoch.
 
     Raises:
         ValueError: the batch size does not fit the training set or the devices.
     """
 
-    def __init__(
-        self,
-        n_images: int,
-        batch_size: int,
-        seed: int,
-        rank: int = 0,
-        world_size: int = 1,
-        device: torch.device | str = "cpu",
-        batches_done: Callable[[], int] | None = None,
-    ) -> None:
-        checks.whole_number(batch_size=batch_size, world_size=world_size)
-        checks.whole_number(minimum=0, rank=rank)
-        checks.seed_number(seed=seed)
-        if batch_size > n_images:
-            raise ValueError(f"batch_size must be at most {n_images}, the number of training images, got {batch_size}")
-        if batch_size % world_size:
-            raise ValueError(f"batch_size must be divisible by {world_size}, the number of devices, got {batch_size}")
-        self.n_images = n_images
-        self.batch_size = batch_size
-        self.seed = seed
-        self.rank = rank
-        self.world_size = world_size
-        self.device = device
-        self.epoch = 0
-        self._batches_done = batches_done or (lambda: 0)
+    n_images: int
+    batch_size: int
+    seed: int
+    rank: int = 0
+    world_size: int = 1
+    device: torch.device | str = "cpu"
+    batches_done: Callable[[], int] = lambda: 0
+    epoch: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        checks.whole_number(batch_size=self.batch_size, world_size=self.world_size)
+        checks.whole_number(minimum=0, rank=self.rank)
+        checks.seed_number(seed=self.seed)
+        given = f"got {self.batch_size}"
+        if self.batch_size > self.n_images:
+            raise ValueError(f"batch_size must be at most {self.n_images}, the number of training images, {given}")
+        if self.batch_size % self.world_size:
+            raise ValueError(f"batch_size must be divisible by {self.world_size}, the number of devices, {given}")
 
     def set_epoch(self, epoch: int) -> None:
         """Sets the epoch; Lightning calls this before the first batch, but after creating the iterator."""
@@ -89,7 +84,7 @@ class ShuffledBatches(Sampler[Tensor]):
         """Yields int64 [batch_size / world_size] on the device."""
         # A generator: runs at the first batch, when the epoch is known.
         batches = self._order().view(len(self), self.world_size, -1)[:, self.rank]
-        yield from batches[self._batches_done() :].to(self.device)
+        yield from batches[self.batches_done() :].to(self.device)
 
     def _order(self) -> Tensor:
         """Returns the indices of the epoch, int64 [len(self) * batch_size], drawn on the CPU: equal on every device."""
@@ -106,7 +101,7 @@ class DeviceLoader(DataLoader[tuple[Tensor, Tensor]]):
     """
 
     def __init__(self, dataset: ImageBatches, sampler: ShuffledBatches) -> None:
-        # A DataLoader draws a seed whenever it is iterated, and a resumed run iterates it at another moment. A generator
+        # A DataLoader draws a seed whenever it is iterated, which a resumed run does at another moment. A generator
         # of its own keeps the global random state unchanged.
         super().__init__(dataset, sampler=sampler, batch_size=None, num_workers=0, generator=torch.Generator())
 

@@ -84,16 +84,7 @@ class Discriminator(ConditionalDiscriminator):
     would average 4 x 4 pixels, which costs more and blurs small images. The 1 x 1 convolution that changes the channels
     comes afterwards, at a quarter of the cost.
 
-    Args:
-        conditioning: how the label enters.
-        width: channels at 28 x 28; twice and four times as many at 14 x 14 and 7 x 7.
-        blocks: residual blocks at each scale (paper: 2).
-        expansion: channels inside a block as a multiple of those outside (paper: 2).
-        group_size: channels in each group of the 3 x 3 convolutions.
-        spectral_norm: divides each weight matrix by its largest singular value.
-
-    Raises:
-        InvalidValueError: the groups do not divide the channels.
+    Args and errors are those of `Generator`, but any conditioning can be used.
     """
 
     def __init__(

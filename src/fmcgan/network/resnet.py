@@ -55,12 +55,7 @@ class Discriminator(ConditionalDiscriminator):
 
     With spectral normalisation, which bounds the logits, the features are the sums of the last maps, as in the paper.
     Without it they are the means: sums over 49 pixels would make each weight update change the logit 49 times as much.
-
-    Args:
-        conditioning: how the label enters.
-        width: channels, the same at all scales.
-        attention: adds self-attention at 14 x 14 (Zhang et al. 2019).
-        spectral_norm: divides each weight matrix by its largest singular value.
+    Args are those of `Generator`.
     """
 
     def __init__(
@@ -73,9 +68,9 @@ class Discriminator(ConditionalDiscriminator):
         super().__init__(conditioning)
         whole_number(width=width)
         self.body = nn.Sequential(
-            _FirstDownBlock(conditioning.image_channels, width),  # [B, w, 14, 14]
+            _DownBlock(conditioning.image_channels, width, first=True),  # [B, w, 14, 14]
             SelfAttention(width) if attention else nn.Identity(),
-            _DownBlock(width),  # [B, w, 7, 7]
+            _DownBlock(width, width),  # [B, w, 7, 7]
             _FlatBlock(width),
             _FlatBlock(width),
             nn.ReLU(),
@@ -111,37 +106,24 @@ class _UpBlock(nn.Module):
         return branch + F.interpolate(self.shortcut(input), scale_factor=2, mode="nearest")
 
 
-class _FirstDownBlock(nn.Module):
-    """3 x 3 - ReLU - 3 x 3 - pool, plus pool - 1 x 1: no ReLU first, which would clip the image itself."""
+class _DownBlock(nn.Module):
+    """ReLU - 3 x 3 - ReLU - 3 x 3 - pool, plus pool - 1 x 1.
 
-    def __init__(self, inputs: int, width: int) -> None:
+    The first block has no ReLU at its input, which would clip the image itself. The shortcut's 1 x 1 convolution comes
+    after the pooling: the same result at a quarter of the cost.
+    """
+
+    def __init__(self, inputs: int, width: int, first: bool = False) -> None:
         super().__init__()
+        self.is_first = first
         self.shortcut = nn.Conv2d(inputs, width, 1)
         self.first = nn.Conv2d(inputs, width, 3, padding=1)
         self.second = PooledConv2d(width, width)
 
     @override
     def forward(self, input: Tensor) -> Tensor:
-        branch = self.second(F.relu(self.first(input), inplace=True))
-        return branch + self.shortcut(F.avg_pool2d(input, 2))
-
-
-class _DownBlock(nn.Module):
-    """ReLU - 3 x 3 - ReLU - 3 x 3 - pool, plus pool - 1 x 1.
-
-    The shortcut's 1 x 1 convolution comes after the pooling: the same result at a quarter of the cost.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.shortcut = nn.Conv2d(width, width, 1)
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = PooledConv2d(width, width)
-
-    @override
-    def forward(self, input: Tensor) -> Tensor:
-        branch = self.second(F.relu(self.first(F.relu(input)), inplace=True))
-        return branch + self.shortcut(F.avg_pool2d(input, 2))
+        hidden = self.first(input if self.is_first else F.relu(input))
+        return self.second(F.relu(hidden, inplace=True)) + self.shortcut(F.avg_pool2d(input, 2))
 
 
 class _FlatBlock(nn.Module):

@@ -12,24 +12,12 @@ import torch
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 from torch import nn
 
+from fmcgan.app import run_schema as schema
 from fmcgan.app.errors import UserError
 from fmcgan.app.given_file import read_file
 from fmcgan.app.plain import check_plain, check_schema
 from fmcgan.app.renamed import upgrade_checkpoint
-from fmcgan.app.run_schema import (
-    Built,
-    Config,
-    Count,
-    Name,
-    Network,
-    Number,
-    Numbers,
-    Scores,
-    Seconds,
-    Text,
-    Trainer,
-    Training,
-)
+from fmcgan.app.run_schema import Count
 from fmcgan.training.weights import LARGEST_FILE, check_fit, check_weights
 
 CHECKPOINT_FORMAT = 3
@@ -149,11 +137,11 @@ def _moments(optimizers: list[Checkpoint]) -> Iterator[tuple[str, object]]:
                 yield f"optimizer_states[{index}].state[{parameter}].{name}", value
 
 
-class _Networks(Network, kw_only=True):
+class _Networks(schema.Network, kw_only=True):
     generator: dict[str, object]
 
 
-class _Config(Config, kw_only=True):
+class _Config(schema.Config, kw_only=True):
     network: _Networks
 
 
@@ -167,16 +155,16 @@ class _Checkpoint(Struct, kw_only=True):
 
 
 class _Part(Struct):
-    target: Text = field(name="_target_")
+    target: schema.Text = field(name="_target_")
 
 
-class _TrainingConfig(Training, kw_only=True):
+class _TrainingConfig(schema.Training, kw_only=True):
     generator_optimizer: _Part
     discriminator_optimizer: _Part
 
 
-class _TrainerConfig(Trainer, kw_only=True):
-    precision: Name
+class _TrainerConfig(schema.Trainer, kw_only=True):
+    precision: schema.Name
 
 
 class _BothNetworks(_Networks, kw_only=True):
@@ -189,7 +177,7 @@ class _RunConfig(_Config, kw_only=True):
     regularizer: _Part
     training: _TrainingConfig
     trainer: _TrainerConfig
-    data: Built
+    data: schema.Built
 
 
 class _Progress(Struct):
@@ -250,19 +238,19 @@ class _Optimizer(Struct):
 
 
 class _MetricsLogger(Struct):
-    seconds: Seconds
-    epoch_sums: dict[Name, list[Number]]
-    epoch_means: Numbers
-    latest: Numbers
+    seconds: schema.Seconds
+    epoch_sums: dict[schema.Name, list[schema.Number]]
+    epoch_means: schema.Numbers
+    latest: schema.Numbers
 
 
 class _Evaluation(Struct):
-    results: Scores
-    seconds: Seconds
+    results: schema.Scores
+    seconds: schema.Seconds
 
 
 class _Checkpointing(Struct):
-    best: Number | None
+    best: schema.Number | None
 
 
 class _Callbacks(Struct):

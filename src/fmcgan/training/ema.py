@@ -49,8 +49,8 @@ class EMA(nn.Module):
         """Returns the weight of the old average after ``images`` more images: 0.5 ** (images / half-life).
 
         Args:
-            images: real images since the last update.
-            images_seen: real images since the start of training.
+            images: real images since the last update, over all devices.
+            images_seen: real images since the start of training, over all devices.
             factor: multiplies the half-life before `ramp_up` bounds it.
         """
         half_life = factor * self.half_life
@@ -60,14 +60,7 @@ class EMA(nn.Module):
 
     @torch.no_grad()
     def update(self, generator: nn.Module, images: int, images_seen: int, factor: float = 1.0) -> None:
-        """Moves the average towards ``generator``.
-
-        Args:
-            generator: the trained generator.
-            images: real images since the last update, over all devices.
-            images_seen: real images since the start of training, over all devices.
-            factor: multiplies the half-life.
-        """
+        """Moves the average towards ``generator``; the other arguments are those of `decay`."""
         averages, values = _tensors(self.generator.parameters()), _tensors(generator.parameters())
         torch._foreach_lerp_(averages, values, 1.0 - self.decay(images, images_seen, factor))
         if buffers := list(generator.buffers()):

@@ -91,15 +91,11 @@ class ConditionalGAN(LightningModule):
             network.to(memory_format=layout)  # type: ignore[call-overload]  # in place; torch's annotations lack it
         self.ema = ema(generator)
         schedules.warn_unused(not penalty.is_none, self.ema.half_life > 0)
-        self.augmentation = augmentation
-        self.regularizer = regularizer
-        self.loss = loss
-        self.penalty = penalty
-        self.generator_optimizer = generator_optimizer
-        self.discriminator_optimizer = discriminator_optimizer
+        self.augmentation, self.regularizer = augmentation, regularizer
+        self.loss, self.penalty = loss, penalty
+        self.generator_optimizer, self.discriminator_optimizer = generator_optimizer, discriminator_optimizer
+        self.generator_clip, self.discriminator_clip = generator_clip, discriminator_clip
         self.n_critic = n_critic
-        self.generator_clip = generator_clip
-        self.discriminator_clip = discriminator_clip
         self.cuda_graphs = cuda_graphs
         self.seed = seed
         self.images_seen = 0
@@ -129,12 +125,11 @@ class ConditionalGAN(LightningModule):
         """Fits the schedules to the length of the run.
 
         Args:
-            batches: batches of the whole run; ``None`` if unknown.
+            batches: of the whole run; ``None`` if unknown.
             batch_size: images in each; ``None`` if unknown.
 
         Raises:
-            InvalidValueError: the run is too short for `n_critic`, the batches are too small for batch normalisation,
-                or a schedule needs an end that the run does not have.
+            InvalidValueError: the run is too short, a batch too small, or a schedule needs an end that is unknown.
         """
         if batches is not None and batches < self.n_critic:
             raise InvalidValueError(

@@ -14,11 +14,7 @@ _BATCH = 250  # large enough to be fast on a GPU, small enough for the cache of 
 
 
 def require_memory(n: int) -> None:
-    """Checks that ``n`` samples fit into memory at once.
-
-    Raises:
-        UserError: states the memory needed and available.
-    """
+    """Raises a `UserError` if ``n`` samples do not fit into memory at once."""
     memory.require(2 * 784 * n, f"drawing {n:,} samples", "ask for fewer")  # twice: the batches and the whole
 
 

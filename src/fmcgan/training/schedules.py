@@ -57,7 +57,7 @@ class Schedules:
         """Sets the end of the schedules that last until the end of the run.
 
         Args:
-            images: real images seen at the end of the run; ``None`` if unknown.
+            images: real images seen at that end; ``None`` if unknown.
 
         Raises:
             InvalidValueError: a schedule needs the end and it is unknown.
@@ -71,11 +71,7 @@ class Schedules:
                 raise InvalidValueError(f"training.schedules.{name}.{error}") from error
 
     def check_optimizers(self, optimizers: list[Optimizer]) -> None:
-        """Refuses schedules of betas for optimizers without betas.
-
-        Raises:
-            InvalidValueError: names the optimizer.
-        """
+        """Raises an `InvalidValueError` if betas are scheduled and an optimizer has none."""
         for optimizer in optimizers if any(beta is not None for beta in self.betas) else []:
             if "betas" not in optimizer.defaults:
                 kind = type(optimizer).__name__

@@ -31,18 +31,8 @@ class AdversarialStep:
       through the updated discriminator (Goodfellow et al. 2014, algorithm 1, draws new ones). The generator does not
       change in between, so its stored activations are still valid.
 
-    Args:
-        generator: the generator.
-        discriminator: the discriminator.
-        loss: the adversarial loss.
-        penalty: the penalty on the discriminator.
-        generator_optimizer: of the generator's parameters.
-        discriminator_optimizer: of the discriminator's parameters.
-        generator_clip: largest global gradient norm of the generator; ``None`` does not clip.
-        discriminator_clip: the same for the discriminator.
-        augmentation: applied to real and generated images before the discriminator.
-        regularizer: of the discriminator.
-        backward: computes the gradients of a loss; Lightning's where several devices share a batch.
+    `ConditionalGAN` describes the fields; `backward` computes the gradients of a loss, by Lightning where several
+    devices share a batch.
     """
 
     generator: Generator
