@@ -127,27 +127,27 @@ def count_name(n: int) -> str:
 
 
 def quantity_of(name: str) -> tuple[Quantity, str] | None:
-    """Looks up what the name of a value stands for, in all metrics of this package and those imported so far.
+    """Looks up what a value's name stands for, among all metrics of this package and other imported ones.
 
     Args:
         name: such as ``recall_k3_classifier_10k_test``.
 
     Returns:
-        The quantity and the rest of the name (``k3_classifier_10k_test``), or ``None`` if no metric has such names.
+        The quantity, and its title with the rest of the name: ``Recall (k3, classifier, 10k, test)``. ``None`` if no
+        metric has such names.
     """
     for module in pkgutil.iter_modules([str(Path(__file__).parent)], "fmcgan.metric."):
         importlib.import_module(module.name)
-    kinds: dict[str, Quantity] = {}
-    for metric in _subclasses(Metric):
-        kinds |= vars(metric).get("kinds", {})
+    kinds = {kind: each for metric in _subclasses(Metric) for kind, each in vars(metric).get("kinds", {}).items()}
     found = [kind for kind in kinds if name == kind or name.startswith(f"{kind}_")]
     if not found:
         return None
     kind = max(found, key=len)
-    return kinds[kind], name[len(kind) + 1 :]
+    details = ", ".join(filter(None, name.removeprefix(kind).split("_")))
+    return kinds[kind], f"{kinds[kind].title} ({details})" if details else kinds[kind].title
 
 
-def _subclasses(parent: type[Metric]) -> Iterator[type[Metric]]:
+def _subclasses(parent: type) -> Iterator[type]:
     for child in parent.__subclasses__():
         yield child
         yield from _subclasses(child)

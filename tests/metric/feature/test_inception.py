@@ -9,8 +9,8 @@ from torch import Tensor
 
 from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.metric.feature.inception import FILE_NAMES, ORIGIN, InceptionFeatures
-from fmcgan.metric.frechet import frechet_distance, gaussian_statistics
 from fmcgan.metric.image_set import ImageSet
+from tests.metric.frechet_reference import frechet_distance, gaussian_statistics
 
 
 def some_images(count: int, seed: int, brightest: int = 256) -> ImageSet:
