@@ -148,6 +148,7 @@ def quantity_of(name: str) -> tuple[Quantity, str] | None:
 
 
 def _subclasses(parent: type) -> Iterator[type]:
+    child: type
     for child in parent.__subclasses__():
         yield child
         yield from _subclasses(child)
