@@ -156,7 +156,7 @@ def test_the_interval_of_the_median_is_that_of_repeated_images(n):
     levels = torch.randint(0, 256, (n,), generator=torch.Generator().manual_seed(3)).tolist()
     samples = flat_images(levels, bootstrap_samples=40)
     measured = Memorisation({}).measure(samples, RealImages(flat_images([0]), flat_images([9])))
-    value, interval = measured[f"nearest_training_pixels_{n}"].value, measured[f"nearest_training_pixels_{n}"].interval
+    value, interval = measured["nearest_training_pixels"].value, measured["nearest_training_pixels"].interval
     drawn = [np.repeat(levels, counts.int().tolist()) for counts in samples.resamples]
     low, middle, high = np.quantile([np.sort(each)[(n - 1) // 2] for each in drawn], [0.025, 0.5, 0.975])
     assert value == np.median(levels)

@@ -1,10 +1,11 @@
 """Evaluates the averaged generator during training and, on fresh samples, at the end."""
 
+import copy
 import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import torch
 from lightning.pytorch import Callback, Trainer
@@ -42,13 +43,6 @@ class Report(TypedDict):
 
     scores: Results
     best: BestReport | None
-
-
-class State(TypedDict):
-    """What a checkpoint holds of the callback."""
-
-    results: Results
-    seconds: float
 
 
 class Evaluation(Callback):
@@ -133,12 +127,7 @@ class Evaluation(Callback):
             return self.evaluator.measure(ImageSet(*samples, device=next(generator.parameters()).device))
 
     def report(self, gan: ConditionalGAN, best: Path | None) -> Report:
-        """Measures fresh samples of a finished run.
-
-        Args:
-            gan: at the end of training.
-            best: the best checkpoint, if there is one.
-        """
+        """Measures fresh samples of a finished run and of its best checkpoint, if there is one."""
         start = time.perf_counter()
         found: Report = {"scores": self.measure(gan.ema.calibrated(), self.report_seed), "best": None}
         if self.scores and best is not None and best.is_file():
@@ -158,16 +147,10 @@ class Evaluation(Callback):
         return self.seconds / max(self.seconds + training_seconds, 1e-9)
 
     def _measure_state(self, gan: ConditionalGAN, state: Mapping[str, Tensor]) -> Results:
-        """Measures the averaged generator of a checkpoint, loaded into that of the GAN for the time being."""
-        generator, prefix = gan.ema.generator, "ema.generator."
-        last = {name: value.clone() for name, value in generator.state_dict().items()}
-        try:
-            generator.load_state_dict(
-                {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
-            )
-            return self.measure(generator, self.report_seed)
-        finally:
-            generator.load_state_dict(last)
+        """Measures the averaged generator of a checkpoint."""
+        generator, prefix = copy.deepcopy(gan.ema.generator), "ema.generator."
+        generator.load_state_dict({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})
+        return self.measure(generator, self.report_seed)
 
     def _write(self, trainer: Trainer, gan: ConditionalGAN, epoch: int) -> None:
         values = {f"score/{name}": result["value"] for name, result in self.results.items()}
@@ -183,11 +166,11 @@ class Evaluation(Callback):
                 2 * self.every_n_epochs,
             )
 
-    def state_dict(self) -> State:
+    def state_dict(self) -> dict[str, Any]:
         """Returns the last results, by which a checkpoint after an epoch without evaluation is compared."""
         return {"results": self.results, "seconds": self.seconds}
 
-    def load_state_dict(self, state_dict: State) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores `state_dict`."""
         self.results = state_dict["results"]
         self.seconds = state_dict["seconds"]

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
@@ -20,15 +20,6 @@ from fmcgan.callback.trainer import callbacks_of
 from fmcgan.training.gan import ConditionalGAN
 
 log = logging.getLogger(__name__)
-
-
-class State(TypedDict):
-    """What a checkpoint holds of the callback."""
-
-    seconds: float
-    epoch_sums: dict[str, list[float]]
-    epoch_means: dict[str, float]
-    latest: dict[str, float]
 
 
 class MetricsLogger(Callback):
@@ -161,7 +152,7 @@ class MetricsLogger(Callback):
             self.seconds += now - self._running_since
             self._running_since = now
 
-    def state_dict(self) -> State:
+    def state_dict(self) -> dict[str, Any]:
         """Returns the counts that a resumed run continues; at a checkpoint no scalars are unread."""
         return {
             "seconds": self.seconds,
@@ -170,7 +161,7 @@ class MetricsLogger(Callback):
             "latest": self.latest,
         }
 
-    def load_state_dict(self, state_dict: State) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores `state_dict`."""
         self.seconds = state_dict["seconds"]
         self._epoch_sums = state_dict["epoch_sums"]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from textwrap import indent
-from typing import TypedDict
+from typing import Any
 
 import torch
 import yaml
@@ -21,36 +21,16 @@ from fmcgan.app.overrides import composed_of
 from fmcgan.app.run_files import read_metrics
 from fmcgan.app.system_info import command_line, processor
 from fmcgan.callback.checkpointing import Checkpointing
-from fmcgan.callback.evaluation import BestReport, Evaluation
+from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.metrics_logger import MetricsLogger
 from fmcgan.callback.tensorboard import TensorBoard
 from fmcgan.callback.trainer import callbacks_of, images_per_epoch, is_last_epoch
 from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
-from fmcgan.metric.results import Results
 from fmcgan.training.gan import ConditionalGAN
 
 _PACKAGES = ("fmcgan", "torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy")
 _SHARE_OF_CURVES = 0.05  # of the time: drawing gets slower with every row
 _FINAL = ("loss/generator", "loss/discriminator", "gradient_norm/generator", "gradient_norm/discriminator")
-
-
-class RunResult(TypedDict):
-    """``result.json``."""
-
-    status: str
-    seed: int
-    images_seen: int
-    epochs: float
-    training_seconds: float
-    evaluation_seconds: float
-    evaluation_share: float
-    images_per_second: float
-    hardware: str
-    parameters: dict[str, int]
-    scores: Results
-    best: BestReport | None
-    final: dict[str, float]
-    command: str
 
 
 class RunInfo(Callback):
@@ -102,7 +82,7 @@ class RunInfo(Callback):
             draw_gradient_norm(rows, folder / run_dir.GRADIENT_NORM_FIGURE, *clips)
             self._drawn = (time.monotonic(), time.monotonic() - start)
 
-    def write_result(self, trainer: Trainer, gan: ConditionalGAN) -> RunResult:
+    def write_result(self, trainer: Trainer, gan: ConditionalGAN) -> dict[str, Any]:
         """Writes and returns ``result.json``, which marks the run as finished. Call it last."""
         metrics_logger, folder = MetricsLogger.of(trainer), Path(trainer.default_root_dir)
         evaluations = callbacks_of(trainer, Evaluation)
@@ -110,7 +90,7 @@ class RunInfo(Callback):
         best = folder / run_dir.BEST_CHECKPOINT if has_best else None
         reports = [evaluation.report(gan, best) for evaluation in evaluations]
         scores = {name: result for report in reports for name, result in report["scores"].items()}
-        result: RunResult = {
+        result = {
             "status": "finished",
             "seed": gan.seed,
             "images_seen": gan.images_seen,

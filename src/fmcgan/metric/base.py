@@ -60,11 +60,7 @@ class Metric(ABC):
         """
 
     def real_samples(self, real: RealImages) -> ImageSet:
-        """Chooses the real images to measure as if they were samples: the value of a perfect generator.
-
-        They are not among those that the metric compares with. The default is the split that is not the reference.
-        Metrics that use the classifier take test images, since it was trained on the training images.
-        """
+        """Chooses real images that the metric does not compare with, to measure as if they were samples."""
         return real.other
 
     def findings(self, samples: ImageSet, real: RealImages) -> dict[str, object]:
@@ -72,13 +68,7 @@ class Metric(ABC):
         return {}
 
     def value_name(self, key: str, n: int, split: str) -> str:
-        """Names a value of ``n`` samples: ``fd_classifier`` -> ``fd_classifier_10k_test``.
-
-        Args:
-            key: of `quantities`.
-            n: number of samples.
-            split: that samples are compared with.
-        """
+        """Names a value of ``n`` samples: ``fd_classifier`` of `quantities` -> ``fd_classifier_10k_test``."""
         return "_".join([key, count_name(n), *([split] if self.names_reference else [])])
 
 
@@ -86,11 +76,7 @@ class FeatureMetric(Metric):
     """A metric that is measured on each of several feature networks."""
 
     def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
-        """Stores the networks.
-
-        Args:
-            features: feature networks by name.
-        """
+        """Takes feature networks by name."""
         self.networks = tuple(features.values())
 
     @property
@@ -105,16 +91,13 @@ class ClassifierMetric(Metric):
     names_reference = False
 
     def __init__(self, weights: Path | str | None = None, batch_size: int = 100) -> None:
-        """Loads the classifier.
-
-        Args:
-            weights: a file of `fmcgan.metric.train_classifier`; ``None``: the file in the package.
-            batch_size: images read at once; changes results by float rounding only.
-
-        Raises:
-            UserError: the weights are missing or damaged, or batch_size is not a whole number of at least 1.
-        """
+        """Loads the classifier; arguments and errors are those of `ClassifierFeatures`."""
         self.classifier = ClassifierFeatures(weights, batch_size)
+
+    @property
+    def quantities(self) -> Mapping[str, Quantity]:
+        """All kinds, on the classifier."""
+        return {f"{kind}_{self.classifier.name}": quantity for kind, quantity in self.kinds.items()}
 
     def real_samples(self, real: RealImages) -> ImageSet:
         """Chooses the test images: on the training images the classifier is more certain."""

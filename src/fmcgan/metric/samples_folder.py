@@ -26,12 +26,8 @@ def read_folder(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     Each sub-folder is named by a class (a name or label of `parse_classes`) and holds opaque PNGs of 28 x 28, grey or
     with three equal channels. Names that start with a dot are ignored; other files are refused.
 
-    Args:
-        path: of the folder.
-
     Returns:
-        Images uint8 [N, 28, 28] and labels int64 [N]: by label and then by file name, with numbers in
-        numerical order (``2.png`` before ``10.png``).
+        Images uint8 [N, 28, 28] and labels int64 [N], by label and then by file name, ``2.png`` before ``10.png``.
 
     Raises:
         UserError: names a file or folder that cannot be read, and why.

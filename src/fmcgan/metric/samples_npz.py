@@ -6,7 +6,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, NamedTuple, Protocol, cast
+from typing import IO, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,18 +23,6 @@ _LONGEST_HEADER = 16_384  # bytes; numpy refuses longer ones only after reading 
 _BLOCK = 1 << 20  # bytes unpacked at a time
 
 
-class Described(Protocol):
-    """An array or its header."""
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Type of the elements."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes."""
-
-
 class Header(NamedTuple):
     """The header of an array in the file."""
 
@@ -48,6 +36,9 @@ class Header(NamedTuple):
         """Bytes of the array."""
         return self.dtype.itemsize * math.prod(self.shape)
 
+
+Described = Header | NDArray[np.number]
+"""What has a ``dtype`` and a ``shape``."""
 
 Check = Callable[[Described, Described], None]
 Pair = tuple[NDArray[np.number], NDArray[np.integer]]

@@ -74,15 +74,7 @@ class SlicedWasserstein(Metric):
     kinds: ClassVar = {"sliced_wasserstein": Quantity("Sliced Wasserstein distance", "lower", "grey levels", lowest=0)}
 
     def __init__(self, n_directions: int = 128, seed: int = 0) -> None:
-        """Checks the parameters.
-
-        Args:
-            n_directions: number of directions.
-            seed: of the directions.
-
-        Raises:
-            InvalidValueError: a value is out of range.
-        """
+        """Sets the number of directions, at least 1, and their seed."""
         whole_number(maximum=10_000, n_directions=n_directions)
         seed_number(seed=seed)
         self.n_directions = n_directions
