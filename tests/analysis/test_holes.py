@@ -6,14 +6,15 @@ from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.effect import share_as_text
+from fmcgan.analysis.effect import share_in_words
 from fmcgan.analysis.findings import judge
 from fmcgan.analysis.holes import CLUMPED, Holes
 from fmcgan.analysis.nearest import coverage
 from fmcgan.analysis.nearest.coverage import compare
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
+from fmcgan.metric.base import RealImages
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.manifold import Manifold
 from fmcgan.metric.results_store import Store
 
@@ -99,7 +100,7 @@ def test_shares_are_those_of_the_definition_on_whole_matrices(holes, subject, re
 
 def test_they_are_what_the_score_of_coverage_lacks_to_one(holes, subject, real):
     samples = draw(4, 100, styles=1)
-    of_score = Manifold({"q": Quadrants()}).measure(samples, real)["coverage_k5_quadrants"].by_class
+    of_score = Manifold({"q": Quadrants()}).measure(samples, real)["coverage_k5_quadrants_1k_test"].by_class
     rows = by_class(holes.analyse(subject(samples)))
     assert [rows[name]["holes"] for name in CLASS_NAMES] == pytest.approx([1 - each for each in of_score])
 
@@ -113,8 +114,8 @@ def test_a_missing_style_is_found_and_shown(holes, subject, real):
     assert rows["t-shirt"]["holes"] == pytest.approx(0.5, abs=0.06)
     count, of_real = (round(100 * rows["t-shirt"][name]) for name in ("holes", "holes_of_real"))
     assert effect.statement == (
-        f"{share_as_text(count, 100, CLUMPED)} of the real t-shirts have no generated image near them; with as many "
-        f"real training images in place of the generated ones it is {share_as_text(of_real, 100, CLUMPED)}."
+        f"{share_in_words(count, 100, CLUMPED)} of the real t-shirts have no generated image near them; with as many "
+        f"real training images in place of the generated ones it is {share_in_words(of_real, 100, CLUMPED)}."
     )
     missing = real.test.images[real.test.labels == 0][1::2]
     assert all(any(is_in(section.pictures[0].content, image) for image in group) for group in missing.split(10))

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from fmcgan.figure.run_curves import (
     gradient_norm_figure,
@@ -6,6 +7,7 @@ from fmcgan.figure.run_curves import (
     pace_figure,
     score_figure,
     score_names,
+    score_title,
 )
 
 
@@ -76,11 +78,26 @@ def test_each_score_has_a_panel_with_what_real_images_get():
         {"images_seen": 200, f"score/{name}": 1.0, f"floor/{name}": 0.02, f"score/{other}": None},
     ]
     assert score_names(given) == [name, other]
-    distance, recall = score_figure(given, {name: "Fréchet distance", other: "Recall"}, {other}).axes
+    distance, recall = score_figure(given).axes
     assert curves(distance)["generator"].tolist() == [3.0, 1.0]
     assert curves(distance)["real images"].tolist() == [0.02, 0.02]
     assert distance.get_yscale() == "log"
     assert recall.get_yscale() == "linear"
     assert curves(recall)["generator"][0] == 0.01
     assert recall.get_ylim() == (0, 1.02)  # a share
-    assert score_figure(given[1:2], {}, set()) is None
+    assert score_figure(given[1:2]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("fd_classifier_10k_test", "Fréchet distance (classifier, 10k, test)"),
+        ("class_fd_random_500_train", "Fréchet distance within classes (random, 500, train)"),
+        ("label_cross_entropy_classifier_10k", "Label cross entropy (classifier, 10k)"),
+        ("recall_k3_classifier_10k_test", "Recall (k3, classifier, 10k, test)"),
+        ("fdx_10k", "Fdx 10k"),
+        ("coverage", "Coverage"),
+    ],
+)
+def test_scores_are_called_what_people_call_them(name, title):
+    assert score_title(name) == title

@@ -6,8 +6,6 @@ from fmcgan.analysis.effect import Difference, Effect
 from fmcgan.analysis.findings import judge
 from fmcgan.report.headline import cards, ruler
 
-DISTANCE = {"value": 3.0, "better": "lower", "interval": None, "title": "D", "summary": "S.", "range": [0, None]}
-
 
 def test_cards_show_what_was_measured(small_report):
     chosen = cards(small_report.sections["scores"].values)
@@ -21,9 +19,9 @@ def test_cards_show_what_was_measured(small_report):
 
 def test_cards_of_distances_without_a_floor():
     for floor in (None, 0.0, -0.5):
-        (card,) = cards({"fd_x": DISTANCE | {"floor": floor}})
+        (card,) = cards({"fd_x": {"value": 3.0, "better": "lower", "floor": floor}})
         assert card.times == ""
-    (card,) = cards({"fd_x": DISTANCE | {"floor": 1.25}})
+    (card,) = cards({"fd_x": {"value": 3.0, "better": "lower", "floor": 1.25}})
     assert card.times == "2.4 times the floor"
 
 

@@ -86,7 +86,7 @@ def _by_class(results: Results) -> Table:
     classes = [Column(name.replace("-", "_"), name, "number", 3) for name in CLASS_NAMES]
     rows: list[tuple[Any, ...]] = []
     for name, result in results.items():
-        rows.append((name, SAMPLES, *(result["by_class"] or ())))
+        rows.append((name, SAMPLES, *result["by_class"]))
         if result["floor_by_class"] is not None:
             rows.append((name, REAL_DATA, *result["floor_by_class"]))
     caption = "The scores that tell classes apart, class by class."
@@ -97,7 +97,7 @@ def _bars(results: Results) -> Picture:
     panels = [
         ClassBars(
             f"{name} ({BETTER[result['better']]} is better)",
-            result["by_class"] or (),
+            result["by_class"],
             {} if result["floor_by_class"] is None else {REAL_DATA: result["floor_by_class"]},
         )
         for name, result in results.items()

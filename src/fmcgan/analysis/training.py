@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matplotlib.figure import Figure
 from typing_extensions import override
 
 from fmcgan.analysis.alarms.curves import Facts, curve_alarms
@@ -16,7 +15,6 @@ from fmcgan.app.checks import number, whole_number
 from fmcgan.figure import run_curves
 from fmcgan.figure.grid import side_by_side
 from fmcgan.figure.timelapse import evenly, timelapse
-from fmcgan.metric.base import quantity_of
 
 Row = Mapping[str, float | None]
 
@@ -99,7 +97,7 @@ def epoch_table(rows: Sequence[Row]) -> Table:
         Column("images_seen", "images seen", "whole"),
         Column("seconds", "seconds", "number", 0),
         *(column for column, _ in _MEANS),
-        *(Column(name, title, "number", 3) for name, title in titles_of(names).items()),
+        *(Column(name, run_curves.score_title(name), "number", 3) for name in names),
     ]
     table, before = [], 0.0
     for epoch, own in _by_epoch(rows).items():
@@ -112,21 +110,9 @@ def epoch_table(rows: Sequence[Row]) -> Table:
     return Table("epochs", caption, columns, table)
 
 
-def titles_of(names: Sequence[str]) -> dict[str, str]:
-    """Returns the titles of scores by name; of unknown ones, the name in words."""
-    found = {name: quantity_of(name) for name in names}
-    return {name: each[1] if each else name.replace("_", " ").capitalize() for name, each in found.items()}
-
-
-def _score_figure(rows: Sequence[Row]) -> Figure | None:
-    names = run_curves.score_names(rows)
-    shares = [name for name in names if (found := quantity_of(name)) and found[0].is_share]
-    return run_curves.score_figure(rows, titles_of(names), shares)
-
-
 def _curves(rows: Sequence[Row], facts: Facts) -> list[Picture]:
     pictures = []
-    if (scores := _score_figure(rows)) is not None:
+    if (scores := run_curves.score_figure(rows)) is not None:
         caption = "Scores of fresh samples during training; the dashed line is what real images get."
         pictures.append(
             Picture("scores", scores, caption, "A panel a score over the images seen.", vector=True, lead=True)

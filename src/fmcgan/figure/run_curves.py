@@ -1,6 +1,6 @@
 """The figures of one run, from the rows of its ``metrics.jsonl``."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,27 @@ Rows = Sequence[Mapping[str, float | None]]
 
 FLOOR = "real images"
 """Label of the line at what real images get."""
+
+SCORES = {
+    "fd": "Fréchet distance",
+    "class_fd": "Fréchet distance within classes",
+    "kd": "Kernel distance",
+    "label_agreement": "Label agreement",
+    "label_cross_entropy": "Label cross entropy",
+    "precision": "Precision",
+    "recall": "Recall",
+    "density": "Density",
+    "coverage": "Coverage",
+    "is": "Inception score",
+    "ms_ssim_within_class": "MS-SSIM within classes",
+    "sliced_wasserstein": "Sliced Wasserstein distance",
+    "spectrum_distance": "Distance of spectra",
+    "gan_train": "GAN-train",
+}
+"""How the names of scores begin, and how people call them."""
+
+SHARES = ("label_agreement", "precision", "recall", "coverage", "gan_train")
+"""Scores from 0 to 1: all of that is drawn, else chance looks like a rise or a fall."""
 
 WIDE = 10
 """Another score that is at some time so many times as large as at another is drawn on a logarithmic axis."""
@@ -107,20 +128,18 @@ def pace_figure(rows: Rows) -> Figure:
     return curves_figure(panels)
 
 
-def score_figure(rows: Rows, titles: Mapping[str, str], shares: Collection[str]) -> Figure | None:
+def score_figure(rows: Rows) -> Figure | None:
     """Draws each score over the images seen, a panel a score, with a dashed line at what real images get.
 
     Args:
         rows: of a ``metrics.jsonl``; None if none holds a score.
-        titles: of the scores, by name.
-        shares: names of the scores in 0..1, whose axes show all of that range: else noise looks like a rise or a fall.
     """
-    panels = [_score_panel(rows, name, titles[name], name in shares) for name in score_names(rows)]
+    panels = [_score_panel(rows, name) for name in score_names(rows)]
     if not panels:
         return None
     figure = curves_figure(panels)
     for axes, name in zip(figure.axes, score_names(rows), strict=False):
-        if name in shares:
+        if name.startswith(SHARES):
             axes.set_ylim(0, 1.02)
         elif axes.get_yscale() == "linear" and axes.get_ylim()[0] > 0:
             axes.set_ylim(bottom=0)
@@ -132,17 +151,27 @@ def score_names(rows: Rows) -> list[str]:
     return [key.removeprefix("score/") for key in dict.fromkeys(key for row in rows for key in row) if _is_score(key)]
 
 
+def score_title(name: str) -> str:
+    """A score as people call it: ``recall_k3_classifier_10k_test`` -> ``Recall (k3, classifier, 10k, test)``."""
+    found = [start for start in SCORES if name == start or name.startswith(f"{start}_")]
+    if not found:
+        return name.replace("_", " ").capitalize()
+    start = max(found, key=len)
+    details = ", ".join(part for part in name.removeprefix(start).split("_") if part)
+    return f"{SCORES[start]} ({details})" if details else SCORES[start]
+
+
 def _is_score(key: str) -> bool:
     return key.startswith("score/")
 
 
-def _score_panel(rows: Rows, name: str, title: str, is_share: bool) -> Panel:
+def _score_panel(rows: Rows, name: str) -> Panel:
     series = _series(rows, "generator", f"score/{name}", 1)
     floors = [floor for row in rows if (floor := row.get(f"floor/{name}")) is not None]
     heights = [float(each) for each in np.asarray(series.y) if np.isfinite(each)] + floors[-1:]
-    wide = not is_share and min(heights, default=0) > 0 and max(heights) >= WIDE * min(heights)
+    wide = not name.startswith(SHARES) and min(heights, default=0) > 0 and max(heights) >= WIDE * min(heights)
     return Panel(
-        title,
+        score_title(name),
         "score",
         [series],
         scale="log" if wide else "linear",

@@ -116,8 +116,7 @@ def quantity_of(name: str) -> tuple[Quantity, str] | None:
         name: such as ``recall_k3_classifier_10k_test``.
 
     Returns:
-        The quantity, and its title with the rest of the name: ``Recall (k3, classifier, 10k, test)``. ``None`` if no
-        metric has such names.
+        The quantity and the rest of the name (``k3_classifier_10k_test``), or ``None`` if no metric has such names.
     """
     for module in pkgutil.iter_modules([str(Path(__file__).parent)], "fmcgan.metric."):
         importlib.import_module(module.name)
@@ -126,8 +125,7 @@ def quantity_of(name: str) -> tuple[Quantity, str] | None:
     if not found:
         return None
     kind = max(found, key=len)
-    details = ", ".join(filter(None, name.removeprefix(kind).split("_")))
-    return kinds[kind], f"{kinds[kind].title} ({details})" if details else kinds[kind].title
+    return kinds[kind], name[len(kind) + 1 :]
 
 
 def _subclasses(parent: type) -> Iterator[type]:

@@ -10,7 +10,6 @@ from fmcgan.app.attempts import Attempts
 from fmcgan.figure.agreement import draw_agreement
 from fmcgan.figure.bars import ClassBars, draw_class_bars
 from fmcgan.figure.pairs import Pair, draw_pairs
-from fmcgan.metric.results import BETTER
 
 AGREEMENT_FIGURE = "evaluation_agreement.png"
 BY_CLASS_FIGURE = "evaluation_by_class.png"
@@ -61,8 +60,9 @@ def draw_evaluation(
 
 def _panel(name: str, result: Mapping[str, Any]) -> ClassBars:
     floor = result["floor_by_class"]
-    references = {"real": floor} if floor is not None else {}
-    return ClassBars(f"{name} ({BETTER[result['better']]} is better)", result["by_class"], references)
+    better = "near real data" if result["better"] == "real" else result["better"]
+    references = {"real data": floor} if floor is not None else {}
+    return ClassBars(f"{name} ({better} is better)", result["by_class"], references)
 
 
 def _pair(pair: Mapping[str, Any], samples: NDArray[Any], training: NDArray[Any]) -> Pair:

@@ -8,6 +8,18 @@ from typing import Any
 from fmcgan.analysis.effect import Effect
 from fmcgan.analysis.findings import Judged
 
+_SCORES = (
+    ("fd_", "Fréchet distance", "How far their features lie apart; lower is better."),
+    ("label_agreement_", "Label agreement", "Share of samples read as the class asked for."),
+    ("precision_", "Precision", "Share of samples that lie among real images."),
+    ("recall_", "Recall", "Share of real images that lie among samples."),
+    ("coverage_", "Coverage", "Share of real images that have a sample nearby."),
+)
+"""Beginning of the name, title and meaning of the scores that are shown at the head, in that order."""
+
+_PREFERRED = "classifier"
+"""Of a score through several networks, the one through this is shown."""
+
 
 @dataclass(frozen=True)
 class Card:
@@ -41,18 +53,26 @@ class Card:
 
 
 def cards(results: Mapping[str, Any]) -> list[Card]:
-    """Chooses the scores with a summary, of each title the first one: that on the first feature network.
+    """The scores to show at the head, as far as they were measured.
 
     Args:
-        results: as of `fmcgan.metric.results.Results`; other entries are ignored.
+        results: as of `fmcgan.metric.evaluation.Results`; entries of another kind are passed over.
     """
-    chosen: dict[str, Card] = {}
-    for name, result in results.items():
-        if isinstance(result, Mapping) and result.get("summary") and result["title"] not in chosen:
-            title, summary, value, floor = (result[key] for key in ("title", "summary", "value", "floor"))
-            interval = None if result["interval"] is None else (result["interval"][0], result["interval"][1])
-            chosen[title] = Card(title, summary, name, value, interval, floor, list(result["range"]) == [0, 1])
-    return list(chosen.values())
+    measured = {name: each for name, each in results.items() if isinstance(each, Mapping) and "better" in each}
+    chosen = []
+    for beginning, title, meaning in _SCORES:
+        names = sorted((name for name in measured if name.startswith(beginning)), key=_preference)
+        if names:
+            result = measured[names[0]]
+            interval = result.get("interval")
+            sure = None if interval is None else (float(interval[0]), float(interval[1]))
+            share = result["better"] == "higher"
+            chosen.append(Card(title, meaning, names[0], result["value"], sure, result.get("floor"), share))
+    return chosen
+
+
+def _preference(name: str) -> tuple[bool, str]:
+    return _PREFERRED not in name, name
 
 
 @dataclass(frozen=True)
