@@ -16,9 +16,8 @@ from fmcgan.data.batches import ShuffledBatches
 from fmcgan.data.synthetic import SyntheticData
 from fmcgan.generate import generate
 from fmcgan.inference.generator import LabelledGenerator
-from fmcgan.metric.downstream import NETWORKS
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
-from fmcgan.metric.gan_train import GanTrain
+from fmcgan.metric.gan_train import NETWORKS, GanTrain
 from fmcgan.metric.sliced_wasserstein import SlicedWasserstein
 
 LARGEST = 2**32 - 1

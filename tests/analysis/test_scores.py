@@ -1,4 +1,5 @@
 import json
+from typing import ClassVar
 
 import pytest
 import torch
@@ -9,17 +10,20 @@ from fmcgan.analysis.scores import Scores
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.figure.bars import BARS_INCHES, ClassBars, class_bars_figure, draw_class_bars
 from fmcgan.figure.png import write_png
-from fmcgan.metric.base import Measurement, Metric, RealImages
+from fmcgan.metric.base import Metric
 from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.gan_test import GanTest
-from fmcgan.metric.image_set import ImageSet, by_class, count_name
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
+from fmcgan.metric.value import MetricValue, Quantity, by_class
 
 
 class Darkness(Metric):
     """255 less the mean grey level, with the classes if it is asked to tell them apart."""
 
     protocol = ""
+    kinds: ClassVar = {name: Quantity(name.capitalize(), "lower") for name in ("darkness", "plain")}
+    names_reference = False
 
     def __init__(self, name: str = "darkness", classes: bool = True) -> None:
         self.name, self.classes, self.protocol = name, classes, name
@@ -28,7 +32,7 @@ class Darkness(Metric):
         dark = 255 - samples.images.double().mean(dim=(1, 2, 3))
         value, classes = dark.mean().item(), by_class(dark, samples.labels) if self.classes else None
         interval = (value - 1, value + 1) if self.classes else None
-        return {f"{self.name}_{count_name(len(samples))}": Measurement(value, "lower", interval, classes)}
+        return {self.name: MetricValue(value, interval, classes)}
 
 
 class Picky(Darkness):

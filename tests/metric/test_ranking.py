@@ -6,10 +6,9 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from fmcgan.app.config_dir import config_dir
-from fmcgan.metric.base import RealImages
 from fmcgan.metric.baselines import TITLES
 from fmcgan.metric.evaluation import Evaluator, Results
-from fmcgan.metric.image_set import ImageSet, class_balanced
+from fmcgan.metric.image_set import ImageSet, RealImages, class_balanced
 
 pytestmark = pytest.mark.slow
 N = 1000

@@ -5,9 +5,14 @@ import pytest
 import torch
 
 from fmcgan.app.errors import InvalidValueError, UserError
-from fmcgan.metric.classifier import SHIPPED_WEIGHTS, load_classifier, new_classifier, read_images, save_classifier
 from fmcgan.metric.feature import classifier
-from fmcgan.metric.feature.classifier import ClassifierFeatures
+from fmcgan.metric.feature.classifier import (
+    SHIPPED_WEIGHTS,
+    ClassifierFeatures,
+    load_classifier,
+    new_classifier,
+    save_classifier,
+)
 from fmcgan.metric.image_set import ImageSet
 
 RECORD = json.loads(SHIPPED_WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
@@ -21,7 +26,7 @@ def some_images(count: int) -> ImageSet:
 
 def test_features_and_logits_are_those_of_the_shipped_classifier():
     network, images = ClassifierFeatures(), some_images(5)
-    features, logits = read_images(load_classifier(), images.images)
+    features, logits = load_classifier()(images.images)
     assert network.name == "classifier"
     assert network.features(images).shape == (5, network.num_features) == (5, 96)
     assert torch.equal(network.features(images), features)
@@ -61,8 +66,8 @@ def test_a_file_is_loaded_once_until_it_is_written_anew(tmp_path, monkeypatch):
 
 def test_the_batch_size_changes_features_by_rounding_only(real_test):
     images = real_test.balanced(60)
-    whole = ClassifierFeatures(batch_size=60).reading(images.subset(torch.arange(60)))
-    parts = ClassifierFeatures(batch_size=7).reading(images.subset(torch.arange(60)))
+    whole = ClassifierFeatures(batch_size=60).outputs(images.subset(torch.arange(60)))
+    parts = ClassifierFeatures(batch_size=7).outputs(images.subset(torch.arange(60)))
     for name in ("features", "logits"):
         torch.testing.assert_close(parts[name], whole[name], rtol=1e-5, atol=1e-5)
 
@@ -81,7 +86,7 @@ def test_constructing_and_reading_leave_the_global_random_state_alone(tmp_path):
 
 def test_missing_and_damaged_weights_name_the_key_and_the_remedy(tmp_path):
     (tmp_path / "damaged.pt").write_bytes(b"<html>not found</html>")
-    for name, reason in (("nowhere.pt", "no classifier weights at "), ("damaged.pt", "cannot be read")):
+    for name, reason in (("nowhere.pt", "no classifier weights at "), ("damaged.pt", "cannot read")):
         with pytest.raises(UserError, match=reason) as caught:
             ClassifierFeatures(tmp_path / name)
         for needed in (name, "feature.classifier.weights", "python -m fmcgan.metric.train_classifier"):
