@@ -21,9 +21,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from fmcgan import analyze, compare, evaluate, export, train
 from fmcgan.app import checks, resume
 from fmcgan.app.config_dir import config_dir
+from fmcgan.app.config_validation import check_types, typed_key
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import InvalidValueError, UserError
-from fmcgan.app.part_types import check_types, typed_key
 
 WRONG = (-1, 0, 1e300, math.nan, math.inf, "abc", "", True, None, [], [1], {"a": 1}, 10**30)
 

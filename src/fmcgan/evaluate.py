@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, ListConfig
 
 from fmcgan.app import run_dir
-from fmcgan.app.checks import one_of, seed_number
+from fmcgan.app.checks import one_of
 from fmcgan.app.errors import UserError
 from fmcgan.app.hydra_app import run_command
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 
 if TYPE_CHECKING:
-    from fmcgan.app.attempts import Attempts
-    from fmcgan.inference.generator import LabelledGenerator
+    from fmcgan.app.errors import Failures
+    from fmcgan.inference.sample_source import Inputs
     from fmcgan.metric.base import Metric, RealImages
     from fmcgan.metric.evaluation import Evaluator
     from fmcgan.metric.image_set import ImageSet
@@ -26,47 +26,38 @@ log = logging.getLogger(__name__)
 
 def evaluate(config: DictConfig) -> None:
     """Measures, writes ``evaluation.json``, ``evaluation.md`` and the figures, and prints the table."""
-    from fmcgan.app.attempts import Attempts
-    from fmcgan.inference import sample_source
+    from fmcgan.app.errors import Failures
+    from fmcgan.inference.sample_source import load_inputs
     from fmcgan.metric.evaluation import Evaluator
-    from fmcgan.metric.results_store import Store
     from fmcgan.metric.table import as_markdown
 
-    scores, store = _checked_scores(config), Store(config.cache)
-    generator, given = sample_source.source(config)
-    folder = sample_source.folder_of(config, "evaluation")
-    real = sample_source.real_images(config, generator, store)
-    given = given or sample_source.given_split(config, real)
-    n = sample_source.samples_a_score(config, given)
-    start, attempts = time.perf_counter(), Attempts(UserError)
-    evaluator = Evaluator(scores, real, n, config.rows, store, show_progress=True, attempts=attempts)
-    if given is not None:
-        sample_source.warn_of_real_samples(given, real)
-    samples = given or sample_source.drawn_samples(config, generator, evaluator.samples_needed)
+    scores = _checked_scores(config)
+    inputs = load_inputs(config, "evaluation")
+    folder, real, n = inputs.folder, inputs.real, inputs.n
+    start, failures = time.perf_counter(), Failures(UserError)
+    evaluator = Evaluator(scores, real, n, config.rows, inputs.store, show_progress=True, failures=failures)
+    samples = inputs.samples(evaluator.samples_needed)
     results = evaluator.measure(samples)
     findings = _findings(evaluator, samples, n)
-    record = _record(config, samples, evaluator, generator)
-    record |= {"scores": results, "findings": findings, "failed": dict(attempts.failed)}
+    record = _record(config, samples, evaluator, inputs)
+    record |= {"scores": results, "findings": findings, "failed": dict(failures.failed)}
     record["seconds"] = round(time.perf_counter() - start, 2)
-    written = _write(folder, record, samples, real, attempts)
+    written = _write(folder, record, samples, real, failures)
     print(as_markdown(results), end="")  # noqa: T201
     log.info("written to %s: %s", os.path.relpath(folder), ", ".join(written))
-    attempts.end()
+    failures.raise_if_any()
 
 
 def _checked_scores(config: DictConfig) -> dict[str, "Metric"]:
     """The scores to measure, after every value of the command was looked at; nothing is read or fetched before."""
     from hydra.utils import instantiate
 
-    from fmcgan.app.part_types import types_checked
-    from fmcgan.app.validation import check_shape
-    from fmcgan.inference import sample_source
+    from fmcgan.app.config_validation import check_shape, types_checked
+    from fmcgan.inference.sample_source import check_options
     from fmcgan.metric.baselines import TITLES
 
     check_shape(config, ("data",), ("metric", "feature"))
-    sample_source.check_source(config, fewest=20)
-    sample_source.classes_of(config)  # told now if there is no such class
-    seed_number(seed=config.seed)
+    check_options(config, min_n=20)
     if not config.metric:
         raise UserError("metric=[] measures nothing; leave it out for the usual scores, or name some (see --help)")
     if not isinstance(config.rows, ListConfig):
@@ -91,15 +82,13 @@ def _findings(evaluator: "Evaluator", samples: "ImageSet", n: int) -> dict[str, 
 
 
 def _record(
-    config: DictConfig, samples: "ImageSet", evaluator: "Evaluator", generator: "LabelledGenerator | None"
+    config: DictConfig, samples: "ImageSet", evaluator: "Evaluator", inputs: "Inputs"
 ) -> dict[str, Any]:
     """What the scores were measured on and how."""
-    from fmcgan.inference import sample_source
-
     return {
-        **sample_source.provenance(config, samples, evaluator.real, generator),
+        **inputs.provenance(samples),
         "n": evaluator.n,
-        "classes": [CLASS_NAMES[label] for label in sample_source.classes_of(config)],
+        "classes": [CLASS_NAMES[label] for label in inputs.classes],
         "reference": config.reference,
         "bootstrap_samples": config.bootstrap_samples,
         "protocol": {name: score.protocol for name, score in evaluator.scores.items()},
@@ -108,7 +97,7 @@ def _record(
 
 
 def _write(
-    folder: Path, record: dict[str, Any], samples: "ImageSet", real: "RealImages", attempts: "Attempts"
+    folder: Path, record: dict[str, Any], samples: "ImageSet", real: "RealImages", failures: "Failures"
 ) -> list[str]:
     """Writes the numbers first, whatever becomes of the figures; returns the names of the files."""
     from fmcgan.app.escaping import markdown, markdown_code
@@ -117,7 +106,7 @@ def _write(
 
     run_dir.write_json(folder / "evaluation.json", record)
     pictures = samples.images.squeeze(1).numpy(), real.train.images.squeeze(1).numpy()
-    figures = draw_evaluation(record["scores"], record["findings"], *pictures, folder, attempts)
+    figures = draw_evaluation(record["scores"], record["findings"], *pictures, folder, failures)
     about = f"Source: {markdown(record.get('checkpoint', record['source']))}; reference: {record['reference']} split; "
     if len(record["classes"]) < NUM_CLASSES:
         about += f"only images of {', '.join(record['classes'])}; "

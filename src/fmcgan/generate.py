@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fmcgan.app.counter import Counter
+    from fmcgan.app.progress import Progress
     from fmcgan.inference.generator import Samples
 
 _LARGE = 10**9  # bytes: from here on it is worth a line how much is written
@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 
 def generate(config: DictConfig) -> None:
     """Makes the images that were asked for and writes them, as they come, in the form that the output's name says."""
-    from fmcgan.app.counter import Counter
-    from fmcgan.app.memory import amount
+    from fmcgan.app.memory import format_bytes
+    from fmcgan.app.progress import Progress
     from fmcgan.data.classes import parse_classes
     from fmcgan.inference.generator import load_generator
     from fmcgan.inference.sample_writers import check_space, writer_for
@@ -47,9 +47,9 @@ def generate(config: DictConfig) -> None:
     try:
         size = check_space(write, len(labels), config.n_per_class, output)
         if size > _LARGE:
-            log.info("%s images take about %s on the disk", f"{n:,}", amount(size))
+            log.info("%s images take about %s on the disk", f"{n:,}", format_bytes(size))
         output.parent.mkdir(parents=True, exist_ok=True)
-        with Counter(n, "images") as counter:
+        with Progress(n, "images") as counter:
             write(_counted(batches, counter), labels, config.n_per_class, output)
     except OSError as error:
         kept = " The earlier file of that name is untouched." if output.is_file() else ""
@@ -58,7 +58,7 @@ def generate(config: DictConfig) -> None:
     log.info("%d images of %d classes: %s (%s images/s)", n, len(labels), os.path.relpath(output), f"{rate:,.0f}")
 
 
-def _counted(batches: Iterator["Samples"], counter: "Counter") -> Iterator["NDArray[np.uint8]"]:
+def _counted(batches: Iterator["Samples"], counter: "Progress") -> Iterator["NDArray[np.uint8]"]:
     """The images of the batches, counted as they are handed on."""
     for batch in batches:
         counter.update(len(batch.images))

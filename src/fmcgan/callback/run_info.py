@@ -17,7 +17,7 @@ import yaml
 from lightning.pytorch import Callback, Trainer
 
 from fmcgan.app import run_dir
-from fmcgan.app.overrides import composed_of
+from fmcgan.app.overrides import applied_overrides
 from fmcgan.app.run_files import read_metrics
 from fmcgan.app.system_info import command_line, processor
 from fmcgan.callback.checkpointing import Checkpointing
@@ -162,7 +162,7 @@ def _run_git(*arguments: str) -> str:
 
 def _overrides() -> list[str]:
     """What the command line changed: a resumed run repeats it (`fmcgan.app.hydra_app`)."""
-    return [each for each in composed_of() if not each.startswith("ckpt_path=")]
+    return [each for each in applied_overrides() if not each.startswith("ckpt_path=")]
 
 
 def _evaluations(trainer: Trainer) -> list[Evaluation]:

@@ -22,9 +22,9 @@ from torch import Tensor
 from torchvision.datasets import FashionMNIST
 from torchvision.datasets.utils import calculate_md5, check_integrity
 
-from fmcgan.app.counter import duration
 from fmcgan.app.errors import UserError
-from fmcgan.app.places import expanded
+from fmcgan.app.progress import format_duration
+from fmcgan.app.user_dirs import expand_home
 from fmcgan.data.download import download, time_limit
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ def _locked(path: Path) -> Iterator[None]:
         except Timeout as error:
             if patience != LOCK_SEC:
                 hint = "end it, or choose another folder: data.root=..."
-                raise UserError(f"another process has held {path} for {duration(patience)}; {hint}") from error
+                raise UserError(f"another process has held {path} for {format_duration(patience)}; {hint}") from error
             log.info("another process fetches the data (it holds %s); waiting for it", path)
             patience = longest
 
@@ -122,7 +122,7 @@ def _addresses(mirror: str | None) -> list[str]:
     """The addresses to try in turn, each ending in a slash."""
     if mirror is None:
         return list(FashionMNIST.mirrors)
-    address = mirror if "://" in mirror else expanded(mirror).absolute().as_uri()
+    address = mirror if "://" in mirror else expand_home(mirror).absolute().as_uri()
     try:
         parts = urlsplit(address)
     except ValueError as error:

@@ -84,7 +84,7 @@ def check_space(write: Writer, n_classes: int, n_per_class: int, output: Path) -
     free = shutil.disk_usage(there).free
     if need > free:
         raise UserError(
-            f"{n:,} images take about {memory.amount(need)} on the disk, {memory.amount(free)} are free at {there}; "
+            f"{n:,} images take about {memory.format_bytes(need)} on the disk, {memory.format_bytes(free)} are free at {there}; "
             "a smaller n_per_class, another disk" + (", or output=NAME.npz" if write is write_folder else "")
         )
     return need

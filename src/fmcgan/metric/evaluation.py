@@ -7,9 +7,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from fmcgan.app.attempts import Attempts
 from fmcgan.app.checks import one_of
-from fmcgan.app.errors import InvalidValueError
+from fmcgan.app.errors import Failures, InvalidValueError
 from fmcgan.metric.base import Metric, RealImages
 from fmcgan.metric.baselines import REAL, TITLES, Rows, applicable
 from fmcgan.metric.feature_metric import FeatureMetric
@@ -38,7 +37,7 @@ class Evaluator:
         rows: what is measured beside the samples, keys of `fmcgan.metric.baselines.TITLES`.
         store: where what was measured of real images is kept.
         show_progress: draw a progress bar, where there is a terminal.
-        attempts: takes the unexpected errors of single scores; ``None`` ends at the first.
+        failures: takes the unexpected errors of single scores; ``None`` ends at the first.
 
     Attributes:
         seconds: what measuring the samples took, by score, of the last `measure`. What scores share (the features)
@@ -53,7 +52,7 @@ class Evaluator:
         rows: Sequence[str] = (REAL,),
         store: Store | None = None,
         show_progress: bool = False,
-        attempts: Attempts | None = None,
+        failures: Failures | None = None,
     ) -> None:
         for row in rows:
             one_of(tuple(TITLES), rows=row)
@@ -68,7 +67,7 @@ class Evaluator:
         self.n = n
         self.rows = tuple(rows)
         self.show_progress = show_progress
-        self._attempts = attempts or Attempts(Exception)
+        self._failures = failures or Failures(Exception)
         self.seconds: dict[str, float] = {}
         self._measured_rows = Rows(real, store or Store())
 
@@ -98,7 +97,7 @@ class Evaluator:
         with tqdm(tasks, disable=None if self.show_progress else True, unit="", leave=False) as bar:
             for name, row in bar:
                 bar.set_description_str(f"{name}: {TITLES.get(row, 'samples')}")
-                with self._attempts.of(name):
+                with self._failures.catch(name):
                     self._measure(results, name, row, samples)
                 if not row and name in self.seconds and bar.disable and self.show_progress:
                     log.info("%s: %.1f s", name, self.seconds[name])
@@ -117,8 +116,8 @@ class Evaluator:
         """What the scores found beyond numbers; they name images by their place in ``samples.balanced(n)``."""
         found: dict[str, Any] = {}
         for name, score in self.scores.items():
-            if name not in self._attempts.failed:
-                with self._attempts.of(name):
+            if name not in self._failures.failed:
+                with self._failures.catch(name):
                     found |= score.findings(samples.balanced(min(score.n or self.n, len(samples))), self.real)
         return found
 

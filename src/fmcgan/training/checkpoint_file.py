@@ -12,8 +12,7 @@ import torch
 from torch import nn
 
 from fmcgan.app.errors import UserError
-from fmcgan.app.given_file import read_file
-from fmcgan.app.plain import check_plain, check_schema
+from fmcgan.app.untrusted_data import MAX_CONFIG_VALUES, check_data, check_schema, read_file
 from fmcgan.training.checkpoint_format import CHECKPOINT_FORMAT
 from fmcgan.training.checkpoint_schema import Checkpoint, ResumableCheckpoint
 from fmcgan.training.weights import LARGEST_FILE, check_fit, check_weights
@@ -114,11 +113,11 @@ def _check_names(pickled: bytes) -> None:
 
 def _check(checkpoint: Any, for_resume: bool, size: int) -> None:
     check_schema(checkpoint, ResumableCheckpoint if for_resume else Checkpoint)
-    check_plain(checkpoint["config"])
+    check_data(checkpoint["config"], MAX_CONFIG_VALUES)
     check_weights(checkpoint["state_dict"].items(), size)
     if for_resume:
         for part in ("loops", "callbacks", "lr_schedulers"):
-            check_plain(checkpoint[part])
+            check_data(checkpoint[part])
         check_weights(_moments(checkpoint["optimizer_states"]), size)
 
 
