@@ -1,4 +1,4 @@
-"""This project's step in a for loop: no Lightning, no callbacks, nothing written down."""
+"""The training step of this project in a for loop, without Lightning, callbacks and logging."""
 
 import itertools
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class BareLoop:
     """Trains a GAN's networks step by step.
 
     Args:
-        gan: a `ConditionalGAN` on the device; both players learn at every batch.
+        gan: a `ConditionalGAN` on the device; generator and discriminator are updated at every batch.
         images: the data set on the same device.
         batch_size: images in a batch.
         precision: ``"32-true"`` or ``"bf16-mixed"``.
@@ -41,12 +41,12 @@ class BareLoop:
         self.indices = itertools.chain.from_iterable(itertools.repeat(order))
 
     def run(self, steps: int) -> None:
-        """Takes several steps."""
+        """Runs several steps."""
         for _ in range(steps):
             self.step()
 
     def step(self) -> Metrics:
-        """One update of both players and of the moving average."""
+        """Updates discriminator, generator and moving average once."""
         gan, n = self.gan, self.batch_size
         real, labels = self.data[next(self.indices)]
         latents = torch.randn(n, gan.latent_dim, device=gan.device)

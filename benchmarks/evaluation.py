@@ -1,4 +1,4 @@
-"""What scores cost: those of every epoch of training, and the daily set of ``fmcgan.evaluate``."""
+"""Measures the time of the evaluation in training, and of ``fmcgan.evaluate`` with its default metrics."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ from fmcgan.app.run_files import read_evaluation
 
 
 def measure(setting: Setting) -> list[dict[str, Any]]:
-    """One row for training, and the command's total above its scores; what real images get is known before."""
+    """Returns one row for training, one for the command, and one for each metric. Values of real images are cached."""
     return [
         {"evaluation": "in training: `frechet` and `gan_test`", "s": _in_training(setting)},
         *_command(setting),
@@ -38,7 +38,7 @@ def _command(setting: Setting) -> list[dict[str, Any]]:
     with tiny_run(setting) as run, TemporaryDirectory() as output:
         evaluate = [sys.executable, "-m", "fmcgan.evaluate", f"run={run}", f"output={output}"]
         evaluate += [f"data.root={DATA}", f"device={setting.device.type}"]
-        for _ in range(2):  # the second time, what real images get is known
+        for _ in range(2):  # the second time, the values of real images are cached
             start = time.perf_counter()
             subprocess.run(evaluate, cwd=CHECKOUT, stdout=subprocess.DEVNULL, check=True)
             total = time.perf_counter() - start

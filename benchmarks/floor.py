@@ -1,4 +1,4 @@
-"""The least time a step can take on this machine, from its arithmetic and its memory traffic, and what share is met."""
+"""Computes the minimum time of a step on this machine from its arithmetic and memory traffic, and compares with it."""
 
 import logging
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from benchmarks.setting import Setting
 
 log = logging.getLogger(__name__)
 
-COPIED = 256 * 2**20  # bytes: far more than any cache holds
+COPIED = 256 * 2**20  # bytes: far more than any cache
 
 
 def measure(setting: Setting) -> list[dict[str, Any]]:
-    """One row for each network and precision."""
+    """Returns one row for each network and precision."""
     copied = bandwidth(setting)
     cases = [(network, precision) for network in setting.networks for precision in setting.precisions]
     return [_row(setting, *case, copied) for case in cases]
@@ -49,37 +49,37 @@ def _row(setting: Setting, network: str, precision: str, copied: float) -> dict[
 
 
 def _product(setting: Setting, dtype: torch.dtype) -> tuple[Callable[[], Any], int]:
-    """The product of two square matrices, large for the device, and its operations."""
+    """Returns a large matrix product and its number of operations."""
     size = 8192 if setting.device.type == "cuda" else 2048
     left, right = (torch.randn(size, size, device=setting.device).to(dtype) for _ in range(2))
-    return lambda: left @ right, 2 * size**3  # one multiplication and one addition are two
+    return lambda: left @ right, 2 * size**3  # a multiplication and an addition count as two
 
 
 def bandwidth(setting: Setting) -> float:
-    """Bytes a second that a large copy reads and writes."""
+    """Measures the bytes per second that a large copy reads and writes."""
     source = torch.zeros(COPIED, dtype=torch.uint8, device=setting.device)
     target = torch.ones_like(source)
     return rates(2 * COPIED, in_turn({"": lambda: target.copy_(source)}, setting.device, seconds=2)[""])["median"]
 
 
 def step_flops(setting: Setting, network: str) -> float:
-    """Operations of matrix products and convolutions in one step, the mean over the steps with and without penalty."""
+    """Returns the operations of matrix products and convolutions in a step, as the mean over a penalty's interval."""
     gan = setting.gan(f"network={network}")
-    # A small batch is enough: operations grow with it in proportion.
+    # Operations are proportional to the batch, so a small one is enough.
     loop = BareLoop(gan, setting.images, small := 8, "32-true", cuda_graphs=False)
     counted = flops_of(lambda: loop.run(gan.penalty.interval))
     return counted / gan.penalty.interval * setting.batch_size / small
 
 
 def flops_of(action: Callable[[], Any]) -> int:
-    """Operations of matrix products and convolutions, backward passes included."""
+    """Counts the operations of matrix products and convolutions, including backward passes."""
     with _Operations() as operations:
         action()
     return operations.count
 
 
 class _Operations(TorchDispatchMode):
-    """Counts by torch's own formulas; its `FlopCounterMode` fails on `autograd.grad` with respect to an input."""
+    """Counts with the formulas of torch, whose `FlopCounterMode` fails on `autograd.grad` with respect to an input."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,10 +93,10 @@ class _Operations(TorchDispatchMode):
 
 
 def weight_traffic(gan: Any) -> int:
-    """Bytes of weights, gradients, Adam's two moments and the average that a step must move at least.
+    """Returns the minimum bytes that a step reads and writes for weights, gradients, Adam and the moving average.
 
-    Of each weight: Adam reads it, its gradient and two moments and writes three of them (7); the gradient is written
-    and read once for its norm (2); the generator's average is read and written, its weight read (3). 4 bytes each.
+    For each weight: Adam reads weight, gradient and two moments and writes three of them (7); the gradient is written,
+    and read for its norm (2); the moving average is read and written, and the weight read (3). 4 bytes each.
     """
     generator, discriminator = _count(gan.generator), _count(gan.discriminator)
     return 4 * (9 * (generator + discriminator) + 3 * generator)

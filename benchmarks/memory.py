@@ -1,4 +1,4 @@
-"""The most main memory that training takes, in a process of its own."""
+"""Measures the peak main memory of training, in a separate process."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from benchmarks.setting import CHECKOUT, Setting
 
 BATCHES = 200
 
-# On Linux a process inherits the peak of the one that launched it. This one is large, so a small one stands between.
+# On Linux a process inherits the peak of its parent. This process is large, so a small one starts the training.
 LAUNCHER = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
@@ -18,7 +18,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def measure(setting: Setting) -> list[dict[str, Any]]:
-    """One row for each precision and for the default, which tries them: its own batch size, and one evaluation."""
+    """Returns one row for each precision and for ``auto``, with the default batch size and one evaluation."""
     return [_peak(setting, precision) for precision in ("auto", *setting.precisions)]
 
 

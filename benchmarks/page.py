@@ -1,4 +1,4 @@
-"""Rows of plain values in, tables in a document out. What stands outside the marked blocks is left as it is."""
+"""Writes rows of values as tables into the marked blocks of a document. The rest of it is unchanged."""
 
 import json
 import re
@@ -14,12 +14,12 @@ Row = dict[str, Any]
 
 
 def write(page: Path, name: str, measured: dict[str, Any]) -> str:
-    """Puts one part's table into its block of the page, and its values into the JSON file beside.
+    """Writes the table of one part into its block of the page, and its values into the JSON file beside it.
 
     Args:
-        page: a Markdown file; made if it is not there.
+        page: a Markdown file; created if it does not exist.
         name: of the part.
-        measured: ``rows`` and what `benchmarks.machine.record` says.
+        measured: ``rows``, and the record of the machine (`benchmarks.machine.record`).
 
     Returns:
         The block.
@@ -34,7 +34,7 @@ def write(page: Path, name: str, measured: dict[str, Any]) -> str:
 
 
 def replace_block(text: str, name: str, block: str) -> str:
-    """Puts a block between ``<!-- name:begin -->`` and ``<!-- name:end -->``, at the end if these are not there yet."""
+    """Replaces the text between ``<!-- name:begin -->`` and ``<!-- name:end -->``; appends these marks if missing."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     if begin not in text:
         text = f"{text.rstrip()}\n\n## {name}\n\n{begin}\n{end}\n"
@@ -46,7 +46,7 @@ def replace_block(text: str, name: str, block: str) -> str:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """A table whose columns are the rows' keys; a measured value is shown as its median and quartiles."""
+    """Returns a table whose columns are the keys of the rows. Measurements are shown as median and quartiles."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     numeric = {key: all(not isinstance(row.get(key), str) for row in rows) for key in columns}
     lines = [columns, ["---:" if numeric[key] else "---" for key in columns]]
@@ -55,7 +55,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def origin(measured: dict[str, Any]) -> str:
-    """One line: machine, versions, commit, date and command."""
+    """Returns one line with machine, versions, commit, date and command."""
     packages = ", ".join(f"{name} {measured['packages'][name]}" for name in ("torch", "lightning", "fmcgan"))
     instructions = re.sub("_", "-", " ".join(measured["instructions"]["processor"]))
     git = measured["git"]

@@ -1,4 +1,4 @@
-"""Where the time of a step goes: its most costly operations."""
+"""Profiles a training step: its most costly operations."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ STEPS = 8
 
 
 def measure(setting: Setting) -> list[dict[str, Any]]:
-    """The ten most costly operations of the bare loop with `dcgan`, for each precision (not captured on a GPU)."""
+    """Returns the ten most costly operations of the bare loop with `dcgan` for each precision, without CUDA graphs."""
     return [row for precision in setting.precisions for row in _costly(setting, precision)]
 
 

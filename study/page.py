@@ -1,4 +1,4 @@
-"""The run folders of the study in, its table in ``docs/study.md`` out."""
+"""Writes the table of ``docs/study.md`` from the run folders of the study."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -14,7 +14,7 @@ from fmcgan.comparison.measurement import Spread, Table, clear_winner, measure
 from fmcgan.comparison.protocol import UNKNOWN, protocols
 from fmcgan.comparison.run import Row, Run, find_runs, read_run
 from fmcgan.report.html import NO_VALUE
-from study import budget, kept
+from study import budget, results_store
 from study.arms import ARMS, BASE, GROUPS, folder_name, what_is_changed
 
 SCORES = {
@@ -26,30 +26,30 @@ SCORES = {
     "density": "density_k5_classifier_10k_test",
     "coverage": "coverage_k5_classifier_10k_test",
 }
-"""Heading and name of each score; `docs/metrics.md` says what they see."""
+"""Heading and name of each score (see `docs/metrics.md`)."""
 
 HOW_TO_READ = """\
 Scores are the mean ± standard deviation over seeds (n - 1 in the denominator) of the last weights, on 10,000 fresh
-samples. ↓ lower is better, ↑ higher is better, → real: the nearer to real data the better. **Bold** is better and
-*italic* worse than `{base}` by more than both standard deviations summed; what is neither cannot be told apart from it
-by these seeds. Of three seeds each, one comparison in twelve is marked where nothing differs, so one mark alone says
-little; and all are compared with the same runs of `{base}`, so false marks of one column come in bundles. An arm of
-fewer than {enough} seeds, or with a run that did not come to its end, is not judged, and one whose seeds differ widely
-is not marked however bad it is: look at its ±. Images/s are those of a run that has the quiet machine for itself,
-measured so or, where one ingredient is changed, as a ratio to `{base}`; times {seconds} they are the images seen."""
+samples. ↓ lower is better, ↑ higher is better, → real: the closer to real data the better. **Bold** is better and
+*italic* worse than `{base}` by more than the sum of both standard deviations; other differences are within the noise
+of the seeds. With three seeds each, one comparison in twelve is marked although nothing differs, so a single mark is
+weak evidence; and all arms are compared with the same runs of `{base}`, so false marks in one column are correlated. An
+arm with fewer than {enough} seeds or an unfinished run is not marked, nor is one whose seeds differ widely, however bad
+it is: see its ±. Images/s are measured alone on an idle machine or, where one ingredient is changed, as a ratio to
+`{base}`; times {seconds} s they give the images seen."""
 
 ENOUGH = 3
-"""Seeds that an arm needs to be judged."""
+"""Seeds that an arm needs to be marked."""
 
 Runs = Mapping[str, Sequence[Run]]
 
 
 def write(page: Path, folder: Path) -> str:
-    """Puts each run's numbers into the JSON file beside the page, and the table of all that it holds into its block.
+    """Stores the results of each run in the JSON file beside the page, and writes the table of all stored results.
 
     Args:
-        page: a Markdown file; made if it is not there.
-        folder: of the study; a run that is kept and lies there no more keeps its place in the table.
+        page: a Markdown file; created if it does not exist.
+        folder: of the study. The table also shows stored runs whose folders are deleted.
 
     Returns:
         The block.
@@ -59,11 +59,11 @@ def write(page: Path, folder: Path) -> str:
     """
     found = {arm: _runs(folder / folder_name(arm)) for arm in ARMS}
     new = [_entry(arm, run) for arm, runs in found.items() for run in runs if run.finished]
-    entries = kept.joined(kept.read(budget.values_file(page)), new, ARMS)
-    kept.write(budget.values_file(page), entries)
-    shown = {arm: [kept.as_run(each) for each in entries if each["arm"] == arm] for arm in ARMS}
-    failed = kept.failures(budget.values_file(page))
-    known = kept.done([*entries, *failed])
+    entries = results_store.joined(results_store.read(budget.values_file(page)), new, ARMS)
+    results_store.write(budget.values_file(page), entries)
+    shown = {arm: [results_store.as_run(each) for each in entries if each["arm"] == arm] for arm in ARMS}
+    failed = results_store.failures(budget.values_file(page))
+    known = results_store.done([*entries, *failed])
     begun = {arm: [run for run in runs if (arm, run.seed) not in known] for arm, runs in found.items()}
     shown = {arm: runs for arm, runs in shown.items() if runs}
     speeds, records = budget.speeds(page), budget.records(page)
@@ -78,13 +78,12 @@ def write(page: Path, folder: Path) -> str:
 
 
 def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = ()) -> str:
-    """A row an arm, group by group, and a last row for real data; empty without any finished run.
+    """Returns a table with one row per arm, by group, and a last row for real data; empty without finished runs.
 
     Args:
-        shown: finished runs by arm, none without any, in the order of the rows.
-        speeds: what `study.speed` measured.
-        broken: arms with runs that did not come to their end, which are not judged by the others; nor are arms of fewer
-            than `ENOUGH` runs.
+        shown: finished runs by arm, at least one each, in the order of the rows.
+        speeds: measured by `study.speed`.
+        broken: arms with unfinished runs, which are not marked; nor are arms with fewer than `ENOUGH` runs.
     """
     if not shown:
         return ""
@@ -95,49 +94,51 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = ()) -> s
     names = ["group", "arm", "what is changed", "seeds", "images seen", "images/s", "G parameters", "D parameters"]
     head = [*names, *(column[0] for column in columns)]
     lines = [head, [*["---"] * 3, *["---:"] * (len(head) - 3)]]
-    for place, group in enumerate(groups):
-        known = _arm(group, speeds, seen[place])
-        lines.append([*known, *(column[1][place] for column in columns)])
+    for index, group in enumerate(groups):
+        known = _arm(group, speeds, seen[index])
+        lines.append([*known, *(column[1][index] for column in columns)])
     for line, above in reversed(list(zip(lines[3:], lines[2:-1], strict=True))):
         line[0] = "" if line[0] == above[0] else line[0]
     lines.append(["real data", *[""] * (len(names) - 1), *(column[2] for column in columns)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def left_out(shown: Runs, begun: Runs, failed: Sequence[kept.Failure]) -> list[str]:
-    """What the table does not show: arms without any run, and runs that did not come to their end.
+def left_out(shown: Runs, begun: Runs, failed: Sequence[results_store.Failure]) -> list[str]:
+    """Lists what the table does not show: arms without runs, and runs that are not finished.
 
     Args:
-        shown: finished runs by arm, none without any.
-        begun: of every arm, those that did not come to their end and did not fail.
-        failed: those that failed.
+        shown: finished runs by arm, at least one each.
+        begun: interrupted runs of every arm.
+        failed: failed runs.
     """
-    tried = {each["arm"] for each in failed}
-    missing = [markdown_code(arm) for arm, runs in begun.items() if not runs and arm not in shown and arm not in tried]
+    broke = {each["arm"] for each in failed}
+    missing = [
+        markdown_code(arm) for arm, runs in begun.items() if not runs and arm not in shown and arm not in broke
+    ]
     broken = [f"{markdown_code(arm)} {_name(run)}" for arm, runs in begun.items() for run in runs]
     ended = [f"{markdown_code(each['arm'])} seed {each['seed']} ({each['why']})" for each in failed]
-    said = {"Not run": missing, "Begun and not finished": broken, "Failed": ended}
-    return [f"{what}: {', '.join(names)}." for what, names in said.items() if names]
+    lists = {"Not run": missing, "Interrupted": broken, "Failed": ended}
+    return [f"{what}: {', '.join(names)}." for what, names in lists.items() if names]
 
 
-def trained(entries: Sequence[kept.Entry]) -> list[str]:
-    """How many of the runs were made when, on what and with which torch; one paragraph, none without any run."""
+def trained(entries: Sequence[results_store.Entry]) -> list[str]:
+    """Counts the runs by hardware and torch, with dates: one paragraph, none without runs."""
     groups: dict[tuple[str, str] | None, list[str]] = {}
     for each in entries:
         made = each.get("made")
         days = groups.setdefault((made["hardware"], made["torch"]) if made else None, [])
         days.append(made["date"][:10] if made else "")
-    said = [
+    counts = [
         f"{len(days)} on {kind[0]}, torch {kind[1]} ({' to '.join(dict.fromkeys([min(days), max(days)]))})"
         if kind
-        else f"{len(days)} before this was written down"
+        else f"{len(days)} without a record"
         for kind, days in groups.items()
     ]
-    return [f"Trainings: {'; '.join(said)}."] if said else []
+    return [f"Trainings: {'; '.join(counts)}."] if counts else []
 
 
 def _runs(folder: Path) -> list[Run]:
-    """The runs of an arm by seed, none if there is no folder or no run in it yet."""
+    """Returns the runs of an arm by seed; none if there is no folder or no run in it."""
     try:
         found = find_runs(folder)
     except UserError:
@@ -146,32 +147,32 @@ def _runs(folder: Path) -> list[Run]:
 
 
 def _name(run: Run) -> str:
-    """Such as "seed 2", also of a run that failed before it wrote its configuration."""
+    """Returns a name such as "seed 2", also for a run that failed before it wrote its configuration."""
     return run.folder.name.replace("_", " ")
 
 
 def _arm(group: Group, speeds: budget.Speeds, seen: Spread) -> list[str]:
-    """The cells in front of the scores."""
-    arm, parameters = group.label, group.runs[0].result["parameters"]  # type: ignore[index]
-    room = next(name for name, arms in GROUPS.items() if arm in arms)
+    """Returns the cells in front of the scores."""
+    arm, parameters = group.label, (group.runs[0].result or {})["parameters"]
+    section = next(name for name, arms in GROUPS.items() if arm in arms)
     images = f"{seen.low:,.0f}" if seen.low == seen.high else f"{seen.low:,.0f} to {seen.high:,.0f}"
     rate = number(speeds[arm]["images_per_second"]) if arm in speeds else NO_VALUE
-    counts = [f"{parameters[player]:,}" for player in ("generator", "discriminator")]
+    counts = [f"{parameters[network]:,}" for network in ("generator", "discriminator")]
     seeds = f"{len(group.runs)} ({', '.join(str(seed) for seed in group.seeds)})"
-    return [room, markdown_code(arm), what_is_changed(arm).replace("|", "\\|"), seeds, images, rate, *counts]
+    return [section, markdown_code(arm), what_is_changed(arm).replace("|", "\\|"), seeds, images, rate, *counts]
 
 
 def _scores(
     groups: Sequence[Group], measured: Table, heading: str, name: str, broken: Collection[str]
 ) -> tuple[str, list[str], str]:
-    """Heading, one cell an arm, and the cell for real data."""
+    """Returns the heading, one cell for each arm, and the cell for real data."""
     protocol = protocols(run for group in groups for run in group.runs).get(name, UNKNOWN)
     spreads = {group.label: each for group, each in zip(groups, measured.spreads(f"score/{name}"), strict=True)}
     cells = []
     for arm, each in spreads.items():
         text = mean_and_std(each)
-        judged = BASE in spreads and arm != BASE and not {arm, BASE} & set(broken)
-        if judged and min(each.n, spreads[BASE].n) >= ENOUGH and protocol.direction:
+        comparable = BASE in spreads and arm != BASE and not {arm, BASE} & set(broken)
+        if comparable and min(each.n, spreads[BASE].n) >= ENOUGH and protocol.direction:
             winner = clear_winner([spreads[BASE], each], protocol.direction, protocol.floor)
             text = {None: text, 0: f"*{text}*", 1: f"**{text}**"}[winner]
         cells.append(text)
@@ -179,12 +180,12 @@ def _scores(
     return heading + ARROWS.get(protocol.better, ""), cells, " to ".join(floors) or NO_VALUE
 
 
-def _entry(arm: str, run: Run) -> kept.Entry:
-    return kept.entry(arm, run, (run.result or {})["scores"], SCORES.values())
+def _entry(arm: str, run: Run) -> results_store.Entry:
+    return results_store.new_entry(arm, run, (run.result or {})["scores"], SCORES.values())
 
 
 def _at_end(run: Run) -> Row:
-    """What the table shows of a run, by the keys of ``metrics.jsonl``."""
+    """Returns the final values of a run, by the keys of ``metrics.jsonl``."""
     result = run.result or {}
     values = {name: score["value"] for name, score in result["scores"].items()}
     scores = {f"score/{name}": math.nan if value is None else value for name, value in values.items()}

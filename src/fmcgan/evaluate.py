@@ -81,9 +81,7 @@ def _findings(evaluator: "Evaluator", samples: "ImageSet", n: int) -> dict[str, 
     return findings
 
 
-def _record(
-    config: DictConfig, samples: "ImageSet", evaluator: "Evaluator", inputs: "Inputs"
-) -> dict[str, Any]:
+def _record(config: DictConfig, samples: "ImageSet", evaluator: "Evaluator", inputs: "Inputs") -> dict[str, Any]:
     """What the scores were measured on and how."""
     return {
         **inputs.provenance(samples),

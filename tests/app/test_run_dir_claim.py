@@ -74,7 +74,8 @@ def test_the_refusal_says_how_to_resume_only_where_that_works(tmp_path):
     fill(odd, ["checkpoints/last.ckpt"])
     with pytest.raises(UserError, match="ckpt_path=") as refused:
         refuse_overwriting(odd, None)
-    (override,) = (each for each in shlex.split(str(refused.value)) if each.startswith("ckpt_path="))
+    pasted = str(refused.value)[str(refused.value).index("'ckpt_path=") :].partition(" resumes")[0]
+    (override,) = shlex.split(pasted)
     assert parse(override).value() == "it's $here/checkpoints/last.ckpt"
     refuse_overwriting(folder, "run/checkpoints/last.ckpt")
     (tmp_path / "link").symlink_to(folder)

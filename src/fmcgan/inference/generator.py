@@ -151,7 +151,7 @@ def _build(path: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -
         return build_generator(config, state)
     except Exception as error:  # classes of a foreign configuration may raise any error
         reason = " ".join(str(error.__cause__ or error).split())
-        raise UserError(f"{path} does not hold the generator that its configuration describes: {reason[:300]}") from error
+        raise UserError(f"{path} does not hold the generator of its configuration: {reason[:300]}") from error
 
 
 def find_checkpoint(path: Path) -> Path:

@@ -251,9 +251,9 @@ def _n_samples(config: DictConfig, given: ImageSet | None, n_classes: int) -> in
 def _real_images(
     config: DictConfig, generator: LabelledGenerator | None, store: Store, classes: list[int]
 ) -> RealImages:
-    """Loads the real images of the chosen classes: of the data set that trained the generator, unless ``data=`` is given.
+    """Loads the real images of the chosen classes, from the generator's data set unless ``data=`` is given.
 
-    If both are the same data set, the paths of this command count.
+    If both name the same data set, the paths of this command are used.
     """
     data_config = config.data
     if generator and not any(override.startswith("data=") for override in applied_overrides()):

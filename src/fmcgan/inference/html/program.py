@@ -60,7 +60,7 @@ def program_of(network: nn.Module) -> Program:
         if node.op == "call_function" and node.name not in known and node.target not in _SILENT:
             program.steps.append(_step(node, known))
         elif node.op == "output":
-            program.output = _arguments(node)[0][0].name
+            program.output = _args(node)[0][0].name
     used = {name for step in program.steps for name in step["in"]}
     program.tensors = {name: value.float().contiguous() for name, value in known.items() if name in used}
     return program
@@ -82,16 +82,14 @@ def _step(node: Node, known: Constants) -> Step:
     describe = _OPERATIONS.get(node.target)
     description = None if describe is None else describe(node, known)
     if description is None:
-        raise UserError(
-            f"format=html does not support {node.target} as this generator uses it; use format=onnx"
-        )
+        raise UserError(f"format=html does not support {node.target} as this generator uses it; use format=onnx")
     value = node.meta["val"]
     shape = list((value if isinstance(value, Tensor) else value[0]).shape)
     inputs = [each.name if isinstance(each, Node) else each for each in description["in"]]
     return {**description, "out": node.name, "shape": shape, "in": inputs}
 
 
-def _arguments(node: Node) -> tuple[Any, ...]:
+def _args(node: Node) -> tuple[Any, ...]:
     """Returns the arguments of a node, whose types follow from its operation."""
     return node.args
 
@@ -107,7 +105,7 @@ def _same(op: str, **parameters: float) -> _Describe:
 
 def _elementwise(op: str) -> _Describe:
     def describe(node: Node, known: Constants) -> Description:
-        left, right = _arguments(node)
+        left, right = _args(node)
         if node.kwargs:
             return None
         if isinstance(right, Node):
@@ -118,7 +116,7 @@ def _elementwise(op: str) -> _Describe:
 
 
 def _concatenation(node: Node, known: Constants) -> Description:
-    parts, axis = _arguments(node)[0], _arguments(node)[1] if len(_arguments(node)) > 1 else 0
+    parts, axis = _args(node)[0], _args(node)[1] if len(_args(node)) > 1 else 0
     return {"op": "concatenate", "in": list(parts)} if axis == 1 else None
 
 
@@ -129,22 +127,26 @@ def _expansion(node: Node, known: Constants) -> Description:
 
 
 def _permutation(node: Node, known: Constants) -> Description:
-    return {"op": "permute", "in": [_arguments(node)[0]], "axes": list(_arguments(node)[1])}
+    return {"op": "permute", "in": [_args(node)[0]], "axes": list(_args(node)[1])}
 
 
 def _leaky_relu(node: Node, known: Constants) -> Description:
-    return {"op": "leaky_relu", "in": [_arguments(node)[0]], "slope": _arguments(node)[1] if len(_arguments(node)) > 1 else 0.01}
+    return {
+        "op": "leaky_relu",
+        "in": [_args(node)[0]],
+        "slope": _args(node)[1] if len(_args(node)) > 1 else 0.01,
+    }
 
 
 def _softmax(node: Node, known: Constants) -> Description:
-    source, axis, half_to_float = _arguments(node)
+    source, axis, half_to_float = _args(node)
     last = axis in (-1, source.meta["val"].dim() - 1)
     return {"op": "softmax", "in": [source]} if last and not half_to_float else None
 
 
 def _batch_norm(node: Node, known: Constants) -> Description:
     """Computes a factor and a summand for each channel from the statistics."""
-    source, weight, bias, mean, variance, _, epsilon = _arguments(node)
+    source, weight, bias, mean, variance, _, epsilon = _args(node)
     factor = torch.rsqrt(known[variance.name] + epsilon)
     if weight is not None:
         factor = factor * known[weight.name]
@@ -157,7 +159,7 @@ def _batch_norm(node: Node, known: Constants) -> Description:
 
 
 def _convolution(node: Node, known: Constants) -> Description:
-    source, weight, bias, stride, padding, dilation, transposed, output_padding, groups = _arguments(node)
+    source, weight, bias, stride, padding, dilation, transposed, output_padding, groups = _args(node)
     if (*dilation, *output_padding) != (1, 1, 0, 0) or len(set(stride)) > 1 or len(set(padding)) > 1:
         return None
     numbers = {"stride": stride[0], "padding": padding[0], "groups": groups}
@@ -166,18 +168,18 @@ def _convolution(node: Node, known: Constants) -> Description:
 
 
 def _bilinear(node: Node, known: Constants) -> Description:
-    aligned = _arguments(node)[2]
-    return None if aligned else {"op": "bilinear", "in": [_arguments(node)[0]]}
+    aligned = _args(node)[2]
+    return None if aligned else {"op": "bilinear", "in": [_args(node)[0]]}
 
 
 def _first(node: Node, known: Constants) -> Description:
-    return {"op": "reshape", "in": [_arguments(node)[0]]} if _arguments(node)[1] == 0 else None
+    return {"op": "reshape", "in": [_args(node)[0]]} if _args(node)[1] == 0 else None
 
 
 _SILENT = (aten._assert_tensor_metadata.default,)
 
 _OPERATIONS: Mapping[object, _Describe] = {
-    aten.embedding.default: lambda node, known: {"op": "embedding", "in": list(_arguments(node)[:2])},
+    aten.embedding.default: lambda node, known: {"op": "embedding", "in": list(_args(node)[:2])},
     aten.cat.default: _concatenation,
     aten.view.default: _same("reshape"),
     aten.unsqueeze.default: _same("reshape"),
@@ -186,9 +188,12 @@ _OPERATIONS: Mapping[object, _Describe] = {
     aten.expand.default: _expansion,
     operator.getitem: _first,
     aten.permute.default: _permutation,
-    aten.mm.default: lambda node, known: {"op": "matrix_product", "in": list(_arguments(node))},
-    aten.bmm.default: lambda node, known: {"op": "matrix_product", "in": list(_arguments(node))},
-    aten.addmm.default: lambda node, known: {"op": "matrix_product", "in": [*_arguments(node)[1:], _arguments(node)[0]]},
+    aten.mm.default: lambda node, known: {"op": "matrix_product", "in": list(_args(node))},
+    aten.bmm.default: lambda node, known: {"op": "matrix_product", "in": list(_args(node))},
+    aten.addmm.default: lambda node, known: {
+        "op": "matrix_product",
+        "in": [*_args(node)[1:], _args(node)[0]],
+    },
     aten.add.Tensor: _elementwise("add"),
     aten.mul.Tensor: _elementwise("multiply"),
     aten.relu.default: _same("leaky_relu", slope=0.0),
