@@ -2,13 +2,13 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Any
 
 import torch
 
 from fmcgan.data.batches import ImageBatches, ShuffledBatches
 from fmcgan.data.datamodule import GarmentImages
 from fmcgan.training.cuda_graphs import CapturedStep, cuda_graph
+from fmcgan.training.gan import ConditionalGAN
 from fmcgan.training.step import AdversarialStep, Metrics
 
 
@@ -24,14 +24,16 @@ class BareLoop:
     """
 
     def __init__(
-        self, gan: Any, images: GarmentImages, batch_size: int, precision: str, cuda_graphs: bool = True
+        self, gan: ConditionalGAN, images: GarmentImages, batch_size: int, precision: str, cuda_graphs: bool = True
     ) -> None:
         self.gan = gan
         self.batch_size = batch_size
         self.mixed = precision == "bf16-mixed"
         self.updates = 0
-        optimizers = gan.configure_optimizers()
-        plain = AdversarialStep(gan.generator, gan.discriminator, gan.loss, gan.penalty, *optimizers)
+        generator_optimizer, discriminator_optimizer = gan.configure_optimizers()
+        plain = AdversarialStep(
+            gan.generator, gan.discriminator, gan.loss, gan.penalty, generator_optimizer, discriminator_optimizer
+        )
         self.take: Callable[..., Metrics] = plain
         if cuda_graphs and gan.device.type == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32, as in training

@@ -3,13 +3,21 @@
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypedDict, TypeVar
 
 import torch
 
 Name = TypeVar("Name")
-Spread = dict[str, Any]
-"""Median, quartiles and number of measurements."""
+Row = dict[str, object]
+"""One row of a table: texts, numbers and `Spread`."""
+
+
+class Spread(TypedDict):
+    """Summary of several measurements."""
+
+    median: float
+    quartiles: list[float]
+    n: int
 
 
 def synchronise(device: torch.device) -> None:

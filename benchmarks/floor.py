@@ -10,22 +10,23 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from benchmarks.bare import BareLoop
-from benchmarks.clock import in_turn, rates, ratios
+from benchmarks.clock import Row, in_turn, rates, ratios
 from benchmarks.setting import Setting
+from fmcgan.training.gan import ConditionalGAN
 
 log = logging.getLogger(__name__)
 
 COPIED = 256 * 2**20  # bytes: far more than any cache
 
 
-def measure(setting: Setting) -> list[dict[str, Any]]:
+def measure(setting: Setting) -> list[Row]:
     """Returns one row for each network and precision."""
     copied = bandwidth(setting)
     cases = [(network, precision) for network in setting.networks for precision in setting.precisions]
     return [_row(setting, *case, copied) for case in cases]
 
 
-def _row(setting: Setting, network: str, precision: str, copied: float) -> dict[str, Any]:
+def _row(setting: Setting, network: str, precision: str, copied: float) -> Row:
     log.info("  %s, %s", network, precision)
     gan = setting.gan(f"network={network}")
     loop = BareLoop(gan, setting.images, setting.batch_size, precision)
@@ -48,7 +49,7 @@ def _row(setting: Setting, network: str, precision: str, copied: float) -> dict[
     }
 
 
-def _product(setting: Setting, dtype: torch.dtype) -> tuple[Callable[[], Any], int]:
+def _product(setting: Setting, dtype: torch.dtype) -> tuple[Callable[[], object], int]:
     """Returns a large matrix product and its number of operations."""
     size = 8192 if setting.device.type == "cuda" else 2048
     left, right = (torch.randn(size, size, device=setting.device).to(dtype) for _ in range(2))
@@ -71,7 +72,7 @@ def step_flops(setting: Setting, network: str) -> float:
     return counted / gan.penalty.interval * setting.batch_size / small
 
 
-def flops_of(action: Callable[[], Any]) -> int:
+def flops_of(action: Callable[[], object]) -> int:
     """Counts the operations of matrix products and convolutions, including backward passes."""
     with _Operations() as operations:
         action()
@@ -85,14 +86,16 @@ class _Operations(TorchDispatchMode):
         super().__init__()
         self.count = 0
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self, func: Any, types: object, args: tuple[object, ...] = (), kwargs: dict[str, object] | None = None
+    ) -> object:
         result = func(*args, **(kwargs or {}))
         if formula := flop_registry.get(func.overloadpacket):
             self.count += formula(*args, **(kwargs or {}), out_val=result)
         return result
 
 
-def weight_traffic(gan: Any) -> int:
+def weight_traffic(gan: ConditionalGAN) -> int:
     """Returns the minimum bytes that a step reads and writes for weights, gradients, Adam and the moving average.
 
     For each weight: Adam reads weight, gradient and two moments and writes three of them (7); the gradient is written,

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
 from torch import nn
 
-from benchmarks.clock import in_turn, rates, ratios, spread
+from benchmarks.clock import Row, in_turn, rates, ratios, spread
 from benchmarks.setting import Setting, tiny_run
 from fmcgan.app.config_dir import config_dir
 from fmcgan.data.classes import NUM_CLASSES
@@ -22,7 +21,7 @@ TRIAL = 2_000
 BATCHES = (100, 250, 500, 1000)  # of the forward pass; the fastest is used
 
 
-def measure(setting: Setting) -> list[dict[str, Any]]:
+def measure(setting: Setting) -> list[Row]:
     """Returns one row: ``generate`` into an .npz, including loading, and the forward pass, with `dcgan` in fp32."""
     device = setting.device
     with tiny_run(setting) as run:

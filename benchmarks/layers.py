@@ -1,13 +1,12 @@
 """Measures layers that double the size of a feature map: transposed convolution, equivalents and alternatives."""
 
 import functools
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.clock import in_turn, spread
+from benchmarks.clock import Row, in_turn, spread
 from benchmarks.setting import Setting
 
 SHAPES = ((128, 64, 7), (64, 32, 14))  # channels in, channels out, size: those of `dcgan`, width 32
@@ -73,12 +72,12 @@ def ways(inputs: int, outputs: int) -> dict[str, tuple[str, nn.Module]]:
     return {name: (kind, way.to(memory_format=torch.channels_last)) for name, (kind, way) in found.items()}  # type: ignore[call-overload]
 
 
-def measure(setting: Setting) -> list[dict[str, Any]]:
+def measure(setting: Setting) -> list[Row]:
     """Returns one row for each layer and shape: milliseconds of forward and backward pass."""
     return [row for shape in SHAPES for row in _rows(setting, *shape)]
 
 
-def _rows(setting: Setting, inputs: int, outputs: int, size: int) -> list[dict[str, Any]]:
+def _rows(setting: Setting, inputs: int, outputs: int, size: int) -> list[Row]:
     maps = torch.randn(setting.batch_size, inputs, size, size, device=setting.device)
     maps = maps.to(memory_format=torch.channels_last).requires_grad_()
     gradient = torch.randn(setting.batch_size, outputs, 2 * size, 2 * size, device=setting.device)

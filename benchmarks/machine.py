@@ -2,10 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from benchmarks.page import Measured
 from benchmarks.setting import Setting, has_real_images
 from fmcgan.callback.run_info import environment
 from fmcgan.train import build
@@ -13,7 +13,7 @@ from fmcgan.train import build
 _RELEVANT = re.compile(r"\b(avx2|avx512f|avx512_bf16|avx512_fp16|amx_bf16|asimd|sve|bf16)\b")
 
 
-def record(setting: Setting) -> dict[str, Any]:
+def record(setting: Setting) -> Measured:
     """Returns date, command, commit, versions, machine and data, as JSON types."""
     known = environment(build(setting.config("callback=[]", "logger=[]"))[0])
     return {

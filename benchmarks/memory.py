@@ -3,8 +3,8 @@
 import subprocess
 import sys
 from tempfile import TemporaryDirectory
-from typing import Any
 
+from benchmarks.clock import Row
 from benchmarks.setting import CHECKOUT, Setting
 
 BATCHES = 200
@@ -17,12 +17,12 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
-def measure(setting: Setting) -> list[dict[str, Any]]:
+def measure(setting: Setting) -> list[Row]:
     """Returns one row for each precision and for ``auto``, with the default batch size and one evaluation."""
     return [_peak(setting, precision) for precision in ("auto", *setting.precisions)]
 
 
-def _peak(setting: Setting, precision: str) -> dict[str, Any]:
+def _peak(setting: Setting, precision: str) -> Row:
     with TemporaryDirectory() as folder:
         few = ["trainer.max_epochs=1", f"trainer.limit_train_batches={BATCHES}", f"hydra.run.dir={folder}"]
         train = [sys.executable, "-m", "fmcgan.train", *setting.overrides, f"trainer.precision={precision}", *few]

@@ -8,7 +8,6 @@ generator update, plain Adam, the penalty at every update, and both losses read 
 import copy
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from fmcgan.layer.layout import ToMap, ToVector
+from fmcgan.training.gan import ConditionalGAN
 
 
 class PerImageData(Dataset[tuple[Tensor, int]]):
@@ -51,7 +51,7 @@ class OrdinaryLoop:
         batch_size: images in a batch.
     """
 
-    def __init__(self, gan: Any, images: Tensor, labels: Tensor, batch_size: int) -> None:
+    def __init__(self, gan: ConditionalGAN, images: Tensor, labels: Tensor, batch_size: int) -> None:
         self.device = gan.device
         self.latent_dim = gan.latent_dim
         self.loss = gan.loss
@@ -65,7 +65,7 @@ class OrdinaryLoop:
             for network, each in zip(networks, settings, strict=True)
         )
         loader = DataLoader(PerImageData(images, labels), batch_size, shuffle=True, drop_last=True)
-        self.batches: Iterator[Any] = itertools.chain.from_iterable(itertools.repeat(loader))
+        self.batches: Iterator[list[Tensor]] = itertools.chain.from_iterable(itertools.repeat(loader))
 
     def run(self, steps: int) -> None:
         """Runs several steps."""

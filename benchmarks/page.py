@@ -6,20 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.clock import Row
 from fmcgan.app.run_dir import write_atomically, write_json
 from fmcgan.comparison.markdown import number
 from fmcgan.report.html import NO_VALUE
 
-Row = dict[str, Any]
+Measured = dict[str, Any]
+"""``rows``, and the record of the machine (`benchmarks.machine.record`)."""
 
 
-def write(page: Path, name: str, measured: dict[str, Any]) -> str:
+def write(page: Path, name: str, measured: Measured) -> str:
     """Writes the table of one part into its block of the page, and its values into the JSON file beside it.
 
     Args:
         page: a Markdown file; created if it does not exist.
         name: of the part.
-        measured: ``rows``, and the record of the machine (`benchmarks.machine.record`).
+        measured: results of the part.
 
     Returns:
         The block.
@@ -54,7 +56,7 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def origin(measured: dict[str, Any]) -> str:
+def origin(measured: Measured) -> str:
     """Returns one line with machine, versions, commit, date and command."""
     packages = ", ".join(f"{name} {measured['packages'][name]}" for name in ("torch", "lightning", "fmcgan"))
     instructions = re.sub("_", "-", " ".join(measured["instructions"]["processor"]))
@@ -64,7 +66,7 @@ def origin(measured: dict[str, Any]) -> str:
     return f"*{'; '.join(filter(None, parts))}; {measured['date'][:10]}; `{measured['command']}`*"
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return NO_VALUE
     if isinstance(value, dict):

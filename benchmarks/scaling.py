@@ -1,12 +1,11 @@
 """Measures how the cost of an epoch grows with batch size, width and number of images."""
 
 import functools
-from typing import Any
 
 import torch
 
 from benchmarks.bare import BareLoop
-from benchmarks.clock import in_turn, rates, spread
+from benchmarks.clock import Row, in_turn, rates, spread
 from benchmarks.setting import Setting
 from fmcgan.data.batches import ImageBatches, ShuffledBatches
 
@@ -16,12 +15,12 @@ DEFAULT_BATCH, DEFAULT_WIDTH = 128, 32
 IMAGES = (60_000, 120_000, 240_000)
 
 
-def measure(setting: Setting) -> list[dict[str, Any]]:
+def measure(setting: Setting) -> list[Row]:
     """Returns rows of `dcgan` in fp32 by batch size and width, and of reading an epoch by number of images."""
     return _by_batch_and_width(setting) + [_by_data(setting, n) for n in IMAGES]
 
 
-def _by_batch_and_width(setting: Setting) -> list[dict[str, Any]]:
+def _by_batch_and_width(setting: Setting) -> list[Row]:
     shapes = dict.fromkeys(
         [*((batch, DEFAULT_WIDTH) for batch in BATCHES), *((DEFAULT_BATCH, width) for width in WIDTHS)]
     )
@@ -38,7 +37,7 @@ def _by_batch_and_width(setting: Setting) -> list[dict[str, Any]]:
     return rows
 
 
-def _by_data(setting: Setting, n: int) -> dict[str, Any]:
+def _by_data(setting: Setting, n: int) -> Row:
     images, labels = setting.images.train_images, setting.images.train_labels
     index = torch.arange(n, device=setting.device) % len(images)
     data = ImageBatches(images[index], labels[index])

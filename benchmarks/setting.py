@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from lightning.pytorch import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fmcgan.app.config_dir import config_dir
@@ -19,6 +19,7 @@ from fmcgan.app.errors import UserError
 from fmcgan.data.datamodule import GarmentImages
 from fmcgan.data.fashion_mnist import FashionMNISTData
 from fmcgan.train import build
+from fmcgan.training.gan import ConditionalGAN
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DATA = CHECKOUT / "data"
@@ -63,7 +64,7 @@ class Setting:
             config.pop("hydra", None)
         return config
 
-    def gan(self, *overrides: str) -> Any:
+    def gan(self, *overrides: str) -> ConditionalGAN:
         """Builds a new `ConditionalGAN` on the device."""
         return build(self.config(*overrides, "callback=[]", "logger=[]"))[1].to(self.device)
 
@@ -73,11 +74,12 @@ class Setting:
         return instantiate(self.config().data).load().to(self.device)
 
 
-def fit(config: DictConfig, *callbacks: Any) -> Any:
+def fit(config: DictConfig, *callbacks: Callback) -> ConditionalGAN:
     """Trains as `fmcgan.train` does, with further callbacks after the configured ones. Returns the GAN."""
     trainer, gan, data = build(config)
-    trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+    all_callbacks: list[Callback] = getattr(trainer, "callbacks", [])
+    all_callbacks.extend(callbacks)
+    for callback in all_callbacks:
         if hasattr(callback, "configure"):
             callback.configure(OmegaConf.to_container(config, resolve=True))
     trainer.fit(gan, data)

@@ -5,16 +5,15 @@ import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from benchmarks.clock import spread
+from benchmarks.clock import Row, spread
 from benchmarks.setting import CHECKOUT, Setting
 from fmcgan.app import run_dir
 
 TIMES = 3
 
 
-def measure(setting: Setting) -> list[dict[str, Any]]:
+def measure(setting: Setting) -> list[Row]:
     """Returns one row for each wait, with data and program files in the cache of the system."""
     waits = {
         "launch to first training step, default recipe (precision=auto)": lambda: _to_first_step(setting, "auto"),

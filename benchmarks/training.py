@@ -6,13 +6,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 
 from benchmarks.bare import BareLoop
-from benchmarks.clock import rates, ratios, seconds_of, synchronise
+from benchmarks.clock import Row, rates, ratios, seconds_of, synchronise
 from benchmarks.ordinary import OrdinaryLoop
 from benchmarks.setting import Setting, fit
 
@@ -24,7 +23,7 @@ GRADIENT_PENALTY = "wgan_gp"
 CALLBACKS = "callback=[metrics_logger,progress,run_info,checkpointing]"  # those that act during training
 
 
-def measure(setting: Setting) -> list[dict[str, Any]]:
+def measure(setting: Setting) -> list[Row]:
     """Returns one row for each network, loss and precision."""
     cases = [(network, LOSS) for network in setting.networks]
     cases += [("dcgan", loss) for loss in (LIKE_FOR_LIKE, GRADIENT_PENALTY) if "dcgan" in setting.networks]
@@ -36,7 +35,7 @@ def measure(setting: Setting) -> list[dict[str, Any]]:
     return rows
 
 
-def _compare(setting: Setting, network: str, loss: str, precision: str) -> dict[str, Any]:
+def _compare(setting: Setting, network: str, loss: str, precision: str) -> Row:
     overrides = [f"network={network}", *f"loss={loss}".split()]
     ordinary_gan, bare_gan = setting.gan(*overrides), setting.gan(*overrides)
     images, labels = setting.images.train_images, setting.images.train_labels
@@ -82,15 +81,17 @@ class TakeTurns(Callback):
         self.seconds: dict[str, list[float]] = {"ordinary": [], "bare": [], "ours": []}
         self.started = self.block_started = 0.0
 
-    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts the clock of the whole comparison."""
         self.started = time.perf_counter()
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts the clock of a block."""
         self.block_started = time.perf_counter()
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
         """Ends a block: reads the clock, runs the other loops and restarts the clock."""
         if (batch_idx + 1) % self.setting.steps:
             return

@@ -53,7 +53,7 @@ def values_file(page: Path) -> Path:
     return page.with_suffix(".json")
 
 
-def read(page: Path) -> dict[str, Any]:
+def read(page: Path) -> results_store.Entry:
     """Reads all values of the study so far; empty if there are none.
 
     Raises:
@@ -84,12 +84,12 @@ def seconds(page: Path) -> int:
     return int(read(page).get("speed", {}).get("seconds", 0))
 
 
-def records(page: Path) -> dict[str, dict[str, Any]]:
+def records(page: Path) -> Speeds:
     """Returns machine, versions and command of each measurement (`benchmarks.machine.record`) by date."""
     return read(page).get("speed", {}).get("records", {})
 
 
-def write_speed(page: Path, arm: str, record: dict[str, Any], seconds: int, **measured: object) -> None:
+def write_speed(page: Path, arm: str, record: results_store.Entry, seconds: int, **measured: object) -> None:
     """Stores the measurements of an arm, in place of earlier ones. Removes records that no arm refers to.
 
     Args:
@@ -107,6 +107,6 @@ def write_speed(page: Path, arm: str, record: dict[str, Any], seconds: int, **me
     write_json(values_file(page), values | {"speed": {"seconds": seconds, "records": origins, "arms": arms}})
 
 
-def _arms(page: Path) -> dict[str, dict[str, Any]]:
+def _arms(page: Path) -> Speeds:
     """Returns the measurements by arm."""
     return read(page).get("speed", {}).get("arms", {})

@@ -112,9 +112,7 @@ def left_out(shown: Runs, begun: Runs, failed: Sequence[results_store.Failure]) 
         failed: failed runs.
     """
     broke = {each["arm"] for each in failed}
-    missing = [
-        markdown_code(arm) for arm, runs in begun.items() if not runs and arm not in shown and arm not in broke
-    ]
+    missing = [markdown_code(arm) for arm, runs in begun.items() if not runs and arm not in shown and arm not in broke]
     broken = [f"{markdown_code(arm)} {_name(run)}" for arm, runs in begun.items() for run in runs]
     ended = [f"{markdown_code(each['arm'])} seed {each['seed']} ({each['why']})" for each in failed]
     lists = {"Not run": missing, "Interrupted": broken, "Failed": ended}

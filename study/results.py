@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 from benchmarks.page import replace_block
 from fmcgan.app.errors import UserError
@@ -122,7 +121,7 @@ def _minutes(runs: Sequence[results_store.Entry]) -> str:
     return f"{fastest['seconds'] / 60:.1f} ({threads})"
 
 
-def _spread(scores: Sequence[dict[str, Any]]) -> str:
+def _spread(scores: Sequence[results_store.Entry]) -> str:
     values = [score["value"] for score in scores]
     if not values:
         return NO_VALUE

@@ -26,7 +26,7 @@ Failure = dict[str, Any]
 """A failed run: ``arm``, ``seed`` and ``why``, its last error."""
 
 
-def new_entry(arm: str, run: Run, scores: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> Entry:
+def new_entry(arm: str, run: Run, scores: Mapping[str, Entry], names: Iterable[str]) -> Entry:
     """Returns the stored entry of a finished run.
 
     Args:
@@ -35,7 +35,7 @@ def new_entry(arm: str, run: Run, scores: Mapping[str, Mapping[str, Any]], names
         scores: as in ``result.json`` or ``evaluation.json``.
         names: scores of the table. Scores that the run lacks are omitted.
     """
-    result: Mapping[str, Any] = run.result or {}
+    result: Entry = dict(run.result or {})
     known = {name: {fact: scores[name].get(fact) for fact in FACTS} for name in names if name in scores}
     return {
         "arm": arm,

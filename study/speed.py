@@ -13,7 +13,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
@@ -22,6 +21,7 @@ from study import budget
 from study.arms import ARMS, BASE, SAME_WORK, WITH_ALL_CORES, batch_size
 from study.hardware import CPU, Hardware, cores
 from study.jobs import last_error
+from study.results_store import Entry
 
 log = logging.getLogger("study.speed")
 
@@ -65,7 +65,7 @@ def train(runs: Sequence[Sequence[str]]) -> None:
 
 
 def measure(
-    arms: Sequence[str], page: Path, record: dict[str, Any], train: Train = train, hardware: Hardware = CPU
+    arms: Sequence[str], page: Path, record: Entry, train: Train = train, hardware: Hardware = CPU
 ) -> list[str]:
     """Measures arms in turns and writes each measurement into the values beside the page at once.
 
@@ -126,14 +126,14 @@ def rate(rows: Sequence[dict[str, float]]) -> float:
     return (last["images_seen"] - first["images_seen"]) / (last["seconds"] - first["seconds"])
 
 
-def _alone(arm: str, page: Path, train: Train, hardware: Hardware, turn: int) -> dict[str, Any]:
+def _alone(arm: str, page: Path, train: Train, hardware: Hardware, turn: int) -> Entry:
     """Measures one more turn of an arm that runs alone."""
     known = budget.speeds(page)[arm] if turn else {}
     [(speed, precision)] = _short_runs([arm], known.get("precision", "auto"), train, hardware)
     return {"turns": [*known.get("turns", []), speed], "precision": precision, "batch_size": batch_size(arm)}
 
 
-def _relative_to_the_base(arm: str, page: Path, train: Train, hardware: Hardware, turn: int) -> dict[str, Any]:
+def _relative_to_the_base(arm: str, page: Path, train: Train, hardware: Hardware, turn: int) -> Entry:
     """Measures one more turn of an arm and the base, in parallel or one after the other."""
     speeds = budget.speeds(page)
     if BASE not in speeds:

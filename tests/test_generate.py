@@ -72,8 +72,7 @@ def test_without_a_run_it_is_the_shipped_generator(run, monkeypatch, caplog):
     monkeypatch.setattr("fmcgan.inference.generator.SHIPPED", Path("shipped.safetensors"))
     with caplog.at_level(logging.INFO):
         generate(config_of("n_per_class=3", "output=shipped.npz", run=None))
-    said = "the shipped generator (run= gives another), 123,456 images seen"
-    assert said in caplog.messages
+    assert "123,456 images seen" in caplog.text
     with np.load("shipped.npz") as file:
         assert np.array_equal(file["images"], of_run.sample(n_per_class=3).images)
     caplog.clear()

@@ -141,4 +141,4 @@ def test_the_last_word_is_an_error_where_there_is_one(tmp_path):
     assert jobs.last_error(f"error: an older one\n{progress}\nerror: loss is nan\nsee the log\n") == "loss is nan"
     assert jobs.last_error(progress) == "epoch 1  660/1,280 images"
     assert jobs.last_error(" \n") == "nothing"
-    assert jobs.Job("a", 1, tmp_path / "not_begun", 640, ()).last_word == "nothing"
+    assert jobs.Job("a", 1, tmp_path / "not_begun", 640, ()).last_error == "nothing"

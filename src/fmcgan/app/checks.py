@@ -1,6 +1,9 @@
-"""Checks of values from the user. Each error says what was given and what is allowed. Every module may import this one.
+"""Checks of values from the user. Every module may import this one.
 
 Hydra's composition does not check types, so constructors do, with these functions.
+
+Raises:
+    InvalidValueError: in every check; names the value, what was given and what is allowed.
 """
 
 from typing import TypeGuard
@@ -21,11 +24,7 @@ LARGEST_NUMBER = 1e9
 
 
 def whole_number(minimum: int = 1, maximum: int = LARGEST, **values: object) -> None:
-    """Checks that each named value is an int with ``minimum <= value <= maximum``.
-
-    Raises:
-        InvalidValueError: names the value, what was given and what is allowed.
-    """
+    """Checks that each named value is an int with ``minimum <= value <= maximum``."""
     for name, value in values.items():
         too_large = _is_int(value) and value > maximum
         if not _is_int(value) or too_large or value < minimum:
@@ -34,33 +33,21 @@ def whole_number(minimum: int = 1, maximum: int = LARGEST, **values: object) -> 
 
 
 def seed_number(**values: object) -> None:
-    """Checks that each named value is a seed: an int from 0 to 2**32 - 1, which every random generator here accepts.
-
-    Raises:
-        InvalidValueError: names the value, what was given and what is allowed.
-    """
+    """Checks that each named value is a seed: an int from 0 to 2**32 - 1, which every random generator here accepts."""
     for name, value in values.items():
         if not _is_int(value) or not 0 <= value < 2**32:
             raise InvalidValueError(f"{name} must be a whole number from 0 to {2**32 - 1}, got {value!r}", name)
 
 
 def number(minimum: float = -LARGEST_NUMBER, maximum: float = LARGEST_NUMBER, **values: object) -> None:
-    """Checks that each named value is a finite number with ``minimum <= value <= maximum``.
-
-    Raises:
-        InvalidValueError: names the value, what was given and what is allowed.
-    """
+    """Checks that each named value is a finite number with ``minimum <= value <= maximum``."""
     for name, value in values.items():
         if not _is_number(value) or not minimum <= value <= maximum:
             raise InvalidValueError(f"{name} must be a number{_bounds(minimum, maximum)}, got {value!r}", name)
 
 
 def positive_number(maximum: float = LARGEST_NUMBER, **values: object) -> None:
-    """Checks that each named value is a number with ``0 < value <= maximum``.
-
-    Raises:
-        InvalidValueError: names the value, what was given and what is allowed.
-    """
+    """Checks that each named value is a number with ``0 < value <= maximum``."""
     for name, value in values.items():
         if not _is_number(value) or not 0 < value <= maximum:
             at_most = f" and of at most {maximum:g}" if maximum < LARGEST_NUMBER else ""
@@ -68,11 +55,7 @@ def positive_number(maximum: float = LARGEST_NUMBER, **values: object) -> None:
 
 
 def path_text(**values: object) -> str | None:
-    """Checks that a named value is one path, or ``None``. A whole number counts as the name of a file.
-
-    Raises:
-        InvalidValueError: names the value, what was given and what is allowed.
-    """
+    """Checks that a named value is one path, or ``None``. A whole number counts as the name of a file."""
     ((name, value),) = values.items()
     if value is None or (isinstance(value, str) and value.strip()):
         return value
@@ -83,11 +66,7 @@ def path_text(**values: object) -> str | None:
 
 
 def one_of(choices: tuple[str, ...], **values: object) -> None:
-    """Checks that each named value is one of ``choices``.
-
-    Raises:
-        InvalidValueError: names the value, what was given and what is allowed.
-    """
+    """Checks that each named value is one of ``choices``."""
     for name, value in values.items():
         if value not in choices:
             raise InvalidValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}", name)

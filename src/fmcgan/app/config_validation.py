@@ -46,7 +46,7 @@ def check_shape(config: DictConfig, parts: Iterable[str], groups: Iterable[str])
     _check_instructions(config, "")
     for key in (_first_wrong(config, part) for part in parts):
         part = OmegaConf.select(config, key)
-        if not _builds(part):
+        if not builds(part):
             raise InvalidValueError(f"{key} must be a part that can be built{_options(key)}, got {_plain(part)!r}")
     for key in groups:
         group = config.get(key)
@@ -81,7 +81,8 @@ def _first_wrong(config: DictConfig, key: str) -> str:
     return next((each for each in above if not isinstance(OmegaConf.select(config, each), DictConfig)), key)
 
 
-def _builds(part: object) -> bool:
+def builds(part: object) -> bool:
+    """Whether a node of a configuration builds an object."""
     return isinstance(part, DictConfig) and "_target_" in part
 
 
@@ -213,7 +214,7 @@ def _fits_container(value: object, kind: object, arguments: tuple[object, ...]) 
     if kind in _MAPPINGS:
         values = value.values() if isinstance(value, DictConfig) else None
         return values is not None and all(_fits(each, hint) for each in values for hint in arguments[1:])
-    return _builds(value)  # all other annotations are classes
+    return builds(value)  # all other annotations are classes
 
 
 def _describe(hint: object) -> str:

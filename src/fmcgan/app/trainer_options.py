@@ -84,7 +84,7 @@ def check_run(trainer: "Trainer", gan: Schedulable, data: object) -> None:
 
     if getattr(trainer, "overfit_batches", 0):
         raise UserError("trainer.overfit_batches is not supported; use trainer.limit_train_batches")
-    callbacks: list[object] = list(trainer.callbacks)  # type: ignore[attr-defined]
+    callbacks: list[object] = getattr(trainer, "callbacks", [])  # Lightning does not annotate it
     for kind, parts in ((Callback, callbacks), (Logger, list(trainer.loggers))):
         for part in parts:
             if not isinstance(part, kind):

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from fmcgan.app import run_dir
 from fmcgan.app.checks import one_of, seed_number
 from fmcgan.app.errors import UserError
+from fmcgan.app.run_files import Record
 from fmcgan.app.safe_instantiate import check_targets
 from fmcgan.data.classes import parse_classes
 from fmcgan.inference.generator_network import build_generator
@@ -52,7 +53,7 @@ class LabelledGenerator:
     def __init__(self, network: nn.Module, about: Metadata) -> None:
         self.network = network
         self.about = about
-        self.config: Mapping[str, Any] = about["config"]
+        self.config: Metadata = about["config"]
         self.images_seen: int = about["images_seen"]
 
     def sample(
@@ -134,7 +135,7 @@ def _shipped() -> Path:
     return SHIPPED
 
 
-def _of_checkpoint(path: Path, weights: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _of_checkpoint(path: Path, weights: str) -> tuple[Record, Record]:
     """Reads the state dict of the generator in a checkpoint, and its metadata."""
     checkpoint = read_checkpoint(path)
     prefix = "ema.generator." if weights == "ema" else "generator."
@@ -144,7 +145,7 @@ def _of_checkpoint(path: Path, weights: str) -> tuple[dict[str, Any], dict[str, 
     return state, {"generator": checkpoint["config"]["network"]["generator"], **about}
 
 
-def _build(path: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Module:
+def _build(path: Path, config: Metadata, state: Mapping[str, Tensor]) -> nn.Module:
     """Builds the network that a file names, with the weights of the file."""
     config = check_targets(config, *PARTS)
     try:

@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from hydra.utils import instantiate
@@ -14,7 +13,7 @@ from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.training.weights import check_fit
 
 
-def build_generator(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Module:
+def build_generator(config: Mapping[str, object], state: Mapping[str, Tensor]) -> nn.Module:
     """Builds a generator and loads its weights.
 
     The network is first built without memory: its configuration may ask for far more than the file holds.

@@ -69,7 +69,7 @@ def check_finite(tensors: Mapping[str, Tensor], dtype: str) -> None:
         raise UserError(f"some weights are not finite as {dtype}: {', '.join(broken)}; nothing was exported")
 
 
-def read_generator(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_generator(path: Path) -> tuple[dict[str, Tensor], Record]:
     """Reads an exported generator. Nothing in the file is executed; its configuration is not checked here.
 
     Returns:
@@ -97,7 +97,7 @@ def read_generator(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, header
 
 
-def _header(path: Path, text: str) -> dict[str, Any]:
+def _header(path: Path, text: str) -> Record:
     """Parses a header.
 
     Raises:
@@ -123,7 +123,7 @@ def _header(path: Path, text: str) -> dict[str, Any]:
     return header
 
 
-def provenance(folder: Path | None, about: Metadata) -> dict[str, Any]:
+def provenance(folder: Path | None, about: Metadata) -> Record:
     """Collects the metadata of a generator from its run, without paths and addresses of the training machine.
 
     Args:
@@ -195,7 +195,7 @@ def _scores(record: Record) -> Record:
 
 def _checksums(config: Record, evaluation: Record) -> Record:
     """Returns the MD5 of the data files, which every load checks, and the SHA-256 of the images of an evaluation."""
-    checksums = {name: evaluation[name] for name in ("train_sha256", "test_sha256") if name in evaluation}
+    checksums: Record = {name: evaluation[name] for name in ("train_sha256", "test_sha256") if name in evaluation}
     if (config.get("data") or {}).get("_target_") == _REAL_DATA:
         from torchvision.datasets import FashionMNIST
 

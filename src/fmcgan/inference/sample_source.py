@@ -1,6 +1,7 @@
 """Turns the configuration of `evaluate` or `analyze` into typed inputs: generator or samples, real images, folders."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -52,9 +53,7 @@ class Inputs:
         folder: of the results; it exists.
         run: folder of the run that trained the generator, if there is one.
         store: caches what is computed of real images.
-        source: path of run, checkpoint or samples, or a name.
-        checkpoint: file of the generator, or a name; ``None`` if the samples are given.
-        weights: ``ema`` or ``raw``.
+        origin: where the samples come from, for `provenance`.
     """
 
     generator: LabelledGenerator | None
@@ -68,9 +67,7 @@ class Inputs:
     folder: Path
     run: Path | None
     store: Store
-    source: str
-    checkpoint: str | None
-    weights: str
+    origin: Mapping[str, object]
 
     def samples(self, n: int) -> ImageSet:
         """Returns the given samples, or draws at least ``n``, the same number of each class."""
@@ -84,14 +81,9 @@ class Inputs:
 
     def provenance(self, samples: ImageSet) -> dict[str, object]:
         """Describes what results were computed from: command, source, and hashes of samples and real images."""
-        drawn: dict[str, object] = {}
-        if self.generator is not None:
-            drawn = {"checkpoint": self.checkpoint, "images_seen": self.generator.images_seen}
-            drawn |= {"seed": self.seed, "weights": self.weights}
         return {
             "command": command_line(),
-            "source": self.source,
-            **drawn,
+            **self.origin,
             "samples_sha256": samples.fingerprint,
             "train_sha256": self.real.train.fingerprint,
             "test_sha256": self.real.test.fingerprint,
@@ -149,10 +141,13 @@ def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
         UserError: a file cannot be read, classes or samples are missing, or the results folder cannot be made.
     """
     classes = parse_classes(config.get("classes"))
-    generator = given = checkpoint = None
+    generator = given = None
+    checkpoint = None if config.run is None else find_checkpoint(Path(config.run))
+    origin: dict[str, object] = {"source": config.run or config.samples or _SHIPPED}
     if config.samples is None:
-        checkpoint = None if config.run is None else find_checkpoint(Path(config.run))
         generator = _load_generator(config)
+        origin |= {"checkpoint": str(checkpoint or _SHIPPED), "images_seen": generator.images_seen}
+        origin |= {"seed": config.seed, "weights": config.weights}
     elif config.samples not in SPLITS:
         given = _read_given(config, classes)
     folder = results_folder(config, what, below_run)
@@ -174,9 +169,7 @@ def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
         folder=folder,
         run=None if checkpoint is None else run_of(checkpoint),
         store=store,
-        source=config.run or config.samples or _SHIPPED,
-        checkpoint=_SHIPPED if checkpoint is None else str(checkpoint),
-        weights=config.weights,
+        origin=origin,
     )
 
 
@@ -188,28 +181,24 @@ def results_folder(config: DictConfig, what: str, below_run: str = ".") -> Path:
     Raises:
         UserError: the folder cannot be made, or is a link out of the run folder.
     """
-    folder = _folder_path(config, what, below_run)
+    file = None if config.run is None else find_checkpoint(Path(config.run))
+    if config.output:
+        folder = Path(config.output)
+    elif config.samples:
+        samples = Path(config.samples).absolute()
+        folder = samples.with_name(f"{samples.stem if samples.is_file() else samples.name}_{what}")
+    elif file is None:
+        folder = Path(f"shipped_generator_{what}")
+    elif (run := run_of(file)) is None:
+        folder = file.with_name(f"{file.stem}_{what}")
+    else:
+        folder = run / below_run
+        refuse_links(run, *([] if below_run == "." else [below_run]))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: {error.strerror}; give a folder for the results with output=FOLDER") from error
     return folder
-
-
-def _folder_path(config: DictConfig, what: str, below_run: str) -> Path:
-    if config.output:
-        return Path(config.output)
-    if config.samples:
-        samples = Path(config.samples).absolute()
-        return samples.with_name(f"{samples.stem if samples.is_file() else samples.name}_{what}")
-    if config.run is None:
-        return Path(f"shipped_generator_{what}")
-    file = find_checkpoint(Path(config.run))
-    if (run := run_of(file)) is None:
-        return file.with_name(f"{file.stem}_{what}")
-    if below_run != ".":
-        refuse_links(run, below_run)
-    return run / below_run
 
 
 def _load_generator(config: DictConfig) -> LabelledGenerator:
