@@ -21,18 +21,18 @@ log = logging.getLogger("benchmarks.parts")
 PARTS = {
     "training": "images/s of every network and precision: the ordinary loop, the bare loop, the whole program",
     "startup": "seconds from launch to the first training step and to the help text",
-    "generation": "images/s into a file beside those of the forward pass alone",
-    "evaluation": "seconds of the scores in training and of the evaluate command",
+    "generation": "images/s of generate, compared with the forward pass alone",
+    "evaluation": "seconds of the evaluation in training and of the evaluate command",
     "memory": "peak memory of training with the default recipe",
     "scaling": "images/s by batch size and width, cost of an epoch by the number of images",
-    "floor": "the least time a step could take on this machine, and the share of it that is met",
+    "floor": "the minimum time of a step on this machine, and how close training comes to it",
     "profile": "the most costly operations of a step",
-    "layers": "milliseconds of several ways to double the size of a map",
+    "layers": "milliseconds of several layers that double the size of a feature map",
 }
 
 
 def main() -> None:
-    """Measures the parts that the command line names."""
+    """Runs the benchmarks that the command line names."""
     arguments = _arguments()
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
     logging.getLogger("benchmarks").setLevel(logging.INFO)
@@ -52,7 +52,7 @@ def _measure(part: str, setting: Setting, output: Path) -> None:
     measured = origin | {"seconds": round(time.perf_counter() - start, 1), "rows": rows}
     name = part if setting.device.type == "cpu" else f"{part}_{setting.device.type}"
     print(f"\n{page.write(output, name, measured)}\n", flush=True)  # noqa: T201
-    log.info("%s took %.0f s; it is in %s", part, measured["seconds"], output)
+    log.info("%s took %.0f s; results are in %s", part, measured["seconds"], output)
 
 
 def _arguments() -> argparse.Namespace:
@@ -60,8 +60,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=f"Measure how fast this project is on this machine.\n\nparts:\n{parts}",
-        epilog="Each part replaces its own block of the page and its own entry of the JSON file beside it; what else "
-        "stands there is kept. On a GPU the block is named PART_cuda.",
+        epilog="Each part replaces its own block of the page and its own entry of the JSON file beside it; the rest is "
+        "unchanged. On a GPU the block is named PART_cuda.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     usual = Setting(torch.device("cpu"))
@@ -72,7 +72,7 @@ def _arguments() -> argparse.Namespace:
     add("--precisions", nargs="+", default=usual.precisions, choices=usual.precisions, help="of most parts (both)")
     add("--batch-size", type=int, default=usual.batch_size, help="images in a batch (%(default)s)")
     add("--steps", type=int, help="training steps in one timed block, a multiple of 4 (4; on a GPU 100)")
-    add("--seconds", type=float, default=usual.seconds, help="how long each comparison takes turns (%(default)s)")
+    add("--seconds", type=float, default=usual.seconds, help="duration of each comparison (%(default)s)")
     add("--set", nargs="+", default=(), metavar="KEY=VALUE", help="change the configuration, such as network.width=8")
     add("--output", type=Path, default=CHECKOUT / "docs" / "performance.md", help="the page (docs/performance.md)")
     return parser.parse_args()
@@ -85,7 +85,7 @@ def _setting(arguments: argparse.Namespace) -> Setting:
     whole_number(**{"--batch-size": arguments.batch_size, "--steps": steps})
     if steps % 4:
         raise UserError(
-            f"--steps must be a multiple of 4, so that each block bears its share of penalties, got {steps}"
+            f"--steps must be a multiple of 4, so that each block has the same number of penalties, got {steps}"
         )
     networks, precisions = tuple(arguments.networks), tuple(arguments.precisions)
     return Setting(device, networks, precisions, arguments.batch_size, steps, arguments.seconds, tuple(arguments.set))

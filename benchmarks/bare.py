@@ -1,14 +1,14 @@
-"""This project's step in a for loop: no Lightning, no callbacks, nothing written down."""
+"""The training step of this project in a for loop, without Lightning, callbacks and logging."""
 
 import itertools
 from collections.abc import Callable
-from typing import Any
 
 import torch
 
 from fmcgan.data.batches import ImageBatches, ShuffledBatches
 from fmcgan.data.datamodule import GarmentImages
 from fmcgan.training.cuda_graphs import CapturedStep, cuda_graph
+from fmcgan.training.gan import ConditionalGAN
 from fmcgan.training.step import AdversarialStep, Metrics
 
 
@@ -16,7 +16,7 @@ class BareLoop:
     """Trains a GAN's networks step by step.
 
     Args:
-        gan: a `ConditionalGAN` on the device; both players learn at every batch.
+        gan: a `ConditionalGAN` on the device; generator and discriminator are updated at every batch.
         images: the data set on the same device.
         batch_size: images in a batch.
         precision: ``"32-true"`` or ``"bf16-mixed"``.
@@ -24,14 +24,16 @@ class BareLoop:
     """
 
     def __init__(
-        self, gan: Any, images: GarmentImages, batch_size: int, precision: str, cuda_graphs: bool = True
+        self, gan: ConditionalGAN, images: GarmentImages, batch_size: int, precision: str, cuda_graphs: bool = True
     ) -> None:
         self.gan = gan
         self.batch_size = batch_size
         self.mixed = precision == "bf16-mixed"
         self.updates = 0
-        optimizers = gan.configure_optimizers()
-        plain = AdversarialStep(gan.generator, gan.discriminator, gan.loss, gan.penalty, *optimizers)
+        generator_optimizer, discriminator_optimizer = gan.configure_optimizers()
+        plain = AdversarialStep(
+            gan.generator, gan.discriminator, gan.loss, gan.penalty, generator_optimizer, discriminator_optimizer
+        )
         self.take: Callable[..., Metrics] = plain
         if cuda_graphs and gan.device.type == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32, as in training
@@ -41,12 +43,12 @@ class BareLoop:
         self.indices = itertools.chain.from_iterable(itertools.repeat(order))
 
     def run(self, steps: int) -> None:
-        """Takes several steps."""
+        """Runs several steps."""
         for _ in range(steps):
             self.step()
 
     def step(self) -> Metrics:
-        """One update of both players and of the moving average."""
+        """Updates discriminator, generator and moving average once."""
         gan, n = self.gan, self.batch_size
         real, labels = self.data[next(self.indices)]
         latents = torch.randn(n, gan.latent_dim, device=gan.device)

@@ -1,24 +1,33 @@
-"""Reading the clock: the one place that waits for the device, and measurements that take turns."""
+"""Measures time: waits for the device, and measures several actions in turns."""
 
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypedDict, TypeVar
 
 import torch
 
 Name = TypeVar("Name")
-Spread = dict[str, Any]
+Row = dict[str, object]
+"""One row of a table: texts, numbers and `Spread`."""
+
+
+class Spread(TypedDict):
+    """Summary of several measurements."""
+
+    median: float
+    quartiles: list[float]
+    n: int
 
 
 def synchronise(device: torch.device) -> None:
-    """Waits until the device has done all it was given; a CPU always has."""
+    """Waits until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def seconds_of(action: Callable[[], Any], device: torch.device) -> float:
-    """What an action takes, to the end of its work on the device."""
+def seconds_of(action: Callable[[], object], device: torch.device) -> float:
+    """Returns the seconds of an action, including its work on the device."""
     synchronise(device)
     start = time.perf_counter()
     action()
@@ -27,17 +36,17 @@ def seconds_of(action: Callable[[], Any], device: torch.device) -> float:
 
 
 def in_turn(
-    actions: Mapping[Name, Callable[[], Any]], device: torch.device, seconds: float, at_least: int = 3
+    actions: Mapping[Name, Callable[[], object]], device: torch.device, seconds: float, at_least: int = 3
 ) -> dict[Name, list[float]]:
-    """Times several actions in turn, so that what else the machine does meets all of them alike.
+    """Times several actions in turns, so that other load on the machine affects all of them equally.
 
-    A first round, in which kernels are chosen and memory is had, is not counted.
+    A first round, which chooses kernels and allocates memory, is not counted.
 
     Args:
         actions: by name.
-        device: on which they work.
-        seconds: no round begins later than this.
-        at_least: rounds, however long they take.
+        device: of the actions.
+        seconds: no round starts later than this.
+        at_least: minimum number of rounds.
 
     Returns:
         Seconds of each action in each round.
@@ -53,16 +62,16 @@ def in_turn(
 
 
 def spread(values: list[float]) -> Spread:
-    """The median of several measurements, their quartiles and their number."""
+    """Returns median, quartiles and number of several measurements."""
     low, _, high = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
     return {"median": statistics.median(values), "quartiles": [low, high], "n": len(values)}
 
 
 def ratios(over: list[float], under: list[float]) -> Spread:
-    """Quotients of two measurements, round by round: what slowed a round down slowed both."""
+    """Divides two measurements round by round: other load on the machine affects both."""
     return spread([a / b for a, b in zip(over, under, strict=True)])
 
 
 def rates(amount: float, seconds: list[float]) -> Spread:
-    """Amount a second, of several measurements of the same amount."""
+    """Returns the amount per second of several measurements of the same amount."""
     return spread([amount / each for each in seconds])

@@ -1,4 +1,4 @@
-"""What scores cost: those of every epoch of training, and the daily set of ``fmcgan.evaluate``."""
+"""Measures the time of the evaluation in training, and of ``fmcgan.evaluate`` with its default metrics."""
 
 import subprocess
 import sys
@@ -6,24 +6,23 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
-from typing import Any
 
 from hydra.utils import instantiate
 
-from benchmarks.clock import in_turn, spread
+from benchmarks.clock import Row, Spread, in_turn, spread
 from benchmarks.setting import CHECKOUT, DATA, Setting, tiny_run
 from fmcgan.app.run_files import read_evaluation
 
 
-def measure(setting: Setting) -> list[dict[str, Any]]:
-    """One row for training, and the command's total above its scores; what real images get is known before."""
+def measure(setting: Setting) -> list[Row]:
+    """Returns one row for training, one for the command, and one for each metric. Values of real images are cached."""
     return [
         {"evaluation": "in training: `frechet` and `gan_test`", "s": _in_training(setting)},
         *_command(setting),
     ]
 
 
-def _in_training(setting: Setting) -> dict[str, Any]:
+def _in_training(setting: Setting) -> Spread:
     config = setting.config()
     evaluation, gan = instantiate(config.callback.evaluation), setting.gan()
     trainer = SimpleNamespace(is_global_zero=True, datamodule=SimpleNamespace(images=setting.images))
@@ -34,11 +33,11 @@ def _in_training(setting: Setting) -> dict[str, Any]:
     return spread(taken[""])
 
 
-def _command(setting: Setting) -> list[dict[str, Any]]:
+def _command(setting: Setting) -> list[Row]:
     with tiny_run(setting) as run, TemporaryDirectory() as output:
         evaluate = [sys.executable, "-m", "fmcgan.evaluate", f"run={run}", f"output={output}"]
         evaluate += [f"data.root={DATA}", f"device={setting.device.type}"]
-        for _ in range(2):  # the second time, what real images get is known
+        for _ in range(2):  # the second time, the values of real images are cached
             start = time.perf_counter()
             subprocess.run(evaluate, cwd=CHECKOUT, stdout=subprocess.DEVNULL, check=True)
             total = time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""The least time a step can take on this machine, from its arithmetic and its memory traffic, and what share is met."""
+"""Computes the minimum time of a step on this machine from its arithmetic and memory traffic, and compares with it."""
 
 import logging
 from collections.abc import Callable
@@ -10,22 +10,23 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from benchmarks.bare import BareLoop
-from benchmarks.clock import in_turn, rates, ratios
+from benchmarks.clock import Row, in_turn, rates, ratios
 from benchmarks.setting import Setting
+from fmcgan.training.gan import ConditionalGAN
 
 log = logging.getLogger(__name__)
 
-COPIED = 256 * 2**20  # bytes: far more than any cache holds
+COPIED = 256 * 2**20  # bytes: far more than any cache
 
 
-def measure(setting: Setting) -> list[dict[str, Any]]:
-    """One row for each network and precision."""
+def measure(setting: Setting) -> list[Row]:
+    """Returns one row for each network and precision."""
     copied = bandwidth(setting)
     cases = [(network, precision) for network in setting.networks for precision in setting.precisions]
     return [_row(setting, *case, copied) for case in cases]
 
 
-def _row(setting: Setting, network: str, precision: str, copied: float) -> dict[str, Any]:
+def _row(setting: Setting, network: str, precision: str, copied: float) -> Row:
     log.info("  %s, %s", network, precision)
     gan = setting.gan(f"network={network}")
     loop = BareLoop(gan, setting.images, setting.batch_size, precision)
@@ -48,55 +49,57 @@ def _row(setting: Setting, network: str, precision: str, copied: float) -> dict[
     }
 
 
-def _product(setting: Setting, dtype: torch.dtype) -> tuple[Callable[[], Any], int]:
-    """The product of two square matrices, large for the device, and its operations."""
+def _product(setting: Setting, dtype: torch.dtype) -> tuple[Callable[[], object], int]:
+    """Returns a large matrix product and its number of operations."""
     size = 8192 if setting.device.type == "cuda" else 2048
     left, right = (torch.randn(size, size, device=setting.device).to(dtype) for _ in range(2))
-    return lambda: left @ right, 2 * size**3  # one multiplication and one addition are two
+    return lambda: left @ right, 2 * size**3  # a multiplication and an addition count as two
 
 
 def bandwidth(setting: Setting) -> float:
-    """Bytes a second that a large copy reads and writes."""
+    """Measures the bytes per second that a large copy reads and writes."""
     source = torch.zeros(COPIED, dtype=torch.uint8, device=setting.device)
     target = torch.ones_like(source)
     return rates(2 * COPIED, in_turn({"": lambda: target.copy_(source)}, setting.device, seconds=2)[""])["median"]
 
 
 def step_flops(setting: Setting, network: str) -> float:
-    """Operations of matrix products and convolutions in one step, the mean over the steps with and without penalty."""
+    """Returns the operations of matrix products and convolutions in a step, as the mean over a penalty's interval."""
     gan = setting.gan(f"network={network}")
-    # A small batch is enough: operations grow with it in proportion.
+    # Operations are proportional to the batch, so a small one is enough.
     loop = BareLoop(gan, setting.images, small := 8, "32-true", cuda_graphs=False)
     counted = flops_of(lambda: loop.run(gan.penalty.interval))
     return counted / gan.penalty.interval * setting.batch_size / small
 
 
-def flops_of(action: Callable[[], Any]) -> int:
-    """Operations of matrix products and convolutions, backward passes included."""
+def flops_of(action: Callable[[], object]) -> int:
+    """Counts the operations of matrix products and convolutions, including backward passes."""
     with _Operations() as operations:
         action()
     return operations.count
 
 
 class _Operations(TorchDispatchMode):
-    """Counts by torch's own formulas; its `FlopCounterMode` fails on `autograd.grad` with respect to an input."""
+    """Counts with the formulas of torch, whose `FlopCounterMode` fails on `autograd.grad` with respect to an input."""
 
     def __init__(self) -> None:
         super().__init__()
         self.count = 0
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self, func: Any, types: object, args: tuple[object, ...] = (), kwargs: dict[str, object] | None = None
+    ) -> object:
         result = func(*args, **(kwargs or {}))
         if formula := flop_registry.get(func.overloadpacket):
             self.count += formula(*args, **(kwargs or {}), out_val=result)
         return result
 
 
-def weight_traffic(gan: Any) -> int:
-    """Bytes of weights, gradients, Adam's two moments and the average that a step must move at least.
+def weight_traffic(gan: ConditionalGAN) -> int:
+    """Returns the minimum bytes that a step reads and writes for weights, gradients, Adam and the moving average.
 
-    Of each weight: Adam reads it, its gradient and two moments and writes three of them (7); the gradient is written
-    and read once for its norm (2); the generator's average is read and written, its weight read (3). 4 bytes each.
+    For each weight: Adam reads weight, gradient and two moments and writes three of them (7); the gradient is written,
+    and read for its norm (2); the moving average is read and written, and the weight read (3). 4 bytes each.
     """
     generator, discriminator = _count(gan.generator), _count(gan.discriminator)
     return 4 * (9 * (generator + discriminator) + 3 * generator)

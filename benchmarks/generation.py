@@ -1,34 +1,34 @@
-"""Generation of a file of labelled images beside the bare forward pass of the same network."""
+"""Measures the generation of a file of labelled images, compared with the forward pass of the same network."""
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
 from torch import nn
 
-from benchmarks.clock import in_turn, rates, ratios, spread
+from benchmarks.clock import Row, in_turn, rates, ratios, spread
 from benchmarks.setting import Setting, tiny_run
 from fmcgan.app.config_dir import config_dir
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.generate import generate
 from fmcgan.inference.generator import load_generator
+from fmcgan.inference.generator_network import latent_dim_of
 
 IMAGES = 10_000
 TRIAL = 2_000
-BATCHES = (100, 250, 500, 1000)  # of the bare pass; the best one counts
+BATCHES = (100, 250, 500, 1000)  # of the forward pass; the fastest is used
 
 
-def measure(setting: Setting) -> list[dict[str, Any]]:
-    """One row: ``generate`` into an .npz, loading included, beside the forward pass, with `dcgan` in fp32."""
+def measure(setting: Setting) -> list[Row]:
+    """Returns one row: ``generate`` into an .npz, including loading, and the forward pass, with `dcgan` in fp32."""
     device = setting.device
     with tiny_run(setting) as run:
         network = load_generator(run, device=device).network
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         batch = _best_batch(network, device)
-        actions: dict[str, Callable[[], Any]] = {
+        actions: dict[str, Callable[[], object]] = {
             "file": _to_file(run, device),
             "forward": partial(_forward, network, device, IMAGES, batch),
         }
@@ -45,10 +45,10 @@ def measure(setting: Setting) -> list[dict[str, Any]]:
     ]
 
 
-def _to_file(run: Path, device: torch.device) -> Callable[[], Any]:
+def _to_file(run: Path, device: torch.device) -> Callable[[], object]:
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        words = [f"run={run}", f"n_per_class={IMAGES // NUM_CLASSES}", f"device={device.type}"]
-        config = compose("generate", [*words, f"output={run / 'samples.npz'}"])
+        overrides = [f"run={run}", f"n_per_class={IMAGES // NUM_CLASSES}", f"device={device.type}"]
+        config = compose("generate", [*overrides, f"output={run / 'samples.npz'}"])
     return partial(generate, config)
 
 
@@ -60,7 +60,7 @@ def _best_batch(network: nn.Module, device: torch.device) -> int:
 
 @torch.inference_mode()
 def _forward(network: nn.Module, device: torch.device, images: int, batch: int) -> None:
-    latents = torch.randn(batch, network.latent_dim, device=device)  # type: ignore[call-overload]
+    latents = torch.randn(batch, latent_dim_of(network), device=device)
     labels = torch.arange(batch, device=device) % NUM_CLASSES
     for _ in range(images // batch):
         network(latents, labels)

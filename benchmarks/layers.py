@@ -1,13 +1,12 @@
-"""Ways to double the size of a map: transposed convolution, the same map computed otherwise, and cheaper cousins."""
+"""Measures layers that double the size of a feature map: transposed convolution, equivalents and alternatives."""
 
 import functools
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.clock import in_turn, spread
+from benchmarks.clock import Row, in_turn, spread
 from benchmarks.setting import Setting
 
 SHAPES = ((128, 64, 7), (64, 32, 14))  # channels in, channels out, size: those of `dcgan`, width 32
@@ -16,15 +15,15 @@ SHAPES = ((128, 64, 7), (64, 32, 14))  # channels in, channels out, size: those 
 class SubPixel(nn.Module):
     """`nn.ConvTranspose2d(..., 4, stride=2, padding=1)` as one 2 x 2 convolution to four phases.
 
-    Each output row of even number sees the input rows i - 1 and i, each of odd number i and i + 1; columns likewise.
+    Even output rows depend on the input rows i - 1 and i, odd ones on i and i + 1; columns likewise.
 
     Args:
-        layer: whose weight is taken over.
+        layer: the source of the weight.
     """
 
     def __init__(self, layer: nn.ConvTranspose2d) -> None:
         super().__init__()
-        taps = torch.tensor([[3, 1], [2, 0]])  # [phase, place in the window]
+        taps = torch.tensor([[3, 1], [2, 0]])  # [phase, position in the window]
         phases = layer.weight.detach()[:, :, taps][..., taps]  # [in, out, phase, window, phase, window]
         self.weight = nn.Parameter(phases.permute(2, 4, 1, 0, 3, 5).flatten(0, 2))  # [4 * out, in, 2, 2]
 
@@ -42,7 +41,7 @@ class ProductAndFold(nn.Module):
     """The same layer as one matrix product and a sum of overlapping windows.
 
     Args:
-        layer: whose weight is taken over.
+        layer: the source of the weight.
     """
 
     def __init__(self, layer: nn.ConvTranspose2d) -> None:
@@ -56,29 +55,29 @@ class ProductAndFold(nn.Module):
 
 
 def ways(inputs: int, outputs: int) -> dict[str, tuple[str, nn.Module]]:
-    """Each way's relation to the transposed convolution and its layer, channels last."""
+    """Returns each layer, channels last, and its relation to the transposed convolution."""
     layer = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
     resize = nn.Upsample(scale_factor=2, mode="nearest")
     found: dict[str, tuple[str, nn.Module]] = {
-        "transposed convolution 4 x 4": ("it", layer),
-        "2 x 2 convolution to four phases": ("same map", SubPixel(layer)),
-        "matrix product and fold": ("same map", ProductAndFold(layer)),
-        "resize, 3 x 3 convolution": ("cousin", nn.Sequential(resize, _convolution(inputs, outputs))),
-        "3 x 3 convolution, resize": ("cousin", nn.Sequential(_convolution(inputs, outputs), resize)),
+        "transposed convolution 4 x 4": ("reference", layer),
+        "2 x 2 convolution to four phases": ("equivalent", SubPixel(layer)),
+        "matrix product and fold": ("equivalent", ProductAndFold(layer)),
+        "resize, 3 x 3 convolution": ("alternative", nn.Sequential(resize, _convolution(inputs, outputs))),
+        "3 x 3 convolution, resize": ("alternative", nn.Sequential(_convolution(inputs, outputs), resize)),
         "3 x 3 convolution, pixel shuffle": (
-            "cousin",
+            "alternative",
             nn.Sequential(_convolution(inputs, 4 * outputs), nn.PixelShuffle(2)),
         ),
     }
     return {name: (kind, way.to(memory_format=torch.channels_last)) for name, (kind, way) in found.items()}  # type: ignore[call-overload]
 
 
-def measure(setting: Setting) -> list[dict[str, Any]]:
-    """One row for each way and shape: milliseconds forward and backward."""
+def measure(setting: Setting) -> list[Row]:
+    """Returns one row for each layer and shape: milliseconds of forward and backward pass."""
     return [row for shape in SHAPES for row in _rows(setting, *shape)]
 
 
-def _rows(setting: Setting, inputs: int, outputs: int, size: int) -> list[dict[str, Any]]:
+def _rows(setting: Setting, inputs: int, outputs: int, size: int) -> list[Row]:
     maps = torch.randn(setting.batch_size, inputs, size, size, device=setting.device)
     maps = maps.to(memory_format=torch.channels_last).requires_grad_()
     gradient = torch.randn(setting.batch_size, outputs, 2 * size, 2 * size, device=setting.device)

@@ -1,26 +1,26 @@
-"""On what, with what and how a part was measured."""
+"""Records the machine, software and command of a measurement."""
 
 import re
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from benchmarks.setting import Setting, there_are_real_images
+from benchmarks.page import Measured
+from benchmarks.setting import Setting, has_real_images
 from fmcgan.callback.run_info import environment
 from fmcgan.train import build
 
-_MATTERS = re.compile(r"\b(avx2|avx512f|avx512_bf16|avx512_fp16|amx_bf16|asimd|sve|bf16)\b")
+_RELEVANT = re.compile(r"\b(avx2|avx512f|avx512_bf16|avx512_fp16|amx_bf16|asimd|sve|bf16)\b")
 
 
-def record(setting: Setting) -> dict[str, Any]:
-    """Date, command, commit, versions, machine and data, as JSON types."""
+def record(setting: Setting) -> Measured:
+    """Returns date, command, commit, versions, machine and data, as JSON types."""
     known = environment(build(setting.config("callback=[]", "logger=[]"))[0])
     return {
         "date": known["date"],
         "command": known["command"].replace("benchmarks.__main__", "benchmarks"),
         "git": known["git"],
-        "data": "Fashion-MNIST" if there_are_real_images() else "drawn images",
+        "data": "Fashion-MNIST" if has_real_images() else "drawn images",
         "hardware": known["hardware"],
         "instructions": {"torch": torch.backends.cpu.get_cpu_capability(), "processor": _instructions()},
         "python": known["python"],
@@ -29,6 +29,6 @@ def record(setting: Setting) -> dict[str, Any]:
 
 
 def _instructions() -> list[str]:
-    """Those of the processor's instruction sets that matter here; none where the system does not tell."""
+    """Returns the relevant instruction sets of the processor; none if the system does not list them."""
     cpuinfo = Path("/proc/cpuinfo")
-    return sorted(set(_MATTERS.findall(cpuinfo.read_text(encoding="utf-8")))) if cpuinfo.exists() else []
+    return sorted(set(_RELEVANT.findall(cpuinfo.read_text(encoding="utf-8")))) if cpuinfo.exists() else []

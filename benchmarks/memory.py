@@ -1,15 +1,15 @@
-"""The most main memory that training takes, in a process of its own."""
+"""Measures the peak main memory of training, in a separate process."""
 
 import subprocess
 import sys
 from tempfile import TemporaryDirectory
-from typing import Any
 
+from benchmarks.clock import Row
 from benchmarks.setting import CHECKOUT, Setting
 
 BATCHES = 200
 
-# On Linux a process inherits the peak of the one that launched it. This one is large, so a small one stands between.
+# On Linux a process inherits the peak of its parent. This process is large, so a small one starts the training.
 LAUNCHER = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
@@ -17,12 +17,12 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
-def measure(setting: Setting) -> list[dict[str, Any]]:
-    """One row for each precision and for the default, which tries them: its own batch size, and one evaluation."""
+def measure(setting: Setting) -> list[Row]:
+    """Returns one row for each precision and for ``auto``, with the default batch size and one evaluation."""
     return [_peak(setting, precision) for precision in ("auto", *setting.precisions)]
 
 
-def _peak(setting: Setting, precision: str) -> dict[str, Any]:
+def _peak(setting: Setting, precision: str) -> Row:
     with TemporaryDirectory() as folder:
         few = ["trainer.max_epochs=1", f"trainer.limit_train_batches={BATCHES}", f"hydra.run.dir={folder}"]
         train = [sys.executable, "-m", "fmcgan.train", *setting.overrides, f"trainer.precision={precision}", *few]

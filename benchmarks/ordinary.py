@@ -1,14 +1,13 @@
-"""The training loop that public GAN projects have, written out: what this project's loop is measured against.
+"""The training loop of typical public GAN projects, as a baseline for the speed of this project.
 
-The network, loss, penalty and batch are those of the configuration. The rest is as usual: fp32, contiguous maps, images
-through per-image torchvision transforms and a DataLoader, fakes drawn twice, a discriminator that also gathers
-gradients while the generator learns, plain Adam, the penalty at every update, both losses read at each step.
+Network, loss, penalty and batch come from the configuration. The rest is typical: fp32, contiguous feature maps,
+per-image torchvision transforms and a DataLoader, two batches of fakes per step, discriminator gradients in the
+generator update, plain Adam, the penalty at every update, and both losses read at each step.
 """
 
 import copy
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +15,11 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from fmcgan.layer.layout import ToMap, ToVector
+from fmcgan.training.gan import ConditionalGAN
 
 
 class PerImageData(Dataset[tuple[Tensor, int]]):
-    """Images that go one by one through torchvision's transforms.
+    """A data set that applies torchvision's transforms to each image.
 
     Args:
         images: uint8 [N, 1, 28, 28].
@@ -37,21 +37,21 @@ class PerImageData(Dataset[tuple[Tensor, int]]):
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """Image float32 [1, 28, 28] in [-1, 1] and its label."""
+        """Returns an image, float32 [1, 28, 28] in [-1, 1], and its label."""
         return self.transform(self.images[index]), self.labels[index]
 
 
 class OrdinaryLoop:
-    """Trains a copy of a GAN's networks the ordinary way.
+    """Trains a copy of a GAN's networks with the typical loop.
 
     Args:
-        gan: a `ConditionalGAN`; its networks, loss, penalty and optimizers' settings are taken over.
+        gan: a `ConditionalGAN`, the source of networks, loss, penalty and optimizer settings.
         images: uint8 [N, 1, 28, 28].
         labels: int64 [N].
         batch_size: images in a batch.
     """
 
-    def __init__(self, gan: Any, images: Tensor, labels: Tensor, batch_size: int) -> None:
+    def __init__(self, gan: ConditionalGAN, images: Tensor, labels: Tensor, batch_size: int) -> None:
         self.device = gan.device
         self.latent_dim = gan.latent_dim
         self.loss = gan.loss
@@ -65,16 +65,16 @@ class OrdinaryLoop:
             for network, each in zip(networks, settings, strict=True)
         )
         loader = DataLoader(PerImageData(images, labels), batch_size, shuffle=True, drop_last=True)
-        self.batches: Iterator[Any] = itertools.chain.from_iterable(itertools.repeat(loader))
+        self.batches: Iterator[list[Tensor]] = itertools.chain.from_iterable(itertools.repeat(loader))
 
     def run(self, steps: int) -> None:
-        """Takes several steps."""
+        """Runs several steps."""
         for _ in range(steps):
             real, labels = next(self.batches)
             self.step(real.to(self.device), labels.to(self.device))
 
     def step(self, real: Tensor, labels: Tensor) -> tuple[float, float]:
-        """One update of each player.
+        """Updates discriminator and generator once.
 
         Args:
             real: [B, 1, 28, 28] in [-1, 1].
@@ -103,9 +103,9 @@ class OrdinaryLoop:
 
 
 def contiguous(network: nn.Module) -> nn.Module:
-    """A copy in the ordinary memory order: maps and vectors cross as `nn.Unflatten` and `nn.Flatten` do it.
+    """Copies a network to contiguous memory format, with `nn.Unflatten` and `nn.Flatten` between vectors and maps.
 
-    Another order of a vector's elements: as good at random weights, of no use for trained ones.
+    These change the order of a vector's elements, which does not matter for random weights.
     """
     network = copy.deepcopy(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     for parent in list(network.modules()):

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.clock import Row
 from fmcgan.app.run_dir import write_atomically, write_json
 from fmcgan.comparison.markdown import number
 from fmcgan.report.html import NO_VALUE
 
-Row = dict[str, Any]
+Measured = dict[str, Any]
+"""``rows``, and the record of the machine (`benchmarks.machine.record`)."""
 
 
 def write(page: Path, name: str, measured: dict[str, Any]) -> str:
@@ -64,7 +66,7 @@ def origin(measured: dict[str, Any]) -> str:
     return f"*{'; '.join(filter(None, parts))}; {measured['date'][:10]}; `{measured['command']}`*"
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return NO_VALUE
     if isinstance(value, dict):

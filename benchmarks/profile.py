@@ -1,22 +1,21 @@
-"""Where the time of a step goes: its most costly operations."""
-
-from typing import Any
+"""Profiles a training step: its most costly operations."""
 
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.bare import BareLoop
+from benchmarks.clock import Row
 from benchmarks.setting import Setting
 
 SHOWN = 10
 STEPS = 8
 
 
-def measure(setting: Setting) -> list[dict[str, Any]]:
-    """The ten most costly operations of the bare loop with `dcgan`, for each precision (not captured on a GPU)."""
+def measure(setting: Setting) -> list[Row]:
+    """Returns the ten most costly operations of the bare loop with `dcgan` for each precision, without CUDA graphs."""
     return [row for precision in setting.precisions for row in _costly(setting, precision)]
 
 
-def _costly(setting: Setting, precision: str) -> list[dict[str, Any]]:
+def _costly(setting: Setting, precision: str) -> list[Row]:
     loop = BareLoop(setting.gan(), setting.images, setting.batch_size, precision, cuda_graphs=False)
     loop.run(STEPS)
     on_gpu = setting.device.type == "cuda"

@@ -1,28 +1,29 @@
-"""How the cost of an epoch grows with the batch, the width and the data."""
+"""Measures how the cost of an epoch grows with batch size, width and number of images."""
 
 import functools
-from typing import Any
 
 import torch
 
 from benchmarks.bare import BareLoop
-from benchmarks.clock import in_turn, rates, spread
+from benchmarks.clock import Row, in_turn, rates, spread
 from benchmarks.setting import Setting
 from fmcgan.data.batches import ImageBatches, ShuffledBatches
 
 BATCHES = (32, 64, 128, 256, 512)
 WIDTHS = (16, 32, 64)
-USUAL_BATCH, USUAL_WIDTH = 128, 32
+DEFAULT_BATCH, DEFAULT_WIDTH = 128, 32
 IMAGES = (60_000, 120_000, 240_000)
 
 
-def measure(setting: Setting) -> list[dict[str, Any]]:
-    """Rows of `dcgan` in fp32 by batch size and width, and of the order of an epoch by the number of images."""
+def measure(setting: Setting) -> list[Row]:
+    """Returns rows of `dcgan` in fp32 by batch size and width, and of reading an epoch by number of images."""
     return _by_batch_and_width(setting) + [_by_data(setting, n) for n in IMAGES]
 
 
-def _by_batch_and_width(setting: Setting) -> list[dict[str, Any]]:
-    shapes = dict.fromkeys([*((batch, USUAL_WIDTH) for batch in BATCHES), *((USUAL_BATCH, width) for width in WIDTHS)])
+def _by_batch_and_width(setting: Setting) -> list[Row]:
+    shapes = dict.fromkeys(
+        [*((batch, DEFAULT_WIDTH) for batch in BATCHES), *((DEFAULT_BATCH, width) for width in WIDTHS)]
+    )
     loops = {
         (batch, width): BareLoop(setting.gan(f"network.width={width}"), setting.images, batch, "32-true")
         for batch, width in shapes
@@ -36,15 +37,15 @@ def _by_batch_and_width(setting: Setting) -> list[dict[str, Any]]:
     return rows
 
 
-def _by_data(setting: Setting, n: int) -> dict[str, Any]:
+def _by_data(setting: Setting, n: int) -> Row:
     images, labels = setting.images.train_images, setting.images.train_labels
     index = torch.arange(n, device=setting.device) % len(images)
     data = ImageBatches(images[index], labels[index])
-    order = ShuffledBatches(n, USUAL_BATCH, seed=0, device=setting.device)
+    order = ShuffledBatches(n, DEFAULT_BATCH, seed=0, device=setting.device)
 
     def fetch_an_epoch() -> None:
         for batch in order:
             data[batch]
 
     seconds = in_turn({"": fetch_an_epoch}, setting.device, seconds=0, at_least=5)[""]
-    return {"batch": USUAL_BATCH, "images": n, "fetching all batches of an epoch s": spread(seconds)}
+    return {"batch": DEFAULT_BATCH, "images": n, "fetching all batches of an epoch s": spread(seconds)}

@@ -1,4 +1,4 @@
-"""What every part is told, and what it measures: this project's configurations, built without a command line."""
+"""Settings of all benchmarks, and the configurations that they measure, composed without a command line."""
 
 import contextlib
 import functools
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from lightning.pytorch import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fmcgan.app.config_dir import config_dir
@@ -19,6 +19,7 @@ from fmcgan.app.errors import UserError
 from fmcgan.data.datamodule import GarmentImages
 from fmcgan.data.fashion_mnist import FashionMNISTData
 from fmcgan.train import build
+from fmcgan.training.gan import ConditionalGAN
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DATA = CHECKOUT / "data"
@@ -26,16 +27,16 @@ DATA = CHECKOUT / "data"
 
 @dataclass(frozen=True)
 class Setting:
-    """What the command line chooses.
+    """Settings from the command line.
 
     Attributes:
-        device: where everything is measured.
+        device: of all measurements.
         networks: keys of ``configs/network``.
         precisions: ``trainer.precision`` of each measurement.
         batch_size: images in a batch.
         steps: training steps in one block, a multiple of every penalty's interval.
-        seconds: how long the blocks of one comparison take turns, if three rounds are not longer.
-        changes: overrides of the configuration for all parts, such as ``network.width=8``.
+        seconds: duration of one comparison, which has at least three rounds.
+        changes: overrides for all benchmarks, such as ``network.width=8``.
     """
 
     device: torch.device
@@ -48,23 +49,23 @@ class Setting:
 
     @property
     def overrides(self) -> list[str]:
-        """The configuration's words for device and data; the rest is the default recipe."""
+        """Returns the overrides for device and data. The rest is the default recipe."""
         accelerator = "gpu" if self.device.type == "cuda" else self.device.type
-        data = ["data=fashion_mnist", f"data.root={DATA}"] if there_are_real_images() else ["data=synthetic"]
+        data = ["data=fashion_mnist", f"data.root={DATA}"] if has_real_images() else ["data=synthetic"]
         return [*data, f"trainer.accelerator={accelerator}", *self.changes]
 
     def config(self, *overrides: str, folder: Path = Path()) -> DictConfig:
-        """Composes the configuration of a run, as `fmcgan.train` would; later words win."""
-        usual = ["trainer.precision=32-true", f"data.batch_size={self.batch_size}"]
-        place = [f"trainer.default_root_dir={folder}", f"++logger.tensorboard.save_dir={folder}"]
+        """Composes the configuration of a run, as `fmcgan.train` does. Later overrides win."""
+        defaults = ["trainer.precision=32-true", f"data.batch_size={self.batch_size}"]
+        folders = [f"trainer.default_root_dir={folder}", f"++logger.tensorboard.save_dir={folder}"]
         with initialize_config_dir(str(config_dir()), version_base="1.3"):
-            config = compose("train", [*self.overrides, *usual, *place, *overrides])
+            config = compose("train", [*self.overrides, *defaults, *folders, *overrides])
         with open_dict(config):
             config.pop("hydra", None)
         return config
 
-    def gan(self, *overrides: str) -> Any:
-        """A fresh `ConditionalGAN` on the device."""
+    def gan(self, *overrides: str) -> ConditionalGAN:
+        """Builds a new `ConditionalGAN` on the device."""
         return build(self.config(*overrides, "callback=[]", "logger=[]"))[1].to(self.device)
 
     @functools.cached_property
@@ -73,11 +74,12 @@ class Setting:
         return instantiate(self.config().data).load().to(self.device)
 
 
-def fit(config: DictConfig, *callbacks: Any) -> Any:
-    """Trains as `fmcgan.train` does, with further callbacks behind the configured ones; returns the GAN."""
+def fit(config: DictConfig, *callbacks: Callback) -> ConditionalGAN:
+    """Trains as `fmcgan.train` does, with further callbacks after the configured ones. Returns the GAN."""
     trainer, gan, data = build(config)
-    trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+    all_callbacks: list[Callback] = getattr(trainer, "callbacks", [])
+    all_callbacks.extend(callbacks)
+    for callback in all_callbacks:
         if hasattr(callback, "configure"):
             callback.configure(OmegaConf.to_container(config, resolve=True))
     trainer.fit(gan, data)
@@ -86,7 +88,7 @@ def fit(config: DictConfig, *callbacks: Any) -> Any:
 
 @contextlib.contextmanager
 def tiny_run(setting: Setting) -> Iterator[Path]:
-    """The folder of a run of a few steps: as slow as a long one in all but its training."""
+    """Trains for a few steps and yields the run folder."""
     with TemporaryDirectory() as folder:
         callbacks = "callback=[metrics_logger,checkpointing,run_info]"
         few = ["trainer.max_epochs=1", "trainer.limit_train_batches=8"]
@@ -95,8 +97,8 @@ def tiny_run(setting: Setting) -> Iterator[Path]:
 
 
 @functools.cache
-def there_are_real_images() -> bool:
-    """Whether Fashion-MNIST lies in ``data/`` or can be had; if not, drawn images take its place."""
+def has_real_images() -> bool:
+    """Whether Fashion-MNIST is in ``data/`` or can be downloaded. Otherwise synthetic images are used."""
     try:
         FashionMNISTData(DATA, os.environ.get("FMCGAN_DATA_MIRROR"), batch_size=1, seed=0).prepare_data()
     except UserError:

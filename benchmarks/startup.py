@@ -1,32 +1,31 @@
-"""How long a person waits: from launch to the first training step, and for the help text."""
+"""Measures the time from launch to the first training step, and to the help text."""
 
 import subprocess
 import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from benchmarks.clock import spread
+from benchmarks.clock import Row, spread
 from benchmarks.setting import CHECKOUT, Setting
 from fmcgan.app import run_dir
 
 TIMES = 3
 
 
-def measure(setting: Setting) -> list[dict[str, Any]]:
-    """One row for each wait, with the data downloaded and the files in the system's cache."""
+def measure(setting: Setting) -> list[Row]:
+    """Returns one row for each wait, with data and program files in the cache of the system."""
     waits = {
         "launch to first training step, default recipe (precision=auto)": lambda: _to_first_step(setting, "auto"),
         "launch to first training step, precision=32-true": lambda: _to_first_step(setting, "32-true"),
         "launch to help text": _to_help,
     }
-    _to_first_step(setting, "32-true")  # fills that cache
+    _to_first_step(setting, "32-true")  # fills the cache
     return [{"wait": name, "s": spread([wait() for _ in range(TIMES)])} for name, wait in waits.items()]
 
 
 def _to_first_step(setting: Setting, precision: str) -> float:
-    """The step is over when its row is in ``metrics.jsonl``."""
+    """Measures the time until the row of the first step is in ``metrics.jsonl``."""
     with TemporaryDirectory() as folder:
         overrides = [*setting.overrides, f"trainer.precision={precision}", "callback.metrics_logger.every_n_batches=1"]
         command = _train(*overrides, f"hydra.run.dir={folder}")

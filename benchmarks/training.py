@@ -1,4 +1,4 @@
-"""Training: the whole program beside the ordinary loop and beside its own step alone, in turn in one process."""
+"""Compares the speed of training with a typical loop and with the bare step, in turns in one process."""
 
 import contextlib
 import logging
@@ -6,26 +6,25 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 
 from benchmarks.bare import BareLoop
-from benchmarks.clock import rates, ratios, seconds_of, synchronise
+from benchmarks.clock import Row, rates, ratios, seconds_of, synchronise
 from benchmarks.ordinary import OrdinaryLoop
 from benchmarks.setting import Setting, fit
 
 log = logging.getLogger(__name__)
 
 LOSS = "non_saturating_r1"
-LIKE_FOR_LIKE = "non_saturating_r1 penalty.interval=1"  # R1 as often as in the ordinary loop
+LIKE_FOR_LIKE = "non_saturating_r1 penalty.interval=1"  # R1 as often as in the typical loop
 GRADIENT_PENALTY = "wgan_gp"
-CALLBACKS = "callback=[metrics_logger,progress,run_info,checkpointing]"  # what acts while it trains
+CALLBACKS = "callback=[metrics_logger,progress,run_info,checkpointing]"  # those that act during training
 
 
-def measure(setting: Setting) -> list[dict[str, Any]]:
-    """One row for each network, loss and precision."""
+def measure(setting: Setting) -> list[Row]:
+    """Returns one row for each network, loss and precision."""
     cases = [(network, LOSS) for network in setting.networks]
     cases += [("dcgan", loss) for loss in (LIKE_FOR_LIKE, GRADIENT_PENALTY) if "dcgan" in setting.networks]
     rows = []
@@ -36,7 +35,7 @@ def measure(setting: Setting) -> list[dict[str, Any]]:
     return rows
 
 
-def _compare(setting: Setting, network: str, loss: str, precision: str) -> dict[str, Any]:
+def _compare(setting: Setting, network: str, loss: str, precision: str) -> Row:
     overrides = [f"network={network}", *f"loss={loss}".split()]
     ordinary_gan, bare_gan = setting.gan(*overrides), setting.gan(*overrides)
     images, labels = setting.images.train_images, setting.images.train_labels
@@ -44,7 +43,7 @@ def _compare(setting: Setting, network: str, loss: str, precision: str) -> dict[
     bare = BareLoop(bare_gan, setting.images, setting.batch_size, precision)
     turns = TakeTurns(ordinary, bare, setting)
     with TemporaryDirectory() as folder:
-        # The metrics logger reads the numbers of each block within it: on a CPU five times as often as usual.
+        # The metrics logger reads the metrics within each block: on a CPU five times as often as by default.
         more = [f"callback.metrics_logger.every_n_batches={min(20, setting.steps)}", f"trainer.precision={precision}"]
         endless = ["metric=[]", CALLBACKS, "trainer.max_epochs=100000"]
         fit(setting.config(*overrides, *more, *endless, folder=Path(folder)), turns)
@@ -66,33 +65,34 @@ def _compare(setting: Setting, network: str, loss: str, precision: str) -> dict[
 class TakeTurns(Callback):
     """Runs a block of the two other loops after every block of the Trainer's steps, and times all three.
 
-    A block of the Trainer's is everything between two calls of this callback that is not another loop's: fetching
-    batches, its own hooks, all other callbacks. What happens between two epochs is in no block.
+    A block of the Trainer includes fetching batches, hooks and all other callbacks, but not the time between epochs.
 
     Args:
-        ordinary: one of the others.
-        bare: the other one.
-        setting: steps in a block, and when to stop.
+        ordinary: the typical loop.
+        bare: the bare step.
+        setting: sets the steps of a block and the duration.
     """
 
     def __init__(self, ordinary: OrdinaryLoop, bare: BareLoop, setting: Setting) -> None:
         self.ordinary = ordinary
         self.bare = bare
         self.setting = setting
-        self.ordinary_steps = setting.steps // 4  # all its steps are alike, and slow
+        self.ordinary_steps = setting.steps // 4  # its steps are slow, and all alike
         self.seconds: dict[str, list[float]] = {"ordinary": [], "bare": [], "ours": []}
         self.started = self.block_started = 0.0
 
-    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Starts the watch of the whole."""
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts the clock of the whole comparison."""
         self.started = time.perf_counter()
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Starts the watch of a block."""
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts the clock of a block."""
         self.block_started = time.perf_counter()
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """At the end of a block: reads the watch, lets the others run, starts it again."""
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """Ends a block: reads the clock, runs the other loops and restarts the clock."""
         if (batch_idx + 1) % self.setting.steps:
             return
         device = self.setting.device
@@ -108,7 +108,7 @@ class TakeTurns(Callback):
 
 @contextlib.contextmanager
 def plain_fp32() -> Iterator[None]:
-    """Matrix products without TF32 on a GPU: torch's default, and so the ordinary loop's."""
+    """Computes matrix products without TF32 on a GPU, which is the default of torch."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:

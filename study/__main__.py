@@ -1,4 +1,4 @@
-"""``python -m study``: which ingredients pay, under an equal budget of time; the table of ``docs/study.md``."""
+"""``python -m study``: compares ingredients under an equal budget of time, for the table of ``docs/study.md``."""
 
 import argparse
 import logging
@@ -11,23 +11,23 @@ from pathlib import Path
 from fmcgan.app.checks import whole_number
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import UserError
-from study import budget, jobs, kept
+from study import budget, jobs, results_store
 from study.arms import chosen
-from study.place import CHECKOUT, CPU, PLACES, cores
+from study.hardware import CHECKOUT, CPU, HARDWARE, cores
 
 log = logging.getLogger("study")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Does the one step that the command line names; exit code 1 if something failed, 130 after Ctrl-C.
+    """Runs one step of the study. Exit codes: 1 if something failed, 130 after Ctrl-C.
 
     Args:
-        arguments: of the command line; ``None`` takes this process's.
+        arguments: of the command line; ``None`` means those of this process.
     """
     given = _arguments(arguments)
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
     log.setLevel(logging.INFO)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # stop as Ctrl-C does, unless nohup is not to
+    for number in (signal.SIGTERM, signal.SIGHUP):  # stop as after Ctrl-C, unless nohup ignores the signal
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
     steps: dict[str, Callable[[argparse.Namespace], bool]] = {
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         success = steps[given.step](given)
     except KeyboardInterrupt:
         again = shlex.join(["python", "-m", "study", *(sys.argv[1:] if arguments is None else arguments)])
-        print(f"stopped; {_GO_ON[given.step]}\n  {again}", file=sys.stderr)  # noqa: T201
+        print(f"stopped; {_RESUME[given.step]}\n  {again}", file=sys.stderr)  # noqa: T201
         sys.exit(130)
     except Exception as error:
         sys.exit(format_error(error))
@@ -48,18 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 RECIPES = CHECKOUT / "docs" / "results.json"
-"""Keeps what the table of the README says of each run."""
+"""Stores the results of each run in the table of the README."""
 
-_GO_ON = {
-    "speed": "what was measured is written down; name the arms that are missing after",
-    "run": "the same command skips what is finished and goes on where it stopped:",
-    "page": "the page is untouched; again:",
-    "results": "what was evaluated is kept; again:",
+_RESUME = {
+    "speed": "finished measurements are stored; add the names of the missing arms to",
+    "run": "the same command skips finished runs and resumes the others:",
+    "page": "the page is unchanged; again:",
+    "results": "finished evaluations are stored; again:",
 }
 
 
 def _speed(given: argparse.Namespace) -> bool:
-    """Measures images/s."""
+    """Measures the images/s of the arms."""
     import torch
 
     from benchmarks import machine
@@ -67,24 +67,24 @@ def _speed(given: argparse.Namespace) -> bool:
     from study import speed
 
     arms = chosen(given.arms)
-    record = machine.record(Setting(torch.device(given.place.device)))
+    record = machine.record(Setting(torch.device(given.hardware.device)))
     record["command"] = record["command"].replace("study.__main__", "study")
-    failed = speed.measure(arms, given.output, record, place=given.place)
+    failed = speed.measure(arms, given.output, record, hardware=given.hardware)
     log.info("%d of %d arms are in %s", len(arms) - len(failed), len(arms), budget.values_file(given.output))
     return not failed
 
 
 def _run(given: argparse.Namespace) -> bool:
-    """Trains."""
+    """Trains the arms."""
     whole_number(**{"--workers": given.workers})
     whole_number(minimum=0, **{f"--seeds {seed}": seed for seed in given.seeds})
     speeds = budget.speeds(given.output)
     arms = [arm for arm in chosen(given.arms) if arm in speeds]
     missing = [arm for arm in chosen(given.arms) if arm not in speeds]
     if not arms:
-        raise UserError(f"no speed is known of {', '.join(missing)}: measure first with python -m study speed ARM ...")
+        raise UserError(f"the speed of {', '.join(missing)} is unknown: first run python -m study speed ARM ...")
     if missing:
-        log.warning("left out, since no speed is known (python -m study speed ARM ...): %s", ", ".join(missing))
+        log.warning("skipped, since the speed is unknown (run python -m study speed ARM ...): %s", ", ".join(missing))
     threads = None if given.workers == 1 else max(1, cores() // given.workers)
     planned = jobs.planned(arms, sorted(set(given.seeds)), speeds, given.folder, given.accelerator)
     values = budget.values_file(given.output)
@@ -92,37 +92,37 @@ def _run(given: argparse.Namespace) -> bool:
     log.info("%d trainings of %d arms in %s", len(todo), len(arms), given.folder)
 
     def failing(job: jobs.Job) -> None:
-        kept.note_failure(values, {"arm": job.arm, "seed": job.seed, "why": job.last_word})
+        results_store.note_failure(values, {"arm": job.arm, "seed": job.seed, "why": job.last_error})
 
     failed = jobs.sweep(todo, given.workers, lambda job: jobs.launch(job, threads), failing)
     if failed:
-        log.error("failed: %s; the same command tries them again", ", ".join(str(job) for job in failed))
+        log.error("failed: %s; the same command starts them again", ", ".join(str(job) for job in failed))
     return not failed
 
 
 def _to_train(planned: Sequence[jobs.Job], values: Path) -> list[jobs.Job]:
-    """The jobs that are not kept.
+    """Returns the jobs without stored results.
 
     Raises:
-        UserError: the kept run of a job has another budget than the job: their arm would be of both.
+        UserError: a stored run has another budget than its job; runs of one arm must have the same budget.
     """
-    entries = {(each["arm"], each["seed"]): each for each in kept.read(values)}
+    entries = {(each["arm"], each["seed"]): each for each in results_store.read(values)}
     todo = [job for job in planned if (job.arm, job.seed) not in entries]
     for job in planned:
         seen = entries.get((job.arm, job.seed), {}).get("images_seen", job.images)
         if seen != job.images:
             raise UserError(
-                f"{job} is kept with {seen:,} images seen, and by the speeds measured since it would see "
-                f"{job.images:,}: python -m study page --forget {job.arm} drops its runs, then all are trained alike"
+                f"{job} is stored with {seen:,} images seen, but its speed now gives {job.images:,}: remove the runs of"
+                f" this arm with python -m study page --forget {job.arm}, then train them again"
             )
     if len(todo) < len(planned):
-        log.info(_KEPT, len(planned) - len(todo), values)
+        log.info(_STORED, len(planned) - len(todo), values)
     return todo
 
 
-_KEPT = (
-    "%d trainings are kept in %s and not run again: python -m study page --forget ARM drops those of an arm, "
-    "python -m study --output PAGE makes a study of your own"
+_STORED = (
+    "%d trainings are stored in %s and not run again: python -m study page --forget ARM removes those of an arm, "
+    "python -m study --output PAGE starts your own study"
 )
 
 
@@ -146,26 +146,26 @@ def _results(given: argparse.Namespace) -> bool:
 
 def _forget(values: Path, arms: Sequence[str]) -> None:
     if arms:
-        log.info("%d runs are dropped from %s", kept.forget(values, chosen(arms)), values)
+        log.info("%d runs are removed from %s", results_store.forget(values, chosen(arms)), values)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m study",
-        description="Train every arm of the study for the images that the same time of this machine gives, and tell "
-        "which ingredients pay: ten minutes of its cores in docs/study.md, or five of its GPU in docs/study_gpu.md. An "
-        "arm is any experiment; study/arms.py lists those of the table.",
-        epilog="First speed, on the quiet machine; then run, which can be stopped and started again; then page.",
+        description="Train every arm of the study for the same time (ten minutes of all cores for docs/study.md, or "
+        "five of a GPU for docs/study_gpu.md), counted in images, and compare the results. An arm is any experiment; "
+        "study/arms.py lists those of the table.",
+        epilog="Run the steps in this order: speed, on an idle machine; run, which can be stopped and resumed; page.",
     )
-    parser.add_argument("--accelerator", choices=PLACES, default="cpu", help="where to train (%(default)s)")
+    parser.add_argument("--accelerator", choices=HARDWARE, default="cpu", help="train on (%(default)s)")
     parser.add_argument("--output", type=Path, help="the page (docs/study.md, or docs/study_gpu.md)")
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
-    speed = steps.add_parser("speed", help="measure images/s, which give the budgets (a good minute an arm)")
+    speed = steps.add_parser("speed", help="measure images/s, which set the budgets (about a minute per arm)")
     run = steps.add_parser("run", help="train every arm with every seed")
     page = steps.add_parser("page", help="write the table from the run folders")
-    results = steps.add_parser("results", help="evaluate the recipes' runs and write the table of the README")
+    results = steps.add_parser("results", help="evaluate the runs of the recipes and write the table of the README")
     recipes = [Path("outputs/multirun/recipes"), CPU.folder]
-    results.add_argument("--folder", type=Path, nargs="+", default=recipes, help="where they lie")
+    results.add_argument("--folder", type=Path, nargs="+", default=recipes, help="folders of the runs")
     for step in (speed, run):
         step.add_argument("arms", nargs="*", metavar="ARM", help="names of experiments (all arms of the table)")
     for step in (page, results):
@@ -174,15 +174,15 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
             nargs="+",
             default=(),
             metavar="ARM",
-            help="drop what is kept of its runs, if their folders are gone too",
+            help="remove the stored results of its runs, whose folders must be deleted too",
         )
     run.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="one run each (1 2 3)")
-    run.add_argument("--workers", type=int, help="trainings side by side, which share the cores (2; on a GPU 1)")
+    run.add_argument("--workers", type=int, help="parallel trainings, which share the cores (2; on a GPU 1)")
     for step in (run, page):
-        step.add_argument("--folder", type=Path, help=f"where the runs lie ({CPU.folder}, or study_gpu)")
+        step.add_argument("--folder", type=Path, help=f"folder of the runs ({CPU.folder}, or study_gpu)")
     given = parser.parse_args(arguments)
-    place = given.place = PLACES[given.accelerator]
-    for name, default in {"output": place.page, "workers": place.workers, "folder": place.folder}.items():
+    hardware = given.hardware = HARDWARE[given.accelerator]
+    for name, default in {"output": hardware.page, "workers": hardware.workers, "folder": hardware.folder}.items():
         if getattr(given, name, default) is None:
             setattr(given, name, default)
     return given

@@ -1,9 +1,8 @@
-"""The trainings of the study: each arm with each seed, a few side by side, each a process of its own.
+"""Runs the trainings of the study: each arm with each seed, several processes in parallel.
 
-A job is ``python -m fmcgan.train -m`` with one seed, in a sweep folder of its arm: so the program itself skips what is
-finished, goes on from the checkpoint of what was interrupted, and refuses to mix runs of another budget with these.
-Two jobs of one thread each use two cores better than one job of two threads; why that does not change a result is
-said in `study.budget`.
+A job is ``python -m fmcgan.train -m`` with one seed, in a sweep folder of its arm. So the program itself skips finished
+runs, resumes interrupted runs, and refuses to mix runs of different budgets. Two jobs of one thread use two cores
+better than one job of two threads, with the same results (`study.budget`).
 """
 
 import logging
@@ -18,16 +17,17 @@ from pathlib import Path
 from typing import Protocol
 
 from fmcgan.app import run_dir
+from fmcgan.app.overrides import quoted
 from study.arms import folder_name
 from study.budget import Speeds, epochs_and_batches
 
 log = logging.getLogger("study.run")
 
 PAUSE = 0.5
-"""Seconds between two looks at what runs."""
+"""Seconds between checks of the running jobs."""
 
 PROTOCOL = (
-    "callback.evaluation.every_n_epochs=10",  # the last epoch is always scored
+    "callback.evaluation.every_n_epochs=10",  # the last epoch is always evaluated
     "callback.samples.epochs=null",  # which some recipes set
     "callback.samples.every_n_epochs=5",
     "metric=[frechet,gan_test,class_frechet,manifold]",
@@ -35,16 +35,16 @@ PROTOCOL = (
 
 
 class Process(Protocol):
-    """What is asked of a running job; `subprocess.Popen` has it."""
+    """The interface of a running job, a subset of `subprocess.Popen`."""
 
     def poll(self) -> int | None:
-        """The exit code, None while it runs."""
+        """Returns the exit code, or None while it runs."""
 
     def wait(self) -> int:
-        """The exit code, when it is there."""
+        """Waits for the end and returns the exit code."""
 
     def terminate(self) -> None:
-        """Asks it to save and end."""
+        """Asks the process to save a checkpoint and exit."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Job:
         arm: name of the experiment.
         seed: of the run.
         folder: of the run.
-        images: that it is to see.
+        images: seen in the whole training.
         overrides: of ``python -m fmcgan.train -m``.
     """
 
@@ -67,18 +67,18 @@ class Job:
 
     @property
     def finished(self) -> bool:
-        """Whether the run came to its end, now or at an earlier start."""
+        """Whether the run is finished, by this or an earlier start."""
         return (self.folder / run_dir.RESULT).is_file()
 
     @property
     def output(self) -> Path:
-        """The file that takes what the process says."""
+        """The file of the output of the process."""
         return self.folder.with_suffix(".log")
 
     @property
-    def last_word(self) -> str:
-        """What it said of its end."""
-        return last_word(self.output.read_text(encoding="utf-8", errors="replace") if self.output.is_file() else "")
+    def last_error(self) -> str:
+        """The last error in the output."""
+        return last_error(self.output.read_text(encoding="utf-8", errors="replace") if self.output.is_file() else "")
 
     def __str__(self) -> str:
         return f"{self.arm} seed {self.seed}"
@@ -87,12 +87,12 @@ class Job:
 def planned(
     arms: Sequence[str], seeds: Sequence[int], speeds: Speeds, folder: Path, accelerator: str = "cpu"
 ) -> list[Job]:
-    """All jobs: every arm with the first seed, then every arm with the second, ...: so the table fills evenly.
+    """Returns all jobs, ordered by seed and then by arm, so that the table fills evenly.
 
     Args:
-        arms: names of experiments, each of which has a speed.
+        arms: names of experiments with a measured speed.
         seeds: of the runs.
-        speeds: what `study.speed` measured.
+        speeds: measured by `study.speed`.
         folder: of the study.
         accelerator: of the Trainer.
     """
@@ -100,9 +100,8 @@ def planned(
 
 
 def _job(arm: str, seed: int, speeds: Speeds, folder: Path, accelerator: str) -> Job:
-    measured, place, name = speeds[arm], folder / folder_name(arm), f"seed_{seed}"
+    measured, arm_folder, name = speeds[arm], folder / folder_name(arm), f"seed_{seed}"
     epochs, batches = epochs_and_batches(measured["budget"], measured["batch_size"])
-    quoted = str(place).replace("\\", "\\\\").replace("'", "\\'")
     overrides = (
         f"experiment={arm}",
         f"seed={seed}",
@@ -111,21 +110,21 @@ def _job(arm: str, seed: int, speeds: Speeds, folder: Path, accelerator: str) ->
         f"trainer.precision={measured['precision']}",
         f"trainer.accelerator={accelerator}",
         *PROTOCOL,
-        f"hydra.sweep.dir='{quoted}'",
+        f"hydra.sweep.dir={quoted(str(arm_folder))}",
         f"hydra.sweep.subdir={name}",
     )
-    return Job(arm, seed, place / name, epochs * batches * measured["batch_size"], overrides)
+    return Job(arm, seed, arm_folder / name, epochs * batches * measured["batch_size"], overrides)
 
 
 def launch(job: Job, threads: int | None) -> Process:
-    """Starts a job; what it says goes into `Job.output`.
+    """Starts a job, whose output goes into `Job.output`.
 
-    It has a session of its own, so that Ctrl-C in the terminal reaches it once, through `sweep`: at a second signal a
-    training stops without saving.
+    The job has its own session, so that Ctrl-C in the terminal reaches it only once, through `sweep`: a second signal
+    would stop a training without saving.
 
     Args:
-        job: which.
-        threads: how many it may use; ``None`` leaves that to it.
+        job: to start.
+        threads: that the job uses; ``None`` means the default.
     """
     job.output.parent.mkdir(parents=True, exist_ok=True)
     environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
@@ -136,9 +135,9 @@ def launch(job: Job, threads: int | None) -> Process:
         )
 
 
-def last_word(said: str) -> str:
-    """The last error that a command told, or else the last line of what it said."""
-    lines = said.replace("\r", "\n").strip().splitlines() or ["nothing"]
+def last_error(output: str) -> str:
+    """Returns the last error in the output of a command, or else its last line."""
+    lines = output.replace("\r", "\n").strip().splitlines() or ["nothing"]
     return next((line for line in reversed(lines) if line.startswith("error: ")), lines[-1]).removeprefix("error: ")
 
 
@@ -148,15 +147,15 @@ def sweep(
     start: Callable[[Job], Process],
     failing: Callable[[Job], None] = lambda job: None,
 ) -> list[Job]:
-    """Runs all jobs, so many side by side. One that fails does not stop the others.
+    """Runs all jobs, several in parallel. A failed job does not stop the others.
 
-    Whatever ends this early (Ctrl-C) is passed on when all running jobs have been asked to stop and have ended.
+    An exception such as Ctrl-C first stops the running jobs, waits for them, and is then raised.
 
     Args:
-        jobs: in the order of their turns.
-        workers: how many at once.
+        jobs: in the order of their starts.
+        workers: jobs in parallel.
         start: starts a job.
-        failing: is told of each job that fails, at once.
+        failing: called at once with each failed job.
 
     Returns:
         The jobs that failed.
@@ -186,11 +185,11 @@ def sweep(
 
 
 class _Tally:
-    """Counts and says what is done, what failed, what is left and how long that will take.
+    """Counts and logs finished, failed and remaining jobs, with the remaining time.
 
     Args:
-        jobs: how many there are.
-        workers: how many run at once.
+        jobs: number of jobs.
+        workers: jobs in parallel.
     """
 
     def __init__(self, jobs: int, workers: int) -> None:
@@ -201,7 +200,7 @@ class _Tally:
         self._seconds: list[float] = []
 
     def note(self, job: Job, success: bool, seconds: float, before: bool) -> None:
-        """A job has ended; the time of one that was finished before says nothing of the others'."""
+        """Counts an ended job. The time of a job that was finished before does not count."""
         self.left -= 1
         self.done += success
         if not success:
@@ -221,6 +220,6 @@ class _Tally:
 
 
 def _clock(seconds: float) -> str:
-    """Hours, minutes and seconds: 1:02:03."""
+    """Formats seconds as hours, minutes and seconds: 1:02:03."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -14,7 +14,7 @@ from fmcgan.comparison.measurement import Spread, Table, clear_winner, measure
 from fmcgan.comparison.protocol import UNKNOWN, protocols
 from fmcgan.comparison.run import Row, Run, find_runs, read_run
 from fmcgan.report.html import NO_VALUE
-from study import budget, kept
+from study import budget, results_store
 from study.arms import ARMS, BASE, GROUPS, folder_name, what_is_changed
 
 SCORES = {
@@ -63,11 +63,11 @@ def write(page: Path, folder: Path) -> str:
     """
     found = {arm: _runs(folder / folder_name(arm)) for arm in ARMS}
     new = [_entry(arm, run) for arm, runs in found.items() for run in runs if run.finished]
-    entries = kept.joined(kept.read(budget.values_file(page)), new, ARMS)
-    kept.write(budget.values_file(page), entries)
-    shown = {arm: [kept.as_run(each) for each in entries if each["arm"] == arm] for arm in ARMS}
-    failed = kept.failures(budget.values_file(page))
-    known = kept.done([*entries, *failed])
+    entries = results_store.joined(results_store.read(budget.values_file(page)), new, ARMS)
+    results_store.write(budget.values_file(page), entries)
+    shown = {arm: [results_store.as_run(each) for each in entries if each["arm"] == arm] for arm in ARMS}
+    failed = results_store.failures(budget.values_file(page))
+    known = results_store.done([*entries, *failed])
     begun = {arm: [run for run in runs if (arm, run.seed) not in known] for arm, runs in found.items()}
     shown = {arm: runs for arm, runs in shown.items() if runs}
     speeds, records = budget.speeds(page), budget.records(page)
@@ -182,8 +182,8 @@ def _scores(
     return heading + ARROWS.get(protocol.better, ""), cells, " to ".join(floors) or NO_VALUE
 
 
-def _entry(arm: str, run: Run) -> kept.Entry:
-    return kept.entry(arm, run, (run.result or {})["scores"], SCORES.values())
+def _entry(arm: str, run: Run) -> results_store.Entry:
+    return results_store.new_entry(arm, run, (run.result or {})["scores"], SCORES.values())
 
 
 def _at_end(run: Run) -> Row:

@@ -1,4 +1,4 @@
-"""The recipes side by side: every run evaluated by all that a reader asks for, and the table of the README."""
+"""Evaluates the runs of the recipes and writes the table of the README."""
 
 import logging
 import re
@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 from benchmarks.page import replace_block
 from fmcgan.app.errors import UserError
@@ -17,9 +16,9 @@ from fmcgan.app.run_files import read_evaluation
 from fmcgan.comparison.markdown import ARROWS, number
 from fmcgan.comparison.run import Run, find_runs, read_run
 from fmcgan.report.html import NO_VALUE
-from study import kept
+from study import results_store
 from study.arms import folder_name
-from study.jobs import last_word
+from study.jobs import last_error
 
 log = logging.getLogger("study.results")
 
@@ -40,44 +39,44 @@ SCORES = {
     "near-copies of training images, pixels": "near_copies_pixels_10k",
     "near-copies, features": "near_copies_classifier_10k",
 }
-"""Row of the table and name of each score; `docs/metrics.md` says what they see."""
+"""Row of the table and name of each score (see `docs/metrics.md`)."""
 
 Evaluate = Callable[[Path], None]
 
 
 def evaluate(run: Path) -> None:
-    """Runs ``python -m fmcgan.evaluate`` on a run; what it said is in the log if it fails.
+    """Runs ``python -m fmcgan.evaluate`` on a run.
 
     Raises:
-        UserError: it failed.
+        UserError: the command failed.
     """
     options = [f"run={run}", f"metric=[{','.join(METRICS)}]", "bootstrap_samples=0"]
     ended = subprocess.run([sys.executable, "-m", "fmcgan.evaluate", *options], capture_output=True, text=True)
     if ended.returncode:
-        raise UserError(f"{run} could not be evaluated: {last_word(ended.stderr)}")
+        raise UserError(f"{run} could not be evaluated: {last_error(ended.stderr)}")
 
 
 def write(page: Path, values: Path, folders: Sequence[Path], evaluate: Evaluate = evaluate) -> str:
-    """Evaluates what is not evaluated yet and puts the table into its block of a page.
+    """Evaluates the runs that lack an evaluation, and writes the table into its block of a page.
 
     Args:
         page: a Markdown file with the block ``recipes``.
-        values: a JSON file that keeps what the table says of each run, so that a run may go.
-        folders: each holds folders of runs, named like their recipe.
-        evaluate: leaves ``evaluation.json`` in a run folder.
+        values: a JSON file that stores the results of each run, so that run folders can be deleted.
+        folders: each holds folders of runs, named after their recipe.
+        evaluate: writes ``evaluation.json`` into a run folder.
 
     Returns:
         The block.
 
     Raises:
-        UserError: there is no finished run, or one could not be evaluated.
+        UserError: there is no finished run, or a run could not be evaluated.
     """
-    places = [(recipe, folder / folder_name(recipe)) for recipe in RECIPES for folder in folders]
-    new = [_entry(recipe, run, evaluate) for recipe, place in places for run in _finished(place)]
-    entries = kept.joined(kept.read(values), new, RECIPES)
+    found = [(recipe, folder / folder_name(recipe)) for recipe in RECIPES for folder in folders]
+    new = [_entry(recipe, run, evaluate) for recipe, folder in found for run in _finished(folder)]
+    entries = results_store.joined(results_store.read(values), new, RECIPES)
     if not entries:
         raise UserError(f"no finished run of {', '.join(RECIPES)} in {', '.join(map(str, folders))}")
-    kept.write(values, entries)
+    results_store.write(values, entries)
     shown = {recipe: [each for each in entries if each["arm"] == recipe] for recipe in RECIPES}
     missing = [markdown_code(recipe) for recipe, runs in shown.items() if not runs]
     block = table({recipe: runs for recipe, runs in shown.items() if runs})
@@ -86,14 +85,14 @@ def write(page: Path, values: Path, folders: Sequence[Path], evaluate: Evaluate 
     return block
 
 
-def table(runs: dict[str, list[kept.Entry]]) -> str:
-    """A column a recipe and one for real data, a row for each fact and score.
+def table(runs: dict[str, list[results_store.Entry]]) -> str:
+    """Returns a table with one column per recipe, one for real data, and one row per fact and score.
 
     Args:
-        runs: what is kept of the runs of each recipe, at least one.
+        runs: stored entries of each recipe, at least one.
     """
     lines = [["", *map(markdown_code, runs), "real data"], ["---", *["---:"] * (len(runs) + 1)]]
-    facts: dict[str, Callable[[kept.Entry], float]] = {
+    facts: dict[str, Callable[[results_store.Entry], float]] = {
         "images seen": lambda run: run["images_seen"],
         "parameters of G": lambda run: run["parameters"]["generator"],
         "parameters of D": lambda run: run["parameters"]["discriminator"],
@@ -112,8 +111,8 @@ def table(runs: dict[str, list[kept.Entry]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _minutes(runs: Sequence[kept.Entry]) -> str:
-    """Those of the fastest run, the one that had most of the machine, with the threads that it had."""
+def _minutes(runs: Sequence[results_store.Entry]) -> str:
+    """Returns minutes and threads of the fastest run, which shared the machine least."""
     known = [run for run in runs if run.get("made")]
     if not known:
         return NO_VALUE
@@ -122,7 +121,7 @@ def _minutes(runs: Sequence[kept.Entry]) -> str:
     return f"{fastest['seconds'] / 60:.1f} ({threads})"
 
 
-def _spread(scores: Sequence[dict[str, Any]]) -> str:
+def _spread(scores: Sequence[results_store.Entry]) -> str:
     values = [score["value"] for score in scores]
     if not values:
         return NO_VALUE
@@ -131,17 +130,17 @@ def _spread(scores: Sequence[dict[str, Any]]) -> str:
 
 
 def _finished(folder: Path) -> list[Run]:
-    """The finished runs below a folder by seed; none if there is no such folder."""
+    """Returns the finished runs below a folder by seed; none if there is no such folder."""
     runs = [read_run(each) for each in find_runs(folder)] if folder.is_dir() else []
     return sorted((run for run in runs if run.finished), key=lambda run: run.seed or 0)
 
 
-def _entry(recipe: str, run: Run, evaluate: Evaluate) -> kept.Entry:
-    """What is kept of a run; its evaluation is made if there is none or if it lacks a score of the table."""
+def _entry(recipe: str, run: Run, evaluate: Evaluate) -> results_store.Entry:
+    """Returns the stored entry of a run. Evaluates the run if a score of the table is missing."""
     file = run.folder / "evaluation.json"
     known = read_evaluation(file) or {"scores": {}}
     if not set(SCORES.values()) <= set(known["scores"]):
         log.info("evaluating %s", run.folder)
         evaluate(run.folder)
         known = read_evaluation(file) or known
-    return kept.entry(recipe, run, known["scores"], SCORES.values())
+    return results_store.new_entry(recipe, run, known["scores"], SCORES.values())

@@ -162,8 +162,8 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     from omegaconf import OmegaConf
 
     from fmcgan.app.errors import UserError
-    from fmcgan.inference.sample_source import folder_of
+    from fmcgan.inference.sample_source import results_folder
 
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"file: .*; results need a folder that can be made and written: give output="):
-        folder_of(OmegaConf.create({"output": str(tmp_path / "file"), "samples": None, "run": None}), "analysis")
+    with pytest.raises(UserError, match=r"file: .*output="):
+        results_folder(OmegaConf.create({"output": str(tmp_path / "file"), "samples": None, "run": None}), "analysis")

@@ -75,7 +75,7 @@ def test_a_part_that_fails_costs_itself_alone(place):
     assert ended.returncode == 1
     assert b"1. Generated " in ended.stdout
     assert b"RuntimeError: no cache in /home/\\u65e5\\u672c <b>" in ended.stderr
-    assert ended.stderr.splitlines()[-1].startswith(b"error: everything was written but what failed (bias: ")
+    assert ended.stderr.splitlines()[-1].startswith(b"error: some parts failed")
     assert b"Exception ignored" not in ended.stderr
     found = json.loads((place / "analysis" / "findings.json").read_text(encoding="utf-8"))
     assert found["failed"] == {"bias": "RuntimeError: no cache in /home/日本 <b>"}
@@ -98,5 +98,5 @@ def test_links_out_of_a_run_folder_are_refused(place):
     ):
         ended = python(place, f"-m fmcgan.{line}", "")
         assert ended.returncode == 1
-        assert b" is a link to " in ended.stderr
+        assert b" link " in ended.stderr
     assert list(outside.iterdir()) == []

@@ -21,9 +21,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from fmcgan import analyze, compare, evaluate, export, train
 from fmcgan.app import checks, resume
 from fmcgan.app.config_dir import config_dir
+from fmcgan.app.config_validation import check_types, typed_key
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import InvalidValueError, UserError
-from fmcgan.app.part_types import check_types, typed_key
 
 WRONG = (-1, 0, 1e300, math.nan, math.inf, "abc", "", True, None, [], [1], {"a": 1}, 10**30)
 
@@ -249,9 +249,9 @@ def test_a_tiny_rate_and_a_score_that_was_left_out_are_allowed(untouched, caplog
         ("bootstrap_samples=1000000000", "at most 10000"),
         ("n=1000000000000", "at most 1000000"),
         ("n=1234", "n must be a multiple of 10"),
-        ("device=meta", "device=meta is not there"),
-        ("device=[cpu]", "device must be one of cpu, cuda"),
-        ("device=nan", "device must be one of cpu, cuda"),
+        ("device=meta", "device=meta is not available"),
+        ("device=[cpu]", "device must be cpu, cuda"),
+        ("device=nan", "device must be cpu, cuda"),
         ("weights=5", "weights must be one of ema, raw, got 5"),
         ("output=[a]", "output must be one path"),
         ("output=1e3", "needs two quotes"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from fmcgan.app.checks import seed_number, whole_number
+from fmcgan.app.checks import whole_number
 from fmcgan.app.errors import UserError
 from fmcgan.app.hydra_app import run_command
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fmcgan.analysis.base import Analysis, Subject
     from fmcgan.analysis.section import Section
-    from fmcgan.app.attempts import Attempts
+    from fmcgan.app.errors import Failures
     from fmcgan.metric.image_set import ImageSet
 
 log = logging.getLogger(__name__)
@@ -35,17 +35,15 @@ def analyze(config: DictConfig) -> None:
     from fmcgan.analysis.base import NotApplicable
     from fmcgan.analysis.findings import choose, judge
     from fmcgan.app import run_dir
-    from fmcgan.app.attempts import Attempts
-    from fmcgan.app.links import refuse_links
-    from fmcgan.inference import sample_source
+    from fmcgan.app.errors import Failures
+    from fmcgan.app.run_dir import refuse_links
     from fmcgan.report.analysis_page import Report, write_analysis
 
     parts, missing = _installed(_checked_parts(config))
-    start, attempts = time.perf_counter(), Attempts(NotApplicable)
-    subject, provenance = _subject(config)
-    folder = sample_source.folder_of(config, "analysis", below_run="analysis")
+    start, failures = time.perf_counter(), Failures(NotApplicable)
+    subject, provenance, folder = _subject(config)
     refuse_links(folder, run_dir.TENSORBOARD)
-    sections, skipped, seconds = _sections(parts, subject, attempts)
+    sections, skipped, seconds = _sections(parts, subject, failures)
     skipped |= missing
     judged = judge([effect for section in sections.values() for effect in section.effects])
     findings = choose(judged, config.findings)
@@ -57,25 +55,23 @@ def analyze(config: DictConfig) -> None:
     )
     about = f"{provenance['source']}: {len(subject.samples):,} samples beside {len(subject.real.train):,} real images"
     page = Report(_TITLE, about, sections, findings, judged, _grid(subject.samples), provenance)
-    write_analysis(folder, page, attempts)
-    with attempts.of("tensorboard"):
+    write_analysis(folder, page, failures)
+    with failures.catch("tensorboard"):
         _for_tensorboard(folder, sections)
     _tell(sections, [finding.effect.statement for finding in findings], len(subject.samples))
     log.info("written to %s: report.html, findings.json, figures and tables", os.path.relpath(folder))
-    attempts.end()
+    failures.raise_if_any()
 
 
 def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
     """The parts of the analysis, after every value of the command was looked at; nothing is read or fetched before."""
     from hydra.utils import instantiate
 
-    from fmcgan.app.part_types import types_checked
-    from fmcgan.app.validation import check_shape
-    from fmcgan.inference import sample_source
+    from fmcgan.app.config_validation import check_shape, types_checked
+    from fmcgan.inference.sample_source import check_options
 
     check_shape(config, ("data",), ("metric", "feature", "analysis"))
-    sample_source.check_source(config, fewest=100)
-    seed_number(seed=config.seed)
+    check_options(config, min_n=100)
     whole_number(maximum=10_000, findings=config.findings)
     if not config.analysis:
         raise UserError("analysis=[] analyses nothing; leave it out for all parts, or name some (see --help)")
@@ -85,7 +81,7 @@ def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
 
 
 def _installed(parts: Mapping[str, "Analysis"]) -> tuple[dict[str, "Analysis"], dict[str, str]]:
-    """The parts whose packages are installed, and by name why the others are left out."""
+    """Returns the parts whose packages are installed, and by name why the others are left out."""
     from fmcgan.app.extras import MissingExtraError, require_extra
 
     installed, missing = {}, {}
@@ -102,30 +98,23 @@ def _installed(parts: Mapping[str, "Analysis"]) -> tuple[dict[str, "Analysis"], 
     return installed, missing
 
 
-def _subject(config: DictConfig) -> tuple["Subject", dict[str, str]]:
-    """What is analysed, and where it comes from, in words."""
+def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
+    """Returns what is analysed, where it comes from, in words, and the folder of the results."""
     from fmcgan.analysis.base import Subject
     from fmcgan.app.system_info import processor
-    from fmcgan.inference import sample_source
-    from fmcgan.metric.results_store import Store
+    from fmcgan.inference.sample_source import load_inputs, package_versions
 
-    store = Store(config.cache)
-    generator, given = sample_source.source(config)
-    real = sample_source.real_images(config, generator, store)
-    given = given or sample_source.given_split(config, real)
-    n = sample_source.samples_a_score(config, given)
-    if given is not None:
-        sample_source.warn_of_real_samples(given, real)
-    samples = given.balanced(n) if given else sample_source.drawn_samples(config, generator, n)
-    network = None if generator is None else generator.network
-    subject = Subject(samples, real, network, sample_source.run_of(config), config.seed, store)
-    record = sample_source.provenance(config, samples, real, generator) | {
+    inputs = load_inputs(config, "analysis", below_run="analysis")
+    samples = inputs.samples(inputs.n).balanced(inputs.n)
+    network = None if inputs.generator is None else inputs.generator.network
+    subject = Subject(samples, inputs.real, network, inputs.run, inputs.seed, inputs.store)
+    record = inputs.provenance(samples) | {
         "samples": f"{len(samples):,}",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "hardware": f"{processor()}, {os.cpu_count()} threads",
+        "versions": ", ".join(f"{name} {version}" for name, version in package_versions().items()),
     }
-    record["versions"] = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    return subject, {name.replace("_", " "): str(value) for name, value in record.items()}
+    return subject, {name.replace("_", " "): str(value) for name, value in record.items()}, inputs.folder
 
 
 def _grid(samples: "ImageSet") -> "Image":
@@ -146,7 +135,7 @@ def _grid(samples: "ImageSet") -> "Image":
 
 
 def _sections(
-    parts: Mapping[str, "Analysis"], subject: "Subject", attempts: "Attempts"
+    parts: Mapping[str, "Analysis"], subject: "Subject", failures: "Failures"
 ) -> tuple[dict[str, "Section"], dict[str, str], dict[str, float]]:
     """The sections by name, why others are left out, and what each took, in seconds."""
     from tqdm import tqdm
@@ -159,7 +148,7 @@ def _sections(
             bar.set_description_str(name.replace("_", " "))
             start = time.perf_counter()
             try:
-                with attempts.of(name):
+                with failures.catch(name):
                     sections[name] = part.analyse(subject)
             except NotApplicable as reason:
                 skipped[name] = str(reason)
@@ -168,7 +157,7 @@ def _sections(
             seconds[name] = round(time.perf_counter() - start, 1)
             if bar.disable and name in sections:
                 log.info("%s: %.1f s", name, seconds[name])
-    if not sections and not attempts.failed:
+    if not sections and not failures.failed:
         raise UserError(f"nothing could be analysed: {'; '.join(skipped.values())}")
     return sections, skipped, seconds
 

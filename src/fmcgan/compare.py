@@ -10,7 +10,7 @@ from fmcgan.app import run_dir
 from fmcgan.app.checks import path_text
 from fmcgan.app.errors import UserError
 from fmcgan.app.hydra_app import run_command
-from fmcgan.app.links import refuse_links
+from fmcgan.app.run_dir import refuse_links
 
 log = logging.getLogger(__name__)
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, ListConfig
 
 from fmcgan.app import run_dir
-from fmcgan.app.checks import one_of, seed_number
+from fmcgan.app.checks import one_of
 from fmcgan.app.errors import UserError
 from fmcgan.app.hydra_app import run_command
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 
 if TYPE_CHECKING:
-    from fmcgan.app.attempts import Attempts
+    from fmcgan.app.errors import Failures
+    from fmcgan.inference.sample_source import Inputs
     from fmcgan.metric.base import Metric
     from fmcgan.metric.evaluation import Evaluator
     from fmcgan.metric.image_set import ImageSet
@@ -26,55 +27,38 @@ log = logging.getLogger(__name__)
 
 def evaluate(config: DictConfig) -> None:
     """Measures; writes ``evaluation.json``, ``evaluation.md`` and the figures; prints the table."""
-    from fmcgan.app.attempts import Attempts
-    from fmcgan.inference import sample_source
+    from fmcgan.app.errors import Failures
+    from fmcgan.inference.sample_source import load_inputs
     from fmcgan.metric.evaluation import Evaluator
     from fmcgan.metric.results import as_markdown
-    from fmcgan.metric.results_store import Store
 
-    metrics, store = _checked_metrics(config), Store(config.cache)
-    generator, given = sample_source.source(config)
-    folder = sample_source.folder_of(config, "evaluation")
-    real = sample_source.real_images(config, generator, store)
-    given = given or sample_source.given_split(config, real)
-    n = sample_source.samples_a_score(config, given)
-    start, attempts = time.perf_counter(), Attempts(UserError)
-    evaluator = Evaluator(metrics, real, n, config.baselines, store, show_progress=True, attempts=attempts)
-    if given is not None:
-        sample_source.warn_of_real_samples(given, real)
-    samples = given or sample_source.drawn_samples(config, generator, evaluator.samples_needed)
-    record = {
-        **sample_source.provenance(config, samples, evaluator.real, generator),
-        "n": evaluator.n,
-        "classes": [CLASS_NAMES[label] for label in sample_source.classes_of(config)],
-        "reference": config.reference,
-        "bootstrap_samples": config.bootstrap_samples,
-        "protocol": {name: metric.protocol for name, metric in metrics.items()},
-        "scores": evaluator.measure(samples),
-        "findings": _findings(evaluator, samples, n),
-        "seconds_by_score": evaluator.seconds,
-        "failed": dict(attempts.failed),
-        "seconds": round(time.perf_counter() - start, 2),
-    }
-    written = _write(folder, record, samples, evaluator, attempts)
-    print(as_markdown(record["scores"]), end="")  # noqa: T201
+    metrics, inputs = _checked_metrics(config), load_inputs(config, "evaluation")
+    folder, n = inputs.folder, inputs.n
+    start, failures = time.perf_counter(), Failures(UserError)
+    evaluator = Evaluator(
+        metrics, inputs.real, n, config.baselines, inputs.store, show_progress=True, failures=failures
+    )
+    samples = inputs.samples(evaluator.samples_needed)
+    results = evaluator.measure(samples)
+    record = _record(config, samples, evaluator, inputs)
+    record |= {"scores": results, "findings": _findings(evaluator, samples, n), "failed": dict(failures.failed)}
+    record["seconds"] = round(time.perf_counter() - start, 2)
+    written = _write(folder, record, samples, evaluator, failures)
+    print(as_markdown(results), end="")  # noqa: T201
     log.info("written to %s: %s", os.path.relpath(folder), ", ".join(written))
-    attempts.end()
+    failures.raise_if_any()
 
 
 def _checked_metrics(config: DictConfig) -> "Mapping[str, Metric]":
     """Builds the metrics after checking every value of the command; reads and downloads nothing before."""
     from hydra.utils import instantiate
 
-    from fmcgan.app.part_types import types_checked
-    from fmcgan.app.validation import check_shape
-    from fmcgan.inference import sample_source
+    from fmcgan.app.config_validation import check_shape, types_checked
+    from fmcgan.inference.sample_source import check_options
     from fmcgan.metric.baselines import BASELINES
 
     check_shape(config, ("data",), ("metric", "feature"))
-    sample_source.check_source(config, fewest=20)
-    sample_source.classes_of(config)
-    seed_number(seed=config.seed)
+    check_options(config, min_n=20)
     if not config.metric:
         raise UserError("metric=[] measures nothing; leave it out for the default metrics, or name some (see --help)")
     if not isinstance(config.baselines, ListConfig):
@@ -99,8 +83,21 @@ def _findings(evaluator: "Evaluator", samples: "ImageSet", n: int) -> dict[str, 
     return findings
 
 
+def _record(config: DictConfig, samples: "ImageSet", evaluator: "Evaluator", inputs: "Inputs") -> dict[str, Any]:
+    """Returns what the values were measured on and how."""
+    return {
+        **inputs.provenance(samples),
+        "n": evaluator.n,
+        "classes": [CLASS_NAMES[label] for label in inputs.classes],
+        "reference": config.reference,
+        "bootstrap_samples": config.bootstrap_samples,
+        "protocol": {name: metric.protocol for name, metric in evaluator.metrics.items()},
+        "seconds_by_score": evaluator.seconds,
+    }
+
+
 def _write(
-    folder: Path, record: dict[str, Any], samples: "ImageSet", evaluator: "Evaluator", attempts: "Attempts"
+    folder: Path, record: dict[str, Any], samples: "ImageSet", evaluator: "Evaluator", failures: "Failures"
 ) -> list[str]:
     """Writes the numbers first, in case a figure fails; returns the names of the files."""
     from fmcgan.app.escaping import markdown, markdown_code
@@ -109,7 +106,7 @@ def _write(
 
     run_dir.write_json(folder / "evaluation.json", record)
     pictures = samples.images.squeeze(1).numpy(), evaluator.real.train.images.squeeze(1).numpy()
-    figures = draw_evaluation(record["scores"], record["findings"], *pictures, folder, attempts)
+    figures = draw_evaluation(record["scores"], record["findings"], *pictures, folder, failures)
     about = f"Source: {markdown(record.get('checkpoint', record['source']))}; reference: {record['reference']} split; "
     if len(record["classes"]) < NUM_CLASSES:
         about += f"only images of {', '.join(record['classes'])}; "

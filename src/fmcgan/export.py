@@ -1,4 +1,4 @@
-"""``python -m fmcgan.export``: a trained generator as one file."""
+"""``python -m fmcgan.export``: writes a trained generator as one file."""
 
 import logging
 import os
@@ -21,11 +21,11 @@ FORMATS = ("safetensors", "onnx", "html")
 
 
 def export(config: DictConfig) -> None:
-    """Writes the file and says what is in it."""
+    """Writes the file and logs its contents."""
     output = _output(config)
     from fmcgan.inference.safetensors_file import write_generator
 
-    generator = _described(config)
+    generator = _load(config)
     about = generator.about
     if config.format == "onnx":
         from fmcgan.inference.onnx_file import write_onnx
@@ -43,23 +43,25 @@ def export(config: DictConfig) -> None:
 
 
 def _output(config: DictConfig) -> Path:
-    """The file to write; refuses what would be a surprise."""
+    """Returns the file to write, after all options are checked."""
     one_of(FORMATS, format=config.format)
     one_of(("float32", "float16"), dtype=config.dtype)
     if config.format == "onnx" and config.dtype != "float32":
-        raise UserError("dtype=float16 is not for format=onnx: its runtimes convert a float32 model themselves")
+        raise UserError(
+            "dtype=float16 does not work with format=onnx; use dtype=float32 (ONNX runtimes can convert it)"
+        )
     config.run, config.output = path_text(run=config.run), path_text(output=config.output)
     one_of(("ema", "raw"), weights=config.weights)
     output = Path("generator" if config.output is None else config.output)
     if config.output is None:
         return output.with_suffix(f".{config.format}")
     if output.suffix != f".{config.format}":
-        raise UserError(f"output={output}: its name must end in .{config.format} for format={config.format}")
+        raise UserError(f"output={output}: the name must end in .{config.format} for format={config.format}")
     return output
 
 
-def _described(config: DictConfig) -> "LabelledGenerator":
-    """The generator of ``run=``, or the shipped one, and all that is known of it; an exported one knows it itself."""
+def _load(config: DictConfig) -> "LabelledGenerator":
+    """Loads the generator of ``run=``, or the shipped one, with its metadata. A checkpoint takes it from its run."""
     from fmcgan.inference.generator import LabelledGenerator, find_checkpoint, load_generator
     from fmcgan.inference.safetensors_file import SUFFIX, provenance
 
@@ -73,7 +75,7 @@ def _described(config: DictConfig) -> "LabelledGenerator":
 
 
 def main() -> None:
-    """Entry of the console command."""
+    """Runs the console command."""
     run_command("export", export)
 
 

@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from fmcgan.app import run_dir
+from fmcgan.app.distributed import cluster_environment, is_distributed, is_nonzero_rank
 from fmcgan.app.hydra_app import in_sweep, run_command
-from fmcgan.app.overrides import composed_of
-from fmcgan.app.ranks import cluster_environment, is_other_rank, several
+from fmcgan.app.overrides import applied_overrides
 from fmcgan.app.renamed import upgrade_loss
 from fmcgan.app.resume import AUTO, already_done, check, checkpoint_of
 from fmcgan.app.run_lock import locked
 
 if TYPE_CHECKING:
-    from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+    from lightning.pytorch import LightningDataModule, Trainer
+
+    from fmcgan.training.gan import ConditionalGAN
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +36,13 @@ def train(config: DictConfig) -> None:
         UserError: something a person can mend.
         Interrupted: a signal asked to stop; the state is saved.
     """
-    upgrade_loss(config, keep_penalty=any(re.match(r"penalty\b(?!\.)", each) for each in composed_of()))
+    upgrade_loss(config, keep_penalty=any(re.match(r"penalty\b(?!\.)", each) for each in applied_overrides()))
     check(config)
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     if in_sweep() and already_done(plain):
         return
     validate(config)
-    own = not is_other_rank(config.trainer.devices)
+    own = not is_nonzero_rank(config.trainer.devices)
     with locked(Path(config.trainer.default_root_dir)) if own else nullcontext():
         if not (in_sweep() and already_done(plain)):  # another process may have finished it meanwhile
             _train(config, plain)
@@ -68,7 +70,7 @@ def _train(config: DictConfig, plain: dict[str, Any]) -> None:
             _say_where(folder, record.write_result(trainer, gan))
 
 
-def _check_weights(checkpoint: str | None, gan: "LightningModule") -> None:
+def _check_weights(checkpoint: str | None, gan: "ConditionalGAN") -> None:
     if checkpoint is not None:
         from fmcgan.training.checkpoint_file import check_fits
 
@@ -84,8 +86,8 @@ def validate(config: DictConfig) -> None:
         UserError: names the key, what was given and what is allowed; or what is asked for does not fit into memory.
     """
     from fmcgan.app import memory
-    from fmcgan.app.part_types import types_checked
-    from fmcgan.app.validation import check_run
+    from fmcgan.app.config_validation import types_checked
+    from fmcgan.app.trainer_options import check_run
     from fmcgan.training.precision import silence
 
     trial: DictConfig = OmegaConf.merge(config, {})  # type: ignore[assignment]
@@ -98,7 +100,7 @@ def validate(config: DictConfig) -> None:
         memory.check_training(lambda: networks, trial.data.batch_size, trial.trainer.precision)
 
 
-def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "LightningModule", "LightningDataModule"]:
+def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "ConditionalGAN", "LightningDataModule"]:
     """Builds the trainer, the GAN and the data of a configuration.
 
     Args:
@@ -135,7 +137,7 @@ def _trainer(config: DictConfig, **options: Any) -> "Trainer":
     return instantiate(config, plugins=plugins, **options)
 
 
-def _build_gan(config: DictConfig, weights: bool = True) -> "LightningModule":
+def _build_gan(config: DictConfig, weights: bool = True) -> "ConditionalGAN":
     import torch
     from hydra.utils import instantiate
 
@@ -158,7 +160,7 @@ def _precision(config: dict[str, Any], checkpoint: str | None) -> str:
         precision = str(read_checkpoint(Path(checkpoint))["config"]["trainer"]["precision"])
         log.info("precision: %s, that of the checkpoint", precision)
         return precision
-    if several(config["trainer"]["devices"]):
+    if is_distributed(config["trainer"]["devices"]):
         log.info("precision: 32-true (several devices do not try out others: they must agree)")
         return "32-true"
     asked = {name: config[name] for name in ("network", "loss", "penalty", "augment", "regularizer")}

@@ -1,20 +1,41 @@
 """What the summary of a sweep says of a job."""
 
 import pytest
+from omegaconf import OmegaConf
 
-from fmcgan.app.hydra_app import _state
+from fmcgan.app import hydra_app, run_dir
+from fmcgan.app.hydra_app import job_state
 
 
 @pytest.mark.parametrize(
-    ("log", "state"),
+    ("files", "state"),
     [
-        (b"", "stopped"),
-        (b"[x][ERROR] no\n", "FAILED"),
-        (b"L\xe4ufe \xff\n[x][ERROR] no\n", "FAILED"),
-        (b"\xff", "stopped"),
+        ([], "interrupted"),
+        (["metrics.jsonl", "train.log"], "interrupted"),
+        (["error.json"], "FAILED"),
+        (["error.json", "metrics.jsonl"], "FAILED"),
+        (["result.json"], "finished"),
+        (["result.json", "error.json"], "finished"),
     ],
 )
-def test_a_log_in_any_encoding_tells_what_became_of_a_job(tmp_path, log, state):
-    """Versions before wrote it in the encoding of the locale."""
-    (tmp_path / "train.log").write_bytes(log)
-    assert _state(tmp_path).strip() == state
+def test_files_tell_what_became_of_a_job(tmp_path, files, state):
+    for name in files:
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+    assert job_state(tmp_path) == state
+
+
+def test_the_log_says_nothing_about_the_state(tmp_path):
+    (tmp_path / "train.log").write_bytes(b"L\xe4ufe\n[x][ERROR] no\n")
+    assert job_state(tmp_path) == "interrupted"
+
+
+@pytest.mark.parametrize(("keys", "marks"), [({"trainer": {}}, True), ({"output": "x"}, False)])
+def test_only_a_training_job_of_a_sweep_is_marked_until_it_starts_again(tmp_path, monkeypatch, keys, marks):
+    hydra = OmegaConf.create({"runtime": {"output_dir": str(tmp_path)}, "mode": "MULTIRUN"})
+    monkeypatch.setattr(hydra_app.HydraConfig, "get", lambda: hydra)
+    for in_sweep in (False, True):
+        monkeypatch.setattr(hydra_app, "in_sweep", lambda in_sweep=in_sweep: in_sweep)
+        hydra_app._mark_failed(OmegaConf.create(keys), "error: no")
+        assert (tmp_path / run_dir.ERROR).exists() == (marks and in_sweep)
+    hydra_app._mark_failed(OmegaConf.create(keys), None)
+    assert not (tmp_path / run_dir.ERROR).exists()

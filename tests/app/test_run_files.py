@@ -13,8 +13,8 @@ from fmcgan.analysis.alarms.run_reading import read_facts, read_rows
 from fmcgan.analysis.training import epoch_table
 from fmcgan.app import run_files
 from fmcgan.app.errors import UserError
-from fmcgan.app.plain import MOST, check_plain
 from fmcgan.app.run_dir import HYDRA_OVERRIDES
+from fmcgan.app.untrusted_data import MAX_VALUES, check_data
 from fmcgan.comparison.grouping import compared_overrides
 from fmcgan.comparison.measurement import at_end
 from fmcgan.comparison.protocol import protocols
@@ -310,12 +310,12 @@ def test_values_that_are_shared_count_each_time():
     few = [0]
     for _ in range(40):
         few = [few, few]
-    with pytest.raises(ValueError, match=f"more than {MOST:,} values"):
-        check_plain(few)
+    with pytest.raises(ValueError, match=f"more than {MAX_VALUES:,} values"):
+        check_data(few)
     few.append(few)
     with pytest.raises(ValueError, match=r"more than|nested"):
-        check_plain(few)
-    check_plain({"a": [1, 2.5, "b", None, True, (3,)]})
+        check_data(few)
+    check_data({"a": [1, 2.5, "b", None, True, (3,)]})
     for wrong in ({1: 2}, {"a": {3}}, [b"x"], [2**63], ["\ud800"], [object()]):
         with pytest.raises(ValueError, match=r"where|key|surrogates"):
-            check_plain(wrong)
+            check_data(wrong)

@@ -30,7 +30,7 @@ def other(tmp_path):
 
 def test_the_second_process_is_refused_and_learns_whose_the_folder_is(other, tmp_path):
     for _ in range(2):  # looking does not wipe the name out
-        with pytest.raises(RunningElsewhereError, match=rf"is being written by process {other.pid} on \S+"):
+        with pytest.raises(RunningElsewhereError, match=rf"process {other.pid} on \S+"):
             lock(tmp_path)
     assert is_locked(tmp_path)
     other.kill()

@@ -11,7 +11,7 @@ from fmcgan.app.composed_overrides import check_composed
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import UserError
-from fmcgan.app.overrides import command_line, parse
+from fmcgan.app.overrides import parse, parse_arguments
 from fmcgan.app.typed_overrides import as_meant
 
 
@@ -24,7 +24,7 @@ from fmcgan.app.typed_overrides import as_meant
         ("train", "penalty=none penalty=dragan", "penalty is given twice"),
         ("train", "=1", "no key in front of ="),
         ("train", "={a:1}", "no key in front of ="),
-        ("train", "banana", "banana is no override: write key=value"),
+        ("train", "banana", "banana .*key=value"),
         ("train", "~data", "~data: this command cannot do without data; data=OPTION"),
         ("train", "~trainer", "cannot do without trainer"),
         ("train", "~seed", "~seed: this command cannot do without seed; seed=VALUE"),
@@ -58,12 +58,12 @@ from fmcgan.app.typed_overrides import as_meant
         ("train", "penalty=[none]", "penalty takes one option"),
         ("train", "callback=[metrics_logger,null]", "there is no callback="),
         ("train", "-m loss=hinge,null", "null is no option of loss"),
-        ("train", f"seed={'9' * 5000}", "seed=9+... holds a number of thousands of digits"),
+        ("train", f"seed={'9' * 5000}", "seed=9+"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(name, overrides, told):
     with pytest.raises(UserError, match=told) as error:
-        as_meant(command_line(overrides.split()), name)
+        as_meant(parse_arguments(overrides.split()), name)
     assert len(str(error.value).splitlines()) == 1
 
 
@@ -86,14 +86,14 @@ def test_what_cannot_be_meant_is_refused(name, overrides, told):
     ],
 )
 def test_what_can_be_meant_stays_as_it_is(overrides):
-    line = command_line(overrides.split())
+    line = parse_arguments(overrides.split())
     assert as_meant(line, "train") == line.overrides
 
 
 def test_no_word_is_lost_as_the_name_of_a_folder():
     names = ("7", "1e3", "true", "null", "2026_11_29")
     for override in (f"hydra.{kind}.dir={name}" for kind in ("run", "sweep") for name in names):
-        (meant,) = as_meant(command_line([override]), "train")
+        (meant,) = as_meant(parse_arguments([override]), "train")
         assert parse(meant).value() == override.partition("=")[2]
 
 
@@ -185,7 +185,7 @@ def test_a_folder_that_hydra_would_interpolate_is_told(tmp_path, monkeypatch, pl
     (tmp_path / place).mkdir()
     monkeypatch.chdir(tmp_path / place)
     with pytest.raises(UserError, match="Hydra reads as an interpolation"):
-        as_meant(command_line(["seed=1"]), "train")
+        as_meant(parse_arguments(["seed=1"]), "train")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="Hydra reads"):
-        hydra_app._with_the_runs_own_overrides(command_line([f"ckpt_path='{place}/checkpoints/last.ckpt'"]), "train")
+        hydra_app._with_saved_overrides(parse_arguments([f"ckpt_path='{place}/checkpoints/last.ckpt'"]), "train")

@@ -10,8 +10,8 @@ def test_the_ways_that_claim_so_compute_the_same_map():
     assert expected.shape == (2, 3, 10, 10)
     for name, (relation, way) in found.items():
         assert way(maps).shape == expected.shape, name
-        assert torch.allclose(way(maps), expected, atol=1e-5) == (relation != "cousin"), name
-    assert [relation for relation, _ in found.values()].count("same map") == 2
+        assert torch.allclose(way(maps), expected, atol=1e-5) == (relation != "alternative"), name
+    assert [relation for relation, _ in found.values()].count("equivalent") == 2
 
 
 def test_rows(tiny):

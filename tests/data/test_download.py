@@ -15,7 +15,7 @@ import pytest
 from filelock import FileLock
 from torchvision.datasets import FashionMNIST
 
-from fmcgan.app import counter
+from fmcgan.app import progress
 from fmcgan.app.errors import UserError
 from fmcgan.data import archive, download
 from fmcgan.data.archive import SIZES, ensure_archives, read_idx
@@ -85,7 +85,7 @@ def test_a_mirror_that_is_too_slow_is_left_after_a_time_limit_and_not_in_silence
     starts = {"body": OK + b"\r\n", "headers": OK + b"X-Long: ", "status line": b"HTTP/1.1 2", "nowhere": b""}
     address = serving(lambda send: time.sleep(5) if where == "nowhere" else slowly(send, starts[where]))
     monkeypatch.setattr(download, "time_limit", lambda size: 0.5)
-    monkeypatch.setattr(counter, "FIRST_SEC", 0.1)
+    monkeypatch.setattr(progress, "FIRST_SEC", 0.1)
     start = time.monotonic()
     with caplog.at_level(logging.INFO):
         failure = download.download(address, tmp_path / "file.gz", SIZE)

@@ -337,9 +337,7 @@ def test_a_network_of_layers_without_end(exported, tmp_path):
             "latent_dim": 16,
         },
     }
-    assert "more weights than the file holds" in refusal(
-        load_generator, written(tmp_path, exported, generator=generator)
-    )
+    assert "more weights" in refusal(load_generator, written(tmp_path, exported, generator=generator))
 
 
 @pytest.mark.parametrize("suffix", ["ckpt", "safetensors"])

@@ -79,15 +79,15 @@ def test_the_name_says_the_form(tmp_path):
     assert writer_for(tmp_path / "v1.2") is write_folder
     assert writer_for(tmp_path) is write_folder  # there, but empty
     (tmp_path / "old").touch()
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match=r"^output="):
         writer_for(tmp_path)
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match=r"^output="):
         writer_for(tmp_path / "old")
     for name in ("a.jpg", "a.h5", ".npz"):
-        with pytest.raises(UserError, match=f"{name}: its name must end in"):
+        with pytest.raises(UserError, match=rf"{name}: .*\.png.*\.npz"):
             writer_for(tmp_path / name)
     (tmp_path / "d.npz").mkdir()
-    with pytest.raises(UserError, match=r"d\.npz is a folder; choose another name for the file"):
+    with pytest.raises(UserError, match=r"d\.npz is a folder"):
         writer_for(tmp_path / "d.npz")
 
 
@@ -140,7 +140,7 @@ def test_a_folder_with_nothing_but_what_a_killed_process_left_counts_as_empty(tm
 
 def test_a_folder_that_another_process_writes_into_is_refused_and_kept(tmp_path):
     other = left_by(os.getppid(), tmp_path, "")
-    with pytest.raises(UserError, match="is there already and not empty"):
+    with pytest.raises(UserError, match=r"^output="):
         writer_for(tmp_path)
     check_space(write_folder, 2, 6, tmp_path)
     assert other.exists()
@@ -153,7 +153,7 @@ def test_nothing_of_the_user_is_taken_for_left_over(tmp_path, name, kind):
     (tmp_path / "output").mkdir()
     own = tmp_path / "output" / name
     own.write_text("mine") if kind == "file" else own.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="is there already and not empty"):
+    with pytest.raises(UserError, match=r"^output="):
         writer_for(tmp_path / "output")
     check_space(write_folder, 2, 6, tmp_path / "output")
     assert own.exists()
@@ -185,10 +185,10 @@ def test_links_to_nothing_and_what_is_no_file_are_refused(tmp_path):
     (tmp_path / "link.npz").symlink_to(tmp_path / "nowhere")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for name in ("pipe.npz", "pipe"):
-        with pytest.raises(UserError, match="is neither a file nor a folder"):
+        with pytest.raises(UserError, match=r"^output="):
             writer_for(tmp_path / name)
     for name in ("link.npz", "link"):
-        with pytest.raises(UserError, match="is a link to nothing"):
+        with pytest.raises(UserError, match=r"^output="):
             writer_for(tmp_path / name)
 
 
@@ -206,7 +206,7 @@ def test_a_link_to_a_file_is_replaced_and_the_file_stays(tmp_path):
 )
 def test_what_does_not_fit_on_the_disk_is_refused(tmp_path, monkeypatch, write, n, need):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=700e6))
-    with pytest.raises(UserError, match=f"images take about {need} on the disk, 700.0 MB are free at {tmp_path}"):
+    with pytest.raises(UserError, match=rf"{need} .*700\.0 MB .*{tmp_path}"):
         check_space(write, 1, n, tmp_path / "new" / "newer" / "output")
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=5e9))
@@ -214,7 +214,7 @@ def test_what_does_not_fit_on_the_disk_is_refused(tmp_path, monkeypatch, write, 
 
 
 def test_the_largest_grid_that_is_written_is_read_again(tmp_path):
-    with pytest.raises(UserError, match=r"n_per_class must be at most [\d,]+, so many fit") as refused:
+    with pytest.raises(UserError, match=r"n_per_class must be at most [\d,]+") as refused:
         check_space(write_grid, 10, 10**20, tmp_path / "a.png")
     most = int(re.search(r"at most ([\d,]+)", str(refused.value))[1].replace(",", ""))
     title = "epoch 1,000, 100,000,000 images seen"

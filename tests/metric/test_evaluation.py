@@ -4,8 +4,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from fmcgan.app.attempts import Attempts
-from fmcgan.app.errors import InvalidValueError, UserError
+from fmcgan.app.errors import Failures, InvalidValueError, UserError
 from fmcgan.metric.base import Metric
 from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.frechet import FrechetDistance
@@ -158,21 +157,21 @@ class Broken(Darkness):
 
 @pytest.mark.parametrize("where", ["samples", "findings"])
 def test_one_score_that_fails_leaves_the_others(tmp_path, where):
-    real, attempts = RealImages(grey(100, 60), grey(90, 40)), Attempts(UserError)
+    real, failures = RealImages(grey(100, 60), grey(90, 40)), Failures(UserError)
     scores = {"broken": Broken(RuntimeError("no"), where), "a": Darkness()}
-    evaluator = Evaluator(scores, real, 20, ("real",), Store(tmp_path), attempts=attempts)
+    evaluator = Evaluator(scores, real, 20, ("real",), Store(tmp_path), failures=failures)
     results = evaluator.measure(grey(200, 50))
     assert results["darkness_20"]["value"] == 55
     assert ("broken_20" in results) == (where == "findings")
     assert evaluator.findings(grey(200, 50)) == {"seen": 20}
-    assert attempts.failed == {"broken": "RuntimeError: no"}
+    assert failures.failed == {"broken": "RuntimeError: no"}
 
 
 def test_without_attempts_and_for_a_user_s_error_it_ends(tmp_path):
     real = RealImages(grey(100, 60), grey(90, 40))
-    for error, attempts in ((RuntimeError("no"), None), (UserError("no weights"), Attempts(UserError))):
+    for error, failures in ((RuntimeError("no"), None), (UserError("no weights"), Failures(UserError))):
         evaluator = Evaluator(
-            {"broken": Broken(error, "samples")}, real, 20, ("real",), Store(tmp_path), attempts=attempts
+            {"broken": Broken(error, "samples")}, real, 20, ("real",), Store(tmp_path), failures=failures
         )
         with pytest.raises(type(error), match="no"):
             evaluator.measure(grey(200, 50))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fmcgan.app.attempts import Attempts
+from fmcgan.app.errors import Failures
 from fmcgan.report.evaluation import (
     AGREEMENT_FIGURE,
     BY_CLASS_FIGURE,
@@ -48,10 +48,10 @@ def test_the_pair_shows_the_images_that_the_numbers_name(tmp_path, images, numbe
 
 def test_a_figure_that_fails_leaves_the_others(tmp_path):
     findings = {"agreement_matrix": [[0.5]], "closest_pairs": {"pixels": [PAIR]}}
-    attempts = Attempts()
-    drawn = draw_evaluation({"a": result([0.5] * 10)}, findings, IMAGES, IMAGES, tmp_path, attempts)
+    failures = Failures()
+    drawn = draw_evaluation({"a": result([0.5] * 10)}, findings, IMAGES, IMAGES, tmp_path, failures)
     assert drawn == [BY_CLASS_FIGURE, CLOSEST_PAIRS_FIGURE]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(drawn)
-    assert attempts.failed[AGREEMENT_FIGURE].startswith("ValueError: counts must be")
+    assert failures.failed[AGREEMENT_FIGURE].startswith("ValueError: counts must be")
     with pytest.raises(ValueError, match="counts must be"):
         draw_evaluation({"a": result(None)}, findings, IMAGES, IMAGES, tmp_path)

@@ -172,7 +172,7 @@ def test_the_table_of_an_evaluation_is_text(text):
 
 
 def test_a_picture_that_cannot_be_drawn_leaves_the_others(small_report, tmp_path, read_page):
-    from fmcgan.app.attempts import Attempts
+    from fmcgan.app.errors import Failures
 
     class Broken(Figure):
         def savefig(self, *arguments, **options):
@@ -181,9 +181,9 @@ def test_a_picture_that_cannot_be_drawn_leaves_the_others(small_report, tmp_path
     first = small_report.sections["first"]
     pictures = [Picture("broken", Broken(), "", ""), *first.pictures]
     report = replace(small_report, sections={**small_report.sections, "first": replace(first, pictures=pictures)})
-    attempts = Attempts()
-    reader = read_page(write_analysis(tmp_path, report, attempts))
-    assert attempts.failed == {"first, figure broken": "RuntimeError: no such <font>"}
+    failures = Failures()
+    reader = read_page(write_analysis(tmp_path, report, failures))
+    assert failures.failed == {"first, figure broken": "RuntimeError: no such <font>"}
     assert "Could not be made first, figure broken. RuntimeError: no such <font>" in reader.shown
     assert (tmp_path / "first_line.png").exists()
     assert not (tmp_path / "first_broken.png").exists()

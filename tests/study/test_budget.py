@@ -32,7 +32,7 @@ def test_no_limit_is_larger_than_an_epoch_and_the_budget_is_met_to_half_a_batch_
 def test_what_cannot_be_shared_out_is_refused():
     with pytest.raises(InvalidValueError, match="budget must be a whole number of at least 1, got 0"):
         budget.epochs_and_batches(0, 64)
-    with pytest.raises(UserError, match="a batch of 65 is more than the 64 training images"):
+    with pytest.raises(UserError, match=r"64.*65"):
         budget.epochs_and_batches(100, 65, available=64)
 
 

@@ -36,7 +36,7 @@ def test_all_arms_with_the_first_seed_come_first():
         "trainer.limit_train_batches=844",
         "trainer.precision=bf16-mixed",
         "metric=[frechet,gan_test,class_frechet,manifold]",
-        "hydra.sweep.dir='runs/study-base'",
+        "hydra.sweep.dir=runs/study-base",
         "hydra.sweep.subdir=seed_1",
     } <= set(base.overrides)
     assert {"trainer.max_epochs=1", "trainer.limit_train_batches=100"} <= set(planned[1].overrides)
@@ -133,12 +133,12 @@ def test_a_launched_job_is_told_its_threads_and_what_it_says_is_kept(tmp_path, m
         assert jobs.launch(job, threads).wait() == 0
     expected = [f"threads {threads} -m fmcgan.train -m experiment=a seed=1" for threads in (1, 3)]
     assert job.output.read_text(encoding="utf-8").splitlines() == expected
-    assert job.last_word == "threads 3 -m fmcgan.train -m experiment=a seed=1"
+    assert job.last_error == "threads 3 -m fmcgan.train -m experiment=a seed=1"
 
 
 def test_the_last_word_is_an_error_where_there_is_one(tmp_path):
     progress = "epoch 1  640/1,280 images\repoch 1  660/1,280 images"
-    assert jobs.last_word(f"error: an older one\n{progress}\nerror: loss is nan\nsee the log\n") == "loss is nan"
-    assert jobs.last_word(progress) == "epoch 1  660/1,280 images"
-    assert jobs.last_word(" \n") == "nothing"
-    assert jobs.Job("a", 1, tmp_path / "not_begun", 640, ()).last_word == "nothing"
+    assert jobs.last_error(f"error: an older one\n{progress}\nerror: loss is nan\nsee the log\n") == "loss is nan"
+    assert jobs.last_error(progress) == "epoch 1  660/1,280 images"
+    assert jobs.last_error(" \n") == "nothing"
+    assert jobs.Job("a", 1, tmp_path / "not_begun", 640, ()).last_error == "nothing"

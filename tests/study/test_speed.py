@@ -6,7 +6,7 @@ import pytest
 from fmcgan.app.errors import UserError
 from study import budget, speed
 from study.arms import ARMS, BASE, SAME_WORK, WITH_ALL_CORES
-from study.place import GPU
+from study.hardware import GPU
 
 
 def row(seconds, images, **more):
@@ -17,7 +17,7 @@ def test_rate_is_that_between_the_first_row_after_the_warm_up_and_the_last():
     score = {"seconds": 30.0, "images_seen": 99_999, "score/fd": 1.0}  # no row of training
     rows = [row(0.5, 10), row(4.9, 50), row(6.0, 1000), row(9.0, 1300), row(26.0, 9000), score]
     assert speed.rate(rows) == 8000 / 20
-    with pytest.raises(UserError, match="too slow to be measured: 1 rows"):
+    with pytest.raises(UserError, match=r"\b1 rows"):
         speed.rate(rows[:3])
 
 
@@ -94,7 +94,7 @@ def test_an_arm_of_the_same_work_as_another_has_its_speed_now_and_when_that_is_m
     page, same = tmp_path / "study.md", ["study/bilinear_refine"]
     assert speed.measure(["study/base"], page, record, FakeTraining(study_base=[1000, 1000])) == []
     assert speed.measure(same, page, record, train) == same
-    assert "it has the speed of study/together, which is not known: name study/together too" in caplog.text
+    assert "measure study/together too" in caplog.text
     assert speed.measure(["study/base", "study/together", *same], page, record, train) == []
     assert budget.speeds(page)["study/bilinear_refine"]["images_per_second"] == pytest.approx(800)
     again = FakeTraining(study_base=[1000, 1000], study_together=[500, 500])
@@ -113,7 +113,7 @@ def test_on_a_gpu_every_arm_takes_turns_with_the_base_for_five_minutes_each(tmp_
 
 def test_an_arm_beside_a_base_of_unknown_speed_is_refused(tmp_path, record, caplog):
     assert speed.measure(["study/hinge"], tmp_path / "study.md", record, FakeTraining()) == ["study/hinge"]
-    assert "it is measured beside study/base, of which no speed is known: name study/base too" in caplog.text
+    assert "measure study/base too" in caplog.text
 
 
 def test_all_arms_but_the_base_are_measured_against_it_and_nothing_else_is():

@@ -1,7 +1,6 @@
-"""Checks overrides against what they were composed to: keys that nobody reads, options put where a group chooses."""
+"""Checks overrides after composition: keys that nothing reads, and values in the place of a group's option."""
 
 import inspect
-from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -10,33 +9,34 @@ from hydra.types import RunMode
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from fmcgan.app.config_validation import builds
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
-from fmcgan.app.overrides import OF_INSTANTIATE, composed_of, is_deletion, key_of, parse
+from fmcgan.app.overrides import INSTANTIATE_KEYS, applied_overrides, is_deletion, key_of, parse
 
 _UNSUPPORTED = {
     "trainer.max_steps": "Lightning counts each optimizer's steps; trainer.max_epochs or trainer.max_time ends a run",
     "trainer.min_steps": "Lightning counts each optimizer's steps; trainer.max_epochs sets the length of a run",
     "trainer.accumulate_grad_batches": "Lightning refuses it for several optimizers; data.batch_size sets the batch",
-    "trainer.callbacks": "callback=[...] chooses them",
-    "trainer.logger": "logger=[...] chooses them",
-    "trainer.enable_checkpointing": "the callback checkpointing saves",
+    "trainer.callbacks": "callback=[...] chooses the callbacks",
+    "trainer.logger": "logger=[...] chooses the loggers",
+    "trainer.enable_checkpointing": "the callback checkpointing saves checkpoints",
     "trainer.fast_dev_run": "trainer.max_epochs=1 trainer.limit_train_batches=1 is a short run",
-    "trainer.sync_batchnorm": "batch normalisation is over all devices without it",
-    "trainer.log_every_n_steps": "callback.metrics_logger.every_n_batches says how often is recorded",
+    "trainer.sync_batchnorm": "batch normalization always uses the whole batch of all devices",
+    "trainer.log_every_n_steps": "callback.metrics_logger.every_n_batches sets how often metrics are logged",
     **dict.fromkeys(
         (f"trainer.{each}" for each in ("val_check_interval", "check_val_every_n_epoch", "limit_val_batches")),
-        "nothing is validated while training; the callback evaluation scores",
+        "there is no validation loop; the callback evaluation computes the metrics",
     ),
-    "trainer.gradient_clip_val": "Lightning refuses it for several optimizers; training.generator_clip clips",
+    "trainer.gradient_clip_val": "Lightning refuses it for several optimizers; use training.generator_clip",
 }
 _COLLECTIONS = ("callback", "logger", "metric", "analysis", "feature")
-"""What stands in these is built, whatever its name."""
+"""Groups whose entries are built under any name."""
 _NOTHING = object()
 
 
 def check_composed(config: DictConfig) -> None:
-    """Refuses overrides that have no effect or another one than meant.
+    """Refuses overrides that have no effect or an unintended one.
 
     Args:
         config: composed with the overrides of this process.
@@ -44,7 +44,7 @@ def check_composed(config: DictConfig) -> None:
     Raises:
         UserError: names the override and what to write instead.
     """
-    overrides = [parse(text) for text in composed_of()]
+    overrides = [parse(text) for text in applied_overrides()]
     for override in overrides:
         if override.is_add() or override.is_force_add():
             _check_added(override, config, overrides)
@@ -63,12 +63,12 @@ def _check_option(override: Override) -> None:
 
 
 def _check_added(override: Override, config: DictConfig, overrides: list[Override]) -> None:
-    """Refuses a key that nobody reads; where a class is built, its arguments can be added."""
+    """Refuses a key that nothing reads. Arguments of a class that is built can be added."""
     key = (override.package or override.key_or_group).replace("/", ".")
     if reason := _UNSUPPORTED.get(key):
         raise UserError(f"{key} is not supported: {reason}")
     if OmegaConf.select(config, key, throw_on_missing=False, default=_NOTHING) is _NOTHING:
-        return  # an option for the whole configuration: its file says where it goes
+        return  # an option whose file says where it is put
     base = _composed_without_additions(overrides)
     if not _is_known(key, config, base):
         parent = key.rpartition(".")[0]
@@ -84,33 +84,29 @@ def _is_known(key: str, config: DictConfig, base: DictConfig) -> bool:
     parent, _, name = key.rpartition(".")
     if not parent:
         return False
-    if parent in _COLLECTIONS and parent in base and _has_target(OmegaConf.select(config, key)):
+    if parent in _COLLECTIONS and parent in base and builds(OmegaConf.select(config, key)):
         return True
     if not _is_known(parent, config, base):
         return False
-    while parent and not _has_target(OmegaConf.select(config, parent)):
-        parent, _, name = parent.rpartition(".")  # below a dictionary that an object is given
-    return bool(parent) and _takes(OmegaConf.select(config, parent)["_target_"], name)
+    while parent and not builds(OmegaConf.select(config, parent)):
+        parent, _, name = parent.rpartition(".")  # below a dictionary that is an argument of the object
+    return bool(parent) and _accepts(OmegaConf.select(config, parent)["_target_"], name)
 
 
-def _has_target(node: Any) -> bool:
-    return isinstance(node, DictConfig) and "_target_" in node
-
-
-def _takes(target: str, name: str) -> bool:
-    if name in OF_INSTANTIATE:
+def _accepts(target: str, name: str) -> bool:
+    if name in INSTANTIATE_KEYS:
         return True
     try:
         parameters = inspect.signature(get_object(target)).parameters
     except (ImportError, AttributeError, ValueError, TypeError):
-        return True  # it is built next, which says what is wrong
+        return True  # it is built next, and that error says what is wrong
     return name in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
 
 
 def _composed_without_additions(overrides: list[Override]) -> DictConfig:
-    kept = [str(each.input_line) for each in overrides if not (each.is_add() or each.is_force_add())]
-    kept += [text for text in composed_of("hydra") if text.startswith("hydra.searchpath=")]
+    remaining = [str(each.input_line) for each in overrides if not (each.is_add() or each.is_force_add())]
+    remaining += [text for text in applied_overrides("hydra") if text.startswith("hydra.searchpath=")]
     loader = GlobalHydra.instance().config_loader()
-    config = loader.load_configuration(HydraConfig.get().job.config_name, kept, RunMode.RUN, from_shell=False)
+    config = loader.load_configuration(HydraConfig.get().job.config_name, remaining, RunMode.RUN, from_shell=False)
     OmegaConf.set_struct(config, False)
     return config

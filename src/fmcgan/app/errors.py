@@ -1,16 +1,26 @@
-"""Errors that end a command with one clear line instead of a stack trace. Any room may import this file."""
+"""Errors that end a command with one line instead of a stack trace. Every module may import this one."""
+
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+log = logging.getLogger(__name__)
+
+MAX_REASON = 300
+"""Characters of a reason that a page and the terminal show."""
 
 
 class UserError(Exception):
-    """Something the user can mend: its text says what was given, what is allowed and what to do."""
+    """An error that the user can correct. The message says what was given, what is allowed and what to do."""
 
 
 class InvalidValueError(UserError, ValueError):
-    """A value of the user has the wrong type or range.
+    """A value has the wrong type or is out of range.
 
     Args:
         message: what was given, what is allowed, what to do.
-        name: of the parameter, if the message begins with it: the key of the part is then put in front of it.
+        name: the parameter, if the message begins with it. The configuration key is then put in front of it.
     """
 
     def __init__(self, message: str, name: str | None = None) -> None:
@@ -18,15 +28,58 @@ class InvalidValueError(UserError, ValueError):
         self.name = name
 
 
-class Interrupted(Exception):  # noqa: N818 (not an error: somebody asked for it)
-    """Training was stopped by a signal and its state was saved.
+class Interrupted(Exception):  # noqa: N818 (a request, not an error)
+    """A signal stopped the training, and a checkpoint was saved.
 
     Args:
-        signal_number: the signal; the exit code of the process is 128 more.
-        checkpoint: path of the saved state.
+        signal_number: the process exits with 128 plus this number.
+        checkpoint: path of the saved checkpoint.
     """
 
     def __init__(self, signal_number: int, checkpoint: str) -> None:
         super().__init__(f"stopped by signal {int(signal_number)}")
         self.signal_number = int(signal_number)
         self.checkpoint = checkpoint
+
+
+class Failures:
+    """Collects the errors of independent parts of a command, so that one failure does not stop the other parts.
+
+    Args:
+        reraise: exceptions that are raised instead of collected.
+
+    Attributes:
+        failed: the reason by name of the part.
+    """
+
+    def __init__(self, *reraise: type[Exception]) -> None:
+        self.reraise = reraise
+        self.failed: dict[str, str] = {}
+
+    @contextmanager
+    def catch(self, name: str) -> Iterator[None]:
+        """Runs a part. An error is logged and collected under the part's name; only unexpected ones log a traceback."""
+        try:
+            yield
+        except self.reraise:
+            raise
+        except Exception as error:
+            self.failed[name] = _reason(error)
+            trace = "" if isinstance(error, UserError) else "".join(traceback.format_exception(error))
+            log.error("%s%s failed: %s", trace, name, self.failed[name])
+
+    def raise_if_any(self) -> None:
+        """Ends the command if a part failed. Call it after all results are written.
+
+        Raises:
+            UserError: lists the failed parts and their reasons.
+        """
+        if self.failed:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in self.failed.items())
+            raise UserError(f"some parts failed, the other results were written ({reasons})")
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    reason = text if isinstance(error, UserError) else f"{type(error).__name__}: {text}".removesuffix(": ")
+    return reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]} ..."

@@ -1,43 +1,43 @@
-"""Text from elsewhere (names of files, runs and metrics, overrides) where it would mean more than its letters."""
+"""Escapes untrusted text (names of files, runs and metrics, overrides) for terminals, Markdown and CSV."""
 
 import re
 
 _BYTES = re.compile("[\udc80-\udcff]+")
-"""How Python keeps bytes of a path that it could not decode."""
+"""How Python represents undecodable bytes of a path."""
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Terminal commands, marks that turn the direction of text, and halves of letters."""
+"""Control characters of terminals, marks that change the direction of text, and half surrogate pairs."""
 
 _MARKUP = re.compile(r"[^\w\s=,.:;/+()%?'↓↑→±—-]|(?<![^\W_])_|_(?![^\W_])")
-"""What Markdown or HTML may read as more than text; an underscore within a word is safe."""
+"""Characters that Markdown or HTML may read as markup. An underscore within a word is safe."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def decodable(text: str) -> str:
-    r"""Text that UTF-8 can hold: undecodable bytes of a path become the letters they are, or ``\xfc``."""
+    r"""Returns text that UTF-8 can encode: undecodable bytes of a path are decoded as UTF-8, or written as ``\xfc``."""
     decoded = _BYTES.sub(lambda found: _bytes(found[0]).decode("utf-8", "backslashreplace"), text)
     return decoded.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def visible(text: str) -> str:
-    r"""Text without control characters but tabs and newlines; the others are written as in ``\x1b``."""
+    r"""Escapes control characters as in ``\x1b``, except tabs and newlines."""
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), decodable(text))
 
 
 def printable(text: object, length: int = 200) -> str:
-    """Text out of a file as it can stand in a message: cut short, one line, of characters that a terminal shows."""
+    """Makes text from a file fit for a message: one line of printable characters, cut to a length."""
     shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(text)[:length])
     return shown + ("..." if len(str(text)) > length else "")
 
 
 def markdown(text: str) -> str:
-    """Text in a line or table cell of Markdown, without markup, HTML or line breaks."""
+    """Escapes text for a line or table cell of Markdown: no markup, HTML or line breaks."""
     return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", _one_line(text))
 
 
 def markdown_code(text: str) -> str:
-    """Text as it was typed, for Markdown: a code span, or HTML's where the text could end a span or a table cell."""
+    """Shows text as code in Markdown: as a code span, or as HTML if the text could end a span or a table cell."""
     line = _one_line(text)
     if line and not re.search(r"[`<|\\]", line):
         return f"`{line}`"
@@ -45,7 +45,7 @@ def markdown_code(text: str) -> str:
 
 
 def spreadsheet_cell(value: object) -> object:
-    """A value of a CSV; text that a spreadsheet would run as a formula begins with an apostrophe (OWASP's advice)."""
+    """Escapes a value of a CSV. Text that a spreadsheet would run as a formula gets an apostrophe (advice of OWASP)."""
     if not isinstance(value, str):
         return value
     text = visible(value)

@@ -1,4 +1,4 @@
-"""How much memory there is, what a step needs, and one line where the two do not fit."""
+"""Available memory, the memory of a training step, and one-line errors where it is not enough."""
 
 import os
 import re
@@ -20,55 +20,55 @@ _PRESENT = (
     "Unable to allocate",
     "Storage size calculation overflowed",
 )
-"""Words of torch's and numpy's errors for an allocation that failed."""
+"""Parts of the messages of torch and numpy for a failed allocation."""
 
-_REMEDY = "take fewer or smaller of what is asked for (such as data.batch_size, network.width, n)"
+_REMEDY = "reduce data.batch_size, network.width, n or whatever is large"
 
 
 def available() -> float:
-    """Bytes that this process can still allocate: of the machine, its container and its own limit."""
+    """Returns the bytes that this process can still allocate: the least of machine, container and its own limit."""
     bounds = (_of_machine(), _of_container(), _of_process())
     return min((bound for bound in bounds if bound is not None), default=float("inf"))
 
 
 def require(need: float, what: str, remedy: str = _REMEDY) -> None:
-    """Refuses what does not fit into memory, before anything of it is allocated.
+    """Refuses an operation that does not fit into memory, before it allocates anything.
 
     Args:
         need: bytes.
-        what: needs them: the beginning of a sentence.
+        what: the operation, as the subject of a sentence.
         remedy: what to do instead.
 
     Raises:
-        UserError: states the need, what is there and what to do.
+        UserError: says what is needed, what is available and what to do.
     """
     there = available()
     if need > there:
-        raise UserError(f"{what} needs {amount(need)} of memory, {amount(there)} are available; {remedy}")
+        raise UserError(f"{what} needs {format_bytes(need)} of memory, {format_bytes(there)} are available; {remedy}")
 
 
 def check_training(networks: "Callable[[], Iterable[Module]]", batch_size: int, precision: str) -> None:
-    """Refuses to train on the CPU what cannot fit, by a step that is not computed.
+    """Refuses a training on the CPU that cannot fit into memory, without computing a step.
 
-    On torch's meta device networks and tensors have shapes, but no contents. What is counted is a lower bound: weights,
-    gradients, moments of Adam and the generator's average, and what the two forward passes keep for the backward one.
+    Networks and tensors on torch's meta device have shapes, but no contents. The estimate is a lower bound: weights,
+    gradients, Adam's moments, the generator's moving average, and the activations saved for the backward pass.
 
     Args:
         networks: builds generator and discriminator.
         batch_size: images on a device.
-        precision: of the trainer; bf16 halves what is kept for the backward pass.
+        precision: of the trainer; bf16 halves the saved activations.
 
     Raises:
-        UserError: states the need and what is there.
+        UserError: says what is needed and what is available.
     """
     import torch
 
-    kept: dict[int, Tensor] = {}
+    saved: dict[int, Tensor] = {}
     weights = [0, 0]
     own: list[list[Tensor]] = []
 
-    def keep(tensor: "Tensor") -> "Tensor":
-        kept[tensor.untyped_storage()._cdata] = tensor  # several operations may keep the same
+    def save(tensor: "Tensor") -> "Tensor":
+        saved[tensor.untyped_storage()._cdata] = tensor  # several operations may save the same one
         return tensor
 
     try:
@@ -76,31 +76,31 @@ def check_training(networks: "Callable[[], Iterable[Module]]", batch_size: int, 
             generator, discriminator = networks()
             own = [list(network.parameters()) for network in (generator, discriminator)]
             weights = [sum(each.nbytes for each in parameters) for parameters in own]
-            with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
                 labels = torch.zeros(batch_size, dtype=torch.int64)
                 discriminator(generator(torch.empty(batch_size, cast(int, generator.latent_dim)), labels), labels)
     except Exception as error:
-        if explain(error) is not None:
+        if format_allocation_error(error) is not None:
             raise
-        # A wrong value, or a network that needs contents: building it will show. What is known so far is counted.
+        # A wrong value, or a network that needs contents: building it shows the error. Count what is known so far.
     for parameter in chain(*own):
-        kept.pop(parameter.untyped_storage()._cdata, None)
-    activations = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+        saved.pop(parameter.untyped_storage()._cdata, None)
+    activations = sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
     need = 5 * weights[0] + 4 * weights[1] + activations * (0.5 if precision == "bf16-mixed" else 1)
-    what = f"training networks of {amount(sum(weights))} in batches of {batch_size}"
-    require(need, what, "take a smaller data.batch_size or network.width")
+    what = f"training networks of {format_bytes(sum(weights))} in batches of {batch_size}"
+    require(need, what, "reduce data.batch_size or network.width")
 
 
-def explain(error: BaseException | None) -> str | None:
-    """One line for an allocation that failed, or that led to this error; None for any other."""
+def format_allocation_error(error: BaseException | None) -> str | None:
+    """Returns one line for an error that is, or was caused by, a failed allocation; ``None`` for other errors."""
     while error is not None and not _is_failed_allocation(error):
         error = error.__cause__
     if error is None:
         return None
     asked = re.search(r"[Tt]ried to allocate ([\d.]+ ?\w+)|Unable to allocate ([\d.]+ ?\w+)", str(error))
     size = f" for {' '.join(filter(None, asked.groups()))}" if asked else ""
-    there = "" if "CUDA" in str(error) else f", {amount(available())} are available"
-    return f"out of memory: there is no room{size}{there}; {_REMEDY}"
+    there = "" if "CUDA" in str(error) else f", {format_bytes(available())} are available"
+    return f"out of memory{size}{there}; {_REMEDY}"
 
 
 def _is_failed_allocation(error: BaseException) -> bool:
@@ -109,8 +109,8 @@ def _is_failed_allocation(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _PRESENT)
 
 
-def amount(size: float) -> str:
-    """A number of bytes as it is read: ``3.1 GB``."""
+def format_bytes(size: float) -> str:
+    """Formats a number of bytes: ``3.1 GB``."""
     if size >= 1e27:
         return "more than 1,000 YB"
     for unit, name in ((1e24, "YB"), (1e21, "ZB"), (1e18, "EB"), (1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
@@ -131,7 +131,7 @@ def _of_machine() -> float | None:
 
 
 def _of_container() -> float | None:
-    """What control groups leave, of either version; files that are only cached count as free."""
+    """Returns the bytes below the limit of the control group, of version 1 or 2. Cached files count as free."""
     for limit, used, statistics, cached in (
         ("memory.max", "memory.current", "memory.stat", "inactive_file"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),

@@ -1,4 +1,4 @@
-"""The grammar of the command line: parses an override, quotes a text for it, writes commands that can be pasted."""
+"""The grammar of the command line: parses overrides, quotes values, and writes commands that can be pasted."""
 
 import re
 import shlex
@@ -18,8 +18,8 @@ from fmcgan.app.config_dir import config_dir
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 
-OF_INSTANTIATE = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
-"""Keys by which Hydra builds an object of any class, or calls any function."""
+INSTANTIATE_KEYS = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
+"""Keys that make Hydra build an object of any class, or call any function."""
 
 _PATHS = re.compile(
     r"run|runs|samples|output|ckpt_path|hydra\.(run|sweep)\.dir|feature\.\w+\.weights|data\.(root|mirror)"
@@ -39,31 +39,31 @@ def parse(override: str) -> Override:
     """Parses one override as Hydra does.
 
     Raises:
-        UserError: it cannot be parsed; the text shows how to quote it.
+        UserError: it cannot be parsed. The message shows how to quote it.
     """
     try:
         return _parser().parse_override(override)
     except ValueError as error:
-        raise UserError(f"{printable(override)} holds a number of thousands of digits") from error
+        raise UserError(f"{printable(override)} has a number of thousands of digits") from error
     except (HydraException, RecursionError) as error:
         key, equals, value = override.partition("=")
         if not equals:
-            message = f"{printable(override)} is no override: write key=value (--help shows the keys)"
+            message = f"{printable(override)} is not an override; write key=value (--help shows the keys)"
         else:
             message = (
-                f"{printable(override)} cannot be read: such characters need quotes. In a shell:"
+                f"{printable(override)} cannot be parsed; its special characters need quotes. In a shell:"
                 f"\n  {printable(shlex.quote(f'{key}={quoted_elements(value)}'), 400)}"
             )
         raise UserError(message) from error
 
 
 def key_of(override: Override) -> str:
-    """The key without ``+`` or ``~``: ``loss``, ``network.width``, ``schedule@training.schedules.beta1``."""
+    """Returns the key without ``+`` or ``~``: ``loss``, ``network.width``, ``schedule@training.schedules.beta1``."""
     return override.key_or_group if override.package is None else f"{override.key_or_group}@{override.package}"
 
 
 def quoted(text: str) -> str:
-    """A text as the value of an override, which Hydra and OmegaConf read back unchanged, whatever characters it has."""
+    """Quotes a text as the value of an override. Hydra and OmegaConf read it back unchanged, whatever it contains."""
     if re.fullmatch(r"[\w./-]{1,1000}", text, re.ASCII) and _parser().parse_override(f"key={text}").value() == text:
         return text
     no_interpolation = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", text)
@@ -71,7 +71,7 @@ def quoted(text: str) -> str:
 
 
 def quoted_elements(value: str) -> str:
-    """The same for what may be a list, ``[a,b]``, or the choices of a sweep, ``a,b``, of such texts."""
+    """Quotes a text, the elements of a list ``[a,b]``, or the choices of a sweep ``a,b``."""
     is_list = value.startswith("[") and value.endswith("]")
     elements = [each.strip() for each in _ELEMENT.findall(value[1:-1] if is_list else value)]
     text = ",".join(each if _QUOTED.fullmatch(each) else quoted(each) for each in elements)
@@ -79,60 +79,53 @@ def quoted_elements(value: str) -> str:
 
 
 def shell_command(module: str, *arguments: str) -> str:
-    """A command that can be pasted into a shell."""
+    """Returns a command that can be pasted into a shell."""
     return shlex.join(["python", "-m", module, *arguments])
 
 
 class CommandLine(NamedTuple):
-    """The arguments of a command, sorted.
+    """The parsed arguments of a command.
 
     Args:
-        options: those of Hydra, such as ``--config-dir mine`` or ``-m``.
-        overrides: the others.
-        config_dirs: where groups and their options lie.
-        is_sweep: whether ``-m`` is among the options.
+        options: of Hydra, such as ``--config-dir mine`` or ``-m``.
+        overrides: all other arguments.
+        config_dirs: folders of groups and their options.
     """
 
     options: list[str]
     overrides: list[str]
     config_dirs: list[Path]
-    is_sweep: bool
-
-    @property
-    def arguments(self) -> list[str]:
-        """All arguments, the overrides together."""
-        return [*self.options, *self.overrides]
 
 
-def command_line(arguments: Sequence[str]) -> CommandLine:
-    """Sorts the arguments of a command; as in Hydra, what cannot be sorted ends the process with code 2."""
+def parse_arguments(arguments: Sequence[str]) -> CommandLine:
+    """Separates Hydra's options from the overrides. Unknown options end the process with exit code 2, as in Hydra."""
     known = get_args_parser().parse_args(arguments)
     rest: list[str] = list(known.overrides)
     options: list[str] = []
-    for argument in reversed(arguments):  # an option's value may look like an override, and stands in front of them
+    for argument in reversed(arguments):  # the value of an option may look like an override, but precedes them
         if rest and argument == rest[-1]:
             rest.pop()
         else:
             options.insert(0, argument)
     own = [Path(known.config_dir)] if known.config_dir else []
-    return CommandLine(options, list(known.overrides), [config_dir(), *own], known.multirun)
+    return CommandLine(options, list(known.overrides), [config_dir(), *own])
 
 
-def composed_of(kind: str = "task") -> list[str]:
-    """The overrides of this process as typed, of the ``task`` or of ``hydra``; plain access would resolve them."""
+def applied_overrides(kind: str = "task") -> list[str]:
+    """Returns the overrides of this process as typed, without resolving them: of the ``task`` or of ``hydra``."""
     if not HydraConfig.initialized():
         return []
     overrides = OmegaConf.to_container(getattr(HydraConfig.get().overrides, kind), resolve=False)
-    return [str(each) for each in overrides]  # type: ignore[union-attr]
+    return [str(each) for each in overrides] if isinstance(overrides, list) else []
 
 
 def is_group(key: str, config_dirs: Sequence[Path]) -> bool:
-    """Whether a key chooses options of a group, which is a folder of yaml files."""
+    """Whether a key names a group: a folder of yaml files."""
     return re.fullmatch(r"\w+(/\w+)*", key) is not None and any((folder / key).is_dir() for folder in config_dirs)
 
 
 def is_deletion(override: Override) -> bool:
-    """Whether it takes a key away: ``~key``."""
+    """Whether an override deletes a key: ``~key``."""
     return override.type == OverrideType.DEL
 
 

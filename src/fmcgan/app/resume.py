@@ -11,15 +11,15 @@ from omegaconf import DictConfig
 
 from fmcgan.app import run_dir
 from fmcgan.app.checks import path_text, seed_number
-from fmcgan.app.claim import check_folder, holds_run
+from fmcgan.app.config_validation import check_shape
+from fmcgan.app.distributed import check_launch, is_distributed, is_nonzero_rank
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.hydra_app import in_sweep
-from fmcgan.app.ranks import check_launch, is_other_rank, several
+from fmcgan.app.run_dir_claim import holds_run, refuse_overwriting
 from fmcgan.app.run_files import read_config, read_result
-from fmcgan.app.safe_instantiate import check_size, own_class
+from fmcgan.app.safe_instantiate import own_class
 from fmcgan.app.trainer_options import AUTO, check_options
-from fmcgan.app.validation import check_shape
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +39,9 @@ def check(config: DictConfig) -> None:
     config.ckpt_path = path_text(ckpt_path=config.ckpt_path)
     trainer = config.trainer
     check_options(trainer)
-    if several(trainer.devices) and trainer.strategy == "auto":
+    if is_distributed(trainer.devices) and trainer.strategy == "auto":
         raise UserError(f"trainer.devices={trainer.devices} needs trainer=ddp (each device is one process)")
-    if several(trainer.devices) and in_sweep():
+    if is_distributed(trainer.devices) and in_sweep():
         raise UserError("several devices do not work inside a sweep (-m): each process would start the whole sweep")
     check_launch(trainer.devices, trainer.get("num_nodes", 1))
     lasting = _lasting_schedules(config)
@@ -104,15 +104,15 @@ def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
         UserError: it is not there, damaged, or of other networks; or the run's folder holds another run.
     """
     folder = Path(config.trainer.default_root_dir)
-    if not in_sweep() and not is_other_rank(config.trainer.devices):
-        check_folder(folder, config.ckpt_path)
+    if not in_sweep() and not is_nonzero_rank(config.trainer.devices):
+        refuse_overwriting(folder, config.ckpt_path)
     unfinished = folder / run_dir.LAST_CHECKPOINT
     path = config.ckpt_path or (str(unfinished) if in_sweep() and unfinished.is_file() else None)
     if path is None:
         return None
     if not Path(path).is_file():
         raise UserError(f"ckpt_path={path}: no such file; checkpoints lie in RUN/checkpoints/last.ckpt")
-    config_of_checkpoint = check_size(_read(Path(path), folder)["config"])
+    config_of_checkpoint = _read(Path(path), folder)["config"]
     _check_same_state(config_of_checkpoint, plain)
     saved, mine = _completed(config_of_checkpoint["network"]), _completed(plain["network"])
     differing = [name for name in {**saved, **mine} if saved.get(name) != mine.get(name)]

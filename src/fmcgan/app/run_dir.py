@@ -1,10 +1,9 @@
-"""The names of the files in a run folder, and safe ways to write them. Any room may import this file."""
+"""Names of the files in a run folder, and safe ways to write them. Every module may import this one."""
 
 import contextlib
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import decodable
@@ -15,53 +14,57 @@ METRICS_JSONL = "metrics.jsonl"
 METRICS_CSV = "metrics.csv"
 EPOCHS_CSV = "epochs.csv"
 RESULT = "result.json"
+"""Written last: the run is finished."""
+ERROR = "error.json"
+"""Written by a failed job of a sweep. A run that was killed leaves neither this file nor `RESULT`."""
+EVALUATION = "evaluation.json"
 TENSORBOARD = "tensorboard"
 SAMPLES = "samples"
 CHECKPOINTS = "checkpoints"
 LAST_CHECKPOINT = f"{CHECKPOINTS}/last.ckpt"
 BEST_CHECKPOINT = f"{CHECKPOINTS}/best.ckpt"
 UNFINISHED = ".unfinished-"
-"""Stands in the name of a file that is being written; what a kill leaves of one can be thrown away."""
+"""Part of the name of a file that is being written. What a kill leaves of one can be deleted."""
 LOSS_FIGURE = "loss.png"
 GRADIENT_NORM_FIGURE = "grad_norm.png"
 HYDRA = ".hydra"
 HYDRA_OVERRIDES = f"{HYDRA}/overrides.yaml"
 TRAIN_LOG = "train.log"
-"""Written by Hydra before anything else, so that also a run which failed at once is found."""
+"""Written by Hydra before anything else, so that a run which failed at once is found too."""
 MULTIRUN = "multirun.yaml"
 LOCK = ".lock"
 COMPARISON = "comparison"
 WRITTEN = (
-    *(CONFIG, ENVIRONMENT, METRICS_JSONL, METRICS_CSV, EPOCHS_CSV, RESULT, LOSS_FIGURE, GRADIENT_NORM_FIGURE),
+    *(CONFIG, ENVIRONMENT, METRICS_JSONL, METRICS_CSV, EPOCHS_CSV, RESULT, ERROR, LOSS_FIGURE, GRADIENT_NORM_FIGURE),
     *(HYDRA, TRAIN_LOG, MULTIRUN, LOCK, TENSORBOARD, SAMPLES, CHECKPOINTS),
 )
 """What a training run, or a sweep, writes into its folder."""
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes a file so that its final name only ever holds the whole content, even if the process is killed.
+    """Writes a file atomically: its final name only ever holds the whole content, even if the process is killed.
 
     Args:
-        path: the final name; the content is first written beside it and then renamed over it.
+        path: the final name. The content is first written beside it and then renamed over it.
         content: text (UTF-8) or bytes.
 
     Raises:
-        UserError: the folder cannot be written or the disk is full; the half-written file is removed.
+        UserError: the folder cannot be written or the disk is full. The unfinished file is removed.
     """
     data = decodable(content).encode() if isinstance(content, str) else content
     unfinished = path.with_name(f"{path.name}{UNFINISHED}{os.getpid()}")
     try:
         unfinished.unlink(missing_ok=True)
-        with unfinished.open("xb") as file:  # never through a link that somebody left there
+        with unfinished.open("xb") as file:  # "x" never follows an existing link
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
     except OSError as error:
         _remove(unfinished)
-        untouched = " The earlier file of that name is untouched." if path.exists() else ""
+        unchanged = " The earlier file of that name is unchanged." if path.exists() else ""
         raise UserError(
-            f"cannot write {path} ({len(data) / 1e6:.1f} MB): {error.strerror or error}.{untouched}"
+            f"cannot write {path} ({len(data) / 1e6:.1f} MB): {error.strerror or error}.{unchanged}"
         ) from error
     except BaseException:
         _remove(unfinished)
@@ -69,7 +72,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Adds a line to a file.
+    """Appends a line to a file.
 
     Raises:
         UserError: the file cannot be written or the disk is full.
@@ -81,19 +84,40 @@ def append_line(path: Path, line: str) -> None:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Writes JSON atomically, indented, keys in the order given; NaN and infinity are refused (`ValueError`)."""
+def write_json(path: Path, content: object) -> None:
+    """Writes JSON atomically, indented, keys in the given order. Raises `ValueError` for NaN and infinity."""
     write_atomically(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Removes what a kill has left of the files that a run was writing."""
+    """Removes the unfinished files that a killed run left in its folder."""
     within = (f"{each}/*" for each in (CHECKPOINTS, SAMPLES))
     for name in (*WRITTEN, *within):
         for leftover in folder.glob(f"{name}{UNFINISHED}*"):
             _remove(leftover)
 
 
+def refuse_links(folder: Path, *names: str) -> None:
+    """Refuses links that lead out of a folder, which may come from elsewhere. The folder itself may be a link.
+
+    Args:
+        folder: such as a run folder.
+        names: entries that are about to be written. Folders among them are searched.
+
+    Raises:
+        UserError: names the link and its target.
+    """
+    inside = folder.resolve()
+    for entry in map(folder.joinpath, names):
+        below = entry.rglob("*") if entry.is_dir() and not entry.is_symlink() else ()
+        for path in (entry, *below):
+            if path.is_symlink() and not (target := Path(os.path.realpath(path))).is_relative_to(inside):
+                raise UserError(
+                    f"{os.path.relpath(path)} is a link to {target}, out of {os.path.relpath(folder)}; nothing is"
+                    " written through such links. Remove the link, or choose another folder"
+                )
+
+
 def _remove(unfinished: Path) -> None:
-    with contextlib.suppress(OSError):  # its folder may be gone; the error that led here is the one to tell
+    with contextlib.suppress(OSError):  # its folder may be gone; the earlier error is the one to report
         unfinished.unlink(missing_ok=True)

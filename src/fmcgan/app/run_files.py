@@ -1,10 +1,10 @@
-"""Reads the files of a run, so that a damaged or foreign one ends in one line that names file, field and problem.
+"""Reads the files of a run. A damaged or foreign file raises one line that names file, field and problem.
 
-Each reader returns plain types that fit its schema (`fmcgan.app.run_schema`), or None where there is no such file. NaN
-and infinity, which old tables hold, are read as None: not known.
+Each reader returns plain types that fit its schema (`fmcgan.app.run_schema`), or ``None`` if there is no such file. NaN
+and infinity, which old tables hold, are read as ``None``.
 
 Raises:
-    UserError: every reader, for a file that is damaged, of another program, too large or no regular file.
+    UserError: in every reader, for a file that is damaged, of another program, too large or no regular file.
 """
 
 import csv
@@ -18,57 +18,59 @@ from typing import Any
 import yaml
 
 from fmcgan.app.errors import UserError
-from fmcgan.app.given_file import read_file
-from fmcgan.app.plain import check_plain, check_schema
 from fmcgan.app.renamed import rename_overrides, upgrade_config
 from fmcgan.app.run_schema import Config, Environment, Evaluation, Findings, Numbers, Overrides, Result, Row
+from fmcgan.app.untrusted_data import check_data, check_schema, read_file
 
 LARGEST_YAML = 200_000
-"""Bytes of a configuration, which has some 5,000; the parser takes seconds for a megabyte."""
+"""Bytes. A configuration has some 5,000, and the parser takes seconds for a megabyte."""
 
 LARGEST_JSON = 50_000_000
 
 LARGEST_TABLE = 2_000_000_000
-"""Bytes of a table that grows with the training; a row has some 500."""
+"""Bytes. A table grows with the training, by some 500 bytes a row."""
 
 _ADVICE = "Restore the file, or leave this run out"
 _UNREADABLE = (ValueError, RecursionError, LookupError, AttributeError, TypeError, OverflowError, yaml.YAMLError)
-"""What parsers raise: that of YAML also looks up what is not there."""
+"""Errors of the parsers; that of YAML also raises lookup errors."""
+
+Record = dict[str, Any]
+"""A parsed file: nested mappings, lists, texts and numbers that fit a schema."""
 
 
-def read_result(path: Path) -> dict[str, Any] | None:
+def read_result(path: Path) -> Record | None:
     """Reads a ``result.json``."""
     return _read(path, _json, Result, LARGEST_JSON)
 
 
-def read_environment(path: Path) -> dict[str, Any] | None:
+def read_environment(path: Path) -> Record | None:
     """Reads an ``environment.json``."""
     return _read(path, _json, Environment, LARGEST_JSON)
 
 
-def read_evaluation(path: Path) -> dict[str, Any] | None:
+def read_evaluation(path: Path) -> Record | None:
     """Reads an ``evaluation.json``."""
     return _read(path, _json, Evaluation, LARGEST_JSON)
 
 
-def read_findings(path: Path) -> dict[str, Any] | None:
+def read_findings(path: Path) -> Record | None:
     """Reads a ``findings.json``."""
     return _read(path, _json, Findings, LARGEST_JSON)
 
 
-def read_config(path: Path) -> dict[str, Any] | None:
-    """Reads a ``config.yaml``; one of an older release is upgraded to today's keys."""
+def read_config(path: Path) -> Record | None:
+    """Reads a ``config.yaml``. One of an older release is upgraded to today's keys."""
     config = _read(path, _yaml, Config, LARGEST_YAML)
     return None if config is None else upgrade_config(config)
 
 
 def read_overrides(path: Path) -> list[str]:
-    """Reads Hydra's list of overrides, in today's words; empty if there is none, or if a kill left the file empty."""
+    """Reads Hydra's list of overrides, with today's names. Returns [] if there is no file, or if a kill left it empty."""
     return rename_overrides(_read(path, _yaml, Overrides, LARGEST_YAML) or [])
 
 
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Reads the rows of a ``metrics.jsonl``; a last line that a kill cut short is left out, no file is no rows."""
+def read_metrics(path: Path) -> list[Record]:
+    """Reads the rows of a ``metrics.jsonl``, none if there is no file. Omits a last line that a kill cut short."""
     if not os.path.lexists(path):
         return []
     *lines, unfinished = read_file(path, LARGEST_TABLE).split(b"\n")
@@ -87,7 +89,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def read_epochs(path: Path) -> list[dict[str, str]]:
-    """Reads the rows of an ``epochs.csv``, which name their epoch; a last row cut short by a kill is left out."""
+    """Reads the rows of an ``epochs.csv``, each with its epoch. Omits a last row that a kill cut short."""
     if not os.path.lexists(path):
         return []
     try:
@@ -97,24 +99,24 @@ def read_epochs(path: Path) -> list[dict[str, str]]:
             if None in row or None in row.values() or not 0 < int(row["epoch"]) < 10**15:
                 raise ValueError(f"row {row}")
     except (*_UNREADABLE, csv.Error) as error:
-        raise UserError(f"{path} is not the table of epochs: {_reason(error)}. Delete it to begin a new one") from error
+        raise UserError(f"{path} is not a table of epochs: {_reason(error)}. Delete it to start a new one") from error
     return rows
 
 
-def _row(line: bytes) -> dict[str, Any]:
-    row = _json(line.decode())
-    check_plain(row)
+def _row(line: bytes) -> Record:
+    row: Record = _json(line.decode())
+    check_data(row)
     check_schema(row, Numbers)
     check_schema(row, Row)
     return row
 
 
-def _read(path: Path, parse: Callable[[str], Any], schema: Any, largest: int) -> Any:
+def _read(path: Path, parse: Callable[[str], Any], schema: object, max_bytes: int) -> Any:
     if not os.path.lexists(path):
         return None
     try:
-        found = parse(read_file(path, largest).decode())
-        check_plain(found)
+        found = parse(read_file(path, max_bytes).decode())
+        check_data(found)
         check_schema(found, schema)
     except _UNREADABLE as error:
         raise UserError(f"{path}: {_reason(error)}. {_ADVICE}") from error
@@ -130,16 +132,16 @@ def _yaml(text: str) -> Any:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Refuses aliases: a few lines of them stand for more values than any memory holds. No file of a run has one."""
+    """A YAML loader without aliases: a few lines of them can stand for more values than fit into memory."""
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise ValueError(f"line {self.peek_event().start_mark.line + 1}: an alias, which no file of a run has")
+            raise ValueError(f"line {self.peek_event().start_mark.line + 1}: an alias, which is not allowed")
         return super().compose_node(parent, index)
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong, in one short line."""
+    """Returns what is wrong, in one short line."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if isinstance(error, UnicodeDecodeError):

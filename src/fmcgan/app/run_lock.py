@@ -1,6 +1,6 @@
-"""The lock of a run folder: two processes never train into one.
+"""The lock of a run folder: two processes never train into the same folder.
 
-The operating system frees it when the process dies, however it dies.
+The operating system releases it when the process ends, however it ends.
 """
 
 import contextlib
@@ -23,17 +23,17 @@ _held: dict[Path, FileLock] = {}
 
 
 class RunningElsewhereError(UserError):
-    """Another process trains into the folder."""
+    """Another process writes into the folder."""
 
 
 def lock(folder: Path) -> bool:
     """Locks a folder until `unlock` or the end of the process.
 
     Returns:
-        Whether this call has locked it: not where this process holds it already or the file system has no locks.
+        Whether this call has locked it. False if this process already holds the lock, or the file system has no locks.
 
     Raises:
-        RunningElsewhereError: another process holds it; names the process if it is known.
+        RunningElsewhereError: another process holds it. The message names the process if it is known.
     """
     path = folder.absolute() / LOCK
     if path in _held:
@@ -49,34 +49,34 @@ def lock(folder: Path) -> bool:
     except (OSError, NotImplementedError) as error:
         if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
             raise
-        log.warning("%s: this file system has no locks, so take care to start one run here only", folder)
+        log.warning("%s: this file system has no locks; start only one run in this folder", folder)
         return False
     _held[path] = held
-    with contextlib.suppress(OSError):  # a courtesy to others: the lock holds without it
+    with contextlib.suppress(OSError):  # the text only informs other processes
         path.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
     return True
 
 
 def unlock(folder: Path) -> None:
-    """Frees a folder and removes the lock's file."""
+    """Unlocks a folder and removes the lock file."""
     path = folder.absolute() / LOCK
     held = _held.pop(path, None)
     if held is not None:
-        with contextlib.suppress(OSError):  # first: no other process may have locked it yet
+        with contextlib.suppress(OSError):  # before the release: another process may lock a new file
             path.unlink()
         with contextlib.suppress(OSError):
             held.release()
 
 
 def unlock_all() -> None:
-    """Frees all folders of this process."""
+    """Unlocks all folders of this process."""
     for path in list(_held):
         unlock(path.parent)
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds the lock of a folder, unless this process holds it already.
+    """Holds the lock of a folder in a context. Does nothing if this process already holds it.
 
     Raises:
         RunningElsewhereError: another process holds it.
@@ -90,7 +90,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether another process holds the lock; makes no file."""
+    """Whether another process holds the lock. Creates no file."""
     path = folder.absolute() / LOCK
     if path in _held or not path.exists():
         return False

@@ -1,22 +1,22 @@
-"""Schemas of the files of a run: what readers rely on. Other keys are allowed: other versions wrote others."""
+"""Schemas of the files of a run: the fields that readers use. Other keys are allowed, as other versions wrote them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
 Number = Annotated[float, Meta(ge=-1e39, le=1e39)]
-"""What float32 can hold, and no infinity."""
+"""A finite number in the range of float32."""
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 Seconds = Annotated[float, Meta(ge=0, le=1e12)]
 Name = Annotated[str, Meta(max_length=200)]
 Text = Annotated[str, Meta(max_length=20_000)]
 Overrides = Annotated[list[Text], Meta(max_length=1000)] | None
-"""``.hydra/overrides.yaml``; null where a kill left an empty file."""
+"""``.hydra/overrides.yaml``; null if a kill left an empty file."""
 Numbers = Annotated[dict[Name, Number | None], Meta(max_length=1000)]
 
 
 class Built(Struct):
-    """Something that a configuration builds."""
+    """An object that a configuration builds."""
 
     target: Text | None = field(name="_target_", default=None)
 
@@ -38,7 +38,7 @@ Scores = Annotated[dict[Name, Score], Meta(max_length=1000)]
 
 
 class Best(Struct):
-    """The chosen checkpoint."""
+    """The best checkpoint in ``result.json``."""
 
     images_seen: Count
     scores: Scores
@@ -62,14 +62,14 @@ class Result(Struct):
 
 
 class Row(Struct):
-    """What every row of ``metrics.jsonl`` holds beside its `Numbers`."""
+    """A row of ``metrics.jsonl``, beside its `Numbers`."""
 
     images_seen: Count
     seconds: Seconds
 
 
 class Git(Struct):
-    """Of which code a run was made."""
+    """The commit that a run was made with."""
 
     commit: Name | None = None
     changed: bool | None = None
@@ -102,7 +102,7 @@ class Evaluation(Struct):
 
 
 class Findings(Struct):
-    """What a later analysis reads of ``findings.json``."""
+    """What a later analysis reads from ``findings.json``."""
 
     files: list[Name]
 
@@ -110,8 +110,8 @@ class Findings(Struct):
 class Network(Struct):
     """The group ``network``."""
 
-    generator: dict[str, Any] = {}
-    discriminator: dict[str, Any] = {}
+    generator: dict[str, object] = {}
+    discriminator: dict[str, object] = {}
 
 
 class Training(Struct):
@@ -128,7 +128,7 @@ class Trainer(Struct):
     precision: Name | None = None
 
 
-class Samples(Struct):
+class EvaluationCallback(Struct):
     """``callback.evaluation``."""
 
     seed: Count | None = None
@@ -137,7 +137,7 @@ class Samples(Struct):
 class Callbacks(Struct):
     """The group ``callback``."""
 
-    evaluation: Samples | None = None
+    evaluation: EvaluationCallback | None = None
 
 
 class Config(Struct):
@@ -153,7 +153,7 @@ class Config(Struct):
 
 
 class Measured(Struct):
-    """A score in the header of an exported generator."""
+    """A metric's value in the header of an exported generator."""
 
     value: Number | None
     real: Number | None
@@ -162,7 +162,7 @@ class Measured(Struct):
 class Exported(Struct):
     """The header of an exported generator."""
 
-    generator: dict[str, Any]
+    generator: dict[str, object]
     config: Config
     images_seen: Count
     weights: Literal["ema", "raw"]
@@ -170,7 +170,7 @@ class Exported(Struct):
     command: Text | None = None
     seed: Count | None = None
     dtype: Name | None = None
-    environment: dict[Name, Any] = {}
-    data: dict[Name, Any] = {}
+    environment: dict[Name, object] = {}
+    data: dict[Name, object] = {}
     scores: dict[Name, Annotated[dict[Name, Measured], Meta(max_length=1000)]] = {}
     licence: Text | None = None

@@ -1,29 +1,28 @@
-"""Which configurations out of files are built. A file may come from anywhere, and what it names would be called."""
+"""Decides which configurations from files are built: instantiating an unknown file could run any code."""
 
-import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import TypeVar
 
 from fmcgan.app.errors import UserError
+from fmcgan.app.untrusted_data import MAX_CONFIG_VALUES, walk
 
-_HOW_TO_BUILD = {"_partial_", "_args_", "_recursive_", "_convert_"}
-"""Orders to Hydra that no network and no data set of this project needs."""
+Config = TypeVar("Config")
 
-_DEEPEST, _MOST = 40, 20_000
-"""Levels and parts of a configuration; those of this project have at most 8 and some 300."""
+_INSTRUCTIONS = {"_partial_", "_args_", "_recursive_", "_convert_"}
+"""Instructions to Hydra that no network and no data set of this project needs."""
 
 
-def check_targets(config: Any, *prefixes: str) -> Any:
+def check_targets(config: Config, *prefixes: str) -> Config:
     """Refuses a configuration that would build anything but this project's own classes.
 
-    A name that begins well can still lead elsewhere (``fmcgan.network.dcgan.torch.hub.load``), and an interpolation can
-    become a configuration of its own: both are refused too.
+    A name with an allowed prefix can still lead elsewhere (``fmcgan.network.dcgan.torch.hub.load``), and an
+    interpolation can resolve to another configuration: both are refused too.
 
     Args:
         config: plain types.
-        prefixes: one of them every ``_target_`` must begin with.
+        prefixes: every ``_target_`` must begin with one of them.
 
     Returns:
         The configuration.
@@ -31,26 +30,36 @@ def check_targets(config: Any, *prefixes: str) -> Any:
     Raises:
         UserError: names what is refused.
     """
-    for node in _nodes(config):
-        if isinstance(node, Mapping) and "_target_" in node and own_class(node["_target_"], *prefixes) is None:
-            allowed = " or ".join(f"{prefix}*" for prefix in prefixes)
-            target = _shown(node["_target_"])
-            raise UserError(f"the file asks to build {target}: no class of {allowed}; it is refused")
-        if isinstance(node, Mapping) and (said := _HOW_TO_BUILD & set(map(str, node))):
-            raise UserError(f"the file's configuration holds {', '.join(sorted(said))}; it is refused")
-        if isinstance(node, str) and "${" in node:
-            raise UserError(f"the file's configuration holds the interpolation {_shown(node)}; it is refused")
-        if isinstance(node, str) and node == "???":
-            raise UserError("the file's configuration leaves a value open (???); it is refused")
+    try:
+        for node in walk(config, MAX_CONFIG_VALUES):
+            if problem := _problem(node, prefixes):
+                raise UserError(f"the file's configuration {problem}; it is refused")
+    except ValueError as error:
+        raise UserError(f"the file's configuration has {error}; it is refused") from error
     return config
 
 
-def own_class(target: Any, *prefixes: str) -> type | None:
-    """The class of this project that a ``_target_`` names, in the module that defines it; imports nothing else.
+def _problem(node: object, prefixes: tuple[str, ...]) -> str | None:
+    if isinstance(node, Mapping):
+        if "_target_" in node and own_class(node["_target_"], *prefixes) is None:
+            allowed = " or ".join(f"{prefix}*" for prefix in prefixes)
+            return f"asks to build {_shown(node['_target_'])}, which is no class of {allowed}"
+        if found := _INSTRUCTIONS & set(map(str, node)):
+            return f"holds {', '.join(sorted(found))}"
+    if isinstance(node, str) and "${" in node:
+        return f"holds the interpolation {_shown(node)}"
+    return "leaves a value open (???)" if isinstance(node, str) and node == "???" else None
+
+
+def own_class(target: object, *prefixes: str) -> type | None:
+    """Returns the class of this project that a ``_target_`` names; imports nothing else.
 
     Args:
-        target: of any type: it comes from a file.
-        prefixes: such as ``fmcgan.network.``; it must begin with one of them.
+        target: any value from a file.
+        prefixes: such as ``fmcgan.network.``; the target must begin with one of them.
+
+    Returns:
+        The class, which the named module itself must define; otherwise ``None``.
     """
     if not isinstance(target, str) or not target.startswith(prefixes) or not re.fullmatch(r"fmcgan(\.\w+)+", target):
         return None
@@ -62,35 +71,7 @@ def own_class(target: Any, *prefixes: str) -> type | None:
     return found if isinstance(found, type) and found.__module__ == module else None
 
 
-def check_size(config: Any) -> Any:
-    """Refuses a configuration from a file that is too large or too deep to walk: it may refer to itself.
-
-    Returns:
-        The configuration.
-
-    Raises:
-        UserError: it is.
-    """
-    for _ in _nodes(config):
-        pass
-    return config
-
-
-def _nodes(config: Any) -> Iterator[Any]:
-    """All parts of a configuration, without recursion."""
-    waiting = [(config, 0)]
-    for count in itertools.count():
-        if not waiting:
-            return
-        node, depth = waiting.pop()
-        if depth > _DEEPEST or count > _MOST:
-            raise UserError(f"the file's configuration has over {_MOST} parts or {_DEEPEST} levels; it is refused")
-        yield node
-        below = node.values() if isinstance(node, Mapping) else node if isinstance(node, list | tuple) else ()
-        waiting += [(each, depth + 1) for each in below]
-
-
-def _shown(value: Any) -> str:
-    if not isinstance(value, str):  # which may be endless
+def _shown(value: object) -> str:
+    if not isinstance(value, str):  # its text may be endless
         return f"a {type(value).__name__}"
     return value[:160] if value.isprintable() else ascii(value[:160])

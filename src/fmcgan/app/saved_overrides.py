@@ -11,11 +11,11 @@ from hydra.core.override_parser.types import Override
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
-from fmcgan.app.overrides import OF_INSTANTIATE, is_deletion, is_group, is_path, key_of, parse
+from fmcgan.app.overrides import INSTANTIATE_KEYS, is_deletion, is_group, is_path, key_of, parse
 from fmcgan.app.renamed import rename_overrides
 from fmcgan.app.run_files import read_environment
 
-_CODE = re.compile("|".join(OF_INSTANTIATE))
+_CODE = re.compile("|".join(INSTANTIATE_KEYS))
 _OPTION = re.compile(r"\w[\w-]*(/\w[\w-]*)*")
 
 

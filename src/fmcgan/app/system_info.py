@@ -1,4 +1,4 @@
-"""What command and machine this process is. Any room may import this file."""
+"""Describes the command and the machine of this process. Every module may import this one."""
 
 import platform
 import shlex
@@ -9,14 +9,14 @@ from fmcgan.app.escaping import decodable
 
 
 def command_line() -> str:
-    """The command of this process as a person would type it."""
+    """Returns the command of this process as typed in a shell."""
     module = getattr(sys.modules["__main__"], "__spec__", None)
     program = f"python -m {module.name}" if module else Path(sys.argv[0]).name
-    return decodable(f"{program} {shlex.join(sys.argv[1:])}".strip())  # JSON with half a letter could not be read
+    return decodable(f"{program} {shlex.join(sys.argv[1:])}".strip())  # JSON cannot hold half a surrogate pair
 
 
 def processor() -> str:
-    """The processor's name, such as ``AMD EPYC``."""
+    """Returns the processor's name, such as ``AMD EPYC``."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

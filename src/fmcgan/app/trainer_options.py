@@ -1,21 +1,47 @@
-"""Checks of ``trainer.*``: what Lightning would accept in silence, or fail on without a word about the key."""
+"""Checks of ``trainer.*``: values that Lightning would accept silently, or fail on without naming the key."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from omegaconf import DictConfig, OmegaConf
 
 from fmcgan.app.checks import number, whole_number
 from fmcgan.app.errors import InvalidValueError, UserError
 
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
+
 AUTO = "auto"
 _PRECISIONS = (AUTO, "32-true", "bf16-mixed")
-_LONGEST = 100 * 365 * 86_400  # seconds
+_MAX_SECONDS = 100 * 365 * 86_400
 _TIME = "DD:HH:MM:SS, such as 00:00:10:00 for ten minutes, a number of seconds from 1, or null for no limit"
 
 
+class Schedulable(Protocol):
+    """A GAN whose schedules need the length of the run."""
+
+    def set_total_batches(self, batches: int | None, batch_size: int, /) -> object:
+        """Sets the number of batches of the run; ``None`` is unlimited."""
+
+
+@runtime_checkable
+class SizedData(Protocol):
+    """A data module that may know its number of images before it loads them."""
+
+    n_train: int | None
+    batch_size: int
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A callback that checks the trainer before training."""
+
+    def check(self, trainer: "Trainer") -> None:
+        """Raises an error if the trainer lacks what the callback needs."""
+
+
 def check_options(trainer: DictConfig) -> None:
-    """Refuses options of the Trainer that cannot be meant; `max_time` is brought into one form.
+    """Refuses options of the Trainer that cannot be meant, and brings `max_time` into one form.
 
     Raises:
         UserError: names the key, what was given and what is allowed.
@@ -30,22 +56,58 @@ def check_options(trainer: DictConfig) -> None:
         raise UserError("trainer.max_epochs=-1 (no limit) needs trainer.max_time, such as 00:00:10:00 (DD:HH:MM:SS)")
     if trainer.max_epochs != -1:
         whole_number(minimum=1, maximum=1_000_000, **{"trainer.max_epochs": trainer.max_epochs})
-    if trainer.limit_train_batches is not None:
-        _check_limit(trainer.limit_train_batches)
+    limit = trainer.limit_train_batches
+    if limit is not None:  # a float is a share of the batches
+        upper = {"maximum": 1.0} if isinstance(limit, float) else {}
+        number(minimum=1e-9, **upper, **{"trainer.limit_train_batches": limit})
     if trainer.precision not in _PRECISIONS:
         raise UserError(
             f"trainer.precision must be one of {', '.join(_PRECISIONS)}, got {trainer.precision!r} "
-            "(16-bit floats need a loss scaler, which optimisation by hand bypasses)"
+            "(16-bit floats need a loss scaler, which manual optimization bypasses)"
         )
     _check_devices(trainer)
 
 
-def _check_limit(limit: Any) -> None:
-    key = {"trainer.limit_train_batches": limit}
-    if isinstance(limit, float):
-        number(minimum=1e-9, maximum=1, **key)  # a share of the batches
-    else:
-        number(minimum=1e-9, **key)
+def check_run(trainer: "Trainer", gan: Schedulable, data: object) -> None:
+    """Refuses a training run whose parts do not fit together.
+
+    Args:
+        trainer: the Trainer.
+        gan: the GAN; its weights may be on torch's ``meta`` device, which holds shapes only.
+        data: the data module, before it loads anything.
+
+    Raises:
+        UserError: the batches do not fit the data or the devices, the run is too short, or a callback needs another.
+    """
+    from lightning.pytorch import Callback
+    from lightning.pytorch.loggers import Logger
+
+    if getattr(trainer, "overfit_batches", 0):
+        raise UserError("trainer.overfit_batches is not supported; use trainer.limit_train_batches")
+    callbacks: list[object] = getattr(trainer, "callbacks", [])  # Lightning does not annotate it
+    for kind, parts in ((Callback, callbacks), (Logger, list(trainer.loggers))):
+        for part in parts:
+            if not isinstance(part, kind):
+                raise UserError(f"{kind.__name__.lower()}: {type(part).__name__} is no Lightning {kind.__name__}")
+    for callback in callbacks:
+        if isinstance(callback, Checkable):
+            callback.check(trainer)
+    if isinstance(data, SizedData) and data.n_train is not None:
+        gan.set_total_batches(_total_batches(trainer, data.batch_size, data.n_train), data.batch_size)
+
+
+def _total_batches(trainer: "Trainer", batch_size: int, n_train: int) -> int | None:
+    """Returns how many batches the run has; ``None`` is unlimited."""
+    if batch_size > n_train:
+        raise UserError(f"data.batch_size must be at most {n_train}, the number of training images, got {batch_size}")
+    if batch_size % trainer.world_size:
+        devices = f"{trainer.world_size}, the number of devices"
+        raise UserError(f"data.batch_size must be divisible by {devices}, got {batch_size}")
+    batches, limit = n_train // batch_size, trainer.limit_train_batches
+    per_epoch = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    if per_epoch == 0:
+        raise UserError(f"trainer.limit_train_batches={limit} of {batches} batches leaves none: give a larger share")
+    return None if trainer.max_epochs is None or trainer.max_epochs < 0 else trainer.max_epochs * per_epoch
 
 
 def _check_devices(trainer: DictConfig) -> None:
@@ -59,23 +121,23 @@ def _check_devices(trainer: DictConfig) -> None:
     if trainer.accelerator in ("gpu", "cuda", "mps"):
         import torch
 
-        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-        if not any(there.values()) if trainer.accelerator == "gpu" else not there[trainer.accelerator]:
-            raise UserError(f"trainer.accelerator={trainer.accelerator} is not there; trainer=cpu trains without one")
+        available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        if not any(available.values()) if trainer.accelerator == "gpu" else not available[trainer.accelerator]:
+            raise UserError(f"trainer.accelerator={trainer.accelerator} is not available; use trainer=cpu")
 
 
-def _is_count(value: Any, minimum: int) -> bool:
+def _is_count(value: object, minimum: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and minimum <= value < 10_000
 
 
-def _time_limit(given: Any) -> str | None:
-    """The time in the form that Lightning and the record of the run read alike; a number means seconds."""
+def _time_limit(given: object) -> str | None:
+    """Brings a time limit into the form DD:HH:MM:SS of Lightning. A number means seconds."""
     if given is None:
         return None
     if isinstance(given, str):
         if re.fullmatch(r"\d{2,}:\d\d:\d\d:\d\d", given) and given.strip("0:"):
             return given
-    elif isinstance(given, int | float) and not isinstance(given, bool) and 1 <= given < _LONGEST:
+    elif isinstance(given, int | float) and not isinstance(given, bool) and 1 <= given < _MAX_SECONDS:
         minutes, seconds = divmod(int(given), 60)
         return f"{minutes // 1440:02}:{minutes // 60 % 24:02}:{minutes % 60:02}:{seconds:02}"
     raise InvalidValueError(f"trainer.max_time must be {_TIME}, got {given!r}")

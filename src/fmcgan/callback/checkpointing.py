@@ -12,8 +12,8 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from fmcgan.app import run_dir
-from fmcgan.app.ending import ending_signals
 from fmcgan.app.errors import Interrupted, InvalidValueError, UserError
+from fmcgan.app.process import stop_signals
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.metrics_logger import MetricsLogger
 from fmcgan.callback.trainer import callbacks_of
@@ -70,7 +70,7 @@ class Checkpointing(Checkpoint):
 
     def setup(self, trainer: Trainer, pl_module: ConditionalGAN, stage: str) -> None:
         """Installs the signal handlers."""
-        for number in ending_signals():
+        for number in stop_signals():
             self._previous_handlers[number] = signal.signal(number, self._note)
 
     def on_train_start(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:

@@ -17,7 +17,7 @@ import yaml
 from lightning.pytorch import Callback, Trainer
 
 from fmcgan.app import run_dir
-from fmcgan.app.overrides import composed_of
+from fmcgan.app.overrides import applied_overrides
 from fmcgan.app.run_files import read_metrics
 from fmcgan.app.system_info import command_line, processor
 from fmcgan.callback.checkpointing import Checkpointing
@@ -125,7 +125,7 @@ def environment(trainer: Trainer) -> dict[str, object]:
         "command": command_line(),
         "python": platform.python_version(),
         # A resumed run repeats the overrides.
-        "overrides": [each for each in composed_of() if not each.startswith("ckpt_path=")],
+        "overrides": [each for each in applied_overrides() if not each.startswith("ckpt_path=")],
         "packages": {name: version(name) for name in _PACKAGES},
         "platform": platform.platform(),
         "hardware": hardware(trainer),

@@ -22,9 +22,9 @@ from torch import Tensor
 from torchvision.datasets import FashionMNIST
 from torchvision.datasets.utils import calculate_md5, check_integrity
 
-from fmcgan.app.counter import duration
 from fmcgan.app.errors import UserError
-from fmcgan.app.places import expanded
+from fmcgan.app.progress import format_duration
+from fmcgan.app.user_dirs import expand_home
 from fmcgan.data.download import download, time_limit
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ def _locked(path: Path) -> Iterator[None]:
         except Timeout as error:
             if patience != LOCK_SEC:
                 hint = "stop it, or choose another folder: data.root=..."
-                raise UserError(f"another process has held {path} for {duration(patience)}; {hint}") from error
+                raise UserError(f"another process has held {path} for {format_duration(patience)}; {hint}") from error
             log.info("waiting: another process downloads the data (it holds %s)", path)
             patience = longest
 
@@ -115,7 +115,7 @@ def _addresses(mirror: str | None) -> list[str]:
     """Returns the addresses to try in this order, each ending in a slash."""
     if mirror is None:
         return list(FashionMNIST.mirrors)
-    address = mirror if "://" in mirror else expanded(mirror).absolute().as_uri()
+    address = mirror if "://" in mirror else expand_home(mirror).absolute().as_uri()
     try:
         parts = urlsplit(address)
     except ValueError as error:

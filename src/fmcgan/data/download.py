@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname, urlopen
 
-from fmcgan.app.counter import Counter, duration
+from fmcgan.app.progress import Progress, format_duration
 
 TIMEOUT_SEC = 30
 """Seconds without data after which a mirror counts as broken."""
@@ -41,7 +41,7 @@ def download(source: str, path: Path, size: int) -> str | None:
     """
     stop, work = threading.Event(), Future[str | None]()
     end = time.monotonic() + time_limit(size)
-    with Counter(size, "bytes", path.name.removesuffix(".unverified")) as counter:
+    with Progress(size, "bytes", path.name.removesuffix(".unverified")) as counter:
 
         def run() -> None:
             try:
@@ -58,10 +58,10 @@ def download(source: str, path: Path, size: int) -> str | None:
             stop.set()
     if work.done():
         return work.result()
-    return f"{source}: took longer than {duration(time_limit(size))}"
+    return f"{source}: took longer than {format_duration(time_limit(size))}"
 
 
-def _copy(source: str, path: Path, size: int, counter: Counter, stop: threading.Event) -> str | None:
+def _copy(source: str, path: Path, size: int, counter: Progress, stop: threading.Event) -> str | None:
     with path.open("wb") as file:
         try:
             for chunk in _chunks(source, size):

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from fmcgan.app import checks
 from fmcgan.app.errors import UserError
-from fmcgan.app.places import expanded
+from fmcgan.app.user_dirs import expand_home
 from fmcgan.data.archive import ensure_archives, read_idx
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.data.datamodule import GarmentData, GarmentImages
@@ -36,7 +36,7 @@ class FashionMNISTData(GarmentData):
         if "://" in str(mirror):
             scheme = str(mirror).partition("://")[0].lower()
             checks.one_of(("file", "http", "https"), **{"the mirror's scheme": scheme})
-        self.root = expanded(root)
+        self.root = expand_home(root)
         self.mirror = str(mirror) if mirror else None
 
     def prepare_data(self) -> None:

@@ -11,8 +11,8 @@ from PIL import Image
 
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import visible
-from fmcgan.app.given_file import check_file
 from fmcgan.app.run_dir import write_atomically
+from fmcgan.app.untrusted_data import check_file
 
 LONGEST = 65_535
 """Pixels of the longest side of a grid, and of any PNG that is read: a film (GIF) can be no larger."""

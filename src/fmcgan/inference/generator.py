@@ -1,9 +1,9 @@
-"""A trained generator as a library object: ``load_generator(path).sample(classes=["bag"], n_per_class=16)``."""
+"""Loads a trained generator: ``load_generator(path).sample(classes=["bag"], n_per_class=16)``."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from fmcgan.app import run_dir
 from fmcgan.app.checks import one_of, seed_number
 from fmcgan.app.errors import UserError
+from fmcgan.app.run_files import Record
 from fmcgan.app.safe_instantiate import check_targets
 from fmcgan.data.classes import parse_classes
 from fmcgan.inference.generator_network import build_generator
-from fmcgan.inference.safetensors_file import SUFFIX, read_generator
+from fmcgan.inference.safetensors_file import SUFFIX, Metadata, read_generator
 from fmcgan.training.checkpoint_file import read_checkpoint
 from fmcgan.training.ema import measure_statistics
 from fmcgan.training.sampling import sample_classes, stream_classes
@@ -24,35 +25,35 @@ from fmcgan.training.sampling import sample_classes, stream_classes
 log = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).parents[1] / "pretrained" / f"generator{SUFFIX}"
-"""The generator that travels with the package."""
+"""The generator that is part of the package."""
 
 PARTS = ("fmcgan.network.", "fmcgan.conditioning.")
-"""What the configuration of a generator may build."""
+"""Modules whose classes the configuration of a generator may build."""
 
 _WHAT = f"a run folder (outputs/DATE/TIME), a checkpoint or an exported generator ({SUFFIX})"
 
 
 class Samples(NamedTuple):
-    """Generated images: uint8 [N, 28, 28] in 0..255, and the classes they were asked to show, int64 [N]."""
+    """Generated images, uint8 [N, 28, 28] in 0..255, and their class labels, int64 [N]."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
 
 class LabelledGenerator:
-    """A generator that makes images of chosen classes.
+    """A generator that draws images of chosen classes.
 
     Args:
         network: G(latent [B, Z], labels [B]) -> [B, 1, 28, 28] in [-1, 1], with `latent_dim`.
-        about: what its file says of it: ``generator`` (the configuration that builds it), ``config`` (of the run that
-            trained it), ``images_seen`` (real images, repetitions counted), ``weights`` (``"ema"`` or ``"raw"``); that
-            of an exported one also ``scores``, ``environment`` and more (`fmcgan.inference.safetensors_file`).
+        about: metadata from its file: ``generator`` (the configuration that builds it), ``config`` (of the run that
+            trained it), ``images_seen`` (in training, with repetitions), ``weights`` (``"ema"`` or ``"raw"``). An
+            exported generator also has ``scores``, ``environment`` and more (`fmcgan.inference.safetensors_file`).
     """
 
-    def __init__(self, network: nn.Module, about: Mapping[str, Any]) -> None:
+    def __init__(self, network: nn.Module, about: Metadata) -> None:
         self.network = network
         self.about = about
-        self.config: Mapping[str, Any] = about["config"]
+        self.config: Metadata = about["config"]
         self.images_seen: int = about["images_seen"]
 
     def sample(
@@ -63,15 +64,15 @@ class LabelledGenerator:
         truncation: float = 1.0,
         first: int = 0,
     ) -> Samples:
-        """Makes images ``first`` ... ``first + n_per_class - 1`` of each class under a seed.
+        """Draws images ``first`` ... ``first + n_per_class - 1`` of each class.
 
-        The same seed, class and index give the same image (to within one grey level) whatever else is asked for.
+        The same seed, class and index always give the same image, to within one grey level.
 
         Args:
-            classes: names or labels, in the order wanted; ``None`` is all ten.
+            classes: names or labels, in the order of the result; ``None`` means all ten.
             n_per_class: images of each class.
             seed: from 0 to 2**32 - 1.
-            truncation: psi; 1 is the trained distribution, smaller values give more typical, less varied images.
+            truncation: psi; 1 is the trained distribution, smaller values give more typical and less diverse images.
             first: index of the first image of each class.
 
         Returns:
@@ -89,7 +90,7 @@ class LabelledGenerator:
         truncation: float = 1.0,
         first: int = 0,
     ) -> Iterator[Samples]:
-        """The images of `sample`, whose arguments it takes, a batch at a time: for more than fit into memory.
+        """Draws the images of `sample` batch by batch, for more than fit into memory. Takes the same arguments.
 
         Returns:
             An iterator over batches of one class each, class by class.
@@ -106,36 +107,36 @@ def load_generator(
 
     Args:
         path: a run folder (its ``checkpoints/last.ckpt``), a checkpoint or an exported generator (``.safetensors``);
-            ``None``: the one that travels with the package.
-        weights: ``"ema"``, the moving average, or ``"raw"``, the weights as last trained.
-        device: where to put it.
+            ``None`` means the one that is part of the package.
+        weights: ``"ema"``, the moving average, or ``"raw"``, the last trained weights.
+        device: of the generator.
 
     Raises:
-        UserError: there is none, it cannot be read, has other weights than asked for, or there is no such device.
+        UserError: there is no generator, it cannot be read or has other weights, or there is no such device.
     """
     one_of(("ema", "raw"), weights=weights)
     check_device(device)
     file = _shipped() if path is None else find_checkpoint(Path(path))
     state, about = read_generator(file) if file.suffix == SUFFIX else _of_checkpoint(file, weights)
     if about["weights"] != weights:
-        raise UserError(f"{file} holds the weights={about['weights']} only, not weights={weights}")
-    network = _built(file, about["generator"], state).to(device).eval()
+        raise UserError(f"{file} holds weights={about['weights']} only, got weights={weights}")
+    network = _build(file, about["generator"], state).to(device).eval()
     if about["weights"] == "raw":
-        measure_statistics(network)  # as those of the average are: what differs is the weights
+        measure_statistics(network)  # in the same way as for the moving average
     generator = LabelledGenerator(network, about)
     if path is None:
-        log.info("the shipped generator (run= gives another), %s images seen", f"{about['images_seen']:,}")
+        log.info("using the shipped generator (run= chooses another), %s images seen", f"{about['images_seen']:,}")
     return generator
 
 
 def _shipped() -> Path:
     if not SHIPPED.is_file():
-        raise UserError(f"no generator is shipped with this version: give run=, {_WHAT}")
+        raise UserError(f"this version ships no generator: give run=, {_WHAT}")
     return SHIPPED
 
 
-def _of_checkpoint(path: Path, weights: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """State dict of the generator in a checkpoint, and what it is."""
+def _of_checkpoint(path: Path, weights: str) -> tuple[Record, Record]:
+    """Reads the state dict of the generator in a checkpoint, and its metadata."""
     checkpoint = read_checkpoint(path)
     prefix = "ema.generator." if weights == "ema" else "generator."
     about = {name: checkpoint[name] for name in ("config", "images_seen")} | {"weights": weights}
@@ -144,21 +145,21 @@ def _of_checkpoint(path: Path, weights: str) -> tuple[dict[str, Any], dict[str, 
     return state, {"generator": checkpoint["config"]["network"]["generator"], **about}
 
 
-def _built(path: Path, config: Any, state: Mapping[str, Tensor]) -> nn.Module:
-    """The network that a file names, with the weights in it."""
+def _build(path: Path, config: Metadata, state: Mapping[str, Tensor]) -> nn.Module:
+    """Builds the network that a file names, with the weights of the file."""
     config = check_targets(config, *PARTS)
     try:
         return build_generator(config, state)
-    except Exception as error:  # a foreign configuration fails in whatever way its classes do
+    except Exception as error:  # classes of a foreign configuration may raise any error
         reason = " ".join(str(error.__cause__ or error).split())
-        raise UserError(f"{path} does not hold the generator that it names: {reason[:300]}") from error
+        raise UserError(f"{path} does not hold the generator of its configuration: {reason[:300]}") from error
 
 
 def find_checkpoint(path: Path) -> Path:
-    """The checkpoint that a person means by a run folder or a file.
+    """Returns the file of a generator: the path itself, or the last checkpoint of a run folder.
 
     Raises:
-        UserError: nothing is there.
+        UserError: there is no such file.
     """
     if path.is_file():
         return path
@@ -166,21 +167,30 @@ def find_checkpoint(path: Path) -> Path:
     if checkpoint.is_file():
         return checkpoint
     if path.is_dir():
-        problem = f"no {run_dir.LAST_CHECKPOINT} in it"
+        problem = f"the folder holds no {run_dir.LAST_CHECKPOINT}"
     else:
         problem = "neither a file nor a folder" if path.exists() else "no such file or folder"
     raise UserError(f"run={path}: {problem}; give {_WHAT}")
 
 
-def check_device(device: str | torch.device) -> None:
-    """Looks whether a device is there.
+def run_of(checkpoint: Path) -> Path | None:
+    """Returns the run folder of a checkpoint; ``None`` for an exported generator."""
+    if checkpoint.suffix == SUFFIX:
+        return None
+    return checkpoint.parent.parent if checkpoint.parent.name == run_dir.CHECKPOINTS else checkpoint.parent
+
+
+def check_device(device: object) -> None:
+    """Checks that a device is available.
 
     Raises:
-        UserError: it is not, or there is no such kind.
+        UserError: it is not available, or unknown.
     """
     if not isinstance(device, str | torch.device):
-        raise UserError(f"device must be one of cpu, cuda (cuda:1 is the second) and mps, got {device!r}")
+        raise UserError(f"device must be cpu, cuda (cuda:1 is the second GPU) or mps, got {device!r}")
     try:
         torch.ones(1, device=device).item()  # "meta" is a device too, but has no values
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device={device} is not there ({str(error).splitlines()[0]}); use cpu, cuda or mps") from error
+        raise UserError(
+            f"device={device} is not available ({str(error).splitlines()[0]}); use cpu, cuda or mps"
+        ) from error

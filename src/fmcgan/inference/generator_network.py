@@ -1,9 +1,8 @@
-"""Builds the network that a file names, without trusting what the file says of its size."""
+"""Builds the network that a file describes, without trusting the size that the file claims."""
 
 import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from hydra.utils import instantiate
@@ -14,20 +13,20 @@ from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.training.weights import check_fit
 
 
-def build_generator(config: Any, state: Mapping[str, Tensor]) -> nn.Module:
-    """Builds a generator and gives it its weights.
+def build_generator(config: Mapping[str, object], state: Mapping[str, Tensor]) -> nn.Module:
+    """Builds a generator and loads its weights.
 
-    It is first built without memory: what the configuration asks for may be far larger than what the file holds.
+    The network is first built without memory: its configuration may ask for far more than the file holds.
 
     Args:
-        config: of the generator, trusted.
-        state: its state dict, checked by `fmcgan.training.weights.check_weights`.
+        config: of the generator, accepted by `fmcgan.app.safe_instantiate.check_targets`.
+        state: its state dict, accepted by `fmcgan.training.weights.check_weights`.
 
     Raises:
-        Exception: whatever the classes of the configuration raise; `ValueError` if the weights are those of another
-            network or it makes no images.
+        Exception: any error of the classes of the configuration; `ValueError` if the weights belong to another
+            network, or the network makes no images.
     """
-    with torch.device("meta"), _at_most(4 * len(state) + 100):
+    with torch.device("meta"), _max_parameters(4 * len(state) + 100):
         check_fit(instantiate(config), state)
     network = instantiate(config)
     network.load_state_dict(state)
@@ -36,13 +35,13 @@ def build_generator(config: Any, state: Mapping[str, Tensor]) -> nn.Module:
 
 
 @contextmanager
-def _at_most(most: int) -> Iterator[None]:
-    """Ends what is being built, in this process, when it has registered more parameters than that."""
+def _max_parameters(maximum: int) -> Iterator[None]:
+    """Stops the construction of modules, in this process, after this number of parameters."""
     count = itertools.count(1)
 
     def check(*registered: object) -> None:
-        if next(count) > most:
-            raise RuntimeError("it asks for more weights than the file holds")
+        if next(count) > maximum:
+            raise RuntimeError("its configuration has more weights than the file")
 
     handle = register_module_parameter_registration_hook(check)
     try:
@@ -53,11 +52,23 @@ def _at_most(most: int) -> Iterator[None]:
 
 @torch.no_grad()
 def _check_images(generator: nn.Module) -> None:
-    """Makes an image of each class: what has the right weights may still be no generator.
+    """Draws an image of each class: a network with the right weights may still be no generator.
 
     Raises:
-        ValueError: what comes out is no images.
+        ValueError: the output has the wrong shape, or NaN.
     """
-    images = generator(torch.zeros(NUM_CLASSES, int(generator.latent_dim)), torch.arange(NUM_CLASSES))  # type: ignore[arg-type]
+    images = generator(torch.zeros(NUM_CLASSES, latent_dim_of(generator)), torch.arange(NUM_CLASSES))
     if images.shape != (NUM_CLASSES, 1, 28, 28) or not images.isfinite().all():
-        raise ValueError(f"it makes no images, but {tuple(images.shape)}")
+        raise ValueError(f"its output has shape {tuple(images.shape)} or holds NaN; images are [N, 1, 28, 28]")
+
+
+def latent_dim_of(generator: nn.Module) -> int:
+    """Returns Z, the number of dimensions of the latent vectors.
+
+    Raises:
+        ValueError: the network does not say.
+    """
+    latent_dim = getattr(generator, "latent_dim", None)
+    if not isinstance(latent_dim, int):
+        raise ValueError(f"latent_dim must be a whole number, got {latent_dim!r}")
+    return latent_dim

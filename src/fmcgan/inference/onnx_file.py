@@ -1,41 +1,46 @@
-"""A generator as an ONNX model: ``latent`` [B, Z] and ``labels`` [B] in, ``images`` [B, 1, 28, 28] out."""
+"""Writes a generator as an ONNX model: inputs ``latent`` [B, Z], ``labels`` [B]; output ``images`` [B, 1, 28, 28]."""
 
 import json
 import logging
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from fmcgan.app import run_dir
 from fmcgan.app.extras import require_extra
+from fmcgan.inference.safetensors_file import Metadata
+from fmcgan.training.latent import latent_dim_of
 
 
-def write_onnx(path: Path, network: nn.Module, about: Mapping[str, Any]) -> None:
-    """Writes an ONNX model, whole or not at all, with what is known of the generator as its metadata ``fmcgan``.
+def write_onnx(path: Path, network: nn.Module, about: Metadata) -> None:
+    """Writes an ONNX model atomically, with the generator's metadata under ``fmcgan``.
 
     Args:
-        path: the file, whose folder is made.
+        path: the file; its folder is created.
         network: G(latent float32 [B, Z], labels int64 [B]) -> float32 [B, 1, 28, 28] in [-1, 1], on the CPU, in
-            evaluation mode, with `latent_dim`. B stays free.
-        about: plain types.
+            evaluation mode, with `latent_dim`. The batch size B is dynamic.
+        about: plain types, as in `fmcgan.inference.safetensors_file`.
 
     Raises:
         UserError: the extra `onnx` is not installed, or the file cannot be written.
     """
     require_extra("onnx", "format=onnx", "onnx", "onnxscript")  # torch imports both
-    example = torch.zeros(2, int(network.latent_dim)), torch.zeros(2, dtype=torch.int64)  # type: ignore[arg-type]
+    example = torch.zeros(2, latent_dim_of(network)), torch.zeros(2, dtype=torch.int64)
     batch = {0: torch.export.Dim("batch")}
-    names: dict[str, Any] = {"input_names": ["latent", "labels"], "output_names": ["images"]}
-    for chatty in ("onnxscript", "onnx_ir"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for verbose in ("onnxscript", "onnx_ir"):
+        logging.getLogger(verbose).setLevel(logging.WARNING)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter's own workings
+        warnings.simplefilter("ignore")  # of the exporter itself
         program = torch.onnx.export(
-            network, example, dynamo=True, verbose=False, dynamic_shapes=(batch, batch), **names
+            network,
+            example,
+            input_names=["latent", "labels"],
+            output_names=["images"],
+            dynamo=True,
+            verbose=False,
+            dynamic_shapes=(batch, batch),
         )
     if program is None:
         raise RuntimeError("torch.onnx.export gave no model")

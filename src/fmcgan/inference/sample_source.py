@@ -1,23 +1,22 @@
-"""What an evaluation or an analysis is about: the samples, drawn or given, and the real images beside them."""
+"""Turns the configuration of `evaluate` or `analyze` into typed inputs: generator or samples, real images, folders."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from fmcgan.app import run_dir
-from fmcgan.app.errors import UserError
-from fmcgan.app.links import refuse_links
-from fmcgan.app.overrides import composed_of
+from fmcgan.app.checks import MOST_IMAGES, one_of, path_text, seed_number, whole_number
+from fmcgan.app.errors import InvalidValueError, UserError
+from fmcgan.app.overrides import applied_overrides
+from fmcgan.app.run_dir import refuse_links
 from fmcgan.app.safe_instantiate import check_targets
 from fmcgan.app.system_info import command_line
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, parse_classes
-from fmcgan.inference.generator import LabelledGenerator, check_device, find_checkpoint, load_generator
-from fmcgan.inference.safetensors_file import SUFFIX
-from fmcgan.inference.sample_options import SPLITS, check_sample_options
+from fmcgan.inference.generator import LabelledGenerator, check_device, find_checkpoint, load_generator, run_of
 from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.results_store import Store
@@ -26,193 +25,256 @@ from fmcgan.training.sampling import sample_classes
 
 log = logging.getLogger(__name__)
 
-USUAL_N = 10_000
-"""Samples of each score, if nobody says how many."""
+SPLITS = ("train", "test")
+"""Values of ``samples=`` that mean the real images."""
+
+DEFAULT_N = 10_000
+"""Samples of each metric, if ``n`` is null."""
+
+_MIN_BOOTSTRAP_SAMPLES = 10
+"""With fewer resamples, the ends of an interval are random."""
 
 _SHIPPED = "the shipped generator"
 
 
-def check_source(config: DictConfig, fewest: int) -> None:
-    """Looks at what the samples come from and how many there are to be, before anything is read.
+@dataclass(frozen=True)
+class Inputs:
+    """What `evaluate` and `analyze` work on.
+
+    Attributes:
+        generator: draws the samples; ``None`` if they are given.
+        given: the samples of a file, a folder or a split; ``None`` if the generator draws them.
+        real: both splits of the data set, of the chosen classes.
+        classes: labels of the samples and of the real images.
+        n: samples of each metric.
+        seed: of the drawn samples.
+        device: of the networks.
+        bootstrap_samples: resamples of each confidence interval.
+        folder: of the results; it exists.
+        run: folder of the run that trained the generator, if there is one.
+        store: caches what is computed of real images.
+        origin: where the samples come from, for `provenance`.
+    """
+
+    generator: LabelledGenerator | None
+    given: ImageSet | None
+    real: RealImages
+    classes: list[int]
+    n: int
+    seed: int
+    device: str
+    bootstrap_samples: int
+    folder: Path
+    run: Path | None
+    store: Store
+    origin: Mapping[str, object]
+
+    def samples(self, n: int) -> ImageSet:
+        """Returns the given samples, or draws at least ``n``, the same number of each class."""
+        if self.given is not None:
+            return self.given
+        if self.generator is None:
+            raise ValueError("neither samples nor a generator are given")
+        per_class = -(-n // len(self.classes))
+        drawn = sample_classes(self.generator.network, self.classes, per_class, self.seed)
+        return ImageSet(*drawn, device=self.device, bootstrap_samples=self.bootstrap_samples)
+
+    def provenance(self, samples: ImageSet) -> dict[str, object]:
+        """Describes what results were computed from: command, source, and hashes of samples and real images."""
+        return {
+            "command": command_line(),
+            **self.origin,
+            "samples_sha256": samples.fingerprint,
+            "train_sha256": self.real.train.fingerprint,
+            "test_sha256": self.real.test.fingerprint,
+            "versions": package_versions(),
+            "device": self.device,
+        }
+
+
+def package_versions() -> dict[str, str]:
+    """Returns the versions of the packages on which generated images depend."""
+    return {name: version(name) for name in ("fmcgan", "torch")}
+
+
+def check_options(config: DictConfig, min_n: int) -> None:
+    """Checks the options that `load_inputs` uses, before anything is read. Brings paths into one form.
 
     Args:
         config: of the command.
-        fewest: samples below which its results mean nothing.
+        min_n: fewer samples give meaningless results.
 
     Raises:
-        UserError: two sources are given, a value is out of range, or there is no such device.
+        UserError: two sources are given, a value has the wrong type or range, or there is no such class or device.
     """
-    check_sample_options(config, fewest)
+    for key in ("run", "samples", "output", "cache"):
+        config[key] = path_text(**{key: config[key]})  # a number is the name of a file
+    if config.run is not None and config.samples is not None:
+        raise UserError(
+            f"got both run={config.run} and samples={config.samples}; give run= (a run folder, checkpoint or exported"
+            " generator), samples= (FILE.npz, a folder of PNGs, or train or test for real images), or neither for the"
+            " shipped generator"
+        )
+    one_of(("ema", "raw"), weights=config.weights)
+    one_of(SPLITS, reference=config.reference)
+    if config.bootstrap_samples != 0:
+        key = "bootstrap_samples (0: no intervals)"
+        whole_number(minimum=_MIN_BOOTSTRAP_SAMPLES, maximum=10_000, **{key: config.bootstrap_samples})
+    classes = parse_classes(config.get("classes"))
+    if config.n is not None:
+        whole_number(minimum=min_n, maximum=MOST_IMAGES, n=config.n)
+        if config.samples is None and config.n % len(classes):
+            raise InvalidValueError(f"n must be a multiple of {len(classes)}, the number of classes, got {config.n}")
     check_device(config.device)
+    seed_number(seed=config.seed)
 
 
-def source(config: DictConfig) -> tuple[LabelledGenerator | None, ImageSet | None]:
-    """The generator, if ``samples=`` names none; the samples, if it names a file or a folder."""
-    generator = generator_of(config) if config.samples is None else None
-    return generator, None if config.samples in (None, *SPLITS) else given_samples(config)
-
-
-def classes_of(config: DictConfig) -> list[int]:
-    """The labels of the samples, and of the real images beside them: ``classes=``, of the commands that have it."""
-    return parse_classes(config.get("classes"))
-
-
-def given_split(config: DictConfig, real: RealImages) -> ImageSet | None:
-    """The split of the real images that ``samples=`` names, if it names one."""
-    return {"train": real.train, "test": real.test}.get(config.samples)
-
-
-def run_of(config: DictConfig) -> Path | None:
-    """The folder of the run that trained the generator, if it lies in one."""
-    if config.run is None:
-        return None
-    checkpoint = find_checkpoint(Path(config.run))
-    if checkpoint.suffix == SUFFIX:
-        return None
-    return checkpoint.parent.parent if checkpoint.parent.name == run_dir.CHECKPOINTS else checkpoint.parent
-
-
-def folder_of(config: DictConfig, what: str, below_run: str = ".") -> Path:
-    """Where results go: ``output=``, the run folder, or beside samples or an exported generator.
-
-    It is made now: hours later would be too late.
+def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
+    """Loads the generator or the samples, and the real images, of a configuration that `check_options` accepts.
 
     Args:
         config: of the command.
-        what: the results are, such as ``evaluation``: folders beside samples are named ``NAME_evaluation``.
-        below_run: the folder within a run folder.
+        what: names the results, such as ``evaluation``: folders beside samples are named ``NAME_evaluation``.
+        below_run: the folder of the results within a run folder.
+
+    Raises:
+        UserError: a file cannot be read, classes or samples are missing, or the results folder cannot be made.
     """
-    folder = _named_folder(config, what, below_run)
+    classes = parse_classes(config.get("classes"))
+    generator = given = None
+    checkpoint = None if config.run is None else find_checkpoint(Path(config.run))
+    origin: dict[str, object] = {"source": config.run or config.samples or _SHIPPED}
+    if config.samples is None:
+        generator = _load_generator(config)
+        origin |= {"checkpoint": str(checkpoint or _SHIPPED), "images_seen": generator.images_seen}
+        origin |= {"seed": config.seed, "weights": config.weights}
+    elif config.samples not in SPLITS:
+        given = _read_given(config, classes)
+    folder = results_folder(config, what, below_run)
+    store = Store(config.cache)
+    real = _real_images(config, generator, store, classes)
+    if config.samples in SPLITS:
+        given = real.train if config.samples == "train" else real.test
+    if given is not None:
+        _warn_of_real_samples(given, real)
+    return Inputs(
+        generator=generator,
+        given=given,
+        real=real,
+        classes=classes,
+        n=_n_samples(config, given, len(classes)),
+        seed=config.seed,
+        device=str(config.device),
+        bootstrap_samples=config.bootstrap_samples,
+        folder=folder,
+        run=None if checkpoint is None else run_of(checkpoint),
+        store=store,
+        origin=origin,
+    )
+
+
+def results_folder(config: DictConfig, what: str, below_run: str = ".") -> Path:
+    """Makes the folder of the results: ``output=``, the run folder, or beside samples or an exported generator.
+
+    It is made before the computation, so that an error is reported at once. The arguments are those of `load_inputs`.
+
+    Raises:
+        UserError: the folder cannot be made, or is a link out of the run folder.
+    """
+    file = None if config.run is None else find_checkpoint(Path(config.run))
+    if config.output:
+        folder = Path(config.output)
+    elif config.samples:
+        samples = Path(config.samples).absolute()
+        folder = samples.with_name(f"{samples.stem if samples.is_file() else samples.name}_{what}")
+    elif file is None:
+        folder = Path(f"shipped_generator_{what}")
+    elif (run := run_of(file)) is None:
+        folder = file.with_name(f"{file.stem}_{what}")
+    else:
+        folder = run / below_run
+        refuse_links(run, *([] if below_run == "." else [below_run]))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        needed = "results need a folder that can be made and written: give output=FOLDER"
-        raise UserError(f"{folder}: {error.strerror}; {needed}") from error
+        raise UserError(f"{folder}: {error.strerror}; give a folder for the results with output=FOLDER") from error
     return folder
 
 
-def _named_folder(config: DictConfig, what: str, below_run: str) -> Path:
-    if config.output:
-        return Path(config.output)
-    if config.samples:
-        samples = Path(config.samples).absolute()
-        return samples.with_name(f"{samples.stem if samples.is_file() else samples.name}_{what}")
-    if config.run is None:
-        return Path(f"shipped_generator_{what}")
-    if (run := run_of(config)) is not None:
-        if below_run != ".":
-            refuse_links(run, below_run)
-        return run / below_run
-    file = find_checkpoint(Path(config.run))
-    return file.with_name(f"{file.stem}_{what}")
-
-
-def provenance(
-    config: DictConfig, samples: ImageSet, real: RealImages, generator: LabelledGenerator | None
-) -> dict[str, Any]:
-    """What results were measured on: the command, the source, and hashes of samples and real images."""
-    drawn: dict[str, Any] = {}
-    if generator is not None:
-        checkpoint = _SHIPPED if config.run is None else str(find_checkpoint(Path(config.run)))
-        drawn = {"checkpoint": checkpoint, "images_seen": generator.images_seen}
-        drawn |= {"seed": config.seed, "weights": config.weights}
-    return {
-        "command": command_line(),
-        "source": config.run or config.samples or _SHIPPED,
-        **drawn,
-        "samples_sha256": samples.fingerprint,
-        "train_sha256": real.train.fingerprint,
-        "test_sha256": real.test.fingerprint,
-        "versions": {name: version(name) for name in ("fmcgan", "torch")},
-        "device": str(config.device),
-    }
-
-
-def generator_of(config: DictConfig) -> LabelledGenerator:
-    """The generator of ``run=``, or the shipped one; a warning if the seed is one that a choice has seen."""
+def _load_generator(config: DictConfig) -> LabelledGenerator:
+    """Loads the generator. Warns if the seed is the one that chose the best checkpoint."""
     generator = load_generator(config.run, config.weights, config.device)
     chosen_on = ((generator.config.get("callback") or {}).get("evaluation") or {}).get("seed")
     if chosen_on == config.seed:
-        log.warning("seed=%s drew the samples by which this run chose its best checkpoint; take another", config.seed)
+        log.warning("seed=%s drew the samples that chose the best checkpoint of this run; use another", config.seed)
     return generator
 
 
-def given_samples(config: DictConfig) -> ImageSet:
-    """The samples of the file or folder that ``samples=`` names, of the chosen classes.
-
-    Raises:
-        UserError: there are none of one of them.
-    """
-    samples = ImageSet(
-        *read_samples(Path(config.samples)), device=config.device, bootstrap_samples=config.bootstrap_samples
-    )
-    classes, there = classes_of(config), [label for label in range(NUM_CLASSES) if len(samples.of_class(label))]
-    named = ",".join(CLASS_NAMES[label] for label in there)
+def _read_given(config: DictConfig, classes: list[int]) -> ImageSet:
+    """Reads the samples of the file or folder ``samples=``, and keeps those of the chosen classes."""
+    options = {"device": config.device, "bootstrap_samples": config.bootstrap_samples}
+    samples = ImageSet(*read_samples(Path(config.samples)), **options)
+    present = [label for label in range(NUM_CLASSES) if len(samples.of_class(label))]
+    named = ",".join(CLASS_NAMES[label] for label in present)
     if len(classes) == NUM_CLASSES:
-        if len(there) < NUM_CLASSES and "classes" in config:
-            log.warning("beside them are real images of all ten classes; classes=[%s] leaves out the others", named)
+        if len(present) < NUM_CLASSES and "classes" in config:
+            log.warning("samples of some classes are missing; classes=[%s] compares with real images of these", named)
         return samples
-    if missing := [CLASS_NAMES[label] for label in classes if label not in there]:
+    if missing := [CLASS_NAMES[label] for label in classes if label not in present]:
         raise UserError(f"samples={config.samples} has no images of {', '.join(missing)}; it has classes=[{named}]")
     return samples.of_classes(classes)
 
 
-def samples_a_score(config: DictConfig, given: ImageSet | None) -> int:
-    """How many samples a score takes."""
+def _n_samples(config: DictConfig, given: ImageSet | None, n_classes: int) -> int:
+    """Returns the number of samples of each metric."""
     if given is None:
-        classes = len(classes_of(config))
-        return config.n or USUAL_N // classes * classes
+        return config.n or DEFAULT_N // n_classes * n_classes
     if config.n is not None and config.n > len(given):
-        raise UserError(f"n={config.n} samples are asked for, but samples={config.samples} holds {len(given)}")
-    n = config.n or min(USUAL_N, len(given))
+        raise UserError(f"n={config.n}, but samples={config.samples} holds only {len(given)}; give a smaller n")
+    n = config.n or min(DEFAULT_N, len(given))
     if n < len(given):
-        log.info("scoring %d of the %d samples: the first of each class (n= chooses how many)", n, len(given))
+        log.info("using %d of the %d samples, the first of each class (n= changes it)", n, len(given))
     return n
 
 
-def drawn_samples(config: DictConfig, generator: LabelledGenerator | None, n: int) -> ImageSet:
-    """At least ``n`` samples of a generator, the same number of each chosen class."""
-    if generator is None:
-        raise ValueError("there is no generator to draw samples from")
-    classes = classes_of(config)
-    drawn = sample_classes(generator.network, classes, -(-n // len(classes)), config.seed)
-    return ImageSet(*drawn, device=config.device, bootstrap_samples=config.bootstrap_samples)
+def _real_images(
+    config: DictConfig, generator: LabelledGenerator | None, store: Store, classes: list[int]
+) -> RealImages:
+    """Loads the real images of the chosen classes, from the generator's data set unless ``data=`` is given.
 
-
-def real_images(config: DictConfig, generator: LabelledGenerator | None, store: Store) -> RealImages:
-    """The run's own data set, with this command's paths where it is the same one, or the one that is asked for.
-
-    Of both splits, those of the chosen classes.
+    If both name the same data set, the paths of this command are used.
     """
-    chosen = any(override.startswith("data=") for override in composed_of())
-    data_config: Any = config.data
-    if generator and not chosen:
+    data_config = config.data
+    if generator and not any(override.startswith("data=") for override in applied_overrides()):
         own = generator.config.get("data") or {}
         if "_target_" not in own:
-            raise UserError("the file of the generator does not name its data set; give data=fashion_mnist or another")
+            raise UserError("the generator's file does not name its data set; give data=fashion_mnist or another")
         if own["_target_"] != config.data._target_:
             data_config = check_targets(own, "fmcgan.data.")
     data = instantiate(data_config)
     if not hasattr(data, "prepare_data"):
-        raise UserError(f"the data set of the generator's file, {data_config['_target_']}, is none: give data=")
+        raise UserError(f"{data_config['_target_']}, from the generator's file, is not a data set; give data=")
     data.prepare_data()
     data.setup("fit")
-    options: dict[str, Any] = {"device": config.device, "store": store, "bootstrap_samples": config.bootstrap_samples}
-    train = ImageSet(data.images.train_images, data.images.train_labels, **options)
-    test = ImageSet(data.images.test_images, data.images.test_labels, **options)
-    classes = classes_of(config)
-    return RealImages(train.of_classes(classes), test.of_classes(classes), config.reference)
+    train, test = (
+        ImageSet(*split, config.device, store, config.bootstrap_samples).of_classes(classes)
+        for split in (
+            (data.images.train_images, data.images.train_labels),
+            (data.images.test_images, data.images.test_labels),
+        )
+    )
+    return RealImages(train, test, config.reference)
 
 
-def warn_of_real_samples(samples: ImageSet, real: RealImages) -> None:
-    """Says so if the images that samples are compared with are among the samples."""
+def _warn_of_real_samples(samples: ImageSet, real: RealImages) -> None:
+    """Warns if more than 1 % of the samples are real images."""
     for split, images in (("train", real.train), ("test", real.test)):
         known = {image.tobytes() for image in images.images.numpy()}
         copies = sum(image.tobytes() in known for image in samples.images.numpy())
         if copies > 0.01 * len(samples) and split == real.reference_split:
             log.warning(
-                "%d of %d samples are images of the %s split, with which they are compared: distances look better than "
-                "those of new images (reference=%s compares with the others)",
+                "%d of %d samples are images of the %s split, which is also the reference: distances are smaller than"
+                " those of new images (reference=%s compares with the other split)",
                 *(copies, len(samples), split, "test" if split == "train" else "train"),
             )
         elif copies > 0.01 * len(samples):

@@ -1,8 +1,7 @@
-"""Labelled images to the disk while they are made, so that memory does not limit their number (but for a grid).
+"""Writes labelled images while they are drawn, so that memory does not limit their number (except for a grid).
 
-Every writer takes the images of one class after the other, in arrays uint8 [B, 28, 28] of any lengths. What is not
-whole stands under an unfinished name: an error or Ctrl-C removes it, and so does the next command with this output
-after a kill.
+Every writer takes the images class by class, in uint8 arrays [B, 28, 28] of any lengths. An output that is not complete
+has an unfinished name. An error or Ctrl-C removes it; after a kill, the next command with this output does.
 """
 
 import os
@@ -14,28 +13,27 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fmcgan.app import memory
 from fmcgan.app.errors import UserError
+from fmcgan.app.memory import format_bytes
 from fmcgan.app.run_dir import UNFINISHED
 from fmcgan.data.classes import CLASS_NAMES
 
 Images = Iterable[NDArray[np.uint8]]
 Writer = Callable[[Images, Sequence[int], int, Path], None]
 
-_PNG = 4096  # bytes that a PNG of 28 x 28 takes: it has about 700, but disks give whole blocks
+_PNG = 4096  # bytes on the disk: a PNG of 28 x 28 has about 700, but disks allocate blocks
 
 
 def writer_for(output: Path) -> Writer:
-    """The writer that an output's name asks for: ``.png`` a grid, ``.npz`` arrays, no ending a folder.
+    """Returns the writer for an output's name: ``.png`` a grid, ``.npz`` arrays, no suffix a folder.
 
     Raises:
-        UserError: another ending, a folder of a file's name, a device or the like, or a folder that is not empty.
+        UserError: the name has another suffix, or is taken by a device or a folder that is not empty.
     """
     as_file = output.suffix in (".png", ".npz") and output.name not in (".png", ".npz")
     if not as_file and (output.suffix[1:2].isalpha() or output.name in (".png", ".npz")):
@@ -50,25 +48,25 @@ def writer_for(output: Path) -> Writer:
         return write_grid if output.suffix == ".png" else write_npz
     if output.is_file() or (output.is_dir() and any(not _left_over(each, "") for each in output.iterdir())):
         raise UserError(
-            f"output={output} is there already and not empty; old and new images must not mix, choose another"
+            f"output={output} exists and is not empty; choose another name, so that old and new images do not mix"
         )
     return write_folder
 
 
 def check_space(write: Writer, n_classes: int, n_per_class: int, output: Path) -> int:
-    """Refuses what cannot fit, before anything is made.
+    """Refuses an output that does not fit on the disk, before anything is written.
 
     Args:
-        write: that of `writer_for`.
+        write: the result of `writer_for`.
         n_classes: rows of a grid.
         n_per_class: images of each class.
-        output: its folder need not be there yet. What a killed process left of it is removed.
+        output: its folder need not exist. Leftovers of a killed process are removed.
 
     Returns:
         Bytes on the disk; 0 for a grid, which is small.
 
     Raises:
-        UserError: a grid of more columns than a picture holds, or too little free space: the need and what is there.
+        UserError: a grid has too many columns, or there is too little free space: says how much is needed and free.
     """
     n = n_classes * n_per_class
     if write is write_grid:
@@ -77,21 +75,21 @@ def check_space(write: Writer, n_classes: int, n_per_class: int, output: Path) -
         check_columns(n_per_class=n_per_class)
         return 0
     need = n * (784 + 8) if write is write_npz else n * _PNG
-    there = next(folder for folder in (output.absolute(), *output.absolute().parents) if folder.is_dir())
+    existing = next(folder for folder in (output.absolute(), *output.absolute().parents) if folder.is_dir())
     _clear(output.parent, output.name)
     if output.is_dir():
         _clear(output)
-    free = shutil.disk_usage(there).free
+    free = shutil.disk_usage(existing).free
     if need > free:
         raise UserError(
-            f"{n:,} images take about {memory.amount(need)} on the disk, {memory.amount(free)} are free at {there}; "
-            "a smaller n_per_class, another disk" + (", or output=NAME.npz" if write is write_folder else "")
+            f"{n:,} images take about {format_bytes(need)} on the disk, {format_bytes(free)} are free at {existing};"
+            " use a smaller n_per_class, another disk" + (", or output=NAME.npz" if write is write_folder else "")
         )
     return need
 
 
 def write_grid(images: Images, labels: Sequence[int], n_per_class: int, output: Path) -> None:
-    """Draws one class a row."""
+    """Draws a grid with one row for each class."""
     from fmcgan.figure.grid import class_grid
     from fmcgan.figure.png import write_png
 
@@ -100,16 +98,15 @@ def write_grid(images: Images, labels: Sequence[int], n_per_class: int, output: 
 
 
 def write_npz(images: Images, labels: Sequence[int], n_per_class: int, output: Path) -> None:
-    """Writes ``images`` uint8 [N, 28, 28] and ``labels`` int64 [N] as ``np.savez`` does, not compressed.
+    """Writes ``images`` uint8 [N, 28, 28] and ``labels`` int64 [N] like ``np.savez``, without compression.
 
-    Compression would cost several hundredths of the time and save less than a tenth of the space: generated
-    backgrounds are nearly, not exactly, black.
+    Compression saves less than 10 % of the space, since generated backgrounds are not exactly black.
 
     Args:
-        images: of the classes, in arrays of any lengths.
-        labels: the classes, in that order.
-        n_per_class: images of each.
-        output: the file; it is there when it is whole.
+        images: class by class, in arrays of any lengths.
+        labels: the classes, in this order.
+        n_per_class: images of each class.
+        output: the file; it appears when it is complete.
     """
     n = len(labels) * n_per_class
     with _unfinished(output.parent, output.name) as folder:
@@ -125,34 +122,34 @@ def write_npz(images: Images, labels: Sequence[int], n_per_class: int, output: P
 
 
 def write_folder(images: Images, labels: Sequence[int], n_per_class: int, output: Path) -> None:
-    """Writes ``output/bag/000000.png``, ...: a sub-folder a class. The folder is there when all of it is whole.
+    """Writes ``output/bag/000000.png``, ...: one sub-folder for each class. The folder appears when it is complete.
 
-    A folder that is there already, and empty, may not be replaceable (it may be a mounted disk): its sub-folders then
-    come one after the other, when all are whole.
+    An existing empty folder may not be replaceable (it may be a mounted disk): then its sub-folders appear one by one,
+    after all of them are complete.
     """
     each = chain.from_iterable(images)
-    there = output.is_dir()
-    with _unfinished(*((output, "") if there else (output.parent, output.name))) as unfinished:
-        whole = unfinished / "whole"
-        whole.mkdir()
+    exists = output.is_dir()
+    with _unfinished(*((output, "") if exists else (output.parent, output.name))) as unfinished:
+        complete = unfinished / "complete"
+        complete.mkdir()
         for label in labels:
-            folder = whole / CLASS_NAMES[label]
+            folder = complete / CLASS_NAMES[label]
             folder.mkdir()
             for index, image in enumerate(islice(each, n_per_class)):
                 Image.fromarray(image).save(folder / f"{index:06d}.png")
-        if not there:
-            whole.rename(output)
+        if not exists:
+            complete.rename(output)
             return
-        for folder in whole.iterdir():
+        for folder in complete.iterdir():
             folder.rename(output / folder.name)
 
 
 def _add_array(
-    archive: zipfile.ZipFile, name: str, dtype: str, shape: tuple[int, ...], parts: Iterable[NDArray[Any]]
+    archive: zipfile.ZipFile, name: str, dtype: str, shape: tuple[int, ...], parts: Iterable[NDArray[np.generic]]
 ) -> None:
-    """Adds an array to an ``.npz`` part by part."""
+    """Adds an array to an ``.npz`` in parts."""
     header = {"descr": dtype, "fortran_order": False, "shape": shape}
-    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:  # zip64: the size is not known at the start
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:  # zip64: the size is unknown at the start
         np.lib.format.write_array_header_1_0(member, header)
         for part in parts:
             member.write(part.data)
@@ -160,13 +157,13 @@ def _add_array(
 
 @contextmanager
 def _unfinished(parent: Path, name: str) -> Iterator[Path]:
-    """A folder for what is not whole, gone at the end; its name says of which output and of which process it is."""
+    """Makes a folder for an unfinished output, removed at the end. Its name holds the output's name and the process."""
     with TemporaryDirectory(prefix=f"{_mark(name)}{os.getpid()}-", dir=parent, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
 def _clear(parent: Path, name: str = "") -> None:
-    """Removes what killed processes left of an output."""
+    """Removes leftovers of killed processes from an output."""
     if parent.is_dir():
         for each in parent.iterdir():
             if _left_over(each, name):
@@ -174,15 +171,15 @@ def _clear(parent: Path, name: str = "") -> None:
 
 
 def _mark(name: str) -> str:
-    return f"{name[:50]}{UNFINISHED}"  # a longer one might be too long for the disk
+    return f"{name[:50]}{UNFINISHED}"  # disks limit the length of names
 
 
 def _left_over(path: Path, name: str) -> bool:
-    """Whether it is what a process that is gone left of an output of that name; without one, within its folder."""
+    """Whether a path is a leftover of an ended process: of the output of this name or, without a name, inside it."""
     found = re.fullmatch(re.escape(_mark(name)) + r"(?:(\d{1,18})-)?\w{8}", path.name)
     if found is None or path.is_symlink() or not path.is_dir():
         return False
-    if found[1] is None:  # version 1 named no process, and wrote folders within their output only
+    if found[1] is None:  # version 1 wrote no process id, and only inside the output
         return not name
     return int(found[1]) == os.getpid() or not _runs(int(found[1]))
 

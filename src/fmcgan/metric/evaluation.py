@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from tqdm import tqdm
 
-from fmcgan.app.attempts import Attempts
 from fmcgan.app.checks import one_of
-from fmcgan.app.errors import InvalidValueError
+from fmcgan.app.errors import Failures, InvalidValueError
 from fmcgan.metric.base import FeatureMetric, Metric
 from fmcgan.metric.baselines import BASELINES, REAL, Baselines, applicable, title_of
 from fmcgan.metric.image_set import ImageSet, RealImages
@@ -28,7 +27,7 @@ class Evaluator:
         baselines: of `fmcgan.metric.baselines.BASELINES`, measured beside the samples.
         store: keeps values of real images; ``None``: the user's cache folder.
         show_progress: draw a progress bar if there is a terminal.
-        attempts: collects unexpected errors of single metrics; ``None``: the first error ends the evaluation.
+        failures: collects unexpected errors of single metrics; ``None``: the first error ends the evaluation.
 
     Attributes:
         seconds: time spent on the samples by metric, in the last `measure`. Shared work, such as features, counts for
@@ -46,7 +45,7 @@ class Evaluator:
         baselines: Sequence[str] = (REAL,),
         store: Store | None = None,
         show_progress: bool = False,
-        attempts: Attempts | None = None,
+        failures: Failures | None = None,
     ) -> None:
         for baseline in baselines:
             one_of(BASELINES, baselines=baseline)
@@ -61,7 +60,7 @@ class Evaluator:
         self.n = n
         self.baselines = tuple(baselines)
         self.show_progress = show_progress
-        self._attempts = attempts or Attempts(Exception)
+        self._failures = failures or Failures(Exception)
         self.seconds: dict[str, float] = {}
         self._measured_baselines = Baselines(real, store or Store())
 
@@ -95,7 +94,7 @@ class Evaluator:
         with tqdm(tasks, disable=None if self.show_progress else True, unit="", leave=False) as bar:
             for name, baseline in bar:
                 bar.set_description_str(f"{name}: {title_of(baseline) or 'samples'}")
-                with self._attempts.of(name):
+                with self._failures.catch(name):
                     self._measure(results, name, baseline, self._chosen(name, samples))
                 if not baseline and name in self.seconds and bar.disable and self.show_progress:
                     log.info("%s: %.1f s", name, self.seconds[name])
@@ -105,8 +104,8 @@ class Evaluator:
         """Collects the findings of all metrics; they index images in ``samples.balanced(n)``."""
         found: dict[str, object] = {}
         for name, metric in self.metrics.items():
-            if name not in self._attempts.failed:
-                with self._attempts.of(name):
+            if name not in self._failures.failed:
+                with self._failures.catch(name):
                     found |= metric.findings(self._chosen(name, samples), self.real)
         return found
 

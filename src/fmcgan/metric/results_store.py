@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
-from fmcgan.app.places import cache_folder, expanded
+from fmcgan.app.user_dirs import cache_dir, expand_home
 
 Arrays = dict[str, Tensor]
 Content = TypeVar("Content")
@@ -48,7 +48,7 @@ class Store:
     """
 
     def __init__(self, folder: Path | str | None = None, shipped: Path = SHIPPED) -> None:
-        self.folder = expanded(folder) if folder else cache_folder()
+        self.folder = expand_home(folder) if folder else cache_dir()
         self.shipped = shipped
         self._warned = False
 

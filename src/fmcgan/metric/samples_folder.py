@@ -99,7 +99,7 @@ def _content(file: Path) -> bytes:
     with file.open("rb") as opened:
         content = opened.read(_LARGEST + 1)
     if len(content) > _LARGEST:
-        raise UserError(f"has more than {memory.amount(_LARGEST)}, too much for 28 x 28 pixels; save it again")
+        raise UserError(f"has more than {memory.format_bytes(_LARGEST)}, too much for 28 x 28 pixels; save it again")
     return content
 
 

@@ -15,8 +15,7 @@ from PIL import Image
 from fmcgan.analysis.effect import Difference
 from fmcgan.analysis.findings import LEVEL, Judged
 from fmcgan.analysis.section import Picture, Section, Table
-from fmcgan.app.attempts import Attempts
-from fmcgan.app.errors import UserError
+from fmcgan.app.errors import Failures, UserError
 from fmcgan.app.escaping import spreadsheet_cell
 from fmcgan.app.run_dir import write_atomically, write_json
 from fmcgan.app.run_files import read_findings
@@ -59,7 +58,7 @@ class Report:
     failed: Mapping[str, str] = field(default_factory=dict)
 
 
-def write_analysis(folder: Path, report: Report, attempts: Attempts | None = None) -> Path:
+def write_analysis(folder: Path, report: Report, failures: Failures | None = None) -> Path:
     """Writes an analysis.
 
     Args:
@@ -67,7 +66,7 @@ def write_analysis(folder: Path, report: Report, attempts: Attempts | None = Non
             ``<section>_<name>`` with ``.png``, ``.svg`` or ``.gif`` for each picture and ``.csv`` for each table. It is
             made if missing; figures and tables of an earlier analysis that this one lacks are removed.
         report: what to write.
-        attempts: of the command; a picture that cannot be drawn is noted and left out. ``None`` ends at the first.
+        failures: of the command; a picture that cannot be drawn is noted and left out. ``None`` ends at the first.
 
     Returns:
         The page.
@@ -77,7 +76,7 @@ def write_analysis(folder: Path, report: Report, attempts: Attempts | None = Non
     """
     folder.mkdir(parents=True, exist_ok=True)
     samples = encode(Picture("samples", report.samples, "", ""))
-    report, pictures = _drawn(report, attempts or Attempts(Exception))
+    report, pictures = _drawn(report, failures or Failures(Exception))
     named = {f"{section}_{name}": encoded for (section, name), encoded in pictures.items()} | {"samples": samples}
     files: dict[str, str | bytes] = {
         f"{stem}{suffix}": content for stem, encoded in named.items() for suffix, content in encoded.files.items()
@@ -94,18 +93,18 @@ def write_analysis(folder: Path, report: Report, attempts: Attempts | None = Non
     return folder / PAGE
 
 
-def _drawn(report: Report, attempts: Attempts) -> tuple[Report, dict[tuple[str, str], Encoded]]:
+def _drawn(report: Report, failures: Failures) -> tuple[Report, dict[tuple[str, str], Encoded]]:
     """Encodes the pictures; the report without those that failed, which it lists."""
     pictures: dict[tuple[str, str], Encoded] = {}
     for name, section in report.sections.items():
         for picture in section.pictures:
-            with attempts.of(f"{name}, figure {picture.name}"):
+            with failures.catch(f"{name}, figure {picture.name}"):
                 pictures[name, picture.name] = encode(picture)
     sections = {
         name: replace(section, pictures=[each for each in section.pictures if (name, each.name) in pictures])
         for name, section in report.sections.items()
     }
-    return replace(report, sections=sections, failed=dict(attempts.failed)), pictures
+    return replace(report, sections=sections, failed=dict(failures.failed)), pictures
 
 
 def _files_of_earlier(folder: Path) -> set[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from fmcgan.app.attempts import Attempts
+from fmcgan.app.errors import Failures
 from fmcgan.figure.agreement import draw_agreement
 from fmcgan.figure.bars import ClassBars, draw_class_bars
 from fmcgan.figure.pairs import Pair, draw_pairs
@@ -22,7 +22,7 @@ def draw_evaluation(
     sample_images: NDArray[Any],
     training_images: NDArray[Any],
     folder: Path,
-    attempts: Attempts | None = None,
+    failures: Failures | None = None,
 ) -> list[str]:
     """Draws what was found; a figure that nothing was found for is left out.
 
@@ -32,7 +32,7 @@ def draw_evaluation(
         sample_images: uint8 [N, 28, 28], the images that ``closest_pairs`` names by number.
         training_images: uint8 [M, 28, 28], likewise.
         folder: where the figures go.
-        attempts: takes the error of a figure that cannot be drawn; ``None`` ends at the first.
+        failures: takes the error of a figure that cannot be drawn; ``None`` ends at the first.
 
     Returns:
         The names of the figures.
@@ -51,11 +51,11 @@ def draw_evaluation(
             for name, pairs in findings["closest_pairs"].items()
         }
         wanted[CLOSEST_PAIRS_FIGURE] = lambda path: draw_pairs(groups, path)
-    attempts = attempts or Attempts(Exception)
+    failures = failures or Failures(Exception)
     for name, draw in wanted.items():
-        with attempts.of(name):
+        with failures.catch(name):
             draw(folder / name)
-    return [name for name in wanted if name not in attempts.failed]
+    return [name for name in wanted if name not in failures.failed]
 
 
 def _panel(name: str, result: Mapping[str, Any]) -> ClassBars:

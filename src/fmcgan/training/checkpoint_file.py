@@ -14,10 +14,9 @@ from torch import nn
 
 from fmcgan.app import run_schema as schema
 from fmcgan.app.errors import UserError
-from fmcgan.app.given_file import read_file
-from fmcgan.app.plain import check_plain, check_schema
 from fmcgan.app.renamed import upgrade_checkpoint
 from fmcgan.app.run_schema import Count
+from fmcgan.app.untrusted_data import MAX_CONFIG_VALUES, check_data, check_schema, read_file
 from fmcgan.training.weights import LARGEST_FILE, check_fit, check_weights
 
 CHECKPOINT_FORMAT = 3
@@ -121,11 +120,11 @@ def _check_names(pickled: bytes) -> None:
 
 def _check(checkpoint: Checkpoint, for_resume: bool, size: int) -> None:
     check_schema(checkpoint, _ResumableCheckpoint if for_resume else _Checkpoint)
-    check_plain(checkpoint["config"])
+    check_data(checkpoint["config"], MAX_CONFIG_VALUES)
     check_weights(checkpoint["state_dict"].items(), size)
     if for_resume:
         for part in ("loops", "callbacks", "lr_schedulers"):
-            check_plain(checkpoint[part])
+            check_data(checkpoint[part])
         check_weights(_moments(checkpoint["optimizer_states"]), size)
 
 

@@ -27,6 +27,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         write_atomically(path, content.getvalue())
 
     @override
-    def load_checkpoint(self, path: str | PathLike[str], *args: Any, **options: Any) -> dict[str, Any]:
+    def load_checkpoint(self, path: str | Path, *args: Any, **options: Any) -> dict[str, Any]:
         checkpoint: dict[str, Any] = upgrade_checkpoint(super().load_checkpoint(path, *args, **options))
         return checkpoint

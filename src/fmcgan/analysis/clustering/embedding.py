@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fmcgan.app.places import let_numba_cache
+from fmcgan.app.user_dirs import set_numba_cache_dir
 from fmcgan.metric.results_store import Arrays
 
 Array = NDArray[np.float64]
@@ -77,7 +77,7 @@ def umap(fitted: Array, others: Array, neighbours: int, seed: int) -> Plane:
         neighbours: that each image is tied to.
         seed: of its random choices.
     """
-    let_numba_cache()
+    set_numba_cache_dir()
     from umap import UMAP
 
     # min_dist: with 0.1, the default, the islands are so dense that garments lie upon each other.

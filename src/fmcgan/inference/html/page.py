@@ -1,11 +1,9 @@
-"""A generator as a page: it draws in any browser, from one file, without a network or a server."""
+"""Writes a generator as one HTML page, which draws images in any browser without a server."""
 
 import base64
 import json
-from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -13,46 +11,42 @@ from markupsafe import Markup
 from torch import nn
 
 from fmcgan.app import run_dir
-from fmcgan.app.errors import UserError
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.inference.html.program import Program, program_of
+from fmcgan.inference.safetensors_file import DTYPES, Metadata, check_finite
 from fmcgan.report.html import TEMPLATES, finalize, short
 
 _OWN = Path(__file__).parent / "template"
-_DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
 
-def write_page(path: Path, network: nn.Module, about: Mapping[str, Any], dtype: str = "float32") -> None:
-    """Writes the page, whole or not at all.
+def write_page(path: Path, network: nn.Module, about: Metadata, dtype: str = "float32") -> None:
+    """Writes the page atomically.
 
     Args:
-        path: the file, whose folder is made.
-        network: a generator as `program_of` takes it.
-        about: what is known of it, as `fmcgan.inference.safetensors_file` has it.
-        dtype: ``float32``, or ``float16``: half the size; images are those of the rounded weights.
+        path: the file; its folder is created.
+        network: a generator that `program_of` accepts.
+        about: its metadata, as in `fmcgan.inference.safetensors_file`.
+        dtype: ``float32``, or ``float16`` for half the size. Images are those of the rounded weights.
 
     Raises:
-        UserError: a page cannot carry the network out, a weight is beyond the range of ``dtype``, or the file cannot be
-            written.
+        UserError: an operation is not supported, a weight is out of range of ``dtype``, or the file cannot be written.
     """
     text = page_of(program_of(network), about, dtype)
     path.parent.mkdir(parents=True, exist_ok=True)
     run_dir.write_atomically(path, text)
 
 
-def page_of(program: Program, about: Mapping[str, Any], dtype: str = "float32") -> str:
-    """The page as text.
+def page_of(program: Program, about: Metadata, dtype: str = "float32") -> str:
+    """Returns the page as text.
 
     Args:
-        program: what the generator computes.
-        about: what is known of it.
+        program: of the generator.
+        about: its metadata.
         dtype: of the weights in the page.
     """
     names = list(program.tensors)
-    stored = [program.tensors[name].flatten().to(_DTYPES[dtype]) for name in names]
-    broken = [name for name, value in zip(names, stored, strict=True) if not value.isfinite().all()]
-    if broken:
-        raise UserError(f"weights that are no finite {dtype} numbers: {', '.join(broken)}; nothing was exported")
+    stored = [program.tensors[name].flatten().to(DTYPES[dtype]) for name in names]
+    check_finite(dict(zip(names, stored, strict=True)), dtype)
     firsts = accumulate([len(value) for value in stored], initial=0)
     described = {
         "latent_dim": program.latent_dim,
@@ -86,12 +80,12 @@ def page_of(program: Program, about: Mapping[str, Any], dtype: str = "float32") 
     )
 
 
-def _in_script(value: Any) -> Markup:
-    """JSON that no text in it can end the script by."""
+def _in_script(value: object) -> Markup:
+    """Returns JSON in which no text can end the script element."""
     return Markup(json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
-def _facts(program: Program, about: Mapping[str, Any]) -> dict[str, str]:
+def _facts(program: Program, about: Metadata) -> dict[str, str]:
     facts = {"made by": str(about["command"])} if about.get("command") else {}
     facts["images seen in training"] = f"{about['images_seen']:,}"
     facts["numbers in the page"] = f"{sum(value.numel() for value in program.tensors.values()):,}"

@@ -1,4 +1,4 @@
-"""A generator as a short list of array operations on fixed shapes, which any language can carry out."""
+"""Converts a generator to a short list of array operations on fixed shapes, which any language can execute."""
 
 import math
 import operator
@@ -12,8 +12,15 @@ from torch.fx import Node
 from torch.fx.node import map_arg
 
 from fmcgan.app.errors import UserError
+from fmcgan.inference.generator_network import latent_dim_of
 
 aten = torch.ops.aten
+
+Step = dict[str, Any]
+"""One operation, as `Program` describes it."""
+
+Constants = dict[str, Any]
+"""Values of nodes by name, nearly all of them tensors."""
 
 
 @dataclass
@@ -22,30 +29,29 @@ class Program:
 
     Attributes:
         latent_dim: Z.
-        tensors: constants by name, float32: weights, and what follows from weights alone.
-        steps: in order. Each has ``op``, ``out`` (a name), ``shape`` (of what it gives), ``in`` (names of tensors, of
-            earlier results, or of the inputs ``latent`` [1, Z] and ``labels`` [1]) and what else the operation needs.
+        tensors: constants by name, float32: weights, and values computed from weights only.
+        steps: in order. Each has ``op``, ``out`` (name of the result), ``shape`` (of the result), ``in`` (names of
+            tensors, of earlier results, or of the inputs ``latent`` [1, Z] and ``labels`` [1]) and the parameters of
+            the operation.
         output: name of the image, [1, 1, 28, 28] in [-1, 1].
     """
 
     latent_dim: int
     tensors: dict[str, Tensor] = field(default_factory=dict)
-    steps: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     output: str = ""
 
 
 def program_of(network: nn.Module) -> Program:
-    """Writes down what a generator does for one image.
-
-    What follows from weights alone, such as a weight divided by its largest singular value, is computed here.
+    """Traces a generator for one image. Values of weights only, such as a spectral norm, are computed here.
 
     Args:
         network: G(latent [1, Z], labels [1]) -> [1, 1, 28, 28], on the CPU, in evaluation mode, with `latent_dim`.
 
     Raises:
-        UserError: the network does something that `template/program.js` cannot.
+        UserError: `template/program.js` lacks an operation of the network.
     """
-    latent_dim = int(network.latent_dim)  # type: ignore[arg-type]
+    latent_dim = latent_dim_of(network)
     example = torch.zeros(1, latent_dim), torch.zeros(1, dtype=torch.int64)
     exported = torch.export.export(network, example).run_decompositions()
     known = _constants(exported)
@@ -54,14 +60,14 @@ def program_of(network: nn.Module) -> Program:
         if node.op == "call_function" and node.name not in known and node.target not in _SILENT:
             program.steps.append(_step(node, known))
         elif node.op == "output":
-            program.output = node.args[0][0].name
+            program.output = _args(node)[0][0].name
     used = {name for step in program.steps for name in step["in"]}
     program.tensors = {name: value.float().contiguous() for name, value in known.items() if name in used}
     return program
 
 
-def _constants(exported: Any) -> dict[str, Any]:
-    """The value of everything that the inputs have no part in, by its name."""
+def _constants(exported: torch.export.ExportedProgram) -> Constants:
+    """Returns all values that do not depend on the inputs, by name."""
     held = {**exported.state_dict, **exported.constants}
     specs = exported.graph_signature.input_specs
     known = {spec.arg.name: held[spec.target].detach() for spec in specs if spec.target is not None}
@@ -72,31 +78,34 @@ def _constants(exported: Any) -> dict[str, Any]:
     return known
 
 
-def _step(node: Any, known: dict[str, Any]) -> dict[str, Any]:
+def _step(node: Node, known: Constants) -> Step:
     describe = _OPERATIONS.get(node.target)
     description = None if describe is None else describe(node, known)
     if description is None:
-        raise UserError(
-            f"format=html: a page cannot carry out {node.target} as this generator uses it; format=onnx can be exported"
-        )
+        raise UserError(f"format=html does not support {node.target} as this generator uses it; use format=onnx")
     value = node.meta["val"]
     shape = list((value if isinstance(value, Tensor) else value[0]).shape)
     inputs = [each.name if isinstance(each, Node) else each for each in description["in"]]
     return {**description, "out": node.name, "shape": shape, "in": inputs}
 
 
+def _args(node: Node) -> tuple[Any, ...]:
+    """Returns the arguments of a node, whose types follow from its operation."""
+    return node.args
+
+
 Description = Mapping[str, Any] | None
-"""``op``, ``in`` and numbers; ``None`` for a form of the operation that no generator here has."""
-_Describe = Callable[[Any, dict[str, Any]], Description]
+"""``op``, ``in`` and parameters; ``None`` for a form of the operation that is not supported."""
+_Describe = Callable[[Node, Constants], Description]
 
 
-def _plain(op: str, **numbers: Any) -> _Describe:
-    return lambda node, known: {"op": op, "in": list(node.all_input_nodes), **numbers}
+def _same(op: str, **parameters: float) -> _Describe:
+    return lambda node, known: {"op": op, "in": list(node.all_input_nodes), **parameters}
 
 
 def _elementwise(op: str) -> _Describe:
-    def describe(node: Any, known: dict[str, Any]) -> Description:
-        left, right = node.args
+    def describe(node: Node, known: Constants) -> Description:
+        left, right = _args(node)
         if node.kwargs:
             return None
         if isinstance(right, Node):
@@ -106,34 +115,38 @@ def _elementwise(op: str) -> _Describe:
     return describe
 
 
-def _concatenation(node: Any, known: dict[str, Any]) -> Description:
-    parts, axis = node.args[0], node.args[1] if len(node.args) > 1 else 0
+def _concatenation(node: Node, known: Constants) -> Description:
+    parts, axis = _args(node)[0], _args(node)[1] if len(_args(node)) > 1 else 0
     return {"op": "concatenate", "in": list(parts)} if axis == 1 else None
 
 
-def _expansion(node: Any, known: dict[str, Any]) -> Description:
+def _expansion(node: Node, known: Constants) -> Description:
     (source,) = node.all_input_nodes
     same = math.prod(source.meta["val"].shape) == math.prod(node.meta["val"].shape)
     return {"op": "reshape", "in": [source]} if same else None
 
 
-def _permutation(node: Any, known: dict[str, Any]) -> Description:
-    return {"op": "permute", "in": [node.args[0]], "axes": list(node.args[1])}
+def _permutation(node: Node, known: Constants) -> Description:
+    return {"op": "permute", "in": [_args(node)[0]], "axes": list(_args(node)[1])}
 
 
-def _leaky_relu(node: Any, known: dict[str, Any]) -> Description:
-    return {"op": "leaky_relu", "in": [node.args[0]], "slope": node.args[1] if len(node.args) > 1 else 0.01}
+def _leaky_relu(node: Node, known: Constants) -> Description:
+    return {
+        "op": "leaky_relu",
+        "in": [_args(node)[0]],
+        "slope": _args(node)[1] if len(_args(node)) > 1 else 0.01,
+    }
 
 
-def _softmax(node: Any, known: dict[str, Any]) -> Description:
-    source, axis, half_to_float = node.args
+def _softmax(node: Node, known: Constants) -> Description:
+    source, axis, half_to_float = _args(node)
     last = axis in (-1, source.meta["val"].dim() - 1)
     return {"op": "softmax", "in": [source]} if last and not half_to_float else None
 
 
-def _batch_norm(node: Any, known: dict[str, Any]) -> Description:
-    """A factor and a summand for each channel, which follow from the statistics."""
-    source, weight, bias, mean, variance, _, epsilon = node.args
+def _batch_norm(node: Node, known: Constants) -> Description:
+    """Computes a factor and a summand for each channel from the statistics."""
+    source, weight, bias, mean, variance, _, epsilon = _args(node)
     factor = torch.rsqrt(known[variance.name] + epsilon)
     if weight is not None:
         factor = factor * known[weight.name]
@@ -145,8 +158,8 @@ def _batch_norm(node: Any, known: dict[str, Any]) -> Description:
     return {"op": "by_channel", "in": [source, *names]}
 
 
-def _convolution(node: Any, known: dict[str, Any]) -> Description:
-    source, weight, bias, stride, padding, dilation, transposed, output_padding, groups = node.args
+def _convolution(node: Node, known: Constants) -> Description:
+    source, weight, bias, stride, padding, dilation, transposed, output_padding, groups = _args(node)
     if (*dilation, *output_padding) != (1, 1, 0, 0) or len(set(stride)) > 1 or len(set(padding)) > 1:
         return None
     numbers = {"stride": stride[0], "padding": padding[0], "groups": groups}
@@ -154,38 +167,41 @@ def _convolution(node: Any, known: dict[str, Any]) -> Description:
     return {"op": "transposed_convolution" if transposed else "convolution", "in": inputs, **numbers}
 
 
-def _bilinear(node: Any, known: dict[str, Any]) -> Description:
-    aligned = node.args[2]
-    return None if aligned else {"op": "bilinear", "in": [node.args[0]]}
+def _bilinear(node: Node, known: Constants) -> Description:
+    aligned = _args(node)[2]
+    return None if aligned else {"op": "bilinear", "in": [_args(node)[0]]}
 
 
-def _first(node: Any, known: dict[str, Any]) -> Description:
-    return {"op": "reshape", "in": [node.args[0]]} if node.args[1] == 0 else None
+def _first(node: Node, known: Constants) -> Description:
+    return {"op": "reshape", "in": [_args(node)[0]]} if _args(node)[1] == 0 else None
 
 
 _SILENT = (aten._assert_tensor_metadata.default,)
 
-_OPERATIONS: dict[Any, _Describe] = {
-    aten.embedding.default: lambda node, known: {"op": "embedding", "in": list(node.args[:2])},
+_OPERATIONS: Mapping[object, _Describe] = {
+    aten.embedding.default: lambda node, known: {"op": "embedding", "in": list(_args(node)[:2])},
     aten.cat.default: _concatenation,
-    aten.view.default: _plain("reshape"),
-    aten.unsqueeze.default: _plain("reshape"),
-    aten.squeeze.dims: _plain("reshape"),
-    aten.clone.default: _plain("reshape"),
+    aten.view.default: _same("reshape"),
+    aten.unsqueeze.default: _same("reshape"),
+    aten.squeeze.dims: _same("reshape"),
+    aten.clone.default: _same("reshape"),
     aten.expand.default: _expansion,
     operator.getitem: _first,
     aten.permute.default: _permutation,
-    aten.mm.default: lambda node, known: {"op": "matrix_product", "in": list(node.args)},
-    aten.bmm.default: lambda node, known: {"op": "matrix_product", "in": list(node.args)},
-    aten.addmm.default: lambda node, known: {"op": "matrix_product", "in": [*node.args[1:], node.args[0]]},
+    aten.mm.default: lambda node, known: {"op": "matrix_product", "in": list(_args(node))},
+    aten.bmm.default: lambda node, known: {"op": "matrix_product", "in": list(_args(node))},
+    aten.addmm.default: lambda node, known: {
+        "op": "matrix_product",
+        "in": [*_args(node)[1:], _args(node)[0]],
+    },
     aten.add.Tensor: _elementwise("add"),
     aten.mul.Tensor: _elementwise("multiply"),
-    aten.relu.default: _plain("leaky_relu", slope=0.0),
+    aten.relu.default: _same("leaky_relu", slope=0.0),
     aten.leaky_relu.default: _leaky_relu,
-    aten.tanh.default: _plain("tanh"),
+    aten.tanh.default: _same("tanh"),
     aten._softmax.default: _softmax,
     aten._native_batch_norm_legit_no_training.default: _batch_norm,
     aten.convolution.default: _convolution,
     aten.upsample_bilinear2d.vec: _bilinear,
-    aten.upsample_nearest2d.vec: _plain("nearest"),
+    aten.upsample_nearest2d.vec: _same("nearest"),
 }

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from fmcgan.app.checks import whole_number
 from fmcgan.app.errors import UserError
-from fmcgan.app.places import expanded
 from fmcgan.app.run_dir import write_json
+from fmcgan.app.user_dirs import expand_home
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.data.images import to_float
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet
@@ -134,7 +134,7 @@ def weights_file(path: Path | str | None = None) -> Path:
     Raises:
         UserError: there is no such file.
     """
-    found = expanded(path) if path else SHIPPED_WEIGHTS
+    found = expand_home(path) if path else SHIPPED_WEIGHTS
     if not found.is_file():
         raise UserError(f"no classifier weights at {found}. {_REMEDY}")
     return found

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fmcgan.app.checks import whole_number
 from fmcgan.app.errors import UserError
-from fmcgan.app.places import expanded
+from fmcgan.app.user_dirs import expand_home
 from fmcgan.metric.image_set import FeatureNetwork
 from fmcgan.metric.results_store import Arrays
 
@@ -68,7 +68,7 @@ class InceptionFeatures(FeatureNetwork):
 
 def _find_weights(weights: Path | str | None) -> Path:
     cache = Path(torch.hub.get_dir()) / "checkpoints"
-    paths = [expanded(weights)] if weights else [cache / name for name in FILE_NAMES]
+    paths = [expand_home(weights)] if weights else [cache / name for name in FILE_NAMES]
     for path in paths:
         if path.is_file():
             return path

@@ -3,21 +3,21 @@ import sys
 
 import pytest
 
-from fmcgan.app import counter
-from fmcgan.app.counter import Counter, duration
+from fmcgan.app import progress
+from fmcgan.app.progress import Progress, format_duration
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that the test turns."""
     now = [0.0]
-    monkeypatch.setattr(counter.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     return now
 
 
 def test_without_a_terminal_there_is_a_line_now_and_then(clock, caplog, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
-    with caplog.at_level(logging.INFO), Counter(1000, "images", "drawing") as counts:
+    with caplog.at_level(logging.INFO), Progress(1000, "images", "drawing") as counts:
         for second in range(1, 101):
             clock[0] = second
             counts.update(5)
@@ -29,7 +29,7 @@ def test_without_a_terminal_there_is_a_line_now_and_then(clock, caplog, monkeypa
 
 def test_what_is_quick_says_nothing(clock, caplog, monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
-    with caplog.at_level(logging.INFO), Counter(10, "images") as counts:
+    with caplog.at_level(logging.INFO), Progress(10, "images") as counts:
         counts.update(10)
     assert caplog.messages == []
     assert capsys.readouterr().err == ""
@@ -37,7 +37,7 @@ def test_what_is_quick_says_nothing(clock, caplog, monkeypatch, capsys):
 
 def test_nothing_done_yet_is_no_division_by_zero(clock, caplog, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
-    with caplog.at_level(logging.INFO), Counter(10, "bytes") as counts:
+    with caplog.at_level(logging.INFO), Progress(10, "bytes") as counts:
         clock[0] = 11
         counts.update(0)
     assert len(caplog.messages) == 1
@@ -55,4 +55,4 @@ def test_nothing_done_yet_is_no_division_by_zero(clock, caplog, monkeypatch):
     ],
 )
 def test_durations_are_short(seconds, text):
-    assert duration(seconds) == text
+    assert format_duration(seconds) == text

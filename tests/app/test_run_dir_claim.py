@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 from omegaconf import OmegaConf
 
-from fmcgan.app import claim, run_dir
-from fmcgan.app.claim import Claim, check_folder, holds_run
+from fmcgan.app import run_dir, run_dir_claim
 from fmcgan.app.errors import UserError
 from fmcgan.app.overrides import parse
+from fmcgan.app.run_dir_claim import ClaimRunDir, holds_run, refuse_overwriting
 
 SAVES = "callback: {checkpointing: {_target_: fmcgan.callback.checkpointing.Checkpointing}}"
 SAVES_NOT = "callback: {metrics_logger: {_target_: fmcgan.callback.metrics_logger.MetricsLogger}}"
@@ -32,7 +32,8 @@ FILES = {
 def _leave(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     yield
-    claim.leave(failed=False)
+    run_dir_claim.release(failed=False)
+    ClaimRunDir.sweep_dir = None
 
 
 def fill(folder, names, **changed):
@@ -63,21 +64,22 @@ def test_rows_of_a_run_that_keeps_no_checkpoints_are_all_there_is(tmp_path, conf
 def test_the_refusal_says_how_to_resume_only_where_that_works(tmp_path):
     folder = tmp_path / "run"
     fill(folder, ["result.json"])
-    with pytest.raises(UserError, match=r"run holds a run already. another hydra.run.dir"):
-        check_folder(folder, None)
+    with pytest.raises(UserError, match=r"^run already(?!.*ckpt_path).*hydra\.run\.dir"):
+        refuse_overwriting(folder, None)
     fill(folder, ["checkpoints/last.ckpt"])
     for elsewhere in (None, str(tmp_path / "other" / "checkpoints" / "last.ckpt")):
-        with pytest.raises(UserError, match=r"holds a run already. ckpt_path=run/checkpoints/last.ckpt resumes it"):
-            check_folder(folder, elsewhere)
+        with pytest.raises(UserError, match=r"ckpt_path=run/checkpoints/last\.ckpt "):
+            refuse_overwriting(folder, elsewhere)
     odd = tmp_path / "it's $here"
     fill(odd, ["checkpoints/last.ckpt"])
-    with pytest.raises(UserError, match="holds a run already") as refused:
-        check_folder(odd, None)
-    (override, *_) = shlex.split(str(refused.value).partition("already. ")[2].partition(" resumes")[0])
+    with pytest.raises(UserError, match="ckpt_path=") as refused:
+        refuse_overwriting(odd, None)
+    pasted = str(refused.value)[str(refused.value).index("'ckpt_path=") :].partition(" resumes")[0]
+    (override,) = shlex.split(pasted)
     assert parse(override).value() == "it's $here/checkpoints/last.ckpt"
-    check_folder(folder, "run/checkpoints/last.ckpt")
+    refuse_overwriting(folder, "run/checkpoints/last.ckpt")
     (tmp_path / "link").symlink_to(folder)
-    check_folder(folder, "link/checkpoints/last.ckpt")
+    refuse_overwriting(folder, "link/checkpoints/last.ckpt")
 
 
 def config(run="run", devices=1, ckpt_path=None):
@@ -90,7 +92,7 @@ def start(*arguments, **options):
     made = config(*arguments, **options)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Claim().on_run_start(made)
+        ClaimRunDir().on_run_start(made)
     return made
 
 
@@ -103,22 +105,22 @@ def test_folders_of_one_second_are_distinct(tmp_path):
     names = []
     for _ in range(4):
         names.append(start("out/${now:%H}").hydra.run.dir)
-        claim.leave(failed=False)
+        run_dir_claim.release(failed=False)
     sweep = config("out/${now:%H}")
-    Claim().on_multirun_start(sweep)
+    ClaimRunDir().on_multirun_start(sweep)
     assert [*names, sweep.hydra.sweep.dir] == ["out/12-00-00", *(f"out/12-00-00_{n}" for n in (2, 3, 4, 5))]
     assert sweep.hydra.overrides.hydra == ["hydra.sweep.dir=out/12-00-00_5"]
     assert start("out/mine").hydra.run.dir == "out/mine"  # a name that was typed is kept
-    claim.leave(failed=False)
+    run_dir_claim.release(failed=False)
     assert start("out/mine").hydra.run.dir == "out/mine"
 
 
 def test_the_refused_start_changes_nothing(tmp_path):
     fill(tmp_path / "run", FILES)
     before = tree(tmp_path)
-    with pytest.raises(SystemExit, match="error: run holds a run already"):
+    with pytest.raises(SystemExit, match=r"^error: run .*hydra\.run\.dir"):
         start()
-    claim.leave(failed=True)
+    run_dir_claim.release(failed=True)
     assert tree(tmp_path) == before
 
 
@@ -127,7 +129,7 @@ def test_a_refused_start_leaves_no_folder_that_it_made(tmp_path, written):
     (tmp_path / "a").mkdir()
     start("a/b/c")
     fill(tmp_path / "a" / "b" / "c", written)
-    claim.leave(failed=True)
+    run_dir_claim.release(failed=True)
     assert list(tree(tmp_path)) == ["a"]
 
 
@@ -135,7 +137,7 @@ def test_a_refused_start_leaves_no_folder_that_it_made(tmp_path, written):
 def test_what_training_has_written_stays(tmp_path, written):
     start("a/b")
     fill(tmp_path / "a" / "b", [written, "train.log"])
-    claim.leave(failed=True)
+    run_dir_claim.release(failed=True)
     assert (tmp_path / "a" / "b" / written).is_file()
     assert (tmp_path / "a" / "b" / "train.log").is_file()
     assert not (tmp_path / "a" / "b" / run_dir.LOCK).exists()
@@ -144,22 +146,22 @@ def test_what_training_has_written_stays(tmp_path, written):
 def test_a_folder_that_was_there_or_a_run_that_succeeded_stays(tmp_path):
     (tmp_path / "run").mkdir()
     start()
-    claim.leave(failed=True)
+    run_dir_claim.release(failed=True)
     assert (tmp_path / "run").is_dir()
     start("quiet")  # without any callback it writes nothing
-    claim.leave(failed=False)
+    run_dir_claim.release(failed=False)
     assert (tmp_path / "quiet").is_dir()
     start("fault")
-    claim.keep()  # a fault of the program
-    claim.leave(failed=True)
+    run_dir_claim.keep_log()  # a fault of the program
+    run_dir_claim.release(failed=True)
     assert (tmp_path / "fault").is_dir()
 
 
 def test_a_full_disk_is_refused_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(claim.shutil, "disk_usage", lambda folder: SimpleNamespace(free=16_000))
-    with pytest.raises(SystemExit, match="error: run cannot hold a run: its disk has 16 kB left"):
+    monkeypatch.setattr(run_dir_claim.shutil, "disk_usage", lambda folder: SimpleNamespace(free=16_000))
+    with pytest.raises(SystemExit, match=r"^error: run .*16 kB"):
         start()
-    claim.leave(failed=True)
+    run_dir_claim.release(failed=True)
     assert not (tmp_path / "run").exists()
 
 
@@ -173,10 +175,10 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, place):
 def test_other_ranks_take_the_folder_of_the_first(tmp_path, monkeypatch):
     fill(tmp_path / "run", ["result.json"])
     monkeypatch.setenv("LOCAL_RANK", "1")
-    with pytest.raises(SystemExit, match="holds a run already"):
+    with pytest.raises(SystemExit, match=r"^error: run .*hydra\.run\.dir"):
         start(devices=2)  # left from an earlier launch
     for name, value in {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1", "WORLD_SIZE": "2"}.items():
         monkeypatch.setenv(name, value)
     start(devices=2)
-    with pytest.raises(SystemExit, match="holds a run already"):
+    with pytest.raises(SystemExit, match=r"^error: run .*hydra\.run\.dir"):
         start(devices=1)  # one device has no other ranks

@@ -1,7 +1,7 @@
-"""What the tables say of runs, kept in a JSON file beside the page: a table outlives the run folders.
+"""Stores the results of runs in a JSON file beside the page, so that the tables outlive the run folders.
 
-A finished run that is kept counts as done: it is neither trained nor evaluated again until it is forgotten. One that
-failed is kept too, until it is trained with success: an arm is not to be judged by those of its runs that survived.
+A stored finished run is neither trained nor evaluated again until it is forgotten. A failed run is stored until a
+training succeeds: conclusions from the surviving runs of an arm would be biased.
 """
 
 import json
@@ -16,26 +16,26 @@ from fmcgan.app.run_files import read_environment
 from fmcgan.comparison.run import Run
 
 FACTS = ("value", "floor", "better", "n")
-"""What is kept of a score."""
+"""Stored fields of a score."""
 
 Entry = dict[str, Any]
-"""Of one run: ``arm``, ``seed``, ``images_seen``, ``parameters`` by player, ``seconds`` of training, ``made``: date,
-hardware, commit and torch, and ``scores``: `FACTS` by name. Of old runs ``seconds`` and ``made`` are not known."""
+"""One run: ``arm``, ``seed``, ``images_seen``, ``parameters`` by network, ``seconds`` of training, ``made`` (date,
+hardware, commit and torch) and ``scores`` (`FACTS` by name). Old entries lack ``seconds`` and ``made``."""
 
 Failure = dict[str, Any]
-"""Of a run that failed: ``arm``, ``seed``, and ``why``, what it said last."""
+"""A failed run: ``arm``, ``seed`` and ``why``, its last error."""
 
 
-def entry(arm: str, run: Run, scores: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> Entry:
-    """What is kept of a finished run.
+def new_entry(arm: str, run: Run, scores: Mapping[str, Entry], names: Iterable[str]) -> Entry:
+    """Returns the stored entry of a finished run.
 
     Args:
         arm: name of its experiment.
         run: the run.
         scores: as in ``result.json`` or ``evaluation.json``.
-        names: those of the table; one that the run does not have is left out.
+        names: scores of the table. Scores that the run lacks are omitted.
     """
-    result: Mapping[str, Any] = run.result or {}
+    result: Entry = dict(run.result or {})
     known = {name: {fact: scores[name].get(fact) for fact in FACTS} for name in names if name in scores}
     return {
         "arm": arm,
@@ -49,7 +49,7 @@ def entry(arm: str, run: Run, scores: Mapping[str, Mapping[str, Any]], names: It
 
 
 def _made(environment: Path) -> dict[str, str | None] | None:
-    """When, on what and with what a run was made; None if it did not say."""
+    """Returns date, hardware, commit and torch of a run; ``None`` if unknown."""
     known = read_environment(environment)
     if known is None:
         return None
@@ -57,14 +57,14 @@ def _made(environment: Path) -> dict[str, str | None] | None:
     return {"date": known.get("date"), "hardware": known.get("hardware"), "commit": commit, "torch": torch}
 
 
-def as_run(kept: Entry) -> Run:
-    """A run that knows what was kept of it."""
-    result = {"status": "finished"} | {key: kept[key] for key in ("seed", "images_seen", "parameters", "scores")}
-    return Run(folder=Path(), overrides=(), seed=kept["seed"], rows=(), result=result)
+def as_run(entry: Entry) -> Run:
+    """Converts an entry to a run."""
+    result = {"status": "finished"} | {key: entry[key] for key in ("seed", "images_seen", "parameters", "scores")}
+    return Run(folder=Path(), overrides=(), seed=entry["seed"], rows=(), result=result)
 
 
-def content(values: Path) -> dict[str, Any]:
-    """All that the file holds; empty if there is no such file.
+def content(values: Path) -> Entry:
+    """Reads the file; empty if it does not exist.
 
     Raises:
         UserError: the file is damaged.
@@ -76,7 +76,7 @@ def content(values: Path) -> dict[str, Any]:
 
 
 def read(values: Path) -> list[Entry]:
-    """All runs that are kept.
+    """Reads the entries of all runs.
 
     Raises:
         UserError: the file is damaged.
@@ -85,32 +85,32 @@ def read(values: Path) -> list[Entry]:
     return entries
 
 
-def joined(kept: Iterable[Entry], new: Iterable[Entry], arms: Iterable[str]) -> list[Entry]:
-    """Old and new: a new entry takes the place of the old one of its arm and seed.
+def joined(old: Iterable[Entry], new: Iterable[Entry], arms: Iterable[str]) -> list[Entry]:
+    """Merges entries: a new entry replaces the old one of the same arm and seed.
 
     Args:
-        kept: old entries.
-        new: new ones.
-        arms: names of experiments in the order wanted; entries of other ones are last.
+        old: entries.
+        new: entries.
+        arms: names of experiments in the order of the result. Entries of other experiments come last.
     """
-    order = {arm: place for place, arm in enumerate(arms)}
-    known = {_key(each): each for each in [*kept, *new]}
+    order = {arm: index for index, arm in enumerate(arms)}
+    known = {_key(each): each for each in [*old, *new]}
     return sorted(known.values(), key=lambda each: (order.get(each["arm"], len(order)), each["arm"], each["seed"] or 0))
 
 
 def done(entries: Iterable[Entry]) -> set[tuple[str, int | None]]:
-    """Arm and seed of each entry."""
+    """Returns arm and seed of each entry."""
     return {_key(each) for each in entries}
 
 
 def write(values: Path, entries: list[Entry]) -> None:
-    """Writes the entries; a failure of a run that is among them goes, whatever else the file holds stays."""
+    """Writes the entries and removes failures of the same runs. Other content of the file is unchanged."""
     failed = [each for each in failures(values) if _key(each) not in done(entries)]
     _put(values, runs=entries, **({"failed": failed} if "failed" in content(values) else {}))
 
 
 def failures(values: Path) -> list[Failure]:
-    """Runs that failed and have not been trained with success since.
+    """Returns the failed runs whose training has not succeeded since.
 
     Raises:
         UserError: the file is damaged.
@@ -120,15 +120,15 @@ def failures(values: Path) -> list[Failure]:
 
 
 def note_failure(values: Path, failure: Failure) -> None:
-    """Keeps that a run failed, in place of an earlier failure of it."""
+    """Stores a failure, in place of an earlier failure of the same run."""
     _put(values, failed=[*(each for each in failures(values) if _key(each) != _key(failure)), failure])
 
 
 def forget(values: Path, arms: Collection[str]) -> int:
-    """Drops all runs of some arms, whose recipe has changed.
+    """Removes all runs of some arms, such as arms whose recipe has changed.
 
     Returns:
-        How many were dropped.
+        The number of removed runs.
     """
     before = {"runs": read(values), "failed": failures(values)}
     left = {name: [each for each in runs if each["arm"] not in arms] for name, runs in before.items()}
@@ -138,10 +138,10 @@ def forget(values: Path, arms: Collection[str]) -> int:
     return dropped
 
 
-def _put(values: Path, **changed: Any) -> None:
+def _put(values: Path, **changed: object) -> None:
     values.parent.mkdir(parents=True, exist_ok=True)
     write_json(values, content(values) | changed)
 
 
-def _key(kept: Entry | Failure) -> tuple[str, int | None]:
-    return kept["arm"], kept["seed"]
+def _key(entry: Entry | Failure) -> tuple[str, int | None]:
+    return entry["arm"], entry["seed"]

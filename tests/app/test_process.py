@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from fmcgan.app.streams import LogFile
+from fmcgan.app.process import LogFile
 
 SPEAKER = """
 import logging, sys, warnings
-from fmcgan.app.streams import protect_streams
+from fmcgan.app.process import protect_streams
 protect_streams()
 from tqdm import tqdm
 logging.basicConfig(stream=sys.stderr, level=logging.INFO)
@@ -68,7 +68,7 @@ def test_no_letter_fails(tmp_path, environment):
 
 WHERE = """
 import sys, locale
-from fmcgan.app.streams import protect_streams, use_utf8
+from fmcgan.app.process import protect_streams, use_utf8
 use_utf8()
 protect_streams()
 open(sys.argv[2], "w").write(sys.argv[2])  # as a library would, without an encoding
@@ -86,7 +86,7 @@ def test_files_are_utf8_whatever_the_locale(tmp_path, environment):
 
 
 def test_streams_of_a_test_or_notebook_stay(capsys):
-    from fmcgan.app.streams import protect_streams
+    from fmcgan.app.process import protect_streams
 
     before = sys.stdout, sys.stderr, logging.raiseExceptions
     protect_streams()

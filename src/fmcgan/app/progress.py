@@ -1,24 +1,22 @@
-"""Progress of what may take long: a bar in a terminal, a line now and then in a log, both with the time left."""
+"""Progress of long operations: a bar in a terminal, occasional lines in a log, both with the remaining time."""
 
 import logging
 import time
-from types import TracebackType
 from typing import Self
 
 log = logging.getLogger(__name__)
 
 FIRST_SEC, EVERY_SEC = 10, 60
-"""Without a terminal: seconds until the first line, and between two of them."""
+"""Without a terminal: seconds until the first line, and between lines."""
 
 
-class Counter:
-    """Counts what is done of something; a context manager.
+class Progress:
+    """Shows how much of an operation is done. A context manager.
 
     Args:
-        total: how many there are; ``None``: not known.
-        what: is counted, such as ``images``.
-        unit: of tqdm: ``images`` or ``B``.
-        name: in front of the bar or the line.
+        total: how many items there are; ``None`` if unknown.
+        what: the items, such as ``images``, or ``bytes``.
+        name: shown in front of the bar or the line.
     """
 
     def __init__(self, total: int | None, what: str, name: str = "") -> None:
@@ -35,17 +33,15 @@ class Counter:
         self._next = self._start + FIRST_SEC
 
     def __enter__(self) -> Self:
-        """Nothing to do: the clock runs since the counter was made."""
+        """Returns itself. The clock runs since the construction."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leaves the bar as it is."""
+    def __exit__(self, *error: object) -> None:
+        """Closes the bar and leaves it visible."""
         self._bar.close()
 
     def update(self, n: int) -> None:
-        """Counts ``n`` more."""
+        """Adds ``n`` finished items."""
         self._done += n
         self._bar.update(n)
         now = time.monotonic()
@@ -58,11 +54,11 @@ class Counter:
         if self._total is None:
             return f"{done} {self._what}"
         left = seconds * (self._total - self._done) / max(self._done, 1)
-        return f"{done} of {self._total:,} {self._what}, about {duration(left)} left"
+        return f"{done} of {self._total:,} {self._what}, about {format_duration(left)} left"
 
 
-def duration(seconds: float) -> str:
-    """Seconds as they are read: ``12 s``, ``3 min``, ``5.2 hours``, ``4.1 days``."""
+def format_duration(seconds: float) -> str:
+    """Formats seconds: ``12 s``, ``3 min``, ``5.2 hours``, ``4.1 days``."""
     for unit, name in ((86400 * 365, "years"), (86400, "days"), (3600, "hours")):
         if seconds >= unit:
             return f"{seconds / unit:,.1f} {name}"

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from fmcgan.app.errors import UserError
-from study import kept
+from study import results_store
 
 
 def entry(arm, seed, images=1):
@@ -12,7 +12,7 @@ def entry(arm, seed, images=1):
 
 def test_a_new_run_takes_the_place_of_the_old_one_and_the_order_is_that_of_the_arms():
     old = [entry("other", 1), entry("b", 10), entry("a", 2), entry("b", 2)]
-    joined = kept.joined(old, [entry("b", 2, images=7), entry("c", None)], ["c", "b", "a"])
+    joined = results_store.joined(old, [entry("b", 2, images=7), entry("c", None)], ["c", "b", "a"])
     assert [(each["arm"], each["seed"]) for each in joined] == [
         *(("c", None), ("b", 2), ("b", 10), ("a", 2), ("other", 1)),
     ]
@@ -21,13 +21,13 @@ def test_a_new_run_takes_the_place_of_the_old_one_and_the_order_is_that_of_the_a
 
 def test_runs_are_written_beside_what_else_is_there_and_forgotten_by_arm(tmp_path):
     values = tmp_path / "docs" / "study.json"
-    assert kept.read(values) == []
-    kept.write(values, [entry("a", 1), entry("a", 2), entry("b", 1)])
+    assert results_store.read(values) == []
+    results_store.write(values, [entry("a", 1), entry("a", 2), entry("b", 1)])
     values.write_text(json.dumps(json.loads(values.read_text(encoding="utf-8")) | {"speed": {"seconds": 600}}))
-    assert kept.forget(values, ["a", "c"]) == 2
-    assert kept.read(values) == [entry("b", 1)]
-    assert kept.content(values)["speed"] == {"seconds": 600}
-    assert kept.done(kept.read(values)) == {("b", 1)}
+    assert results_store.forget(values, ["a", "c"]) == 2
+    assert results_store.read(values) == [entry("b", 1)]
+    assert results_store.content(values)["speed"] == {"seconds": 600}
+    assert results_store.done(results_store.read(values)) == {("b", 1)}
 
 
 def test_a_kept_run_says_what_the_run_said_and_no_score_beside_the_table(tmp_path, write_run):
@@ -36,7 +36,9 @@ def test_a_kept_run_says_what_the_run_said_and_no_score_beside_the_table(tmp_pat
     write_run("study-base", 4, FD=2.0, agreement=0.9)
     run = read_run(tmp_path / "runs" / "study-base" / "seed_4")
     name = "fd_classifier_10k_test"
-    again = kept.as_run(kept.entry("study/base", run, run.result["scores"], [name, "not_measured"]))
+    again = results_store.as_run(
+        results_store.new_entry("study/base", run, run.result["scores"], [name, "not_measured"])
+    )
     assert again.finished
     assert (again.seed, again.images_seen) == (4, 600)
     assert again.result["parameters"] == run.result["parameters"]
@@ -51,7 +53,7 @@ def test_a_kept_run_says_when_on_what_and_with_what_it_was_made(tmp_path, write_
     known = {"date": "2026-01-02T03:04:05+00:00", "hardware": "CPU Example, 1 threads", "packages": {"torch": "2.9"}}
     for git, commit in (({"commit": "0123", "changed": False}, "0123"), (None, None)):
         (folder / "environment.json").write_text(json.dumps(known | {"git": git}))
-        entry = kept.entry("study/base", read_run(folder), {}, [])
+        entry = results_store.new_entry("study/base", read_run(folder), {}, [])
         made = {"date": known["date"], "hardware": known["hardware"], "commit": commit, "torch": "2.9"}
         assert (entry["made"], entry["seconds"]) == (made, 60.0)
 
@@ -59,19 +61,19 @@ def test_a_kept_run_says_when_on_what_and_with_what_it_was_made(tmp_path, write_
 def test_a_failure_is_kept_until_the_run_is_trained_or_forgotten(tmp_path):
     values = tmp_path / "study.json"
     failure = {"arm": "a", "seed": 3, "why": "loss is nan"}
-    kept.note_failure(values, failure | {"why": "another"})
-    kept.note_failure(values, failure)
-    kept.note_failure(values, failure | {"arm": "b"})
-    kept.write(values, [entry("a", 1)])
-    assert kept.failures(values) == [failure, failure | {"arm": "b"}]
-    kept.write(values, [entry("a", 1), entry("a", 3)])
-    assert kept.failures(values) == [failure | {"arm": "b"}]
-    assert kept.forget(values, ["b"]) == 1
-    assert kept.content(values) == {"failed": [], "runs": [entry("a", 1), entry("a", 3)]}
+    results_store.note_failure(values, failure | {"why": "another"})
+    results_store.note_failure(values, failure)
+    results_store.note_failure(values, failure | {"arm": "b"})
+    results_store.write(values, [entry("a", 1)])
+    assert results_store.failures(values) == [failure, failure | {"arm": "b"}]
+    results_store.write(values, [entry("a", 1), entry("a", 3)])
+    assert results_store.failures(values) == [failure | {"arm": "b"}]
+    assert results_store.forget(values, ["b"]) == 1
+    assert results_store.content(values) == {"failed": [], "runs": [entry("a", 1), entry("a", 3)]}
 
 
 def test_a_damaged_file_is_named(tmp_path):
     values = tmp_path / "study.json"
     values.write_text("{")
     with pytest.raises(UserError, match=r"study\.json cannot be read"):
-        kept.read(values)
+        results_store.read(values)

@@ -1,0 +1,236 @@
+"""Validates a composed configuration as a whole, before anything is measured, fetched, written or trained.
+
+Hydra's composition does not check types, and a class that gets a text for a flag takes it for true. The shape of the
+configuration and the annotations of the classes that it builds (``width: int``, ``one_sided: bool``) are checked here.
+Constructors check the ranges (`fmcgan.app.checks`), and their messages come first.
+"""
+
+import collections.abc
+import math
+import re
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from fmcgan.app.config_dir import option_names
+from fmcgan.app.errors import InvalidValueError, UserError
+
+_WORDS: Mapping[object, str] = {
+    **{int: "a whole number", float: "a finite number", bool: "true or false", str: "a text", Path: "a path"},
+    type(None): "null",
+}
+_LISTS = (list, tuple, set, collections.abc.Sequence, collections.abc.Iterable)
+_MAPPINGS = (dict, collections.abc.Mapping)
+_UNIONS = (Union, types.UnionType)
+_MAY_LACK_TARGET = ("callback", "logger")
+"""An experiment may set values of a callback that was not chosen; they have no effect."""
+
+
+def check_shape(config: DictConfig, parts: Iterable[str], groups: Iterable[str]) -> None:
+    """Refuses a value in the place of an object, or of several objects.
+
+    Args:
+        config: of a command.
+        parts: keys of what is built from a ``_target_``, such as ``network.generator``.
+        groups: keys that hold any number of named parts, such as ``callback``.
+
+    Raises:
+        InvalidValueError: names the key, what was given and the options.
+    """
+    _check_instructions(config, "")
+    for key in (_first_wrong(config, part) for part in parts):
+        part = OmegaConf.select(config, key)
+        if not builds(part):
+            raise InvalidValueError(f"{key} must be a part that can be built{_options(key)}, got {_plain(part)!r}")
+    for key in groups:
+        group = config.get(key)
+        if not isinstance(group, DictConfig):
+            raise InvalidValueError(f"{key} must be a list of options{_options(key)}, got {_plain(group)!r}")
+        for name, part in group.items():
+            if not isinstance(part, DictConfig) or ("_target_" not in part and key not in _MAY_LACK_TARGET):
+                raise InvalidValueError(f"{key}.{name!s} must be a part{_options(key)}, got {_plain(part)!r}")
+
+
+def _check_instructions(config: object, key: str) -> None:
+    """Refuses instructions that Hydra cannot follow: ``_target_`` names a class, the others are true or false."""
+    if isinstance(config, ListConfig):
+        for index in range(len(config)):
+            _check_instructions(config[index], f"{key}[{index}]")
+    if not isinstance(config, DictConfig):
+        return
+    for name in map(str, config):
+        inner, value = f"{key}.{name}".lstrip("."), config._get_node(name)
+        if name == "_target_" and not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", str(config[name])):
+            raise InvalidValueError(f"{inner} must be the dotted name of a class, got {_plain(config[name])!r}")
+        if name in ("_partial_", "_recursive_") and not isinstance(config[name], bool):
+            raise InvalidValueError(f"{inner} must be true or false, got {_plain(config[name])!r}")
+        if OmegaConf.is_config(value) and not OmegaConf.is_interpolation(config, name):
+            _check_instructions(value, inner)
+
+
+def _first_wrong(config: DictConfig, key: str) -> str:
+    """Returns the first key above this one that holds no mapping, since the user overwrote it; else the key itself."""
+    names = key.split(".")
+    above = [".".join(names[:end]) for end in range(1, len(names))]
+    return next((each for each in above if not isinstance(OmegaConf.select(config, each), DictConfig)), key)
+
+
+def builds(part: object) -> bool:
+    """Whether a node of a configuration builds an object."""
+    return isinstance(part, DictConfig) and "_target_" in part
+
+
+def _plain(value: object) -> object:
+    return OmegaConf.to_container(value) if isinstance(value, DictConfig | ListConfig) else value
+
+
+def _options(key: str) -> str:
+    """Says how a part is chosen: by the group that its key begins with."""
+    group = key.partition(".")[0].replace("feature", "metric/feature")
+    options = option_names(group)
+    return f": choose with {group}= from {', '.join(options)}" if options else ""
+
+
+@contextmanager
+def types_checked(config: DictConfig) -> Iterator[None]:
+    """Checks the types of a configuration around the code that builds its parts.
+
+    If a constructor refuses a value, its own error is raised, since it knows the range. If it fails in another way, or
+    accepts everything, the annotations decide.
+
+    Raises:
+        InvalidValueError: a value has another type than its class declares.
+    """
+    try:
+        yield
+    except InstantiationException as error:
+        if not isinstance(root_cause(error), UserError):
+            check_types(config)
+        raise
+    check_types(config)
+
+
+def root_cause(error: BaseException) -> BaseException | None:
+    """Returns the error inside a constructor that Hydra called."""
+    cause: BaseException | None = error.__cause__
+    while isinstance(cause, InstantiationException):
+        cause = cause.__cause__
+    return cause
+
+
+def check_types(config: DictConfig) -> None:
+    """Checks every value of every part of a configuration against its annotation.
+
+    Raises:
+        InvalidValueError: names the key, what was given and what is allowed.
+    """
+    for key, value, hint in _annotated_values(config, ""):
+        if not _fits(value, hint):
+            given = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+            raise InvalidValueError(f"{typed_key(config, key)} must be {_describe(hint)}, got {given!r}")
+
+
+def typed_key(config: DictConfig, key: str) -> str:
+    """Returns the key that the user sets: for an interpolation such as ``${network.width}`` its source."""
+    parts = key.split(".")
+    for index, name in enumerate(parts):
+        parent = OmegaConf.select(config, ".".join(parts[:index])) if index else config
+        if not isinstance(parent, DictConfig) or name not in parent:
+            continue
+        if source := re.fullmatch(r"\$\{([\w.]+)\}", str(parent._get_node(name))):
+            return typed_key(config, ".".join([source.group(1), *parts[index + 1 :]]))
+    return key
+
+
+def _annotated_values(config: object, key: str) -> Iterator[tuple[str, object, object]]:
+    """Yields key, value and annotation of all parameters of all parts."""
+    if isinstance(config, ListConfig):
+        for index in range(len(config)):
+            yield from _annotated_values(config[index], f"{key}[{index}]")
+    if not isinstance(config, DictConfig):
+        return
+    hints = _hints(config["_target_"]) if "_target_" in config else {}
+    for name in map(str, config):
+        inner = f"{key}.{name}".lstrip(".")
+        value = None if OmegaConf.is_missing(config, name) else config[name]
+        hint = hints.get(name, Any)
+        if get_origin(hint) in _MAPPINGS and isinstance(value, DictConfig):
+            yield from ((f"{inner}.{each}", value[each], get_args(hint)[1]) for each in map(str, value))
+        else:
+            yield inner, value, hint
+        if not OmegaConf.is_interpolation(config, name):
+            yield from _annotated_values(value, inner)
+
+
+def _hints(target: object) -> dict[str, object]:
+    """Returns the annotations of a ``_target_``; none if they cannot be read."""
+    with suppress(Exception):  # a class of any library: some annotations name types that exist for type checkers only
+        module, _, name = str(target).rpartition(".")
+        found = getattr(import_module(module), name)
+        if not isinstance(found, type):
+            return get_type_hints(found)
+        hints: dict[str, object] = {}
+        for each in reversed(found.__mro__):  # a class may pass parameters on to its base class
+            hints |= get_type_hints(vars(each).get("__init__", object.__init__))
+        return hints
+    return {}
+
+
+def _fits(value: object, hint: object) -> bool:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
+    if origin in _UNIONS:
+        return any(_fits(value, each) for each in arguments)
+    if origin is Literal:
+        return value in arguments
+    if hint is None or hint is type(None):
+        return value is None
+    if hint is int or hint is float:
+        is_finite_float = hint is float and isinstance(value, float) and math.isfinite(value)
+        return is_finite_float or (isinstance(value, int) and not isinstance(value, bool))
+    if hint is bool:
+        return isinstance(value, bool)
+    if hint is str or hint is Path:
+        return isinstance(value, str)
+    return _fits_container(value, origin or hint, arguments)
+
+
+def _fits_container(value: object, kind: object, arguments: tuple[object, ...]) -> bool:
+    if kind is tuple and arguments[-1:] != (...,):
+        return (
+            isinstance(value, ListConfig)
+            and len(value) == len(arguments)
+            and all(_fits(each, hint) for each, hint in zip(value, arguments, strict=True))
+        )
+    if kind in _LISTS:
+        return isinstance(value, ListConfig) and all(_fits(each, hint) for each in value for hint in arguments[:1])
+    if kind in _MAPPINGS:
+        values = value.values() if isinstance(value, DictConfig) else None
+        return values is not None and all(_fits(each, hint) for each in values for hint in arguments[1:])
+    return builds(value)  # all other annotations are classes
+
+
+def _describe(hint: object) -> str:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in _UNIONS:
+        simple = [each for each in arguments if each in _WORDS or get_origin(each)]
+        kinds = arguments if all(each is type(None) for each in simple) else simple
+        return " or ".join(dict.fromkeys(map(_describe, kinds)))
+    if origin is Literal:
+        return f"one of {', '.join(map(str, arguments))}"
+    if origin is tuple and arguments[-1:] != (...,):
+        return f"a list of {len(arguments)} values ({', '.join(dict.fromkeys(map(_describe, arguments)))})"
+    if origin in _LISTS:
+        return f"a list ({_describe(arguments[0])})"
+    if origin in _MAPPINGS:
+        return f"named parts ({_describe(arguments[1])})"
+    if origin is collections.abc.Callable:
+        return "a part with _partial_: true"
+    return _WORDS.get(hint, f"a part that builds {getattr(hint, '__name__', hint)}")

@@ -1,0 +1,97 @@
+"""The process: which signals stop it, and output streams and log files that never raise."""
+
+import io
+import logging
+import os
+import re
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, TextIO
+
+from fmcgan.app.escaping import visible
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_BAR_MOVES = re.compile("\n*(\x1b\\[A)*")
+"""Control characters that tqdm writes to move between bars."""
+
+
+def stop_signals() -> list[int]:
+    """Returns SIGINT, SIGTERM and SIGHUP (closed terminal), without those that ``nohup`` has switched off."""
+    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    return [each for each in numbers if each == signal.SIGINT or signal.getsignal(each) != signal.SIG_IGN]
+
+
+def use_utf8() -> None:
+    """Restarts the program in Python's UTF-8 mode if the locale has another encoding (``LANG=C``).
+
+    Otherwise file names, and files that other libraries read and write, fail on the first character beyond ASCII.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1" and os.name == "posix":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def protect_streams() -> None:
+    r"""Makes standard output and standard error accept all text; what cannot be written is dropped.
+
+    Writes to a closed stream, a full disk or a closed pipe are ignored. Characters that the terminal's encoding lacks,
+    and control characters, are escaped, as in ``\x1b``. Streams that a notebook or a test has replaced are unchanged.
+    """
+    logging.raiseExceptions = False
+    for number in range(3):  # a closed descriptor would be given to the next opened file, and C code prints into it
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None or sys.stdout is sys.__stdout__:
+        sys.stdout = _protected(sys.stdout, 1)
+    if sys.stderr is None or sys.stderr is sys.__stderr__:
+        sys.stderr = _protected(sys.stderr, 2)
+
+
+def _protected(stream: TextIO | None, number: int) -> io.TextIOWrapper:
+    if not isinstance(stream, io.TextIOWrapper):
+        return _Text(io.BufferedWriter(_Raw(os.devnull, "w")), encoding="utf-8", errors="backslashreplace")
+    with suppress(OSError):
+        stream.flush()
+    unbuffered = stream.line_buffering or stream.write_through
+    raw = io.BufferedWriter(_Raw(number, "w", closefd=False))
+    return _Text(raw, encoding=stream.encoding, errors="backslashreplace", line_buffering=unbuffered)
+
+
+class _Raw(io.FileIO):
+    """A file that ignores failed writes."""
+
+    def write(self, data: "ReadableBuffer") -> int:
+        try:
+            written = super().write(data)
+        except OSError:
+            written = None
+        return memoryview(data).nbytes if written is None else written
+
+
+class _Text(io.TextIOWrapper):
+    """A text stream that escapes control characters, except those of a progress bar."""
+
+    def write(self, text: str) -> int:
+        lines = text if _BAR_MOVES.fullmatch(text) else "\r".join(map(visible, text.split("\r")))
+        super().write(lines)
+        return len(text)
+
+
+class LogFile(logging.FileHandler):
+    """A log file whose write errors do not end the run."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes a record."""
+        try:
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Formats a record and escapes control characters."""
+        return visible(super().format(record))

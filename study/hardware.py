@@ -1,0 +1,45 @@
+"""The hardware of the study, CPU cores or a GPU, and the settings that depend on it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Settings of one kind of hardware.
+
+    Attributes:
+        accelerator: of the Trainer.
+        device: of torch.
+        seconds: training time of every arm.
+        workers: parallel trainings, if the command line does not say.
+        shared: whether two parallel trainings measure the cost of each. They do not on a GPU, where one training
+            alone fills the queue of kernels.
+        rows_every: batches between rows of ``metrics.jsonl`` while speed is measured, a multiple of every penalty's
+            interval. Slow arms on a CPU need several rows; a GPU must not wait more often than in a real run.
+        page: the page of its table.
+        folder: of its runs.
+    """
+
+    accelerator: str
+    device: str
+    seconds: int
+    workers: int
+    shared: bool
+    rows_every: int
+    page: Path
+    folder: Path
+
+
+CPU = Hardware("cpu", "cpu", 600, 2, True, 4, CHECKOUT / "docs" / "study.md", Path("outputs/multirun/study"))
+GPU = Hardware("gpu", "cuda", 300, 1, False, 20, CHECKOUT / "docs" / "study_gpu.md", Path("outputs/multirun/study_gpu"))
+
+HARDWARE = {each.accelerator: each for each in (CPU, GPU)}
+
+
+def cores() -> int:
+    """Returns the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
