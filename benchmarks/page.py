@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fmcgan.app.run_dir import write_atomically, write_json
-from fmcgan.comparison.markdown import number
+from fmcgan.comparison.tables import number
 from fmcgan.report.html import NO_VALUE
 
 Row = dict[str, Any]

@@ -16,9 +16,9 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.plain import MOST, check_plain
 from fmcgan.app.run_dir import HYDRA_OVERRIDES
 from fmcgan.comparison.grouping import compared_overrides
-from fmcgan.comparison.measurement import at_end
-from fmcgan.comparison.protocol import protocols
-from fmcgan.comparison.run import read_run
+from fmcgan.comparison.results import at_end
+from fmcgan.comparison.runs import read_run
+from fmcgan.comparison.statistics import protocols
 from fmcgan.inference.safetensors_file import provenance
 from fmcgan.report.analysis_page import FINDINGS, _files_of_earlier
 

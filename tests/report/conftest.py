@@ -56,6 +56,7 @@ def run_writer(above):
         if final:
             (folder / "result.json").write_text(json.dumps(result(seed, *final, seconds, hardware, scores)))
         if sample is not None:
+            (folder / "samples").mkdir()
             images = np.full((2, 3, 28, 28), sample, dtype=np.uint8)
             write_png(class_grid(images, ["bag", "boot"]), folder / "samples" / "epoch_002.png")
             write_png(class_grid(255 - images, ["bag", "boot"]), folder / "samples" / "epoch_001.png")
