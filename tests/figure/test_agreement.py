@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from fmcgan.figure.agreement import COLOURS, FIGURE_INCHES, NO_SAMPLES, SCALE, _percent, _summary, draw_agreement
+from fmcgan.figure.confusions import COLOURS, FIGURE_INCHES, NO_SAMPLES, SCALE, _percent, _summary, draw_agreement
 from fmcgan.figure.png import DPI
 
 

@@ -3,7 +3,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
-from fmcgan.figure.agreement import NO_SAMPLES
+from fmcgan.figure.confusions import NO_SAMPLES
 from fmcgan.figure.confusions import difference_figure, points
 from fmcgan.figure.palette import GENERATED, REAL
 

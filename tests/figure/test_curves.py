@@ -8,7 +8,7 @@ from PIL import Image
 from fmcgan.figure.curves import PALETTE, PANEL_INCHES, Panel, Series, count_label, curves_figure, draw_curves
 from fmcgan.figure.png import DPI
 from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
-from fmcgan.figure.smoothing import running_mean, smoothing_window
+from fmcgan.figure.curves import running_mean, smoothing_window
 
 
 def pixels(path):

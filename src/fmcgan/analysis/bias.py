@@ -14,7 +14,7 @@ from fmcgan.analysis.effect import Effect, difference_of_means, difference_of_sp
 from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.app import checks
 from fmcgan.data.classes import CLASS_NAMES, plural
-from fmcgan.figure.distributions import Violins, heat_map, violins_figure
+from fmcgan.figure.violins import Violins, heat_map, violins_figure
 from fmcgan.figure.grid import class_grid, side_by_side
 from fmcgan.metric.image_set import ImageSet
 

@@ -12,7 +12,7 @@ from fmcgan.analysis.misreading import Cell, cells_of, effect_of_pair, effects_o
 from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.app.checks import MOST_SHOWN, whole_number
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
-from fmcgan.figure.agreement import agreement_figure
+from fmcgan.figure.confusions import agreement_figure
 from fmcgan.figure.confusions import difference_figure
 from fmcgan.figure.grid import PAPER, class_grid
 from fmcgan.metric.feature.classifier import ClassifierFeatures

@@ -12,7 +12,7 @@ from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.app.checks import MOST_SHOWN, whole_number
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.figure.neighbours import Block, Row, Tile, garment_rows
+from fmcgan.figure.image_rows import Block, Row, Tile, garment_rows
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet
 

@@ -14,7 +14,7 @@ from fmcgan.app import checks
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, plural
 from fmcgan.figure.curves import Panel, Series, curves_figure
-from fmcgan.figure.distributions import heat_map
+from fmcgan.figure.violins import heat_map
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.spectrum import RADII, Spectrum, decibels, radial_power
 

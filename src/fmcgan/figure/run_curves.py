@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from fmcgan.figure.curves import Panel, Series, curves_figure
 from fmcgan.figure.png import write_png
-from fmcgan.figure.smoothing import running_mean, smoothing_window
+from fmcgan.figure.curves import running_mean, smoothing_window
 
 Rows = Sequence[Mapping[str, float | None]]
 

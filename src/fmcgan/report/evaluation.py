@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from fmcgan.app.attempts import Attempts
-from fmcgan.figure.agreement import draw_agreement
+from fmcgan.figure.confusions import draw_agreement
 from fmcgan.figure.bars import ClassBars, draw_class_bars
 from fmcgan.figure.pairs import Pair, draw_pairs
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from fmcgan.analysis.section import Map
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.figure.agreement import agreement_figure
+from fmcgan.figure.confusions import agreement_figure
 from fmcgan.figure.png import png_bytes
 
 MOST_POINTS = 2000

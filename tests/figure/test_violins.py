@@ -6,7 +6,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from fmcgan.figure.distributions import Violins, heat_map, violins_figure
+from fmcgan.figure.violins import Violins, heat_map, violins_figure
 from fmcgan.figure.palette import GENERATED, REAL
 
 
