@@ -1,8 +1,9 @@
-"""``python -m fmcgan.evaluate``: scores of a run or of samples, beside those of real images and of bad ones."""
+"""``python -m fmcgan.evaluate``: metrics of a run or of samples, beside those of real images and other baselines."""
 
 import logging
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,7 @@ from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 
 if TYPE_CHECKING:
     from fmcgan.app.attempts import Attempts
-    from fmcgan.inference.generator import LabelledGenerator
-    from fmcgan.metric.base import Metric, RealImages
+    from fmcgan.metric.base import Metric
     from fmcgan.metric.evaluation import Evaluator
     from fmcgan.metric.image_set import ImageSet
 
@@ -25,64 +25,73 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(config: DictConfig) -> None:
-    """Measures, writes ``evaluation.json``, ``evaluation.md`` and the figures, and prints the table."""
+    """Measures; writes ``evaluation.json``, ``evaluation.md`` and the figures; prints the table."""
     from fmcgan.app.attempts import Attempts
     from fmcgan.inference import sample_source
     from fmcgan.metric.evaluation import Evaluator
+    from fmcgan.metric.results import as_markdown
     from fmcgan.metric.results_store import Store
-    from fmcgan.metric.table import as_markdown
 
-    scores, store = _checked_scores(config), Store(config.cache)
+    metrics, store = _checked_metrics(config), Store(config.cache)
     generator, given = sample_source.source(config)
     folder = sample_source.folder_of(config, "evaluation")
     real = sample_source.real_images(config, generator, store)
     given = given or sample_source.given_split(config, real)
     n = sample_source.samples_a_score(config, given)
     start, attempts = time.perf_counter(), Attempts(UserError)
-    evaluator = Evaluator(scores, real, n, config.rows, store, show_progress=True, attempts=attempts)
+    evaluator = Evaluator(metrics, real, n, config.baselines, store, show_progress=True, attempts=attempts)
     if given is not None:
         sample_source.warn_of_real_samples(given, real)
     samples = given or sample_source.drawn_samples(config, generator, evaluator.samples_needed)
-    results = evaluator.measure(samples)
-    findings = _findings(evaluator, samples, n)
-    record = _record(config, samples, evaluator, generator)
-    record |= {"scores": results, "findings": findings, "failed": dict(attempts.failed)}
-    record["seconds"] = round(time.perf_counter() - start, 2)
-    written = _write(folder, record, samples, real, attempts)
-    print(as_markdown(results), end="")  # noqa: T201
+    record = {
+        **sample_source.provenance(config, samples, evaluator.real, generator),
+        "n": evaluator.n,
+        "classes": [CLASS_NAMES[label] for label in sample_source.classes_of(config)],
+        "reference": config.reference,
+        "bootstrap_samples": config.bootstrap_samples,
+        "protocol": {name: metric.protocol for name, metric in metrics.items()},
+        "scores": evaluator.measure(samples),
+        "findings": _findings(evaluator, samples, n),
+        "seconds_by_score": evaluator.seconds,
+        "failed": dict(attempts.failed),
+        "seconds": round(time.perf_counter() - start, 2),
+    }
+    written = _write(folder, record, samples, evaluator, attempts)
+    print(as_markdown(record["scores"]), end="")  # noqa: T201
     log.info("written to %s: %s", os.path.relpath(folder), ", ".join(written))
     attempts.end()
 
 
-def _checked_scores(config: DictConfig) -> dict[str, "Metric"]:
-    """The scores to measure, after every value of the command was looked at; nothing is read or fetched before."""
+def _checked_metrics(config: DictConfig) -> "Mapping[str, Metric]":
+    """Builds the metrics after checking every value of the command; reads and downloads nothing before."""
     from hydra.utils import instantiate
 
     from fmcgan.app.part_types import types_checked
     from fmcgan.app.validation import check_shape
     from fmcgan.inference import sample_source
-    from fmcgan.metric.baselines import TITLES
+    from fmcgan.metric.baselines import BASELINES
 
     check_shape(config, ("data",), ("metric", "feature"))
     sample_source.check_source(config, fewest=20)
-    sample_source.classes_of(config)  # told now if there is no such class
+    sample_source.classes_of(config)
     seed_number(seed=config.seed)
     if not config.metric:
-        raise UserError("metric=[] measures nothing; leave it out for the usual scores, or name some (see --help)")
-    if not isinstance(config.rows, ListConfig):
-        raise UserError(f"rows must be a list such as rows=[real,noise], or rows=[] for none, got {config.rows!r}")
-    for row in config.rows:
-        one_of(tuple(TITLES), rows=row)
+        raise UserError("metric=[] measures nothing; leave it out for the default metrics, or name some (see --help)")
+    if not isinstance(config.baselines, ListConfig):
+        given = f"got {config.baselines!r}"
+        raise UserError(f"baselines must be a list such as baselines=[real,uniform_noise], or [] for none, {given}")
+    for baseline in config.baselines:
+        one_of(BASELINES, baselines=baseline)
     with types_checked(config):
         instantiate(config.data)
         return instantiate(config.metric)
 
 
 def _findings(evaluator: "Evaluator", samples: "ImageSet", n: int) -> dict[str, Any]:
-    """What the scores found, samples named by their number in the file or in the order in which they were drawn."""
+    """Collects the findings; samples are numbered as in the file, or in the order of their generation."""
     from fmcgan.metric.image_set import class_balanced
 
-    findings = evaluator.findings(samples)
+    findings: dict[str, Any] = evaluator.findings(samples)
     numbers = class_balanced(samples.labels, n).tolist() if n < len(samples) else range(len(samples))
     for pairs in findings.get("closest_pairs", {}).values():
         for pair in pairs:
@@ -90,33 +99,16 @@ def _findings(evaluator: "Evaluator", samples: "ImageSet", n: int) -> dict[str, 
     return findings
 
 
-def _record(
-    config: DictConfig, samples: "ImageSet", evaluator: "Evaluator", generator: "LabelledGenerator | None"
-) -> dict[str, Any]:
-    """What the scores were measured on and how."""
-    from fmcgan.inference import sample_source
-
-    return {
-        **sample_source.provenance(config, samples, evaluator.real, generator),
-        "n": evaluator.n,
-        "classes": [CLASS_NAMES[label] for label in sample_source.classes_of(config)],
-        "reference": config.reference,
-        "bootstrap_samples": config.bootstrap_samples,
-        "protocol": {name: score.protocol for name, score in evaluator.scores.items()},
-        "seconds_by_score": evaluator.seconds,
-    }
-
-
 def _write(
-    folder: Path, record: dict[str, Any], samples: "ImageSet", real: "RealImages", attempts: "Attempts"
+    folder: Path, record: dict[str, Any], samples: "ImageSet", evaluator: "Evaluator", attempts: "Attempts"
 ) -> list[str]:
-    """Writes the numbers first, whatever becomes of the figures; returns the names of the files."""
+    """Writes the numbers first, in case a figure fails; returns the names of the files."""
     from fmcgan.app.escaping import markdown, markdown_code
-    from fmcgan.metric.table import as_markdown, by_class_as_markdown
+    from fmcgan.metric.results import as_markdown, by_class_as_markdown
     from fmcgan.report.evaluation import draw_evaluation
 
     run_dir.write_json(folder / "evaluation.json", record)
-    pictures = samples.images.squeeze(1).numpy(), real.train.images.squeeze(1).numpy()
+    pictures = samples.images.squeeze(1).numpy(), evaluator.real.train.images.squeeze(1).numpy()
     figures = draw_evaluation(record["scores"], record["findings"], *pictures, folder, attempts)
     about = f"Source: {markdown(record.get('checkpoint', record['source']))}; reference: {record['reference']} split; "
     if len(record["classes"]) < NUM_CLASSES:
@@ -130,7 +122,7 @@ def _write(
 
 
 def main() -> None:
-    """Entry of the console command."""
+    """Runs the console command."""
     run_command("evaluate", evaluate)
 
 

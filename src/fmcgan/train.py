@@ -181,16 +181,16 @@ def _quieten_lightning() -> None:
 
 
 def _say_where(folder: Path, result: dict[str, Any]) -> None:
-    from fmcgan.metric.table import in_words
+    from fmcgan.metric.results import as_text
 
-    scores = [f"  {in_words(name, score)}" for name, score in result["scores"].items()]
+    scores = [f"  {as_text(name, score)}" for name, score in result["scores"].items()]
     minutes = result["training_seconds"] / 60
     log.info("\ndone: %s images in %.1f minutes of training", f"{result['images_seen']:,}", minutes)
     if scores:
         log.info("scores (%s):\n%s", os.path.relpath(folder / run_dir.RESULT), "\n".join(scores))
     best = result["best"]
     if best is not None and best["images_seen"] != result["images_seen"]:
-        better = ", ".join(in_words(name, score) for name, score in best["scores"].items())
+        better = ", ".join(as_text(name, score) for name, score in best["scores"].items())
         log.info("best checkpoint, after %s images: %s", f"{best['images_seen']:,}", better)
     samples = sorted((folder / run_dir.SAMPLES).glob("*.png"))
     log.info("samples: %s", os.path.relpath(samples[-1]) if samples else "none drawn")

@@ -13,9 +13,8 @@ from fmcgan.analysis.clusters import Clusters
 from fmcgan.analysis.effect import share_interval
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.base import RealImages
-from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.results_store import Store
 
 LEVELS = (200, 100, 50)

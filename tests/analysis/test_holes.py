@@ -14,8 +14,7 @@ from fmcgan.analysis.nearest.coverage import compare
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.base import RealImages
-from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.manifold import Manifold
 from fmcgan.metric.results_store import Store
 

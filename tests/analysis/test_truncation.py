@@ -11,9 +11,8 @@ from fmcgan.analysis.truncation import Truncation
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.images import to_float
 from fmcgan.metric.base import RealImages
-from fmcgan.metric.classifier import load_classifier
-from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.feature.classifier import load_classifier
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.results_store import Store
 from fmcgan.training.latent import draw_latents
 

@@ -8,7 +8,7 @@ from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.run_info import RunInfo
 from fmcgan.callback.samples import SampleGrid
 from fmcgan.metric.feature.classifier import ClassifierFeatures
-from fmcgan.metric.frechet_scores import FrechetDistance
+from fmcgan.metric.frechet import FrechetDistance
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.samples import SampleGrid
 from fmcgan.callback.tensorboard import TensorBoard
 from fmcgan.metric.feature.classifier import ClassifierFeatures
-from fmcgan.metric.frechet_scores import FrechetDistance
+from fmcgan.metric.frechet import FrechetDistance
 
 
 class Kill(Callback):

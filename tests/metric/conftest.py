@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmcgan.metric.feature.base import FeatureNetwork
+from fmcgan.metric.image_set import FeatureNetwork
 
 
 class Quadrants(FeatureNetwork):

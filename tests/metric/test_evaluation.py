@@ -2,15 +2,15 @@ import json
 
 import pytest
 import torch
+from fmcgan.metric.table import as_markdown, by_class_as_markdown, in_words
 
 from fmcgan.app.attempts import Attempts
 from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.metric.base import Measurement, Metric, RealImages
 from fmcgan.metric.evaluation import Evaluator, sort_key
-from fmcgan.metric.frechet_scores import FrechetDistance
+from fmcgan.metric.frechet import FrechetDistance
 from fmcgan.metric.image_set import ImageSet, count_name
 from fmcgan.metric.results_store import Store
-from fmcgan.metric.table import as_markdown, by_class_as_markdown, in_words
 
 
 class Darkness(Metric):

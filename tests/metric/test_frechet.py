@@ -6,8 +6,8 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from fmcgan.metric.bootstrap import interval, resample_counts
 from fmcgan.metric.frechet import fitted_gaussian, frechet_distance, gaussian_statistics, resampled_distances
+from fmcgan.metric.value import interval, resample_counts
 
 
 def covariance(seed: int, size: int, rank: int) -> Tensor:

@@ -6,11 +6,15 @@ from torch import Tensor
 
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.base import RealImages
-from fmcgan.metric.bootstrap import interval
-from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.frechet import frechet_distance, gaussian_statistics
-from fmcgan.metric.frechet_scores import ClassFrechetDistance, FrechetDistance, reference_gaussian
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.frechet import (
+    ClassFrechetDistance,
+    FrechetDistance,
+    frechet_distance,
+    gaussian_statistics,
+    reference_gaussian,
+)
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet
+from fmcgan.metric.value import interval
 
 
 class Pixels(FeatureNetwork):

@@ -6,7 +6,7 @@ import torch
 from fmcgan.data.datamodule import GarmentImages
 from fmcgan.data.fashion_mnist import FashionMNISTData
 from fmcgan.metric import train_classifier
-from fmcgan.metric.classifier import load_classifier, new_classifier
+from fmcgan.metric.feature.classifier import load_classifier, new_classifier
 from fmcgan.metric.train_classifier import accuracy, augmented, main, train
 
 

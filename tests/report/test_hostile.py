@@ -6,6 +6,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+from fmcgan.metric.table import as_markdown, by_class_as_markdown
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -13,7 +14,6 @@ from fmcgan.analysis.section import Alarm, Column, Map, Picture, Section, Table
 from fmcgan.app.escaping import decodable, visible
 from fmcgan.comparison.comparison import compare
 from fmcgan.figure.curves import Panel, Series, curves_figure
-from fmcgan.metric.table import as_markdown, by_class_as_markdown
 from fmcgan.report.analysis_page import write_analysis
 from fmcgan.report.encoding import encode
 from tests.hostile import PAYLOADS

@@ -14,8 +14,7 @@ from fmcgan.app.checks import MOST_SHOWN, one_of, whole_number
 from fmcgan.app.checks import number as check_number
 from fmcgan.data.classes import CLASS_NAMES, plural
 from fmcgan.figure.clusters import ratios_figure, styles_picture
-from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.results_store import Arrays
 
 LEAST = 10

@@ -16,8 +16,7 @@ from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.app.checks import MOST_SHOWN, whole_number
 from fmcgan.data.classes import CLASS_NAMES, plural
 from fmcgan.figure.grid import PAPER, class_grid, side_by_side
-from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.neighbours import nearest
 
 Side = tuple[ImageSet, Tensor]

@@ -14,9 +14,8 @@ from fmcgan.analysis.section import Column, Map, Picture, Section, Table
 from fmcgan.app.checks import MOST_IMAGES, number, whole_number
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.figure.map import Cloud, class_map, origin_map, thumbnail_map
-from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.feature.classifier import ClassifierFeatures
-from fmcgan.metric.image_set import ImageSet, class_balanced
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, class_balanced
 
 LEAST = 50
 """Training images below which there is no map."""

@@ -10,8 +10,8 @@ from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.bars import ClassBars, class_bars_figure
 from fmcgan.metric.base import Metric
 from fmcgan.metric.baselines import REAL
-from fmcgan.metric.evaluation import Evaluator, Results
-from fmcgan.metric.table import BETTER
+from fmcgan.metric.evaluation import Evaluator
+from fmcgan.metric.results import BETTER, Results
 
 SAMPLES, REAL_DATA = "samples", "real data"
 """Whose values a row of the table by class holds."""

@@ -17,13 +17,10 @@ from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.figure.grid import class_grid, side_by_side
 from fmcgan.figure.labelled_path import path_figure
-from fmcgan.metric.base import Measurement, RealImages
-from fmcgan.metric.bootstrap import mean_interval, resample_counts
-from fmcgan.metric.classifier import load_classifier
-from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.feature.classifier import ClassifierFeatures
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.feature.classifier import ClassifierFeatures, load_classifier
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages, resample_counts
 from fmcgan.metric.manifold import Manifold
+from fmcgan.metric.value import MetricValue, mean_interval
 from fmcgan.training.latent import seed_of
 from fmcgan.training.sampling import sample_classes
 
@@ -117,7 +114,7 @@ class Truncation(Analysis):
             },
         )
 
-    def _shares(self, images: ImageSet, subject: Subject, reference: ImageSet) -> dict[str, Measurement]:
+    def _shares(self, images: ImageSet, subject: Subject, reference: ImageSet) -> dict[str, MetricValue]:
         """Precision, recall, density and coverage of a set."""
         real = RealImages(subject.real.train, reference)
         measured = Manifold({self.features.name: self.features}).measure(images, real)
@@ -174,7 +171,7 @@ def _sampled(subject: Subject, generator: nn.Module, psi: float, n: int) -> Imag
     return ImageSet(*drawn, bootstrap_samples=_REPLICATES)
 
 
-def _curve(sweep: dict[float, dict[str, Measurement]], best: dict[str, Measurement], n: int) -> Picture:
+def _curve(sweep: dict[float, dict[str, MetricValue]], best: dict[str, MetricValue], n: int) -> Picture:
     measured = list(sweep.values())
     precision = [each["precision"] for each in measured]
     low, high = zip(*(each.interval or (each.value, each.value) for each in precision), strict=True)
@@ -196,7 +193,7 @@ def _curve(sweep: dict[float, dict[str, Measurement]], best: dict[str, Measureme
     return Picture("precision_recall", figure, caption, text, vector=True)
 
 
-def _sweep_table(sweep: dict[float, dict[str, Measurement]], best: dict[str, Measurement]) -> Table:
+def _sweep_table(sweep: dict[float, dict[str, MetricValue]], best: dict[str, MetricValue]) -> Table:
     columns = [Column("psi", "psi")]
     for name in _SHARES:
         columns.append(Column(name, name, "number", 3))

@@ -29,7 +29,7 @@ class Score(Struct):
     n: Count
     floor: Number | None = None
     interval: tuple[Number, Number] | None = None
-    rows: Numbers = {}
+    baselines: Numbers = {}
     by_class: list[Number | None] | None = None
     floor_by_class: list[Number | None] | None = None
 

@@ -1,88 +1,153 @@
-"""What a score is: numbers measured together on labelled images and set beside the same numbers of real images."""
+"""Base classes of metrics: numbers measured on labelled images, beside the same numbers of real images."""
 
+import importlib
+import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar
 
-from fmcgan.metric.bootstrap import Interval
-from fmcgan.metric.image_set import ImageSet
-
-
-class Measurement(NamedTuple):
-    """A number, which way it improves, and how sure it is."""
-
-    value: float
-    better: Literal["lower", "higher", "real"]
-    """``real``: the nearer to what real images get, the better."""
-    interval: Interval | None = None
-    """95 % bootstrap interval over the samples, where the score allows one and the set asks for it."""
-    by_class: Sequence[float | None] | None = None
-    """The same of each of the ten classes alone; ``None`` for a class that has no samples."""
-
-
-class RealImages(NamedTuple):
-    """Both splits of the data set and the one that samples are compared with."""
-
-    train: ImageSet
-    test: ImageSet
-    reference_split: Literal["train", "test"] = "test"
-
-    @property
-    def reference(self) -> ImageSet:
-        """The split that samples are compared with."""
-        return self.test if self.reference_split == "test" else self.train
-
-    @property
-    def other(self) -> ImageSet:
-        """The split that is not the reference."""
-        return self.train if self.reference_split == "test" else self.test
+from fmcgan.metric.feature.classifier import ClassifierFeatures
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
+from fmcgan.metric.value import MetricValue, Quantity
 
 
 class Metric(ABC):
-    """Numbers measured together; their names carry the protocol, as in ``fd_classifier_10k_test``.
+    """One or several values measured on a set of labelled images.
 
-    A score has no state beyond its parameters: the same samples and real images give the same bits, whatever was
-    measured before, and the global random state is neither read nor changed. What it needs of a set more than once
-    it keeps with `ImageSet.derived`. It is not a module: its networks are never trained and never in a checkpoint.
+    A metric has no state beyond its parameters: equal samples and real images give equal bits, in any order of calls.
+    It neither reads nor changes the global random state. What it needs of a set more than once it computes with
+    `ImageSet.derived`. It is not a module: its networks are never trained and never saved in a checkpoint.
     """
 
+    kinds: ClassVar[Mapping[str, Quantity]]
+    """What the metric can measure, by the start of the name: ``recall`` for ``recall_k3_classifier_10k_test``."""
+
     n: int | None = None
-    """How many samples it asks for; ``None``: as many as the evaluation takes."""
+    """Number of samples that it needs; ``None``: the number of the evaluation."""
 
     quick: bool = True
-    """Whether it takes seconds; a score of minutes is measured on real images only, not on the other rows."""
+    """Takes seconds. A metric of minutes is measured on no baseline but real images."""
 
-    begins: Sequence[str] = ()
-    """How the names of its measurements begin, up to the number of samples; empty where that is not known."""
+    names_reference: ClassVar[bool] = True
+    """Whether names carry the split that samples are compared with; False where the reference is not used."""
 
-    fewest: int = 2
-    """Samples below which its value says more about their number than about them; `Evaluator` then warns."""
+    @property
+    def quantities(self) -> Mapping[str, Quantity]:
+        """What this instance measures, by name without number of samples and split: ``recall_k3_classifier``."""
+        return self.kinds
+
+    @property
+    def min_samples(self) -> int:
+        """Number of samples below which values say more about that number than about the samples."""
+        return 2
 
     @property
     @abstractmethod
     def protocol(self) -> str:
-        """Says in full what is measured: every parameter and the version of every network. Keys what is kept."""
+        """Every parameter and the version of every network. Results are stored under it."""
 
     @abstractmethod
-    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, Measurement]:
-        """Scores a set of samples.
+    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
+        """Measures a set of samples.
 
         Args:
-            samples: any number of at least 2; the names carry it.
-            real: what the samples are compared with.
+            samples: at least 2.
+            real: the real images to compare with.
 
         Returns:
-            Name -> measurement. No value is NaN or infinite, whatever the samples are.
+            Values by the keys of `quantities`; all are finite. A key may be missing if it cannot be measured.
         """
 
     def real_samples(self, real: RealImages) -> ImageSet:
-        """Real images to score as if they were samples: what the best generator would get.
+        """Chooses the real images to measure as if they were samples: the value of a perfect generator.
 
-        They are not part of what the score compares with: by default the split that is not the reference. What reads
-        labels takes test images, because the classifier has learned the training images.
+        They are not among those that the metric compares with. The default is the split that is not the reference.
+        Metrics that use the classifier take test images, since it was trained on the training images.
         """
         return real.other
 
-    def findings(self, samples: ImageSet, real: RealImages) -> dict[str, Any]:
-        """What the score found beyond numbers, as plain JSON types, for the record and the figures."""
+    def findings(self, samples: ImageSet, real: RealImages) -> dict[str, object]:
+        """Returns results beyond numbers, as plain JSON types, for files and figures."""
         return {}
+
+    def value_name(self, key: str, n: int, split: str) -> str:
+        """Names a value of ``n`` samples: ``fd_classifier`` -> ``fd_classifier_10k_test``.
+
+        Args:
+            key: of `quantities`.
+            n: number of samples.
+            split: that samples are compared with.
+        """
+        return "_".join([key, count_name(n), *([split] if self.names_reference else [])])
+
+
+class FeatureMetric(Metric):
+    """A metric that is measured on each of several feature networks."""
+
+    def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
+        """Stores the networks.
+
+        Args:
+            features: feature networks by name.
+        """
+        self.networks = tuple(features.values())
+
+    @property
+    def versions(self) -> str:
+        """Names and versions of the networks, for protocols."""
+        return ", ".join(f"{network.name} {network.version}" for network in self.networks)
+
+
+class ClassifierMetric(Metric):
+    """A metric of the predictions of the classifier that was trained on real images."""
+
+    names_reference = False
+
+    def __init__(self, weights: Path | str | None = None, batch_size: int = 100) -> None:
+        """Loads the classifier.
+
+        Args:
+            weights: a file of `fmcgan.metric.train_classifier`; ``None``: the file in the package.
+            batch_size: images read at once; changes results by float rounding only.
+
+        Raises:
+            UserError: the weights are missing or damaged, or batch_size is not a whole number of at least 1.
+        """
+        self.classifier = ClassifierFeatures(weights, batch_size)
+
+    def real_samples(self, real: RealImages) -> ImageSet:
+        """Chooses the test images: on the training images the classifier is more certain."""
+        return real.test
+
+
+def count_name(n: int) -> str:
+    """Writes a number of images as names carry it: 10000 -> ``10k``, 2500 -> ``2500``."""
+    return f"{n // 1000}k" if n % 1000 == 0 and n > 0 else str(n)
+
+
+def quantity_of(name: str) -> tuple[Quantity, str] | None:
+    """Looks up what the name of a value stands for, in all metrics of this package and those imported so far.
+
+    Args:
+        name: such as ``recall_k3_classifier_10k_test``.
+
+    Returns:
+        The quantity and the rest of the name (``k3_classifier_10k_test``), or ``None`` if no metric has such names.
+    """
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)], "fmcgan.metric."):
+        importlib.import_module(module.name)
+    kinds: dict[str, Quantity] = {}
+    for metric in _subclasses(Metric):
+        kinds |= vars(metric).get("kinds", {})
+    found = [kind for kind in kinds if name == kind or name.startswith(f"{kind}_")]
+    if not found:
+        return None
+    kind = max(found, key=len)
+    return kinds[kind], name[len(kind) + 1 :]
+
+
+def _subclasses(parent: type[Metric]) -> Iterator[type[Metric]]:
+    for child in parent.__subclasses__():
+        yield child
+        yield from _subclasses(child)

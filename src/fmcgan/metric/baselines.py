@@ -1,42 +1,40 @@
-"""What good and bad look like: every score is also measured on image sets whose quality is known."""
+"""Baselines: image sets of known quality, whose values say what good and bad samples get."""
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
 from fmcgan.data.classes import NUM_CLASSES
-from fmcgan.metric.base import Metric, RealImages
-from fmcgan.metric.image_set import ImageSet, count_name
-from fmcgan.metric.results_store import Store
+from fmcgan.metric.base import Metric
+from fmcgan.metric.image_set import ImageSet, RealImages
+from fmcgan.metric.results_store import Store, StoredValue
 
 _log = logging.getLogger(__name__)
 
 REAL = "real"
-TITLES = {
-    REAL: "real data",
-    "shuffled_labels": "labels shuffled",
-    "noise": "uniform noise",
-    "class_means": "class means",
-    "copies": "training images copied",
-}
-"""The rows by the name that a command takes, and how tables call them.
+BASELINES = (REAL, "shuffled_labels", "uniform_noise", "class_means", "training_copies")
+"""Names of the baselines, in the order of tables.
 
-- ``real``: real images that the score does not compare with, see `Metric.real_samples`;
-- ``shuffled_labels``: the same, their labels permuted;
-- ``noise``: every pixel uniform in 0..255;
-- ``class_means``: the mean training image of each class, again and again;
-- ``copies``: training images, as a generator would give them that has learned them by heart.
+- ``real``: real images that the metric does not compare with, see `Metric.real_samples`;
+- ``shuffled_labels``: the same images with permuted labels;
+- ``uniform_noise``: every pixel uniform in 0..255;
+- ``class_means``: the mean training image of each class, repeated;
+- ``training_copies``: training images, as from a generator that memorised them.
 """
 
 
-class Rows:
-    """Measures the rows, each once for each protocol and data set.
+def title_of(baseline: str) -> str:
+    """Returns the title of a baseline in tables: ``uniform noise``."""
+    return baseline.replace("_", " ")
+
+
+class Baselines:
+    """Measures the baselines of a data set, each once per protocol.
 
     Args:
         real: the data set.
-        store: where measured values are kept.
+        store: keeps the values on disk.
     """
 
     def __init__(self, real: RealImages, store: Store) -> None:
@@ -44,71 +42,69 @@ class Rows:
         self.store = store
         self._images: dict[tuple[str, int, str], ImageSet] = {}
 
-    def measure(self, score: Metric, row: str, n: int) -> dict[str, dict[str, Any]]:
-        """Scores a row.
+    def measure(self, metric: Metric, baseline: str, n: int) -> dict[str, StoredValue]:
+        """Measures a baseline.
 
         Args:
-            score: any.
-            row: a key of `TITLES`.
-            n: how many images the row has; fewer, if the data set has fewer.
+            metric: any.
+            baseline: one of `BASELINES`.
+            n: number of images; fewer if the data set has fewer.
 
         Returns:
-            The name that samples of ``n`` images have -> ``value`` and ``by_class``.
+            Values by the name that they have for ``n`` samples.
         """
         train, test = self.real.train.fingerprint, self.real.test.fingerprint
-        where = f"train {train} test {test} reference {self.real.reference_split}"
-        key = f"{row} n={n} {where} {type(score).__name__} {score.protocol}"
-        return self.store.values(key, lambda: self._measure(score, row, n))
+        split = self.real.reference_split
+        inputs = f"train {train} test {test} reference {split}"
+        key = f"{baseline} n={n} {inputs} {type(metric).__name__} {metric.protocol}"
+        return self.store.values(key, lambda: self._measure(metric, baseline, n))
 
-    def _measure(self, score: Metric, row: str, n: int) -> dict[str, dict[str, Any]]:
-        images = self.images(score, row, n)
+    def _measure(self, metric: Metric, baseline: str, n: int) -> dict[str, StoredValue]:
+        images = self.images(metric, baseline, n)
         if len(images) < n:
-            _log.warning("%s: %s are only %d images instead of %d", type(score).__name__, TITLES[row], len(images), n)
+            found = f"{len(images)} instead of {n} images"
+            _log.warning("%s: the baseline %s has %s", type(metric).__name__, title_of(baseline), found)
         return {
-            _with_count(name, len(images), n): {
-                "value": measured.value,
-                "by_class": None if measured.by_class is None else list(measured.by_class),
+            metric.value_name(key, n, self.real.reference_split): {
+                "value": value.value,
+                "by_class": None if value.by_class is None else list(value.by_class),
             }
-            for name, measured in score.measure(images, self.real).items()
+            for key, value in metric.measure(images, self.real).items()
         }
 
-    def images(self, score: Metric, row: str, n: int) -> ImageSet:
-        """The images of a row: the same set for all scores that take the same, so that each is read once."""
-        source = score.real_samples(self.real)
-        key = (row, n, source.fingerprint)
+    def images(self, metric: Metric, baseline: str, n: int) -> ImageSet:
+        """Returns the images of a baseline: one set for all metrics that use the same, so that each is read once."""
+        source = metric.real_samples(self.real)
+        key = (baseline, n, source.fingerprint)
         if key not in self._images:
-            self._images[key] = self._make(row, n, source)
+            self._images[key] = self._make(baseline, n, source)
         return self._images[key]
 
-    def _make(self, row: str, n: int, source: ImageSet) -> ImageSet:
+    def _make(self, baseline: str, n: int, source: ImageSet) -> ImageSet:
+        if baseline == REAL:
+            return source.balanced(n)
+        if baseline == "training_copies":
+            return self.real.train.balanced(n)
         generator = torch.Generator().manual_seed(0)
-        chosen = source.balanced(n)
+        if baseline == "shuffled_labels":
+            chosen = source.balanced(n)
+            order = torch.randperm(len(chosen), generator=generator)
+            return ImageSet(chosen.images, chosen.labels[order], source.device)
         classes = source.labels.unique()
         labels = classes[torch.arange(n) % len(classes)]
-        if row == "shuffled_labels":
-            return ImageSet(
-                chosen.images, chosen.labels[torch.randperm(len(chosen), generator=generator)], source.device
-            )
-        if row == "noise":
+        if baseline == "uniform_noise":
             noise = torch.randint(0, 256, (n, 1, 28, 28), dtype=torch.uint8, generator=generator)
             return ImageSet(noise, labels, source.device)
-        if row == "class_means":
-            return ImageSet(_class_means(self.real.train)[labels], labels, source.device)
-        return self.real.train.balanced(n) if row == "copies" else chosen
+        return ImageSet(_class_means(self.real.train)[labels], labels, source.device)
 
 
-def applicable(score: Metric, rows: Sequence[str]) -> list[str]:
-    """The rows that a score is measured on: real images alone, if it takes minutes."""
-    return [row for row in rows if score.quick or row == REAL]
+def applicable(metric: Metric, baselines: Sequence[str]) -> list[str]:
+    """Selects the baselines that a metric is measured on: real images alone if it takes minutes."""
+    return [baseline for baseline in baselines if metric.quick or baseline == REAL]
 
 
 def _class_means(train: ImageSet) -> torch.Tensor:
-    """The mean image of each class, black for a class without images: uint8 [10, 1, 28, 28]."""
+    """Averages the images of each class, black for a class without images: uint8 [10, 1, 28, 28]."""
     members = [train.images[train.of_class(label)].double() for label in range(NUM_CLASSES)]
     means = [images.mean(dim=0) if len(images) else torch.zeros(1, 28, 28).double() for images in members]
     return torch.stack(means).round().to(torch.uint8)
-
-
-def _with_count(name: str, had: int, n: int) -> str:
-    """A measurement's name as it would be for ``n`` samples: the data set may have fewer real images than that."""
-    return "_".join(count_name(n) if part == count_name(had) else part for part in name.split("_"))

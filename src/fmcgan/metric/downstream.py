@@ -1,4 +1,4 @@
-"""The classifiers of the train-on-synthetic, test-on-real protocol, and how they are trained."""
+"""Classifiers of the train-on-synthetic, test-on-real protocol, and their training."""
 
 import copy
 import hashlib
@@ -12,26 +12,26 @@ from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.data.images import to_float
 
 Progress = Callable[[int, int], None]
-"""Told how many epochs are done, and of how many."""
+"""Called with the number of epochs done and of all epochs."""
 
 HELD_OUT_SHARE = 0.1
-"""Share of the pairs that choose the epoch instead of training."""
+"""Share of the images that choose the epoch and are not trained on."""
 
 
 def logistic_regression() -> nn.Module:
-    """784 pixels -> 10 logits: 7,850 parameters."""
+    """Builds a linear classifier: 7,850 parameters."""
     return nn.Sequential(nn.Flatten(), nn.Linear(784, NUM_CLASSES))
 
 
 def mlp() -> nn.Module:
-    """784-100-10 with ReLU: 79,510 parameters."""
+    """Builds 784-100-10 with ReLU: 79,510 parameters."""
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, NUM_CLASSES))
 
 
 def cnn() -> nn.Module:
-    """Three 3×3 convolutions of 32, 64 and 128 channels without padding, dropout 0.5, dense 128: 241,546 parameters.
+    """Builds three 3×3 convolutions of 32, 64 and 128 channels, dropout 0.5 and dense 128: 241,546 parameters.
 
-    The literature's words leave the padding open. Zero padding (896,906 parameters) reads 92.1 % on real data.
+    The literature does not state the padding. Zero padding (896,906 parameters) gives 92.1 % on real data.
     """
     return nn.Sequential(
         *(nn.Conv2d(1, 32, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Dropout(0.5)),  # [N, 32, 13, 13]
@@ -42,7 +42,7 @@ def cnn() -> nn.Module:
 
 
 def quick_cnn() -> nn.Module:
-    """Two strided 3×3 convolutions of 16 and 32 channels and one dense layer: 20,490 parameters, for daily use."""
+    """Builds two strided 3×3 convolutions of 16 and 32 channels and one dense layer: 20,490 parameters."""
     return nn.Sequential(
         *(nn.Conv2d(1, 16, 3, stride=2, padding=1), nn.ReLU()),  # [N, 16, 14, 14]
         *(nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU()),  # [N, 32, 7, 7]
@@ -56,11 +56,11 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "cnn": cnn,
     "quick_cnn": quick_cnn,
 }
-"""By the name that a configuration and a score carry; each maps float [N, 1, 28, 28] in [-1, 1] to logits [N, 10]."""
+"""Builders by name; the networks map float [N, 1, 28, 28] in [-1, 1] to logits [N, 10]."""
 
 
 def design(name: str) -> str:
-    """Eight hexadecimal digits that change when the layers of a network of `NETWORKS` do."""
+    """Hashes the layers of a network of `NETWORKS` to eight hexadecimal digits."""
     with torch.device("meta"):  # draws nothing
         return hashlib.sha256(repr(NETWORKS[name]()).encode()).hexdigest()[:8]
 
@@ -77,21 +77,19 @@ def train_downstream(
     device: torch.device | str = "cpu",
     progress: Progress = lambda done, total: None,
 ) -> nn.Module:
-    """Trains a classifier with Adam and keeps the epoch that reads most of the held-out pairs right.
+    """Trains a classifier with Adam and returns the epoch of highest accuracy on a held-out tenth of the images.
 
-    Only the given pairs are looked at, so that real images have no part in any choice. The held-out tenth is drawn
-    with the seed; the earliest of equally good epochs is kept.
+    Of equally good epochs the earliest is chosen.
 
     Args:
-        build: makes the untrained network, one of `NETWORKS`.
+        build: builds the untrained network, one of `NETWORKS`.
         images: uint8 [N, 1, 28, 28] on the CPU, N at least 2.
         labels: int64 [N] in 0..9 on the CPU.
-        epochs: passes over the nine tenths that train.
-        batch_size: pairs of one step.
+        epochs: passes over the other nine tenths.
+        batch_size: images per step.
         learning_rate: of Adam.
-        seed: of the initial weights, the held-out tenth, the order and the dropout; the global random state is left
-            as it is.
-        device: where to train, the CPU or a CUDA device. Another device draws another dropout and rounds otherwise.
+        seed: of initial weights, held-out images, order and dropout; the global random state is unchanged.
+        device: the CPU or a CUDA device; dropout and rounding depend on it.
         progress: called after every epoch.
 
     Returns:
@@ -106,32 +104,32 @@ def train_downstream(
         _seed_global(seed, device)
         network = build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
-        best, most = copy.deepcopy(network.state_dict()), -1.0
+        best, best_accuracy = copy.deepcopy(network.state_dict()), -1.0
         for epoch in range(1, epochs + 1):
             chosen = training[torch.randperm(len(training), generator=generator)]
             _train_epoch(network, optimizer, images[chosen], labels[chosen], batch_size, device)
-            share = downstream_accuracy(network, images[held_out], labels[held_out], device)
-            if share > most:
-                best, most = copy.deepcopy(network.state_dict()), share
+            accuracy = downstream_accuracy(network, images[held_out], labels[held_out], device)
+            if accuracy > best_accuracy:
+                best, best_accuracy = copy.deepcopy(network.state_dict()), accuracy
             progress(epoch, epochs)
     network.load_state_dict(best)
     return network.eval()
 
 
 @torch.no_grad()
-def read_classes(network: nn.Module, images: Tensor, device: torch.device | str) -> Tensor:
-    """The classes, int64 [N] on the CPU, as which a network, put in eval mode, reads uint8 images [N, 1, 28, 28]."""
+def predict_classes(network: nn.Module, images: Tensor, device: torch.device | str) -> Tensor:
+    """Predicts the classes, int64 [N] on the CPU, of uint8 images [N, 1, 28, 28]; sets eval mode."""
     network.eval()
     return torch.cat([network(_prepared(some).to(device)).argmax(dim=1).cpu() for some in images.split(1000)])
 
 
 def downstream_accuracy(network: nn.Module, images: Tensor, labels: Tensor, device: torch.device | str) -> float:
-    """Share, in 0..1, of uint8 images [N, 1, 28, 28] that a network, put in eval mode, reads as their labels [N]."""
-    return (read_classes(network, images, device) == labels).sum().item() / len(labels)
+    """Computes the accuracy, in 0..1, on uint8 images [N, 1, 28, 28] with labels [N]; sets eval mode."""
+    return (predict_classes(network, images, device) == labels).sum().item() / len(labels)
 
 
 def _seed_global(seed: int, device: torch.device) -> None:
-    # torch.manual_seed would seed every device there is, also those whose state is not put back.
+    # torch.manual_seed would seed every device, also those whose state is not restored.
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         with torch.cuda.device(device):
@@ -146,7 +144,7 @@ def _train_epoch(
     batch_size: int,
     device: torch.device,
 ) -> None:
-    """One pass over uint8 images [N, 1, 28, 28] and labels [N] in the order given."""
+    """Passes once over uint8 images [N, 1, 28, 28] and labels [N], in their order."""
     network.train()
     for some, target in zip(images.split(batch_size), labels.split(batch_size), strict=True):
         optimizer.zero_grad(set_to_none=True)

@@ -1,72 +1,75 @@
-"""Whether samples show the class they were asked to show, judged by a classifier that learned from real images."""
+"""GAN-test: whether the classifier, trained on real images, predicts the class that a sample was asked to show."""
 
-from typing import Any
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from fmcgan.data.classes import NUM_CLASSES
-from fmcgan.metric.base import Measurement, RealImages
-from fmcgan.metric.bootstrap import mean_interval, share_interval
-from fmcgan.metric.feature_metric import ClassifierMetric
-from fmcgan.metric.image_set import ImageSet, by_class, count_name
+from fmcgan.metric.base import ClassifierMetric
+from fmcgan.metric.image_set import ImageSet, RealImages
+from fmcgan.metric.value import MetricValue, Quantity, mean_value, share_value
 
 
 class GanTest(ClassifierMetric):
     """GAN-test of Shmelkov et al. 2018, "How good is my GAN?": train on real images, test on the samples.
 
-    - ``label_agreement_classifier_{n}``: share of the samples, in 0..1, that our classifier reads as the class asked
-      for; the higher the better.
-    - ``label_cross_entropy_classifier_{n}``: mean of ``-log p(class asked for | sample)`` in nats, at least 0; the
-      lower the better. It still tells generators apart whose samples are nearly all read right, and counts a sample
-      the more, the surer the classifier is that it shows something else.
+    - ``label_agreement_classifier_{n}``: share of the samples, in 0..1, that are predicted as the class asked for.
+    - ``label_cross_entropy_classifier_{n}``: mean of ``-log p(class asked for | sample)`` in nats, at least 0. It still
+      separates generators with an agreement near 1, and weights each error by the confidence of the prediction.
 
-    Both see quality and obedience, and no diversity: a generator that draws only easy images, or one good image of each
-    class, is better than real images. ``findings`` holds the ``agreement_matrix``: counts, row = class asked for,
-    column = class read.
+    Both see quality and obedience to the label, but no diversity: a generator of easy images, or of one good image per
+    class, beats real images. ``findings`` holds the ``agreement_matrix``: counts, row = class asked for, column =
+    predicted class.
     """
 
-    begins = ("label_agreement_classifier", "label_cross_entropy_classifier")
+    kinds: ClassVar = {
+        "label_agreement": Quantity(
+            "Label agreement", "higher", lowest=0, highest=1, summary="Share of samples read as the class asked for."
+        ),
+        "label_cross_entropy": Quantity("Label cross entropy", "lower", "nats", lowest=0),
+    }
+
+    @property
+    def quantities(self) -> dict[str, Quantity]:
+        """Both values."""
+        return {f"{kind}_classifier": quantity for kind, quantity in self.kinds.items()}
 
     @property
     def protocol(self) -> str:
-        """Which classifier reads the samples."""
+        """The classifier."""
         return f"agreement and cross entropy of {self.classifier.name} {self.classifier.version}"
 
-    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, Measurement]:
-        """Both numbers, with their classes and intervals; the real images are not looked at."""
-        labels, logits = samples.labels, self.classifier.logits(samples).double()
-        agrees = (logits.argmax(dim=1) == labels).double()
-        surprise = F.cross_entropy(logits, labels, reduction="none")
-        share, count = agreement_share(count_agreement(labels, logits)), count_name(len(samples))
+    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
+        """Measures both values with intervals and classes; real images are not used."""
+        logits = self.classifier.logits(samples).double()
+        agrees = logits.argmax(dim=1) == samples.labels
         return {
-            f"label_agreement_classifier_{count}": Measurement(
-                share, "higher", share_interval(agrees, samples.resamples), by_class(agrees, labels)
-            ),
-            f"label_cross_entropy_classifier_{count}": Measurement(
-                surprise.mean().item(), "lower", mean_interval(surprise, samples.resamples), by_class(surprise, labels)
+            "label_agreement_classifier": share_value(agrees, samples),
+            "label_cross_entropy_classifier": mean_value(
+                F.cross_entropy(logits, samples.labels, reduction="none"), samples
             ),
         }
 
-    def findings(self, samples: ImageSet, real: RealImages) -> dict[str, Any]:
-        """The ``agreement_matrix``, ten rows of ten counts."""
+    def findings(self, samples: ImageSet, real: RealImages) -> dict[str, object]:
+        """Returns the ``agreement_matrix``, ten rows of ten counts."""
         return {"agreement_matrix": count_agreement(samples.labels, self.classifier.logits(samples)).tolist()}
 
 
 def count_agreement(labels: Tensor, logits: Tensor) -> Tensor:
-    """Counts how images asked for one class are read as another.
+    """Counts the predictions for each class.
 
     Args:
-        labels: the classes asked for, int64 [N].
-        logits: the classifier's answers, [N, 10].
+        labels: classes asked for, int64 [N].
+        logits: of the classifier, [N, 10].
 
     Returns:
-        int64 [10, 10]: row = class asked for, column = class read.
+        int64 [10, 10]: row = class asked for, column = predicted class.
     """
     pairs = labels * NUM_CLASSES + logits.argmax(dim=1)
     return pairs.bincount(minlength=NUM_CLASSES**2).reshape(NUM_CLASSES, NUM_CLASSES)
 
 
 def agreement_share(counts: Tensor) -> float:
-    """Share, in 0..1, of the images on the diagonal of a [10, 10] matrix of counts."""
+    """Computes the share, in 0..1, of the images on the diagonal of a [10, 10] matrix of counts."""
     return counts.trace().item() / counts.sum().item()

@@ -1,33 +1,34 @@
-"""Labelled images, and what has been measured of them so far: each thing once."""
+"""Labelled images, the networks that read features from them, and a memory of what was computed for each set."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from fmcgan.data.classes import NUM_CLASSES
-from fmcgan.metric.bootstrap import resample_counts
 from fmcgan.metric.results_store import Arrays, Store
 
 
 class ImageSet:
-    """Images and, one for one, the class each belongs to or was asked to show.
+    """Images with one class label each: the class shown or, of samples, the class asked for.
 
-    Several scores need the same features, neighbours or statistics of a set: `derived` keeps what was computed, in
-    memory and, for sets that come back in every evaluation, on disk.
+    Several metrics need the same features, neighbours or statistics of a set. `derived` computes each once and keeps it
+    in memory and, given a store, on disk.
 
     Args:
         images: uint8 [N, 1, 28, 28] in 0..255.
         labels: int64 [N] in 0..9.
-        device: where networks that read the images compute; ``None`` takes the device of the images.
-        store: where `derived` looks first and leaves what it computed; ``None`` keeps it in memory only.
-        bootstrap_samples: bootstrap resamples for the intervals of the scores of this set; 0 gives no intervals.
+        device: where networks read the images; ``None``: the device of the images.
+        store: keeps the results of `derived` on disk; ``None``: memory only.
+        bootstrap_samples: number of bootstrap resamples for intervals; 0: no intervals.
 
     Raises:
-        ValueError: type or shape is another one.
+        ValueError: wrong type or shape.
     """
 
     def __init__(
@@ -55,11 +56,11 @@ class ImageSet:
         return len(self.labels)
 
     def derived(self, protocol: str, compute: Callable[[], Arrays]) -> Arrays:
-        """What ``compute`` gave for this set, computed at most once.
+        """Returns what ``compute`` gives for this set, computed at most once.
 
         Args:
-            protocol: says in full what is computed, with the version of every network and all parameters.
-            compute: gives named CPU tensors, a function of these images, these labels and the protocol alone.
+            protocol: identifies the computation: versions of networks and all parameters.
+            compute: returns named CPU tensors that depend on images, labels and protocol alone.
         """
         if protocol not in self._derived:
             found = self.store.arrays(f"{self.fingerprint} {protocol}", compute) if self.store else compute()
@@ -68,14 +69,14 @@ class ImageSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the images and labels, in hexadecimal."""
+        """SHA-256 of images and labels, in hexadecimal."""
         content = hashlib.sha256(self.images.contiguous().numpy().data)
         content.update(self.labels.contiguous().numpy().data)
         return content.hexdigest()
 
     @cached_property
     def content_order(self) -> Tensor:
-        """An order, int64 [N], that looks random and does not depend on the order in which the images were given."""
+        """A pseudorandom order, int64 [N], that is the same for any order of the same images."""
         generator = torch.Generator().manual_seed(0)
         weights = torch.randint(-(2**40), 2**40, (785,), generator=generator)
         keys = torch.cat([self.images.flatten(1), self.labels[:, None].to(torch.uint8)], dim=1)
@@ -83,30 +84,29 @@ class ImageSet:
 
     @cached_property
     def resamples(self) -> Tensor:
-        """How often each image is drawn in each bootstrap resample: float32 [bootstrap_samples, N], within each class.
+        """Counts of each image in each bootstrap resample, float32 [bootstrap_samples, N]; see `resample_counts`.
 
-        An image is drawn as often whatever the order in which the images were given.
+        The counts follow `content_order`, so they do not depend on the order of the images.
         """
-        order = self.content_order
         counts = torch.empty(self.bootstrap_samples, len(self))
-        counts[:, order] = resample_counts(self.labels[order], self.bootstrap_samples)
+        counts[:, self.content_order] = resample_counts(self.labels[self.content_order], self.bootstrap_samples)
         return counts
 
     def of_class(self, label: int) -> Tensor:
-        """Indices of the images of a class in rising order, int64."""
+        """Finds the images of a class: int64 indices in rising order."""
         return (self.labels == label).nonzero().squeeze(1)
 
     def of_classes(self, labels: Sequence[int]) -> "ImageSet":
-        """The images of some classes, in their order; the set itself if that is all of them."""
+        """Selects the images of some classes, in their order; returns the set itself if that is all of them."""
         chosen = torch.isin(self.labels, torch.tensor(labels))
         return self if bool(chosen.all()) else self.subset(chosen.nonzero().squeeze(1))
 
     def subset(self, indices: Tensor) -> "ImageSet":
-        """The images at some indices as a set of their own, which is kept in memory only."""
+        """Selects images by index into a set that is kept in memory only."""
         return ImageSet(self.images[indices], self.labels[indices], self.device, None, self.bootstrap_samples)
 
     def balanced(self, n: int) -> "ImageSet":
-        """The set of the first of each class, ``n`` in all, as evenly over the classes as they allow."""
+        """Selects ``n`` images by `class_balanced`; the set itself if it has no more."""
         if n >= len(self):
             return self
         if n not in self._subsets:
@@ -114,27 +114,101 @@ class ImageSet:
         return self._subsets[n]
 
 
-def class_balanced(labels: Tensor, n: int) -> Tensor:
-    """Chooses ``n`` images, as evenly over the classes as they allow: always the first of each class.
+class RealImages(NamedTuple):
+    """Both splits of the data set, and the one that samples are compared with."""
+
+    train: ImageSet
+    test: ImageSet
+    reference_split: Literal["train", "test"] = "test"
+
+    @property
+    def reference(self) -> ImageSet:
+        """The split that samples are compared with."""
+        return self.test if self.reference_split == "test" else self.train
+
+    @property
+    def other(self) -> ImageSet:
+        """The split that is not the reference."""
+        return self.train if self.reference_split == "test" else self.test
+
+
+class FeatureNetwork(ABC):
+    """A fixed network whose features carry distances.
+
+    Features are stored with the image set under name and version: networks of the same version read a set once.
+    """
+
+    name: ClassVar[str]
+    """As the names of values carry it."""
+
+    version: str
+    """Identifies the weights: hexadecimal, from their hash."""
+
+    num_features: int
+
+    batch_size: int
+    """Images read at once; changes results by float rounding only."""
+
+    abbreviations: ClassVar[Mapping[str, str]] = {"frechet": "fd", "kernel": "kd"}
+    """Start of the names of distances on these features. Only those on Inception are called FID and KID."""
+
+    def features(self, images: ImageSet) -> Tensor:
+        """Returns the features of a set, float32 [N, num_features] on the CPU."""
+        return self.outputs(images)["features"]
+
+    def outputs(self, images: ImageSet) -> Arrays:
+        """Returns all outputs of the network for a set (see `_read`), float32 on the CPU."""
+        return images.derived(f"reading of {self.name} {self.version}", lambda: self._read_all(images))
+
+    @torch.no_grad()
+    def _read_all(self, images: ImageSet) -> Arrays:
+        # TF32 products of a GPU would change the values.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
+            batches = [self._read(batch.to(images.device)) for batch in images.images.split(self.batch_size)]
+        return {name: torch.cat([batch[name].float().cpu() for batch in batches]) for name in batches[0]}
+
+    @abstractmethod
+    def _read(self, images: Tensor) -> Arrays:
+        """Reads a batch.
+
+        Args:
+            images: uint8 [B, 1, 28, 28] on the device that computes.
+
+        Returns:
+            ``features`` [B, num_features] and, from a classifier, ``logits`` [B, 10].
+        """
+
+
+def resample_counts(labels: Tensor, bootstrap_samples: int, seed: int = 0) -> Tensor:
+    """Draws bootstrap resamples within each class, whose sizes stay the same: samples are asked for by class.
 
     Args:
-        labels: int64 [N], of the images to choose from.
-        n: how many.
+        labels: int64 [N].
+        bootstrap_samples: number of resamples, at least 0.
+        seed: of the draws; the global random state is neither read nor changed.
 
     Returns:
-        Their indices in rising order, int64 [min(n, N)].
+        Counts of each image in each resample, float32 [bootstrap_samples, N].
+    """
+    generator = torch.Generator().manual_seed(seed)
+    counts = torch.zeros(bootstrap_samples, len(labels))
+    for label in labels.unique():
+        members = (labels == label).nonzero().squeeze(1)
+        drawn = torch.randint(len(members), (bootstrap_samples, len(members)), generator=generator)
+        counts.scatter_add_(1, members[drawn], torch.ones_like(drawn, dtype=torch.float32))
+    return counts
+
+
+def class_balanced(labels: Tensor, n: int) -> Tensor:
+    """Chooses the first images of each class, ``n`` in all, spread as evenly over the classes as they allow.
+
+    Args:
+        labels: int64 [N].
+        n: how many to choose.
+
+    Returns:
+        Indices in rising order, int64 [min(n, N)].
     """
     within_class = F.one_hot(labels, NUM_CLASSES).cumsum(dim=0).gather(1, labels[:, None]).squeeze(1)
     # The first image of every class comes before the second of any: a prefix of this order is balanced.
     return (within_class * NUM_CLASSES + labels).argsort()[:n].sort().values
-
-
-def by_class(values: Tensor, labels: Tensor) -> Sequence[float | None]:
-    """Mean of one value an image [N] over the images of each class; ``None`` for a class without images."""
-    means = [values[labels == label].double().mean().item() for label in range(NUM_CLASSES)]
-    return tuple(None if mean != mean else mean for mean in means)
-
-
-def count_name(n: int) -> str:
-    """A number of images as names carry it: 10000 -> ``10k``, 2500 -> ``2500``."""
-    return f"{n // 1000}k" if n % 1000 == 0 and n > 0 else str(n)

@@ -1,53 +1,55 @@
-"""The Inception score's formula on our own classifier: sure of every sample, and of every class alike."""
+"""The formula of the Inception score on the Fashion-MNIST classifier."""
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from fmcgan.data.classes import NUM_CLASSES
-from fmcgan.metric.base import Measurement, RealImages
-from fmcgan.metric.bootstrap import interval
-from fmcgan.metric.feature_metric import ClassifierMetric
-from fmcgan.metric.image_set import ImageSet, count_name
+from fmcgan.metric.base import ClassifierMetric
+from fmcgan.metric.image_set import ImageSet, RealImages
+from fmcgan.metric.value import MetricValue, Quantity, interval
 
 
 class InceptionScore(ClassifierMetric):
     """``is_classifier_{n}``: the formula of Salimans et al. 2016, "Improved techniques for training GANs", section 4.
 
-    ``exp(mean KL(p(y|x) || p(y)))`` with our classifier's p, from 1 (every sample is read alike) to 10 (every sample is
-    read surely, and the ten classes equally often). It is measured over all samples at once; the mean over ten splits,
-    which many report, is as a rule a little smaller.
+    ``exp(mean KL(p(y|x) || p(y)))`` with p of the classifier, from 1 (all predictions are alike) to 10 (predictions are
+    certain and the ten classes equally frequent). It is measured over all samples at once; the usual mean over ten
+    splits is slightly smaller.
 
-    Not comparable with Inception scores proper, whose thousand classes are ImageNet's. The higher the better, but real
-    images are no upper bound, since shirts and coats leave the classifier in doubt: a generator that draws only easy
-    images, or one of each class, exceeds them. It sees neither the real images nor the labels, and no diversity within
-    a class.
+    Not comparable with the Inception score proper, on the thousand classes of ImageNet. Real images are no upper bound,
+    since the classifier is uncertain about shirts and coats: a generator of easy images, or of one image per class,
+    exceeds them. The score sees neither real images, labels nor diversity within a class.
     """
 
-    begins = ("is_classifier",)
+    kinds: ClassVar = {"is": Quantity("Inception score", "higher", lowest=1, highest=NUM_CLASSES)}
+
+    @property
+    def quantities(self) -> dict[str, Quantity]:
+        """The score."""
+        return {"is_classifier": self.kinds["is"]}
 
     @property
     def protocol(self) -> str:
-        """Which classifier reads the samples, and in how many splits."""
+        """The classifier and the number of splits."""
         return f"inception score of {self.classifier.name} {self.classifier.version}, one split"
 
-    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, Measurement]:
-        """The score with a bootstrap interval over the samples; the real images are not looked at."""
+    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
+        """Measures the score with a bootstrap interval; real images are not used."""
         logits = self.classifier.logits(samples)
         value = inception_scores(logits, torch.ones(1, len(samples))).item()
-        sure = interval(value, inception_scores(logits, samples.resamples), 1.0, NUM_CLASSES)
-        return {f"is_classifier_{count_name(len(samples))}": Measurement(value, "higher", sure)}
+        bounds = interval(value, inception_scores(logits, samples.resamples), 1.0, NUM_CLASSES)
+        return {"is_classifier": MetricValue(value, bounds)}
 
 
 def inception_scores(logits: Tensor, counts: Tensor) -> Tensor:
-    """The score of each of several resamples of the same samples.
-
-    The mean divergence is computed as the entropy of the mean answer less the mean entropy of the answers.
+    """Computes the score of resamples, as the entropy of the mean prediction less the mean entropy of predictions.
 
     Args:
         logits: [N, C].
-        counts: how often each sample is in each resample, [B, N], with the same sum N in every row.
+        counts: how often each sample is in each resample, [B, N], with row sums of N.
 
     Returns:
         float64 [B] in 1..C.
@@ -56,4 +58,4 @@ def inception_scores(logits: Tensor, counts: Tensor) -> Tensor:
     p, weights = log_p.exp(), counts.double() / len(logits)
     entropies = -(p * log_p).sum(dim=1)
     divergences = torch.special.entr(weights @ p).sum(dim=1) - weights @ entropies
-    return divergences.clamp(0, math.log(logits.shape[1])).exp()  # rounding alone leaves this range
+    return divergences.clamp(0, math.log(logits.shape[1])).exp()  # only rounding leaves this range

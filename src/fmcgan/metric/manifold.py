@@ -1,22 +1,119 @@
-"""Are samples like real images, and all real images among what is sampled: four shares of nearest neighbours."""
+"""Precision, recall, density and coverage: shares of samples near real images, and of real images near samples."""
 
-from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from fmcgan.app.checks import whole_number
-from fmcgan.metric.base import Measurement, RealImages
-from fmcgan.metric.bootstrap import Interval, mean_interval, share_interval
-from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.feature_metric import FeatureMetric
-from fmcgan.metric.image_set import ImageSet, by_class, count_name
+from fmcgan.metric.base import FeatureMetric
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.neighbours import distances_to_others, squared_distances
+from fmcgan.metric.value import MetricValue, Quantity, by_class, mean_value, share_value
+
+
+class Manifold(FeatureMetric):
+    """Four values on each network, named ``{kind}_k{k}_{network}_{n}_{split}``.
+
+    The k-ball of a point reaches to its k-th nearest other point of its own set.
+
+    - ``precision``: share of the samples in some ball of the reference;
+    - ``recall``: share of the reference images in some ball of the samples (Kynkäänniemi et al. 2019, "Improved
+      precision and recall metric", eq. 1 and 2);
+    - ``density``: mean number of balls of the reference that hold a sample, divided by k;
+    - ``coverage``: share of the reference images whose ball holds a sample (Naeem et al. 2020, "Reliable fidelity and
+      diversity metrics", section 3). Samples of the reference's own distribution have an expected density of 1,
+      which samples in its middle exceed, and, if both sets are large and of one size, a coverage of about 1 - 2⁻ᵏ.
+
+    Balls include their edge, as in the first paper: with open balls, copies in a collapsed set would lie outside of its
+    balls of radius 0. Without equal distances it makes no difference.
+
+    Coverage rises with n and falls with the number of reference images; recall and precision fall slightly with the
+    number of balls: compare equal n only. ``by_class`` groups precision and density by the class of the sample, recall
+    and coverage by that of the reference image; the balls are always of the whole set. Recall and coverage have no
+    interval: a resample holds repeats and lacks a third of the samples, so it covers less.
+    """
+
+    kinds: ClassVar = {
+        "precision": Quantity(
+            "Precision", "higher", lowest=0, highest=1, summary="Share of samples that lie among real images."
+        ),
+        "recall": Quantity(
+            "Recall", "higher", lowest=0, highest=1, summary="Share of real images that lie among samples."
+        ),
+        "density": Quantity("Density", "real", lowest=0),
+        "coverage": Quantity(
+            "Coverage", "higher", lowest=0, highest=1, summary="Share of real images that have a sample nearby."
+        ),
+    }
+
+    def __init__(
+        self, features: Mapping[str, FeatureNetwork], k_precision_recall: int = 3, k_density_coverage: int = 5
+    ) -> None:
+        """Checks the parameters; the defaults are those of the papers.
+
+        Args:
+            features: feature networks by name.
+            k_precision_recall: neighbour that the balls of precision and recall reach to.
+            k_density_coverage: neighbour that those of density and coverage reach to.
+
+        Raises:
+            InvalidValueError: a k is not a whole number of at least 1.
+        """
+        whole_number(maximum=1000, k_precision_recall=k_precision_recall, k_density_coverage=k_density_coverage)
+        super().__init__(features)
+        self.k_precision_recall = k_precision_recall
+        self.k_density_coverage = k_density_coverage
+
+    @property
+    def quantities(self) -> Mapping[str, Quantity]:
+        """All four, on each network."""
+        return {self._key(kind, network): self.kinds[kind] for network in self.networks for kind in self.kinds}
+
+    @property
+    def min_samples(self) -> int:
+        """Ten times the larger k: with fewer samples a ball holds a tenth of them, and the balls cover everything."""
+        return 10 * max(self.k_precision_recall, self.k_density_coverage)
+
+    @property
+    def protocol(self) -> str:
+        """Both k and the networks."""
+        k = f"precision and recall k={self.k_precision_recall}, density and coverage k={self.k_density_coverage}"
+        return f"{k}, closed balls, on {self.versions}"
+
+    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
+        """Measures the four values on each network.
+
+        Raises:
+            InvalidValueError: there are too few images for a ball of k others.
+        """
+        return {
+            self._key(kind, network): value
+            for network in self.networks
+            for kind, value in self._measure_on(network, samples, real.reference).items()
+        }
+
+    def _key(self, kind: str, network: FeatureNetwork) -> str:
+        k = self.k_precision_recall if kind in ("precision", "recall") else self.k_density_coverage
+        return f"{kind}_k{k}_{network.name}"
+
+    def _measure_on(self, network: FeatureNetwork, samples: ImageSet, reference: ImageSet) -> dict[str, MetricValue]:
+        near, far = self.k_precision_recall, self.k_density_coverage
+        own = _distances_to_others(network, samples, near)[:, near - 1]
+        radii = _distances_to_others(network, reference, max(near, far))
+        features = network.features(samples), network.features(reference)
+        found = membership(*features, own, radii[:, near - 1], radii[:, far - 1])
+        return {
+            "precision": share_value(found.precise, samples),
+            "recall": _of_reference(found.recalled, reference),
+            "density": mean_value(found.surrounding.double() / far, samples),
+            "coverage": _of_reference(found.covered, reference),
+        }
 
 
 class Membership(NamedTuple):
-    """What of two sets lies within the balls of the other."""
+    """Which points of two sets lie within the balls of the other."""
 
     precise: Tensor
     """bool [N]: the sample is in some narrow ball of the reference."""
@@ -29,7 +126,7 @@ class Membership(NamedTuple):
 
 
 def membership(samples: Tensor, reference: Tensor, own: Tensor, narrow: Tensor, wide: Tensor) -> Membership:
-    """Looks which points lie in which balls; a point on the edge of a ball is in it.
+    """Finds the points within balls; a point on the edge of a ball is in it.
 
     Args:
         samples: features [N, F].
@@ -50,95 +147,8 @@ def membership(samples: Tensor, reference: Tensor, own: Tensor, narrow: Tensor, 
     return Membership(precise, surrounding, recalled, covered)
 
 
-class Manifold(FeatureMetric):
-    """Four shares on each network, named ``{share}_k{k}_{network}_{n}_{split}``.
-
-    The k-ball of a point reaches to its k-th nearest other point of its own set.
-
-    - ``precision``: share of the samples that lie in some ball of the reference, and
-    - ``recall``: share of the reference images that lie in some ball of the samples (Kynkäänniemi et al. 2019,
-      "Improved precision and recall metric", eq. 1 and 2), in 0..1, the higher the better;
-    - ``density``: in how many balls of the reference a sample lies on average, divided by k, and
-    - ``coverage``: share of the reference images whose ball holds a sample (Naeem et al. 2020, "Reliable fidelity and
-      diversity metrics", section 3). Samples of the reference's own distribution have an expected density of 1,
-      which samples in its middle exceed, and, if both sets are large and of one size, a coverage of about 1 - 2⁻ᵏ.
-
-    Balls hold their edge, as in the first paper; where no distances are equal it makes no difference. With open balls,
-    copies of a collapsed set would be outside of its balls, whose radius is 0.
-
-    Coverage rises with n and falls with the number of reference images, recall and precision fall a little with the
-    number of balls: compare equal n only. ``by_class`` takes precision and density by the class of the sample, recall
-    and coverage by that of the reference image; the balls are always of the whole set. Precision and density have
-    bootstrap intervals. Recall and coverage have none: a resample holds repeats and lacks a third of the samples, which
-    shrinks the balls and covers less, so the spread of its shares is not that of the share.
-    """
-
-    def __init__(
-        self, features: Mapping[str, FeatureNetwork], k_precision_recall: int = 3, k_density_coverage: int = 5
-    ) -> None:
-        """Checks the parameters; the defaults are the papers'.
-
-        Args:
-            features: name -> network; the shares are measured on each.
-            k_precision_recall: which neighbour the balls of precision and recall reach to.
-            k_density_coverage: which neighbour those of density and coverage reach to.
-
-        Raises:
-            InvalidValueError: a k is not a whole number of at least 1.
-        """
-        whole_number(maximum=1000, k_precision_recall=k_precision_recall, k_density_coverage=k_density_coverage)
-        super().__init__(features)
-        self.k_precision_recall = k_precision_recall
-        self.k_density_coverage = k_density_coverage
-
-    @property
-    def begins(self) -> list[str]:  # type: ignore[override]
-        """All four shares, on each network."""
-        near, far = self.k_precision_recall, self.k_density_coverage
-        shares = (f"precision_k{near}", f"recall_k{near}", f"density_k{far}", f"coverage_k{far}")
-        return [f"{share}_{network.name}" for network in self.networks for share in shares]
-
-    @property
-    def fewest(self) -> int:  # type: ignore[override]
-        """Ten times the larger k: a ball to the k-th neighbour of fewer holds a tenth of them, and covers all."""
-        return 10 * max(self.k_precision_recall, self.k_density_coverage)
-
-    @property
-    def protocol(self) -> str:
-        """Both k, on which networks."""
-        k = f"precision and recall k={self.k_precision_recall}, density and coverage k={self.k_density_coverage}"
-        return f"{k}, closed balls, on {self.versions}"
-
-    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, Measurement]:
-        """The shares on each network.
-
-        Raises:
-            InvalidValueError: there are too few images for a ball of k others.
-        """
-        measured = {}
-        for network in self.networks:
-            name = f"{network.name}_{count_name(len(samples))}_{real.reference_split}"
-            for share, measurement in self._measure_on(network, samples, real.reference).items():
-                measured[f"{share}_{name}"] = measurement
-        return measured
-
-    def _measure_on(self, network: FeatureNetwork, samples: ImageSet, reference: ImageSet) -> dict[str, Measurement]:
-        near, far = self.k_precision_recall, self.k_density_coverage
-        own = _distances_to_others(network, samples, near)[:, near - 1]
-        radii = _distances_to_others(network, reference, max(near, far))
-        features = network.features(samples), network.features(reference)
-        found = membership(*features, own, radii[:, near - 1], radii[:, far - 1])
-        density = found.surrounding.double() / far
-        return {
-            f"precision_k{near}": _of_samples(found.precise.double(), "higher", samples, share_interval),
-            f"recall_k{near}": _of_reference(found.recalled.double(), reference),
-            f"density_k{far}": _of_samples(density, "real", samples, mean_interval),
-            f"coverage_k{far}": _of_reference(found.covered.double(), reference),
-        }
-
-
 def _distances_to_others(network: FeatureNetwork, images: ImageSet, k: int) -> Tensor:
-    """As `distances_to_others` of the features, [N, k], which the set keeps."""
+    """Computes `distances_to_others` of the features, [N, k], once per set."""
 
     def compute() -> dict[str, Tensor]:
         return {"distances": distances_to_others(network.features(images), k)}
@@ -147,16 +157,6 @@ def _distances_to_others(network: FeatureNetwork, images: ImageSet, k: int) -> T
     return images.derived(protocol, compute)["distances"]
 
 
-def _of_samples(
-    values: Tensor,
-    better: Literal["higher", "real"],
-    samples: ImageSet,
-    interval: Callable[[Tensor, Tensor], Interval | None],
-) -> Measurement:
-    return Measurement(
-        values.mean().item(), better, interval(values, samples.resamples), by_class(values, samples.labels)
-    )
-
-
-def _of_reference(inside: Tensor, reference: ImageSet) -> Measurement:
-    return Measurement(inside.mean().item(), "higher", None, by_class(inside, reference.labels))
+def _of_reference(inside: Tensor, reference: ImageSet) -> MetricValue:
+    inside = inside.double()
+    return MetricValue(inside.mean().item(), None, by_class(inside, reference.labels))

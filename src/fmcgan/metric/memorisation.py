@@ -1,89 +1,93 @@
-"""Are the samples copies of training images: how near each lies to the nearest of them, beside new real images."""
+"""Memorisation: the distance of each sample to its nearest training image, compared with that of new real images."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from torch import Tensor
 
 from fmcgan.data.classes import NUM_CLASSES
-from fmcgan.metric.base import Measurement, RealImages
-from fmcgan.metric.bootstrap import interval, share_interval
-from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.feature_metric import FeatureMetric
-from fmcgan.metric.image_set import ImageSet, by_class, count_name
+from fmcgan.metric.base import FeatureMetric
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.neighbours import nearest
 from fmcgan.metric.results_store import Arrays
+from fmcgan.metric.value import MetricValue, Quantity, interval, share_value
 
 PIXELS = "pixels"
-"""The space that needs no network."""
+"""Name of the space of grey levels, which needs no network."""
 
 NEAR = 0.01
-"""Share of new real images that count as near copies."""
+"""Share of new real images that count as near copies, which sets the distance of a near copy."""
 
 PAIRS = 10
-"""How many of the closest pairs are found, in each space."""
+"""Number of closest pairs that are reported for each space."""
 
 
 class Memorisation(FeatureMetric):
-    """How near samples lie to the training images, on grey levels (``pixels``) and on each network.
+    """Distances of samples to the training images, on grey levels (``pixels``) and on each network.
 
-    Always the training images, whatever the reference is: they are what a generator has seen. The distance on
-    ``pixels`` is the root mean square difference of the grey levels, in 0..255; on a network it is the Euclidean
-    distance of the features.
+    The training images are used whatever the reference is, since the generator has seen them. The distance on
+    ``pixels`` is the root mean square difference of grey levels, in 0..255; on a network it is the Euclidean distance
+    of the features.
 
-    - ``nearest_training_{space}_{n}``: the median over the samples of the distance to the nearest training image. New
-      real images, the test split, have one too: below it a generator repeats what it has seen, above it its samples are
-      unlike the data, so the nearer to theirs, the better.
+    - ``nearest_training_{space}_{n}``: median over the samples of the distance to the nearest training image. Below
+      that of new real images (the test split) a generator repeats training images; above it, its samples are unlike
+      the data.
     - ``near_copies_{space}_{n}``: share of the samples at most as far from a training image as the nearest hundredth
-      of the test images. New real images get 0.01 by construction, copies get 1: the lower the better.
+      of the test images: 0.01 for new real images by construction, 1 for copies.
 
-    Both ask each sample by itself, so n changes their noise and not what they estimate. A near copy on grey levels is
-    the same image but for noise; on a network it may be shifted or redrawn. ``by_class`` takes samples by the class
-    they were asked for, and compares them with training images of all classes. ``findings`` holds the closest pairs.
+    Each sample is compared by itself, so n changes the noise of both values and not their expectation. A near copy on
+    grey levels is the same image up to noise; on a network it may be shifted or redrawn. ``by_class`` groups samples by
+    the class asked for, and compares them with training images of all classes. ``findings`` holds the closest pairs.
     """
 
+    kinds: ClassVar = {
+        "nearest_training": Quantity("Distance to the nearest training image", "real", lowest=0),
+        "near_copies": Quantity("Near copies of training images", "lower", lowest=0, highest=1),
+    }
+    names_reference = False
+
     @property
-    def begins(self) -> list[str]:  # type: ignore[override]
-        """On each network."""
-        spaces = [_name(network) for network in self._networks]
-        return [f"{what}_{space}" for space in spaces for what in ("nearest_training", "near_copies")]
+    def quantities(self) -> Mapping[str, Quantity]:
+        """Both values in each space."""
+        found = {f"{kind}_{_name(space)}": self.kinds[kind] for space in self._spaces for kind in self.kinds}
+        found[f"nearest_training_{PIXELS}"] = self.kinds["nearest_training"]._replace(unit="grey levels")
+        return found
 
     @property
     def protocol(self) -> str:
-        """In which spaces distances are measured."""
-        return f"nearest training images, near share {NEAR}, in {', '.join(map(_space, self._networks))}"
+        """The spaces."""
+        return f"nearest training images, near share {NEAR}, in {', '.join(map(_version, self._spaces))}"
 
     @property
-    def _networks(self) -> tuple[FeatureNetwork | None, ...]:
-        """The spaces; ``None`` stands for grey levels."""
+    def _spaces(self) -> tuple[FeatureNetwork | None, ...]:
+        """The networks; ``None`` stands for grey levels."""
         return (None, *self.networks)
 
     def real_samples(self, real: RealImages) -> ImageSet:
-        """The test images: new to a generator, whatever the reference is."""
+        """Chooses the test images, which are new to a generator, whatever the reference is."""
         return real.test
 
-    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, Measurement]:
-        """Median distance and share of near copies in each space."""
+    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
+        """Measures the median distance and the share of near copies in each space."""
         measured = {}
-        for network in self._networks:
-            name = f"{_name(network)}_{count_name(len(samples))}"
-            distances = nearest_training(samples, real, network)["distance"]
-            measured[f"nearest_training_{name}"] = _median(distances, samples)
-            near = distances <= near_distance(nearest_training(real.test, real, network)["distance"])
-            measured[f"near_copies_{name}"] = _share(near.double(), samples)
+        for space in self._spaces:
+            distances = nearest_training(samples, real, space)["distance"]
+            near = distances <= near_distance(nearest_training(real.test, real, space)["distance"])
+            measured[f"nearest_training_{_name(space)}"] = _median(distances, samples)
+            measured[f"near_copies_{_name(space)}"] = share_value(near, samples)
         return measured
 
-    def findings(self, samples: ImageSet, real: RealImages) -> dict[str, Any]:
-        """The closest pairs in each space, nearest first, at most one with each training image.
+    def findings(self, samples: ImageSet, real: RealImages) -> dict[str, object]:
+        """Finds the closest pairs in each space, nearest first, at most one for each training image.
 
         Returns:
-            ``closest_pairs``: space -> up to ten of ``sample`` and ``training`` (indices), ``distance`` and ``label``
-            (the class asked of the sample).
+            ``closest_pairs``: by space, up to ten of ``sample`` and ``training`` (indices), ``distance`` and ``label``
+            (the class asked for).
         """
         pairs = {}
-        for network in self._networks:
-            found = nearest_training(samples, real, network)
-            pairs[_name(network)] = [
+        for space in self._spaces:
+            found = nearest_training(samples, real, space)
+            pairs[_name(space)] = [
                 {
                     "sample": sample,
                     "training": int(found["index"][sample]),
@@ -96,12 +100,12 @@ class Memorisation(FeatureMetric):
 
 
 def nearest_training(images: ImageSet, real: RealImages, network: FeatureNetwork | None) -> Arrays:
-    """The training image that is nearest to each image, which the set keeps.
+    """Finds the nearest training image of each image, once per set.
 
     Args:
-        images: samples, or real ones.
+        images: samples or real images.
         real: whose training split is searched.
-        network: on whose features; ``None`` means on grey levels.
+        network: extracts the features; ``None``: grey levels.
 
     Returns:
         ``index`` int64 [N] and ``distance`` float64 [N], in grey levels (root mean square) or units of the features.
@@ -114,22 +118,15 @@ def nearest_training(images: ImageSet, real: RealImages, network: FeatureNetwork
         index, distance = nearest(network.features(images), network.features(real.train))
         return {"index": index, "distance": distance}
 
-    return images.derived(f"nearest training image in {_space(network)} of {real.train.fingerprint}", compute)
+    return images.derived(f"nearest training image in {_version(network)} of {real.train.fingerprint}", compute)
 
 
 def near_distance(distances: Tensor) -> float:
-    """The distance that the nearest hundredth of new real images does not exceed.
-
-    Args:
-        distances: of new real images to their nearest training images, [N].
-
-    Returns:
-        The ``N / 100``-th smallest, rounded down but at least the first.
-    """
+    """Returns the largest distance of a near copy: the 1 % quantile of the distances, [N], of new real images."""
     return distances.kthvalue(max(1, int(NEAR * len(distances)))).values.item()
 
 
-def _space(network: FeatureNetwork | None) -> str:
+def _version(network: FeatureNetwork | None) -> str:
     return PIXELS if network is None else f"{network.name} {network.version}"
 
 
@@ -137,15 +134,10 @@ def _name(network: FeatureNetwork | None) -> str:
     return PIXELS if network is None else network.name
 
 
-def _share(near: Tensor, samples: ImageSet) -> Measurement:
-    bounds = share_interval(near, samples.resamples)
-    return Measurement(near.mean().item(), "lower", bounds, by_class(near, samples.labels))
-
-
-def _median(distances: Tensor, samples: ImageSet) -> Measurement:
+def _median(distances: Tensor, samples: ImageSet) -> MetricValue:
     value = distances.quantile(0.5).item()
     bounds = interval(value, _resampled_medians(distances, samples.resamples), lowest=0.0)
-    return Measurement(value, "real", bounds, _medians_by_class(distances, samples))
+    return MetricValue(value, bounds, _medians_by_class(distances, samples))
 
 
 def _medians_by_class(distances: Tensor, samples: ImageSet) -> Sequence[float | None]:
@@ -154,15 +146,15 @@ def _medians_by_class(distances: Tensor, samples: ImageSet) -> Sequence[float | 
 
 
 def _resampled_medians(distances: Tensor, counts: Tensor) -> Tensor:
-    """The median of each resample [B, N]: the smallest distance that half of the drawn images do not exceed, [B]."""
+    """Computes the median of each resample [B, N]: the smallest distance that half of the drawn images reach, [B]."""
     rising, order = distances.sort()
     drawn = counts[:, order].cumsum(dim=1)
     return rising[(drawn < len(distances) / 2).sum(dim=1)]
 
 
 def _closest(found: Arrays) -> list[int]:
-    """The samples of the closest pairs, each the closest to its training image."""
+    """Chooses the samples of the closest pairs, each the closest to its training image."""
     by_training = {}
     for sample in reversed(found["distance"].argsort(stable=True).tolist()):
-        by_training[int(found["index"][sample])] = sample  # the last to be written is the closest
+        by_training[int(found["index"][sample])] = sample  # the closest sample is written last
     return sorted(by_training.values(), key=lambda sample: (float(found["distance"][sample]), sample))[:PAIRS]

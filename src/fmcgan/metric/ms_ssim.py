@@ -1,4 +1,6 @@
-"""Diversity within the classes: how alike two samples of a class are."""
+"""Diversity within classes: MS-SSIM of pairs of samples of the same class."""
+
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -6,29 +8,28 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 
 from fmcgan.app.checks import MOST_IMAGES, whole_number
 from fmcgan.data.classes import NUM_CLASSES
-from fmcgan.metric.base import Measurement, Metric, RealImages
-from fmcgan.metric.bootstrap import mean_interval, resample_counts
-from fmcgan.metric.image_set import ImageSet, by_class, count_name
+from fmcgan.metric.base import Metric
+from fmcgan.metric.image_set import ImageSet, RealImages, resample_counts
+from fmcgan.metric.value import MetricValue, Quantity, by_class, mean_interval
 
 _WANG = (0.0448, 0.2856, 0.3001)  # exponents of the three finest of the five scales of Wang et al. 2003
 WEIGHTS = tuple(weight / sum(_WANG) for weight in _WANG)
-"""Exponents of the scales of 28, 14 and 7 pixels a side; they add up to 1."""
+"""Exponents of the scales of 28, 14 and 7 pixels; their sum is 1."""
 
 WINDOW = 7
 """Width of the Gaussian window: the largest that fits into the coarsest scale."""
 
 SIGMA = 1.5 * WINDOW / 11
-"""Its standard deviation in pixels: that of Wang's window of 11, shrunk with it."""
+"""Standard deviation of the window in pixels, scaled from the 1.5 of Wang's window of 11."""
 
-_PAIRS_AT_ONCE = 20  # the float64 convolution is quickest, and small in memory, on few images
+_PAIRS_AT_ONCE = 20  # the float64 convolution is fastest, and needs little memory, on few images
 
 
 def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Multi-scale structural similarity of pairs of images (Wang et al. 2003, eq. 7), by torchmetrics, in float64.
+    """Computes the multi-scale structural similarity of pairs of images (Wang et al. 2003, eq. 7) in float64.
 
-    Its five scales with a window of 11 need images of at least 161×161 there: 28×28 holds three scales with a window
-    of 7. Images that are negatively correlated at some scale count as 0, since the power of a negative number would be
-    NaN.
+    Images of 28×28 hold three scales with a window of 7; the usual five with a window of 11 need 161×161 in
+    torchmetrics. Pairs that are negatively correlated at some scale count as 0, instead of NaN.
 
     Args:
         a: uint8 [P, 1, 28, 28].
@@ -55,14 +56,13 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def pairs_within_classes(samples: ImageSet, most: int) -> Tensor:
-    """Draws pairs of samples of the same class; no sample is in two pairs.
+    """Draws random pairs of samples of the same class; no sample is in two pairs.
 
-    They are drawn at random, so that a class in which each image comes several times gives equal pairs as often as two
-    draws from it would, and from `ImageSet.content_order`, so that the order of the samples is of no influence.
+    The draws start from `ImageSet.content_order`, so the order of the samples has no influence.
 
     Args:
         samples: the set to draw from.
-        most: pairs of a class; a class of fewer than twice as many samples gives half as many pairs as samples.
+        most: largest number of pairs per class.
 
     Returns:
         Indices, int64 [P, 2], class after class; P is 0 if no class has two samples.
@@ -78,20 +78,21 @@ def pairs_within_classes(samples: ImageSet, most: int) -> Tensor:
 class WithinClassMsSsim(Metric):
     """``ms_ssim_within_class_{n}``: mean MS-SSIM of two samples of the same class, in 0..1.
 
-    Odena et al. 2017, section 4.2. Lower is more diverse and a collapsed class gives 1, but noise is the most diverse
-    of all: the target is the value of real images. It says nothing of quality.
+    Odena et al. 2017, section 4.2. Lower is more diverse, and a collapsed class gives 1. But noise is the most diverse
+    of all: the target is the value of real images. It does not measure quality.
     """
 
-    begins = ("ms_ssim_within_class",)
+    kinds: ClassVar = {"ms_ssim_within_class": Quantity("MS-SSIM within classes", "real", lowest=0, highest=1)}
+    names_reference = False
 
     def __init__(self, pairs_per_class: int = 200) -> None:
         """Checks the parameter.
 
         Args:
-            pairs_per_class: pairs of a class; Odena et al. take 100.
+            pairs_per_class: number of pairs; Odena et al. take 100.
 
         Raises:
-            InvalidValueError: it is no whole number of at least 1.
+            InvalidValueError: it is not a whole number of at least 1.
         """
         whole_number(maximum=MOST_IMAGES, pairs_per_class=pairs_per_class)
         self.pairs_per_class = pairs_per_class
@@ -102,16 +103,15 @@ class WithinClassMsSsim(Metric):
         weights = ", ".join(f"{weight:.6f}" for weight in WEIGHTS)
         return f"MS-SSIM of {self.pairs_per_class} pairs a class, window {WINDOW}, sigma {SIGMA:.6f}, weights {weights}"
 
-    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, Measurement]:
-        """Measures the similarity, with a bootstrap interval over the pairs; nothing if no class has two samples.
+    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
+        """Measures the similarity with a bootstrap interval over the pairs.
 
-        A class of fewer than two samples is left out.
+        Classes of fewer than two samples are left out; without any other class there is no value.
         """
         pairs = pairs_within_classes(samples, self.pairs_per_class)
         if len(pairs) == 0:
             return {}
         similarities = ms_ssim(samples.images[pairs[:, 0]], samples.images[pairs[:, 1]])
         labels = samples.labels[pairs[:, 0]]
-        interval = mean_interval(similarities, resample_counts(labels, samples.bootstrap_samples))
-        measured = Measurement(similarities.mean().item(), "real", interval, by_class(similarities, labels))
-        return {f"ms_ssim_within_class_{count_name(len(samples))}": measured}
+        bounds = mean_interval(similarities, resample_counts(labels, samples.bootstrap_samples))
+        return {"ms_ssim_within_class": MetricValue(similarities.mean().item(), bounds, by_class(similarities, labels))}

@@ -1,4 +1,4 @@
-"""What was measured of real images, kept on disk: no evaluation measures the same thing twice."""
+"""Stores values and arrays of real images on disk, so that evaluations do not compute them again."""
 
 import hashlib
 import io
@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, TypeVar
 
 import numpy as np
 import torch
@@ -17,25 +17,33 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.places import cache_folder, expanded
 
 Arrays = dict[str, Tensor]
+Content = TypeVar("Content")
+
+
+class StoredValue(TypedDict):
+    """A value of a baseline."""
+
+    value: float
+    by_class: list[float | None] | None
+
 
 REVISION = 1
-"""Raise it when a change of the code changes a value that is kept: what was kept before is then measured anew."""
+"""Raise it when a change of the code changes a stored value: values of older revisions are then not read."""
 
 SHIPPED = Path(__file__).parent / "measured"
-"""What travels with the package, read after the user's own folder and never written by `Store`."""
+"""Values in the package, read after the user's own folder and never written by `Store`."""
 
 _log = logging.getLogger(__name__)
 
 
 class Store:
-    """Files named by the hash of what they hold was computed from.
+    """Files named by the hash of a key that identifies a computation and its inputs.
 
-    Every file is written whole under another name and then renamed, so that of two processes that compute the same
-    thing each finds nothing or all of it. A damaged file is computed anew; a folder that cannot be written costs time
-    and a warning, never the evaluation.
+    Files are written atomically, so several processes may share a folder. A damaged file is computed again; a folder
+    that cannot be written costs time and a warning.
 
     Args:
-        folder: made when first needed; ``None`` takes `cache_folder`.
+        folder: created when first needed; ``None``: the user's cache folder.
         shipped: a second folder to read from.
     """
 
@@ -45,21 +53,23 @@ class Store:
         self._warned = False
 
     def arrays(self, key: str, compute: Callable[[], Arrays]) -> Arrays:
-        """The named tensors kept under a key, or else what ``compute`` gives.
+        """Returns the tensors stored under a key, or computes and stores them.
 
         Args:
-            key: says in full what the tensors are a function of.
-            compute: makes them.
+            key: identifies the computation and all its inputs.
+            compute: returns the tensors by name.
         """
         name = f"{_hashed(key)}.npz"
         found = self._read(name, _arrays_from)
         if found is None:
             found = compute()
-            self._write(name, _arrays_to(found))
+            content = io.BytesIO()
+            np.savez(content, **{name: array.numpy() for name, array in found.items()})  # type: ignore[arg-type]
+            self._write(name, content.getvalue())
         return found
 
-    def values(self, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The numbers kept under a key, or else what ``compute`` gives: anything that JSON holds exactly."""
+    def values(self, key: str, compute: Callable[[], dict[str, StoredValue]]) -> dict[str, StoredValue]:
+        """Returns the values stored under a key, or computes and stores them, as JSON."""
         name = f"{_hashed(key)}.json"
         found = self._read(name, lambda content: _values_from(content, key))
         if found is None:
@@ -68,14 +78,14 @@ class Store:
             self._write(name, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
         return found
 
-    def _read(self, name: str, parse: Callable[[bytes], Any]) -> Any:
+    def _read(self, name: str, parse: Callable[[bytes], Content]) -> Content | None:
         for path in (self.folder / name, self.shipped / name):
             try:
                 return parse(path.read_bytes())
             except FileNotFoundError:
                 continue
             except Exception as error:  # numpy and zipfile raise many types on damaged files, most undocumented
-                _log.warning("%s cannot be read (%s) and is measured anew", path, error)
+                _log.warning("%s cannot be read (%s) and is computed again", path, error)
         return None
 
     def _write(self, name: str, content: bytes) -> None:
@@ -84,9 +94,7 @@ class Store:
             run_dir.write_atomically(self.folder / name, content)
         except (OSError, UserError) as error:
             if not self._warned:
-                _log.warning(
-                    "what is measured of real images is not kept: %s (FMCGAN_CACHE names another place)", error
-                )
+                _log.warning("results for real images are not stored: %s (FMCGAN_CACHE names another folder)", error)
             self._warned = True
 
 
@@ -94,19 +102,12 @@ def _hashed(key: str) -> str:
     return hashlib.sha256(f"revision {REVISION}: {key}".encode()).hexdigest()[:32]
 
 
-def _arrays_to(arrays: Arrays) -> bytes:
-    content = io.BytesIO()
-    plain: dict[str, Any] = {name: array.numpy() for name, array in arrays.items()}
-    np.savez(content, **plain)
-    return content.getvalue()
-
-
 def _arrays_from(content: bytes) -> Arrays:
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         return {name: torch.from_numpy(file[name]) for name in file.files}
 
 
-def _values_from(content: bytes, key: str) -> dict[str, Any]:
+def _values_from(content: bytes, key: str) -> dict[str, StoredValue]:
     found = json.loads(content)
     if found["key"] != key:
         raise ValueError("it holds something else")

@@ -1,21 +1,23 @@
-"""The Wasserstein distance between two sets of images, seen along many random directions."""
+"""The sliced Wasserstein distance of grey levels: a mean over random directions."""
+
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from fmcgan.app.checks import seed_number, whole_number
-from fmcgan.metric.base import Measurement, Metric, RealImages
-from fmcgan.metric.bootstrap import interval
-from fmcgan.metric.image_set import ImageSet, count_name
+from fmcgan.metric.base import Metric
+from fmcgan.metric.image_set import ImageSet, RealImages
+from fmcgan.metric.value import MetricValue, Quantity, interval
 
 _ROWS_AT_ONCE = 10_000  # float64 copies of this many rows at a time
 
 
 def sliced_wasserstein(a: Tensor, b: Tensor, directions: Tensor) -> Tensor:
-    """The 2-Wasserstein distance of the projections of two sets, exactly, along each direction.
+    """Computes the exact 2-Wasserstein distance of the projections of two sets on each direction.
 
-    In one dimension it is the root mean square difference of the quantile functions (Rabin et al. 2011), which for
-    sets of different sizes are step functions with different steps.
+    In one dimension it is the root mean square difference of the quantile functions (Rabin et al. 2011), step functions
+    whose steps depend on the size of the set.
 
     Args:
         a: [N, D], N at least 1.
@@ -30,11 +32,11 @@ def sliced_wasserstein(a: Tensor, b: Tensor, directions: Tensor) -> Tensor:
 
 
 class QuantileSteps:
-    """The quantile functions of one set, reduced to what a set of ``n`` has to know of them.
+    """Quantile functions of one set, prepared for comparisons with sets of size ``n``.
 
-    The quantile function of a set of ``n`` is constant on each of ``n`` equal steps. Its squared distance to another
-    on a step is that to the other's mean there, plus the other's variance there, which is the same for every set of
-    ``n`` and is therefore computed once, also for all bootstrap resamples.
+    The quantile function of a set of size ``n`` is constant on ``n`` equal steps. On a step, its squared distance to
+    another function is that to the other's mean, plus the other's variance. Means and variance are the same for every
+    set of size ``n`` and computed once, also for all bootstrap resamples.
 
     Args:
         values: [S, M], sorted along M.
@@ -51,11 +53,11 @@ class QuantileSteps:
         self.variance = ((pieces - self.means[:, step]).square() * share).sum(dim=1) / n  # [S]
 
     def squared_distance(self, values: Tensor) -> Tensor:
-        """Squared 2-Wasserstein distance of [S, n], sorted along n, to the set: [S]."""
+        """Computes the squared 2-Wasserstein distance, [S], of values [S, n] that are sorted along n."""
         return (values - self.means).square().mean(dim=1) + self.variance
 
     def resampled(self, values: Tensor, order: Tensor, counts: Tensor) -> Tensor:
-        """The squared distance of each resample, averaged over the directions.
+        """Computes the squared distance of each resample, averaged over directions.
 
         Args:
             values: [S, n], sorted along n.
@@ -67,24 +69,24 @@ class QuantileSteps:
         """
         counts, total = counts.int(), values.new_zeros(len(counts))
         for line, images, means in zip(values, order, self.means, strict=True):
-            # Repeating sorted values gives sorted values: no resample has to be sorted.
+            # Repeating sorted values keeps them sorted.
             drawn = line.repeat(len(counts)).repeat_interleave(counts[:, images].flatten()).view(counts.shape)
             total += (drawn - means).square().mean(dim=1)
         return total / len(values) + self.variance.mean()
 
 
 class SlicedWasserstein(Metric):
-    """``sliced_wasserstein_pixels_{n}_{split}``: the sliced 2-Wasserstein distance on grey levels.
+    """``sliced_wasserstein_pixels_{n}_{split}``: sliced 2-Wasserstein distance of grey levels.
 
-    The root of the mean of the squared distances over directions that are uniform on the sphere in 784 dimensions
-    (Bonneel et al. 2015), in grey levels of 0..255. A translation by v gives on average |v| / sqrt(784), the
-    root mean square of v over the pixels: the unit is that of a difference at each pixel.
+    The root mean square distance over directions that are uniform on the sphere in 784 dimensions (Bonneel et al.
+    2015), in grey levels of 0..255. A translation by v gives on average |v| / sqrt(784), the root mean square of v over
+    the pixels, so the unit is that of a difference per pixel.
 
-    It needs no network and sees all that moves mass between grey levels, but not what an image shows. Finite sets of
-    the same distribution are at a distance too, which falls with the number: compare equal ``n`` only.
+    It needs no network. It sees every change of grey levels, but not what an image shows. Two finite sets of the same
+    distribution have a positive distance that falls with their size: compare equal ``n`` only.
     """
 
-    begins = ("sliced_wasserstein_pixels",)
+    kinds: ClassVar = {"sliced_wasserstein": Quantity("Sliced Wasserstein distance", "lower", "grey levels", lowest=0)}
 
     def __init__(self, n_directions: int = 128, seed: int = 0) -> None:
         """Checks the parameters.
@@ -94,7 +96,7 @@ class SlicedWasserstein(Metric):
             seed: of the directions.
 
         Raises:
-            InvalidValueError: n_directions is no whole number of at least 1, or seed no seed.
+            InvalidValueError: a value is out of range.
         """
         whole_number(maximum=10_000, n_directions=n_directions)
         seed_number(seed=seed)
@@ -102,23 +104,27 @@ class SlicedWasserstein(Metric):
         self.seed = seed
 
     @property
+    def quantities(self) -> dict[str, Quantity]:
+        """The distance."""
+        return {"sliced_wasserstein_pixels": self.kinds["sliced_wasserstein"]}
+
+    @property
     def protocol(self) -> str:
         """Number and seed of the directions."""
         return f"sliced 2-Wasserstein on grey levels, {self.n_directions} directions of seed {self.seed}"
 
-    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, Measurement]:
+    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Measures the distance, with a bootstrap interval over the samples along all directions."""
         reference = real.reference
-        kept = reference.derived(self.protocol, lambda: {"projections": self.sorted_projections(reference)[0]})
-        quantiles = QuantileSteps(kept["projections"], len(samples))
+        stored = reference.derived(self.protocol, lambda: {"projections": self.sorted_projections(reference)[0]})
+        quantiles = QuantileSteps(stored["projections"], len(samples))
         values, order = self.sorted_projections(samples)
         distance = quantiles.squared_distance(values).mean().sqrt().item()
-        bootstrap_samples = quantiles.resampled(values, order, samples.resamples).sqrt()
-        name = f"sliced_wasserstein_pixels_{count_name(len(samples))}_{real.reference_split}"
-        return {name: Measurement(distance, "lower", interval(distance, bootstrap_samples, lowest=0.0))}
+        resampled = quantiles.resampled(values, order, samples.resamples).sqrt()
+        return {"sliced_wasserstein_pixels": MetricValue(distance, interval(distance, resampled, lowest=0.0))}
 
     def sorted_projections(self, images: ImageSet) -> tuple[Tensor, Tensor]:
-        """The projections in rising order, float64 [S, N], and the image each is of, int64 [S, N]."""
+        """Projects images: returns sorted projections, float64 [S, N], and the image of each, int64 [S, N]."""
         generator = torch.Generator().manual_seed(self.seed)
         directions = torch.randn(self.n_directions, 784, dtype=torch.float64, generator=generator)
         directions /= directions.norm(dim=1, keepdim=True)

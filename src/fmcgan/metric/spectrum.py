@@ -1,32 +1,32 @@
-"""How much of each spatial frequency images hold: what blur takes away and upsampling may put in."""
+"""Power spectra of images: the frequencies that blur removes and upsampling may add."""
 
 import math
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from fmcgan.metric.base import Measurement, Metric, RealImages
-from fmcgan.metric.bootstrap import interval
-from fmcgan.metric.image_set import ImageSet, count_name
+from fmcgan.metric.base import Metric
+from fmcgan.metric.image_set import ImageSet, RealImages
+from fmcgan.metric.value import MetricValue, Quantity, interval
 
 RADII = 15
-"""Rings of radius 0..14, in cycles an image; 14 is the Nyquist frequency."""
+"""Rings of radius 0..14, in cycles per image; 14 is the Nyquist frequency."""
 
 FLOOR = 1 / (12 * 255**2)
-"""Power of the rounding to 256 grey levels, for each frequency: less cannot be told from none."""
+"""Power per frequency of the rounding to 256 grey levels; smaller power cannot be measured."""
 
 _IMAGES_AT_ONCE = 2000
 
 
 def radial_power(images: Tensor) -> Tensor:
-    """Power of each image at each spatial frequency, averaged over the directions.
+    """Computes the power of each image at each spatial frequency, averaged over directions.
 
-    This is the azimuthal integration of Durall et al. 2020, divided by the number of frequencies of each ring.
+    This is the azimuthal integration of Durall et al. 2020, divided by the number of frequencies of each ring. A
+    frequency belongs to the ring of the nearest whole radius; the corners beyond the Nyquist frequency are left out.
 
-    The image is scaled to 0..1 and keeps its mean, so the ring of radius 0 holds 784 times the squared mean. With the
-    orthonormal transform white noise of variance v has the power v everywhere. A frequency belongs to the ring of the
-    nearest whole radius; the corners beyond the Nyquist frequency, whose rings are not whole, are left out.
+    Images are scaled to 0..1 and keep their mean: the ring of radius 0 holds 784 times the squared mean. The transform
+    is orthonormal: white noise of variance v has power v in every ring.
 
     Args:
         images: uint8 [N, 1, 28, 28].
@@ -47,7 +47,7 @@ def _squared_magnitude(images: Tensor) -> Tensor:
 
 
 def spectrum_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Root mean square difference of two spectra over their rings.
+    """Computes the root mean square difference of two spectra over their rings.
 
     Args:
         a: in decibels, [..., 15].
@@ -60,37 +60,35 @@ def spectrum_distance(a: Tensor, b: Tensor) -> Tensor:
 
 
 def decibels(power: Tensor) -> Tensor:
-    """``10 log10`` of a power, in relation to 1; powers below `FLOOR` count as that, so that black has a spectrum."""
+    """Converts power to ``10 log10(power)``; power below `FLOOR` counts as `FLOOR`, so that black has a spectrum."""
     return 10 / math.log(10) * power.clamp(min=FLOOR).log()
 
 
 class Spectrum(Metric):
-    """``spectrum_distance_{n}_{split}``: how far the mean power spectra are apart, in decibels.
+    """``spectrum_distance_{n}_{split}``: root mean square difference of the mean power spectra, in decibels.
 
-    The spectra are `radial_power`, averaged over the images, so a set is seen as one curve of 15 points: sets whose
-    images differ may have the same. Each ring counts the same, though the finest hold little of the power: it is there
-    that blur and the traces of upsampling show, by which Durall et al. 2020 tell generated images. The distance in
-    decibels is our own.
+    The spectra are `radial_power`, averaged over the images: one curve of 15 points per set, which different sets may
+    share. All rings have equal weight, though the finest hold little power: they show blur and the traces of
+    upsampling, by which Durall et al. 2020 recognise generated images. The distance in decibels is our own.
     """
 
-    begins = ("spectrum_distance",)
+    kinds: ClassVar = {"spectrum_distance": Quantity("Distance of spectra", "lower", "dB", lowest=0)}
 
     @property
     def protocol(self) -> str:
         """Scaling, rings and floor."""
         return f"radial power of images in 0..1, orthonormal, radii 0..{RADII - 1}, floor {FLOOR:.6e}"
 
-    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, Measurement]:
+    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Measures the distance, with a bootstrap interval over the samples."""
         power, reference = self._power(samples), self._decibels(real.reference)
         value = spectrum_distance(self._decibels(samples), reference).item()
         resampled = decibels(samples.resamples.double() @ power / len(samples))
-        name = f"spectrum_distance_{count_name(len(samples))}_{real.reference_split}"
-        spread = interval(value, spectrum_distance(resampled, reference), lowest=0.0)
-        return {name: Measurement(value, "lower", spread)}
+        bounds = interval(value, spectrum_distance(resampled, reference), lowest=0.0)
+        return {"spectrum_distance": MetricValue(value, bounds)}
 
-    def findings(self, samples: ImageSet, real: RealImages) -> dict[str, Any]:
-        """Both curves: ``radius`` in cycles an image, ``samples_db`` and ``reference_db``."""
+    def findings(self, samples: ImageSet, real: RealImages) -> dict[str, object]:
+        """Returns both curves: ``radius`` in cycles per image, ``samples_db`` and ``reference_db``."""
         curves = {"samples_db": samples, "reference_db": real.reference}
         found = {name: self._decibels(images).tolist() for name, images in curves.items()}
         return {"spectrum": {"radius": list(range(RADII)), **found}}

@@ -25,7 +25,7 @@ from torch.backends import cpu
 from fmcgan.app.checks import whole_number
 from fmcgan.app.errors import UserError
 from fmcgan.data.fashion_mnist import FashionMNISTData
-from fmcgan.metric.classifier import (
+from fmcgan.metric.feature.classifier import (
     Classifier,
     load_classifier,
     new_classifier,

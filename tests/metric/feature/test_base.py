@@ -1,8 +1,7 @@
 import torch
 from torch import Tensor
 
-from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.results_store import Store
 
 
@@ -46,7 +45,7 @@ def test_features_computed_by_hand(quadrants):
 def test_a_set_is_read_once_by_all_networks_of_a_version():
     images, network, same, other = flat_images(3), Brightness(), Brightness(batch_size=1), Brightness(version="2")
     first = network.features(images)
-    assert network.reading(images).keys() == {"features", "logits"}
+    assert network.outputs(images).keys() == {"features", "logits"}
     assert same.features(images) is first
     other.features(images)
     assert (network.batches, same.batches, other.batches) == ([3], [], [3])

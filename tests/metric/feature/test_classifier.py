@@ -5,9 +5,15 @@ import pytest
 import torch
 
 from fmcgan.app.errors import InvalidValueError, UserError
-from fmcgan.metric.classifier import SHIPPED_WEIGHTS, load_classifier, new_classifier, read_images, save_classifier
 from fmcgan.metric.feature import classifier
-from fmcgan.metric.feature.classifier import ClassifierFeatures
+from fmcgan.metric.feature.classifier import (
+    SHIPPED_WEIGHTS,
+    ClassifierFeatures,
+    load_classifier,
+    new_classifier,
+    read_images,
+    save_classifier,
+)
 from fmcgan.metric.image_set import ImageSet
 
 RECORD = json.loads(SHIPPED_WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
@@ -61,8 +67,8 @@ def test_a_file_is_loaded_once_until_it_is_written_anew(tmp_path, monkeypatch):
 
 def test_the_batch_size_changes_features_by_rounding_only(real_test):
     images = real_test.balanced(60)
-    whole = ClassifierFeatures(batch_size=60).reading(images.subset(torch.arange(60)))
-    parts = ClassifierFeatures(batch_size=7).reading(images.subset(torch.arange(60)))
+    whole = ClassifierFeatures(batch_size=60).outputs(images.subset(torch.arange(60)))
+    parts = ClassifierFeatures(batch_size=7).outputs(images.subset(torch.arange(60)))
     for name in ("features", "logits"):
         torch.testing.assert_close(parts[name], whole[name], rtol=1e-5, atol=1e-5)
 

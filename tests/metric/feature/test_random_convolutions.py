@@ -5,11 +5,10 @@ from scipy.signal import correlate2d
 from torch import Tensor
 
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.metric.feature.base import FeatureNetwork
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
 from fmcgan.metric.frechet import frechet_distance, gaussian_statistics
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 
 
 def some_images(count: int, brightest: int = 255) -> ImageSet:

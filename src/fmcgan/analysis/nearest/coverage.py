@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from fmcgan.analysis.base import NotApplicable, Subject, classes_of
-from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.manifold import membership
 from fmcgan.metric.neighbours import distances_to_others
 from fmcgan.metric.results_store import Arrays

@@ -9,8 +9,7 @@ from torch import Tensor
 from fmcgan.analysis.base import Subject, classes_of
 from fmcgan.analysis.effect import Effect, difference_of_shares, share_in_words, share_interval
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, plural
-from fmcgan.metric.feature.base import FeatureNetwork
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.memorisation import PIXELS, near_distance, nearest_training
 from fmcgan.metric.neighbours import BLOCK, squared_distances
 

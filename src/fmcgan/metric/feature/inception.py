@@ -1,4 +1,4 @@
-"""The features of the Fréchet Inception distance in its field's own definition: Inception-2015, pool3."""
+"""The features of the Fréchet Inception distance: pool3 of Inception-2015."""
 
 import functools
 import hashlib
@@ -12,32 +12,32 @@ from torch import Tensor, nn
 from fmcgan.app.checks import whole_number
 from fmcgan.app.errors import UserError
 from fmcgan.app.places import expanded
-from fmcgan.metric.feature.base import FeatureNetwork
+from fmcgan.metric.image_set import FeatureNetwork
 from fmcgan.metric.results_store import Arrays
 
 FILE_NAMES = ("weights-inception-2015-12-05-6726825d.pth", "pt_inception-2015-12-05-6726825d.pth")
-"""What torch-fidelity and pytorch-fid call the same file in the torch hub cache."""
+"""Names of the same file in the torch hub cache, by torch-fidelity and by pytorch-fid."""
 
 ORIGIN = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{FILE_NAMES[0]}"
 
 RESIZER = "bilinear-tf1"
-"""Bilinear interpolation as TensorFlow 1 did it: pixel ``i`` of 299 lies at ``i * 28 / 299``, without half a pixel."""
+"""Bilinear interpolation of TensorFlow 1: pixel ``i`` of 299 lies at ``i * 28 / 299``, not at pixel centres."""
 
 _REMEDY = (
-    f"Get {FILE_NAMES[0]} from {ORIGIN} and put it there, or say where it is: feature.inception.weights=FILE or the "
-    "environment variable FMCGAN_INCEPTION_WEIGHTS. Or leave inception out of `metric/feature`."
+    f"Download {ORIGIN} to that path, or name the file with feature.inception.weights=FILE or the environment variable "
+    "FMCGAN_INCEPTION_WEIGHTS. Or leave inception out of `metric/feature`."
 )
 
 
 class InceptionFeatures(FeatureNetwork):
     """The 2048 pool3 features of Inception-2015: distances on them are the FID (Heusel et al. 2017) and the KID.
 
-    Network and resizer are those of torchmetrics' `FrechetInceptionDistance` with ``antialias=False``, that is,
-    torch-fidelity's bilinear resize to 299×299 as TensorFlow 1 did it inside the original graph; torchmetrics' default
-    ``antialias=True`` is PyTorch's half-pixel-centred resize, another one. Grey images are repeated to 3 channels.
+    Network and resizer are those of torchmetrics' `FrechetInceptionDistance` with ``antialias=False``: torch-fidelity's
+    bilinear resize to 299×299, which is that of the original TensorFlow 1 graph. (The default ``antialias=True`` is
+    PyTorch's resize with half-pixel centres.) Grey images are repeated to 3 channels.
 
-    Fewer than 2049 samples leave the covariance rank-deficient and the FID strongly biased: compare equal numbers of
-    samples only. On a CPU expect a few images per second.
+    With fewer than 2049 samples the covariance is rank-deficient and the FID strongly biased: compare equal numbers of
+    samples only. A CPU reads a few images per second.
     """
 
     name = "inception"
@@ -45,15 +45,14 @@ class InceptionFeatures(FeatureNetwork):
     abbreviations: ClassVar = {"frechet": "fid", "kernel": "kid"}
 
     def __init__(self, weights: Path | str | None = None, batch_size: int = 50) -> None:
-        """Loads the network, or takes it from memory if the same file was loaded before; never downloads it.
+        """Loads the network, once per process and content of the file; never downloads it.
 
         Args:
-            weights: the file of `ORIGIN`; ``None`` (or empty) looks for it in the torch hub cache.
-            batch_size: images at once; of no influence beyond float rounding.
+            weights: the file of `ORIGIN`; ``None`` (or empty): that in the torch hub cache.
+            batch_size: images read at once; changes results by float rounding only.
 
         Raises:
-            UserError: the file is missing, damaged or not of this network, or batch_size is not a whole number of at
-                least 1.
+            UserError: the file is missing, damaged or of another network, or batch_size is out of range.
         """
         whole_number(batch_size=batch_size)
         self.batch_size = batch_size
@@ -69,17 +68,17 @@ class InceptionFeatures(FeatureNetwork):
 
 def _find_weights(weights: Path | str | None) -> Path:
     cache = Path(torch.hub.get_dir()) / "checkpoints"
-    places = [expanded(weights)] if weights else [cache / name for name in FILE_NAMES]
-    for place in places:
-        if place.is_file():
-            return place
-    raise UserError(f"no Inception weights at {' or '.join(map(str, places))}. {_REMEDY}")
+    paths = [expanded(weights)] if weights else [cache / name for name in FILE_NAMES]
+    for path in paths:
+        if path.is_file():
+            return path
+    raise UserError(f"no Inception weights at {' or '.join(map(str, paths))}. {_REMEDY}")
 
 
 @functools.lru_cache(maxsize=1)
 def _load(file: Path, digest: str) -> nn.Module:
-    """Loads each content of each file once: the digest is part of the key, because a file may be written anew."""
-    # torchmetrics would unpickle the file without restriction: this first load refuses all but tensors.
+    """Loads a file; the digest is part of the key because the file may be overwritten."""
+    # torchmetrics unpickles the file without restriction: this first load refuses all but tensors.
     try:
         torch.load(file, map_location="cpu", weights_only=True)
         from torchmetrics.image.fid import FrechetInceptionDistance
@@ -88,5 +87,5 @@ def _load(file: Path, digest: str) -> nn.Module:
             metric = FrechetInceptionDistance(2048, feature_extractor_weights_path=str(file), antialias=False)
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"the Inception weights {file} cannot be read: {reason} {_REMEDY}") from error
+        raise UserError(f"cannot read the Inception weights {file}: {reason}. {_REMEDY}") from error
     return metric.inception.eval().requires_grad_(False)

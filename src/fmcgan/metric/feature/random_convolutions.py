@@ -1,4 +1,4 @@
-"""Features of a network that was never trained: nothing to download, no labels, nothing it has learnt to overlook."""
+"""Features of an untrained network with random weights: no download, no labels, no learned invariances."""
 
 import hashlib
 import math
@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fmcgan.app.checks import seed_number, whole_number
-from fmcgan.metric.feature.base import FeatureNetwork
+from fmcgan.metric.image_set import FeatureNetwork
 from fmcgan.metric.results_store import Arrays
 
 CHANNELS = (32, 32)
 GRID = 2
 UNIT = 16.0
-"""Grey levels that count as 1: garments then have features of about 1, where a polynomial kernel is curved."""
+"""Grey levels per input unit: the features of garments are then about 1, where a polynomial kernel is curved."""
 
 DESIGN = f"grey/{UNIT:g} {CHANNELS[0]} edges relu mean2 {CHANNELS[1]} relu mean{GRID}x{GRID}"
 
@@ -22,13 +22,12 @@ DESIGN = f"grey/{UNIT:g} {CHANNELS[0]} edges relu mean2 {CHANNELS[1]} relu mean{
 class RandomConvolutions(FeatureNetwork):
     """Two random 3×3 convolutions with ReLU: 128 features, the mean of 32 maps over each quarter of the image.
 
-    Naeem et al. 2020 judge images that are unlike photographs on a network of random weights, because a trained one
-    sees what its own data taught it to see. This one is made for what our classifier ignores: the first filters have
-    mean zero, so that they answer to edges, grain and blur instead of brightness, and means over quarters instead of
-    the whole image keep where that is, so that mirrored or shifted images are others. With no biases and zero padding,
-    black gives 0 inside the image and beyond its border.
+    Naeem et al. 2020 propose networks of random weights for images unlike photographs, on which a pretrained network
+    sees only what its own data taught it. This network complements the classifier. Its first filters have mean zero:
+    they respond to edges, grain and blur, not to brightness. Means over quarters keep the position of features, so
+    mirrored or shifted images differ. Without biases and with zero padding, black gives 0, at the border too.
 
-    It is the coarser judge of what makes a class: a class that is missing raises the classifier's distance more.
+    It separates classes less well: a missing class raises the classifier's distance more.
     """
 
     name = "random"
@@ -38,11 +37,11 @@ class RandomConvolutions(FeatureNetwork):
         """Draws the weights.
 
         Args:
-            seed: of the weights; each gives features of its own, which must not be compared with another's.
-            batch_size: images at once; of no influence beyond float rounding. On a CPU, 500 take twice as long.
+            seed: of the weights; features of different seeds are not comparable.
+            batch_size: images read at once; changes results by float rounding only. On a CPU, 500 takes twice as long.
 
         Raises:
-            UserError: seed is no seed, or batch_size not one of at least 1.
+            UserError: a value is out of range.
         """
         seed_number(seed=seed)
         whole_number(batch_size=batch_size)
@@ -64,7 +63,7 @@ class RandomConvolutions(FeatureNetwork):
 def _weights(channels_in: int, channels_out: int, generator: torch.Generator, mean_zero: bool) -> Tensor:
     """Draws 3×3 filters, float32 [channels_out, channels_in, 3, 3], uniform with variance 2 / inputs (He et al. 2015).
 
-    Whole numbers are drawn, because unlike normal deviates they are the same bits on every machine.
+    The draws are whole numbers, which unlike normal deviates have the same bits on every machine.
     """
     inputs = channels_in * 9
     weights = torch.randint(-1024, 1025, (channels_out, inputs), generator=generator).double()

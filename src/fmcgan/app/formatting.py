@@ -1,0 +1,58 @@
+"""Numbers and tables as text, for terminals, Markdown files and pages."""
+
+import math
+from collections.abc import Collection, Sequence
+
+
+def short_number(value: float | None, missing: str = "-") -> str:
+    """Formats a number with four significant digits: ``0.02464``, ``12.3``, ``12,345``.
+
+    Args:
+        value: any; infinite values become ``∞``.
+        missing: text for ``None`` and NaN.
+    """
+    if value is None or math.isnan(value):
+        return missing
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+
+
+def decimal_number(value: float, like: float | None = None, missing: str = "-") -> str:
+    """Formats a number with about four digits and fixed decimals: ``0.8612``, ``12.34``, ``1,234``.
+
+    Args:
+        value: any.
+        like: a number whose decimals to use, so that a mean and its deviation align.
+        missing: text for values that are not finite.
+    """
+    if not math.isfinite(value):
+        return missing
+    size = abs(value if like is None else like)
+    decimals = 2 if size == 0 else min(max(3 - math.floor(math.log10(size)), 0), 6)
+    return f"{value:,.{decimals}f}"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """Formats a share, 0..1, as percent: ``percent(0.042, 1)`` is ``4.2 %``."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
+    """Writes a Markdown table whose columns are aligned in plain text too, with a final newline.
+
+    Args:
+        head: titles of the columns.
+        rows: cells, already escaped.
+        right: indices of the columns to align to the right.
+    """
+    widths = [max(3, *(len(cells[column]) for cells in (head, *rows))) for column in range(len(head))]
+    rule = ["-" * (width - 1) + (":" if column in right else "-") for column, width in enumerate(widths)]
+    aligned = [
+        [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        for cells in (head, rule, *rows)
+    ]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in aligned)

@@ -1,0 +1,102 @@
+"""Results of an evaluation: their types, their order, and their text."""
+
+import math
+from collections.abc import Mapping
+from typing import TypedDict
+
+from fmcgan.app.escaping import markdown
+from fmcgan.app.formatting import markdown_table, short_number
+from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.metric.base import Metric
+from fmcgan.metric.baselines import BASELINES, title_of
+from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.value import Direction, MetricValue, Quantity
+
+BETTER = {"lower": "lower", "higher": "higher", "real": "closer to real"}
+"""Directions in words, as in ``closer to real is better``."""
+
+
+class Result(TypedDict):
+    """One value as ``result.json`` and ``evaluation.json`` hold it; missing numbers are ``None``."""
+
+    value: float
+    interval: list[float] | None
+    """95 % interval."""
+    floor: float | None
+    """The value of real images."""
+    baselines: dict[str, float]
+    better: Direction
+    n: int
+    """Number of samples."""
+    by_class: list[float | None] | None
+    floor_by_class: list[float | None] | None
+    score: str
+    """Name of the metric in the configuration."""
+    protocol: str
+    """Values of different protocols are not comparable."""
+    title: str
+    unit: str
+    range: list[float | None]
+    """Smallest and largest possible value; ``None``: unbounded."""
+    summary: str
+    """One sentence for the head of a report; empty for values not shown there."""
+
+
+Results = dict[str, Result]
+"""By the name of the value, such as ``fd_classifier_10k_test``."""
+
+
+def result_of(value: MetricValue, quantity: Quantity, metric: Metric, metric_name: str, samples: ImageSet) -> Result:
+    """Describes a value of samples, without baselines."""
+    return {
+        "value": value.value,
+        "interval": None if value.interval is None else list(value.interval),
+        "floor": None,
+        "baselines": {},
+        "better": quantity.better,
+        "n": len(samples),
+        "by_class": None if value.by_class is None else list(value.by_class),
+        "floor_by_class": None,
+        "score": metric_name,
+        "protocol": metric.protocol,
+        "title": quantity.title,
+        "unit": quantity.unit,
+        "range": [end if math.isfinite(end) else None for end in (quantity.lowest, quantity.highest)],
+        "summary": quantity.summary,
+    }
+
+
+def sort_key(result: Result) -> float:
+    """Returns a number that falls as the samples get better."""
+    if result["better"] == "real":
+        return float("inf") if result["floor"] is None else abs(result["value"] - result["floor"])
+    return float(result["value"]) if result["better"] == "lower" else -float(result["value"])
+
+
+def as_text(name: str, result: Result) -> str:
+    """Formats a value as ``fd_classifier_10k_test 1.234 (real 0.02464)``."""
+    floor = "" if result["floor"] is None else f" (real {short_number(result['floor'])})"
+    return f"{name} {short_number(result['value'])}{floor}"
+
+
+def as_markdown(results: Results) -> str:
+    """Writes a table with one row per value: samples, interval and the measured baselines."""
+    measured = [baseline for baseline in BASELINES if any(baseline in each["baselines"] for each in results.values())]
+    head = ["score", "samples", "95 % interval", *map(title_of, measured), "better"]
+    rows = []
+    for name, result in results.items():
+        interval = " to ".join(map(short_number, result["interval"] or ()))
+        baselines = [short_number(result["baselines"].get(baseline)) for baseline in measured]
+        rows.append([markdown(name), short_number(result["value"]), interval, *baselines, BETTER[result["better"]]])
+    return markdown_table(head, rows, right=range(1, 3 + len(measured)))
+
+
+def by_class_as_markdown(results: Mapping[str, Result]) -> str:
+    """Writes a table of the values by class, each above that of real images; empty if no value has classes."""
+    rows = []
+    for name, result in results.items():
+        if result["by_class"] is not None:
+            rows.append([markdown(name), *map(short_number, result["by_class"])])
+            if result["floor_by_class"] is not None:
+                rows.append(["(real)", *map(short_number, result["floor_by_class"])])
+    return markdown_table(["score", *CLASS_NAMES], rows, right=range(1, 1 + len(CLASS_NAMES))) if rows else ""

@@ -1,0 +1,128 @@
+"""Values of metrics: what they mean, and the number with its 95 % interval and its parts by class."""
+
+import math
+from collections.abc import Callable, Sequence
+from statistics import NormalDist
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.metric.image_set import ImageSet
+
+COVERAGE = 0.95
+"""Share of repeated draws whose value an interval is meant to hold."""
+
+Interval = tuple[float, float]
+Direction = Literal["lower", "higher", "real"]
+"""Which values are better; ``real``: those closer to the value of real images."""
+
+
+class Quantity(NamedTuple):
+    """What a metric measures, for tables, figures and pages."""
+
+    title: str
+    """In sentence case, without the protocol: ``Fréchet distance``."""
+    better: Direction
+    unit: str = ""
+    """Empty for shares, scores and squared units of features."""
+    lowest: float = -math.inf
+    highest: float = math.inf
+    summary: str = ""
+    """One sentence for the head of a report; empty: the quantity is not shown there."""
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it lies in 0..1."""
+        return (self.lowest, self.highest) == (0, 1)
+
+
+class MetricValue(NamedTuple):
+    """A number measured on a set of images."""
+
+    value: float
+    interval: Interval | None = None
+    """95 % interval over the samples; ``None`` without resamples, or where a metric has none."""
+    by_class: Sequence[float | None] | None = None
+    """The values of the classes, by label; ``None`` for a class without samples."""
+
+
+def mean_value(values: Tensor, samples: ImageSet) -> MetricValue:
+    """Averages one value per sample, [N], over the set and over each class, with a bootstrap interval."""
+    return _averaged(values, samples, mean_interval)
+
+
+def share_value(hits: Tensor, samples: ImageSet) -> MetricValue:
+    """Counts the samples with a hit, 0 or 1 in [N], as a share of the set and of each class, with Wilson's interval."""
+    return _averaged(hits, samples, share_interval)
+
+
+def _averaged(
+    values: Tensor, samples: ImageSet, interval_of: Callable[[Tensor, Tensor], Interval | None]
+) -> MetricValue:
+    values = values.double()
+    return MetricValue(values.mean().item(), interval_of(values, samples.resamples), by_class(values, samples.labels))
+
+
+def by_class(values: Tensor, labels: Tensor) -> Sequence[float | None]:
+    """Averages one value per image, [N], over each class; ``None`` for a class without images."""
+    means = [values[labels == label].double().mean().item() for label in range(NUM_CLASSES)]
+    return tuple(None if math.isnan(mean) else mean for mean in means)
+
+
+def interval(value: float, resampled: Tensor, lowest: float = -math.inf, highest: float = math.inf) -> Interval | None:
+    """Computes a bootstrap interval (Efron 1979) around a value.
+
+    A resample holds repeats, which biases its value (a Fréchet distance gets larger). The spread of the resamples is
+    therefore centred on the value itself.
+
+    Args:
+        value: of the samples.
+        resampled: the value of each resample, [B].
+        lowest: smallest possible value.
+        highest: largest possible value.
+
+    Returns:
+        Lower and upper end; ``None`` for fewer than two resamples.
+    """
+    if len(resampled) < 2:
+        return None
+    tail = (1 - COVERAGE) / 2
+    quantiles = torch.tensor([tail, 0.5, 1 - tail], dtype=torch.float64)
+    low, middle, high = resampled.double().quantile(quantiles).tolist()
+    low, high = value + low - middle, value + high - middle
+    return max(low, lowest), min(high, highest)
+
+
+def mean_interval(values: Tensor, counts: Tensor) -> Interval | None:
+    """Computes the bootstrap interval of the mean of ``values``, [N].
+
+    Args:
+        values: one per image.
+        counts: how often each image is in each resample, [B, N]; B = 0 gives ``None``.
+    """
+    values = values.double()
+    resampled = (counts.double() @ values) / len(values)
+    return interval(values.mean().item(), resampled, values.min().item(), values.max().item())
+
+
+def share_interval(hits: Tensor, counts: Tensor) -> Interval | None:
+    """Computes the interval of a share by `wilson_interval`: resamples without a hit would give a width of 0.
+
+    Args:
+        hits: 0 or 1 per image, [N].
+        counts: resamples, [B, N], of which only the number is used: B < 2 gives ``None``.
+    """
+    return None if len(counts) < 2 else wilson_interval(int(hits.sum().item()), len(hits))
+
+
+def wilson_interval(count: int, n: int) -> Interval:
+    """Computes Wilson's 95 % interval (1927) of the share ``count / n``; (0, 1) for n = 0."""
+    if n == 0:
+        return 0.0, 1.0
+    share, z = count / n, NormalDist().inv_cdf((1 + COVERAGE) / 2)
+    centre, scale = share + z * z / (2 * n), 1 + z * z / n
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low, high = (centre - half) / scale, (centre + half) / scale
+    return 0.0 if count == 0 else low, 1.0 if count == n else high  # exact, without rounding
