@@ -9,9 +9,9 @@ import yaml
 from PIL import Image, ImageSequence
 
 import fmcgan.loss
-from fmcgan.analysis.alarms.run_reading import CRITICS, read_facts, read_frames
+from fmcgan.analysis.alarms.run_facts import _CRITICS, read_facts, read_frames
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.training import TrainingAnalysis, epoch_table
+from fmcgan.analysis.training import TrainingAnalysis, epoch_table, metric_title
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.loss.base import AdversarialLoss
 from fmcgan.metric.base import RealImages
@@ -141,8 +141,8 @@ def test_the_critics_are_all_losses_whose_zero_does_not_divide():
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, AdversarialLoss) and each is not AdversarialLoss
     }
-    assert {each.__name__ for each in losses if not each.has_decision_boundary} == set(CRITICS)
-    assert len(losses) > len(CRITICS)
+    assert {each.__name__ for each in losses if not each.has_decision_boundary} == set(_CRITICS)
+    assert len(losses) > len(_CRITICS)
 
 
 def test_without_a_record_the_part_says_what_it_needs(analyse, tmp_path):
@@ -176,3 +176,18 @@ def test_parameters_are_checked():
     for wrong in ({"most_frames": 1}, {"seconds_per_frame": 0}, {"most_megabytes": 0}):
         with pytest.raises(InvalidValueError, match=f"{next(iter(wrong))} must be"):
             TrainingAnalysis(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("fd_classifier_10k_test", "Fréchet distance (classifier, 10k, test)"),
+        ("class_fd_random_500_train", "Fréchet distance within classes (random, 500, train)"),
+        ("label_cross_entropy_classifier_10k", "Label cross entropy (classifier, 10k)"),
+        ("recall_k3_classifier_10k_test", "Recall (k3, classifier, 10k, test)"),
+        ("fdx_10k", "Fdx 10k"),
+        ("coverage", "Coverage"),
+    ],
+)
+def test_metrics_have_titles(name, title):
+    assert metric_title(name) == title

@@ -9,7 +9,7 @@ import time
 import pytest
 import yaml
 
-from fmcgan.analysis.alarms.run_reading import read_facts, read_rows
+from fmcgan.analysis.alarms.run_facts import read_facts, read_rows
 from fmcgan.analysis.training import epoch_table
 from fmcgan.app import run_files
 from fmcgan.app.errors import UserError

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fmcgan.app.escaping import markdown, markdown_code
 from fmcgan.comparison.grouping import letter
 from fmcgan.comparison.results import Comparison
-from fmcgan.comparison.statistics import best_with_others, every_pair
+from fmcgan.comparison.statistics import Pairing, best_with_others, every_pair
 from fmcgan.comparison.tables import FEW, markdown_table, number, pairs_table, values_table
 
 TITLES = ("At the end", "At equal images", "At equal time")
@@ -99,7 +99,8 @@ def _pairs(comparison: Comparison) -> list[str]:
     """
     choose = every_pair if len(comparison.groups) <= FEW else best_with_others
     letters = [letter(index) for index in range(len(comparison.groups))]
-    tables, shown = [], []
+    tables: list[str] = []
+    shown: list[Pairing] = []
     for table in comparison.tables:
         pairings = comparison.pairings(table, choose)
         text = (

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from fmcgan.comparison.grouping import Group
 from fmcgan.comparison.statistics import UNKNOWN, Protocol
-from fmcgan.figure.curves import Panel, Series, draw_curves
-from fmcgan.figure.curves import running_mean, smoothing_window
+from fmcgan.figure.curves import Panel, Series, draw_curves, running_mean, smoothing_window
 
 Array = NDArray[np.float64]
 

@@ -2,9 +2,12 @@
 
 import math
 from collections.abc import Collection, Sequence
+from functools import partial
 
 from fmcgan.analysis.section import Column, Table
+from fmcgan.app import formatting
 from fmcgan.app.escaping import markdown, markdown_code
+from fmcgan.app.formatting import decimal_number
 from fmcgan.comparison import statistics
 from fmcgan.comparison.grouping import letter
 from fmcgan.comparison.results import Comparison
@@ -40,18 +43,8 @@ _HEADINGS = {
 }
 
 
-def number(value: float, like: float | None = None) -> str:
-    """Formats a number with four digits: 0.8612, 12.34, 1,234.
-
-    Args:
-        value: the number.
-        like: another number, whose decimals are used.
-    """
-    if not math.isfinite(value):
-        return NO_VALUE
-    size = abs(value if like is None else like)
-    decimals = 2 if size == 0 else min(max(3 - math.floor(math.log10(size)), 0), 6)
-    return f"{value:,.{decimals}f}"
+number = partial(decimal_number, missing=NO_VALUE)
+"""Formats a number with four digits, a dash if it is not finite."""
 
 
 def mean_and_std(values: Spread) -> str:
@@ -84,16 +77,16 @@ def markdown_table(table: Table, code: Collection[str] = ()) -> str:
         table: the table; its caption is left out.
         code: names of columns whose texts are shown as code.
     """
-    right = [is_number(column, table.rows, index) for index, column in enumerate(table.columns)]
-    lines = [[markdown(column.title) for column in table.columns], ["---:" if each else "---" for each in right]]
+    rows = []
     for row in table.rows:
         cells = [cell(value, column) for value, column in zip(row, table.columns, strict=True)]
         texts = [
             markdown_code(each.text) if column.name in code and each.text != REAL_DATA else markdown(each.text)
             for each, column in zip(cells, table.columns, strict=True)
         ]
-        lines.append([f"**{text}**" if each.strong else text for text, each in zip(texts, cells, strict=True)])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        rows.append([f"**{text}**" if each.strong else text for text, each in zip(texts, cells, strict=True)])
+    right = [index for index, column in enumerate(table.columns) if is_number(column, table.rows, index)]
+    return formatting.markdown_table([markdown(column.title) for column in table.columns], rows, right).rstrip("\n")
 
 
 def values_table(comparison: Comparison, table: statistics.Table, names: Sequence[str]) -> Table:

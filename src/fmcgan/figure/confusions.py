@@ -60,10 +60,11 @@ def agreement_figure(counts: ArrayLike, title: str = AGREEMENT_TITLE) -> Figure:
         percent,
         CLASS_NAMES,
         CLASS_NAMES,
-        formats=lambda share: _percent(share) if share else "",
+        formats=_percent,
         title=fill(title, WIDEST_TITLE),
         label="percent of the row",
         scale=SCALE,
+        blank=table == 0,
         size=FIGURE_INCHES,
     )
     axes, bar = figure.axes
@@ -91,9 +92,8 @@ def difference_figure(
     """
     table, real, bold = (_checked(each) for each in (counts, real_counts, sure))
     shown = points(table, real)
-    missing = np.isnan(shown).all(axis=1)
+    missing: NDArray[np.bool_] = np.asarray(np.isnan(shown).all(axis=1))
     limit = max(LEAST_LIMIT, math.ceil(np.nanmax(np.abs(shown), initial=0)))
-    is_blank = (table + real == 0) & ~missing[:, None]
     figure = heatmap_figure(
         np.where(missing[:, None], np.nan, shown),
         CLASS_NAMES,
@@ -104,13 +104,10 @@ def difference_figure(
         colours=DIVERGING,
         scale=Normalize(-limit, limit),
         faint=~bold.astype(bool),
+        blank=table + real == 0,
         size=FIGURE_INCHES,
     )
     axes = figure.axes[0]
-    for text in list(axes.texts):
-        column, row = (round(place) for place in text.get_position())
-        if is_blank[row, column]:
-            text.remove()
     _name_axes(axes)
     mark_rows(axes, {int(row): "not compared" for row in np.flatnonzero(missing)}, NUM_CLASSES)
     return figure

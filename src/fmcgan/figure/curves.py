@@ -176,7 +176,6 @@ def _scale(axes: Axes, scale: str) -> None:
         axes.yaxis.set_minor_locator(NullLocator())
 
 
-
 def running_mean(values: ArrayLike, window: int) -> NDArray[np.float64]:
     """Smooths a curve by the mean of the finite values in a centred window, which is cut at both ends of the curve.
 

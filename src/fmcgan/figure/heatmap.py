@@ -41,6 +41,7 @@ def heatmap_figure(
     colours: Colormap = SEQUENTIAL,
     scale: Normalize | None = None,
     faint: ArrayLike | None = None,
+    blank: ArrayLike | None = None,
     size: tuple[float, float] | None = None,
 ) -> Figure:
     """Draws each value as a number on its colour.
@@ -53,9 +54,10 @@ def heatmap_figure(
         title: above the table.
         label: of the colour bar: what the values are, with their unit.
         colours: `SEQUENTIAL`, or `DIVERGING` for values of both signs.
-        scale: from values to colours. Default: from the lowest to the highest value, with `DIVERGING` symmetric about 0.
+        scale: from values to colours. Default: lowest to highest value, with `DIVERGING` symmetric about 0.
         faint: bool [R, C]: cells drawn pale, such as differences that may be chance; the others get bold numbers. None:
             no cell is pale or bold.
+        blank: bool [R, C]: cells without a number; None: none.
         size: of the figure in inches; None: as large as needed.
 
     Raises:
@@ -73,7 +75,8 @@ def heatmap_figure(
     figure = padded_figure(size or _inches(rows, columns, title, label))
     axes = figure.subplots()
     scale = scale or _scale(table, colours)
-    _draw_cells(axes, table, written, pale, faint is not None, colours, scale)
+    numbered = np.isfinite(table) & ~np.asarray(False if blank is None else blank, dtype=bool)
+    _draw_cells(axes, table, written, numbered, pale, faint is not None, colours, scale)
     name_cells(axes, rows, columns, slanted=max(map(len, columns)) >= _STEEP)
     if title:
         axes.set_title(title, fontsize=12, loc="left", color=INK, pad=10)
@@ -120,6 +123,7 @@ def _draw_cells(
     axes: Axes,
     table: NDArray[np.float64],
     formats: Sequence[Format],
+    numbered: NDArray[np.bool_],
     pale: NDArray[np.bool_],
     has_bold: bool,
     colours: Colormap,
@@ -130,7 +134,7 @@ def _draw_cells(
     pixels[pale] = 1 - PALE * (1 - pixels[pale])
     pixels[~known] = to_rgba(UNKNOWN)
     axes.imshow(pixels, interpolation="nearest", aspect="auto")
-    for row, column in np.argwhere(known).tolist():
+    for row, column in np.argwhere(numbered).tolist():
         is_pale, is_dark = pale[row, column], pixels[row, column, :3] @ (0.2126, 0.7152, 0.0722) < 0.5
         ink = "white" if is_dark else FAINT_INK if is_pale else INK
         weight = "bold" if has_bold and not is_pale else "normal"
