@@ -18,7 +18,7 @@ def record(setting: Setting) -> Measured:
     known = environment(build(setting.config("callback=[]", "logger=[]"))[0])
     return {
         "date": known["date"],
-        "command": known["command"].replace("benchmarks.__main__", "benchmarks"),
+        "command": str(known["command"]).replace("benchmarks.__main__", "benchmarks"),
         "git": known["git"],
         "data": "Fashion-MNIST" if has_real_images() else "drawn images",
         "hardware": known["hardware"],

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.clock import Row
 from fmcgan.app.run_dir import write_atomically, write_json
-from fmcgan.comparison.markdown import number
+from fmcgan.comparison.tables import number
 from fmcgan.report.html import NO_VALUE
 
 Measured = dict[str, Any]

@@ -9,10 +9,10 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import markdown_code
 from fmcgan.app.run_dir import write_atomically
 from fmcgan.comparison.grouping import Group
-from fmcgan.comparison.markdown import ARROWS, mean_and_std, number
-from fmcgan.comparison.measurement import Spread, Table, clear_winner, measure
-from fmcgan.comparison.protocol import UNKNOWN, protocols
-from fmcgan.comparison.run import Row, Run, find_runs, read_run
+from fmcgan.comparison.results import measure
+from fmcgan.comparison.runs import Row, Run, find_runs, read_run
+from fmcgan.comparison.statistics import UNKNOWN, Spread, Table, clear_winner, protocols
+from fmcgan.comparison.tables import ARROWS, count_range, floors_text, mean_and_std, number
 from fmcgan.report.html import NO_VALUE
 from study import budget, results_store
 from study.arms import ARMS, BASE, GROUPS, folder_name, what_is_changed
@@ -107,7 +107,7 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = ()) -> s
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def left_out(shown: Runs, begun: Runs, failed: Sequence[kept.Failure]) -> list[str]:
+def left_out(shown: Runs, begun: Runs, failed: Sequence[results_store.Failure]) -> list[str]:
     """Lists what the table omits: arms without runs, unfinished runs and failed runs.
 
     Args:
@@ -123,7 +123,7 @@ def left_out(shown: Runs, begun: Runs, failed: Sequence[kept.Failure]) -> list[s
     return [f"{what}: {', '.join(names)}." for what, names in lists.items() if names]
 
 
-def trained(entries: Sequence[kept.Entry]) -> list[str]:
+def trained(entries: Sequence[results_store.Entry]) -> list[str]:
     """Counts the runs by hardware and torch version, with their dates: one paragraph, none without runs."""
     groups: dict[tuple[str, str] | None, list[str]] = {}
     for each in entries:
@@ -157,11 +157,10 @@ def _arm(group: Group, speeds: budget.Speeds, seen: Spread) -> list[str]:
     """Returns the cells in front of the scores."""
     arm, parameters = group.label, group.runs[0].result["parameters"]  # type: ignore[index]
     family = next(name for name, arms in GROUPS.items() if arm in arms)
-    images = f"{seen.low:,.0f}" if seen.low == seen.high else f"{seen.low:,.0f} to {seen.high:,.0f}"
     rate = number(speeds[arm]["images_per_second"]) if arm in speeds else NO_VALUE
     counts = [f"{parameters[network]:,}" for network in ("generator", "discriminator")]
-    seeds = f"{len(group.runs)} ({', '.join(str(seed) for seed in group.seeds)})"
-    return [family, markdown_code(arm), what_is_changed(arm).replace("|", "\\|"), seeds, images, rate, *counts]
+    change = what_is_changed(arm).replace("|", "\\|")
+    return [family, markdown_code(arm), change, group.seed_list, count_range(seen), rate, *counts]
 
 
 def _scores(
@@ -178,8 +177,7 @@ def _scores(
             winner = clear_winner([spreads[BASE], each], protocol.direction, protocol.floor)
             text = {None: text, 0: f"*{text}*", 1: f"**{text}**"}[winner]
         cells.append(text)
-    floors = dict.fromkeys(number(floor) for floor in protocol.floors)
-    return heading + ARROWS.get(protocol.better, ""), cells, " to ".join(floors) or NO_VALUE
+    return heading + ARROWS.get(protocol.better, ""), cells, floors_text(protocol)
 
 
 def _entry(arm: str, run: Run) -> results_store.Entry:

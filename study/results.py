@@ -13,8 +13,8 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import markdown_code
 from fmcgan.app.run_dir import write_atomically
 from fmcgan.app.run_files import read_evaluation
-from fmcgan.comparison.markdown import ARROWS, number
-from fmcgan.comparison.run import Run, find_runs, read_run
+from fmcgan.comparison.runs import Run, find_runs, read_run
+from fmcgan.comparison.tables import ARROWS, number
 from fmcgan.report.html import NO_VALUE
 from study import results_store
 from study.arms import folder_name

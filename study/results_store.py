@@ -13,7 +13,7 @@ from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
 from fmcgan.app.run_dir import write_json
 from fmcgan.app.run_files import read_environment
-from fmcgan.comparison.run import Run
+from fmcgan.comparison.runs import Run
 
 FACTS = ("value", "floor", "better", "n")
 """Stored fields of a score."""

@@ -52,12 +52,12 @@ def subject_of(known, tmp_path_factory):
 @pytest.fixture(scope="module")
 def findings_of(parts, subject_of):
     """Analyses images with all telling parts; what was found, the largest first."""
-    from fmcgan.analysis.findings import choose, judge
+    from fmcgan.analysis.findings import adjust_effects, select_findings
 
     def findings_of(images, labels):
         subject = subject_of(images, labels)
         effects = [effect for part in parts.values() for effect in part.analyse(subject).effects]
-        return [each.effect for each in choose(judge(effects))]
+        return [each.effect for each in select_findings(adjust_effects(effects))]
 
     return findings_of
 

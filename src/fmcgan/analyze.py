@@ -1,4 +1,4 @@
-"""``python -m fmcgan.analyze``: what a generator learned, missed and confused, as figures, findings and one page."""
+"""``python -m fmcgan.analyze``: compares samples with real images: figures, tables, findings and one page."""
 
 import datetime
 import logging
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TITLE = "What the generator learned, missed and confused"
+_TITLE = "Analysis of generated images"
 _COLUMNS = 12
-"""Samples of each class at the head of the page: the first, not the best."""
+"""Samples of each class at the head of the page: the first ones, not the best."""
 
 
 def analyze(config: DictConfig) -> None:
-    """Analyses the samples part by part, prints the findings and writes ``findings.json``, ``report.html`` and more."""
+    """Analyses samples part by part, prints the findings and writes ``report.html``, ``findings.json`` and figures."""
     from fmcgan.analysis.base import NotApplicable
-    from fmcgan.analysis.findings import choose, judge
+    from fmcgan.analysis.findings import adjust_effects, select_findings
     from fmcgan.app import run_dir
     from fmcgan.app.errors import Failures
     from fmcgan.app.run_dir import refuse_links
@@ -45,26 +45,27 @@ def analyze(config: DictConfig) -> None:
     refuse_links(folder, run_dir.TENSORBOARD)
     sections, skipped, seconds = _sections(parts, subject, failures)
     skipped |= missing
-    judged = judge([effect for section in sections.values() for effect in section.effects])
-    findings = choose(judged, config.findings)
+    effects = adjust_effects([effect for section in sections.values() for effect in section.effects])
+    findings = select_findings(effects, config.findings)
     provenance |= {f"part left out: {name}": reason for name, reason in skipped.items()}
     provenance["seconds"] = (
         f"{time.perf_counter() - start:.0f} ("
         + ", ".join(f"{name} {taken:.1f}" for name, taken in seconds.items())
         + ")"
     )
-    about = f"{provenance['source']}: {len(subject.samples):,} samples beside {len(subject.real.train):,} real images"
-    page = Report(_TITLE, about, sections, findings, judged, _grid(subject.samples), provenance)
+    counts = f"{len(subject.samples):,} samples, compared with {len(subject.real.train):,} real images"
+    about = f"{provenance['source']}: {counts}"
+    page = Report(_TITLE, about, sections, findings, effects, _grid(subject.samples), provenance)
     write_analysis(folder, page, failures)
     with failures.catch("tensorboard"):
-        _for_tensorboard(folder, sections)
-    _tell(sections, [finding.effect.statement for finding in findings], len(subject.samples))
+        _write_tensorboard(folder, sections)
+    _print_findings(sections, [finding.effect.statement for finding in findings], len(subject.samples))
     log.info("written to %s: report.html, findings.json, figures and tables", os.path.relpath(folder))
     failures.raise_if_any()
 
 
 def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
-    """The parts of the analysis, after every value of the command was looked at; nothing is read or fetched before."""
+    """The parts of the analysis; checks all options before anything is read or downloaded."""
     from hydra.utils import instantiate
 
     from fmcgan.app.config_validation import check_shape, types_checked
@@ -74,7 +75,7 @@ def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
     check_options(config, min_n=100)
     whole_number(maximum=10_000, findings=config.findings)
     if not config.analysis:
-        raise UserError("analysis=[] analyses nothing; leave it out for all parts, or name some (see --help)")
+        raise UserError("analysis=[] analyses nothing; omit it for all parts, or name some parts (see --help)")
     with types_checked(config):
         instantiate(config.data)
         return instantiate(config.analysis)
@@ -118,26 +119,21 @@ def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
 
 
 def _grid(samples: "ImageSet") -> "Image":
-    """The first samples of each class; classes without any have no row."""
-    import numpy as np
-
-    from fmcgan.analysis.base import classes_of
+    """The first samples of each class; classes without samples have no row."""
+    from fmcgan.analysis.base import common_classes, image_rows
     from fmcgan.data.classes import CLASS_NAMES
-    from fmcgan.figure.grid import PAPER, class_grid
+    from fmcgan.figure.grid import class_grid
 
-    labels = list(classes_of(samples))
-    columns = min(_COLUMNS, max(len(samples.of_class(label)) for label in labels))
-    tiles = np.full((len(labels), columns, 28, 28), PAPER, dtype=np.uint8)
-    for tile, label in zip(tiles, labels, strict=True):
-        chosen = samples.of_class(label)[:columns]
-        tile[: len(chosen)] = samples.images[chosen, 0].numpy()
+    labels = common_classes(samples)
+    rows = [samples.of_class(label) for label in labels]
+    tiles = image_rows(samples, rows, min(_COLUMNS, max(map(len, rows))))
     return class_grid(tiles, [CLASS_NAMES[label] for label in labels])
 
 
 def _sections(
     parts: Mapping[str, "Analysis"], subject: "Subject", failures: "Failures"
 ) -> tuple[dict[str, "Section"], dict[str, str], dict[str, float]]:
-    """The sections by name, why others are left out, and what each took, in seconds."""
+    """Sections by name, reasons of parts that are left out, and seconds of each part."""
     from tqdm import tqdm
 
     from fmcgan.analysis.base import NotApplicable
@@ -162,8 +158,8 @@ def _sections(
     return sections, skipped, seconds
 
 
-def _for_tensorboard(folder: "Path", sections: Mapping[str, "Section"]) -> None:
-    """The map with vectors for the projector, and the table of classes read; those of an earlier analysis go."""
+def _write_tensorboard(folder: "Path", sections: Mapping[str, "Section"]) -> None:
+    """Writes the map with vectors for the projector and the confusion matrix; replaces those of an earlier analysis."""
     import shutil
 
     from matplotlib.figure import Figure
@@ -171,24 +167,24 @@ def _for_tensorboard(folder: "Path", sections: Mapping[str, "Section"]) -> None:
     from fmcgan.app import run_dir
     from fmcgan.report.projector import write_agreement, write_projector
 
-    place = folder / run_dir.TENSORBOARD
-    shutil.rmtree(place, ignore_errors=True)
+    target = folder / run_dir.TENSORBOARD
+    shutil.rmtree(target, ignore_errors=True)
     for section in sections.values():
         for points in section.maps:
             if points.vectors is not None:
-                write_projector(points, place)
+                write_projector(points, target)
         for picture in section.pictures:
             if picture.name == "agreement" and isinstance(picture.content, Figure):
-                write_agreement(picture.content, place)
+                write_agreement(picture.content, target)
 
 
-def _tell(sections: Mapping[str, "Section"], findings: list[str], n: int) -> None:
+def _print_findings(sections: Mapping[str, "Section"], findings: list[str], n: int) -> None:
     """Prints the alarms and the findings."""
     for section in sections.values():
         for alarm in section.alarms:
             log.warning("%s: %s (%s)", alarm.name, alarm.statement, alarm.rule)
-    lines = [f"{place:2}. {statement}" for place, statement in enumerate(findings, 1)]
-    none = f"No finding: no difference that {n:,} samples show to be larger than those of real images among themselves."
+    lines = [f"{number:2}. {statement}" for number, statement in enumerate(findings, 1)]
+    none = f"No finding: with {n:,} samples, no difference is significant and larger than that of real test images."
     print("\n".join(lines or [none]))  # noqa: T201
 
 

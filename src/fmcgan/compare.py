@@ -1,4 +1,4 @@
-"""``python -m fmcgan.compare``: tables and figures of several runs, seeds taken together."""
+"""``python -m fmcgan.compare``: compares groups of runs over their seeds by tables and figures."""
 
 import logging
 import os
@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 
 def compare_runs(config: DictConfig) -> None:
-    """Finds the runs, writes the comparison and prints its tables."""
+    """Finds the runs, writes the comparison and prints ``comparison.md``."""
     from fmcgan.comparison.comparison import compare
-    from fmcgan.comparison.run import find_runs
+    from fmcgan.comparison.runs import find_runs
 
     given, output = _checked_paths(config)
     found = [run for path in given for run in find_runs(path)]
@@ -35,11 +35,11 @@ def compare_runs(config: DictConfig) -> None:
 
 
 def _checked_paths(config: DictConfig) -> tuple[list[Path], Path]:
-    """The folders of ``runs=`` and that of the comparison."""
+    """The folders of ``runs=`` and the output folder."""
     named = config.runs if isinstance(config.runs, ListConfig) else [config.runs]
     given = [path for each in named if (path := path_text(runs=each)) is not None]
     if not given or len(given) < len(named):
-        raise UserError(f"runs must be a folder of runs, or a list of run folders, got {config.runs!r}")
+        raise UserError(f"runs must be a folder of runs or a list of run folders, got {config.runs!r}")
     output = path_text(output=config.output)
     return [Path(path) for path in given], Path(output) if output else Path(given[0]) / "comparison"
 

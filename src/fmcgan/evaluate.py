@@ -102,7 +102,7 @@ def _write(
     """Writes the numbers first, in case a figure fails; returns the names of the files."""
     from fmcgan.app.escaping import markdown, markdown_code
     from fmcgan.metric.results import as_markdown, by_class_as_markdown
-    from fmcgan.report.evaluation import draw_evaluation
+    from fmcgan.report.evaluation_figures import draw_evaluation
 
     run_dir.write_json(folder / "evaluation.json", record)
     pictures = samples.images.squeeze(1).numpy(), evaluator.real.train.images.squeeze(1).numpy()

@@ -4,8 +4,8 @@ import torch
 
 from fmcgan.analysis.attributes import ATTRIBUTES, attributes_of
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.bias import Bias, Comparison
-from fmcgan.analysis.findings import choose, judge
+from fmcgan.analysis.bias import AttributeComparison, Bias
+from fmcgan.analysis.findings import adjust_effects, select_findings
 from fmcgan.analysis.section import Section
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.base import RealImages
@@ -44,7 +44,7 @@ def darker_coats(analysed, real_test):
 
 
 def test_darkened_coats_are_the_first_finding(darker_coats, real_train, real_test):
-    told = choose(judge(darker_coats.effects))
+    told = select_findings(adjust_effects(darker_coats.effects))
     assert told[0].effect.key == "bias/coat/brightness"
     assert {each.effect.classes for each in told} == {(COAT,)}
     brightness = [attributes_of(each)["brightness"][each.of_class(COAT).numpy()] for each in (real_test, real_train)]
@@ -61,7 +61,7 @@ def test_nothing_is_found_in_real_images(analysed, real_test):
     halves = [real_test.subset(torch.arange(start, start + 5000)) for start in (0, 5000)]
     for samples in (real_test, *halves):
         effects = analysed(samples).effects
-        assert not any(each.holds for each in judge(effects))
+        assert not any(each.holds for each in adjust_effects(effects))
         if samples is real_test:  # which is its own floor
             assert all(each.difference == each.floor for each in effects)
 
@@ -72,7 +72,7 @@ def test_nothing_is_found_in_few_real_images(analysed, real_test, seed):
     order = torch.randperm(len(real_test), generator=torch.Generator().manual_seed(seed))
     effects = analysed(real_test.subset(order).balanced(100)).effects
     assert len(effects) > 100
-    assert not any(each.holds for each in judge(effects))
+    assert not any(each.holds for each in adjust_effects(effects))
 
 
 def test_bags_that_vary_less_in_height_are_found(analysed, real_test):
@@ -84,7 +84,7 @@ def test_bags_that_vary_less_in_height_are_found(analysed, real_test):
     found = effect_of(section, "bias/bag/height_spread")
     assert found.statement.startswith("Generated bags vary less in height than real ones: standard deviation ")
     assert found.statement.endswith(" pixels.")
-    assert found in [each.effect for each in choose(judge(section.effects))]
+    assert found in [each.effect for each in select_findings(adjust_effects(section.effects))]
 
 
 def test_what_is_shown(darker_coats):
@@ -154,4 +154,4 @@ def test_the_same_subject_gives_the_same_effects_and_the_random_state_stays(anal
 def test_what_never_varies_in_real_images_has_no_percentage():
     width = next(each for each in ATTRIBUTES if each.name == "width")
     real = np.full(20, 28.0)
-    assert Comparison(0, width, "spread", np.linspace(20, 28, 20), real, real).shift == 0
+    assert AttributeComparison(0, width, "spread", np.linspace(20, 28, 20), real, real).shift == 0

@@ -8,14 +8,14 @@ from torch import Tensor
 from fmcgan.analysis import clusters, findings
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.clustering.cluster_frequencies import COLUMNS
-from fmcgan.analysis.clustering.clusters import Styles, traits
+from fmcgan.analysis.clustering.clusters import ClassClusters, traits
 from fmcgan.analysis.clusters import Clusters
-from fmcgan.analysis.effect import share_interval
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.results_store import Store
+from fmcgan.metric.value import wilson_interval
 
 LEVELS = (200, 100, 50)
 SANDAL, BAG = 5, 8
@@ -67,7 +67,7 @@ def test_shares_of_known_blobs_are_those_counted_by_hand(three):
     assert [row["generated_share"] for row in rows] == pytest.approx([0.25, 0, 0.75])
     assert [row["ratio"] for row in rows] == pytest.approx([0.5, 0, 4.5])
     assert [row["mark"] for row in rows] == ["rare", "missing", "over-produced"]
-    assert (rows[0]["generated_low"], rows[0]["generated_high"]) == share_interval(100, 400)
+    assert (rows[0]["generated_low"], rows[0]["generated_high"]) == wilson_interval(100, 400)
     sizes = [math.pi / 3 - math.pi / 2, -2 * math.asin(math.sqrt(1 / 3)), 4 * math.pi / 6 - 2 * math.asin(6**-0.5)]
     assert [effect.difference.size for effect in section.effects] == pytest.approx(sizes)
     assert [row["size"] for row in rows] == pytest.approx(sizes)
@@ -150,7 +150,7 @@ def test_traits_are_those_of_a_rectangle():
 def test_a_description_names_the_two_traits_that_differ_most():
     def described(*amounts):
         none = np.zeros((1, 1))
-        return Styles(none[0], none, none, none[0], np.array([amounts])).description(0)
+        return ClassClusters(none[0], none, none, none[0], np.array([amounts])).description(0)
 
     assert described(-0.5, 1.5, 0, 0, 0, 0, 0.4) == "taller, darker"
     assert described(0, 0, -0.6, 0.1, 0, 0, 0.2) == "narrower"

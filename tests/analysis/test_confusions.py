@@ -3,9 +3,8 @@ import pytest
 import torch
 
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.confusions import Confusions
-from fmcgan.analysis.findings import judge
-from fmcgan.analysis.misreading import times
+from fmcgan.analysis.confusions import Confusions, times
+from fmcgan.analysis.findings import adjust_effects
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.figure.grid import GAP, MARGIN
 from fmcgan.metric.base import RealImages
@@ -134,7 +133,7 @@ def test_real_images_are_no_findings(few, classifier, tmp_path, share):
     samples = few.test.subset(places)
     section, effects = effects_of(samples, few, tmp_path, classifier.of(samples, places))
     assert len(effects) > 20
-    assert not any(each.holds for each in judge(section.effects))
+    assert not any(each.holds for each in adjust_effects(section.effects))
     assert not any(each.beyond_floor and each.difference.p_value < 1e-4 for each in section.effects)
 
 
@@ -145,7 +144,7 @@ def test_swapped_labels_of_two_classes_come_first(few, classifier, tmp_path):
         labels[swapped] = other
     samples = ImageSet(few.test.images, labels)
     section, _ = effects_of(samples, few, tmp_path, classifier.of(samples, torch.arange(4000)))
-    findings = [each for each in judge(section.effects) if each.holds]
+    findings = [each for each in adjust_effects(section.effects) if each.holds]
     assert {each.effect.key for each in findings} == {"confusions/trouser/bag", "confusions/bag/trouser"}
     # A fifth of the trousers asked for are bags, which the classifier reads as bags nearly always.
     row = next(row for row in section.tables[0].rows if row[:2] == ["trouser", "bag"])
@@ -158,8 +157,8 @@ def test_samples_that_are_easier_than_the_data_are_called_so(few, classifier, tm
     chosen = shirts[classifier.logits(few.test)[shirts].argmax(dim=1) != 0]
     samples = few.test.subset(chosen)
     section, effects = effects_of(samples, few, tmp_path, classifier.of(samples, chosen))
-    assert judge(section.effects)[0].effect.key == "confusions/shirt/t-shirt"
-    assert judge(section.effects)[0].holds
+    assert adjust_effects(section.effects)[0].effect.key == "confusions/shirt/t-shirt"
+    assert adjust_effects(section.effects)[0].holds
     assert "easier to read than the data" in effects["confusions/shirt/t-shirt"].statement
     assert {effect.classes[0] for effect in section.effects} == {6}  # no other class was asked for
 

@@ -11,13 +11,13 @@ from fmcgan.analysis.effect import (
     UNKNOWN,
     Difference,
     Effect,
+    difference_by_auc,
     difference_of_means,
-    difference_of_scores,
     difference_of_shares,
     difference_of_spreads,
-    share_in_words,
-    share_interval,
+    share_text,
 )
+from fmcgan.metric.value import wilson_interval
 
 
 def normal(n, mean=0.0, spread=1.0, seed=0):
@@ -52,14 +52,14 @@ def test_spreads_are_compared_by_the_logarithm_of_their_ratio():
 
 
 def test_the_area_under_the_curve_of_two_normal_sets_gives_their_distance():
-    found, area, bounds = difference_of_scores(normal(4000, 1.0, seed=1), normal(4000, seed=2))
+    found, area, bounds = difference_by_auc(normal(4000, 1.0, seed=1), normal(4000, seed=2))
     assert found.size == pytest.approx(1.0, abs=0.06)
     assert area == pytest.approx(stats.norm.cdf(1 / math.sqrt(2)), abs=0.02)
     assert bounds[0] < area < bounds[1]
 
 
 def test_a_perfect_detector_is_finite():
-    found, area, _ = difference_of_scores([3.0, 4.0, 5.0], [0.0, 1.0, 2.0])
+    found, area, _ = difference_by_auc([3.0, 4.0, 5.0], [0.0, 1.0, 2.0])
     assert area == 1
     assert math.isfinite(found.size)
     assert found.size > 1
@@ -91,8 +91,8 @@ def test_what_lies_within_the_interval():
     assert found.at_least == pytest.approx(0.5 - 1.959964 * 0.1)
     assert found.at_most == pytest.approx(0.5 + 1.959964 * 0.1)
     assert Difference(0.1, 0.1, 0.3).at_least == 0
-    assert found.if_more.p_value == 1
-    assert Difference(0.5, 0.1, 1e-6).if_more.p_value == 1e-6
+    assert found.one_sided.p_value == 1
+    assert Difference(0.5, 0.1, 1e-6).one_sided.p_value == 1e-6
 
 
 def test_an_effect_must_be_larger_than_the_floor_can_be():
@@ -105,11 +105,10 @@ def test_an_effect_must_be_larger_than_the_floor_can_be():
 
 
 def test_shares_in_words():
-    assert share_interval(0, 0) == (0.0, 1.0)
-    low, high = share_interval(5, 100)  # Wilson: (0.05 + z²/200 ± z √(0.0475/100 + z²/40000)) / (1 + z²/100)
+    low, high = wilson_interval(5, 100)  # Wilson: (0.05 + z²/200 ± z √(0.0475/100 + z²/40000)) / (1 + z²/100)
     assert (low, high) == pytest.approx((0.02154, 0.11175), abs=1e-4)
-    assert share_in_words(5, 100) == "5.0 % [2.2, 11.2]"
-    assert share_in_words(50, 100) == "50 % [40, 60]"
+    assert share_text(5, 100) == "5.0 % [2.2, 11.2]"
+    assert share_text(50, 100) == "50 % [40, 60]"
 
 
 def test_a_standard_deviation_counts_as_at_least_so_much():
@@ -122,4 +121,4 @@ def test_a_standard_deviation_counts_as_at_least_so_much():
 
 
 def test_a_share_of_clumped_images_is_less_sure():
-    assert share_in_words(12, 1440, widened=1.2).partition(" [")[2] == share_in_words(8, 1000).partition(" [")[2]
+    assert share_text(12, 1440, widened=1.2).partition(" [")[2] == share_text(8, 1000).partition(" [")[2]

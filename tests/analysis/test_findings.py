@@ -3,7 +3,7 @@
 import pytest
 
 from fmcgan.analysis.effect import Difference, Effect
-from fmcgan.analysis.findings import choose, judge
+from fmcgan.analysis.findings import adjust_effects, select_findings
 
 
 def effect(key, size=1.0, p_value=1e-9, error=0.05, floor=0.0):
@@ -11,7 +11,7 @@ def effect(key, size=1.0, p_value=1e-9, error=0.05, floor=0.0):
 
 
 def told(*effects, **choice):
-    return [each.effect.key for each in choose(judge(effects), **choice)]
+    return [each.effect.key for each in select_findings(adjust_effects(effects), **choice)]
 
 
 def test_the_largest_come_first_whatever_their_sign():
@@ -46,6 +46,6 @@ def test_what_real_images_show_too_is_not_told():
 
 
 def test_nothing_and_twice_the_same():
-    assert judge([]) == []
+    assert adjust_effects([]) == []
     with pytest.raises(ValueError, match="a/1"):
-        judge([effect("a/1"), effect("a/1")])
+        adjust_effects([effect("a/1"), effect("a/1")])

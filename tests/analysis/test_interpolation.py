@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.interpolation import CHAIN, WAYS, Interpolation
+from fmcgan.analysis.interpolation import CHAIN, PAIRS, Interpolation
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.feature.classifier import ClassifierFeatures
@@ -54,7 +54,7 @@ def subject_of(generator, folder) -> Subject:
 def test_the_chain_passes_every_class_once_and_comes_back():
     assert sorted(CHAIN[:-1]) == list(range(10))
     assert CHAIN[0] == CHAIN[-1]
-    assert len(WAYS) == 10
+    assert len(PAIRS) == 10
 
 
 def test_what_is_read_halfway_is_counted(tmp_path):
@@ -68,7 +68,7 @@ def test_what_is_read_halfway_is_counted(tmp_path):
     assert between[5] < 1 <= between[6]  # of 8, all: not surely all
     assert rows["pullover", "coat"][7] == CLASS_NAMES[3]
     assert section.values["blends_classes"] is True
-    thirds = [abs(a - b) > 1 for a, b in WAYS]
+    thirds = [abs(a - b) > 1 for a, b in PAIRS]
     assert section.values["third_class_halfway"] == pytest.approx(sum(thirds) / 10)
 
 

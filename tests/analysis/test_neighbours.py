@@ -8,9 +8,9 @@ from PIL import Image
 from scipy.spatial.distance import cdist
 
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.findings import judge
-from fmcgan.analysis.nearest.exemplars import exemplary
-from fmcgan.analysis.nearest.nearest_training import Closeness
+from fmcgan.analysis.findings import adjust_effects
+from fmcgan.analysis.nearest.exemplars import choose_exemplars
+from fmcgan.analysis.nearest.nearest_training import NearestTraining
 from fmcgan.analysis.neighbours import Neighbours
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.base import RealImages
@@ -85,7 +85,7 @@ def copying(new: ImageSet, train: ImageSet, share: float, noise: int) -> ImageSe
 
 @pytest.mark.parametrize(("network", "unit"), [(None, 1), (Quarters(), 2)])
 def test_near_copies_by_hand(by_hand, network, unit):
-    found = Closeness(by_hand, network)
+    found = NearestTraining(by_hand, network)
     assert found.limits.tolist() == [3 * unit, *[-math.inf] * 3, 10 * unit, *[-math.inf] * 5]
     assert found.distance.tolist() == [2 * unit, 4 * unit, 8 * unit, 12 * unit, 0, 9 * unit]
     assert found.index.tolist() == [0, 0, 1, 1, 2, 1]
@@ -102,7 +102,7 @@ def test_near_copies_by_hand(by_hand, network, unit):
 def test_the_floor_is_the_first_half_of_the_test_split_against_the_second(tmp_path):
     train, test = flat([0], [3]), flat([4, 4, 4, 5, 6, 7, 8, 9], [3] * 8)
     effects = list(
-        Closeness(subject_of(flat([9] * 10, [3] * 10), RealImages(train, test), tmp_path), None).effects("n", "f")
+        NearestTraining(subject_of(flat([9] * 10, [3] * 10), RealImages(train, test), tmp_path), None).effects("n", "f")
     )
     assert [effect.key for effect in effects] == ["n/all/near_copies_pixels", "n/dress/near_copies_pixels"]
     for effect in effects:
@@ -114,16 +114,16 @@ def test_the_floor_is_the_first_half_of_the_test_split_against_the_second(tmp_pa
 
 def test_samples_are_suspicious_by_the_measure_of_their_class(by_hand):
     """In shares of the near distance: 2/3, 4/3, 8/10, 12/10, nothing to compare with, 9/10; of two training images."""
-    found = Closeness(by_hand, None)
+    found = NearestTraining(by_hand, None)
     assert (found.most_suspicious(10), found.most_suspicious(1)) == ([0, 2], [0])
-    assert found.most_suspicious(10, besides=[2]) == [0, 5]
+    assert found.most_suspicious(10, without=[2]) == [0, 5]
 
 
 @pytest.mark.parametrize("by_pixels", [True, False])
 def test_nearest_training_images_are_those_of_the_whole_matrix(small, classifier, tmp_path, by_pixels):
     network = None if by_pixels else classifier
     samples = ImageSet(torch.cat([small.test.images[:30], small.train.images[7:8]]), torch.zeros(31, dtype=torch.int64))
-    found = Closeness(subject_of(samples, small, tmp_path), network)
+    found = NearestTraining(subject_of(samples, small, tmp_path), network)
     chosen = [30, *range(0, 30, 2)]
     index, distance = found.nearest(chosen, 5)
     read = (
@@ -144,7 +144,7 @@ def test_a_sampler_that_copies_a_fifth_is_found_out(small, new, classifier, tmp_
     section = Neighbours(classifier).analyse(subject_of(copying(new, small.train, 0.2, noise), small, tmp_path))
     effects = {effect.key: effect for effect in section.effects}
     assert len(effects) == 22
-    found = {each.effect.key for each in judge(section.effects) if each.holds}
+    found = {each.effect.key for each in adjust_effects(section.effects) if each.holds}
     for space in ("pixels", "classifier"):
         overall = effects[f"neighbours/all/near_copies_{space}"]
         assert 0.6 < overall.difference.size < 1  # 20 % against 1 %: 0.73
@@ -161,7 +161,7 @@ def test_new_real_images_give_no_finding(small, real, new, classifier, tmp_path)
     others = real.test.subset(torch.arange(8000, 10_000))
     few = small.test.subset((small.test.labels < 3).nonzero().squeeze(1))
     for samples in (small.test, small.test.subset(torch.arange(0, 1000, 2)), others, few):
-        for each in judge(Neighbours(classifier).analyse(subject_of(samples, small, tmp_path)).effects):
+        for each in adjust_effects(Neighbours(classifier).analyse(subject_of(samples, small, tmp_path)).effects):
             assert each.effect.difference.p_value > 1e-4
             assert not each.holds
 
@@ -199,7 +199,7 @@ def test_exemplary_samples_by_hand():
     test = flat([*range(100, 118, 2), 118, 60], [4] * 11)
     samples = flat([101, 97, 115, 170, 95, 30], [4, 4, 4, 4, 4, 9])
     copies = torch.tensor([False, False, False, False, True, False])
-    found = exemplary(samples, RealImages(train, test), Quarters(), 4, 2, copies)
+    found = choose_exemplars(samples, RealImages(train, test), Quarters(), 4, 2, copies)
     assert found.typical == [0, 1]  # 1 and 3 levels from the mean of 90, 95 and 115
     assert found.atypical == [4, 1]  # 115 and 170 are read as 5 and 7
     assert found.best == [0, 1]
@@ -208,7 +208,7 @@ def test_exemplary_samples_by_hand():
 
 def test_samples_that_lie_far_from_their_class_are_not_the_best():
     train, test = flat([50] * 3, [2] * 3), flat([48, 49, 51, 52], [2] * 4)
-    found = exemplary(flat([60, 47, 51], [2] * 3), RealImages(train, test), Quarters(), 2, 3, torch.zeros(3) > 0)
+    found = choose_exemplars(flat([60, 47, 51], [2] * 3), RealImages(train, test), Quarters(), 2, 3, torch.zeros(3) > 0)
     assert found.best == [2]  # 47 is 3 away, beyond nine of ten test images
     assert found.worst == [0, 1, 2]
 

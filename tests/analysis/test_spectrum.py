@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.findings import choose, judge
+from fmcgan.analysis.findings import adjust_effects, select_findings
 from fmcgan.analysis.section import Section
 from fmcgan.analysis.spectrum import SpectrumAnalysis
 from fmcgan.app.errors import InvalidValueError
@@ -90,7 +90,7 @@ def test_blur_is_told_as_missing_fine_detail(analysed, real_train, real_test):
     """A little of it: what is missing is fine, and the number is that of the images themselves."""
     samples = blurred(real_test, 0.2)
     section = analysed(samples)
-    told = [each for each in judge(section.effects) if each.holds]
+    told = [each for each in adjust_effects(section.effects) if each.holds]
     assert told[0].effect.key.endswith("/fine_detail")
     assert {each.effect.key for each in told} >= {f"spectrum/{name}/fine_detail" for name in ("all", *CLASS_NAMES)}
     assert all(" less " in each.effect.statement for each in told)
@@ -105,7 +105,7 @@ def test_detail_that_one_class_lacks_is_told_of_this_class(analysed, real_test):
     pixels = real_test.images.clone()
     bags = real_test.of_class(8)
     pixels[bags] = blurred(real_test.subset(bags), 0.3).images
-    told = choose(judge(analysed(ImageSet(pixels, real_test.labels)).effects), most_of_a_section=30)
+    told = select_findings(adjust_effects(analysed(ImageSet(pixels, real_test.labels)).effects), most_of_a_section=30)
     assert told[0].effect.key == "spectrum/bag/fine_detail"
     assert told[0].effect.classes == (8,)
     assert {each.effect.classes for each in told} <= {(8,), ()}
@@ -116,7 +116,7 @@ def test_nothing_is_found_in_real_images(analysed, real_test):
     for samples in (real_test, *halves):
         effects = analysed(samples).effects
         assert len(effects) == 2 * 11
-        assert not any(each.holds for each in judge(effects))
+        assert not any(each.holds for each in adjust_effects(effects))
         if samples is real_test:  # which is its own floor
             assert all(each.difference == each.floor for each in effects)
 
@@ -126,7 +126,7 @@ def test_how_many_of_each_class_there_are_does_not_matter(analysed, real_test):
     counts = {0: 900, 1: 100, 2: 20, 5: 1000, 9: 5}
     samples = real_test.subset(torch.cat([real_test.of_class(label)[:n] for label, n in counts.items()]))
     section = analysed(samples)
-    assert not any(each.holds for each in judge(section.effects))
+    assert not any(each.holds for each in adjust_effects(section.effects))
     classes = {each.key.split("/")[1] for each in section.effects}
     assert classes == {"all", "t-shirt", "trouser", "pullover", "sandal"}
     assert bands_of(section)["all"]["samples"] == 2020

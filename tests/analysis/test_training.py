@@ -6,9 +6,9 @@ import torch
 import yaml
 from PIL import Image, ImageSequence
 
-from fmcgan.analysis.alarms.run_reading import read_facts, read_frames
+from fmcgan.analysis.alarms.run_facts import read_facts, read_frames
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.training import TrainingAnalysis, epoch_table
+from fmcgan.analysis.training import TrainingAnalysis, epoch_table, metric_title
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet
@@ -174,3 +174,18 @@ def test_parameters_are_checked():
     for wrong in ({"most_frames": 1}, {"seconds_per_frame": 0}, {"most_megabytes": 0}):
         with pytest.raises(InvalidValueError, match=f"{next(iter(wrong))} must be"):
             TrainingAnalysis(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("fd_classifier_10k_test", "Fréchet distance (classifier, 10k, test)"),
+        ("class_fd_random_500_train", "Fréchet distance within classes (random, 500, train)"),
+        ("label_cross_entropy_classifier_10k", "Label cross entropy (classifier, 10k)"),
+        ("recall_k3_classifier_10k_test", "Recall (k3, classifier, 10k, test)"),
+        ("fdx_10k", "Fdx 10k"),
+        ("coverage", "Coverage"),
+    ],
+)
+def test_metrics_have_titles(name, title):
+    assert metric_title(name) == title

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from fmcgan.analysis.base import NotApplicable, Subject
+from fmcgan.analysis.detector import cross_fit as cross_fit_module
 from fmcgan.analysis.detector.cross_fit import cross_fit
-from fmcgan.analysis.detector.network import Detector, Recipe, judge, occlusion, train_detector
-from fmcgan.analysis.detector.network import cross_fit as cross_fit_module
-from fmcgan.analysis.effect import difference_of_scores
-from fmcgan.analysis.findings import judge as judge_effects
+from fmcgan.analysis.detector.network import Detector, Recipe, detector_logits, occlusion, train_detector
+from fmcgan.analysis.effect import difference_by_auc
+from fmcgan.analysis.findings import adjust_effects
 from fmcgan.analysis.two_sample import TwoSample
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.base import RealImages
@@ -63,13 +63,13 @@ def spied(monkeypatch):
         return torch.tensor(numbers_of(images)).float() + 1e5 * detector - 1e4 * labels
 
     monkeypatch.setattr(cross_fit_module, "train_detector", train)
-    monkeypatch.setattr(cross_fit_module, "judge", judged)
+    monkeypatch.setattr(cross_fit_module, "detector_logits", judged)
     return seen
 
 
 def test_no_image_is_judged_by_who_has_learned_it_and_no_real_one_serves_twice(spied):
     samples, train = numbered(41), numbered(200, first=1000)
-    verdicts = cross_fit(samples, train, 1000, RECIPE, seed=3)
+    scores = cross_fit(samples, train, 1000, RECIPE, seed=3)
     (first, first_judged), (second, second_judged) = spied
     of_samples = [[n for n in numbers_of(each[0]) if n < 1000] for each in (first, first_judged, second, second_judged)]
     assert sorted(of_samples[0] + of_samples[1]) == list(range(41))
@@ -82,28 +82,28 @@ def test_no_image_is_judged_by_who_has_learned_it_and_no_real_one_serves_twice(s
         assert torch.equal(generated, is_generated)
         for label in (2, 5):  # the label gives nothing away
             assert (is_generated & (labels == label)).sum() == (~is_generated & (labels == label)).sum()
-    assert sorted(verdicts.places.tolist()) == list(range(41))
-    assert torch.equal(samples.labels[verdicts.places], verdicts.labels)
+    assert sorted(scores.index.tolist()) == list(range(41))
+    assert torch.equal(samples.labels[scores.index], scores.labels)
 
 
 def test_scores_have_one_scale_for_both_detectors_and_all_classes(spied):
     # The numbers of samples are below those of real images: every pair is the wrong way round.
-    verdicts = cross_fit(numbered(40), numbered(200, first=1000), 1000, RECIPE, seed=0)
-    _, area, bounds = verdicts.told_apart()
+    scores = cross_fit(numbered(40), numbered(200, first=1000), 1000, RECIPE, seed=0)
+    _, area, bounds = scores.auc()
     assert area == 0
     assert bounds[0] == 0
     # And the other way round, although the logits of the detectors and classes are far apart.
     for_sure = cross_fit(numbered(40, first=1000), numbered(200), 1000, RECIPE, seed=0)
-    assert [for_sure.told_apart(label)[1] for label in (None, 2, 5)] == [1, 1, 1]
+    assert [for_sure.auc(label)[1] for label in (None, 2, 5)] == [1, 1, 1]
     # Of 10 + 10 images of a class that a detector judges, ranks are 0.5, 1.5 ... 19.5 twentieths.
     assert sorted(for_sure.scores.tolist()) == pytest.approx(sorted(4 * [(10.5 + n) / 20 for n in range(10)]))
 
 
 def test_errors_allow_for_detectors_that_err_together(spied):
     samples, train = numbered(40, first=5), numbered(80)
-    verdicts = cross_fit(samples, train, 1000, RECIPE, seed=0)
-    difference, area, (_, high) = verdicts.told_apart()
-    independent, same_area, bounds = difference_of_scores(verdicts.scores.numpy(), verdicts.real_scores.numpy())
+    scores = cross_fit(samples, train, 1000, RECIPE, seed=0)
+    difference, area, (_, high) = scores.auc()
+    independent, same_area, bounds = difference_by_auc(scores.scores.numpy(), scores.real_scores.numpy())
     assert 0.1 < area < 0.4  # most numbers of real images are larger
     assert (area, difference.size) == (same_area, independent.size)
     assert high - area == pytest.approx(math.sqrt(2) * (bounds[1] - area))
@@ -131,7 +131,7 @@ def test_the_detector_has_the_size_it_says_and_is_told_the_class():
     images = torch.where(bright, 180, 60).to(torch.uint8)[:, None, None, None].expand(-1, 1, 28, 28).contiguous()
     generated = bright == (labels == 0)
     trained = train_detector(images, labels, generated, RECIPE, seed=1)
-    assert torch.equal(judge(trained, images, labels) > 0, generated)
+    assert torch.equal(detector_logits(trained, images, labels) > 0, generated)
 
 
 def test_two_trainings_give_equal_bits_and_leave_the_global_random_state(real_test):
@@ -139,7 +139,7 @@ def test_two_trainings_give_equal_bits_and_leave_the_global_random_state(real_te
     generated = torch.arange(200) % 2 == 0
     before = torch.get_rng_state()
     logits = [
-        judge(train_detector(few.images, few.labels, generated, RECIPE, seed, "cpu"), few.images, few.labels)
+        detector_logits(train_detector(few.images, few.labels, generated, RECIPE, seed, "cpu"), few.images, few.labels)
         for seed in (4, 4, 5)
     ]
     assert torch.equal(torch.get_rng_state(), before)
@@ -177,7 +177,7 @@ def test_real_images_cannot_be_told_from_real_images(subject, real):
     assert high - low < 0.08
     (effect,) = section.effects
     assert not effect.beyond_floor
-    assert not judge_effects([effect])[0].holds
+    assert not adjust_effects([effect])[0].holds
     assert [row[0] for row in table.rows[:2]] == ["all", "t-shirt"]
     assert len(table.rows) == 11
 
@@ -189,10 +189,8 @@ def test_a_marked_pixel_is_caught_and_found(subject, real):
     assert area > 0.95
     assert low > 0.95
     assert 0.45 < floor < 0.55
-    assert judge_effects([effect])[0].holds
-    assert effect.statement.startswith("A small classifier tells generated images from real ones in ")
-    assert "of pairs (50 % is chance); easiest are the " in effect.statement
-    (maps,) = [picture.content for picture in section.pictures if picture.name == "clues"]
+    assert adjust_effects([effect])[0].holds
+    (maps,) = [picture.content for picture in section.pictures if picture.name == "occlusion"]
     for axes in maps.axes:
         row, column = np.unravel_index(axes.images[0].get_array().argmax(), (28, 28))
         assert max(abs(row - 26), abs(column - 26)) <= 3
@@ -206,11 +204,11 @@ def test_test_images_in_the_samples_place_are_the_floor_itself(subject, real):
 
 def test_the_floor_is_measured_once_for_each_protocol_and_seed(subject, spied, real):
     samples = marked(real.test.balanced(200), 3, 3)
-    verdicts = []
+    counts = []
     for change, seed in (({}, 0), ({}, 0), ({"images_shown": 100}, 0), ({}, 1)):
         TwoSample(**QUICK | change)._floor(subject(samples, seed))
-        verdicts.append(len(spied))
-    assert verdicts == [2, 2, 4, 6]
+        counts.append(len(spied))
+    assert counts == [2, 2, 4, 6]
 
 
 def test_too_few_samples(subject, real):

@@ -9,16 +9,16 @@ import time
 import pytest
 import yaml
 
-from fmcgan.analysis.alarms.run_reading import read_facts, read_rows
+from fmcgan.analysis.alarms.run_facts import read_facts, read_rows
 from fmcgan.analysis.training import epoch_table
 from fmcgan.app import run_files
 from fmcgan.app.errors import UserError
 from fmcgan.app.run_dir import HYDRA_OVERRIDES
 from fmcgan.app.untrusted_data import MAX_VALUES, check_data
 from fmcgan.comparison.grouping import compared_overrides
-from fmcgan.comparison.measurement import at_end
-from fmcgan.comparison.protocol import protocols
-from fmcgan.comparison.run import read_run
+from fmcgan.comparison.results import at_end
+from fmcgan.comparison.runs import read_run
+from fmcgan.comparison.statistics import protocols
 from fmcgan.inference.safetensors_file import provenance
 from fmcgan.report.analysis_page import FINDINGS, _files_of_earlier
 

@@ -65,10 +65,10 @@ def test_tables(sweep, tmp_path):
 
 def test_failed_run_is_listed_and_sources_are_quoted(sweep, tmp_path):
     page = compare([sweep], tmp_path / "out").read_text(encoding="utf-8")
-    assert "- not in the tables: `3` (`loss=b seed=1 x=1`), last known at 1,000 images seen" in page
+    assert "- not in the tables: `3` (`loss=b seed=1 x=1`), last row at 1,000 images seen" in page
     assert "- hardware: cpu (3 runs)" in page
     assert "- command: `python -m fmcgan.train -m loss=a,b seed=0,1` (3 runs)" in page
-    assert "- `fd`: lower is better, measured from 10,000 images." in page
+    assert "- `fd`: lower is better, measured on 10,000 images." in page
 
 
 def test_csv_holds_all_digits(sweep, tmp_path):
@@ -124,7 +124,7 @@ def test_unequal_hardware_and_repeated_seeds_are_said(write_run, tmp_path):
     write_run("0", ["loss=a"], [], (1000, 5.0), hardware="one GPU")
     write_run("1", ["loss=a"], [], (1000, 5.0), hardware="two cores")
     page = compare([tmp_path / "runs" / "0", tmp_path / "runs" / "1"], tmp_path / "out").read_text(encoding="utf-8")
-    assert "not made on equal hardware" in page
+    assert "were made on different hardware" in page
     assert "`loss=a` holds seed 0 more than once" in page
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from fmcgan.comparison.grouping import group_runs
-from fmcgan.comparison.run import Run
+from fmcgan.comparison.runs import Run
 
 
 def run(*overrides, seed=0):

@@ -1,10 +1,9 @@
 import pytest
 
 from fmcgan.comparison.comparison import compare
-from fmcgan.comparison.grouping import Group
-from fmcgan.comparison.naming import short_names
-from fmcgan.comparison.runs import gather
-from fmcgan.comparison.standing import standings
+from fmcgan.comparison.grouping import Group, short_names
+from fmcgan.comparison.results import gather
+from fmcgan.comparison.statistics import best_two, winner
 
 
 def scores(**values):
@@ -42,18 +41,23 @@ def rows(reader, after, until):
     return reader.shown.split(after, 1)[1].split(until, 1)[0]
 
 
-def test_standings(runs):
+def best_pairs(runs):
     comparison = gather([runs])
-    found = {each.score: each for each in standings(comparison, comparison.end)}
-    assert found["fd"].winner == 0
-    assert found["density"].winner == 1  # 0.1 from 1 on average, a is 0.3 from it
-    assert found["agreement"].winner is None  # -0.05, +0.06, -0.02: the mean -0.003 lies well within
-    assert found["agreement"].pairing.first == 0  # 0.7633 against 0.76
-    assert found["fd"].pairing.difference.mean == pytest.approx((5.0 - 9.0 + 5.2 - 9.3 + 5.1 - 9.1) / 3)
+    table = comparison.end
+    return {name: best_two(comparison.groups, table, name, comparison.protocol(name)) for name in table.metrics}
 
 
-def test_who_wins_on_what(reader):
-    head = rows(reader, "Who wins on what", "Contents")
+def test_winners(runs):
+    found = best_pairs(runs)
+    assert winner(found["fd"]) == 0
+    assert winner(found["density"]) == 1  # 0.1 from 1 on average, a is 0.3 from it
+    assert winner(found["agreement"]) is None  # -0.05, +0.06, -0.02: the mean -0.003 lies well within
+    assert found["agreement"].first == 0  # 0.7633 against 0.76
+    assert found["fd"].difference.mean == pytest.approx((5.0 - 9.0 + 5.2 - 9.3 + 5.1 - 9.1) / 3)
+
+
+def test_best_group_by_each_metric(reader):
+    head = rows(reader, "Best group by each metric", "Contents")
     assert "fd ↓ A: loss=<a> A: loss=<a> A: loss=<a>" in " ".join(head.split())
     assert "density → real B: loss=<b> B: loss=<b> B: loss=<b>" in head
     assert "agreement ↑ no clear winner (ahead: A) no clear winner" in head
@@ -65,7 +69,7 @@ def test_one_seed_wins_nothing(write_run, tmp_path, read_page):
     compare([tmp_path / "runs"], tmp_path / "out")
     shown = read_page(tmp_path / "out" / "comparison.html").shown
     assert "no clear winner (ahead: A)" in shown
-    assert "no clear winner: one pair only: nothing can be said" in shown
+    assert "no clear winner: one pair only: no test" in shown
 
 
 def test_the_best_mean_does_not_win_where_its_seeds_lose(write_run, tmp_path):
@@ -73,22 +77,21 @@ def test_the_best_mean_does_not_win_where_its_seeds_lose(write_run, tmp_path):
     for name, by_seed in values.items():
         for seed, fd in by_seed.items():
             write_run(f"{name}{seed}", [f"loss={name}", f"seed={seed}"], [], (1000, fd), seed=seed)
-    comparison = gather([tmp_path / "runs"])
-    (found,) = standings(comparison, comparison.end)
-    assert (found.pairing.first, found.pairing.ahead, found.pairing.larger_than_spread) == (0, 1, True)
-    assert found.winner is None
+    found = best_pairs(tmp_path / "runs")["fd"]
+    assert (found.first, found.ahead, found.is_significant) == (0, 1, True)
+    assert winner(found) is None
 
 
-def test_one_group_has_nobody_to_win_from(write_run, tmp_path, read_page):
+def test_one_group_has_no_winner(write_run, tmp_path, read_page):
     write_run("a", ["loss=a"], [], (1000, 1.0))
     compare([tmp_path / "runs"], tmp_path / "out")
     shown = read_page(tmp_path / "out" / "comparison.html").shown
     assert "Comparison of 1 run in 1 group" in shown
-    assert "wins" not in shown
+    assert "Best group" not in shown
 
 
 def test_tables(reader):
-    assert "loss=<a> 3 1,000 1.000 ± 0.000 0.7633 ± 0.0551 1.310 ± 0.010 5.100 ± 0.100" in reader.shown
+    assert "loss=<a> 3 (0, 1, 2) 1,000 1.000 ± 0.000 0.7633 ± 0.0551 1.310 ± 0.010 5.100 ± 0.100" in reader.shown
     assert "real data — — — 0.9000 1.000 0.5000" in reader.shown
     # 1.310 ± 0.010 of three seeds: half the interval is 4.303 * 0.010 / sqrt(3)
     assert "density → real A: loss=<a> 3 1.310 1.285 1.335 1.000" in reader.shown
@@ -105,7 +108,7 @@ def test_the_page_is_one_file_with_all_figures(reader):
     assert {address[1:] for address in reader.values("href") if address != "data:,"} <= set(ids)
 
 
-def test_what_to_keep_in_mind(reader, write_run, tmp_path, read_page):
+def test_warnings(reader, write_run, tmp_path, read_page):
     assert "Failed or unfinished runs. Left out: late." in reader.shown
     assert "hardware cpu (6 runs)" in reader.shown
     write_run("again", ["loss=<a>", "seed=0"], [], (1000, 5.0), scores=scores(fd=5.0), hardware="gpu")

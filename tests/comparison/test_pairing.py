@@ -6,10 +6,8 @@ import pytest
 from scipy.stats import ttest_rel
 
 from fmcgan.comparison.grouping import Group
-from fmcgan.comparison.measurement import Table
-from fmcgan.comparison.pairing import best_with_others, every_pair, pair
-from fmcgan.comparison.protocol import UNKNOWN, Protocol
-from fmcgan.comparison.run import Run
+from fmcgan.comparison.runs import Run
+from fmcgan.comparison.statistics import UNKNOWN, Protocol, Table, best_with_others, every_pair, pair
 
 LOWER = Protocol("lower", (10000,), (0.0,))
 HIGHER = Protocol("higher", (10000,), ())
@@ -40,15 +38,15 @@ def test_interval_by_hand():
     half = T_975_2 / 3**0.5
     assert pairing.interval == pytest.approx((-4 - half, -4 + half), rel=1e-6)
     assert pairing.ratio == 4.0
-    assert pairing.larger_than_spread
+    assert pairing.is_significant
     assert pairing.ahead == 0
-    assert pairing.verdict("AB") == "A is lower (better): larger than the spread"
+    assert pairing.verdict("AB") == "A is significantly lower (better)"
 
 
 def test_two_pairs_need_a_difference_of_nine_standard_deviations():
     # The half-width is 12.7062 std / sqrt(2) = 8.98 std; d and d + 2 have the standard deviation sqrt(2).
-    assert not paired([11.0, 13.0], [0.0, 0.0]).larger_than_spread  # mean 12 < 12.706
-    assert paired([12.0, 14.0], [0.0, 0.0]).larger_than_spread  # mean 13 > 12.706
+    assert not paired([11.0, 13.0], [0.0, 0.0]).is_significant  # mean 12 < 12.706
+    assert paired([12.0, 14.0], [0.0, 0.0]).is_significant  # mean 13 > 12.706
 
 
 def test_agrees_with_the_paired_t_test():
@@ -59,36 +57,36 @@ def test_agrees_with_the_paired_t_test():
         a, b = random.normal(0.8, 1, n), random.normal(0, 1, n)
         reference = ttest_rel(a, b)
         pairing = paired(a.tolist(), b.tolist())
-        assert pairing.larger_than_spread == (reference.pvalue < 0.05)
+        assert pairing.is_significant == (reference.pvalue < 0.05)
         expected = reference.confidence_interval(0.95)
         assert pairing.interval == pytest.approx((expected.low, expected.high), rel=1e-9, abs=1e-12)
         assert pairing.ratio * n**0.5 == pytest.approx(abs(reference.statistic), rel=1e-9)
-        verdicts.append(pairing.larger_than_spread)
+        verdicts.append(pairing.is_significant)
     assert 20 < sum(verdicts) < 180  # both outcomes were put to the test
 
 
 def test_what_a_seed_does_to_both_falls_out():
     a, b = [1.0, 50.0, 100.0], [2.0, 51.1, 101.2]
-    assert paired(a, b).larger_than_spread
-    assert not paired(a, [b[1], b[2], b[0]]).larger_than_spread  # the same values, paired otherwise
+    assert paired(a, b).is_significant
+    assert not paired(a, [b[1], b[2], b[0]]).is_significant  # the same values, paired otherwise
 
 
 @pytest.mark.parametrize(
     ("protocol", "a", "b", "verdict", "ahead"),
     [
-        (LOWER, [5.0, 6.0, 7.0], [1.0, 2.0, 3.1], "B is lower (better): larger than the spread", 1),
-        (HIGHER, [5.0, 6.0, 7.0], [1.0, 2.0, 3.1], "A is higher (better): larger than the spread", 0),
-        (HIGHER, [1.0, 2.0, 3.1], [5.0, 6.0, 7.0], "B is higher (better): larger than the spread", 1),
+        (LOWER, [5.0, 6.0, 7.0], [1.0, 2.0, 3.1], "B is significantly lower (better)", 1),
+        (HIGHER, [5.0, 6.0, 7.0], [1.0, 2.0, 3.1], "A is significantly higher (better)", 0),
+        (HIGHER, [1.0, 2.0, 3.1], [5.0, 6.0, 7.0], "B is significantly higher (better)", 1),
         (
             UNKNOWN,
             [5.0, 6.0, 7.0],
             [1.0, 2.0, 3.1],
-            "B is lower (which is better is unknown): larger than the spread",
+            "B is significantly lower (unknown which is better)",
             None,
         ),
-        (LOWER, [5.0, 6.0, 7.0], [6.0, 5.0, 7.1], "no difference that 3 pairs could show", 0),
+        (LOWER, [5.0, 6.0, 7.0], [6.0, 5.0, 7.1], "not significant with 3 pairs", 0),
         (LOWER, [5.0, 6.0], [5.0, 6.0], "equal in all 2 pairs", None),
-        (LOWER, [5.0], [1.0], "one pair only: nothing can be said", 1),
+        (LOWER, [5.0], [1.0], "one pair only: no test", 1),
         (LOWER, [(1, 5.0)], [(2, 5.0)], "no common seed", None),
         (LOWER, [(1, 5.0), (2, math.nan)], [(1, None), (2, 4.0)], "no common seed has both values", None),
     ],
@@ -97,14 +95,14 @@ def test_verdicts(protocol, a, b, verdict, ahead):
     pairing = paired(a, b, protocol)
     assert pairing.verdict("AB") == verdict
     assert pairing.ahead == ahead
-    assert pairing.larger_than_spread == ("larger" in verdict)
+    assert pairing.is_significant == ("significantly" in verdict)
 
 
 def test_nearer_to_real_is_better_from_either_side():
     # real data reach 10: the distances are 1, 2, 1.5 and 4, 5.1, 4.5, although the values of A lie on both sides
     pairing = paired([11.0, 8.0, 11.5], [6.0, 4.9, 14.5], REAL)
     assert pairing.difference.mean == pytest.approx(-(3 + 3.1 + 3) / 3)
-    assert pairing.verdict("AB") == "A is nearer to real (better): larger than the spread"
+    assert pairing.verdict("AB") == "A is significantly nearer to real data (better)"
     assert paired([9.0, 11.0, 9.0], [11.0, 9.0, 11.0], REAL).verdict("AB") == "equal in all 3 pairs"
     assert paired([2.0, 3.0, 2.5], [9.0, 10.0, 9.6], REAL).ahead == 1  # lower, but farther
 
@@ -113,7 +111,7 @@ def test_real_without_a_value_of_real_data_is_not_judged():
     pairing = paired([11.0, 8.0, 11.5], [6.0, 3.0, 6.6], Protocol("real", (10,), ()))
     assert pairing.ahead is None
     assert pairing.difference.mean == pytest.approx((5 + 5 + 4.9) / 3)
-    assert pairing.verdict("AB") == "B is lower (which is better is unknown): larger than the spread"
+    assert pairing.verdict("AB") == "B is significantly lower (unknown which is better)"
 
 
 def test_only_common_seeds_with_finite_values_count():
@@ -138,7 +136,7 @@ def test_a_repeated_seed_counts_once_with_the_mean_of_its_runs():
 def test_equal_differences_have_no_spread():
     pairing = paired([3.0, 4.0], [1.0, 2.0])
     assert (pairing.difference.std, pairing.interval, pairing.ratio) == (0.0, (2.0, 2.0), math.inf)
-    assert pairing.larger_than_spread
+    assert pairing.is_significant
     equal = paired([3.0, 4.0], [3.0, 4.0])
     assert equal.interval == (0.0, 0.0)
     assert math.isnan(equal.ratio)

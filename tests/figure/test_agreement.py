@@ -5,7 +5,9 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from fmcgan.figure.agreement import COLOURS, FIGURE_INCHES, NO_SAMPLES, SCALE, _percent, _summary, draw_agreement
+from fmcgan.figure.confusions import FIGURE_INCHES, SCALE, _percent, _summary, draw_agreement
+from fmcgan.figure.heatmap import SEQUENTIAL as COLOURS
+from fmcgan.figure.heatmap import UNKNOWN as NO_SAMPLES
 from fmcgan.figure.png import DPI
 
 
@@ -53,15 +55,15 @@ def test_each_cell_has_the_colour_of_its_percentage(tmp_path, area):
     counts[2, 7] = 200  # half of the row
     counts[4] = 1  # a tenth each
     counts[5] = 0
-    draw_agreement(counts.tolist(), tmp_path / "new" / "a.png")
-    picture = pixels(tmp_path / "new" / "a.png")
+    draw_agreement(counts.tolist(), tmp_path / "a.png")
+    picture = pixels(tmp_path / "a.png")
     assert picture.shape == (int(FIGURE_INCHES[1] * DPI), int(FIGURE_INCHES[0] * DPI), 3)
     percent = 100.0 * np.eye(10)
     percent[2, [2, 7]] = 50
     percent[4] = 10
     wanted = np.round(255 * COLOURS(SCALE(percent))[:, :, :3]).astype(int)
     wanted[5] = rgb(NO_SAMPLES)
-    np.testing.assert_allclose(cells(tmp_path / "new" / "a.png", area), wanted, atol=2)
+    np.testing.assert_allclose(cells(tmp_path / "a.png", area), wanted, atol=2)
 
 
 def test_rows_and_columns_are_not_swapped(tmp_path, area):

@@ -33,8 +33,8 @@ def bars_of(picture):
 
 def test_bars_are_as_long_as_their_values_from_label_0_at_the_top(tmp_path):
     values = [float(label + 1) for label in range(10)]
-    draw_class_bars([ClassBars("t", values)], tmp_path / "new" / "a.png")
-    picture = pixels(tmp_path / "new" / "a.png")
+    draw_class_bars([ClassBars("t", values)], tmp_path / "a.png")
+    picture = pixels(tmp_path / "a.png")
     assert picture.shape == (HEIGHT, WIDTH, 3)
     begins, lengths = zip(*bars_of(picture), strict=True)
     assert max(begins) - min(begins) <= 1

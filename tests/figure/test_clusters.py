@@ -11,9 +11,9 @@ from fmcgan.figure.clusters import (
     NAME_WIDTH,
     RATIOS,
     STEP,
-    StyleRow,
+    ClusterRow,
+    clusters_picture,
     ratios_figure,
-    styles_picture,
 )
 from fmcgan.figure.grid import MARGIN
 from fmcgan.figure.palette import GENERATED, REAL
@@ -31,8 +31,13 @@ def row(number=1, mark="", real=3, generated=2, share=0.2, generated_share=0.1):
         return value, value * 0.8, value * 1.2
 
     shares = around(share), around(share), around(generated_share)
-    return StyleRow(
-        f"Style {number}", "darker, taller", mark, images_row(number, real), images_row(number + 50, generated), *shares
+    return ClusterRow(
+        f"Cluster {number}",
+        "darker, taller",
+        mark,
+        images_row(number, real),
+        images_row(number + 50, generated),
+        *shares,
     )
 
 
@@ -44,8 +49,8 @@ def coloured(picture, colour):
 def test_images_are_drawn_pixel_by_pixel_at_their_places():
     real, generated = images_row(1, 14), images_row(2, 7)
     shares = (0.2, 0.1, 0.3)
-    rows = [StyleRow("Style 1", "", "", real, generated, shares, shares, shares)] * 2
-    picture = np.asarray(styles_picture(rows, "Styles"))
+    rows = [ClusterRow("Style 1", "", "", real, generated, shares, shares, shares)] * 2
+    picture = np.asarray(clusters_picture(rows, "Styles"))
     for style in (0, 1):
         top = HEAD + style * (BLOCK_HEIGHT + BETWEEN)
         for left, shown in ((LEFT, real[:12]), (GENERATED_LEFT, generated)):
@@ -59,7 +64,7 @@ def test_images_are_drawn_pixel_by_pixel_at_their_places():
 
 def test_bars_are_as_long_as_their_shares():
     rows = [row_of_shares(0.4, 0.1), row_of_shares(0.2, 0.3)]
-    picture = np.asarray(styles_picture(rows, "Styles"))
+    picture = np.asarray(clusters_picture(rows, "Styles"))
     lengths = []
     for style in (0, 1):
         top = HEAD + style * (BLOCK_HEIGHT + BETWEEN)
@@ -74,12 +79,12 @@ def row_of_shares(real, generated):
         return value, value - 0.05, value + 0.1
 
     none = np.zeros((0, 28, 28), np.uint8)
-    return StyleRow("Style 1", "", "", none, none, share(real), share(real), share(generated))
+    return ClusterRow("Style 1", "", "", none, none, share(real), share(real), share(generated))
 
 
 def test_a_mark_is_seen_and_so_is_that_nothing_was_generated():
     plain, marked, without = (
-        np.asarray(styles_picture([each], "Styles")).astype(int)
+        np.asarray(clusters_picture([each], "Styles")).astype(int)
         for each in (row(), row(mark="missing"), row(generated=0))
     )
     words = np.s_[HEAD : HEAD + BLOCK_HEIGHT, :LEFT]
@@ -101,15 +106,15 @@ def test_the_overview_draws_each_ratio_where_it_is_and_those_beyond_at_the_edge(
         line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2 and line.get_color() == GENERATED
     ]
     np.testing.assert_allclose(intervals[:2], [[0.4, 0.6], [1.6, 2.4]])
-    named = [text.get_text() for text in axes.texts if "Style" in text.get_text()]
-    assert named == ["Style 2, over-produced: darker, taller", "Style 1, missing: darker, taller"]
+    named = [text.get_text() for text in axes.texts if "Cluster" in text.get_text()]
+    assert named == ["Cluster 2, over-produced: darker, taller", "Cluster 1, missing: darker, taller"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["bag", "boot"]
 
 
 def test_what_cannot_be_drawn_is_refused():
-    with pytest.raises(ValueError, match="at least one style"):
-        styles_picture([], "Styles")
-    with pytest.raises(ValueError, match="at least one style"):
+    with pytest.raises(ValueError, match="at least one cluster"):
+        clusters_picture([], "Styles")
+    with pytest.raises(ValueError, match="at least one cluster"):
         ratios_figure({"bag": []})
     with pytest.raises(ValueError, match=r"real must be uint8 \[N, 28, 28\], got float64"):
-        StyleRow("Style 1", "", "", np.zeros((1, 28, 28)), images_row(1, 1), *[(0.1, 0.1, 0.1)] * 3)
+        ClusterRow("Style 1", "", "", np.zeros((1, 28, 28)), images_row(1, 1), *[(0.1, 0.1, 0.1)] * 3)

@@ -3,8 +3,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
-from fmcgan.figure.agreement import NO_SAMPLES
 from fmcgan.figure.confusions import difference_figure, points
+from fmcgan.figure.heatmap import UNKNOWN
 from fmcgan.figure.palette import GENERATED, REAL
 
 NONE = np.zeros((10, 10), bool)
@@ -45,12 +45,12 @@ def test_each_difference_stands_in_its_cell_and_sure_ones_are_bold():
 
 def test_colours_say_which_has_more():
     counts, real_counts = tables()
-    drawn = difference_figure(counts, real_counts, NONE).axes[0].images[0].get_array()
+    drawn = difference_figure(counts, real_counts, ~NONE).axes[0].images[0].get_array()
     assert [to_hex(drawn[6, column]).upper() for column in (0, 6)] == [GENERATED, REAL]
     assert min(drawn[6, 3, :3]) > 0.98  # white
     counts[6] = np.diag([98] * 10)[6] + 2 * np.eye(10, dtype=int)[0]
     real_counts[6] = np.diag([100] * 10)[6]
-    pale = difference_figure(counts, real_counts, NONE).axes[0].images[0].get_array()
+    pale = difference_figure(counts, real_counts, ~NONE).axes[0].images[0].get_array()
     assert min(pale[6, 0, :3]) > 0.5  # two points are not shown as if they were twenty
 
 
@@ -58,10 +58,10 @@ def test_a_class_that_one_set_lacks_is_not_compared():
     counts, real_counts = tables()
     counts[3], real_counts[5] = 0, 0
     figure = difference_figure(counts, real_counts, NONE)
-    grey = [patch.get_y() for patch in figure.axes[0].patches if to_hex(patch.get_facecolor()).upper() == NO_SAMPLES]
+    grey = [patch.get_y() for patch in figure.axes[0].patches if to_hex(patch.get_facecolor()).upper() == UNKNOWN]
     assert [round(y + 0.46) for y in grey if isinstance(y, float)] == [3, 5]
     assert all(isinstance(patch, Rectangle) for patch in figure.axes[0].patches)
-    assert [text.get_text() for text in figure.axes[0].texts].count("not to be compared") == 2
+    assert [text.get_text() for text in figure.axes[0].texts].count("not compared") == 2
 
 
 def test_refuses_other_shapes():

@@ -5,10 +5,19 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from fmcgan.figure.curves import PALETTE, PANEL_INCHES, Panel, Series, count_label, curves_figure, draw_curves
+from fmcgan.figure.curves import (
+    PALETTE,
+    PANEL_INCHES,
+    Panel,
+    Series,
+    count_label,
+    curves_figure,
+    draw_curves,
+    running_mean,
+    smoothing_window,
+)
 from fmcgan.figure.png import DPI
 from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
-from fmcgan.figure.smoothing import running_mean, smoothing_window
 
 
 def pixels(path):
@@ -79,8 +88,8 @@ def test_few_missing_and_infinite_values(tmp_path, scale, x, y, seen):
     series = Series("a", x, y, band=(y, y), raw=y)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        draw_curves([Panel("t", "y", [series], scale=scale, references={"floor": 1.0})], tmp_path / "new" / "a.png")
-    assert colour_at(pixels(tmp_path / "new" / "a.png"), PALETTE[0]).any() == seen
+        draw_curves([Panel("t", "y", [series], scale=scale, references={"floor": 1.0})], tmp_path / "a.png")
+    assert colour_at(pixels(tmp_path / "a.png"), PALETTE[0]).any() == seen
 
 
 def test_no_panel_and_unknown_scale_are_refused(tmp_path):

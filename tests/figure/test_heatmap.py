@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib.colors import Normalize, to_rgb
 
-from fmcgan.figure.heatmap import UNKNOWN, heatmap_figure
+from fmcgan.figure.heatmap import DIVERGING, UNKNOWN, heatmap_figure
 from fmcgan.figure.palette import FAINT_INK, GENERATED, INK, REAL
 
 ROWS, COLUMNS = ["up", "down"], ["a", "b", "c"]
@@ -36,7 +36,7 @@ def test_names_stand_at_their_rows_and_columns():
 
 
 def test_diverging_colours_are_white_at_nought_and_as_strong_on_both_sides():
-    shown = pixels(heatmap_figure([[2.0, 0.0, -2.0], [1.0, 0.5, -1.0]], ROWS, COLUMNS, diverging=True))
+    shown = pixels(heatmap_figure([[2.0, 0.0, -2.0], [1.0, 0.5, -1.0]], ROWS, COLUMNS, colours=DIVERGING))
     assert shown[0, 0, :3] == pytest.approx(to_rgb(GENERATED), abs=0.01)
     assert shown[0, 1, :3] == pytest.approx((1, 1, 1), abs=0.01)
     assert shown[0, 2, :3] == pytest.approx(to_rgb(REAL), abs=0.01)
@@ -49,7 +49,7 @@ def test_sequential_colours_darken_with_the_value():
 
 
 def test_given_limits_end_the_colours():
-    shown = pixels(heatmap_figure([[0.5, 1.0, 7.0]], ["x"], COLUMNS, limits=(0, 1)))
+    shown = pixels(heatmap_figure([[0.5, 1.0, 7.0]], ["x"], COLUMNS, scale=Normalize(0, 1)))
     assert np.array_equal(shown[0, 1], shown[0, 2])
     assert not np.array_equal(shown[0, 0], shown[0, 1])
 
@@ -66,6 +66,18 @@ def test_formats_are_one_for_all_or_one_a_column():
     written = [texts(heatmap_figure(values, ROWS, COLUMNS, formats=given)) for given in (".0%", [".0%", "+.1f", ".3f"])]
     assert [written[0][0, column].get_text() for column in range(3)] == ["50%"] * 3
     assert [written[1][0, column].get_text() for column in range(3)] == ["50%", "+0.5", "0.500"]
+
+
+def test_faint_cells_are_pale_and_the_others_bold():
+    figure = heatmap_figure([[0.0, 8.0, 9.0]], ["x"], COLUMNS, faint=[[True, True, False]])
+    assert pixels(figure)[0, 1, :3].min() > 0.7 > pixels(figure)[0, 2, :3].min()
+    weights = [text.get_fontweight() for text in figure.axes[0].texts]
+    assert weights == ["normal", "normal", "bold"]
+
+
+def test_a_value_that_rounds_to_zero_has_no_sign_and_a_blank_cell_no_number():
+    figure = heatmap_figure([[0.004, -0.004, 1.0]], ["x"], COLUMNS, formats="+.2f", blank=[[False, False, True]])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.00", "0.00"]
 
 
 def test_faint_cells_are_faint_and_dark_cells_have_white_numbers():

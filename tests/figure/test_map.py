@@ -49,7 +49,7 @@ def test_classes_are_named_at_a_point_of_theirs_even_if_they_are_two_islands():
     (name,) = figure.axes[0].texts
     assert name.get_text() == "bag"
     assert np.abs(islands - name.get_position()).sum(axis=1).min() == 0
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["bag", "what the map was fitted to"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["bag", "training images of the fit"]
 
 
 def test_origins_are_told_by_colour_and_neither_hides_the_other():

@@ -3,7 +3,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from fmcgan.figure.grid import GAP, MARGIN, PAPER
-from fmcgan.figure.occlusion import BETWEEN, STRONGEST, ClueMap, Suspects, clue_maps_figure, overlaid, suspects_picture
+from fmcgan.figure.occlusion import BETWEEN, STRONGEST, MeanMap, SampleRow, maps_figure, overlaid, samples_picture
 from fmcgan.figure.palette import GENERATED
 
 COLOUR = 255 * np.array(to_rgb(GENERATED))
@@ -30,8 +30,8 @@ def test_each_image_stands_beside_its_heat_and_pixels_are_not_blurred():
     caught = np.arange(2 * 784, dtype=np.uint8).reshape(2, 28, 28)
     passed = np.full((3, 28, 28), 77, np.uint8)
     heats = np.stack([heat_at(5, 9), heat_at(20, 3)])
-    rows = [Suspects("bag", caught, heats, passed), Suspects("boot", caught[:1], heats[:1], passed[:1])]
-    picture = suspects_picture(rows, scale=2)
+    rows = [SampleRow("bag", caught, heats, passed), SampleRow("boot", caught[:1], heats[:1], passed[:1])]
+    picture = samples_picture(rows, scale=2)
     pixels = np.asarray(picture)
     assert picture.mode == "RGB"
     step, top = 56 + GAP, picture.height - MARGIN - 2 * (56 + GAP) + GAP
@@ -52,8 +52,8 @@ def test_each_image_stands_beside_its_heat_and_pixels_are_not_blurred():
 def test_each_class_has_a_map_up_to_its_own_largest_value():
     garment = np.zeros((28, 28), np.float32)
     garment[8:20, 8:20] = 200
-    maps = [ClueMap(f"class {n}", (n + 1) * np.maximum(heat_at(n + 1, n + 1), 0), garment) for n in range(7)]
-    figure = clue_maps_figure(maps, "where")
+    maps = [MeanMap(f"class {n}", (n + 1) * np.maximum(heat_at(n + 1, n + 1), 0), garment) for n in range(7)]
+    figure = maps_figure(maps, "where")
     shown = [axes for axes in figure.axes if axes.images]
     assert [axes.get_title() for axes in shown] == [each.title for each in maps]
     for n, axes in enumerate(shown):
@@ -62,10 +62,10 @@ def test_each_class_has_a_map_up_to_its_own_largest_value():
         assert axes.images[0].get_interpolation() == "nearest"
         outline = np.concatenate([path.vertices for path in axes.collections[0].get_paths()])
         assert ((outline > 7) & (outline < 20)).all()
-    clue_maps_figure([ClueMap("black", np.zeros((28, 28)), np.zeros((28, 28)))], "no outline, no heat")
+    maps_figure([MeanMap("black", np.zeros((28, 28)), np.zeros((28, 28)))], "no outline, no heat")
 
 
 def test_nothing_to_draw_is_refused():
-    for draw in (suspects_picture, lambda rows: clue_maps_figure(rows, "")):
+    for draw in (samples_picture, lambda rows: maps_figure(rows, "")):
         with pytest.raises(ValueError, match="at least one"):
             draw([])

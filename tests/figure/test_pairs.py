@@ -35,8 +35,8 @@ def tile(picture, top, left):
 
 def test_sample_training_image_and_difference_stand_below_each_other_unblurred(tmp_path):
     pairs = some_pairs(3)
-    draw_pairs({"pixels": pairs}, tmp_path / "new" / "a.png")
-    picture = pixels(tmp_path / "new" / "a.png")
+    draw_pairs({"pixels": pairs}, tmp_path / "a.png")
+    picture = pixels(tmp_path / "a.png")
     top = MARGIN + HEAD + MARGIN
     for place, pair in enumerate(pairs):
         left = left_of(picture, pairs) + place * STEP

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fmcgan.analysis.alarms.curves import run_reading
-from fmcgan.analysis.alarms.run_reading import read_frames
+from fmcgan.analysis.alarms import run_facts
+from fmcgan.analysis.alarms.run_facts import read_frames
 from fmcgan.app.errors import UserError
 from fmcgan.figure.png import read_png
 
@@ -74,9 +74,9 @@ def test_frames_that_cannot_be_read_are_left_out_with_a_word(tmp_path, caplog):
 
 
 def test_all_frames_together_are_bounded(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(run_reading, "MOST_PIXELS", 60 * 40 * 3)
+    monkeypatch.setattr(run_facts, "MOST_PIXELS", 60 * 40 * 3)
     for epoch in range(10):
         (tmp_path / f"epoch_{epoch:03d}.png").write_bytes(content())
     assert len(read_frames(tmp_path)) == 3
-    assert "the film ends before" in caplog.text
+    assert "epoch_003.png" in caplog.text
     assert Path(tmp_path / "epoch_003.png").name in caplog.text

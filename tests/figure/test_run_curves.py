@@ -1,13 +1,11 @@
 import numpy as np
-import pytest
 
 from fmcgan.figure.run_curves import (
     gradient_norm_figure,
-    judgement_figure,
-    pace_figure,
-    score_figure,
-    score_names,
-    score_title,
+    logit_figure,
+    metric_figure,
+    metric_names,
+    speed_figure,
 )
 
 
@@ -41,7 +39,7 @@ def test_shares_judged_real_are_left_out_where_zero_does_not_divide():
         judged_real__real=lambda i: 0.75,
         judged_real__fake=lambda i: 0.25,
     )
-    logits, shares = judgement_figure(given).axes
+    logits, shares = logit_figure(given).axes
     assert {label: heights[0] for label, heights in curves(logits).items()} == {
         "real images": 1.0,
         "generated images": -1.0,
@@ -50,18 +48,18 @@ def test_shares_judged_real_are_left_out_where_zero_does_not_divide():
         "real images": 0.75,
         "generated images": 0.25,
     }
-    assert len(judgement_figure(given, has_decision_boundary=False).axes) == 1
+    assert len(logit_figure(given, has_decision_boundary=False).axes) == 1
 
 
 def test_learning_rates_are_drawn_if_one_of_them_changes():
     constant = {"learning_rate__generator": lambda i: 2e-4, "images_per_second": lambda i: 900.0}
-    assert len(pace_figure(rows(**constant, learning_rate__discriminator=lambda i: 1e-4)).axes) == 1
-    speed, rates = pace_figure(rows(**constant, learning_rate__discriminator=lambda i: 1e-4 * (20 - i))).axes
+    assert len(speed_figure(rows(**constant, learning_rate__discriminator=lambda i: 1e-4)).axes) == 1
+    speed, rates = speed_figure(rows(**constant, learning_rate__discriminator=lambda i: 1e-4 * (20 - i))).axes
     assert set(curves(speed)) == {"images per second"}
     assert curves(rates)["generator"].tolist() == [2e-4] * 20
     assert curves(rates)["discriminator"][-1] == 1e-4
     same = rows(learning_rate__generator=lambda i: 1.0 + i, learning_rate__discriminator=lambda i: 1.0 + i)
-    assert set(curves(pace_figure(same).axes[1])) == {"both players"}
+    assert set(curves(speed_figure(same).axes[1])) == {"generator and discriminator"}
 
 
 def test_each_score_has_a_panel_with_what_real_images_get():
@@ -77,27 +75,12 @@ def test_each_score_has_a_panel_with_what_real_images_get():
         {"images_seen": 150, "loss/generator": 1.0},
         {"images_seen": 200, f"score/{name}": 1.0, f"floor/{name}": 0.02, f"score/{other}": None},
     ]
-    assert score_names(given) == [name, other]
-    distance, recall = score_figure(given).axes
+    assert metric_names(given) == [name, other]
+    distance, recall = metric_figure(given, {name: "FD", other: "Recall"}, [other]).axes
     assert curves(distance)["generator"].tolist() == [3.0, 1.0]
     assert curves(distance)["real images"].tolist() == [0.02, 0.02]
     assert distance.get_yscale() == "log"
     assert recall.get_yscale() == "linear"
     assert curves(recall)["generator"][0] == 0.01
     assert recall.get_ylim() == (0, 1.02)  # a share
-    assert score_figure(given[1:2]) is None
-
-
-@pytest.mark.parametrize(
-    ("name", "title"),
-    [
-        ("fd_classifier_10k_test", "Fréchet distance (classifier, 10k, test)"),
-        ("class_fd_random_500_train", "Fréchet distance within classes (random, 500, train)"),
-        ("label_cross_entropy_classifier_10k", "Label cross entropy (classifier, 10k)"),
-        ("recall_k3_classifier_10k_test", "Recall (k3, classifier, 10k, test)"),
-        ("fdx_10k", "Fdx 10k"),
-        ("coverage", "Coverage"),
-    ],
-)
-def test_scores_are_called_what_people_call_them(name, title):
-    assert score_title(name) == title
+    assert metric_figure(given[1:2], {}, []) is None

@@ -56,6 +56,7 @@ def run_writer(above):
         if final:
             (folder / "result.json").write_text(json.dumps(result(seed, *final, seconds, hardware, scores)))
         if sample is not None:
+            (folder / "samples").mkdir()
             images = np.full((2, 3, 28, 28), sample, dtype=np.uint8)
             write_png(class_grid(images, ["bag", "boot"]), folder / "samples" / "epoch_002.png")
             write_png(class_grid(255 - images, ["bag", "boot"]), folder / "samples" / "epoch_001.png")
@@ -92,7 +93,7 @@ def small_report():
     from PIL import Image
 
     from fmcgan.analysis.effect import Difference, Effect
-    from fmcgan.analysis.findings import choose, judge
+    from fmcgan.analysis.findings import adjust_effects, select_findings
     from fmcgan.analysis.section import Alarm, Column, Map, Picture, Section, Table
     from fmcgan.report.analysis_page import Report
 
@@ -145,8 +146,8 @@ def small_report():
         title="Analysis of <samples>",
         subject="40 images & nothing else",
         sections={"first": first, "second": second, "scores": Section("Scores", "Numbers.", values=_scores())},
-        findings=choose(judge(effects)),
-        effects=judge(effects),
+        findings=select_findings(adjust_effects(effects)),
+        effects=adjust_effects(effects),
         samples=Image.fromarray(images[:10].reshape(2, 5, 28, 28).swapaxes(1, 2).reshape(56, 140)),
         provenance={"command": "python -m fmcgan.analyze <x>", "seed": "7"},
     )
@@ -154,7 +155,9 @@ def small_report():
 
 def _scores():
     def one(value, floor, better, interval=None):
-        return {"value": value, "floor": floor, "better": better, "interval": interval, "n": 40}
+        about = ("Fréchet distance", [0, None]) if better == "lower" else ("Label agreement", [0, 1])
+        shown = {"title": about[0], "range": about[1], "summary": "What it is."}
+        return {"value": value, "floor": floor, "better": better, "interval": interval, "n": 40, **shown}
 
     return {
         "fd_random_10k_test": one(9.0, 3.0, "lower"),

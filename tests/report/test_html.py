@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from fmcgan.analysis.effect import Difference, Effect
-from fmcgan.analysis.findings import judge
+from fmcgan.analysis.findings import adjust_effects
 from fmcgan.analysis.section import Column, Picture, Section
 from fmcgan.report import html
 from fmcgan.report.analysis_page import PAGE, Report, write_analysis
@@ -171,7 +171,7 @@ def test_short_numbers(value, text):
 
 
 def test_no_finding_is_said(tmp_path, read_page):
-    effects = judge([Effect("a/b", "A.", Difference(0.1, 0.1, 0.3), Difference(0.0, 0.0, 1.0))])
+    effects = adjust_effects([Effect("a/b", "A.", Difference(0.1, 0.1, 0.3), Difference(0.0, 0.0, 1.0))])
     report = Report("T", "S", {}, [], effects, Image.new("L", (4, 4)), {})
     path = write_analysis(tmp_path, report)
     shown = read_page(path).shown

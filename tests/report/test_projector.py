@@ -7,7 +7,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fmcgan.analysis.section import Map
-from fmcgan.figure.agreement import agreement_figure
+from fmcgan.figure.confusions import agreement_figure
 from fmcgan.figure.png import png_bytes
 from fmcgan.report.projector import MOST_POINTS, write_agreement, write_projector
 

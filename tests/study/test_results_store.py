@@ -31,7 +31,7 @@ def test_runs_are_written_beside_what_else_is_there_and_forgotten_by_arm(tmp_pat
 
 
 def test_a_kept_run_says_what_the_run_said_and_no_score_beside_the_table(tmp_path, write_run):
-    from fmcgan.comparison.run import read_run
+    from fmcgan.comparison.runs import read_run
 
     write_run("study-base", 4, FD=2.0, agreement=0.9)
     run = read_run(tmp_path / "runs" / "study-base" / "seed_4")
@@ -46,7 +46,7 @@ def test_a_kept_run_says_what_the_run_said_and_no_score_beside_the_table(tmp_pat
 
 
 def test_a_kept_run_says_when_on_what_and_with_what_it_was_made(tmp_path, write_run):
-    from fmcgan.comparison.run import read_run
+    from fmcgan.comparison.runs import read_run
 
     write_run("study-base", 4, FD=2.0)
     folder = tmp_path / "runs" / "study-base" / "seed_4"

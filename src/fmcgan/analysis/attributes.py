@@ -1,4 +1,4 @@
-"""What one sees of a garment at a glance, as numbers: brightness, size, symmetry, edges and grain."""
+"""Simple attributes of a garment: brightness, size, symmetry, edges and texture."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,32 +8,37 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
-from fmcgan.analysis.effect import LEVEL
+from fmcgan.analysis.effect import Z
 from fmcgan.metric.image_set import ImageSet
 
 GARMENT = 16
-"""Grey level from which a pixel belongs to the garment: what is darker is the background and its noise."""
+"""Grey level from which on a pixel belongs to the garment; darker pixels are background and noise."""
 
 EDGE = 32
-"""Slope in grey levels a pixel above which a pixel lies at an edge: an eighth of the scale."""
+"""Slope in grey levels per pixel from which on a pixel is at an edge: an eighth of the scale."""
 
 PROTOCOL = f"attributes of garments, first version: garment from grey level {GARMENT}, edges above slope {EDGE}"
-"""What `measure_attributes` gives is a function of the images and this."""
+"""Identifies the results of `measure_attributes` in the store."""
 
 SIDE = 28
 _IMAGES_AT_ONCE = 500  # whose arrays stay in the processor's cache
 _CROSS = ndimage.generate_binary_structure(2, 1)[None]
-_Z = float(stats.norm.ppf((1 + LEVEL) / 2))
 
 Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """How an attribute is spoken of.
+    """Words for an attribute.
 
-    The unit is as it stands behind a number, ``mean`` what the mean is called, ``more`` and ``less`` what is said of
-    images that have more or less of it than others, and ``digits`` are those after the decimal point.
+    Args:
+        name: lower case.
+        definition: what is measured, with its range.
+        unit: as it follows a number.
+        mean: name of the mean.
+        more: verb phrase for images with larger values.
+        less: verb phrase for images with smaller values.
+        digits: after the decimal point.
     """
 
     name: str
@@ -92,11 +97,11 @@ ATTRIBUTES = (
         1,
     ),
 )
-"""Each of `measure_attributes`, in its order."""
+"""The attributes of `measure_attributes`, in its order."""
 
 
 class Estimate(NamedTuple):
-    """A number and its 95 % interval, by the normal approximation."""
+    """A number with a normal 95 % interval."""
 
     value: float
     low: float
@@ -109,21 +114,21 @@ class Estimate(NamedTuple):
 
 def mean_of(values: Numbers) -> Estimate:
     """Mean of [N] finite values, N at least 2."""
-    mean, half = float(values.mean()), _Z * float(stats.sem(values))
+    mean, half = float(values.mean()), Z * float(stats.sem(values))
     return Estimate(mean, mean - half, mean + half)
 
 
 def spread_of(values: Numbers) -> Estimate:
-    """Standard deviation of [N] finite values, whose logarithm varies by ``(k - 1) / 4N`` with their kurtosis k."""
+    """Standard deviation of [N] finite values; with kurtosis k its logarithm has the variance ``(k - 1) / 4N``."""
     if np.ptp(values) == 0:
         return Estimate(0.0, 0.0, 0.0)
     spread = float(values.std(ddof=1))
-    factor = float(np.exp(_Z * np.sqrt((stats.kurtosis(values, fisher=False) - 1) / (4 * len(values)))))
+    factor = float(np.exp(Z * np.sqrt((stats.kurtosis(values, fisher=False) - 1) / (4 * len(values)))))
     return Estimate(spread, spread / factor, spread * factor)
 
 
 def attributes_of(images: ImageSet) -> dict[str, Numbers]:
-    """`measure_attributes` of a set, measured once."""
+    """`measure_attributes` of a set, computed once."""
 
     def measured() -> dict[str, torch.Tensor]:
         return {name: torch.from_numpy(each) for name, each in measure_attributes(images.images.numpy()).items()}
@@ -132,19 +137,19 @@ def attributes_of(images: ImageSet) -> dict[str, Numbers]:
 
 
 def measure_attributes(images: NDArray[np.uint8]) -> dict[str, Numbers]:
-    """Measures each image by itself. Grey levels below `GARMENT` count as 0, and so does what lies beyond the border.
+    """Measures each image. Grey levels below `GARMENT`, and pixels beyond the border, count as 0.
 
     ``brightness``: mean grey level of the garment's pixels, in 16..255.
     ``area``: share of the 784 pixels that belong to the garment, in percent, 0..100.
     ``width`` and ``height``: of the smallest upright rectangle around the garment, in pixels, 1..28.
-    ``symmetry``: ``1 - Σ|x - x'| / 2 Σx``, with x' the mirror image of x about the vertical line through the middle of
-    that rectangle, so that a garment beside the image's middle is not less symmetric; 0..1.
-    ``edges``: share of the garment's pixels at which the slope, by the operator of Sobel divided by 8, is larger than
-    `EDGE` grey levels a pixel, in percent, 0..100. The outline counts where it is sharp.
+    ``symmetry``: ``1 - Σ|x - x'| / 2 Σx`` with x' the mirror image of x about the vertical axis of that rectangle, so
+    that an off-centre garment is not less symmetric; 0..1.
+    ``edges``: share of the garment's pixels whose slope (Sobel operator divided by 8) exceeds `EDGE` grey levels per
+    pixel, in percent, 0..100. A sharp outline counts.
     ``texture``: mean of ``|x - (mean of the four neighbours)|``, a quarter of the absolute Laplacian, in grey levels,
-    0..255, over the pixels whose four neighbours belong to the garment too, so that the outline is not taken for grain.
+    0..255, over the pixels whose four neighbours all belong to the garment, which excludes the outline.
 
-    A black image has the area 0 and no other attribute; one whose garment is nowhere three pixels thick no texture.
+    A black image has an area of 0 and nan for the others. A garment nowhere three pixels thick has no texture (nan).
     What an image has not is nan.
 
     Args:
@@ -187,17 +192,17 @@ def _sum(values: NDArray) -> Numbers:
 
 
 def _ratio(above: Numbers, below: Numbers) -> Numbers:
-    """Nan where nothing is below."""
+    """The quotient; nan where the divisor is 0."""
     return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
 
 
 def _ends(taken: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and last place of each row [N, 28] that is taken: 0 and 27 of a row in which none is."""
+    """First and last true index of each row, [N, 28]; 0 and 27 of a row without one."""
     return taken.argmax(axis=1), SIDE - 1 - taken[:, ::-1].argmax(axis=1)
 
 
 def _mirrored(grey: NDArray[np.float32], ends: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Column c of image i taken from column ``ends[i] - c``, and black where there is none."""
+    """Column c of image i is column ``ends[i] - c``, black if there is none."""
     source = ends[:, None] - np.arange(SIDE)
     taken = np.take_along_axis(grey, source.clip(0, SIDE - 1)[:, None], axis=2)
     return taken * ((source >= 0) & (source < SIDE))[:, None]

@@ -1,4 +1,4 @@
-"""Styles within a class (sleeves, heels, straps, prints): which of them samples lack, have rarely or too often."""
+"""Clusters within a class (sleeves, heels, straps, prints): which of them are missing, rare or too frequent."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,35 +6,36 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fmcgan.analysis.base import Analysis, NotApplicable, Subject, classes_of
-from fmcgan.analysis.clustering.cluster_frequencies import COLUMNS, Compared, Members, compared, picture_name
-from fmcgan.analysis.clustering.clusters import REVISION, Styles, find_styles, vectors_of
+from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classes
+from fmcgan.analysis.clustering.cluster_frequencies import COLUMNS, Frequency, Members, compare, picture_name
+from fmcgan.analysis.clustering.clusters import REVISION, ClassClusters, find_clusters, vectors_of
 from fmcgan.analysis.section import Picture, Section, Table
 from fmcgan.app.checks import MOST_SHOWN, one_of, whole_number
 from fmcgan.app.checks import number as check_number
 from fmcgan.data.classes import CLASS_NAMES, plural
-from fmcgan.figure.clusters import ratios_figure, styles_picture
+from fmcgan.figure.clusters import clusters_picture, ratios_figure
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.results_store import Arrays
 
 LEAST = 10
-"""Samples and test images that a class must have."""
-LEAST_OF_A_STYLE = 10
-"""Training images that a class must have for each of its styles."""
+"""Least number of samples and of test images of a class."""
+LEAST_OF_A_CLUSTER = 10
+"""Least number of training images of a class per cluster."""
 
 
 class Clusters(Analysis):
-    """Clusters of the real training images of each class, and how often each is met among real and among generated.
+    """Clusters the real training images of each class and compares how often real and generated images are in each.
 
-    They are found in the outline, at half the resolution, and in what a feature network sees of the inside. 14 spaces
-    were measured on sandals, bags, shirts, dresses and boots, and exemplars of the best looked at. The classifier's own
-    features mix sleeves, heels and handles, which it learned to ignore; grey levels and random features alone sort
-    shirts by brightness first, whatever their sleeves. The outline alone parts heel, wedge and flat, long, short and
-    no sleeve, handle and clutch, but sees no print. Half as much of the random features beside it adds prints and dark
-    garments without mixing the outlines. K-means of another seed agrees with it by an adjusted Rand index of 0.96 or
-    more (bags: 0.7), k-means of half of the images by 0.9 (bags: 0.7); 10 styles repeat less well than 8. Styles of
-    garments touch each other (mean silhouette of 0.21 at best, in any space): they divide a continuum. HDBSCAN finds
-    groups in a few classes only and counts half of their images to none.
+    Images are clustered by their outline at half the resolution, and by the features of a network that sees the inside.
+    This space was chosen among 14 by looking at exemplars of sandals, bags, shirts, dresses and boots. Features of the
+    classifier mix sleeves, heels and handles, which it learned to ignore. Grey levels and random features alone
+    separate shirts by brightness first. The outline alone separates heels from flats, sleeve lengths, and handles, but
+    not prints. Random features with half the weight add prints and dark garments without mixing outlines.
+
+    K-means with another seed agrees by an adjusted Rand index of at least 0.96 (bags: 0.7), on half of the images
+    by 0.9 (bags: 0.7). 10 clusters are less stable than 8. Clusters of garments touch each other (mean silhouette at
+    most 0.21 in any space): they divide a continuum. HDBSCAN finds clusters in a few classes only, with half of their
+    images in none.
     """
 
     packages = ("sklearn",)
@@ -51,12 +52,12 @@ class Clusters(Analysis):
         """Checks the parameters.
 
         Args:
-            features: the network that sees the inside of the garment.
-            weight: its total variance beside that of the outline, which is 1; 0 leaves the outline alone.
-            method: ``k_means``, or ``hdbscan``, which finds dense groups and counts what lies between them to none.
-            number: of styles a class, of k-means.
-            least_share: of a cluster of HDBSCAN among the training images of its class.
-            seed: of k-means; not the subject's, because styles are a function of real images alone.
+            features: network that sees the inside of the garment.
+            weight: total variance of its features; that of the outline is 1. 0: outline alone.
+            method: ``k_means``, or ``hdbscan``, which finds dense clusters and leaves other images in none.
+            number: clusters of a class, of k-means.
+            least_share: smallest cluster of HDBSCAN, as a share of the training images of its class.
+            seed: of k-means; not the subject's, because clusters depend on real images alone.
 
         Raises:
             InvalidValueError: a value of another type or range.
@@ -70,103 +71,98 @@ class Clusters(Analysis):
         self.number, self.least_share, self.seed = number, least_share, seed
 
     def analyse(self, subject: Subject) -> Section:
-        """Compares the shares of the styles.
+        """Compares the shares of the clusters.
 
         Raises:
             NotApplicable: no class has enough images.
         """
-        classes: dict[int, list[Compared]] = {}
-        for label in classes_of(subject.samples, LEAST):
-            if found := self._of_class(subject, label):
-                classes[label] = found
+        classes = {
+            label: found
+            for label in common_classes(subject.samples, subject.real.test, least=LEAST)
+            if (found := self._of_class(subject, label))
+        }
         if not classes:
             raise NotApplicable(
-                f"styles need a class with at least {LEAST} samples, {LEAST} test images and "
-                f"{LEAST_OF_A_STYLE * self.number} training images; draw more samples"
+                f"clusters need a class with at least {LEAST} samples, {LEAST} test images and "
+                f"{LEAST_OF_A_CLUSTER * self.number} training images; draw more samples"
             )
         every = [each for found in classes.values() for each in found]
         return Section(
-            title="Styles within the classes",
-            introduction=self._introduction(subject),
+            title="Clusters within the classes",
+            introduction=(
+                "The real training images of each class are clustered by "
+                f"{'k-means' if self.method == 'k_means' else 'HDBSCAN'} in their outline and the features of the "
+                f"{self.features.name} network. Each of {len(subject.samples):,} samples and "
+                f"{len(subject.real.test):,} test images is assigned to the cluster of the nearest centre. A cluster "
+                "is called missing if its share among the samples is below a quarter of its real share, rare or "
+                "over-produced if it is 1.5 times smaller or larger, and only if the difference is significant and "
+                "larger than that of test images. Samples unlike any real image are assigned to a cluster too: a "
+                "shift of all samples changes shares although no cluster is missing, and the table shows how far "
+                "samples are from the centres."
+            ),
             pictures=[_overview(classes), *(_of_one(label, found) for label, found in classes.items())],
-            tables=[Table("styles", "All styles of all classes.", COLUMNS, [each.values for each in every])],
+            tables=[Table("shares", "All clusters of all classes.", COLUMNS, [each.values for each in every])],
             effects=[each.effect for each in every],
         )
 
-    def _introduction(self, subject: Subject) -> str:
-        how = f"k-means into {self.number} styles" if self.method == "k_means" else "HDBSCAN"
-        return (
-            f"The {len(subject.real.train):,} real training images were clustered class by class ({how}); the "
-            f"{len(subject.samples):,} samples and the {len(subject.real.test):,} real test images are counted to the "
-            "style whose centre is nearest. A style is called missing if its share among the samples is less than a "
-            "quarter of its real share, rare or over-produced if it is 1.5 times smaller or larger, and only if the "
-            "difference is surely larger than that of test images. An image that resembles no real one is counted to "
-            "some style too: if samples are shifted as a whole, shares move although no style is lacking, and the "
-            "table tells how far they lie from the centres."
-        )
-
-    def _of_class(self, subject: Subject, label: int) -> list[Compared]:
-        """One of each style of a class; nothing if it has too few images or no clusters."""
+    def _of_class(self, subject: Subject, label: int) -> list[Frequency]:
+        """The clusters of a class; empty if it has too few training images or no clusters."""
         sets = (subject.samples, subject.real.test, subject.real.train)
         indices = [each.of_class(label) for each in sets]
-        if len(indices[1]) < LEAST or len(indices[2]) < LEAST_OF_A_STYLE * self.number:
+        if len(indices[2]) < LEAST_OF_A_CLUSTER * self.number:
             return []
         vectors = [self._vectors(each, some) for each, some in zip(sets, indices, strict=True)]
-        styles = self._styles(subject, label, vectors[2])
-        if not styles.number:
+        clusters = self._clusters(subject, label, vectors[2])
+        if not clusters.number:
             return []
         members = [
-            Members(each.images[some, 0].numpy(), *styles.assign(some_vectors))
+            Members(each.images[some, 0].numpy(), *clusters.assign(some_vectors))
             for each, some, some_vectors in zip(sets, indices, vectors, strict=True)
         ]
-        groups = styles.number + (self.method == "hdbscan")
-        return [compared(label, style, styles, *members) for style in range(groups)]
+        count = clusters.number + (self.method == "hdbscan")
+        return [compare(label, cluster, clusters, *members) for cluster in range(count)]
 
     def _vectors(self, images: ImageSet, indices: Tensor) -> NDArray[np.float32]:
         return vectors_of(images.images[indices], self.features.features(images)[indices])
 
-    def _styles(self, subject: Subject, label: int, vectors: NDArray[np.float32]) -> Styles:
-        """The styles of a class, found once for each data set."""
+    def _clusters(self, subject: Subject, label: int, vectors: NDArray[np.float32]) -> ClassClusters:
+        """The clusters of a class, found once for each data set."""
         train = subject.real.train
         choices = (self.weight, self.method, self.number, self.least_share, self.seed)
         network = f"{self.features.name} {self.features.version}"
         key = f"styles of class {label} of {train.fingerprint} in the outline and {network}: {REVISION} {choices}"
 
         def compute() -> Arrays:
-            return find_styles(vectors, train.images[train.of_class(label), 0].numpy(), *choices).as_arrays()
+            return find_clusters(vectors, train.images[train.of_class(label), 0].numpy(), *choices).as_arrays()
 
-        return Styles.from_arrays(subject.store.arrays(key, compute))
+        return ClassClusters.from_arrays(subject.store.arrays(key, compute))
 
 
-def _overview(classes: Mapping[int, Sequence[Compared]]) -> Picture:
-    marked = [each for found in classes.values() for each in found if each.row.mark]
-    figure = ratios_figure({CLASS_NAMES[label]: [each.row for each in found] for label, found in classes.items()})
-    total = sum(map(len, classes.values()))
-    told = f"{len(marked)} of {total} styles are marked: {_listed(marked)}." if marked else "No style is marked."
+def _overview(classes: Mapping[int, Sequence[Frequency]]) -> Picture:
+    every = [each for found in classes.values() for each in found]
     return Picture(
         "overview",
-        figure,
-        "Each row is a style of a class, the most frequent above; left of the line generated images have it less often "
-        "than real ones. Named are those whose share differs by a factor of 1.5 and surely more than that of new real "
-        "images. The line through a dot is the interval of the generated share; a triangle lies at the edge or beyond.",
-        f"Share of each style among generated images in multiples of its real share. {told}",
+        ratios_figure({CLASS_NAMES[label]: [each.row for each in found] for label, found in classes.items()}),
+        "Each row is a cluster of a class, the most frequent first. Left of the line, generated images are in it less "
+        "often than real ones. Named clusters differ by a factor of 1.5 and significantly more than test images. The "
+        "line through a dot is the 95 % interval of the generated share; a triangle lies at the edge or beyond.",
+        f"Share of each cluster among generated images, divided by its real share. {_marked(every)}",
         vector=True,
         lead=True,
     )
 
 
-def _of_one(label: int, found: Sequence[Compared]) -> Picture:
-    marked = [each for each in found if each.row.mark]
-    told = f"Marked: {_listed(marked)}." if marked else "No style is marked."
+def _of_one(label: int, found: Sequence[Frequency]) -> Picture:
     return Picture(
         picture_name(label),
-        styles_picture([each.row for each in found], f"Styles of {plural(label)}, the most frequent first"),
-        "Each row is a style: the real training images nearest to its centre, the first generated ones counted to it, "
-        "and its share among real (blue) and generated (vermilion) with 95 % intervals. The words compare it with the "
-        "mean of its class.",
-        f"{len(found)} styles of {plural(label)} with examples and shares. {told}",
+        clusters_picture([each.row for each in found], f"Clusters of {plural(label)}, the most frequent first"),
+        "Each row is a cluster: the real training images nearest to its centre, the first generated images assigned "
+        "to it, and its share among real (blue) and generated images (vermilion) with 95 % intervals. The words "
+        "compare it with the mean of its class.",
+        f"{len(found)} clusters of {plural(label)} with examples and shares. {_marked(found)}",
     )
 
 
-def _listed(marked: Sequence[Compared]) -> str:
-    return ", ".join(f"{each.effect.key.removeprefix('clusters/')} {each.row.mark}" for each in marked)
+def _marked(found: Sequence[Frequency]) -> str:
+    marked = [f"{each.effect.key.removeprefix('clusters/')} {each.row.mark}" for each in found if each.row.mark]
+    return f"{len(marked)} of {len(found)} are marked: {', '.join(marked)}." if marked else "None is marked."

@@ -1,62 +1,123 @@
-"""As which classes the samples are misread, beside how the same classifier misreads real images."""
+"""As which classes a classifier reads the samples, beside how it reads real images."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fmcgan.analysis.base import Analysis, NotApplicable, Subject
-from fmcgan.analysis.effect import share_in_words, share_interval
-from fmcgan.analysis.misreading import Cell, cells_of, effect_of_pair, effects_of_agreement, halves_of
+from fmcgan.analysis.base import Analysis, NotApplicable, Subject, image_rows
+from fmcgan.analysis.effect import Difference, Effect, difference_of_shares, share_text
 from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.app.checks import MOST_SHOWN, whole_number
-from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
-from fmcgan.figure.agreement import agreement_figure
-from fmcgan.figure.confusions import difference_figure
+from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, plural
+from fmcgan.figure.confusions import agreement_figure, difference_figure
 from fmcgan.figure.grid import PAPER, class_grid
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.gan_test import agreement_share, count_agreement
 from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.value import wilson_interval
 
-SURE = 0.01
-"""A difference whose p-value is below is printed in bold."""
+SIGNIFICANT = 0.01
+"""p-value below which a difference is printed in bold."""
+
+EXPLAINED = 0.5
+"""Share of a class's change in agreement from which on one pair of classes explains it."""
+
+FRACTIONS = {
+    9 / 10: "nine tenths",
+    3 / 4: "three quarters",
+    2 / 3: "two thirds",
+    1 / 2: "half",
+    1 / 3: "a third",
+    1 / 4: "a quarter",
+    1 / 5: "a fifth",
+    1 / 10: "a tenth",
+}
+"""Ratios below 1 in words; the nearest is taken."""
 
 COLUMNS = (
     Column("asked", "class asked for"),
     Column("read", "class read"),
     Column("share", "of the samples", "percent", 1),
-    Column("share_low", "from", "percent", 1),
+    Column("share_low", "95 % from", "percent", 1),
     Column("share_high", "to", "percent", 1),
     Column("real_share", "of real test images", "percent", 1),
-    Column("real_share_low", "from", "percent", 1),
+    Column("real_share_low", "95 % from", "percent", 1),
     Column("real_share_high", "to", "percent", 1),
-    Column("ratio", "times as often", "number", 2),
+    Column("ratio", "samples / real", "number", 2),
 )
 
 
-class Confusions(Analysis):
-    """Tells what is the generator's fault from what is the classes' own likeness.
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the confusion matrices of samples and of real images.
 
-    The table of GAN-test (Shmelkov et al. 2018) by itself blames the generator for shirts that look like t-shirts,
-    which real shirts do too. So the same classifier reads real test images (of the training images, which it has
-    learned, it is surer), and what is told is the difference. The floor is the difference between the two halves of the
+    Args:
+        asked: the class asked for, or the label of a real image.
+        read: the class that the classifier reads.
+        count: samples in the cell.
+        n: samples of the class asked for, at least 1.
+        real_count: real test images in the cell.
+        real_n: real test images of the class, at least 1.
+        floor: difference between the first and the second half of the test images of the class.
+    """
+
+    asked: int
+    read: int
+    count: int
+    n: int
+    real_count: int
+    real_n: int
+    floor: Difference
+
+    @cached_property
+    def difference(self) -> Difference:
+        """Difference between the shares of samples and of real images."""
+        return difference_of_shares(self.count, self.n, self.real_count, self.real_n)
+
+    @property
+    def gain(self) -> float:
+        """The share of the samples minus that of the real images, in -1..1."""
+        return self.count / self.n - self.real_count / self.real_n
+
+    @property
+    def ratio(self) -> float | None:
+        """The share of the samples divided by that of the real images; ``None`` without real images."""
+        return self.count * self.real_n / (self.real_count * self.n) if self.real_count else None
+
+    @property
+    def shares(self) -> str:
+        """Both shares with their intervals."""
+        return f"{share_text(self.count, self.n)} against {share_text(self.real_count, self.real_n)}"
+
+
+class Confusions(Analysis):
+    """Separates errors of the generator from the similarity of the classes.
+
+    GAN-test (Shmelkov et al. 2018) alone attributes to the generator that shirts look like t-shirts, although real
+    shirts do so too. Therefore the same classifier reads real test images (not the training images, which it has
+    learned), and the effects are differences between both. Their floor is the difference between the two halves of the
     test images of each class.
 
-    There is an effect for each pair of classes in which there is anything. The agreement of a class tells the same once
-    more where it is lost to one other class: it is an effect only if no pair explains at least half of its change.
+    There is an effect for each pair of classes that occurs. The agreement of a class is an effect of its own only if no
+    pair explains at least half of its change.
     """
 
     def __init__(self, features: ClassifierFeatures, strips: int = 10, images_per_strip: int = 8) -> None:
         """Checks the parameters.
 
         Args:
-            features: the classifier that reads the images.
-            strips: of how many confusions samples are shown.
-            images_per_strip: so many samples of each at most, and half as many real images.
+            features: the classifier.
+            strips: number of confusions whose samples are shown.
+            images_per_strip: samples of each at most, and half as many real images.
 
         Raises:
-            InvalidValueError: a number is not a whole one of at least 1.
+            InvalidValueError: a number is not a whole number of at least 1.
         """
         whole_number(maximum=MOST_SHOWN, strips=strips, images_per_strip=images_per_strip)
         self.features = features
@@ -64,18 +125,18 @@ class Confusions(Analysis):
         self.images_per_strip = images_per_strip
 
     def analyse(self, subject: Subject) -> Section:
-        """Reads samples and real test images and compares both tables."""
+        """Reads samples and real test images and compares both confusion matrices."""
         samples, test = subject.samples, subject.real.test
         counts, real_counts = (count_agreement(each.labels, self.features.logits(each)) for each in (samples, test))
         cells = cells_of(counts, real_counts, halves_of(test.labels, self.features.logits(test)))
         if not cells:
-            raise NotApplicable("confusions: no class is both among the samples and among the real test images")
+            raise NotApplicable("confusions: samples and real test images have no class in common")
         pairs = [cell for cell in cells if cell.asked != cell.read]
         pictures = [_agreement(counts), _difference(counts, real_counts, cells)]
         if misread := [pair for pair in pairs if pair.count][: self.strips]:
             pictures.append(self._misread(samples, test, misread))
         return Section(
-            title="Read as another class",
+            title="Confusions",
             introduction=_introduction(counts, real_counts),
             pictures=pictures,
             tables=[_table(cells)],
@@ -90,41 +151,127 @@ class Confusions(Analysis):
 
     def _misread(self, samples: ImageSet, test: ImageSet, cells: Sequence[Cell]) -> Picture:
         few = max(1, self.images_per_strip // 2)
-        gap = np.full((1, 28, 28), PAPER, np.uint8)
-        strips = [
-            np.concatenate([self._surest(samples, cell, self.images_per_strip), gap, self._surest(test, cell, few)])
-            for cell in cells
-        ]
+        generated, real = (
+            image_rows(images, [self._most_certain(images, cell) for cell in cells], columns)
+            for images, columns in ((samples, self.images_per_strip), (test, few))
+        )
+        gap = np.full((len(cells), 1, 28, 28), PAPER, dtype=np.uint8)
         names = [f"{CLASS_NAMES[cell.asked]} read as {CLASS_NAMES[cell.read]}" for cell in cells]
         return Picture(
             "misread",
-            class_grid(np.stack(strips), names, "Samples that are misread (left) and real test images (right)"),
-            "The confusions whose shares differ most surely from those of real images, the largest difference first: "
-            f"up to {self.images_per_strip} samples, those first that the classifier is surest of, and beside them up "
-            f"to {few} real test images misread in the same way. Whether the sample or the classifier is wrong, the "
-            "eye must say.",
+            class_grid(
+                np.concatenate([generated, gap, real], axis=1), names, "Misread samples (left), real images (right)"
+            ),
+            "The confusions whose shares differ most from those of real images: "
+            f"up to {self.images_per_strip} samples of each, those of the highest confidence of the classifier first, "
+            f"and up to {few} real test images misread in the same way. Judge by eye whether the sample or the "
+            "classifier is wrong.",
             f"Rows of generated images beside real ones: {', '.join(names)}.",
         )
 
-    def _surest(self, images: ImageSet, cell: Cell, most: int) -> NDArray[np.uint8]:
-        """Images of a cell, the most probably so read first, then paper: uint8 [most, 28, 28]."""
+    def _most_certain(self, images: ImageSet, cell: Cell) -> Tensor:
+        """Indices of the images of a cell, the highest probability of the class read first."""
         logits = self.features.logits(images)
         inside = ((images.labels == cell.asked) & (logits.argmax(dim=1) == cell.read)).nonzero().squeeze(1)
         probability = logits[inside].double().softmax(dim=1)[:, cell.read]
-        chosen = inside[probability.argsort(descending=True, stable=True)[:most]]
-        strip = np.full((most, 28, 28), PAPER, np.uint8)
-        strip[: len(chosen)] = images.images[chosen, 0].numpy()
-        return strip
+        return inside[probability.argsort(descending=True, stable=True)[: self.images_per_strip]]
+
+
+def cells_of(counts: Tensor, real_counts: Tensor, halves: tuple[Tensor, Tensor]) -> list[Cell]:
+    """The cells that are not empty, of the classes that both matrices have; the largest differences first.
+
+    Args:
+        counts: of the samples, int64 [10, 10], as returned by `count_agreement`.
+        real_counts: of the test images, int64 [10, 10].
+        halves: of the two halves of the test images, int64 [10, 10] each.
+    """
+    totals, real_totals, *half_totals = (table.sum(dim=1).tolist() for table in (counts, real_counts, *halves))
+    filled = (
+        (counts + real_counts > 0) & (counts.sum(dim=1, keepdim=True) > 0) & (real_counts.sum(dim=1, keepdim=True) > 0)
+    )
+    cells = []
+    for asked, read in filled.nonzero().tolist():
+        first, second = (
+            (int(half[asked, read]), total[asked]) for half, total in zip(halves, half_totals, strict=True)
+        )
+        count, real_count = int(counts[asked, read]), int(real_counts[asked, read])
+        floor = difference_of_shares(*first, *second)
+        cells.append(Cell(asked, read, count, totals[asked], real_count, real_totals[asked], floor))
+    return sorted(cells, key=lambda cell: (cell.difference.at_least, abs(cell.difference.size)), reverse=True)
+
+
+def halves_of(labels: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Confusion matrices of the first and of the second half of the images of each class, int64 [10, 10] each.
+
+    Args:
+        labels: int64 [N].
+        logits: of the classifier, [N, 10].
+    """
+    places = [(labels == label).nonzero().squeeze(1) for label in range(NUM_CLASSES)]
+    first = torch.cat([each[: len(each) // 2] for each in places])
+    second = torch.cat([each[len(each) // 2 :] for each in places])
+    return count_agreement(labels[first], logits[first]), count_agreement(labels[second], logits[second])
+
+
+def effect_of_pair(cell: Cell) -> Effect:
+    """The effect that a class is read as another class more or less often than real images."""
+    asked, read = plural(cell.asked), plural(cell.read)
+    if not cell.count:
+        statement = f"Generated {asked} are never read as {read}; real ones are ({cell.shares})"
+    elif not cell.real_count:
+        statement = f"Generated {asked} are read as {read}; real ones never are ({cell.shares})"
+    else:
+        statement = f"Generated {asked} are read as {read} {times(cell.ratio or 1)} as real ones ({cell.shares})"
+    if cell.gain < 0:
+        statement += f". {_EASIER}"
+    key = f"confusions/{CLASS_NAMES[cell.asked]}/{CLASS_NAMES[cell.read]}"
+    figure = "misread" if cell.count else "difference"
+    return Effect(key, f"{statement}.", cell.difference, cell.floor, (cell.asked, cell.read), figure)
+
+
+_EASIER = "In this respect they are easier to classify than the data, as typical images are"
+
+
+def effects_of_agreement(cells: Sequence[Cell]) -> list[Effect]:
+    """The effects that a class is read as itself less or more often than real images, where no pair explains it.
+
+    Args:
+        cells: as returned by `cells_of`.
+    """
+    found = []
+    for cell in cells:
+        others = [each.gain for each in cells if each.asked == cell.asked != each.read]
+        # Other classes gain what the class itself loses: gains of pairs have the opposite sign.
+        explained = max((math.copysign(1, -cell.gain) * gain for gain in others), default=0.0)
+        if cell.asked == cell.read and explained < EXPLAINED * abs(cell.gain):
+            name, is_more = plural(cell.asked), cell.gain > 0
+            why = _EASIER if is_more else "No single class accounts for half of the difference"
+            way = "more" if is_more else "less"
+            statement = f"Generated {name} are read as {name} {way} often than real ones ({cell.shares}). {why}."
+            key = f"confusions/{CLASS_NAMES[cell.asked]}/agreement"
+            found.append(Effect(key, statement, cell.difference, cell.floor, (cell.asked,), "difference"))
+    return found
+
+
+def times(ratio: float) -> str:
+    """Puts a ratio above 0 into words: ``2.1 times as often``, ``about half as often``."""
+    if 0.95 < ratio < 1.05:
+        return "as often"
+    if ratio >= 1.05:
+        return f"{ratio:.{1 if ratio < 9.95 else 0}f} times as often"
+    if ratio < 0.09:
+        return "less than a tenth as often"
+    nearest = min(FRACTIONS, key=lambda fraction: abs(math.log(ratio / fraction)))
+    return f"about {FRACTIONS[nearest]} as often"
 
 
 def _introduction(counts: Tensor, real_counts: Tensor) -> str:
     (agreed, n), (real_agreed, real_n) = ((int(each.trace()), int(each.sum())) for each in (counts, real_counts))
     return (
-        f"Our classifier, which has learned from the real training images, reads {share_in_words(agreed, n)} of "
-        f"{n:,} samples as the class asked for, and {share_in_words(real_agreed, real_n)} of {real_n:,} real test "
-        "images as the class they have. Some classes look alike, so that it confuses real images too: the generator is "
-        "to blame for the difference only. Fewer confusions than among real images are no merit: a generator that "
-        "draws typical images only is easier to read than the data."
+        f"A classifier trained on the real training images reads {share_text(agreed, n)} of {n:,} samples as the class "
+        f"asked for, and {share_text(real_agreed, real_n)} of {real_n:,} real test images as their class. Some classes "
+        "look alike, so it confuses real images too: only the difference is due to the generator. Fewer confusions "
+        "than among real images are no advantage: typical images are easier to classify than the data."
     )
 
 
@@ -132,23 +279,23 @@ def _agreement(counts: Tensor) -> Picture:
     return Picture(
         "agreement",
         agreement_figure(counts.numpy(), "Samples: class read by the classifier, by class asked for"),
-        "Of the samples of each class asked for (row), the percentage that is read as each class (column). What is off "
-        "the framed diagonal may be the generator's fault or the classes' own likeness.",
+        "Percentage of the samples of each class asked for (row) that is read as each class (column). Errors off the "
+        "framed diagonal may be due to the generator or to the similarity of the classes.",
         "Table of ten by ten percentages, class asked for by class read.",
         vector=True,
     )
 
 
 def _difference(counts: Tensor, real_counts: Tensor, cells: Sequence[Cell]) -> Picture:
-    sure = np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=bool)
+    significant: NDArray[np.bool_] = np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=bool)
     for cell in cells:
-        sure[cell.asked, cell.read] = cell.difference.p_value < SURE
+        significant[cell.asked, cell.read] = cell.difference.p_value < SIGNIFICANT
     return Picture(
         "difference",
-        difference_figure(counts.numpy(), real_counts.numpy(), sure),
-        "The same minus what the classifier answers to real test images, in percentage points. Off the diagonal, "
-        "vermilion is what the generator confuses and the data do not, and blue is what is easier to read in the "
-        f"samples than in the data. Bold: chance gives as much in fewer than {100 * SURE:g} of 100 cases.",
+        difference_figure(counts.numpy(), real_counts.numpy(), significant),
+        "The same percentages minus those of real test images. Off the diagonal, vermilion marks confusions that are "
+        "more frequent among samples than among the data, and blue those that are less frequent. "
+        f"Bold: p < {SIGNIFICANT:g}; pale: not significant.",
         "Table of ten by ten differences between samples and real test images, in percentage points.",
         vector=True,
         lead=True,
@@ -159,16 +306,14 @@ def _table(cells: Sequence[Cell]) -> Table:
     rows = [
         [
             *(CLASS_NAMES[cell.asked], CLASS_NAMES[cell.read]),
-            *(cell.count / cell.n, *share_interval(cell.count, cell.n)),
-            *(cell.real_count / cell.real_n, *share_interval(cell.real_count, cell.real_n)),
+            *(cell.count / cell.n, *wilson_interval(cell.count, cell.n)),
+            *(cell.real_count / cell.real_n, *wilson_interval(cell.real_count, cell.real_n)),
             cell.ratio,
         ]
         for cell in cells
     ]
-    return Table(
-        "confusions",
-        "Each pair of classes, and each class with itself, in which there is anything: shares of the class asked for, "
-        "with 95 % intervals; the surest difference first.",
-        COLUMNS,
-        rows,
+    caption = (
+        "All pairs of class asked for and class read that occur: shares of the class asked for with 95 % intervals, "
+        "the largest difference first."
     )
+    return Table("confusions", caption, COLUMNS, rows)

@@ -1,4 +1,4 @@
-"""Which ways of the latent space change the images most, and what they change."""
+"""Directions of the latent space that change images most, and the attributes that they change."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from fmcgan.analysis.attributes import attributes_of, mean_of, measure_attributes
 from fmcgan.analysis.base import Analysis, Subject
 from fmcgan.analysis.latent.attribute_slopes import REACH, attribute_slopes, class_spreads
-from fmcgan.analysis.latent.direction_family import Family, attribute_map, by_class, summary, traversals
 from fmcgan.analysis.latent.sefa import Principal, activations_before, affine_layers, closed_form, of_activations
-from fmcgan.analysis.latent.space import balanced_latents, generator_of, placed
+from fmcgan.analysis.latent.space import balanced_latents, latent_generator, set_coordinate
+from fmcgan.analysis.latent.traversals import Family, attribute_map, by_class, summary, traversals
 from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.app.checks import MOST_IMAGES, MOST_SHOWN, whole_number
 from fmcgan.data.classes import NUM_CLASSES
@@ -21,25 +21,24 @@ from fmcgan.figure.curves import Panel, Series, curves_figure
 from fmcgan.training.sampling import render
 
 _SINGLE, _ACTIVATIONS, _SLOPES, _RANDOM = 111, 112, 113, 114
-"""Of the latent vectors of each step, beside the subject's seed."""
+"""Random streams of the steps, combined with the subject's seed."""
 
 _RANDOM_DIRECTIONS = 20
 
 _CAPTIONS = {
-    "sefa": "The directions along which the generator's weights change its first maps most (SeFa)",
-    "ganspace": "The principal components of the first hidden activations, led back to the latent space (GANSpace)",
+    "sefa": "Directions along which the first feature maps change most, from the weights (SeFa)",
+    "ganspace": "Principal components of the first hidden activations, regressed to the latent space (GANSpace)",
 }
 
 
 class Directions(Analysis):
-    """Single dimensions, the closed-form directions of the weights and the principal components of the activations.
+    """Compares single latent dimensions, closed-form directions of the weights, and components of the activations.
 
-    The dimensions of a normal latent vector have no meaning of their own: any rotation of it is as good, and the
-    generator has no reason to put one property into one of them. How they compare with random directions shows how
-    far it did. SeFa (Shen and Zhou 2021) and GANSpace (Härkönen et al. 2020) ask the generator itself which
-    directions matter to it.
+    Single dimensions of a normal latent vector have no special role: any rotation is equivalent. Comparing them with
+    random directions shows whether the generator gave them one. SeFa (Shen and Zhou 2021) and GANSpace (Härkönen et al.
+    2020) find directions that matter to the generator.
 
-    A step along a direction sets the coordinate along it and leaves all others: in standard deviations of the latent.
+    A step along a direction sets the coordinate along it, in standard deviations, and keeps all others.
     """
 
     packages = ("sklearn",)
@@ -50,13 +49,13 @@ class Directions(Analysis):
         """Checks the parameters.
 
         Args:
-            n_latents: latent vectors at which the change along a single dimension is measured, over all classes.
-            n_directions: of each way to find them.
-            n_per_class: latent vectors of each class at which attributes are measured along a direction.
-            n_activations: latent vectors of the principal component analysis.
+            n_latents: latent vectors of all classes, for the change along a single dimension.
+            n_directions: number of directions of each method.
+            n_per_class: latent vectors of each class, for the change of attributes along a direction.
+            n_activations: latent vectors for the principal component analysis.
 
         Raises:
-            InvalidValueError: a value is no whole number or too small.
+            InvalidValueError: a value is not a whole number, or too small.
         """
         whole_number(maximum=MOST_SHOWN, n_directions=n_directions)
         whole_number(minimum=2, maximum=10_000, n_latents=n_latents, n_per_class=n_per_class)
@@ -65,23 +64,21 @@ class Directions(Analysis):
         self.n_per_class, self.n_activations = n_per_class, n_activations
 
     def analyse(self, subject: Subject) -> Section:
-        """Finds the directions and what they change.
+        """Finds directions and measures what they change.
 
         Raises:
             NotApplicable: there is no generator.
         """
-        generator = generator_of(subject)
-        size = int(generator.latent_dim)  # type: ignore[arg-type]
+        generator, size = latent_generator(subject)
         latents, _ = balanced_latents(size, 1, subject.seed, _SLOPES)
         drawn, _ = balanced_latents(size, _RANDOM_DIRECTIONS // NUM_CLASSES, subject.seed, _RANDOM)
         usual = self._changes(subject, generator, drawn / drawn.norm(dim=1, keepdim=True))
         families = list(self._families(subject, generator))
         section = Section(
             "Directions of the latent space",
-            f"What changes when one of the {size} dimensions of the latent vector is changed, or when it moves along a "
-            "direction that the generator's weights (SeFa) or activations (GANSpace) single out. Attributes are "
-            "measured on the images; what none of them measures is left to the eye. Real images have no latent "
-            "vectors, so nothing here is right or wrong.",
+            f"Changes of the images along each of the {size} dimensions of the latent vector, and along directions "
+            "found from the generator's weights (SeFa) or activations (GANSpace). Changes are measured by attributes "
+            "of the images; others are for the eye. Real images have no latent vectors, so there is no reference.",
         )
         if families:
             section.pictures.append(attribute_map(families))
@@ -106,18 +103,18 @@ class Directions(Analysis):
         """Mean absolute change of an image from -2 to +2 along each direction, in grey levels: [D, n_latents]."""
         per_class = -(-self.n_latents // NUM_CLASSES)
         latents, labels = balanced_latents(directions.shape[1], per_class, subject.seed, _SINGLE)
-        # The first of each class, then the second: any number of latent vectors is spread over the classes.
+        # The first of each class, then the second, so that any number is spread over the classes.
         order = torch.arange(len(labels)).unflatten(0, (NUM_CLASSES, per_class)).T.flatten()[: self.n_latents]
         latents, labels = latents[order], labels[order]
         found = []
         for direction in directions:
-            ends = torch.cat([placed(latents, direction, at) for at in (-REACH, REACH)])
+            ends = torch.cat([set_coordinate(latents, direction, at) for at in (-REACH, REACH)])
             low, high = render(generator, ends, labels.repeat(2)).short().chunk(2)
             found.append((high - low).abs().double().mean(dim=(1, 2, 3)).numpy())
         return np.stack(found)
 
     def _families(self, subject: Subject, generator: nn.Module) -> Iterator[Family]:
-        """Both kinds of directions, where the network has what they need."""
+        """The directions of SeFa and GANSpace, where the network has the layers that they need."""
         layers = affine_layers(generator)
         if layers.names:
             found = closed_form(layers.gram, self.n_directions)
@@ -134,12 +131,12 @@ class Directions(Analysis):
     def _family(
         self, subject: Subject, generator: nn.Module, found: Principal, name: str, source: str, explains: str
     ) -> Family:
-        """Measures what directions change and turns each to where its strongest attribute rises."""
+        """Measures the changes along directions and orients each so that its strongest attribute rises."""
         test = subject.real.test
         spreads = class_spreads(attributes_of(test), test.labels)
         latents, labels = balanced_latents(found.directions.shape[1], self.n_per_class, subject.seed, _SLOPES)
         measured = attribute_slopes(generator, found.directions, latents, labels, spreads, measure_attributes)
-        slopes, signs = measured.turned()
+        slopes, signs = measured.oriented()
         directions = found.directions * torch.from_numpy(signs).float()[:, None]
         changes = self._changes(subject, generator, directions).mean(axis=1)
         return Family(name, source, explains, directions, found.shares, slopes, changes)
@@ -147,8 +144,8 @@ class Directions(Analysis):
     def _single(
         self, subject: Subject, generator: nn.Module, usual: float, section: Section
     ) -> tuple[list[int], Tensor]:
-        """Measures every dimension by itself; the strongest, and the unit vectors along them."""
-        axes = torch.eye(int(generator.latent_dim))  # type: ignore[arg-type]
+        """Measures each dimension; returns the strongest and the unit vectors along them."""
+        axes = torch.eye(latent_generator(subject)[1])
         estimates = [mean_of(each) for each in self._changes(subject, generator, axes)]
         order = sorted(range(len(estimates)), key=lambda at: -estimates[at].value)
         mean, low, high = np.array([estimates[at] for at in order]).T
@@ -157,8 +154,9 @@ class Directions(Analysis):
         panel = Panel(title, "mean absolute change, grey levels", [curve], "rank of the dimension")
         reference = {f"mean of {_RANDOM_DIRECTIONS} random directions": usual}
         caption = (
-            f"How much an image changes along each single dimension, over {self.n_latents} latent vectors, beside the "
-            "mean of random directions. Were all dimensions alike, the curve would lie on the line but for chance."
+            f"Change of an image along each single dimension, over {self.n_latents} latent vectors, and the mean of "
+            "random directions (dashed). If all dimensions were equivalent, the curve would follow the line up to "
+            "chance."
         )
         text = "A falling curve of the change over the rank of the dimension, with a dashed line."
         drawn = curves_figure([replace(panel, references=reference)])
@@ -166,8 +164,8 @@ class Directions(Analysis):
         columns = [
             Column("dimension", "dimension", "whole"),
             Column("change", "grey levels", "number", 2),
-            Column("low", "at least", "number", 2),
-            Column("high", "at most", "number", 2),
+            Column("low", "95 % from", "number", 2),
+            Column("high", "to", "number", 2),
         ]
         caption = f"Mean absolute change of an image from -{REACH:g} to +{REACH:g} along each dimension."
         section.tables.append(Table("dimensions", caption, columns, [[at, *estimates[at]] for at in order]))

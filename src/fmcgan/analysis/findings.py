@@ -1,4 +1,4 @@
-"""Which of all measured effects are findings: sure after so many comparisons, and larger than real images show."""
+"""Selects findings among all effects: significant after correction for their number, and larger than their floor."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,25 +9,26 @@ from scipy import stats
 from fmcgan.analysis.effect import Effect
 
 LEVEL = 0.01
-"""Expected share of false ones among the effects that pass the test (Benjamini and Yekutieli 2001)."""
+"""False discovery rate (Benjamini and Yekutieli 2001)."""
 
 MOST = 10
-"""How many findings are told."""
+"""Default number of findings shown."""
 
 MOST_OF_A_SECTION = 3
-"""How many of one section are told before those of all others: ten times the same teaches nothing."""
+"""Findings of one section shown before those of other sections."""
 
 LEAST = 0.1
-"""Size below which nothing is told: half of what Cohen calls small. Of many samples the smallest difference is sure."""
+"""Smallest effect size of a finding, half of what Cohen calls small: with many samples, tiny differences are
+significant."""
 
 
 @dataclass(frozen=True)
-class Judged:
-    """An effect after all have been looked at together.
+class AdjustedEffect:
+    """An effect with a p-value that is corrected for the number of effects.
 
     Args:
         effect: as measured.
-        adjusted_p: its p-value, corrected for the number of comparisons, which may depend on each other.
+        adjusted_p: its p-value, corrected for multiple comparisons of any dependence.
     """
 
     effect: Effect
@@ -35,23 +36,23 @@ class Judged:
 
     @property
     def holds(self) -> bool:
-        """Whether it is a finding: surely there, and surely larger than between real test and training images."""
+        """Whether it is significant and larger than its floor."""
         return self.adjusted_p < LEVEL and self.effect.beyond_floor
 
     @property
     def section(self) -> str:
-        """Which part of the analysis measured it."""
+        """The part of the analysis that measured it."""
         return self.effect.key.partition("/")[0]
 
 
-def judge(effects: Sequence[Effect]) -> list[Judged]:
-    """Corrects for many comparisons and sorts, the largest first.
+def adjust_effects(effects: Sequence[Effect]) -> list[AdjustedEffect]:
+    """Corrects the p-values for multiple comparisons and sorts the effects, the largest first.
 
     Args:
         effects: of all sections.
 
     Raises:
-        ValueError: two effects have one key.
+        ValueError: two effects have the same key.
     """
     twice = [key for key, times in Counter(effect.key for effect in effects).items() if times > 1]
     if twice:
@@ -59,25 +60,27 @@ def judge(effects: Sequence[Effect]) -> list[Judged]:
     if not effects:
         return []
     adjusted = stats.false_discovery_control([effect.difference.p_value for effect in effects], method="by")
-    judged = [Judged(effect, float(p)) for effect, p in zip(effects, adjusted, strict=True)]
-    # By what is sure of it: a huge size known from ten images must not stand above a large one of thousands.
-    return sorted(judged, key=lambda each: each.effect.difference.at_least, reverse=True)
+    found = [AdjustedEffect(effect, float(p)) for effect, p in zip(effects, adjusted, strict=True)]
+    # By the lower end of the interval: a huge effect of ten images must not precede a large one of thousands.
+    return sorted(found, key=lambda each: each.effect.difference.at_least, reverse=True)
 
 
-def choose(judged: Sequence[Judged], most: int = MOST, most_of_a_section: int = MOST_OF_A_SECTION) -> list[Judged]:
-    """The findings to tell, the largest first.
+def select_findings(
+    effects: Sequence[AdjustedEffect], most: int = MOST, most_of_a_section: int = MOST_OF_A_SECTION
+) -> list[AdjustedEffect]:
+    """Selects the findings to show, the largest first.
 
     Args:
-        judged: as `judge` sorts them.
-        most: how many at most.
-        most_of_a_section: how many of one section, unless too few are left of the others.
+        effects: as `adjust_effects` sorts them.
+        most: number of findings at most.
+        most_of_a_section: number of findings of one section, unless other sections have too few.
     """
-    first: list[Judged] = []
-    others: list[Judged] = []
-    told: Counter[str] = Counter()
-    for each in judged:
+    first: list[AdjustedEffect] = []
+    others: list[AdjustedEffect] = []
+    counts: Counter[str] = Counter()
+    for each in effects:
         if each.holds and abs(each.effect.difference.size) >= LEAST:
-            (first if told[each.section] < most_of_a_section else others).append(each)
-            told[each.section] += 1
+            (first if counts[each.section] < most_of_a_section else others).append(each)
+            counts[each.section] += 1
     chosen = {id(each) for each in [*first, *others][:most]}
-    return [each for each in judged if id(each) in chosen]
+    return [each for each in effects if id(each) in chosen]

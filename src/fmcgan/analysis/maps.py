@@ -1,4 +1,4 @@
-"""Real and generated images on one plane: which kinds of garments are made, and which of the real ones are not."""
+"""Maps of real and generated images: where real images have no samples, and where there are too many."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fmcgan.analysis.base import Analysis, NotApplicable, Subject, classes_of
+from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classes
 from fmcgan.analysis.clustering.embedding import Plane, pca, principal_components, tsne, umap
 from fmcgan.analysis.section import Column, Map, Picture, Section, Table
 from fmcgan.app.checks import MOST_IMAGES, number, whole_number
@@ -18,7 +18,7 @@ from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, class_balanced
 
 LEAST = 50
-"""Training images below which there is no map."""
+"""Least number of training images."""
 
 Array = NDArray[np.float64]
 
@@ -39,19 +39,18 @@ class _Chosen:
 
 
 class Maps(Analysis):
-    """Three maps by what a network sees: PCA, t-SNE (van der Maaten and Hinton 2008) and UMAP (McInnes et al. 2018).
+    """Maps of features by PCA, t-SNE (van der Maaten and Hinton 2008) and UMAP (McInnes et al. 2018).
 
-    Features are standardised and reduced to their first principal components, as is usual. Each map is fitted to
-    training images alone; samples are placed on it afterwards, or they would pull it towards themselves and their holes
-    would close. An image that is placed afterwards lies further inside than the fitted ones, so the real images that
-    samples are shown beside are test images placed in just the same way, as many of each class.
+    Features are standardised and reduced to principal components. Each map is fitted to training images alone: fitted
+    to samples too, it would be pulled towards them and close their holes. Images that are added later lie closer to the
+    centre than fitted ones, so samples are compared with test images that are added in the same way, as many of each
+    class.
 
-    PCA is a linear map and shows samples that lie beside the data. UMAP places an image among its neighbours of the
-    fitted ones, and so does the stand-in for t-SNE, which has no rule for further images: their mean place, weighted by
-    1 / distance. Both show holes, but hardly samples beside the data.
+    PCA is linear and shows outliers. UMAP, and the weighted mean used for t-SNE, place an image among its neighbours:
+    they show holes, but hardly any outliers.
 
-    t-SNE and UMAP start from the first two principal components (Kobak and Linderman 2021, "Initialization is
-    critical"). The fit of t-SNE is kept in the store; that of UMAP is an object and is made anew.
+    t-SNE and UMAP are initialised by principal components (Kobak and Linderman 2021, "Initialization is critical"). The
+    fit of t-SNE is stored; that of UMAP is an object and is repeated.
     """
 
     packages = ("sklearn", "umap", "bokeh")
@@ -70,14 +69,14 @@ class Maps(Analysis):
         """Checks the parameters.
 
         Args:
-            features: by which images are near or far.
-            classifier: what each image is read as.
-            fitted: how many training images the maps are fitted to.
-            shown: how many samples are placed, and as many test images.
-            on_page: of how many of either the page has points.
-            components: principal components that t-SNE and UMAP are given.
-            perplexity: of t-SNE, at least 1; a third of the fitted images at most is taken.
-            neighbours: of UMAP, at least 2; likewise.
+            features: network for distances.
+            classifier: reads the class of each image.
+            fitted: training images that the maps are fitted to.
+            shown: samples on the maps, and as many test images.
+            on_page: samples, and test images, on the interactive map.
+            components: principal components given to t-SNE and UMAP.
+            perplexity: of t-SNE, at least 1; at most a third of the fitted images is used.
+            neighbours: of UMAP, at least 2; at most a third of the fitted images is used.
 
         Raises:
             InvalidValueError: a value is outside its range.
@@ -91,7 +90,7 @@ class Maps(Analysis):
         self.components, self.perplexity, self.neighbours = components, perplexity, neighbours
 
     def analyse(self, subject: Subject) -> Section:
-        """Places the images and draws each map.
+        """Fits and draws the maps.
 
         Raises:
             NotApplicable: there are too few training images, or no class with samples and test images.
@@ -107,7 +106,10 @@ class Maps(Analysis):
         n = len(real.index)
         return Section(
             "Maps of real and generated images",
-            self._introduction(len(vectors), n),
+            f"Images with similar features of the {self.features.name} network lie close together. The maps were "
+            f"fitted to {len(vectors):,} training images; {n:,} samples and as many real test images were then added. "
+            "Samples are missing where there are test images only. Sizes of islands of UMAP and t-SNE, and distances "
+            "between them, mean little.",
             [picture for plane in planes for picture in _pictures(plane, real, generated)],
             [self._trustworthiness(vectors, planes)],
             self._maps(planes, real, generated, others),
@@ -115,10 +117,10 @@ class Maps(Analysis):
         )
 
     def _choose(self, subject: Subject) -> tuple[_Chosen, _Chosen]:
-        """Test images and samples, as many of each class of either."""
+        """The same number of test images and samples of each class."""
         samples, test = subject.samples, subject.real.test
         pairs = []
-        for label in classes_of(samples):
+        for label in common_classes(samples):
             of_test, of_samples = test.of_class(label), samples.of_class(label)
             n = min(len(of_test), len(of_samples), self.shown // NUM_CLASSES)
             pairs.append((of_test[:n], of_samples[:n]))
@@ -149,22 +151,14 @@ class Maps(Analysis):
         near = self._near(vectors)
         rows = [(plane.title, float(trustworthiness(vectors, plane.fitted, n_neighbors=near))) for plane in planes]
         caption = (
-            f"Whether the {near} neighbours of a training image on the map are its neighbours on the features too: 1 "
+            f"Whether the {near} neighbours of a training image on the map are also its neighbours in the features: 1 "
             "if all are, about 0.5 by chance (Venna and Kaski 2001)."
         )
         columns = [Column("map", "map"), Column("trustworthiness", "trustworthiness", "number", 3)]
         return Table("trustworthiness", caption, columns, rows)
 
-    def _introduction(self, fitted: int, shown: int) -> str:
-        return (
-            f"Images that are alike in {self.features.num_features} features of the {self.features.name} network lie "
-            f"close together. The maps were fitted to {fitted:,} training images; {shown:,} samples and, to compare, "
-            f"{shown:,} real test images were then placed on them. Where test images lie and no samples do, a kind of "
-            "garment is not made. How far apart two islands of UMAP or t-SNE lie, and how large they are, means little."
-        )
-
     def _maps(self, planes: Sequence[Plane], real: _Chosen, generated: _Chosen, vectors: Array) -> list[Map]:
-        """The maps of the page; the first carries the vectors."""
+        """The maps of the page; the first one has the vectors."""
         per_class, n = self.on_page // NUM_CLASSES, len(real.index)
         labels = generated.images.labels[generated.index]  # the same as those of the real ones
         kept = torch.cat([(labels == label).nonzero().squeeze(1)[:per_class] for label in labels.unique()])
@@ -193,16 +187,16 @@ def _pictures(plane: Plane, of_real: _Chosen, of_samples: _Chosen) -> list[Pictu
     n, title = len(of_real.index), plane.title
     real, generated = of_real.cloud(plane.others[:n]), of_samples.cloud(plane.others[n:])
     by_class = (
-        "Left: real test images, coloured by their class; right: samples, coloured by the class they were asked for, "
-        f"on the same axes. Grey: the training images that the map was fitted to. {plane.remark}"
+        "Left: real test images, coloured by class. Right: samples, coloured by the class asked for, on the same axes. "
+        f"Grey: the training images that the map was fitted to. {plane.remark}"
     )
     by_origin = (
-        "Left: real test images and samples over each other; right: what share of the images in a cell are samples. "
-        "Blue cells are holes; orange ones are kinds that are made too often."
+        "Left: real test images and samples. Right: the share of samples in each cell. Blue cells have too few "
+        "samples, vermilion ones too many."
     )
     thumbnails = (
-        "Each cell shows the image nearest to its middle, real test images at the left and samples at the right: the "
-        "same cell is the same kind of garment. A coloured cell is one in which only the other side has several."
+        "Each cell shows the image nearest to its centre: real test images left, samples right. Coloured cells contain "
+        "several images of the other side only."
     )
     what = f"of {n:,} real test images and {n:,} samples"
     return [
@@ -217,12 +211,12 @@ def _pictures(plane: Plane, of_real: _Chosen, of_samples: _Chosen) -> list[Pictu
             f"{plane.name}_origin",
             origin_map(real, generated, f"{title}, coloured by origin"),
             by_origin,
-            f"A scatter plot by {title} {what}, and the share of samples by place.",
+            f"A scatter plot by {title} {what}, and the share of samples by cell.",
         ),
         Picture(
             f"{plane.name}_thumbnails",
             thumbnail_map(real, generated),
             thumbnails,
-            f"Two grids of garments by {title} {what}, each garment at its place on the map.",
+            f"Two grids of garments by {title} {what}, each garment at its position on the map.",
         ),
     ]

@@ -1,4 +1,4 @@
-"""Whether samples are sound enough to be analysed at all, from the samples alone."""
+"""Checks of the samples: labels, near duplicates, exact repeats and empty images."""
 
 from typing_extensions import override
 
@@ -21,10 +21,10 @@ _COLUMNS = (
 
 
 class SampleCheck(Analysis):
-    """Counts what goes wrong with samples of any origin and raises an alarm where there is much of it.
+    """Counts faults of samples of any origin and raises alarms.
 
     Args:
-        features: the classifier that reads the classes.
+        features: the classifier.
     """
 
     def __init__(self, features: ClassifierFeatures) -> None:
@@ -35,19 +35,20 @@ class SampleCheck(Analysis):
         samples = subject.samples
         if int(samples.labels.bincount().max()) < LEAST:
             raise NotApplicable(
-                f"no class has {LEAST} samples, the fewest of which pairs are compared; give more samples"
+                f"no class has {LEAST} samples, the least number for comparing pairs; give more samples"
             )
         checks = check_classes(samples, subject.real, self.features)
-        table = Table("classes", "What was counted, class by class.", _COLUMNS, [_row(each) for each in checks])
+        table = Table("classes", "Counts by class.", _COLUMNS, [_row(each) for each in checks])
         introduction = (
-            f"Four simple questions about {len(samples):,} samples. Are they read as the class they were asked to "
-            f"show? Do those of a class differ, by all pairs of at most {MOST} of them? Are some equal in every pixel, "
-            "or empty? What is found here casts doubt on all other parts; finding nothing does not make samples good."
+            f"Four checks of {len(samples):,} samples: whether the classifier reads the class asked for, whether "
+            f"samples of a class differ (all pairs of at most {MOST}), whether some are equal in every pixel, and "
+            "whether some are empty. An alarm puts all other parts in doubt; no alarm does not mean that samples are "
+            "good."
         )
         missing = [name for label, name in enumerate(CLASS_NAMES) if label not in {each.label for each in checks}]
         if missing:
             introduction += f" There are no samples of {', '.join(missing)}."
-        return Section("Are the samples sound?", introduction, tables=[table], alarms=alarms_of(checks))
+        return Section("Sample check", introduction, tables=[table], alarms=alarms_of(checks))
 
 
 def _row(check: ClassCheck) -> list[str | int | float | None]:

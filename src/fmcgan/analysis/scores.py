@@ -1,4 +1,4 @@
-"""The numbers that may be quoted: each score of the samples beside the same score of real images."""
+"""Metrics of the samples beside the same metrics of real images."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,102 +11,94 @@ from fmcgan.figure.bars import ClassBars, class_bars_figure
 from fmcgan.metric.base import Metric
 from fmcgan.metric.baselines import REAL
 from fmcgan.metric.evaluation import Evaluator
-from fmcgan.metric.results import BETTER, Results
+from fmcgan.metric.results import BETTER, Result, Results
 
 SAMPLES, REAL_DATA = "samples", "real data"
-"""Whose values a row of the table by class holds."""
+"""Names of the two rows of a metric in the table by class."""
 
 
 class Scores(Analysis):
-    """Measures scores as `fmcgan.evaluate` does, on all samples and on real images.
+    """Measures metrics as `fmcgan.evaluate` does, on all samples and on real images.
 
-    It has no effects: scores are of many units, and what lies behind them the other parts say. ``values`` holds the
-    `Results`.
+    There are no effects, because metrics have different units. ``values`` holds the `Results`.
     """
 
     def __init__(self, metric: Mapping[str, Metric]) -> None:
-        """Takes the scores.
+        """Stores the metrics.
 
         Args:
-            metric: by the name that the configuration gives them.
+            metric: by name in the configuration.
 
         Raises:
-            InvalidValueError: there are none.
+            InvalidValueError: there is no metric.
         """
         if not metric:
-            raise InvalidValueError("metric must hold at least one score, got none; choose from configs/metric")
+            raise InvalidValueError("metric must hold at least one metric, got none; choose from configs/metric")
         self.metric = metric
 
     def analyse(self, subject: Subject) -> Section:
-        """Measures every score on all samples.
+        """Measures every metric on all samples.
 
         Raises:
-            NotApplicable: no score can be measured on so few samples.
+            NotApplicable: there are too few samples for every metric.
         """
         n, names = len(subject.samples), ", ".join(self.metric)
-        evaluator = Evaluator(self.metric, subject.real, n, (REAL,), subject.store)
-        results = evaluator.measure(subject.samples)
+        results = Evaluator(self.metric, subject.real, n, (REAL,), subject.store).measure(subject.samples)
         if not results:
-            raise NotApplicable(f"none of {names} can be measured on these {n} samples; give more of each class")
+            raise NotApplicable(f"none of {names} can be measured on {n} samples; give more of each class")
         introduction = (
-            f"{n:,} samples were scored by {names} as fmcgan.evaluate does it, against the "
-            f"{subject.real.reference_split} split. Each number stands beside that of as many real images that "
-            "the score does not compare with: about what a perfect generator would get. A name carries the protocol: "
-            "the feature network, the number of samples and the split. Numbers of other names must not be compared."
+            f"{names}, measured on {n:,} samples as by fmcgan.evaluate, with the {subject.real.reference_split} split "
+            "as reference. The value of real data is measured on as many real images that are not in the reference: "
+            "about the value of a perfect generator. The name of a metric holds its protocol: feature network, number "
+            "of samples and split. Values of different protocols cannot be compared."
         )
-        section = Section("Scores", introduction, tables=[_scores(results)], values=dict(results))
-        told_by_class = {name: result for name, result in results.items() if result["by_class"] is not None}
-        if told_by_class:
-            section.pictures.append(_bars(told_by_class))
-            section.tables.append(_by_class(told_by_class))
+        section = Section("Metrics", introduction, tables=[_table(results)], values=dict(results))
+        by_class = {name: result for name, result in results.items() if result["by_class"] is not None}
+        if by_class:
+            section.pictures.append(_bars(by_class))
+            section.tables.append(_table_by_class(by_class))
         return section
 
 
-def _scores(results: Results) -> Table:
-    sure = any(result["interval"] for result in results.values())  # without resamples nothing has an interval
-    ends = (Column("low", "95 % from", "number", 4), Column("high", "to", "number", 4)) if sure else ()
+def class_panel(name: str, result: Result) -> ClassBars:
+    """The panel of a metric that has values by class."""
+    references = {} if result["floor_by_class"] is None else {REAL_DATA: result["floor_by_class"]}
+    return ClassBars(f"{name} ({BETTER[result['better']]} is better)", result["by_class"] or (), references)
+
+
+def _table(results: Results) -> Table:
+    has_intervals = any(result["interval"] for result in results.values())
+    ends = (Column("low", "95 % from", "number", 4), Column("high", "to", "number", 4)) if has_intervals else ()
     columns = (
-        Column("score", "score"),
-        Column("value", SAMPLES, "number", 4),
-        *ends,
-        Column("real", REAL_DATA, "number", 4),
-        Column("better", "better"),
+        *(Column("metric", "metric"), Column("value", SAMPLES, "number", 4), *ends),
+        *(Column("real", REAL_DATA, "number", 4), Column("better", "better")),
     )
-    rows = []
-    for name, result in results.items():
-        interval = result["interval"] or (None,) * len(ends)
-        rows.append((name, result["value"], *interval, result["floor"], BETTER[result["better"]]))
-    known = "its 95 % interval by resampling them, " if sure else ""
-    caption = f"Every score of the samples, {known}and what real images get."
+    rows = [
+        (name, each["value"], *(each["interval"] or (None,) * len(ends)), each["floor"], BETTER[each["better"]])
+        for name, each in results.items()
+    ]
+    interval = ", with its bootstrap interval over the samples," if has_intervals else ""
+    caption = f"Every metric of the samples{interval} and of real data."
     return Table("scores", caption, columns, rows, open=True)
 
 
-def _by_class(results: Results) -> Table:
-    """Two rows a score: that of the samples, and that of real images if it was measured."""
+def _table_by_class(results: Results) -> Table:
     classes = [Column(name.replace("-", "_"), name, "number", 3) for name in CLASS_NAMES]
     rows: list[tuple[Any, ...]] = []
     for name, result in results.items():
-        rows.append((name, SAMPLES, *result["by_class"]))
+        rows.append((name, SAMPLES, *(result["by_class"] or ())))
         if result["floor_by_class"] is not None:
             rows.append((name, REAL_DATA, *result["floor_by_class"]))
-    caption = "The scores that tell classes apart, class by class."
-    return Table("scores_by_class", caption, (Column("score", "score"), Column("of", "of"), *classes), rows)
+    columns = (Column("metric", "metric"), Column("of", "of"), *classes)
+    return Table("scores_by_class", "The metrics that have values by class.", columns, rows)
 
 
 def _bars(results: Results) -> Picture:
-    panels = [
-        ClassBars(
-            f"{name} ({BETTER[result['better']]} is better)",
-            result["by_class"],
-            {} if result["floor_by_class"] is None else {REAL_DATA: result["floor_by_class"]},
-        )
-        for name, result in results.items()
-    ]
     return Picture(
         "scores_by_class",
-        class_bars_figure(panels),
-        "Each score class by class: bars are the samples, marks are real images. A class whose bar ends far from its "
-        "mark, on the side that is not better, is one to look at.",
-        f"Bars of {len(panels)} scores for each of the ten classes, with marks where real images stand.",
+        class_bars_figure([class_panel(name, result) for name, result in results.items()]),
+        "Each metric by class: bars are the samples, marks are real data. Look at classes whose bar is much worse than "
+        "the mark.",
+        f"Bars of {len(results)} metrics for each of the ten classes, with marks for real data.",
         vector=True,
     )

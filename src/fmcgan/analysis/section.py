@@ -1,4 +1,4 @@
-"""What a part of the analysis hands over: figures, tables and maps with what to read off them, effects and alarms."""
+"""Sections: the figures, tables, maps, effects and alarms that a part of the analysis returns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,9 +22,9 @@ class Picture:
         name: of its file without suffix, unique in the section: lower case, digits and underscores.
         content: drawn by matplotlib, a picture, or the bytes of a GIF.
         caption: how to read it, one to three sentences.
-        alternative: what it shows, for who cannot see it.
-        vector: also write it as SVG (lines and points only, no thousands of them).
-        lead: one of the few pictures that stand at the head of the section; the page folds others away.
+        alternative: text for screen readers.
+        vector: also write it as SVG; for figures of few lines and points.
+        lead: shown at the head of the section; the page folds other pictures away.
     """
 
     name: str
@@ -59,9 +59,9 @@ class Table:
     Args:
         name: of its file without suffix, unique in the section.
         caption: what it holds.
-        columns: what stands in it.
-        rows: one value a column each: str, int, float or None (not known).
-        open: whether the page shows it at once, or folded away.
+        columns: names, titles and formats.
+        rows: one value per column: str, int, float, None (unknown) or a `fmcgan.report.html.Cell`.
+        open: whether the page shows it unfolded.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Map:
-    """Images as points of a plane, to be looked at one by one.
+    """Images as points of a plane, for the interactive map.
 
     Args:
         name: unique in the section.
@@ -83,8 +83,8 @@ class Map:
         images: uint8 [N, 28, 28].
         labels: the class of each, int [N] in 0..9.
         generated: bool [N]; the others are real.
-        notes: a few words on each point for its hover, N of them, or none.
-        vectors: float [N, F], of which the positions were made, for TensorBoard's projector; one map of them suffices.
+        notes: text shown when hovering over each point, N of them, or empty.
+        vectors: float [N, F] that the positions were computed from, for TensorBoard's projector; one map needs them.
     """
 
     name: str
@@ -100,11 +100,11 @@ class Map:
 
 @dataclass(frozen=True)
 class Alarm:
-    """Something that should not be, with the rule by which it was noticed.
+    """A warning, with the rule that raised it.
 
     Args:
-        name: such as ``the discriminator wins``.
-        statement: what was seen, with its numbers.
+        name: such as ``mode collapse``.
+        statement: what was measured, with its numbers.
         rule: the threshold, in words.
     """
 
@@ -119,13 +119,13 @@ class Section:
 
     Args:
         title: its heading.
-        introduction: one to four sentences: what was done, on how many images, what can be seen by it and what not.
-        pictures: in the order in which they are shown.
-        tables: likewise.
-        maps: likewise; shown as tabs.
-        effects: all that were measured, large or small; which of them are findings is decided over all sections.
-        alarms: what the page warns of at its head.
-        values: numbers worth keeping that stand in no table, as plain JSON types, by name.
+        introduction: one to four sentences: what was measured, on how many images, and what it can and cannot show.
+        pictures: in the order shown.
+        tables: in the order shown.
+        maps: shown as tabs.
+        effects: all that were measured; findings are selected over all sections.
+        alarms: shown at the head of the page.
+        values: further numbers for ``findings.json``, as plain JSON types, by name.
     """
 
     title: str

@@ -1,31 +1,30 @@
-"""Whether generated images hold as much fine detail and as much coarse structure as real ones."""
+"""Power spectra: fine detail and coarse structure of generated images, compared with real ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.colors import Normalize
 from scipy import stats
 
 from fmcgan.analysis.attributes import Estimate, Numbers
-from fmcgan.analysis.base import Analysis, NotApplicable, Subject, classes_of
-from fmcgan.analysis.effect import LEVEL, Effect, difference_of_means
+from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key, class_noun, common_classes
+from fmcgan.analysis.effect import Effect, Z, difference_of_means
 from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.app import checks
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, plural
+from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.figure.curves import Panel, Series, curves_figure
-from fmcgan.figure.distributions import heat_map
+from fmcgan.figure.heatmap import DIVERGING, heatmap_figure
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.spectrum import RADII, Spectrum, decibels, radial_power
 
-X_LABEL = "cycles an image"
-
-_Z = float(stats.norm.ppf((1 + LEVEL) / 2))
+X_LABEL = "cycles per image"
 
 
 @dataclass(frozen=True)
 class Levels:
-    """How much of each spatial frequency each image of a set holds.
+    """Power of each image at each spatial frequency.
 
     Args:
         absolute: in decibels, float64 [N, 15].
@@ -38,14 +37,14 @@ class Levels:
     labels: np.ndarray
 
     def band(self, band: "Band", label: int | None) -> Numbers:
-        """Mean over the rings of a band for each image, of one class or of all: [N]."""
+        """Mean relative power in a band for each image of one class, or of all: [N]."""
         rings = self.relative[:, band.lowest : band.highest + 1].mean(axis=1)
         return rings if label is None else rings[self.labels == label]
 
 
 @dataclass(frozen=True)
 class Band:
-    """Neighbouring rings: its name in a key and in a sentence, the lowest and the highest radius."""
+    """A frequency band: its name in keys and in sentences, its lowest and its highest radius."""
 
     key: str
     name: str
@@ -54,22 +53,21 @@ class Band:
 
     @property
     def words(self) -> str:
-        """``fine detail (10 to 14 cycles an image)``."""
-        return f"{self.name} ({self.lowest} to {self.highest} cycles an image)"
+        """``fine detail (10 to 14 cycles per image)``."""
+        return f"{self.name} ({self.lowest} to {self.highest} cycles per image)"
 
 
 class SpectrumAnalysis(Analysis):
     """Compares the radial power of `fmcgan.metric.spectrum.radial_power` image by image, in decibels.
 
-    An image counts by the logarithm of its power, so that bright images do not decide alone, unlike in the score
-    `fmcgan.metric.spectrum.Spectrum`, which takes the mean power of a set. Each image is compared with the mean of the
-    real training images of its own class: how many samples each class has does not matter, and of several classes the
-    standard deviation is the one within a class.
+    Power is averaged as a logarithm, so that bright images do not dominate, unlike in the metric
+    `fmcgan.metric.spectrum.Spectrum`, which averages power. Each image is compared with the mean of the real training
+    images of its class: the proportions of the classes do not matter, and standard deviations are within classes.
 
     Args:
-        coarse_to: coarse structure is what has 1 to so many cycles an image; the mean of the image, at 0, is no part.
-        fine_from: fine detail is what has so many to 14, more than ``coarse_to``.
-        samples_a_class: at least 3; a class with fewer samples, or fewer real images, is left out.
+        coarse_to: coarse structure has 1 to ``coarse_to`` cycles per image; 0, the mean of the image, is left out.
+        fine_from: fine detail has ``fine_from`` to 14 cycles per image; more than ``coarse_to``.
+        samples_a_class: at least 3; classes with fewer samples, or fewer real images, are left out.
     """
 
     def __init__(self, coarse_to: int = 4, fine_from: int = 10, samples_a_class: int = 10) -> None:
@@ -87,7 +85,7 @@ class SpectrumAnalysis(Analysis):
     def analyse(self, subject: Subject) -> Section:
         """Measures all images and compares the sets."""
         sets = (subject.samples, subject.real.train, subject.real.test)
-        classes = sorted(set.intersection(*(set(classes_of(images, self.samples_a_class)) for images in sets)))
+        classes = common_classes(*sets, least=self.samples_a_class)
         if not classes:
             least = f"at least {self.samples_a_class} samples and real images of one class"
             raise NotApplicable(f"the comparison of power spectra needs {least}: generate more")
@@ -95,18 +93,18 @@ class SpectrumAnalysis(Analysis):
         return Section(
             title="Fine detail and coarse structure",
             introduction=(
-                f"The power of each spatial frequency in each of {len(samples.labels):,} generated images, compared "
-                f"with {len(train.labels):,} real training images of the same class; what {len(test.labels):,} real "
-                "test images differ from the same is the floor. Blur takes power from the fine frequencies, noise and "
-                "the traces of upsampling add some; an image that is darker holds less of all. Three decibels are a "
-                "factor of two in power; where in the image a frequency stands is not seen."
+                f"The power of {len(samples.labels):,} generated images at each spatial frequency is compared with "
+                f"that of {len(train.labels):,} real training images of the same class. The floor is the same "
+                f"difference for {len(test.labels):,} real test images. Blur removes power at fine frequencies; noise "
+                "and upsampling artefacts add power; darker images have less power at all frequencies. Three decibels "
+                "are a factor of two in power. Positions within the image are not compared."
             ),
             pictures=[_curves(samples, train, test), _heat_map(samples, train, test, classes)],
             tables=[_bands_table(self.bands, samples, train, test, classes)],
             effects=[
                 _effect(band, label, samples, train, test)
                 for band in self.bands
-                for label in (None, *classes)[len(classes) == 1 :]  # of one class nothing is told twice
+                for label in (None, *classes)[len(classes) == 1 :]  # a single class equals all classes
             ],
         )
 
@@ -125,15 +123,15 @@ def _measured(sets: Sequence[ImageSet], classes: Sequence[int]) -> list[Levels]:
 
 
 def _decibels(images: ImageSet) -> Numbers:
-    # The protocol of the score, so that what it keeps of real images is found here, and the other way round.
+    # The protocol of the metric, so that both share the stored spectra of real images.
     power = images.derived(Spectrum().protocol, lambda: {"power": radial_power(images.images)})["power"]
     return decibels(power).numpy()
 
 
 def _difference(values: Numbers, real: Numbers) -> Estimate:
-    """Of two means, with its interval by the normal approximation."""
+    """The difference of two means, with a normal 95 % interval."""
     difference = float(values.mean() - real.mean())
-    half = _Z * float(np.hypot(stats.sem(values), stats.sem(real)))
+    half = Z * float(np.hypot(stats.sem(values), stats.sem(real)))
     return Estimate(difference, difference - half, difference + half)
 
 
@@ -141,12 +139,11 @@ def _effect(band: Band, label: int | None, samples: Levels, train: Levels, test:
     values, real, new = (levels.band(band, label) for levels in (samples, train, test))
     found = _difference(values, real)
     amount = Estimate(*found) if found.value > 0 else Estimate(-found.value, -found.high, -found.low)
-    who = "images" if label is None else plural(label)
     how = "more" if found.value > 0 else "less"
     numbers = amount.in_words(1 if amount.value >= 1 else 2).replace(" [", " dB [")
     return Effect(
-        key=f"spectrum/{'all' if label is None else CLASS_NAMES[label]}/{band.key}",
-        statement=f"Generated {who} hold {numbers} {how} {band.words} than real ones.",
+        key=f"spectrum/{class_key(label)}/{band.key}",
+        statement=f"Generated {class_noun(label)} have {numbers} {how} {band.words} than real ones.",
         difference=difference_of_means(values, real),
         floor=difference_of_means(new, real),
         classes=() if label is None else (label,),
@@ -173,9 +170,9 @@ def _curves(samples: Levels, train: Levels, test: Levels) -> Picture:
         Panel("Difference from real training images", "dB", lower, X_LABEL, references={"no difference": 0.0}),
     ]
     caption = (
-        "Above, mean power of the generated images and of real training images at each spatial frequency, in decibels; "
-        "below, how far generated and real test images are from the training images, with 95 % intervals: the test "
-        "images show what chance gives."
+        "Top: mean power of generated images and of real training images at each spatial frequency, in decibels. "
+        "Bottom: difference of generated images and of real test images from the training images, with 95 % "
+        "intervals; that of the test images is due to chance."
     )
     alternative = "Curves of power over spatial frequency, generated and real, and their differences below."
     return Picture("spectra", curves_figure(panels, columns=1), caption, alternative, vector=True)
@@ -190,20 +187,22 @@ def _heat_map(samples: Levels, train: Levels, test: Levels, classes: Sequence[in
             found, floor = _difference(generated, real), _difference(new, real)
             values[row, ring] = found.value
             faint[row, ring] = max(found.low, -found.high, 0.0) <= max(abs(floor.low), abs(floor.high))
-    figure = heat_map(
+    limit = max(1.0, float(np.percentile(np.abs(values), 95)))
+    figure = heatmap_figure(
         values,
-        row_names=[CLASS_NAMES[label] for label in classes],
-        column_names=[str(ring) for ring in range(RADII)],
-        title="Power of generated images less that of real ones, by spatial frequency (cycles an image)",
-        legend="dB",
-        limit=max(1.0, float(np.percentile(np.abs(values), 95))),
+        [CLASS_NAMES[label] for label in classes],
+        [str(ring) for ring in range(RADII)],
+        formats="+.1f",
+        title="Power of generated images minus that of real ones, by spatial frequency (cycles per image)",
+        label="dB",
+        colours=DIVERGING,
+        scale=Normalize(-limit, limit),
         faint=faint,
-        form="{:+.1f}",
     )
     caption = (
-        "Mean power of generated images less that of real training images of the class, in decibels, coarse at the "
-        "left and fine at the right: red where generated images hold more, blue where they hold less. Pale: not surely "
-        "more than real test images differ from the same training images."
+        "Mean power of generated images minus that of real training images of the class, in decibels, from coarse "
+        "(left) to fine (right): vermilion where generated images have more, blue where they have less. Pale: not "
+        "beyond the difference between real test and training images."
     )
     return Picture("classes", figure, caption, "Coloured table of classes and spatial frequencies.")
 
@@ -216,12 +215,12 @@ def _bands_table(bands: Sequence[Band], samples: Levels, train: Levels, test: Le
         columns.append(Column(f"{band.key}_floor_db", "real test images, dB", "number"))
     rows = []
     for label in (None, *classes):
-        row = ["all" if label is None else CLASS_NAMES[label], len(samples.band(bands[0], label))]
+        row = [class_key(label), len(samples.band(bands[0], label))]
         for band in bands:
             generated, real, new = (levels.band(band, label) for levels in (samples, train, test))
             row += [*_difference(generated, real), _difference(new, real).value]
         rows.append(row)
     caption = (
-        "Power of generated images less that of real training images of the same class, mean over images, in decibels."
+        "Power of generated images minus that of real training images of the same class, mean over images, in decibels."
     )
     return Table("bands", caption, columns, rows, open=True)

@@ -1,4 +1,4 @@
-"""What the record of the training run says: its curves, its samples as they came to be, and what should not be."""
+"""The training run: its curves, its samples over time, and alarms."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from fmcgan.analysis.alarms.curves import Facts, curve_alarms
-from fmcgan.analysis.alarms.run_reading import read_facts, read_frames, read_rows
+from fmcgan.analysis.alarms.run_facts import read_facts, read_frames, read_rows
 from fmcgan.analysis.base import Analysis, Subject
 from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.app import run_dir
@@ -15,26 +15,27 @@ from fmcgan.app.checks import number, whole_number
 from fmcgan.figure import run_curves
 from fmcgan.figure.grid import side_by_side
 from fmcgan.figure.timelapse import evenly, timelapse
+from fmcgan.metric.base import quantity_of
 
 Row = Mapping[str, float | None]
 
 _MEANS = (
-    (Column("generator_loss", "generator's loss", "number", 3), "loss/generator"),
-    (Column("discriminator_loss", "discriminator's loss", "number", 3), "loss/discriminator"),
-    (Column("generator_gradient_norm", "generator's gradient norm", "number", 3), "gradient_norm/generator"),
+    (Column("generator_loss", "generator loss", "number", 3), "loss/generator"),
+    (Column("discriminator_loss", "discriminator loss", "number", 3), "loss/discriminator"),
+    (Column("generator_gradient_norm", "generator gradient norm", "number", 3), "gradient_norm/generator"),
     (
-        Column("discriminator_gradient_norm", "discriminator's gradient norm", "number", 3),
+        Column("discriminator_gradient_norm", "discriminator gradient norm", "number", 3),
         "gradient_norm/discriminator",
     ),
 )
 
 
 class TrainingAnalysis(Analysis):
-    """Draws what a run folder recorded and raises an alarm where its curves break a rule (`analysis.alarms.curves`).
+    """Draws the curves of a run folder and raises alarms (`fmcgan.analysis.alarms.curves`).
 
     Args:
-        most_frames: of the film of the sample grids.
-        seconds_per_frame: of that film.
+        most_frames: of the animation of the sample grids.
+        seconds_per_frame: of the animation.
         most_megabytes: of its file.
     """
 
@@ -50,7 +51,7 @@ class TrainingAnalysis(Analysis):
     def analyse(self, subject: Subject) -> Section:
         rows, folder = read_rows(subject.run)
         facts = read_facts(folder)
-        section = Section("How it was trained", _introduction(rows, facts))
+        section = Section("Training", _introduction(rows, facts))
         section.pictures = [*self._samples(folder / run_dir.SAMPLES), *_curves(rows, facts)]
         section.tables = [epoch_table(rows)]
         section.alarms = curve_alarms(rows, facts)
@@ -63,18 +64,18 @@ class TrainingAnalysis(Analysis):
         return section
 
     def _samples(self, folder: Path) -> list[Picture]:
-        """The sample grids as a film, and three of them beside each other."""
+        """The sample grids as an animation, and three of them side by side."""
         frames = read_frames(folder)
         if not frames:
             return []
-        alternative = "Grids of generated garments, a row a class, at several epochs."
+        alternative = "Grids of generated garments, one class per row, at several epochs."
         caption = (
-            "The same latent vectors (one a column) and classes (one a row) as training goes on, drawn by the averaged "
-            "generator. What still changes at the end has not settled."
+            "The same latent vectors (columns) and classes (rows) during training, by the averaged generator. Changes "
+            "at the end suggest that training has not converged."
         )
         if len(frames) == 1:
-            return [Picture("samples", frames[0], "The samples that the run drew.", alternative)]
-        film = timelapse(
+            return [Picture("samples", frames[0], "The sample grid of the run.", alternative)]
+        animation = timelapse(
             frames,
             self.seconds_per_frame,
             last_seconds=5 * self.seconds_per_frame,
@@ -84,20 +85,20 @@ class TrainingAnalysis(Analysis):
         titles = ("first", "last") if len(frames) == 2 else ("first", "halfway", "last")
         stills = side_by_side(list(zip(titles, evenly(frames, len(titles)), strict=True)))
         return [
-            Picture("timelapse", film, caption, alternative, lead=True),
-            Picture("stills", stills, "Single frames of this film.", alternative),
+            Picture("timelapse", animation, caption, alternative, lead=True),
+            Picture("stills", stills, "Frames of the animation.", alternative),
         ]
 
 
 def epoch_table(rows: Sequence[Row]) -> Table:
-    """One row an epoch: means over it, the seconds it took, and its scores."""
-    names = run_curves.score_names(rows)
+    """One row per epoch: its means, its seconds of training, and its metrics."""
+    names = run_curves.metric_names(rows)
     columns = [
         Column("epoch", "epoch", "whole"),
         Column("images_seen", "images seen", "whole"),
         Column("seconds", "seconds", "number", 0),
         *(column for column, _ in _MEANS),
-        *(Column(name, run_curves.score_title(name), "number", 3) for name in names),
+        *(Column(name, metric_title(name), "number", 3) for name in names),
     ]
     table, before = [], 0.0
     for epoch, own in _by_epoch(rows).items():
@@ -106,47 +107,57 @@ def epoch_table(rows: Sequence[Row]) -> Table:
         scores = [_last(own, f"score/{name}") for name in names]
         table.append([epoch, int(_largest(own, "images_seen")), seconds - before, *means, *scores])
         before = seconds
-    caption = "Means over each epoch and the scores at its end; seconds are those spent training."
+    caption = "Means over each epoch and the metrics at its end; seconds are training time without evaluations."
     return Table("epochs", caption, columns, table)
+
+
+def metric_title(name: str) -> str:
+    """The title of a metric: ``recall_k3_classifier_10k_test`` -> ``Recall (k3, classifier, 10k, test)``."""
+    found = quantity_of(name)
+    if found is None:
+        return name.replace("_", " ").capitalize()
+    quantity, protocol = found
+    return f"{quantity.title} ({', '.join(protocol.split('_'))})" if protocol else quantity.title
 
 
 def _curves(rows: Sequence[Row], facts: Facts) -> list[Picture]:
     pictures = []
-    if (scores := run_curves.score_figure(rows)) is not None:
-        caption = "Scores of fresh samples during training; the dashed line is what real images get."
-        pictures.append(
-            Picture("scores", scores, caption, "A panel a score over the images seen.", vector=True, lead=True)
-        )
+    names = run_curves.metric_names(rows)
+    shares = [name for name in names if (found := quantity_of(name)) is not None and found[0].is_share]
+    if (metrics := run_curves.metric_figure(rows, {name: metric_title(name) for name in names}, shares)) is not None:
+        caption = "Metrics of fresh samples during training; the dashed line is the value of real images."
+        text = "One panel per metric over the images seen."
+        pictures.append(Picture("scores", metrics, caption, text, vector=True, lead=True))
     norms = run_curves.gradient_norm_figure(rows, facts.generator_clip, facts.discriminator_clip)
-    judgement = run_curves.judgement_figure(rows, facts.has_decision_boundary)
     return [
         *pictures,
         Picture(
             "losses",
             run_curves.loss_figure(rows),
-            "Both players' losses. They measure one against the other: a falling loss does not mean better samples.",
+            "Losses of generator and discriminator. They are relative to each other: a falling loss does not mean "
+            "better samples.",
             "Curves of the losses over the images seen.",
             lead=True,
         ),
         Picture(
-            "judgement",
-            judgement,
-            "What the discriminator makes of real and of generated images. Curves that meet: it cannot tell them "
-            "apart. Curves far apart: the generator has little to learn from.",
-            "Curves of the discriminator's answers to real and to generated images.",
+            "logits",
+            run_curves.logit_figure(rows, facts.has_decision_boundary),
+            "Logits of the discriminator on real and on generated images. If both are equal, it does not separate "
+            "them; if they are far apart, the generator gets little gradient.",
+            "Curves of the discriminator's logits of real and of generated images.",
         ),
         Picture(
             "gradient_norms",
             norms,
-            "Length of both players' gradients, before clipping and, where there is any, after it.",
+            "Gradient norms of generator and discriminator, before clipping and, if there is any, after it.",
             "Curves of the gradient norms over the images seen.",
             lead=True,
         ),
         Picture(
-            "pace",
-            run_curves.pace_figure(rows),
-            "Images learned from in a second and, if they change, the learning rates.",
-            "Curves of the speed and the learning rates.",
+            "speed",
+            run_curves.speed_figure(rows),
+            "Training images per second and, if they change, the learning rates.",
+            "Curves of the speed and of the learning rates.",
         ),
     ]
 
@@ -154,17 +165,17 @@ def _curves(rows: Sequence[Row], facts: Facts) -> list[Picture]:
 def _introduction(rows: Sequence[Row], facts: Facts) -> str:
     minutes = _largest(rows, "seconds") / 60
     text = (
-        f"The record ends after epoch {_largest(rows, 'epoch'):.4g}, {_largest(rows, 'images_seen'):,.0f} images seen "
-        f"and {minutes:.{0 if minutes >= 10 else 1}f} minutes of training. Curves say how it went, not why; an alarm "
-        "names the rule that they break."
+        f"{_largest(rows, 'epoch'):.4g} epochs, {_largest(rows, 'images_seen'):,.0f} images seen and "
+        f"{minutes:.{0 if minutes >= 10 else 1}f} minutes of training are recorded. An alarm names the rule that "
+        "raised it."
     )
     if facts.has_decision_boundary:
         return text
-    return f"{text} With this loss, a logit of 0 does not divide real from generated: no alarm reads who wins."
+    return f"{text} This loss has no decision boundary at a logit of 0, so there are no alarms on the discriminator."
 
 
 def _by_epoch(rows: Sequence[Row]) -> dict[int, list[Row]]:
-    """The rows of each epoch; an epoch is counted from 1 and ends with the row at its number."""
+    """The rows of each epoch; epochs count from 1 and end with the row at their number."""
     found: dict[int, list[Row]] = {}
     before = 0.0
     for row in rows:
@@ -175,7 +186,7 @@ def _by_epoch(rows: Sequence[Row]) -> dict[int, list[Row]]:
 
 
 def _mean(rows: Sequence[Row], key: str) -> float | None:
-    """Over the images: the last row of an epoch is a mean of fewer steps."""
+    """Mean weighted by images, because the last row of an epoch may be a mean of fewer steps."""
     known = [(value, row["weight"] or 0.0) for row in rows if (value := row.get(key)) is not None]
     total = sum(weight for _, weight in known)
     return sum(value * weight for value, weight in known) / total if total > 0 else None

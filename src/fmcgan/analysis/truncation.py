@@ -1,4 +1,4 @@
-"""Quality against variety by truncation of the latent vectors, and how smoothly the images follow them."""
+"""Truncation of latent vectors: precision against recall. Smoothness: perceptual path length."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from torch import nn
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject
 from fmcgan.analysis.latent.smoothness import lengths_table, mean_squared_distance, path_lengths
-from fmcgan.analysis.latent.space import balanced_latents, generator_of
+from fmcgan.analysis.latent.space import balanced_latents, latent_generator
 from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.app.checks import MOST_IMAGES, number, whole_number
 from fmcgan.app.errors import InvalidValueError
@@ -25,25 +25,26 @@ from fmcgan.training.latent import seed_of
 from fmcgan.training.sampling import sample_classes
 
 _SWEEP, _STARTS, _ENDS, _PLACES = 121, 122, 123, 124
-"""Of the random numbers of each step, beside the subject's seed."""
+"""Random streams of the steps, combined with the subject's seed."""
 
-_REPLICATES = 200
+_RESAMPLES = 200
 _SHOWN = 5
 """Samples of each class in the figure."""
 _LEAST = 100
-"""Images below which balls of neighbours say nothing."""
+"""Least number of images for the metrics."""
 
 _SHARES = ("precision", "recall", "density", "coverage")
 
 
 class Truncation(Analysis):
-    """Truncation scales the latent vectors by psi: below 1 images are to become more typical and less varied.
+    """Scales latent vectors by psi; below 1, images are expected to become more typical and less varied.
 
-    A generator that never saw such short vectors need not follow: its precision may fall on both sides of 1.
+    A generator that was never trained on such short vectors may behave otherwise: its precision may fall on both sides
+    of 1.
 
-    The sweep measures both with improved precision and recall (Kynkäänniemi et al. 2019) and with density and coverage
-    (Naeem et al. 2020), on as many samples as real test images. As many real training images say what is the best that
-    can be reached. Smoothness is the perceptual path length (`path_lengths`).
+    The sweep measures precision and recall (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020) of as
+    many samples as real test images. The values of as many real training images are the best that can be reached.
+    Smoothness is the perceptual path length (`path_lengths`).
     """
 
     def __init__(
@@ -58,11 +59,11 @@ class Truncation(Analysis):
         """Checks the parameters and loads the classifier whose features the path length is measured on.
 
         Args:
-            features: the network on which samples are near to real images or far.
-            weights: of the classifier; ``None`` means the shipped ones.
-            n: samples at each psi and real test images, a multiple of 10 of at least 100; less where there are fewer.
-            psi: factors of the latent vectors, each once and rising, in 0..2.
-            shown: of which of them samples are drawn.
+            features: network for the metrics.
+            weights: of the classifier for the path length; ``None``: the shipped ones.
+            n: samples at each psi, and real test images: a multiple of 10 of at least 100; fewer if there are fewer.
+            psi: factors on the latent vectors, rising, in 0..2.
+            shown: values of psi whose samples are drawn.
             n_paths: pairs of latent vectors of each class for the path length.
 
         Raises:
@@ -74,35 +75,36 @@ class Truncation(Analysis):
         for each in (*psi, *shown):
             number(0, 2, psi=each)
         if n % NUM_CLASSES:
-            raise InvalidValueError(f"n must be a multiple of {NUM_CLASSES}, as many of each class, got {n}")
+            raise InvalidValueError(f"n must be a multiple of {NUM_CLASSES}, the number of classes, got {n}")
         if not psi or list(psi) != sorted(set(psi)) or not set(shown) <= set(psi):
-            raise InvalidValueError(f"psi must rise and hold all that is shown, got {list(psi)} and {list(shown)}")
+            raise InvalidValueError(f"psi must rise and contain all of shown, got {list(psi)} and {list(shown)}")
         self.features, self.path_features = features, ClassifierFeatures(weights)
         self.classifier = load_classifier(weights)
         self.n, self.psi, self.shown, self.n_paths = n, tuple(psi), tuple(shown), n_paths
 
     def analyse(self, subject: Subject) -> Section:
-        """Measures the sweep and the smoothness.
+        """Measures the sweep and the path length.
 
         Raises:
             NotApplicable: there is no generator, or there are fewer than 100 real test or training images.
         """
-        generator = generator_of(subject)
+        generator, _ = latent_generator(subject)
         train, test, _ = subject.real
         n = min(self.n, len(train), len(test)) // NUM_CLASSES * NUM_CLASSES
         if n < _LEAST:
             raise NotApplicable(f"truncation needs {_LEAST} real images of each split, there are {n}")
-        reference = _kept(test.balanced(n), subject)
+        reference = _stored(test.balanced(n), subject)
         sweep = {psi: self._shares(_sampled(subject, generator, psi, n), subject, reference) for psi in self.psi}
-        best = self._shares(_kept(train.balanced(n), subject), subject, reference)
+        best = self._shares(_stored(train.balanced(n), subject), subject, reference)
         lengths, mean_length = self._lengths(subject, generator)
         pictures = [_curve(sweep, best, n)] + ([self._samples(subject, generator)] if self.shown else [])
         return Section(
             "Truncation and smoothness",
-            "Latent vectors scaled by psi below 1 are meant to give more typical and less varied images. Precision and "
-            f"recall on the {self.features.name} features compare {n:,} samples at each psi with {n:,} real test "
-            "images; as many real training images show what a faultless generator would reach. The path length says "
-            "how fast images change with the latent vector; real images have none, so there is no floor for it.",
+            "Latent vectors scaled by psi below 1 are expected to give more typical and less varied images. Precision "
+            f"and recall of {n:,} samples at each psi are measured against {n:,} real test images, in the "
+            f"{self.features.name} features. The values of as many real training images are those of a perfect "
+            "generator. The path length measures how fast images change with the latent vector; it has no reference "
+            "value, because real images have no latent vectors.",
             pictures,
             [_sweep_table(sweep, best), lengths],
             values={
@@ -127,22 +129,22 @@ class Truncation(Analysis):
             shown = images.squeeze(1).unflatten(0, (NUM_CLASSES, _SHOWN)).numpy()
             grids.append((f"psi = {psi:g}", class_grid(shown, CLASS_NAMES)))
         caption = (
-            "The same latent vectors, scaled by psi. A generator that hardly ever saw vectors as short as those of the "
-            "smallest psi may draw nothing sensible of them."
+            "The same latent vectors, scaled by psi. A small psi gives vectors that are much shorter than those of the "
+            "training, so images may be implausible."
         )
-        text = f"{len(grids)} grids of generated garments, one class a row, the more varied the larger psi."
+        text = f"{len(grids)} grids of generated garments, one class per row, more varied for larger psi."
         return Picture("samples_by_psi", side_by_side(grids), caption, text)
 
     def _lengths(self, subject: Subject, generator: nn.Module) -> tuple[Table, float]:
-        """The path length of each class, beside the distances of random images of the class."""
-        size = int(generator.latent_dim)  # type: ignore[arg-type]
+        """The path length of each class, and distances of random images of the class."""
+        size = latent_generator(subject)[1]
         ends = [balanced_latents(size, self.n_paths, subject.seed, stream) for stream in (_STARTS, _ENDS)]
         labels = ends[0][1]
         draw = np.random.Generator(np.random.Philox(seed_of(subject.seed, _PLACES)))
         shares = torch.from_numpy(draw.random(len(labels)))
         latents = ends[0][0], ends[1][0]
         lengths = path_lengths(generator, self.classifier.features_of, latents, shares, labels)
-        counts = resample_counts(labels[: self.n_paths], _REPLICATES, subject.seed)
+        counts = resample_counts(labels[: self.n_paths], _RESAMPLES, subject.seed)
         sampled, real = (self._distances(each) for each in (subject.samples, subject.real.test))
         rows: list[list[Any]] = []
         for label, of_class in enumerate(lengths.unflatten(0, (NUM_CLASSES, self.n_paths))):
@@ -154,21 +156,21 @@ class Truncation(Analysis):
         return lengths_table(rows, self.n_paths), lengths.mean().item()
 
     def _distances(self, images: ImageSet) -> list[float | None]:
-        """Mean squared feature distance of two images of each class."""
+        """Mean squared feature distance between two images of each class."""
         read = self.path_features.features(images)
         return [mean_squared_distance(read[images.of_class(label)]) for label in range(NUM_CLASSES)]
 
 
-def _kept(images: ImageSet, subject: Subject) -> ImageSet:
-    """Real images whose features and neighbours are kept on disk."""
-    return ImageSet(images.images, images.labels, images.device, subject.store, _REPLICATES)
+def _stored(images: ImageSet, subject: Subject) -> ImageSet:
+    """Real images whose features and neighbours are stored on disk."""
+    return ImageSet(images.images, images.labels, images.device, subject.store, _RESAMPLES)
 
 
 def _sampled(subject: Subject, generator: nn.Module, psi: float, n: int) -> ImageSet:
     """The same latent vectors at every psi."""
     seed = seed_of(subject.seed, _SWEEP)
     drawn = sample_classes(generator, range(NUM_CLASSES), n // NUM_CLASSES, seed, psi)
-    return ImageSet(*drawn, bootstrap_samples=_REPLICATES)
+    return ImageSet(*drawn, bootstrap_samples=_RESAMPLES)
 
 
 def _curve(sweep: dict[float, dict[str, MetricValue]], best: dict[str, MetricValue], n: int) -> Picture:
@@ -180,14 +182,14 @@ def _curve(sweep: dict[float, dict[str, MetricValue]], best: dict[str, MetricVal
         [each.value for each in precision],
         [f"ψ = {psi:g}" for psi in sweep],
         title="Precision and recall by truncation",
-        x_label="recall: share of real test images near a sample",
-        y_label="precision: share of samples near a real test image",
+        x_label="recall: share of real test images near samples",
+        y_label="precision: share of samples near real test images",
         y_band=(low, high),
         landmarks={"real training images": (best["recall"].value, best["precision"].value)},
     )
     caption = (
-        f"Precision (with its 95 % interval) against recall of {n:,} samples at each psi. Further right is "
-        "more varied, higher up more like real images; the star is where as many real training images lie."
+        f"Precision, with its 95 % interval, against recall of {n:,} samples at each psi. Right is more varied, up is "
+        "more realistic; the star marks as many real training images."
     )
     text = "A curve of precision over recall with a label of psi at each point, and a star of real images."
     return Picture("precision_recall", figure, caption, text, vector=True)
@@ -198,7 +200,7 @@ def _sweep_table(sweep: dict[float, dict[str, MetricValue]], best: dict[str, Met
     for name in _SHARES:
         columns.append(Column(name, name, "number", 3))
         if name in ("precision", "density"):
-            columns += [Column(f"{name}_low", "at least", "number", 3), Column(f"{name}_high", "at most", "number", 3)]
+            columns += [Column(f"{name}_low", "95 % from", "number", 3), Column(f"{name}_high", "to", "number", 3)]
     rows: list[list[Any]] = []
     for title, measured in [*((f"{psi:g}", each) for psi, each in sweep.items()), ("real training images", best)]:
         row: list[Any] = [title]
@@ -208,7 +210,7 @@ def _sweep_table(sweep: dict[float, dict[str, MetricValue]], best: dict[str, Met
                 row += measured[name].interval or (None, None)
         rows.append(row)
     caption = (
-        "What truncation gives and takes; the last row is what as many real training images get. Precision and density "
-        "with their 95 % intervals; recall and coverage have none, because resampling itself would lower them."
+        "Metrics at each psi; the last row is as many real training images. Precision and density have 95 % bootstrap "
+        "intervals. Recall and coverage have none, because resampling itself would lower them."
     )
     return Table("truncation", caption, columns, rows, open=True)

@@ -65,7 +65,7 @@ def read_config(path: Path) -> Record | None:
 
 
 def read_overrides(path: Path) -> list[str]:
-    """Reads Hydra's list of overrides, with today's names. Returns [] if there is no file, or if a kill left it empty."""
+    """Reads Hydra's list of overrides, with today's names. Returns [] if there is none or a kill left it empty."""
     return rename_overrides(_read(path, _yaml, Overrides, LARGEST_YAML) or [])
 
 

@@ -1,4 +1,4 @@
-"""Compares runs: at their end, after equally many images and after equal time."""
+"""Compares runs at their end, at equal images and at equal time, and writes pages, tables and figures."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,11 +8,11 @@ from PIL import Image
 
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
-from fmcgan.comparison import html_page, overlay, spreadsheet
+from fmcgan.comparison import csv_files, html_page, overlay
+from fmcgan.comparison.grouping import short_names
 from fmcgan.comparison.markdown_page import page
-from fmcgan.comparison.naming import short_names
-from fmcgan.comparison.run import Run
-from fmcgan.comparison.runs import Comparison, gather
+from fmcgan.comparison.results import Comparison, gather
+from fmcgan.comparison.runs import Run
 from fmcgan.figure.grid import side_by_side
 from fmcgan.figure.png import read_png, write_png
 
@@ -25,17 +25,17 @@ SAMPLES_FIGURE = "samples.png"
 
 
 def compare(runs: Sequence[Path], output: Path) -> Path:
-    """Compares groups of runs, which differ in nothing but their seed, by tables and figures.
+    """Compares groups of runs by tables and figures; runs of a group differ in nothing but their seed.
 
     Args:
         runs: run folders, or folders above them such as that of a multirun.
-        output: the folder to write ``comparison.md``, ``comparison.html`` (the same to be looked through, in one
-            file), ``comparison.csv`` (one row a group), ``runs.csv`` (one row a run), ``pairs.csv`` (one row a pair of
-            groups, score and table), ``loss.png``, ``grad_norm.png``, ``scores.png`` and ``samples.png`` into; the last
-            two if any run has scores and samples. It is made if missing.
+        output: the folder for ``comparison.md``, ``comparison.html`` (a single file), ``comparison.csv`` (one row per
+            group), ``runs.csv`` (one row per run), ``pairs.csv`` (one row per pair of groups, metric and table),
+            ``loss.png``, ``grad_norm.png``, and, if any run has metrics or samples, ``scores.png`` and
+            ``samples.png``. It is created if missing.
 
     Returns:
-        The ``comparison.md``.
+        The path of ``comparison.md``.
 
     Raises:
         UserError: no run is found, a file is damaged, or no run is finished.
@@ -43,9 +43,9 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
     comparison = gather(runs)
     output.mkdir(parents=True, exist_ok=True)
     figures = _draw(comparison, output)
-    spreadsheet.write_groups(output / GROUPS_CSV, comparison)
-    spreadsheet.write_runs(output / RUNS_CSV, comparison)
-    spreadsheet.write_pairs(output / PAIRS_CSV, comparison)
+    csv_files.write_groups(output / GROUPS_CSV, comparison)
+    csv_files.write_runs(output / RUNS_CSV, comparison)
+    csv_files.write_pairs(output / PAIRS_CSV, comparison)
     run_dir.write_atomically(output / PAGE, page(comparison, figures))
     html = html_page.comparison_page(comparison, output, figures)
     run_dir.write_atomically(output / html_page.PAGE, html)
@@ -53,7 +53,7 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
 
 
 def _draw(comparison: Comparison, output: Path) -> list[str]:
-    """Draws what can be drawn; the names of the figures."""
+    """Draws the figures and returns their names."""
     figures = [run_dir.LOSS_FIGURE, run_dir.GRADIENT_NORM_FIGURE]
     groups = [
         replace(group, label=name)
@@ -75,7 +75,7 @@ def _draw(comparison: Comparison, output: Path) -> list[str]:
 
 
 def _last_grid(run: Run) -> Image.Image | None:
-    """The run's last sample grid, which says of what epoch it is; None if there is none."""
+    """The run's last sample grid, whose title names its epoch; None if there is none."""
     pictures = sorted((run.folder / run_dir.SAMPLES).glob("*.png"), key=lambda path: (len(path.name), path.name))
     if not pictures:
         return None

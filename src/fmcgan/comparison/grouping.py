@@ -1,12 +1,17 @@
-"""Runs which differ in nothing but their seed belong together."""
+"""Groups of runs: runs of one group differ in nothing but their seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
+from textwrap import shorten
 
-from fmcgan.comparison.run import Run
+from fmcgan.comparison.runs import Run
 
 NOT_COMPARED = ("seed", "ckpt_path", "data.root", "data.mirror")
-"""Overrides that do not make another experiment: the seed, where to resume from and where the data lie."""
+"""Overrides that do not make another experiment: the seed, the checkpoint to resume from, where the data lie."""
+
+LONGEST = 36
+"""Letters of a label in a short name."""
 
 
 @dataclass(frozen=True)
@@ -23,36 +28,47 @@ class Group:
 
     @property
     def seeds(self) -> tuple[int | None, ...]:
-        """The seed of each run."""
+        """The seed of each run; None where it is unknown."""
         return tuple(run.seed for run in self.runs)
+
+    @property
+    def seed_list(self) -> str:
+        """The number of runs and their seeds, such as ``3 (0, 1, 2)``."""
+        return f"{len(self.runs)} ({', '.join('?' if seed is None else str(seed) for seed in self.seeds)})"
 
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:
     """Groups runs by their overrides without the seed, in the order in which the groups first appear.
 
-    The label of a group is made of its overrides in the order typed, without those that all groups share; if nothing is
-    left, or if there are no overrides at all, it is ``default``. One group alone keeps all of its overrides.
+    The label of a group consists of its overrides, in the order typed, without those that all groups share. It is
+    ``default`` if nothing is left. A single group keeps all of its overrides.
     """
     groups: dict[frozenset[str], list[Run]] = {}
     for run in runs:
         groups.setdefault(frozenset(compared_overrides(run)), []).append(run)
     shared = frozenset.intersection(*groups) if len(groups) > 1 else frozenset()
-    return [Group(_label(members[0], shared), tuple(sorted(members, key=_seed))) for members in groups.values()]
+    return [
+        Group(
+            ", ".join(text for text in compared_overrides(members[0]) if text not in shared) or "default",
+            tuple(sorted(members, key=lambda run: (run.seed is None, run.seed or 0))),
+        )
+        for members in groups.values()
+    ]
 
 
 def compared_overrides(run: Run) -> list[str]:
-    """The overrides that make the experiment, the last one of each name, in the order typed."""
-    last = {_name(override): override for override in run.overrides}
-    return [text for name, text in last.items() if name not in NOT_COMPARED and not name.startswith("hydra.")]
+    """The overrides that define the experiment, the last one of each key, in the order typed."""
+    last = {override.split("=", 1)[0].lstrip("+~"): override for override in run.overrides}
+    return [text for key, text in last.items() if key not in NOT_COMPARED and not key.startswith("hydra.")]
 
 
-def _label(run: Run, shared: frozenset[str]) -> str:
-    return ", ".join(text for text in compared_overrides(run) if text not in shared) or "default"
+def letter(index: int) -> str:
+    """The letter of a group by its index: A to Z, then AA, AB and so on."""
+    before, last = divmod(index, len(ascii_uppercase))
+    return (letter(before - 1) if before else "") + ascii_uppercase[last]
 
 
-def _name(override: str) -> str:
-    return override.split("=", 1)[0].lstrip("+~")
-
-
-def _seed(run: Run) -> tuple[bool, int]:
-    return (run.seed is None, run.seed or 0)
+def short_names(groups: Sequence[Group]) -> list[str]:
+    """Names for legends and tables: the letter of each group and the beginning of its label."""
+    beginnings = [shorten(group.label, LONGEST, placeholder=" ...").replace(", ...", " ...") for group in groups]
+    return [f"{letter(index)}: {beginning}" for index, beginning in enumerate(beginnings)]

@@ -1,99 +1,143 @@
 """The page ``comparison.md``."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from fmcgan.app.escaping import markdown, markdown_code
-from fmcgan.comparison.markdown import HOW_TO_READ, number, table
-from fmcgan.comparison.pair_section import pair_section
-from fmcgan.comparison.runs import Comparison
+from fmcgan.comparison.grouping import letter
+from fmcgan.comparison.results import Comparison
+from fmcgan.comparison.statistics import Pairing, best_with_others, every_pair
+from fmcgan.comparison.tables import FEW, markdown_table, number, pairs_table, values_table
 
+TITLES = ("At the end", "At equal images", "At equal time")
 
-def page(comparison: Comparison, figures: Sequence[str]) -> str:
-    """Writes a comparison as Markdown: tables, pairs of groups, figures, what is left out, and the sources.
-
-    Args:
-        comparison: the numbers.
-        figures: names of the PNGs which stand beside the page.
-    """
-    finished, groups = len(comparison.finished), len(comparison.groups)
-    parts = [f"# Comparison of {_count(finished, 'run')} in {_count(groups, 'group')}", *_repeated_seeds(comparison)]
-    for title, text, measured in zip(_TITLES, _explanations(comparison), comparison.tables, strict=True):
-        parts += [f"## {title}", text, table(comparison.groups, measured, comparison.protocols)]
-    parts += pair_section(comparison)
-    parts += ["## How to read the tables", "\n".join([HOW_TO_READ, *_protocol_lines(comparison)])]
-    parts += ["## Figures", _FIGURE_NOTE, *(f"![{name}]({name})" for name in figures)]
-    parts += [*_left_out(comparison), "## Made from", _sources(comparison)]
-    return "\n\n".join(parts) + "\n"
-
-
-_TITLES = ("At the end", "At equal images", "At equal time")
-
-_FIGURE_NOTE = (
+CURVES_NOTE = (
     "Curves are means over the seeds of a group; the light area reaches from the lowest to the highest seed, over the "
     "range that all its seeds cover. Losses and gradient norms of long runs are smoothed by a running mean first."
 )
 
+_HOW_TO_READ = """\
+- Every number is the mean ± standard deviation (n - 1) over the seeds of a group. One seed has no ±; "(2 of 3)" means
+  that only two of three runs have the value, and — that none has.
+- ↓ lower is better, ↑ higher is better, → real: the nearer to real data the better, from above or below. "real data"
+  is the value of real images by the same protocol.
+- **Bold**: the best mean, if it leads by more than the sum of both standard deviations. Nothing is bold where no group
+  leads by that much, or where one of the best two has one seed only.
+- Gradient norms are measured before clipping. Losses of different formulas cannot be compared with each other.
+- Minutes are minutes of training, without evaluation, pictures and checkpoints."""
 
-def _explanations(comparison: Comparison) -> tuple[str, str, str]:
-    unequal = len(set(_hardware(comparison))) > 1
-    warning = " **The runs were not made on equal hardware: their minutes cannot be compared.**" if unequal else ""
+_HOW_TO_READ_PAIRS = """\
+- "difference" is the mean ± standard deviation (n - 1) of first minus second over the pairs; then follow the 95 %
+  interval of the mean by Student's t, and the absolute mean in standard deviations.
+- **Significant**: the interval excludes 0. With two pairs it is very wide (12.7 standard errors to each side; with
+  three 4.3, with five 2.8), so "not significant with 2 pairs" says little: use more seeds."""
+
+_DISTANCES = """\
+- Of a metric marked → real, distances to the value of real data are compared: below 0, the first group is nearer."""
+
+
+def explanations(comparison: Comparison) -> tuple[str, str, str]:
+    """A paragraph for each of the three tables."""
+    last = "Each run at its last evaluation within the budget, which may be exceeded by 5 %."
     return (
-        "Each run where its configuration ended it; scores of fresh samples. (At equal images and equal time they are "
-        "those measured while training, whose samples also chose the best checkpoint.)",
-        f"Budget: {comparison.images:,} images, what the shortest run saw. "
-        "Each run at its last evaluation up to there (at most 5 % above).",
-        f"Budget: {number(comparison.seconds / 60)} minutes of training, what the quickest run took. "
-        f"Each run at its last evaluation up to there (at most 5 % above).{warning}",
+        "Each run where its configuration ended it, measured on fresh samples. Values at equal images and at equal "
+        "time were measured during training, on samples that also chose the best checkpoint.",
+        f"Budget: {comparison.images:,} images, as many as the shortest run saw. {last}",
+        f"Budget: {number(comparison.seconds / 60)} minutes of training, as many as the fastest run took. {last}",
     )
 
 
-def _repeated_seeds(comparison: Comparison) -> list[str]:
-    warnings = []
-    for group in comparison.groups:
-        repeated = [seed for seed, times in Counter(group.seeds).items() if times > 1]
-        if repeated:
-            seeds = ", ".join(map(str, repeated))
-            warnings.append(
-                f"**{markdown_code(group.label)} holds seed {seeds} more than once: its ± is not one over seeds. "
-                "In a pair of recipes such a seed counts once, with the mean of its runs.**"
-            )
-    return warnings
+def plural(count: int, noun: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _protocol_lines(comparison: Comparison) -> list[str]:
-    lines = []
-    for name, protocol in comparison.protocols.items():
-        n = " or ".join(f"{n:,}" for n in protocol.n)
-        better = f"{protocol.in_words}, " if protocol.in_words else ""
-        lines.append(f"- {markdown_code(name)}: {better}measured from {n} images.")
-    return lines
+def page(comparison: Comparison, figures: Sequence[str]) -> str:
+    """Writes a comparison as Markdown: tables, pairs of groups, figures, unfinished runs and provenance.
+
+    Args:
+        comparison: the results.
+        figures: names of the PNGs beside the page.
+    """
+    labels = [group.label for group in comparison.groups]
+    parts = [f"# Comparison of {plural(len(comparison.finished), 'run')} in {plural(len(labels), 'group')}"]
+    parts += [
+        f"**{markdown_code(label)} holds seed {', '.join(seeds)} more than once: its ± is not one over seeds. In a "
+        "pair of groups such a seed counts once, with the mean of its runs.**"
+        for label, seeds in comparison.repeated_seeds().items()
+    ]
+    for title, text, table in zip(TITLES, explanations(comparison), comparison.tables, strict=True):
+        parts += [f"## {title}", text, markdown_table(values_table(comparison, table, labels), code=["group"])]
+    if len(comparison.counts("hardware")) > 1:
+        parts.append("**The runs were made on different hardware: their minutes cannot be compared.**")
+    parts += _pairs(comparison)
+    protocols = [
+        f"- {markdown_code(name)}: {each.in_words + ', ' if each.in_words else ''}measured on "
+        f"{' or '.join(f'{n:,}' for n in each.n)} images."
+        for name, each in comparison.protocols.items()
+    ]
+    parts += ["## How to read the tables", "\n".join([_HOW_TO_READ, *protocols])]
+    parts += ["## Figures", CURVES_NOTE, *(f"![{name}]({name})" for name in figures)]
+    if comparison.others:
+        lines = [
+            f"- not in the tables: {markdown_code(comparison.names[run.folder])} "
+            f"({markdown_code(' '.join(run.overrides) or 'default')}), last row at {run.images_seen:,} images seen"
+            for run in comparison.others
+        ]
+        parts += ["## Failed or unfinished", "\n".join(lines)]
+    sources = [
+        f"- {key}: {show(value)} ({plural(times, 'run')})"
+        for key, show in (("hardware", markdown), ("command", markdown_code))
+        for value, times in comparison.counts(key).items()
+    ]
+    return "\n\n".join([*parts, "## Provenance", "\n".join(sources)]) + "\n"
 
 
-def _left_out(comparison: Comparison) -> list[str]:
-    if not comparison.others:
+def _pairs(comparison: Comparison) -> list[str]:
+    """The section of pairs; empty if there are no two groups or no metrics.
+
+    A table that repeats that of the end is replaced by a sentence.
+    """
+    choose = every_pair if len(comparison.groups) <= FEW else best_with_others
+    letters = [letter(index) for index in range(len(comparison.groups))]
+    tables: list[str] = []
+    shown: list[Pairing] = []
+    for table in comparison.tables:
+        pairings = comparison.pairings(table, choose)
+        text = (
+            markdown_table(pairs_table(comparison, table, letters))
+            if pairings
+            else "No metric was measured within this budget."
+        )
+        if pairings and text in tables[:1]:
+            text = "The same numbers as at the end."
+        else:
+            shown += pairings
+        tables.append(text)
+    if not shown:
         return []
-    lines = [
-        f"- not in the tables: {markdown_code(comparison.names[run.folder])} "
-        f"({markdown_code(' '.join(run.overrides) or 'default')}), last known at {run.images_seen:,} images seen"
-        for run in comparison.others
+    notes = [_HOW_TO_READ_PAIRS]
+    if any(each.protocol.direction == "real" for each in shown):
+        notes.append(_DISTANCES)
+    if len(comparison.groups) > FEW:
+        notes.append(
+            f"- Of more than {FEW} groups, each is paired with the one of the best mean (with the first group where "
+            "the direction of the metric is unknown). The best was chosen by the same numbers, which favours it."
+        )
+    tested = sum(each.difference.n > 1 for each in shown)
+    if tested > 1:
+        notes.append(
+            f"- {tested} tests without a correction for their number: of those without a true difference, about one in "
+            "twenty is significant by chance."
+        )
+    notes.append("- `pairs.csv` holds every pair of groups with all digits.")
+    legend = [
+        f"- **{name}**: {markdown_code(group.label)}" for name, group in zip(letters, comparison.groups, strict=True)
     ]
-    return ["## Failed or unfinished", "\n".join(lines)]
-
-
-def _sources(comparison: Comparison) -> str:
-    lines = [
-        f"- hardware: {markdown(name)} ({_count(times, 'run')})"
-        for name, times in Counter(_hardware(comparison)).items()
-    ]
-    commands = Counter(run.result["command"] for run in comparison.finished if run.result)
-    lines += [f"- command: {markdown_code(command)} ({_count(times, 'run')})" for command, times in commands.items()]
-    return "\n".join(lines)
-
-
-def _hardware(comparison: Comparison) -> list[str]:
-    return [run.result["hardware"] for run in comparison.finished if run.result]
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    introduction = (
+        "Two groups are compared seed by seed. Runs of equal seed see the same order of images and the same latent "
+        "vectors, so each seed that both groups have makes a pair. The groups:"
+    )
+    parts = ["## Pairs of groups", introduction, "\n".join(legend), "The columns:", "\n".join(notes)]
+    for title, text in zip(TITLES, tables, strict=True):
+        parts += [f"### Pairs {title[0].lower()}{title[1:]}", text]
+    return parts

@@ -1,4 +1,4 @@
-"""Curves of groups laid over each other: the mean over the runs of a group, between the lowest and the highest."""
+"""Curves of groups in one figure: the mean over the runs of a group, and the range from the lowest to the highest."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcgan.comparison.grouping import Group
-from fmcgan.comparison.protocol import UNKNOWN, Protocol
-from fmcgan.figure.curves import Panel, Series, draw_curves
-from fmcgan.figure.smoothing import running_mean, smoothing_window
+from fmcgan.comparison.statistics import UNKNOWN, Protocol
+from fmcgan.figure.curves import Panel, Series, draw_curves, running_mean, smoothing_window
 
 Array = NDArray[np.float64]
 
 SMOOTHING_PARTS = 20
-"""Curves laid over each other are smoothed more than those of one run; scores are not smoothed."""
+"""Curves of several groups are smoothed more than those of one run; metrics are not smoothed."""
 WIDE = 30
-"""If the largest value to be shown is so many times the smallest one, the axis is logarithmic."""
+"""Ratio of the largest to the smallest value from which on the axis is logarithmic."""
 
 
 def draw_losses(groups: Sequence[Group], path: Path) -> None:
@@ -30,22 +29,22 @@ def draw_losses(groups: Sequence[Group], path: Path) -> None:
 
 
 def draw_gradient_norms(groups: Sequence[Group], path: Path) -> None:
-    """Draws the gradient norms of both networks, as they were before clipping."""
+    """Draws the gradient norms of both networks before clipping."""
     y_label = "L2 norm before clipping"
     panels = [
-        Panel("Generator's gradient", y_label, _all(groups, "gradient_norm/generator"), scale="log"),
-        Panel("Discriminator's gradient", y_label, _all(groups, "gradient_norm/discriminator"), scale="log"),
+        Panel("Generator gradient norm", y_label, _all(groups, "gradient_norm/generator"), scale="log"),
+        Panel("Discriminator gradient norm", y_label, _all(groups, "gradient_norm/discriminator"), scale="log"),
     ]
     draw_curves(panels, path)
 
 
 def draw_scores(groups: Sequence[Group], names: Sequence[str], protocols: Mapping[str, Protocol], path: Path) -> None:
-    """Draws each score over the images seen at the left, and over the minutes trained at the right.
+    """Draws each metric over the images seen (left) and over the minutes trained (right).
 
     Args:
         groups: the groups.
-        names: of the scores, without ``score/``; at least one.
-        protocols: of the scores for which they are known.
+        names: of the metrics, without ``score/``; at least one.
+        protocols: of the metrics for which they are known.
         path: the PNG to write.
     """
     panels = []
@@ -55,21 +54,20 @@ def draw_scores(groups: Sequence[Group], names: Sequence[str], protocols: Mappin
         line = {"real data": protocol.floor} if protocol.floors else {}
         for clock, x_label in (("images_seen", "images seen"), ("seconds", "minutes of training")):
             series = _all(groups, f"score/{name}", clock)
-            panels.append(Panel(title, "score", series, x_label, _score_scale(series, list(line.values())), line))
+            panels.append(Panel(title, "value", series, x_label, _score_scale(series, list(line.values())), line))
     draw_curves(panels, path)
 
 
 def mean_curve(curves: Sequence[tuple[Array, Array]]) -> tuple[Array, Array, Array, Array]:
-    """Averages curves which were recorded at different moments.
+    """Averages curves that were recorded at different moments, with linear interpolation.
 
     Args:
-        curves: x [N_i], rising, and y [N_i] of each run; values that are not finite are left out, and so are runs
-            without any value.
+        curves: x [N_i], rising, and y [N_i] of each run. Values that are not finite, and runs without any value, are
+            left out.
 
     Returns:
-        x [N], the mean, the lowest and the highest y [N]: at every recorded x that lies in the range which all runs
-        cover, linear between the points of a run. If they cover no common range, one point: the means of the last
-        points.
+        x [N] and the mean, the lowest and the highest y [N], at every recorded x within the range that all runs cover.
+        Without a common range, one point: the means of the last points.
     """
     known = [(x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in curves]
     known = [(x, y) for x, y in known if len(x)]
@@ -103,7 +101,7 @@ def _series(group: Group, key: str, clock: str) -> Series:
 
 
 def _readable(panel: Panel) -> Panel:
-    """The panel on a symmetric logarithmic axis, if one curve spans so much that another would look flat beside it."""
+    """The panel on a symmetric logarithmic axis, if one curve spans ten times as much as another."""
     spans = [float(np.ptp(series.y)) for series in panel.series if np.size(series.y) > 1]
     if spans and max(spans) > max(10, 10 * min(spans)):
         return replace(panel, scale="symlog", y_label="loss (logarithmic beyond ±1)")

@@ -1,102 +1,159 @@
-"""Gathers what a comparison says: the groups, their measurements and the runs left out."""
+"""Reads run folders."""
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
-from fmcgan.comparison.grouping import Group, group_runs
-from fmcgan.comparison.measurement import Table, at_budget, at_end, measure
-from fmcgan.comparison.pairing import Pairing, every_pair
-from fmcgan.comparison.protocol import UNKNOWN, Protocol, protocols
-from fmcgan.comparison.run import Run, find_runs, read_run
+from fmcgan.app.run_files import read_config, read_metrics, read_overrides, read_result
+
+Row = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Everything that the tables and figures are made of.
+class Run:
+    """The contents of a run folder.
 
     Args:
-        groups: of the finished runs.
-        others: the runs that did not finish.
-        names: of all runs, by folder: short, and distinct.
-        protocols: of the scores, by name.
-        images: the budget of equal images, what the shortest finished run saw.
-        seconds: the budget of equal time, what the quickest finished run trained.
-        end: measurements at each run's own end.
-        equal_images: at the last evaluation within the budget of images.
-        equal_time: at the last evaluation within the budget of seconds.
+        folder: the run folder.
+        overrides: of the command line, in the order typed, such as ``("loss=wgan_gp", "seed=0")``.
+        seed: from the result or the configuration; None if the run failed before it wrote either.
+        rows: of ``metrics.jsonl``, in the order written.
+        result: of ``result.json``; None unless the run finished.
     """
 
-    groups: Sequence[Group]
-    others: Sequence[Run]
-    names: Mapping[Path, str]
-    protocols: Mapping[str, Protocol]
-    images: int
-    seconds: float
-    end: Table
-    equal_images: Table
-    equal_time: Table
+    folder: Path
+    overrides: tuple[str, ...]
+    seed: int | None
+    rows: tuple[Row, ...]
+    result: Mapping[str, Any] | None
 
     @property
-    def finished(self) -> list[Run]:
-        """The runs of all groups."""
-        return [run for group in self.groups for run in group.runs]
+    def finished(self) -> bool:
+        """Whether the run reached the end that its configuration sets."""
+        return self.result is not None
+
+    @cached_property
+    def evaluations(self) -> tuple[Row, ...]:
+        """The rows with metrics; the final metrics come last even if only ``result.json`` holds them."""
+        found = [row for row in self.rows if any(key.startswith("score/") for key in row)]
+        if self.result is not None and (not found or found[-1]["images_seen"] < self.result["images_seen"]):
+            scores = {f"score/{name}": _number(score["value"]) for name, score in self.result["scores"].items()}
+            if scores:
+                clock = {"images_seen": self.result["images_seen"], "seconds": self.result["training_seconds"]}
+                found.append(clock | scores)
+        return tuple(found)
 
     @property
-    def tables(self) -> tuple[Table, Table, Table]:
-        """The three tables."""
-        return self.end, self.equal_images, self.equal_time
+    def images_seen(self) -> int:
+        """Images seen at the last row or the result, 0 if there is neither."""
+        return int(self._last("images_seen", "images_seen"))
 
-    def pairings(self, table: Table, choose: Callable[..., list[Pairing]] = every_pair) -> list[Pairing]:
-        """Pairs of groups by each score of a table, score by score.
+    @property
+    def seconds(self) -> float:
+        """Training seconds at the last row or the result, which round differently: the larger of both."""
+        return self._last("seconds", "training_seconds")
+
+    def curve(self, key: str, clock: str = "images_seen") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Reads one quantity over time.
 
         Args:
-            table: one of the tables.
-            choose: which pairs, `every_pair` or `best_with_others`.
+            key: as in ``metrics.jsonl``.
+            clock: ``images_seen`` or ``seconds``.
+
+        Returns:
+            The clock [N] and the quantity [N] of the rows that hold it.
         """
-        return [
-            pairing
-            for score in table.scores
-            for pairing in choose(self.groups, table, score, self.protocols.get(score, UNKNOWN))
-        ]
+        rows = self.evaluations if key.startswith("score/") else self.rows
+        known = [(row[clock], row[key]) for row in rows if key in row]
+        x, y = np.array(known, dtype=np.float64).reshape(-1, 2).T
+        return x, y
+
+    def _last(self, row_key: str, result_key: str) -> float:
+        in_rows = self.rows[-1][row_key] if self.rows else 0.0
+        return max(in_rows, self.result[result_key]) if self.result is not None else in_rows
 
 
-def gather(paths: Sequence[Path]) -> Comparison:
-    """Reads and measures runs.
-
-    Args:
-        paths: run folders, or folders above them; a run found twice counts once.
+def read_run(folder: Path) -> Run:
+    """Reads a run folder; files that a failed or unfinished run did not write are empty or None.
 
     Raises:
-        UserError: no run is found, a file is damaged, or no run is finished.
+        UserError: the folder holds no run, or a file in it cannot be read.
     """
-    folders = list(dict.fromkeys(folder.resolve() for path in paths for folder in find_runs(path)))
-    names = _names(folders)
-    runs = [read_run(folder) for folder in folders]
-    finished = [run for run in runs if run.finished]
-    if not finished:
-        listed = ", ".join(names.values()) or "no run given"
-        raise UserError(f"nothing to compare: none of the runs has finished and written {run_dir.RESULT} ({listed})")
-    groups = group_runs(finished)
-    images = min(run.images_seen for run in finished)
-    seconds = min(run.seconds for run in finished)
-    return Comparison(
-        groups=groups,
-        others=[run for run in runs if not run.finished],
-        names=names,
-        protocols=protocols(finished),
-        images=images,
-        seconds=seconds,
-        end=measure("end", groups, at_end),
-        equal_images=measure("equal_images", groups, lambda run: at_budget(run, "images_seen", images)),
-        equal_time=measure("equal_time", groups, lambda run: at_budget(run, "seconds", seconds)),
+    if not _is_run(folder):
+        raise UserError(f"{folder} is not a run folder: it holds none of {', '.join(_MARKS)}")
+    config = read_config(folder / run_dir.CONFIG) or {}
+    result = read_result(folder / run_dir.RESULT)
+    if result is not None and result["status"] != "finished":
+        result = None
+    rows = read_metrics(folder / run_dir.METRICS_JSONL)
+    return Run(
+        folder=folder,
+        overrides=tuple(read_overrides(folder / run_dir.HYDRA_OVERRIDES)),
+        seed=(result or config).get("seed"),
+        rows=tuple({key: _number(value) for key, value in row.items()} for row in rows),
+        result=None if result is None else _NOT_KNOWN | result,
     )
 
 
-def _names(folders: Sequence[Path]) -> dict[Path, str]:
-    """The part of each path below the folder that is above them all."""
-    above = os.path.commonpath([folder.parent for folder in folders]) if folders else ""
-    return {folder: folder.relative_to(above).as_posix() for folder in folders}
+def find_runs(path: Path) -> list[Path]:
+    """Finds run folders.
+
+    Args:
+        path: a run folder, or a folder somewhere above run folders, such as that of a multirun.
+
+    Returns:
+        The run folders; numbers in their names are sorted as numbers.
+
+    Raises:
+        UserError: there is no such folder, or no run in it.
+    """
+    if not path.is_dir():
+        raise UserError(f"there is no folder {path}; give a run folder or a folder above several run folders")
+    found = _runs_below(path)
+    if not found:
+        raise UserError(
+            f"no run found in {path}; give a run folder (it holds {run_dir.METRICS_JSONL}) "
+            "or a folder above several run folders"
+        )
+    return found
+
+
+_NOT_KNOWN: dict[str, Any] = {
+    "hardware": "not known",
+    "command": "not known",
+    "images_per_second": None,
+    "final": {},
+    "parameters": {},
+}
+"""Defaults for keys that a result lacks."""
+
+_MARKS = (run_dir.CONFIG, run_dir.METRICS_JSONL, run_dir.RESULT, run_dir.TRAIN_LOG)
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / mark).is_file() for mark in _MARKS)
+
+
+def _runs_below(folder: Path) -> list[Path]:
+    if _is_run(folder):
+        return [folder]
+    below = [child for child in folder.iterdir() if child.is_dir() and not child.is_symlink()]
+    seen = [child for child in below if not child.name.startswith(".")]
+    return [run for child in sorted(seen, key=_by_number) for run in _runs_below(child)]
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """Sorts ``2_loss-a`` before ``10_loss-a``."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", path.name)]
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -1,190 +1,269 @@
-"""The tables of ``comparison.html``."""
+"""The tables of a comparison, for ``comparison.html`` and, as Markdown, for ``comparison.md``."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 
 from fmcgan.analysis.section import Column, Table
-from fmcgan.comparison import measurement
-from fmcgan.comparison.markdown import ARROWS, HEADINGS, mean_and_std, number
-from fmcgan.comparison.measurement import Spread, clear_winner
-from fmcgan.comparison.naming import short_names
-from fmcgan.comparison.pair_section import FEW, letter
-from fmcgan.comparison.pairing import Pairing, best_with_others, every_pair
-from fmcgan.comparison.protocol import UNKNOWN
-from fmcgan.comparison.run import Run
-from fmcgan.comparison.runs import Comparison
-from fmcgan.comparison.standing import Standing, standings
-from fmcgan.report.html import NO_VALUE, Cell
+from fmcgan.app import formatting
+from fmcgan.app.escaping import markdown, markdown_code
+from fmcgan.app.formatting import decimal_number
+from fmcgan.comparison import statistics
+from fmcgan.comparison.grouping import letter
+from fmcgan.comparison.results import Comparison
+from fmcgan.comparison.runs import Run
+from fmcgan.comparison.statistics import (
+    Pairing,
+    Protocol,
+    Spread,
+    best_two,
+    best_with_others,
+    clear_winner,
+    every_pair,
+    winner,
+)
+from fmcgan.report.html import NO_VALUE, Cell, cell, is_number
+
+ARROWS = {"lower": " ↓", "higher": " ↑", "real": " → real"}
+
+FEW = 4
+"""Up to this number of groups every pair is shown; of more, each group is paired with the best one."""
 
 NO_WINNER = "no clear winner"
 
+REAL_DATA = "real data"
 
-def winners_table(comparison: Comparison) -> Table:
-    """One row a score: the best group at the end, at equal images and at equal time, if it is surely the best."""
-    moments = [{standing.score: standing for standing in standings(comparison, table)} for table in comparison.tables]
-    scores = list(dict.fromkeys(score for moment in moments for score in moment))
-    rows = [
-        [_title(comparison, score), *(_winner(comparison, moment.get(score)) for moment in moments)] for score in scores
-    ]
-    titles = {"end": "at the end", "equal_images": "at equal images", "equal_time": "at equal time"}
-    columns = [Column("score", "score"), *(Column(name, title) for name, title in titles.items())]
-    return Table("winners", "Which recipe is best by each score.", columns, rows, open=True)
+_HEADINGS = {
+    "minutes": "minutes",
+    "loss/generator": "generator loss",
+    "loss/discriminator": "discriminator loss",
+    "gradient_norm/generator": "generator gradient norm",
+    "gradient_norm/discriminator": "discriminator gradient norm",
+    "images_per_second": "images/s",
+}
 
 
-def measured_table(comparison: Comparison, measured: measurement.Table) -> Table:
-    """One row a group and one for real data; bold as in ``comparison.md``, which the caption says."""
+number = partial(decimal_number, missing=NO_VALUE)
+"""Formats a number with four digits, a dash if it is not finite."""
+
+
+def mean_and_std(values: Spread) -> str:
+    """Formats a spread: ``12.34 ± 0.56``, ``12.34`` of one run, ``12.34 ± 0.56 (2 of 3)`` if a run has no value."""
+    if values.n == 0:
+        return NO_VALUE
+    like = max(abs(values.mean), values.std)
+    text = number(values.mean, like)
+    if values.n > 1:
+        text += f" ± {number(values.std, like)}"
+    return text if values.n == values.of else f"{text} ({values.n} of {values.of})"
+
+
+def count_range(values: Spread) -> str:
+    """Formats whole numbers: ``1,000`` if all are equal, else ``1,000 to 2,000``."""
+    if values.n == 0:
+        return NO_VALUE
+    return f"{values.low:,.0f}" if values.low == values.high else f"{values.low:,.0f} to {values.high:,.0f}"
+
+
+def floors_text(protocol: Protocol) -> str:
+    """Formats the values of real data: ``1.500``, ``1.400 to 1.500`` if runs disagree, a dash if there is none."""
+    return " to ".join(dict.fromkeys(number(floor) for floor in protocol.floors)) or NO_VALUE
+
+
+def markdown_table(table: Table, code: Collection[str] = ()) -> str:
+    """Formats a table as GitHub's Markdown.
+
+    Args:
+        table: the table; its caption is left out.
+        code: names of columns whose texts are shown as code.
+    """
+    rows = []
+    for row in table.rows:
+        cells = [cell(value, column) for value, column in zip(row, table.columns, strict=True)]
+        texts = [
+            markdown_code(each.text) if column.name in code and each.text != REAL_DATA else markdown(each.text)
+            for each, column in zip(cells, table.columns, strict=True)
+        ]
+        rows.append([f"**{text}**" if each.strong else text for text, each in zip(texts, cells, strict=True)])
+    right = [index for index, column in enumerate(table.columns) if is_number(column, table.rows, index)]
+    return formatting.markdown_table([markdown(column.title) for column in table.columns], rows, right).rstrip("\n")
+
+
+def values_table(comparison: Comparison, table: statistics.Table, names: Sequence[str]) -> Table:
+    """One row per group, and one for real data; bold marks a clear winner.
+
+    Args:
+        comparison: all results.
+        table: one of its tables.
+        names: of the groups.
+    """
     columns, cells, floors = [Column("group", "group"), Column("seeds", "seeds", "whole")], [], []
-    for key in measured.keys:
-        name, spreads = key.removeprefix("score/"), measured.spreads(key)
-        protocol = comparison.protocols.get(name, UNKNOWN) if key.startswith("score/") else UNKNOWN
-        winner = clear_winner(spreads, protocol.direction, protocol.floor) if protocol.direction else None
-        heading = {"images_seen": "images seen"}.get(key) or HEADINGS.get(key) or _title(comparison, name)
+    for key in table.keys:
+        spreads, protocol = table.spreads(key), comparison.protocol(key.removeprefix("score/"))
+        best = clear_winner(spreads, protocol.direction, protocol.floor) if protocol.direction else None
+        if key == "images_seen":
+            heading = "images seen" if table.name == "end" else "evaluated at images"
+            cells.append([Cell(count_range(each), _finite(each.mean)) for each in spreads])
+        else:
+            heading = _HEADINGS.get(key) or _title(comparison, key.removeprefix("score/"))
+            cells.append([_spread(each, index == best) for index, each in enumerate(spreads)])
         columns.append(Column(key.replace("/", "_"), heading, "number"))
-        counted = key == "images_seen"
-        cells.append([_spread(each, place == winner, counted) for place, each in enumerate(spreads)])
-        floors.append(Cell(number(protocol.floor), _known(protocol.floor)))
-    rows = [
-        [_name(comparison, place), len(group.runs), *(column[place] for column in cells)]
-        for place, group in enumerate(comparison.groups)
+        floors.append(Cell(floors_text(protocol), _finite(protocol.floor)))
+    rows: list[list[Cell | str | None]] = [
+        [names[index], Cell(group.seed_list, len(group.runs)), *(column[index] for column in cells)]
+        for index, group in enumerate(comparison.groups)
     ]
-    rows.append(["real data", None, *floors])
+    rows.append([REAL_DATA, None, *floors])
     caption = (
-        "All groups, and what real data reach by the same protocol. Bold: the best mean, if it is ahead of the next by "
-        "more than both standard deviations summed."
+        "All groups, and the values of real data by the same protocol. Bold: the best mean, if it leads by more than "
+        "the sum of both standard deviations."
     )
     return Table("measured", caption, columns, rows, open=True)
 
 
-def intervals_table(comparison: Comparison, measured: measurement.Table) -> Table:
-    """One row a score and group: the mean over the seeds and its interval, beside real data."""
+def intervals_table(comparison: Comparison, table: statistics.Table, names: Sequence[str]) -> Table:
+    """One row per metric and group: the mean over the seeds with its interval, and the value of real data."""
     columns = [
-        *(Column("score", "score"), Column("group", "group"), Column("seeds", "seeds", "whole")),
+        *(Column("metric", "metric"), Column("group", "group"), Column("seeds", "seeds", "whole")),
         *(Column("mean", "mean", "number"), Column("low", "95 % from", "number"), Column("high", "to", "number")),
-        Column("real", "real data", "number"),
+        Column("real", REAL_DATA, "number"),
     ]
     rows = []
-    for score in measured.scores:
-        floor = comparison.protocols.get(score, UNKNOWN).floor
-        for place, each in enumerate(measured.spreads(f"score/{score}")):
-            numbers = [Cell(number(value, each.mean), _known(value)) for value in (each.mean, *each.interval)]
-            real = Cell(number(floor), _known(floor))
-            rows.append([_title(comparison, score), _name(comparison, place), each.n, *numbers, real])
-    return Table("intervals", "The mean of each score over the seeds, with its interval by Student's t.", columns, rows)
+    for metric in table.metrics:
+        protocol = comparison.protocol(metric)
+        real = Cell(floors_text(protocol), _finite(protocol.floor))
+        for index, each in enumerate(table.spreads(f"score/{metric}")):
+            numbers = [Cell(number(value, each.mean), _finite(value)) for value in (each.mean, *each.interval)]
+            rows.append([_title(comparison, metric), names[index], each.n, *numbers, real])
+    return Table("intervals", "Mean of each metric over the seeds, with 95 % interval by Student's t.", columns, rows)
 
 
-def standings_table(comparison: Comparison, found: Sequence[Standing]) -> Table:
-    """One row a score: the best group, the next one, and their difference seed by seed."""
+def winners_table(comparison: Comparison, names: Sequence[str]) -> Table:
+    """One row per metric: the best group at the end, at equal images and at equal time."""
+    metrics = list(dict.fromkeys(metric for table in comparison.tables for metric in table.metrics))
+    rows = []
+    for metric in metrics:
+        row: list[Cell | str] = [_title(comparison, metric)]
+        for table in comparison.tables:
+            best = best_two(comparison.groups, table, metric, comparison.protocol(metric))
+            index = winner(best)
+            if best is None:
+                row.append(Cell(NO_VALUE))
+            elif index is None:
+                row.append(Cell(f"{NO_WINNER} (ahead: {letter(best.first)})"))
+            else:
+                row.append(Cell(names[index], strong=True))
+        rows.append(row)
+    titles = {"end": "at the end", "equal_images": "at equal images", "equal_time": "at equal time"}
+    columns = [Column("metric", "metric"), *(Column(name, title) for name, title in titles.items())]
+    return Table("winners", "The best group by each metric.", columns, rows, open=True)
+
+
+def best_table(comparison: Comparison, table: statistics.Table, names: Sequence[str]) -> Table:
+    """One row per metric: the best group, the next one, and their difference seed by seed."""
     columns = [
-        *(Column("score", "score"), Column("best", "best"), Column("mean", "mean", "number")),
+        *(Column("metric", "metric"), Column("best", "best"), Column("mean", "mean", "number")),
         *(Column("next", "next"), Column("next_mean", "mean", "number")),
         *_PAIR_COLUMNS,
     ]
     rows = []
-    for each in found:
-        if each.pairing is None:
+    for metric in table.metrics:
+        best, spreads = (
+            best_two(comparison.groups, table, metric, comparison.protocol(metric)),
+            table.spreads(f"score/{metric}"),
+        )
+        if best is None:
             continue
-        best, second = each.pairing.first, each.pairing.second
-        means = [_spread(each.spreads[place], place == each.winner) for place in (best, second)]
-        names = [_name(comparison, place) for place in (best, second)]
-        about = [names[0], means[0], names[1], means[1]]
-        verdict = "clear winner" if each.winner is not None else f"{NO_WINNER}: {_verdict(comparison, each.pairing)}"
-        pair = [*_pair(each.pairing), Cell(verdict, strong=each.winner is not None)]
-        rows.append([_title(comparison, each.score), *about, *pair])
-    caption = "The best and the next by each score, with their difference over the seeds that both have."
-    return Table("best", caption, columns, rows)
+        won = winner(best)
+        about = [
+            each
+            for index in (best.first, best.second)
+            for each in (names[index], _spread(spreads[index], strong=index == won))
+        ]
+        verdict = "clear winner" if won is not None else f"{NO_WINNER}: {_verdict(comparison, best)}"
+        rows.append([_title(comparison, metric), *about, *_pair(best), Cell(verdict, strong=won is not None)])
+    return Table("best", "The best two groups by each metric, and their difference seed by seed.", columns, rows)
 
 
-def pairs_table(comparison: Comparison, measured: measurement.Table) -> Table:
-    """One row a pair of groups and score; of many groups, each with the best one only."""
+def pairs_table(comparison: Comparison, table: statistics.Table, names: Sequence[str]) -> Table:
+    """One row per metric and pair of groups; of more than `FEW` groups, pairs with the best one only."""
     few = len(comparison.groups) <= FEW
-    columns = [Column("score", "score"), Column("first", "first"), Column("second", "second"), *_PAIR_COLUMNS]
-    pairings = comparison.pairings(measured, every_pair if few else best_with_others)
+    pairings = comparison.pairings(table, every_pair if few else best_with_others)
     rows = [
         [
-            _title(comparison, each.score),
-            *(_name(comparison, place) for place in (each.first, each.second)),
+            _title(comparison, each.metric),
+            *(names[each.first], names[each.second]),
             *_pair(each),
-            Cell(_verdict(comparison, each), strong=each.larger_than_spread),
+            Cell(_verdict(comparison, each), strong=each.is_significant),
         ]
         for each in pairings
     ]
-    judged = sum(each.difference.n > 1 for each in pairings)
-    which = "Every pair of groups" if few else "Each group with the best one"
-    known = f"{judged} of them have two seeds or more" if judged else "none of them has two seeds"
-    return Table("pairs", f"{which} by each score, first minus second, seed by seed; {known}.", columns, rows)
+    tested = sum(each.difference.n > 1 for each in pairings)
+    which = "Every pair of groups" if few else "Each group and the best one"
+    known = f"{tested} pairs have two seeds or more" if tested else "no pair has two seeds"
+    columns = [Column("metric", "metric"), Column("first", "first"), Column("second", "second"), *_PAIR_COLUMNS]
+    return Table("pairs", f"{which} by each metric: first minus second, seed by seed; {known}.", columns, rows)
 
 
-def runs_table(comparison: Comparison) -> Table:
-    """One row a run, finished or not."""
-    scores = comparison.end.scores
+def runs_table(comparison: Comparison, names: Sequence[str]) -> Table:
+    """One row per run, finished or not."""
+    metrics = comparison.end.metrics
     columns = [
         *(Column("run", "run"), Column("group", "group"), Column("seed", "seed", "whole"), Column("status", "status")),
         *(Column("images_seen", "images seen", "whole"), Column("minutes", "minutes", "number")),
-        *(Column(score, _title(comparison, score), "number") for score in scores),
+        *(Column(metric, _title(comparison, metric), "number") for metric in metrics),
     ]
+    members = [(name, run) for name, group in zip(names, comparison.groups, strict=True) for run in group.runs]
     rows = [
-        [*_about(comparison, run, _name(comparison, place)), *(_score(run, score) for score in scores)]
-        for place, group in enumerate(comparison.groups)
-        for run in group.runs
+        [
+            *(comparison.names[run.folder], name, run.seed, "finished" if run.finished else "not finished"),
+            *(run.images_seen, run.seconds / 60),
+            *(_value(run, metric) for metric in metrics),
+        ]
+        for name, run in [*members, *((NO_VALUE, run) for run in comparison.others)]
     ]
-    rows += [[*_about(comparison, run, NO_VALUE), *(None for _ in scores)] for run in comparison.others]
     return Table("runs", "All runs that were found.", columns, rows, open=True)
 
 
 _PAIR_COLUMNS = (
     Column("difference", "difference", "number"),
     *(Column("low", "95 % from", "number"), Column("high", "to", "number")),
-    *(Column("pairs", "pairs", "whole"), Column("verdict", "verdict")),
+    *(Column("ratio", "mean / std", "number"), Column("verdict", "verdict")),
 )
 
 
-def _pair(pairing: Pairing) -> list[Cell | int]:
-    difference, (low, high) = pairing.difference, pairing.interval
-    like = max(abs(end) for end in (difference.mean, low, high) if math.isfinite(end)) if difference.n else None
-    return [*(Cell(number(end, like), _known(end)) for end in (difference.mean, low, high)), difference.n]
+def _pair(pairing: Pairing) -> list[Cell]:
+    low, high = pairing.interval
+    like = max(abs(low), abs(high))
+    ratio = "> 1,000" if pairing.ratio > 1000 else NO_VALUE if math.isnan(pairing.ratio) else f"{pairing.ratio:.2f}"
+    return [
+        _spread(pairing.difference),
+        *(Cell(number(end, like), _finite(end)) for end in (low, high)),
+        Cell(ratio, None if math.isnan(pairing.ratio) else min(pairing.ratio, 1e9)),
+    ]
 
 
 def _verdict(comparison: Comparison, pairing: Pairing) -> str:
-    return pairing.verdict([letter(place) for place in range(len(comparison.groups))])
+    return pairing.verdict([letter(index) for index in range(len(comparison.groups))])
 
 
-def _winner(comparison: Comparison, standing: Standing | None) -> Cell:
-    if standing is None or standing.pairing is None:
-        return Cell(NO_VALUE)
-    if standing.winner is None:
-        return Cell(f"{NO_WINNER} (ahead: {letter(standing.pairing.first)})")
-    return Cell(_name(comparison, standing.winner), strong=True)
+def _title(comparison: Comparison, metric: str) -> str:
+    return metric + ARROWS.get(comparison.protocol(metric).better, "")
 
 
-def _name(comparison: Comparison, place: int) -> str:
-    return short_names(comparison.groups)[place]
+def _spread(values: Spread, strong: bool = False) -> Cell:
+    return Cell(mean_and_std(values), _finite(values.mean), strong)
 
 
-def _title(comparison: Comparison, score: str) -> str:
-    return score + ARROWS.get(comparison.protocols.get(score, UNKNOWN).better, "")
-
-
-def _spread(values: Spread, strong: bool = False, count: bool = False) -> Cell:
-    if count and values.n:
-        text = f"{values.low:,.0f}" if values.low == values.high else f"{values.low:,.0f} to {values.high:,.0f}"
-        return Cell(text, values.mean)
-    return Cell(mean_and_std(values), _known(values.mean), strong)
-
-
-def _known(value: float) -> float | None:
+def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _about(comparison: Comparison, run: Run, group: str) -> list[str | int | float | None]:
-    status = "finished" if run.finished else "not finished"
-    return [comparison.names[run.folder], group, run.seed, status, run.images_seen, run.seconds / 60]
-
-
-def _score(run: Run, name: str) -> Cell | None:
-    score = (run.result or {"scores": {}})["scores"].get(name)
-    if score is None or score["value"] is None:
+def _value(run: Run, metric: str) -> Cell | None:
+    entry = (run.result or {"scores": {}})["scores"].get(metric)
+    if entry is None or entry["value"] is None:
         return None
-    text = number(score["value"])
-    if score.get("interval"):
-        text += " [{}, {}]".format(*(number(end, score["value"]) for end in score["interval"]))
-    return Cell(text, score["value"])
+    text = number(entry["value"])
+    if entry.get("interval"):
+        text += " [{}, {}]".format(*(number(end, entry["value"]) for end in entry["interval"]))
+    return Cell(text, entry["value"])

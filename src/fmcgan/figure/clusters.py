@@ -1,4 +1,4 @@
-"""Styles within the classes: what each looks like, real and generated, and how often each of the two shows it."""
+"""Clusters within the classes: examples and shares, real and generated."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,16 +18,16 @@ from fmcgan.figure.grid import GAP, MARGIN
 from fmcgan.figure.palette import FAINT_INK, GENERATED, GRID, INK, LINE, REAL
 
 SCALE, COLUMNS, ROWS = 2, 6, 2
-"""Each pixel becomes 2 by 2 equal ones; a style shows up to 6 images in each of 2 rows, of either kind."""
+"""Magnification of images, and columns and rows of the real and of the generated images of a cluster."""
 STEP = 28 * SCALE + GAP
 BLOCK_WIDTH, BLOCK_HEIGHT = COLUMNS * STEP - GAP, ROWS * STEP - GAP
 NAME_WIDTH, BAR_WIDTH, BETWEEN, HEAD = 150, 190, 14, 66
-"""Pixels: the words at the left, the bars at the right, between columns and rows, and the lines above the rows."""
+"""Pixels: words at the left, bars at the right, gaps between blocks, and headings above the rows."""
 SMALL, LARGE = 14, 17
 BAR = 16
 """Height of a bar."""
 RATIOS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4)
-"""Ticks of the overview; what is beyond its ends is drawn at them."""
+"""Ticks of the overview; values beyond the ends are drawn at the ends."""
 ROW_INCHES = 0.135
 
 Share = tuple[float, float, float]
@@ -35,18 +35,18 @@ Share = tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
-class StyleRow:
-    """A style of a class.
+class ClusterRow:
+    """A cluster of a class.
 
     Args:
-        name: such as ``Style 3``.
+        name: such as ``Cluster 3``.
         description: a few words.
-        mark: such as ``missing``; empty if the generated images have it about as often as real ones.
+        mark: such as ``missing``; empty if its shares are about equal.
         real: examples, uint8 [N, 28, 28]; the first `COLUMNS` x `ROWS` are drawn.
-        generated: likewise, of which there may be none.
+        generated: examples, uint8 [N, 28, 28]; may be empty.
         real_share: among the real training images.
-        new_share: among real images that are compared as if they were generated.
-        generated_share: among the generated.
+        test_share: among the real test images.
+        generated_share: among the generated images.
     """
 
     name: str
@@ -55,7 +55,7 @@ class StyleRow:
     real: NDArray[np.uint8]
     generated: NDArray[np.uint8]
     real_share: Share
-    new_share: Share
+    test_share: Share
     generated_share: Share
 
     def __post_init__(self) -> None:
@@ -64,12 +64,12 @@ class StyleRow:
                 raise ValueError(f"{name} must be uint8 [N, 28, 28], got {images.dtype} {list(images.shape)}")
 
 
-def styles_picture(rows: Sequence[StyleRow], title: str) -> Image.Image:
-    """Draws one style a row: its name, real examples, generated ones, and the share of both as bars with intervals.
+def clusters_picture(rows: Sequence[ClusterRow], title: str) -> Image.Image:
+    """Draws one cluster per row: its name, real and generated examples, and both shares as bars with intervals.
 
     Args:
         rows: at least one; all bars have one scale.
-        title: above them.
+        title: above the rows.
 
     Returns:
         A coloured picture (PIL mode ``RGB``), about 1,080 pixels wide.
@@ -78,7 +78,7 @@ def styles_picture(rows: Sequence[StyleRow], title: str) -> Image.Image:
         ValueError: no row given.
     """
     if not rows:
-        raise ValueError("rows must hold at least one style, got none")
+        raise ValueError("rows must hold at least one cluster, got none")
     width = 2 * MARGIN + NAME_WIDTH + 2 * (BLOCK_WIDTH + BETWEEN) + BAR_WIDTH
     picture = Image.new("RGB", (width, HEAD + len(rows) * (BLOCK_HEIGHT + BETWEEN)), "white")
     draw = ImageDraw.Draw(picture)
@@ -94,18 +94,18 @@ def styles_picture(rows: Sequence[StyleRow], title: str) -> Image.Image:
     return picture
 
 
-def ratios_figure(classes: Mapping[str, Sequence[StyleRow]]) -> Figure:
-    """Draws how often generated images have each style, in multiples of how often real training images have it.
+def ratios_figure(classes: Mapping[str, Sequence[ClusterRow]]) -> Figure:
+    """Draws the share of each cluster among generated images, divided by its share among real training images.
 
     Args:
-        classes: name of a class -> its styles, in the order in which they are numbered.
+        classes: clusters in the order of their numbers, by the name of the class.
 
     Raises:
-        ValueError: no style given.
+        ValueError: no cluster given.
     """
     total = sum(map(len, classes.values()))
     if total == 0:
-        raise ValueError("classes must hold at least one style, got none")
+        raise ValueError("classes must hold at least one cluster, got none")
     height = ROW_INCHES * (total + len(classes)) + 1.3
     figure = Figure(figsize=(8.6, height), layout="constrained")
     axes = figure.subplots()
@@ -119,19 +119,19 @@ def ratios_figure(classes: Mapping[str, Sequence[StyleRow]]) -> Figure:
     axes.set_ylim(top - 1, -1)
     axes.set_yticks(middles, list(classes), fontsize=10)
     _draw_axes(axes)
-    marks = {"generated, 95 %": (GENERATED, "o"), "new real images (test)": (REAL, "|")}
+    marks = {"generated, 95 %": (GENERATED, "o"), "real test images": (REAL, "|")}
     lines = [Line2D([], [], color=colour, marker=marker, linestyle="") for colour, marker in marks.values()]
     figure.legend(lines, list(marks), loc="outside upper right", ncols=2, frameon=False, fontsize=9)
     return figure
 
 
 def _columns() -> tuple[int, ...]:
-    """Left edges of the words, the real images, the generated ones and the bars."""
+    """Left edges of the words, of the real and the generated images, and of the bars."""
     first = MARGIN + NAME_WIDTH
     return MARGIN, first, first + BLOCK_WIDTH + BETWEEN, first + 2 * (BLOCK_WIDTH + BETWEEN)
 
 
-def _draw_row(picture: Image.Image, row: StyleRow, top: int, full: float) -> None:
+def _draw_row(picture: Image.Image, row: ClusterRow, top: int, full: float) -> None:
     draw = ImageDraw.Draw(picture)
     words, real, generated, bars = _columns()
     draw.text((words, top), row.name, fill=INK, font=_font(LARGE), anchor="lt")
@@ -158,7 +158,7 @@ def _draw_row(picture: Image.Image, row: StyleRow, top: int, full: float) -> Non
 
 
 def _draw_bar(draw: ImageDraw.ImageDraw, share: Share, left: int, top: int, full: float, colour: str) -> None:
-    """A bar with its interval as a line and its number behind; the number of ``full`` just fits."""
+    """A bar with its interval as a line, and its number; ``full`` is the share of the full length."""
     length = BAR_WIDTH - 58
     value, low, high = (left + round(length * part / full) for part in share)
     draw.rectangle((left, top, value, top + BAR - 1), fill=colour)
@@ -170,13 +170,13 @@ def _draw_bar(draw: ImageDraw.ImageDraw, share: Share, left: int, top: int, full
     draw.text((max(value, high) + 6, middle), text, fill=INK, font=_font(SMALL), anchor="lm")
 
 
-def _draw_ratio(axes: Axes, y: float, row: StyleRow) -> None:
-    """A dot with its interval; a triangle at the edge if the share is 0 or out of the picture."""
+def _draw_ratio(axes: Axes, y: float, row: ClusterRow) -> None:
+    """A dot with its interval; a triangle at the edge for a ratio beyond the axis."""
     value, low, high = (_within(part, row.real_share[0]) for part in row.generated_share)
     axes.plot([low, high], [y, y], color=GENERATED, linewidth=1.3, alpha=0.55, solid_capstyle="butt")
     marker = "<" if value == RATIOS[0] else ">" if value == RATIOS[-1] else "o"
     axes.plot(value, y, color=GENERATED, marker=marker, markersize=5 if row.mark else 3.2)
-    axes.plot(_within(row.new_share[0], row.real_share[0]), y, color=REAL, marker="|", markersize=7)
+    axes.plot(_within(row.test_share[0], row.real_share[0]), y, color=REAL, marker="|", markersize=7)
     if row.mark:  # on the free side of the line of equal shares
         place, shift, side = (max(high, 1.15), 6, "left") if value < 1 else (min(low, 0.87), -6, "right")
         text = f"{row.name}, {row.mark}: {row.description}"

@@ -1,55 +1,120 @@
-"""How two tables of confusions differ, in percentage points: one figure with a number in every cell."""
+"""Confusion matrices: classes asked for against classes read, and how two such matrices differ."""
 
 import math
+from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
-from fmcgan.figure.agreement import FIGURE_INCHES, NO_SAMPLES
-from fmcgan.figure.palette import FAINT_INK, GENERATED, GRID, INK, LINE, REAL
+from fmcgan.figure.heatmap import DIVERGING, heatmap_figure, mark_rows
+from fmcgan.figure.palette import INK
+from fmcgan.figure.png import write_png
 
-COLOURS = LinearSegmentedColormap.from_list("real to generated", [REAL, "#FFFFFF", GENERATED])
-"""From what only real images show over white, where both agree, to what only generated ones show."""
+FIGURE_INCHES = (8.0, 7.4)
+"""Width and height of a figure."""
+SCALE = PowerNorm(0.5, vmin=0, vmax=100)
+"""Colour goes with the square root of the percentage, so that an error of 2 is visible beside a diagonal near 100."""
+WIDEST_TITLE = 64
+"""Letters of a title in one line."""
 LEAST_LIMIT = 5.0
-"""Percentage points at which the colours end at the least: two sets that agree are then pale."""
+"""Percentage points at which the colours of differences end at the least: two sets that agree are then pale."""
 
-TITLE = "Read as: share of the samples minus share of the real test images"
+AGREEMENT_TITLE = "Class read by the classifier, by the class that was asked for"
+DIFFERENCE_TITLE = "Read as: share of the samples minus share of the real test images"
 
 
-def difference_figure(counts: ArrayLike, real_counts: ArrayLike, sure: ArrayLike, title: str = TITLE) -> Figure:
-    """Draws each row of one table in percent of that row, minus the same of the other table.
+def draw_agreement(counts: ArrayLike, path: Path, title: str = AGREEMENT_TITLE) -> None:
+    """Writes `agreement_figure` as a PNG.
+
+    Raises:
+        ValueError: as for `agreement_figure`.
+        OSError: the PNG cannot be written.
+    """
+    write_png(agreement_figure(counts, title), path)
+
+
+def agreement_figure(counts: ArrayLike, title: str = AGREEMENT_TITLE) -> Figure:
+    """Draws each row of a confusion matrix in percent, and below it the share of all samples on the diagonal.
 
     Args:
-        counts: of the samples, whole numbers [10, 10]: row = class asked for, column = class read.
-        real_counts: of real images, likewise.
-        sure: bool [10, 10]: differences to print in bold; the others are printed faintly.
+        counts: whole numbers [10, 10]: row = class asked for, column = class read by the classifier. A row without
+            samples is grey; a cell without samples is blank.
         title: above the table.
 
     Raises:
-        ValueError: a table of another shape.
+        ValueError: counts are not whole numbers of at least 0, or have another shape.
     """
-    tables = [_checked(table) for table in (counts, real_counts, sure)]
-    figure = Figure(figsize=FIGURE_INCHES, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)  # type: ignore[union-attr, call-arg]
-    axes = figure.subplots()
-    axes.set_title(title, fontsize=12, loc="left", color=INK, pad=10)
-    scale = _draw_cells(axes, *tables)
-    _draw_axes(axes)
-    bar = figure.colorbar(ScalarMappable(scale, COLOURS), ax=axes, shrink=0.7, aspect=28, pad=0.02)
-    bar.ax.tick_params(labelsize=9, color=LINE)
-    bar.set_label("percentage points: more of the real images  ↔  more of the samples", fontsize=10)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    table = _checked(counts)
+    if table.dtype.kind not in "iuf" or not np.isfinite(table).all() or (table < 0).any() or (table % 1 != 0).any():
+        raise ValueError("counts must be whole numbers of at least 0, got others")
+    table = table.astype(np.int64)
+    totals = table.sum(axis=1)
+    percent = 100 * table / np.maximum(totals, 1)[:, None]
+    figure = heatmap_figure(
+        percent,
+        CLASS_NAMES,
+        CLASS_NAMES,
+        formats=_percent,
+        title=fill(title, WIDEST_TITLE),
+        label="percent of the row",
+        scale=SCALE,
+        blank=table == 0,
+        size=FIGURE_INCHES,
+    )
+    axes, bar = figure.axes
+    bar.set_yticks([0, 1, 5, 10, 25, 50, 75, 100])
+    bar.yaxis.set_minor_locator(NullLocator())
+    _name_axes(axes)
+    mark_rows(axes, {row: "no samples of this class" for row, total in enumerate(totals) if not total}, NUM_CLASSES)
+    figure.supxlabel(_summary(table), fontsize=11, color=INK)
+    return figure
+
+
+def difference_figure(
+    counts: ArrayLike, real_counts: ArrayLike, sure: ArrayLike, title: str = DIFFERENCE_TITLE
+) -> Figure:
+    """Draws the rows of one confusion matrix in percent minus those of another.
+
+    Args:
+        counts: of the samples, whole numbers [10, 10]: row = class asked for, column = class read.
+        real_counts: of real images, [10, 10].
+        sure: bool [10, 10]: significant differences, drawn bold; the others are pale.
+        title: above the table.
+
+    Raises:
+        ValueError: a table has another shape.
+    """
+    table, real, bold = (_checked(each) for each in (counts, real_counts, sure))
+    shown = points(table, real)
+    missing: NDArray[np.bool_] = np.asarray(np.isnan(shown).all(axis=1))
+    limit = max(LEAST_LIMIT, math.ceil(np.nanmax(np.abs(shown), initial=0)))
+    figure = heatmap_figure(
+        np.where(missing[:, None], np.nan, shown),
+        CLASS_NAMES,
+        CLASS_NAMES,
+        formats="+.1f",
+        title=title,
+        label="percentage points: more of the real images  ↔  more of the samples",
+        colours=DIVERGING,
+        scale=Normalize(-limit, limit),
+        faint=~bold.astype(bool),
+        blank=table + real == 0,
+        size=FIGURE_INCHES,
+    )
+    axes = figure.axes[0]
+    _name_axes(axes)
+    mark_rows(axes, {int(row): "not compared" for row in np.flatnonzero(missing)}, NUM_CLASSES)
     return figure
 
 
 def points(counts: NDArray[np.int64], real_counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Shares of each row, in percent, minus those of the other table: [10, 10]; NaN in a row that one lacks."""
+    """Subtracts the percentages within each row: [10, 10]; nan in a row that one of the tables lacks."""
     totals, real_totals = (table.sum(axis=1, keepdims=True) for table in (counts, real_counts))
     with np.errstate(invalid="ignore"):
         return np.asarray(100 * counts / totals - 100 * real_counts / real_totals)
@@ -58,49 +123,26 @@ def points(counts: NDArray[np.int64], real_counts: NDArray[np.int64]) -> NDArray
 def _checked(table: ArrayLike) -> NDArray[np.int64]:
     given = np.asarray(table)
     if given.shape != (NUM_CLASSES, NUM_CLASSES):
-        raise ValueError(f"a table must be [{NUM_CLASSES}, {NUM_CLASSES}], got {list(given.shape)}")
-    return given.astype(np.int64)
+        raise ValueError(f"counts must be [{NUM_CLASSES}, {NUM_CLASSES}], got {list(given.shape)}")
+    return given
 
 
-def _draw_cells(
-    axes: Axes, counts: NDArray[np.int64], real_counts: NDArray[np.int64], sure: NDArray[np.int64]
-) -> Normalize:
-    shown = points(counts, real_counts)
-    known = np.isfinite(shown)
-    limit = max(LEAST_LIMIT, math.ceil(np.abs(shown[known]).max(initial=0)))
-    scale = Normalize(-limit, limit)
-    axes.imshow(COLOURS(scale(np.where(known, shown, 0))), interpolation="nearest", aspect="auto")
-    for row, column in np.argwhere(known & (counts + real_counts > 0)).tolist():
-        value, bold = shown[row, column], bool(sure[row, column])
-        ink = "white" if abs(value) > 0.75 * limit else INK if bold else FAINT_INK
-        text = _signed(value)
-        axes.text(column, row, text, ha="center", va="center", fontsize=10, color=ink, weight="bold" if bold else None)
-    for place in range(NUM_CLASSES):
-        if known[place].all():  # a frame, to find agreement by
-            cell = Rectangle(
-                (place - 0.5, place - 0.5), 1, 1, fill=False, color=INK, linewidth=1.4, zorder=3, clip_on=False
-            )
-        else:
-            cell = Rectangle((-0.5, place - 0.46), NUM_CLASSES, 0.92, color=NO_SAMPLES, linewidth=0, zorder=2.8)
-            middle = (NUM_CLASSES - 1) / 2
-            axes.text(middle, place, "not to be compared", ha="center", va="center", fontsize=10, color="#444444")
-        axes.add_patch(cell)
-    return scale
+def _name_axes(axes: Axes) -> None:
+    axes.set_xlabel("class read", fontsize=11)
+    axes.set_ylabel("class asked for", fontsize=11)
 
 
-def _draw_axes(axes: Axes) -> None:
-    places = np.arange(NUM_CLASSES)
-    axes.set_xticks(places, CLASS_NAMES, fontsize=10, rotation=35, ha="right", rotation_mode="anchor")
-    axes.set_yticks(places, CLASS_NAMES, fontsize=10)
-    axes.set(xlabel="class read", ylabel="class asked for")
-    edges = places[1:] - 0.5
-    axes.set_xticks(edges, minor=True)
-    axes.set_yticks(edges, minor=True)
-    axes.grid(which="minor", color=GRID, linewidth=1)
-    axes.tick_params(which="both", length=0)
-    axes.spines[:].set_color(GRID)
+def _percent(share: float) -> str:
+    """Never 0.0 for some nor 100 for not all."""
+    if share < 0.1:
+        return "<0.1"
+    if 99.9 < share < 100:
+        return ">99.9"
+    return "100" if share == 100 else f"{share:.1f}"
 
 
-def _signed(value: float) -> str:
-    """With one digit and its sign; a difference that rounds to none has no sign."""
-    return "0.0" if abs(value) < 0.05 else f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
+def _summary(table: NDArray[np.int64]) -> str:
+    total, agreed = int(table.sum()), int(table.trace())
+    if total == 0:
+        return "Agreement: no samples"
+    return f"Agreement: {_percent(100 * agreed / total) if agreed else 0} % of {total:,} samples are read as asked for"

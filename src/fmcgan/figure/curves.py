@@ -1,4 +1,4 @@
-"""Panels of curves over the images seen (or the minutes), as one PNG. Matplotlib's objects only, no pyplot."""
+"""Panels of curves over the images seen or the minutes, and running means. No pyplot, which has global state."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,16 +12,18 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from numpy.typing import ArrayLike, NDArray
 
 from fmcgan.app import checks
+from fmcgan.figure.axes import legend_size, panel_figure, style_axes
+from fmcgan.figure.palette import FAINT_INK, INK
 from fmcgan.figure.png import write_png
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D")
-"""Okabe and Ito's colours, which colour-blind readers can tell apart, without the yellow that is faint on white."""
+"""Colours of Okabe and Ito, safe for colour-blind readers, without the yellow that is faint on white."""
 LINE_STYLES, MARKERS = ("-", "--", ":", "-."), ("o", "s", "^", "D")
-"""The palette is gone through once for each of these, so that 28 labels stay distinct."""
+"""Combined with the palette they give 28 distinct labels."""
 PANEL_INCHES = (5.4, 3.5)
 """Width and height of one panel."""
 FEW = 3
-"""Up to so many points of a curve are marked with dots: a line through one point alone would not be seen."""
+"""A curve of at most so many points has dots: a line through a single point would be invisible."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class Series:
     Args:
         label: equal labels have equal colours in all panels of a figure and one entry in its legend.
         x: [N], rising.
-        y: [N]; what is not finite leaves a gap.
-        band: lower and upper edge, [N] each, drawn as a light area (the spread over seeds).
+        y: [N]; a value that is not finite leaves a gap.
+        band: lower and upper edge, [N] each, drawn as a light area, such as the range over seeds.
         raw: [N], the values before smoothing, drawn thin behind the curve.
     """
 
@@ -50,7 +52,7 @@ class Panel:
     Args:
         title: above the axes.
         y_label: what the curves show and its unit.
-        series: the curves; none, or none with a finite value, gives a panel which says so.
+        series: the curves; without any finite value the panel says "no values".
         x_label: what the curves run over.
         scale: of the y axis, ``linear``, ``log`` (values <= 0 leave gaps) or ``symlog`` (linear within -1..1).
         references: label and height of each dashed horizontal line.
@@ -68,7 +70,7 @@ class Panel:
 
 
 def draw_curves(panels: Sequence[Panel], path: Path, columns: int = 2) -> None:
-    """Writes `curves_figure`, whose arguments it takes, as a PNG.
+    """Writes `curves_figure` as a PNG.
 
     Raises:
         ValueError: no panel given.
@@ -78,38 +80,30 @@ def draw_curves(panels: Sequence[Panel], path: Path, columns: int = 2) -> None:
 
 
 def curves_figure(panels: Sequence[Panel], columns: int = 2) -> Figure:
-    """Draws panels in rows with one legend below, at `PANEL_INCHES` a panel.
+    """Draws panels in rows with one legend below.
 
     Args:
         panels: at least one.
-        columns: so many panels a row, at most.
+        columns: most panels in a row.
 
     Raises:
         ValueError: no panel given.
     """
     checks.whole_number(columns=columns)
-    if not panels:
-        raise ValueError("panels must hold at least one panel, got none")
-    columns = min(columns, len(panels))
-    rows = -(-len(panels) // columns)
     labels = list(dict.fromkeys(series.label for panel in panels for series in panel.series))
     references = list(dict.fromkeys(label for panel in panels for label in panel.references))
-    places, legend_inches = _legend_size([*labels, *references], columns * PANEL_INCHES[0])
-    size = (columns * PANEL_INCHES[0], rows * PANEL_INCHES[1] + legend_inches)
-    figure = Figure(figsize=size, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr, call-arg]
-    all_axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, panel in zip(all_axes, panels, strict=False):
+    width = min(columns, len(panels)) * PANEL_INCHES[0]
+    legend_columns, legend_inches = legend_size([*labels, *references], width)
+    figure, all_axes = panel_figure(len(panels), PANEL_INCHES, columns, extra=legend_inches)
+    for axes, panel in zip(all_axes, panels, strict=True):
         _draw_panel(axes, panel, labels)
-    for axes in all_axes[len(panels) :]:
-        axes.set_axis_off()
     entries = {text: line for axes in figure.axes for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
     if entries:
         figure.legend(
             entries.values(),
             entries.keys(),
             loc="outside lower center",
-            ncols=places,
+            ncols=legend_columns,
             frameon=False,
             fontsize=9,
         )
@@ -125,27 +119,23 @@ def count_label(count: float) -> str:
 
 
 def _draw_panel(axes: Axes, panel: Panel, labels: list[str]) -> None:
-    axes.set_title(panel.title, fontsize=11, loc="left", color="#222222")
+    axes.set_title(panel.title, fontsize=11, loc="left", color=INK)
     axes.set_xlabel(panel.x_label, fontsize=9)
     axes.set_ylabel(panel.y_label, fontsize=9)
     drawn = [_draw_series(axes, series, labels.index(series.label), panel.scale) for series in panel.series]
     if not any(drawn):
-        axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center", color="#777777")
+        axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center", color=FAINT_INK)
         axes.set(xticks=[], yticks=[])
     else:
         for number, (label, height) in enumerate(panel.references.items()):
             dashes = (0, (1.5, 2) if number % 2 else (6, 3))
-            axes.axhline(height, label=label, color="#222222", linestyle=dashes, linewidth=1)
+            axes.axhline(height, label=label, color=INK, linestyle=dashes, linewidth=1)
         _scale(axes, panel.scale)
-    axes.grid(color="#E3E3E3", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(labelsize=8.5, color="#999999")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color("#999999")
+    style_axes(axes)
 
 
 def _draw_series(axes: Axes, series: Series, place: int, scale: str) -> bool:
-    """Draws one curve; False if it has no value which the scale can show."""
+    """Draws one curve; returns False if the scale can show none of its values."""
     x, y = np.asarray(series.x, dtype=np.float64), _shown(series.y, scale)
     if not np.isfinite(y).any():
         return False
@@ -186,10 +176,28 @@ def _scale(axes: Axes, scale: str) -> None:
         axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _legend_size(labels: list[str], width: float) -> tuple[int, float]:
-    """Columns and height in inches of the legend of a figure so many inches wide."""
-    if not labels:
-        return 1, 0.0
-    entries = [0.6 + 0.072 * len(label) for label in labels]  # a line, a gap and letters of 9 points
-    columns = len(labels) if sum(entries) <= width else max(1, min(len(labels), int(width / max(entries))))
-    return columns, 0.15 + 0.2 * -(-len(labels) // columns)
+def running_mean(values: ArrayLike, window: int) -> NDArray[np.float64]:
+    """Smooths a curve by the mean of the finite values in a centred window, which is cut at both ends of the curve.
+
+    Args:
+        values: [N].
+        window: width in points; an even one is widened by one, and 1 changes nothing.
+
+    Returns:
+        [N]; a value that was not finite stays nan, so that the figure shows where a run diverged.
+    """
+    checks.whole_number(window=window)
+    given = np.asarray(values, dtype=np.float64)
+    if given.size == 0:
+        return given
+    finite = np.isfinite(given)
+    half = window // 2
+    ones = np.ones(2 * half + 1)
+    sums = np.convolve(np.where(finite, given, 0.0), ones)[half : half + len(given)]
+    counts = np.convolve(finite, ones)[half : half + len(given)]
+    return np.where(finite, sums / np.maximum(counts, 1), np.nan)
+
+
+def smoothing_window(points: int, parts: int = 50) -> int:
+    """Width of a running mean, odd: about one of ``parts`` of the curve, and 1 for short curves."""
+    return points // (2 * parts) * 2 + 1

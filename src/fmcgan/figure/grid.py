@@ -1,4 +1,4 @@
-"""Grids of small grey images: one class a row, one latent vector a column."""
+"""Grids of small grey images: one class per row, one latent vector per column."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -23,36 +23,36 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def check_columns(**columns: int) -> None:
-    """Checks that a grid of samples of 28 x 28 has no more columns than a picture that is read again can hold.
+    """Checks that a grid of 28 x 28 samples is not wider than a PNG that can be read.
 
     Args:
-        columns: the value that sets them, by its name.
+        columns: numbers of columns by the names of their options.
 
     Raises:
-        InvalidValueError: names the value, what was given and what is allowed.
+        InvalidValueError: there are too many columns.
     """
     most = (LONGEST - _BESIDE) // (2 * 28 + GAP)
     for name, value in columns.items():
         if value > most:
-            raise InvalidValueError(f"{name} must be at most {most:,}, so many fit beside each other, got {value:,}")
+            raise InvalidValueError(f"{name} must be at most {most:,}, the widest grid, got {value:,}")
 
 
 def class_grid(
     images: NDArray[np.uint8], row_names: Sequence[str], title: str | None = None, scale: int = 2
 ) -> Image.Image:
-    """Lays out images with the name of each row at its left.
+    """Draws a grid of images with the name of each row at its left.
 
     Args:
-        images: uint8 [R, C, H, W] in 0..255; row r is one class, column c one latent vector shared by all rows.
+        images: uint8 [R, C, H, W] in 0..255, such as one class per row and one latent vector per column.
         row_names: R names.
         title: a line above the grid.
-        scale: each pixel becomes ``scale`` x ``scale`` equal pixels, so that nothing is blurred.
+        scale: each pixel becomes ``scale`` x ``scale`` equal pixels.
 
     Returns:
         A grey picture (PIL mode ``L``).
 
     Raises:
-        ValueError: images of another type or shape, or not one name a row.
+        ValueError: images have another type or shape, or there is not one name per row.
     """
     checks.whole_number(scale=scale)
     if images.dtype != np.uint8 or images.ndim != 4 or images.size == 0:
@@ -76,11 +76,11 @@ def class_grid(
 
 
 def side_by_side(grids: Sequence[tuple[str, Image.Image]], columns: int = 3) -> Image.Image:
-    """Puts pictures beside each other, each under its title.
+    """Arranges pictures side by side, each under its title.
 
     Args:
-        grids: (title, picture); long titles are wrapped at their spaces to the width of their picture.
-        columns: so many a row, at most.
+        grids: (title, picture); long titles are wrapped to the width of their picture.
+        columns: most pictures in a row.
 
     Returns:
         A grey picture (PIL mode ``L``).
@@ -103,7 +103,7 @@ def side_by_side(grids: Sequence[tuple[str, Image.Image]], columns: int = 3) -> 
     draw = ImageDraw.Draw(picture)
     for place, (lines, (_, grid)) in enumerate(zip(titles, grids, strict=True)):
         x, y = place % columns * cell_width, place // columns * cell_height
-        for above, text in enumerate(reversed(lines), start=1):  # the last line stands right above its picture
+        for above, text in enumerate(reversed(lines), start=1):  # the last line is right above its picture
             draw.text((x + MARGIN, y + head - above * line), text, fill=INK, font=font, anchor="lt")
         picture.paste(grid.convert("L"), (x, y + head))
     return picture

@@ -1,4 +1,4 @@
-"""Two numbers that are traded for each other: points of a plane, joined in order, each with its own label."""
+"""A trade-off of two quantities: points joined in order, each with a label."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -15,8 +15,8 @@ FIGURE_INCHES = (6.6, 5.0)
 """Width and height."""
 _LETTERS, _MARK = 9.5, 6.0  # points
 _Line = NDArray[np.float64]  # points, [N, 2]
-_BETWEEN = 40  # places between two points that a label should not hide
-_LABEL, _OUTSIDE = 20, 100  # hiding another label, or leaving the axes, is as bad as hiding so many places
+_BETWEEN = 40  # points of a segment that a label should not cover
+_LABEL, _OUTSIDE = 20, 100  # costs of covering another label, and of leaving the axes
 
 
 def path_figure(
@@ -35,15 +35,15 @@ def path_figure(
     Args:
         x: [N].
         y: [N].
-        labels: N of them, each written beside its point.
+        labels: N texts beside the points.
         title: above the axes.
         x_label: what x is.
         y_label: what y is.
         y_band: lower and upper end of each point's interval in y, [N] each.
-        landmarks: label -> a point of real images, which no line joins.
+        landmarks: separate points of real images, by label.
 
     Raises:
-        ValueError: not one label and one y a point, or no point.
+        ValueError: there is no point, or the lengths differ.
     """
     across, up = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if across.ndim != 1 or across.shape != up.shape or len(labels) != len(across) or not len(across):
@@ -75,10 +75,10 @@ def path_figure(
 
 
 def _write_labels(axes: Axes, path: _Line, labels: Sequence[str], lines: Sequence[_Line]) -> None:
-    """Writes each label where, beside its point, it hides least of the lines and of other labels."""
+    """Writes each label beside its point where it covers least of lines and other labels."""
     figure = axes.get_figure(root=True)
     assert figure is not None  # for the type checker
-    figure.draw_without_rendering()  # before, nothing has its place
+    figure.draw_without_rendering()  # computes the layout
     points = 72 / figure.dpi
     frame = axes.get_window_extent().transformed(Affine2D().scale(points))
     places = axes.transData.transform(path) * points
@@ -98,6 +98,6 @@ def _write_labels(axes: Axes, path: _Line, labels: Sequence[str], lines: Sequenc
 
 
 def _along(places: _Line) -> _Line:
-    """The points and what lies between them, close enough for no label to fall between: [M, 2]."""
+    """The points and dense points between them, [M, 2]."""
     ways = [np.linspace(first, second, _BETWEEN, endpoint=False) for first, second in pairwise(places)]
     return np.concatenate([*ways, places[-1:]])

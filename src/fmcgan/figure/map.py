@@ -1,4 +1,4 @@
-"""Images as points of a plane: coloured by class, coloured by origin, and as thumbnails where they lie."""
+"""Maps of images: points coloured by class or by origin, and thumbnails at their positions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, PAPER, TITLE_SIZE
 from fmcgan.figure.palette import CLASS_COLOURS, FAINT_INK, GENERATED, INK, LINE, REAL
 
 WIDTH_INCHES, LEGEND_INCHES, TITLE_INCHES = 11.0, 0.5, 0.7
-"""Of a figure of two panels."""
+"""Sizes of a figure of two panels."""
 BACKGROUND = "#DDDDDD"
-"""Of the images that the map was fitted to."""
+"""Colour of the images that the map was fitted to."""
 ORIGINS = LinearSegmentedColormap.from_list("origins", [REAL, "#E6E6E6", GENERATED])
-"""From only real to only generated; grey in the middle, which is told from paper."""
+"""From only real to only generated; grey in the middle, distinct from paper."""
 FEW = 8
-"""Points of a cell below which nothing is said of it: if real and generated ones lie alike, a cell of 8 is of one
-origin with a chance of 2 · 2⁻⁸ = 0.8 %."""
+"""Least number of points in a coloured cell: of equally frequent origins, 8 points have the same one with a probability
+of 2 · 2⁻⁸ = 0.8 %."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Cloud:
         images: uint8 [N, 28, 28].
 
     Raises:
-        ValueError: they are not as many, or of another shape.
+        ValueError: the arrays have different lengths or other shapes.
     """
 
     positions: NDArray[np.float64]
@@ -54,13 +54,13 @@ class Cloud:
 
 
 def class_map(fitted: NDArray[np.float64], real: Cloud, generated: Cloud, title: str) -> Figure:
-    """Draws real images beside generated ones, coloured by class, over the faint dots to which the map was fitted.
+    """Draws real images beside generated ones, coloured by class, over faint dots of the fitted images.
 
     Args:
         fitted: positions of the images that the map was fitted to, [F, 2].
-        real: at the left, its labels being true classes.
-        generated: at the right, its labels being the classes asked for.
-        title: above both.
+        real: drawn left, coloured by true class.
+        generated: drawn right, coloured by the class asked for.
+        title: above both panels.
     """
     figure, panels = _two_panels(np.concatenate([fitted, real.positions, generated.positions]), title)
     for axes, cloud, name in zip(panels, (real, generated), ("real", "generated"), strict=True):
@@ -73,23 +73,23 @@ def class_map(fitted: NDArray[np.float64], real: Cloud, generated: Cloud, title:
         for label in np.unique(cloud.labels).tolist():
             _write_class(axes, cloud.positions[cloud.labels == label], label)
     marks = [(CLASS_NAMES[label], CLASS_COLOURS[label]) for label in np.union1d(real.labels, generated.labels)]
-    _legend(figure, [*marks, ("what the map was fitted to", BACKGROUND)])
+    _legend(figure, [*marks, ("training images of the fit", BACKGROUND)])
     return figure
 
 
 def origin_map(real: Cloud, generated: Cloud, title: str) -> Figure:
-    """Draws real and generated images over each other, and the share of generated ones in each cell.
+    """Draws real and generated images in one panel, and the share of generated ones in each cell in another.
 
     Args:
-        real: as many as are generated, so that half of the images of a cell are of either origin where both lie alike.
-        generated: the others.
+        real: as many images as generated ones, so that equal densities give a share of one half.
+        generated: the samples.
         title: above both panels.
     """
     positions = np.concatenate([real.positions, generated.positions])
     is_generated = np.arange(len(positions)) >= len(real.labels)
     figure, (dots, cells) = _two_panels(positions, title)
     _name(dots, "each image")
-    order = _mixed(len(positions))  # neither origin lies above the other
+    order = _mixed(len(positions))  # so that neither origin covers the other
     colours = [GENERATED if each else REAL for each in is_generated[order]]
     dots.scatter(positions[order, 0], positions[order, 1], s=6, c=colours, linewidths=0, alpha=0.6)
     _name(cells, f"cells of at least {FEW} images")
@@ -104,7 +104,7 @@ def origin_map(real: Cloud, generated: Cloud, title: str) -> Figure:
         vmax=1,
         linewidths=0.2,
     )
-    inset = cells.inset_axes((0.64, -0.04, 0.34, 0.02))  # below the panel, so that both stay equally large
+    inset = cells.inset_axes((0.64, -0.04, 0.34, 0.02))  # below the panel, so that both panels have equal size
     bar = figure.colorbar(ScalarMappable(Normalize(0, 100), ORIGINS), cax=inset, orientation="horizontal")
     bar.set_ticks([0, 50, 100])
     bar.ax.tick_params(labelsize=8.5, color=LINE, length=2)
@@ -115,14 +115,14 @@ def origin_map(real: Cloud, generated: Cloud, title: str) -> Figure:
 
 
 def thumbnail_map(real: Cloud, generated: Cloud, columns: int = 22, scale: int = 1) -> Image.Image:
-    """Draws the map as cells, the same for real images at the left and generated ones at the right.
+    """Draws the map as cells of thumbnails, real images left and generated ones right.
 
-    A cell shows the image nearest to its middle. One that is empty while the other origin has at least `FEW` images in
-    it has the faint colour of that origin.
+    A cell shows the image nearest to its centre. An empty cell has the faint colour of the other origin if that has at
+    least `FEW` images in it.
 
     Args:
-        real: as many as are generated, so that empty cells can be compared.
-        generated: the others.
+        real: as many images as generated ones, so that empty cells can be compared.
+        generated: the samples.
         columns: cells along the longer side of the map.
         scale: each pixel becomes ``scale`` x ``scale`` equal pixels.
 
@@ -171,7 +171,7 @@ def _name(axes: Axes, name: str) -> None:
 
 def _write_class(axes: Axes, positions: NDArray[np.float64], label: int) -> None:
     middle = np.median(positions, axis=0)
-    x, y = positions[np.square(positions - middle).sum(axis=1).argmin()]  # of two islands one, not between them
+    x, y = positions[np.square(positions - middle).sum(axis=1).argmin()]  # on one of several islands, not between them
     halo = withStroke(linewidth=3, foreground="white")
     text = axes.text(x, y, CLASS_NAMES[label], fontsize=9.5, color=INK, ha="center", va="center", weight="bold")
     text.set_path_effects([halo])
@@ -185,15 +185,15 @@ def _legend(figure: Figure, marks: Sequence[tuple[str, str]]) -> None:
 
 
 def _mixed(n: int) -> NDArray[np.int64]:
-    """An order in which no class and no origin comes last and hides the others."""
+    """A random order, so that no class and no origin covers the others."""
     return np.random.default_rng(0).permutation(n)
 
 
 def _cells(clouds: Sequence[NDArray[np.float64]], columns: int) -> tuple[list[NDArray[np.float64]], tuple[int, int]]:
-    """Moves all positions so that cells have the side 1, row 0 on top; also how many cells the map is wide and high."""
+    """Scales positions to cells of side 1, row 0 on top; also returns the width and height of the map in cells."""
     together = np.concatenate(clouds)
     low, high = together.min(axis=0), together.max(axis=0)
-    side = max(*(high - low), 1e-9) / columns * (1 + 1e-9)  # the last point lies in the last cell, not on its edge
+    side = max(*(high - low), 1e-9) / columns * (1 + 1e-9)  # so that the last point lies in the last cell
     moved = [np.stack([each[:, 0] - low[0], high[1] - each[:, 1]], axis=1) / side for each in clouds]
     wide, tall = (np.floor((high - low) / side).astype(int) + 1).tolist()
     return moved, (wide, tall)

@@ -1,58 +1,58 @@
-"""What gave generated images away: heat maps over garments, one by one and on average."""
+"""Occlusion maps over images, one by one and on average."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from fmcgan.app import checks
+from fmcgan.figure.axes import panel_figure
 from fmcgan.figure.grid import GAP, INK, MARGIN, NAME_SIZE, PAPER
 from fmcgan.figure.palette import GENERATED
 from fmcgan.figure.palette import INK as INK_COLOUR
 
 HEAT = LinearSegmentedColormap.from_list("heat", ["#FFFFFF", GENERATED])
-"""From where nothing gives an image away to where most does."""
+"""From no decrease of the score to the largest one."""
 STRONGEST = 0.85
-"""Opacity of the heat over the place that gives most away: the image stays visible below."""
+"""Opacity of the hottest pixel: the image stays visible below."""
 BETWEEN = 22
-"""Pixels between the suspicious images and the others."""
-HEADS = ("most suspicious, each beside what gives it away", "least suspicious")
+"""Pixels between both blocks of images."""
+HEADS = ("highest scores, each beside its occlusion map", "lowest scores")
 OUTLINE = 64
 """Grey level of the outline of a garment in the mean maps."""
 COLUMNS, MAP_INCHES = 5, (2.1, 2.35)
 
 
 @dataclass(frozen=True, eq=False)
-class Suspects:
+class SampleRow:
     """A row of the picture.
 
     Args:
         name: of the row.
-        caught: the most suspicious images, uint8 [K, 28, 28].
-        heat: what gives each away, float [K, 28, 28]; what is negative counts as none.
-        passed: the least suspicious images, uint8 [L, 28, 28].
+        highest: the images of the highest scores, uint8 [K, 28, 28].
+        heat: their occlusion maps, float [K, 28, 28]; negative values count as 0.
+        lowest: the images of the lowest scores, uint8 [L, 28, 28].
     """
 
     name: str
-    caught: NDArray[np.uint8]
+    highest: NDArray[np.uint8]
     heat: NDArray[np.float32]
-    passed: NDArray[np.uint8]
+    lowest: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
-class ClueMap:
+class MeanMap:
     """One panel of the mean maps.
 
     Args:
         title: above it.
         heat: float [28, 28].
-        garment: grey levels 0..255, [28, 28], whose outline is drawn.
+        garment: grey levels 0..255, [28, 28]; its outline is drawn.
     """
 
     title: str
@@ -61,11 +61,11 @@ class ClueMap:
 
 
 def overlaid(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Lays heat in one colour over a grey image, the more opaque the hotter, relative to the hottest pixel.
+    """Overlays a grey image with heat in one colour, whose opacity is relative to the hottest pixel.
 
     Args:
         image: uint8 [28, 28].
-        heat: float [28, 28]; nothing is laid over pixels at or below 0.
+        heat: float [28, 28]; pixels at or below 0 stay as they are.
 
     Returns:
         uint8 [28, 28, 3].
@@ -76,12 +76,12 @@ def overlaid(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.
     return np.asarray((1 - opacity) * image[:, :, None] + opacity * colour).round().astype(np.uint8)
 
 
-def suspects_picture(rows: Sequence[Suspects], scale: int = 2) -> Image.Image:
-    """Lays out rows of suspicious images, each beside itself under its heat, then those that pass for real.
+def samples_picture(rows: Sequence[SampleRow], scale: int = 2) -> Image.Image:
+    """Draws rows of images: those of the highest scores, each beside its overlay, then those of the lowest scores.
 
     Args:
         rows: at least one; a row may hold fewer images than another.
-        scale: each pixel becomes ``scale`` x ``scale`` equal pixels, so that nothing is blurred.
+        scale: each pixel becomes ``scale`` x ``scale`` equal pixels.
 
     Returns:
         A colour picture (PIL mode ``RGB``).
@@ -96,27 +96,27 @@ def suspects_picture(rows: Sequence[Suspects], scale: int = 2) -> Image.Image:
     side, step = 28 * scale, 28 * scale + GAP
     left = MARGIN + math.ceil(max(font.getlength(row.name) for row in rows)) + 8
     top = MARGIN + NAME_SIZE + 8
-    passed_left = left + 2 * step * max(len(row.caught) for row in rows) + BETWEEN
-    right = passed_left + max(step * max(len(row.passed) for row in rows), math.ceil(font.getlength(HEADS[1])))
+    lowest_left = left + 2 * step * max(len(row.highest) for row in rows) + BETWEEN
+    right = lowest_left + max(step * max(len(row.lowest) for row in rows), math.ceil(font.getlength(HEADS[1])))
     picture = Image.new("RGB", (right + MARGIN, top + step * len(rows) - GAP + MARGIN), (PAPER,) * 3)
     draw = ImageDraw.Draw(picture)
-    for head, x in zip(HEADS, (left, passed_left), strict=True):
+    for head, x in zip(HEADS, (left, lowest_left), strict=True):
         draw.text((x, MARGIN), head, fill=(INK,) * 3, font=font, anchor="lt")
     for place, row in enumerate(rows):
         y = top + place * step
         draw.text((left - 8, y + side // 2), row.name, fill=(INK,) * 3, font=font, anchor="rm")
         shown = [
-            tile for image, heat in zip(row.caught, row.heat, strict=True) for tile in (image, overlaid(image, heat))
+            tile for image, heat in zip(row.highest, row.heat, strict=True) for tile in (image, overlaid(image, heat))
         ]
         for column, tile in enumerate(shown):
             picture.paste(_enlarged(tile, scale), (left + column * step, y))
-        for column, tile in enumerate(row.passed):
-            picture.paste(_enlarged(tile, scale), (passed_left + column * step, y))
+        for column, tile in enumerate(row.lowest):
+            picture.paste(_enlarged(tile, scale), (lowest_left + column * step, y))
     return picture
 
 
-def clue_maps_figure(maps: Sequence[ClueMap], title: str) -> Figure:
-    """Draws a heat map a class in rows of five, each in colours up to its own hottest pixel.
+def maps_figure(maps: Sequence[MeanMap], title: str) -> Figure:
+    """Draws one heat map per class in rows of five, each in colours up to its own maximum.
 
     Args:
         maps: at least one.
@@ -125,28 +125,16 @@ def clue_maps_figure(maps: Sequence[ClueMap], title: str) -> Figure:
     Raises:
         ValueError: no map given.
     """
-    if not maps:
-        raise ValueError("maps must hold at least one map, got none")
-    columns = min(COLUMNS, len(maps))
-    rows = -(-len(maps) // columns)
-    size = (COLUMNS * MAP_INCHES[0], rows * MAP_INCHES[1] + 0.5)
-    figure = Figure(figsize=size, layout="constrained")
+    figure, all_axes = panel_figure(len(maps), MAP_INCHES, columns=COLUMNS, extra=0.5)
     figure.suptitle(title, fontsize=12, color=INK_COLOUR, x=0.01, ha="left")
-    all_axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for axes in all_axes:
+    for axes, each in zip(all_axes, maps, strict=True):
+        axes.set_title(each.title, fontsize=10, color=INK_COLOUR)
         axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-    for axes, each in zip(all_axes, maps, strict=False):
-        _draw_map(axes, each)
+        axes.imshow(each.heat, cmap=HEAT, vmin=0, vmax=max(float(each.heat.max()), 1e-9), interpolation="nearest")
+        if each.garment.min() < OUTLINE < each.garment.max():
+            axes.contour(each.garment, levels=[OUTLINE], colors=INK_COLOUR, linewidths=0.9)
+        axes.spines[:].set(color="#BBBBBB", linewidth=0.8)
     return figure
-
-
-def _draw_map(axes: Axes, clues: ClueMap) -> None:
-    axes.set_title(clues.title, fontsize=10, color=INK_COLOUR)
-    axes.imshow(clues.heat, cmap=HEAT, vmin=0, vmax=max(float(clues.heat.max()), 1e-9), interpolation="nearest")
-    if clues.garment.min() < OUTLINE < clues.garment.max():
-        axes.contour(clues.garment, levels=[OUTLINE], colors=INK_COLOUR, linewidths=0.9)
-    axes.spines[:].set(visible=True, color="#BBBBBB", linewidth=0.8)
 
 
 def _enlarged(tile: NDArray[np.uint8], scale: int) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Generated images above the training images nearest to them, as one PNG: what a copy would look like."""
+"""Generated images above their nearest training images, as one PNG."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ from fmcgan.figure.grid import GAP, INK, MARGIN, NAME_SIZE, PAPER, TITLE_SIZE, c
 from fmcgan.figure.png import write_png
 
 MAGNIFICATION = 3
-"""Each pixel of an image becomes so many by so many equal ones."""
+"""Magnification of images."""
 MOST_PAIRS = 10
-"""Pairs a group; those beyond are left out."""
+"""Most pairs of a group."""
 IMAGE_ROWS = ("generated", "nearest training", "difference")
 CAPTION_ROWS = ("class", "distance")
 LINE = NAME_SIZE + 4
@@ -24,19 +24,19 @@ LINE = NAME_SIZE + 4
 BETWEEN = 14
 """Pixels below each group."""
 HEAD = TITLE_SIZE + 2
-"""Pixels of a group's name; the margin of the grid is below it."""
+"""Height of a group's name in pixels, without the margin below."""
 STEP = 28 * MAGNIFICATION + GAP
 """Pixels from one image to the next."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A generated image and the training image nearest to it.
+    """A generated image and its nearest training image.
 
     Args:
         sample: the generated image, uint8 [28, 28].
         training: the training image, uint8 [28, 28].
-        distance: between them, in the space of the group; what is not finite is said not to be.
+        distance: between them, in the space of the group.
         label: class asked for, 0..9.
 
     Raises:
@@ -57,11 +57,10 @@ class Pair:
 
 
 def draw_pairs(groups: Mapping[str, Sequence[Pair]], path: Path) -> None:
-    """Draws the groups below each other: generated images, training images, absolute difference (black: none).
+    """Draws groups of pairs: generated images, training images and absolute differences (black: none).
 
     Args:
-        groups: name of a space in which distances were measured -> its pairs in the order to draw; the first ten are
-            drawn, and a group without pairs says so.
+        groups: pairs by the name of the space of the distances; the first ten are drawn.
         path: the PNG to write.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Colours that mean the same in every figure and on every page."""
+"""Colours with the same meaning in all figures and pages."""
 
 REAL, GENERATED = "#0072B2", "#D55E00"
-"""Blue and vermilion of Okabe and Ito, which colour-blind readers can tell apart."""
+"""Blue and vermilion of Okabe and Ito, safe for colour-blind readers."""
 
 CLASS_COLOURS = (
     "#4477AA",
@@ -15,7 +15,7 @@ CLASS_COLOURS = (
     "#332288",
     "#882255",
 )
-"""One a class, in the order of the labels: Paul Tol's bright and muted colours, his yellow darkened for white paper."""
+"""One per class, by label: Paul Tol's bright and muted colours, with a darker yellow."""
 
 INK, FAINT_INK, LINE, GRID = "#222222", "#777777", "#999999", "#E3E3E3"
-"""Of titles, of remarks, of axes and of the grid."""
+"""Colours of titles, remarks, axes and grid lines."""

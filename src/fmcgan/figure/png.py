@@ -1,4 +1,4 @@
-"""One way to the disk for every picture of this project."""
+"""Pictures as PNG: encoding, atomic writing, and safe reading."""
 
 import io
 import warnings
@@ -15,20 +15,20 @@ from fmcgan.app.run_dir import write_atomically
 from fmcgan.app.untrusted_data import check_file
 
 LONGEST = 65_535
-"""Pixels of the longest side of a grid, and of any PNG that is read: a film (GIF) can be no larger."""
+"""Longest side of a grid, and of a PNG that is read, in pixels: the limit of a GIF."""
 
 LARGEST = 50_000_000
-"""Pixels of the largest PNG that is read; the largest grid of ten rows has 41 million."""
+"""Largest PNG that is read, in pixels; the largest grid of ten rows has 41 million."""
 
 LARGEST_FILE = 100_000_000
-"""Bytes of the largest PNG that is read."""
+"""Largest PNG that is read, in bytes."""
 
 DPI = 120
-"""Pixels per inch of every curve figure."""
+"""Pixels per inch of matplotlib figures."""
 
 
 def png_bytes(picture: Figure | Image.Image) -> bytes:
-    """A picture as the content of a PNG.
+    """Encodes a picture as PNG.
 
     Args:
         picture: a matplotlib figure, drawn at `DPI`, or a PIL image.
@@ -42,26 +42,26 @@ def png_bytes(picture: Figure | Image.Image) -> bytes:
 
 
 def save_figure(figure: Figure, content: io.BytesIO, **options: Any) -> None:
-    """Saves a figure whose every text is plain: names from elsewhere may hold ``$``, or what no XML may hold.
+    """Saves a figure with literal texts: names may contain ``$``, or characters that XML forbids.
 
     Args:
         figure: the figure.
-        content: takes it.
+        content: the file.
         options: of `Figure.savefig`.
     """
     for text in figure.findobj(Text):
         text.set_parse_math(False)  # type: ignore[attr-defined]
         text.set_text(visible(text.get_text()))  # type: ignore[attr-defined]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph ")  # a letter that the font lacks is a box
+        warnings.filterwarnings("ignore", "Glyph ")  # missing letters are drawn as boxes
         figure.savefig(content, **options)  # type: ignore[arg-type]
 
 
 def write_png(picture: Figure | Image.Image, path: Path) -> None:
-    """Writes a picture so that whoever looks at ``path`` meanwhile sees the old one or the new one, never half of one.
+    """Writes a picture atomically.
 
     Args:
-        picture: as of `png_bytes`.
+        picture: as for `png_bytes`.
         path: the PNG to write, in a folder that exists.
 
     Raises:
@@ -71,19 +71,19 @@ def write_png(picture: Figure | Image.Image, path: Path) -> None:
 
 
 def read_png(path: Path) -> Image.Image:
-    """Reads a PNG in greys (PIL mode ``L``); its header is looked at before anything is decoded.
+    """Reads a PNG in greys (PIL mode ``L``); the size in its header is checked before decoding.
 
     Raises:
-        UserError: it is no file, no PNG, damaged or too large; names the file.
+        UserError: the file is missing, no PNG, damaged or too large.
     """
     check_file(path, LARGEST_FILE)
     try:
-        with Image.open(path, formats=["PNG"]) as picture:  # PNG alone: other formats start other programs
+        with Image.open(path, formats=["PNG"]) as picture:  # PNG only: decoders of other formats start other programs
             width, height = picture.size
             if width * height > LARGEST or max(width, height) > LONGEST:
                 raise UserError(f"{path} has {width:,} x {height:,} pixels; at most {LARGEST:,} are read")
             return picture.convert("L")
     except UserError:
         raise
-    except Exception as error:  # of a damaged file: a dozen types, which Pillow does not document
+    except Exception as error:  # damaged files raise many types, which Pillow does not document
         raise UserError(f"{path} is not a readable PNG") from error

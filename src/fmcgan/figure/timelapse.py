@@ -1,4 +1,4 @@
-"""Pictures of the same thing at several times as one GIF that starts again and again."""
+"""Animations: pictures at several times as one looping GIF."""
 
 import io
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from fmcgan.app import checks
 MEGABYTE = 1_000_000
 
 FEWEST = 6
-"""With fewer frames a film is a row of stills: before that, it is made smaller."""
+"""Least number of frames; an animation that is still too large is scaled down."""
 
 SMALLEST = 160
-"""Pixels of the shorter side below which nothing is made smaller: garments could not be told apart any more."""
+"""Least pixels of the shorter side after scaling down."""
 
 
 def timelapse(
@@ -25,14 +25,14 @@ def timelapse(
 ) -> bytes:
     """Makes a looping GIF in greys.
 
-    What does not fit loses frames first, evenly, never the first or the last; then, every second pixel.
+    If the file is too large, it first loses frames evenly, never the first or last one, then every second pixel.
 
     Args:
-        frames: at least one, in the order of time; those of another size than the last are left out.
-        seconds: that a frame is shown.
-        last_seconds: that the last one is shown, before it starts again.
-        most_frames: so many at most.
-        most_megabytes: of the file. A film of `FEWEST` frames of less than 2 × `SMALLEST` pixels a side may exceed it.
+        frames: at least one, in the order of time; frames of another size than the last one are left out.
+        seconds: duration of a frame.
+        last_seconds: duration of the last frame.
+        most_frames: most frames.
+        most_megabytes: of the file; `FEWEST` frames of less than 2 × `SMALLEST` pixels a side may exceed it.
 
     Returns:
         The content of the file.
@@ -61,7 +61,7 @@ def timelapse(
 
 
 def evenly(frames: Sequence[Image.Image], most: int) -> list[Image.Image]:
-    """At most so many of the frames, as evenly as they allow, the first and the last among them."""
+    """Chooses at most ``most`` frames evenly, including the first and the last."""
     if len(frames) <= most:
         return list(frames)
     if most == 1:

@@ -1,4 +1,4 @@
-"""The page of an analysis, ``report.html``, and the files beside it: every figure, every table, every number."""
+"""The page of an analysis, ``report.html``, and the files of its figures, tables and numbers."""
 
 import csv
 import io
@@ -13,46 +13,46 @@ import numpy as np
 from PIL import Image
 
 from fmcgan.analysis.effect import Difference
-from fmcgan.analysis.findings import LEVEL, Judged
+from fmcgan.analysis.findings import LEVEL, AdjustedEffect
 from fmcgan.analysis.section import Picture, Section, Table
 from fmcgan.app.errors import Failures, UserError
 from fmcgan.app.escaping import spreadsheet_cell
 from fmcgan.app.run_dir import write_atomically, write_json
 from fmcgan.app.run_files import read_findings
 from fmcgan.report.encoding import Encoded, encode
-from fmcgan.report.headline import cards, ruler
+from fmcgan.report.headline import cards, scale
 from fmcgan.report.html import render
 
 PAGE = "report.html"
 FINDINGS = "findings.json"
 SCORES = "scores"
-"""Name of the section whose values are the scores."""
+"""Name of the section whose values are results of metrics."""
 
 _OWN_FILE = re.compile(r"samples\.(png|svg)|[a-z0-9]\w*_[\w-]+\.(png|svg|gif|csv)", re.ASCII)
-"""Names that an analysis gives to files, `SECTION_NAME`: never a path, never a file of another kind."""
+"""File names of an analysis, `SECTION_NAME`; no paths and no other kinds of files."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What an analysis found.
+    """The results of an analysis.
 
     Args:
         title: of the page.
-        subject: one line: what was analysed.
-        sections: by name, in the order of the page. The values of the one named `SCORES` are results as of
-            `fmcgan.metric.evaluation.Results`, at once or under ``results``; the head of the page shows some of them.
-        findings: those to be told, the largest first.
-        effects: all that were measured, large or small.
-        samples: a grid of them.
-        provenance: from what, by what, when and where, each in a few words.
-        failed: what could not be made, and why.
+        subject: what was analysed, in one line.
+        sections: by name, in the order of the page. The values of the section `SCORES` are
+            `fmcgan.metric.results.Results`, some of which are shown at the head of the page.
+        findings: those shown, the largest first.
+        effects: all that were measured.
+        samples: a grid of samples.
+        provenance: source, command, date, versions and so on, by title.
+        failed: errors of parts and figures that could not be made, by name.
     """
 
     title: str
     subject: str
     sections: Mapping[str, Section]
-    findings: Sequence[Judged]
-    effects: Sequence[Judged]
+    findings: Sequence[AdjustedEffect]
+    effects: Sequence[AdjustedEffect]
     samples: Image.Image
     provenance: Mapping[str, str]
     failed: Mapping[str, str] = field(default_factory=dict)
@@ -62,14 +62,14 @@ def write_analysis(folder: Path, report: Report, failures: Failures | None = Non
     """Writes an analysis.
 
     Args:
-        folder: for ``report.html``, which needs none of the others, ``findings.json``, ``samples.png``, and
+        folder: for ``report.html`` (a single file), ``findings.json``, ``samples.png``, and
             ``<section>_<name>`` with ``.png``, ``.svg`` or ``.gif`` for each picture and ``.csv`` for each table. It is
-            made if missing; figures and tables of an earlier analysis that this one lacks are removed.
-        report: what to write.
-        failures: of the command; a picture that cannot be drawn is noted and left out. ``None`` ends at the first.
+            created if missing; other figures and tables of an earlier analysis are removed.
+        report: the results.
+        failures: collects the errors of pictures, which are left out; ``None``: the first error is raised.
 
     Returns:
-        The page.
+        The path of the page.
 
     Raises:
         UserError: the folder cannot be written or the disk is full.
@@ -88,13 +88,13 @@ def write_analysis(folder: Path, report: Report, failures: Failures | None = Non
         write_atomically(folder / name, content)
     write_json(folder / FINDINGS, found(report) | {"files": sorted(files)})
     write_atomically(folder / PAGE, page(report, pictures, samples))
-    for name in outdated:  # they would pass for figures of this analysis
+    for name in outdated:  # they could be mistaken for figures of this analysis
         (folder / name).unlink(missing_ok=True)
     return folder / PAGE
 
 
 def _drawn(report: Report, failures: Failures) -> tuple[Report, dict[tuple[str, str], Encoded]]:
-    """Encodes the pictures; the report without those that failed, which it lists."""
+    """Encodes the pictures; returns the report without those that failed, which are listed in it."""
     pictures: dict[tuple[str, str], Encoded] = {}
     for name, section in report.sections.items():
         for picture in section.pictures:
@@ -108,7 +108,7 @@ def _drawn(report: Report, failures: Failures) -> tuple[Report, dict[tuple[str, 
 
 
 def _files_of_earlier(folder: Path) -> set[str]:
-    """Names of the figures and tables that an earlier analysis says it wrote here; no other file is taken for one."""
+    """Figures and tables that ``findings.json`` of an earlier analysis lists."""
     try:
         earlier = read_findings(folder / FINDINGS)
     except UserError:  # it is about to be replaced
@@ -118,11 +118,11 @@ def _files_of_earlier(folder: Path) -> set[str]:
 
 
 def page(report: Report, pictures: Mapping[tuple[str, str], Encoded], samples: Encoded) -> str:
-    """The page.
+    """Renders the page.
 
     Args:
-        report: what it says.
-        pictures: those of all sections, by the names of section and picture.
+        report: the results.
+        pictures: of all sections, by the names of section and picture.
         samples: the grid of samples.
     """
     scores = report.sections[SCORES].values if SCORES in report.sections else {}
@@ -133,16 +133,16 @@ def page(report: Report, pictures: Mapping[tuple[str, str], Encoded], samples: E
         report.provenance,
         report=report,
         samples=samples,
-        cards=cards(scores.get("results", scores)),
-        ruler=ruler(report.findings),
-        holding=sum(each.holds for each in report.effects),
+        cards=cards(scores),
+        scale=scale(report.findings),
+        count=sum(each.holds for each in report.effects),
         level=LEVEL,
         alarms=[(name, alarm) for name, section in report.sections.items() for alarm in section.alarms],
     )
 
 
 def found(report: Report) -> dict[str, Any]:
-    """All that was found, as plain JSON types; what is not finite is null."""
+    """All results as plain JSON types; values that are not finite become None."""
     content = {
         "title": report.title,
         "subject": report.subject,
@@ -162,7 +162,7 @@ def found(report: Report) -> dict[str, Any]:
 
 
 def table_csv(table: Table) -> str:
-    """A table with all digits; what is not known is empty."""
+    """A table as CSV with all digits; unknown values are empty."""
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
     writer.writerow([spreadsheet_cell(column.name) for column in table.columns])
@@ -170,18 +170,18 @@ def table_csv(table: Table) -> str:
     return content.getvalue()
 
 
-def _effect(judged: Judged) -> dict[str, Any]:
-    effect = judged.effect
+def _effect(adjusted: AdjustedEffect) -> dict[str, Any]:
+    effect = adjusted.effect
     return {
         "key": effect.key,
-        "section": judged.section,
+        "section": adjusted.section,
         "statement": effect.statement,
         "classes": list(effect.classes),
         "difference": _difference(effect.difference),
         "floor": _difference(effect.floor),
         "beyond_floor": effect.beyond_floor,
-        "adjusted_p": judged.adjusted_p,
-        "holds": judged.holds,
+        "adjusted_p": adjusted.adjusted_p,
+        "holds": adjusted.holds,
         "figure": effect.figure,
     }
 

@@ -1,4 +1,4 @@
-"""Pictures as bytes: for the files beside a page, and inside the page."""
+"""Pictures as files and as data URIs of a page."""
 
 import base64
 import io
@@ -14,21 +14,21 @@ CSS_DPI = 96
 """Pixels of CSS per inch."""
 
 LARGEST_SVG = 100_000
-"""Bytes up to which a page shows a drawing of lines rather than its pixels."""
+"""Largest SVG in a page, in bytes; larger ones are replaced by pixels."""
 
 LARGEST_WEBP = 16_383
-"""Pixels of a side: the format holds no more."""
+"""Largest side of a WebP, in pixels."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A picture in the formats in which it is written, and as a page shows it.
+    """A picture as files and as shown on a page.
 
     Args:
         files: content by suffix: ``.png`` or ``.gif``, and ``.svg``.
-        uri: the picture itself as an address.
-        width: at which it is shown where there is room, in pixels of CSS.
-        height: likewise.
+        uri: data URI.
+        width: on a wide page, in CSS pixels.
+        height: on a wide page, in CSS pixels.
     """
 
     files: dict[str, bytes]
@@ -38,10 +38,10 @@ class Encoded:
 
 
 def encode(picture: Picture) -> Encoded:
-    """Encodes a picture; one of matplotlib is shown at its size in inches, another at one pixel of CSS a pixel.
+    """Encodes a picture: matplotlib figures at their size in inches, others at one CSS pixel per pixel.
 
-    A picture that says of itself how many pixels an inch has, as the PNGs of this project's figures do, is shown at
-    its size in inches too. A page holds pixels as WebP without loss, which takes half of the room that PNG takes.
+    PNGs of this project's figures, known by their resolution, are shown at their size in inches too. Pages hold
+    lossless WebP, which has half the size of PNG.
     """
     content = picture.content
     if isinstance(content, Figure):
@@ -52,14 +52,14 @@ def encode(picture: Picture) -> Encoded:
         with Image.open(io.BytesIO(content)) as image:
             return Encoded({".gif": content}, data_uri(content, "image/gif"), *image.size)
     dpi = content.info.get("dpi", (CSS_DPI, CSS_DPI))[0]
-    drawn = abs(dpi - DPI) < 1  # PNG counts pixels per metre, so that 120 comes back as 119.99
+    drawn = abs(dpi - DPI) < 1  # PNG stores pixels per metre: 120 dpi is read as 119.99
     width, height = (round(side * CSS_DPI / DPI) if drawn else side for side in content.size)
     files = {".png": png_bytes(content)}
     return Encoded(files, _uri(files), width, height)
 
 
 def data_uri(content: bytes, media_type: str = "image/png") -> str:
-    """Content as an address that needs no network."""
+    """Encodes content as a data URI."""
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
@@ -72,7 +72,7 @@ def _uri(files: dict[str, bytes]) -> str:
         content = io.BytesIO()
         is_opaque = image.mode == "RGBA" and image.getchannel("A").getextrema()[0] == 255
         shown = image.convert("RGB") if is_opaque else image
-        # Methods above 2 and a higher effort take longer for the same size, those below give twice the size.
+        # Higher methods and quality take longer for the same size; lower methods give twice the size.
         shown.save(content, format="WEBP", lossless=True, quality=50, method=2)
     return data_uri(content.getvalue(), "image/webp")
 

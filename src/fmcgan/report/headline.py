@@ -1,4 +1,4 @@
-"""The head of an analysis' page: a few scores as cards, and the sizes of the findings on one ruler."""
+"""The head of an analysis page: some metrics as cards, and the effect sizes of the findings on one scale."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,85 +6,73 @@ from dataclasses import dataclass
 from typing import Any
 
 from fmcgan.analysis.effect import Effect
-from fmcgan.analysis.findings import Judged
-
-_SCORES = (
-    ("fd_", "Fréchet distance", "How far their features lie apart; lower is better."),
-    ("label_agreement_", "Label agreement", "Share of samples read as the class asked for."),
-    ("precision_", "Precision", "Share of samples that lie among real images."),
-    ("recall_", "Recall", "Share of real images that lie among samples."),
-    ("coverage_", "Coverage", "Share of real images that have a sample nearby."),
-)
-"""Beginning of the name, title and meaning of the scores that are shown at the head, in that order."""
+from fmcgan.analysis.findings import AdjustedEffect
 
 _PREFERRED = "classifier"
-"""Of a score through several networks, the one through this is shown."""
+"""Feature network of the card of a metric that was measured on several."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """A score at the head of the page.
+    """A metric at the head of the page.
 
     Args:
-        title: in words.
-        meaning: one or two short sentences.
-        name: of the score.
+        title: of the metric.
+        summary: one sentence.
+        name: with the protocol.
         value: of the samples.
         interval: 95 %, or None.
-        floor: of real images, or None.
-        share: whether it lies in 0..1, so that it can be shown as a part of a bar.
+        floor: value of real images, or None.
+        is_share: whether it lies in 0..1 and is drawn as a part of a bar.
     """
 
     title: str
-    meaning: str
+    summary: str
     name: str
     value: float
     interval: tuple[float, float] | None
     floor: float | None
-    share: bool
+    is_share: bool
 
     @property
     def times(self) -> str:
-        """How many times the floor a distance is, in words; empty where that means nothing."""
-        if self.share or not self.floor or self.floor < 0:
+        """The multiple of the floor in words; empty for shares and without a positive floor."""
+        if self.is_share or not self.floor or self.floor < 0:
             return ""
         times = self.value / self.floor
         return f"{times:,.0f} times the floor" if times >= 9.95 else f"{times:.1f} times the floor"
 
 
 def cards(results: Mapping[str, Any]) -> list[Card]:
-    """The scores to show at the head, as far as they were measured.
+    """Makes the cards of the metrics that have a summary, one for each title.
 
     Args:
-        results: as of `fmcgan.metric.evaluation.Results`; entries of another kind are passed over.
+        results: as `fmcgan.metric.results.Results`; entries of other kinds are skipped.
     """
-    measured = {name: each for name, each in results.items() if isinstance(each, Mapping) and "better" in each}
+    shown = {name: each for name, each in results.items() if isinstance(each, Mapping) and each.get("summary")}
+    titles = dict.fromkeys(each["title"] for each in shown.values())
     chosen = []
-    for beginning, title, meaning in _SCORES:
-        names = sorted((name for name in measured if name.startswith(beginning)), key=_preference)
-        if names:
-            result = measured[names[0]]
-            interval = result.get("interval")
-            sure = None if interval is None else (float(interval[0]), float(interval[1]))
-            share = result["better"] == "higher"
-            chosen.append(Card(title, meaning, names[0], result["value"], sure, result.get("floor"), share))
+    for title in titles:
+        names = [name for name, each in shown.items() if each["title"] == title]
+        name = min(names, key=lambda each: (_PREFERRED not in each, each))
+        result = shown[name]
+        low, high = result.get("interval") or (None, None)
+        interval = None if low is None or high is None else (float(low), float(high))
+        is_share = result["range"] == [0, 1]
+        chosen.append(Card(title, result["summary"], name, result["value"], interval, result.get("floor"), is_share))
     return chosen
-
-
-def _preference(name: str) -> tuple[bool, str]:
-    return _PREFERRED not in name, name
 
 
 @dataclass(frozen=True)
 class Bar:
-    """An effect on the ruler, in percent of its length.
+    """An effect on the scale, in percent of its length.
 
     Args:
         size: end of the bar.
         low: lower end of the interval.
         high: upper end of the interval.
-        floor: up to where real images differ among themselves.
-        words: the same, to be read aloud.
+        floor: upper end of the interval of the floor.
+        words: text for screen readers.
     """
 
     size: float
@@ -95,20 +83,20 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Ruler:
-    """All findings on one scale from 0.
+class Scale:
+    """The scale of all findings, from 0.
 
     Args:
         bars: by the key of the effect.
-        marks: (size, percent) of lines that help to read it.
+        marks: (size, percent) of the grid lines.
     """
 
     bars: Mapping[str, Bar]
     marks: Sequence[tuple[float, float]]
 
 
-def ruler(findings: Sequence[Judged]) -> Ruler:
-    """Puts absolute sizes, their intervals and their floors on one ruler; it is at least 1 long, a large effect.
+def scale(findings: Sequence[AdjustedEffect]) -> Scale:
+    """Puts absolute sizes, intervals and floors on one scale that reaches at least to 1, a large effect.
 
     Args:
         findings: those shown.
@@ -118,7 +106,7 @@ def ruler(findings: Sequence[Judged]) -> Ruler:
     length = max([1.0, *(end for end in ends if math.isfinite(end))])
     step = next(step for step in (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, math.inf) if length / step <= 6)
     marks = [] if math.isinf(step) else [round(step * count, 1) for count in range(1, int(length / step) + 1)]
-    return Ruler({each.key: _bar(each, length) for each in effects}, [(size, 100 * size / length) for size in marks])
+    return Scale({each.key: _bar(each, length) for each in effects}, [(size, 100 * size / length) for size in marks])
 
 
 def _bar(effect: Effect, length: float) -> Bar:
@@ -129,5 +117,5 @@ def _bar(effect: Effect, length: float) -> Bar:
         high=100 * min(difference.at_most / length, 1),
         floor=100 * min(floor.at_most / length, 1),
         words=f"size {abs(difference.size):.2f} [{difference.at_least:.2f}, {difference.at_most:.2f}], "
-        f"among real images at most {floor.at_most:.2f}",
+        f"floor at most {floor.at_most:.2f}",
     )

@@ -1,4 +1,4 @@
-"""A page in one file: figures, tables and maps are inside, and it needs no network, no server and no file beside it."""
+"""Pages in a single file that contains figures, tables and maps, for use without network or server."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from fmcgan.analysis.section import Column, Map, Picture, Section
 from fmcgan.app.escaping import decodable, visible
+from fmcgan.app.formatting import short_number
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.palette import CLASS_COLOURS
 from fmcgan.report.encoding import Encoded
@@ -19,21 +20,21 @@ from fmcgan.report.interactive import Interactive, draw_maps
 TEMPLATES = Path(__file__).parent / "template"
 NO_VALUE = "—"
 SHOWN_ROWS = 30
-"""Of a table, before somebody asks for all of them."""
+"""Rows of a table that are shown unfolded."""
 SHOWN_PICTURES = 2
-"""Of a section, likewise; more where more of them are marked as leading, or where only one would be left."""
+"""Pictures of a section that are shown unfolded; more if more of them lead, or if only one would be folded away."""
 
-_SIZE = "\ue000size of the page\ue000"  # a mark that no text holds
+_SIZE = "\ue000size of the page\ue000"  # occurs in no text
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A value of a table that knows how it is shown and sorted; others are shown as their column says.
+    """A value of a table with its own text; other values are formatted by their column.
 
     Args:
         text: as shown.
-        key: the number to sort by; ``None``: it is sorted by its text, and in a column of numbers it comes last.
-        strong: whether it stands out.
+        key: number to sort by; ``None``: sorted by text, and last in a column of numbers.
+        strong: whether it is bold.
     """
 
     text: str
@@ -48,14 +49,14 @@ def render(
     provenance: Mapping[str, str],
     **context: Any,
 ) -> str:
-    """Makes a page.
+    """Renders a page.
 
     Args:
         template: name of a file in ``template/``, which extends ``page.html.j2``.
         sections: by name, in the order of the page.
         pictures: all pictures of the sections, by the names of section and picture.
-        provenance: what stands at the foot; the size of the page is added.
-        context: what else the template asks for. All of it is escaped, but `markupsafe.Markup`.
+        provenance: shown at the foot; the size of the page is added.
+        context: other variables of the template; all are escaped except `markupsafe.Markup`.
     """
     maps = {name: section.maps for name, section in sections.items() if section.maps}
     page = (
@@ -75,11 +76,11 @@ def render(
 
 
 def cell(value: Any, column: Column) -> Cell:
-    """Shows a value of a table.
+    """Formats a value of a table.
 
     Args:
-        value: str, int, float, ``None`` or a `Cell`, which is left as it is.
-        column: in which it stands.
+        value: str, int, float, ``None`` or a `Cell`, which is returned.
+        column: its column.
     """
     if isinstance(value, Cell):
         return value
@@ -91,19 +92,19 @@ def cell(value: Any, column: Column) -> Cell:
 
 
 def is_number(column: Column, rows: Sequence[Sequence[Any]], place: int) -> bool:
-    """Whether a column is sorted by number and aligned at its right.
+    """Whether a column is sorted by number and aligned to the right.
 
     Args:
         column: the column.
         rows: of its table.
-        place: of the column.
+        place: index of the column.
     """
     keys = [value.key for row in rows if isinstance(value := row[place], Cell)]
     return column.format != "text" or any(key is not None for key in keys)
 
 
 def in_order(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]:
-    """The pictures of a section that are shown at once, the leading ones first, and those that are folded away."""
+    """Splits the pictures of a section into those shown, leading ones first, and those folded away."""
     leading = sum(each.lead for each in pictures)
     ordered = sorted(pictures, key=lambda each: not each.lead)
     shown = max(leading, SHOWN_PICTURES)
@@ -111,21 +112,17 @@ def in_order(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]
 
 
 def short(value: float | None) -> str:
-    """A score with four significant digits, without exponents where people expect none."""
-    if value is None or math.isnan(value):
-        return NO_VALUE
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+    """Formats a value with four significant digits."""
+    return short_number(value, NO_VALUE)
 
 
 def finalize(value: Any) -> Any:
-    """A value as a template writes it, before it is escaped: text without control characters."""
-    return visible(value) if type(value) is str else value  # not Markup, which is a str too
+    """Replaces control characters in texts of a template, before escaping."""
+    return visible(value) if type(value) is str else value  # not Markup, a subclass
 
 
 def breakable(text: str) -> Markup:
-    """Text whose long names may go on in the next line after an underscore."""
+    """Escapes text and allows line breaks after underscores."""
     return escape(visible(text)).replace("_", Markup("_<wbr>"))
 
 
@@ -138,7 +135,7 @@ def _number(value: float, column: Column) -> str:
 
 
 def _legend(maps: Sequence[Map]) -> list[tuple[int, str, str]]:
-    """Label, name and colour of each class that is on one of the maps."""
+    """Label, name and colour of each class on the maps."""
     labels = sorted({int(label) for each in maps for label in each.labels})
     return [(label, CLASS_NAMES[label], CLASS_COLOURS[label]) for label in labels]
 

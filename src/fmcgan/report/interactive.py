@@ -1,4 +1,4 @@
-"""Maps to walk about in: scatter plots whose points show their image, by Bokeh, inside the page."""
+"""Interactive maps: Bokeh scatter plots whose points show their image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from bokeh.plotting import figure
 
 HEIGHT = 560
-"""Pixels of CSS; the width is that of the page."""
+"""CSS pixels; the width is that of the page."""
 ENLARGED = 112
-"""Side of the image under the pointer in pixels of CSS: four for each of the 28."""
+"""Side of the image under the pointer, in CSS pixels."""
 
 _TOOLTIP = f"""
 <div class="point"
@@ -34,12 +34,12 @@ _TOOLTIP = f"""
 
 @dataclass(frozen=True)
 class Interactive:
-    """What a page needs for its maps; empty if it has none.
+    """The parts of a page with maps; empty without maps.
 
     Args:
-        bokeh: script tags with Bokeh's own JavaScript.
+        bokeh: script tags of Bokeh's JavaScript.
         script: the script tag that draws the maps.
-        places: where each map goes, by the names of section and map.
+        places: the element of each map, by the names of section and map.
     """
 
     bokeh: str = ""
@@ -50,9 +50,9 @@ class Interactive:
 def draw_maps(maps: Mapping[str, Sequence[Map]]) -> Interactive:
     """Draws all maps of a page.
 
-    Maps of one section that show the same images share them. The page's own script finds by their names what it
-    switches and listens to: ``points/<section>/<i>`` is the data of the i-th set of images of a section,
-    ``shown/<section>/<i>/real`` and ``.../generated`` say which of its points are to be seen.
+    Maps of one section with the same images share their data. The script of the page finds Bokeh's models by name:
+    ``points/<section>/<i>`` is the data of the i-th set of images of a section, ``shown/<section>/<i>/real`` and
+    ``.../generated`` are the filters of its visible points.
 
     Args:
         maps: by section, at least one.
@@ -71,7 +71,7 @@ def draw_maps(maps: Mapping[str, Sequence[Map]]) -> Interactive:
             plots[section, each.name] = points.plot(each)
     script, places = components(list(plots.values()))
     return Interactive(
-        # Bokeh's own texts, in which those of this project stand as JSON only: they are not escaped.
+        # Not escaped: Bokeh's texts contain those of this project as JSON only.
         Markup(Resources(mode="inline", components=["bokeh"]).render_js()),
         Markup(script),
         {key: Markup(place) for key, place in zip(plots, places, strict=True)},
@@ -82,8 +82,8 @@ class _Points:
     """The images of a map as Bokeh's data.
 
     Args:
-        first: the first map that shows them.
-        name: by which the page's script finds them.
+        first: the first map with these images.
+        name: for the script of the page.
     """
 
     def __init__(self, first: Map, name: str) -> None:
@@ -109,7 +109,7 @@ class _Points:
         self._maps = 0
 
     def same_as(self, other: Map) -> bool:
-        """Whether a map shows just these images, in this order, with these words."""
+        """Whether a map has the same images, in the same order, with the same notes."""
         first = self._first
         arrays = ((first.images, other.images), (first.labels, other.labels), (first.generated, other.generated))
         return all(np.array_equal(a, b) for a, b in arrays) and list(first.notes) == list(other.notes)
@@ -127,7 +127,7 @@ class _Points:
             height=HEIGHT,
             sizing_mode="stretch_width",
             tools="pan,wheel_zoom,box_zoom,reset",
-            active_drag=None,  # so that a finger, and a wheel, scroll the page until somebody asks for the map's tools
+            active_drag=None,  # so that touch and wheel scroll the page until a tool is chosen
             active_scroll=None,
             toolbar_location="above",
             output_backend="canvas",
@@ -150,7 +150,7 @@ class _Points:
         )
         generated.glyph.update(fill_alpha=0.8, fill_color={"field": "colour"}, line_color="white", line_width=0.4)
         for drawn in (real, generated):
-            drawn.nonselection_glyph = None  # a chosen point must not fade the others
+            drawn.nonselection_glyph = None  # a selected point must not fade the others
         plot.add_tools(
             HoverTool(renderers=[real, generated], tooltips=_TOOLTIP, limit=1, visible=False),
             TapTool(renderers=[real, generated], visible=False),

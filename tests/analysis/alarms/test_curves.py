@@ -6,13 +6,13 @@ from fmcgan.analysis.alarms.curves import (
     Facts,
     clipping_always_active,
     curve_alarms,
-    discriminator_learns_nothing,
-    discriminator_wins,
+    discriminator_saturated,
+    discriminator_stuck,
     exploding_gradients,
     unfinished,
     vanishing_gradients,
 )
-from fmcgan.analysis.alarms.scores import collapse, history, label_ignored, over_the_top, still_improving
+from fmcgan.analysis.alarms.metrics import history, labels_ignored, not_the_best, still_improving
 
 FLOORS = {
     "fd_classifier_10k_test": 0.025,
@@ -65,22 +65,22 @@ def test_a_sound_run_of_any_length_raises_nothing(n):
     [
         ("the training is not finished", rows(epochs=4), Facts(planned_epochs=10, finished=False)),
         (
-            "the discriminator wins",
+            "the discriminator is saturated",
             rows(judged_real__real=lambda t: 0.999, judged_real__fake=lambda t: 0.9 if t < 0.5 else 0.001),
             Facts(),
         ),
         (
-            "the discriminator learns nothing",
+            "the discriminator does not learn",
             rows(judged_real__real=lambda t: 0.505, judged_real__fake=lambda t: 0.5),
             Facts(),
         ),
-        ("collapse", rows() + scores(recall=[0.7, 0.2]), Facts()),
-        ("the label is ignored", rows() + scores(label_agreement=[0.11]), Facts()),
+        ("mode collapse", rows() + scores(recall=[0.7, 0.2]), Facts()),
+        ("labels are ignored", rows() + scores(label_agreement=[0.11]), Facts()),
         ("exploding gradients", rows(gradient_norm__generator=lambda t: 10 ** (3 * t)), Facts()),
         ("vanishing gradients", rows(gradient_norm__discriminator=lambda t: 10 ** (-8 * t)), Facts()),
         ("clipping is always active", rows(gradient_norm__discriminator=lambda t: 7.0), Facts(discriminator_clip=1)),
         ("still improving", rows() + scores(fd=[3.0, 2.0]), Facts()),
-        ("over the top", rows() + scores(fd=[3.0, 0.5, 0.9]), Facts()),
+        ("the last generator is not the best", rows() + scores(fd=[3.0, 0.5, 0.9]), Facts()),
     ],
 )
 def test_each_planted_fault_raises_its_alarm_and_no_other(name, planted, facts):
@@ -96,17 +96,17 @@ def test_who_wins_is_read_off_the_last_fifth_alone():
             judged_real__real=lambda t: 1.0 if t >= begins else 0.8, judged_real__fake=lambda t: 0.3 * (t < begins)
         )
 
-    assert discriminator_wins(shares(0.8))  # rows 40..49 of 50 have t of 40/49 = 0.816 on
-    assert not discriminator_wins(shares(0.84))  # the first two of ten rows: 0.96 of the real images
-    assert not discriminator_wins(shares(0.8)[:9])
-    assert "100.0 % of the real and 0.0 % of the generated" in discriminator_wins(shares(0.0)).statement
+    assert discriminator_saturated(shares(0.8))  # rows 40..49 of 50 have t of 40/49 = 0.816 on
+    assert not discriminator_saturated(shares(0.84))  # the first two of ten rows: 0.96 of the real images
+    assert not discriminator_saturated(shares(0.8)[:9])
+    assert "100.0 % of the real and 0.0 % of the generated" in discriminator_saturated(shares(0.0)).statement
 
 
 def test_shares_say_nothing_where_zero_does_not_divide():
     always = rows(judged_real__real=lambda t: 1.0, judged_real__fake=lambda t: 0.0)
     alike = rows(judged_real__real=lambda t: 1.0, judged_real__fake=lambda t: 1.0)
-    assert discriminator_wins(always)
-    assert discriminator_learns_nothing(alike)
+    assert discriminator_saturated(always)
+    assert discriminator_stuck(alike)
     assert curve_alarms([*always, *SOUND], Facts(has_decision_boundary=False)) == []
     assert curve_alarms([*alike, *SOUND], Facts(has_decision_boundary=False)) == []
 
@@ -116,9 +116,9 @@ def test_shares_say_nothing_where_zero_does_not_divide():
 )
 def test_a_discriminator_may_be_blind_if_the_generator_is_good_or_learns(fd, alarmed):
     alike = rows(judged_real__real=lambda t: 0.31, judged_real__fake=lambda t: 0.3)
-    assert bool(discriminator_learns_nothing(alike + scores(fd=fd))) == alarmed
+    assert bool(discriminator_stuck(alike + scores(fd=fd))) == alarmed
     apart = rows(judged_real__real=lambda t: 0.33, judged_real__fake=lambda t: 0.3)
-    assert not discriminator_learns_nothing(apart + scores(fd=fd))
+    assert not discriminator_stuck(apart + scores(fd=fd))
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_a_discriminator_may_be_blind_if_the_generator_is_good_or_learns(fd, ala
     ],
 )
 def test_collapse_is_measured_against_the_best_and_against_real_images(recall, floors, alarmed):
-    assert bool(collapse(scores(floors, recall=recall))) == alarmed
-    both = collapse(scores(floors, recall=recall, coverage=[0.9] * len(recall)))
+    assert bool(mode_collapse(scores(floors, recall=recall))) == alarmed
+    both = mode_collapse(scores(floors, recall=recall, coverage=[0.9] * len(recall)))
     assert bool(both) == alarmed
     assert "coverage" not in (both.statement if both else "")
 
@@ -151,7 +151,7 @@ def test_collapse_is_measured_against_the_best_and_against_real_images(recall, f
     ],
 )
 def test_label_agreement_by_hand(agreement, floors, alarmed):
-    assert bool(label_ignored(scores(floors, label_agreement=agreement))) == alarmed
+    assert bool(labels_ignored(scores(floors, label_agreement=agreement))) == alarmed
 
 
 def test_gradient_norms_are_compared_by_medians_of_both_ends():
@@ -188,8 +188,8 @@ def test_a_taken_back_learning_rate_means_that_the_run_ended_as_planned():
 
 
 @pytest.mark.parametrize(("fd", "alarmed"), [([1.0, 1.09], False), ([1.0, 1.11], True), ([1.0, 2.0, 0.9], False)])
-def test_over_the_top_by_hand(fd, alarmed):
-    found = over_the_top(scores(fd=fd))
+def test_not_the_best_by_hand(fd, alarmed):
+    found = not_the_best(scores(fd=fd))
     assert bool(found) == alarmed
     assert not found or "after epoch 5 (1)" in found.statement
 
@@ -239,4 +239,4 @@ def test_values_that_are_missing_or_not_finite_are_left_out():
         row["judged_real/real"] = None
     for row in planted[1::3]:
         row["judged_real/real"] = math.nan
-    assert discriminator_wins(planted)
+    assert discriminator_saturated(planted)

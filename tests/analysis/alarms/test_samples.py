@@ -9,7 +9,6 @@ from fmcgan.analysis.alarms.samples import (
     empty_samples,
     ignored_labels,
     repeated_samples,
-    sample_alarms,
 )
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.sample_check import SampleCheck
@@ -18,6 +17,10 @@ from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.results_store import Store
+
+
+def sample_alarms(samples, real, classifier):
+    return alarms_of(check_classes(samples, real, classifier))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,7 @@ def test_a_collapsed_class_is_found_and_named(real, train_samples, classifier):
         images[bags] = (images[bags][:1] // 2 + noise).clamp(max=255)
 
     (alarm,) = sample_alarms(with_images(train_samples, collapse), real, classifier)
-    assert alarm.name == "samples of a class are nearly identical"
+    assert alarm.name == "mode collapse within classes"
     assert "bag 100 %" in alarm.statement
     assert "boot" not in alarm.statement
 

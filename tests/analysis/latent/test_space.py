@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.interpolation import WAYS
+from fmcgan.analysis.interpolation import PAIRS
 from fmcgan.analysis.latent.sefa import activations_before, affine_layers, closed_form, of_activations
 from fmcgan.analysis.latent.smoothness import path_lengths
 from fmcgan.analysis.latent.space import (
@@ -18,8 +18,8 @@ from fmcgan.analysis.latent.space import (
     between_classes,
     blended,
     can_blend,
-    generator_of,
-    placed,
+    latent_generator,
+    set_coordinate,
     slerp,
 )
 from fmcgan.app.config_dir import config_dir
@@ -114,7 +114,7 @@ def test_vectors_on_a_line_are_joined_by_it():
 
 def test_a_position_is_the_coordinate_along_the_direction_and_nothing_else_moves():
     latents, direction = torch.randn(6, 4), torch.tensor([0.6, 0.0, 0.8, 0.0])
-    moved = placed(latents, direction, 2.0)
+    moved = set_coordinate(latents, direction, 2.0)
     torch.testing.assert_close(moved @ direction, torch.full((6,), 2.0))
     across = torch.tensor([[0.8, 0, -0.6, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
     torch.testing.assert_close(moved @ across.T, latents @ across.T)
@@ -129,14 +129,14 @@ def test_latents_of_a_class_do_not_depend_on_how_many_are_drawn():
 
 def test_without_a_generator_the_way_out_is_told():
     with pytest.raises(NotApplicable, match="samples came from a file; give run= to look at the latent space"):
-        generator_of(Subject(None, None, None, None, 0, None))
+        latent_generator(Subject(None, None, None, None, 0, None))
 
 
 def test_every_network_meets_both_classes_at_the_ends_and_is_left_as_it_was(network):
     latents, labels = torch.randn(3, 12), torch.full((3,), 4)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     plain = render(network, latents, labels)
-    assert can_blend(network, latents, WAYS)
+    assert can_blend(network, latents, PAIRS)
     assert torch.equal(between_classes(network, latents, 4, 7, 0.0), plain)
     with torch.no_grad(), blended(network, 4, 7, 0.5):
         middle = network(latents, labels)

@@ -1,8 +1,8 @@
-"""What the curves of a run say that should not be: a rule each, silent where there is too little to tell.
+"""Alarms raised by the curves of a run; each rule returns None if there are too few rows.
 
-Each rule is a function of the rows of ``metrics.jsonl``, whose values are means of some 20 steps. What the
-discriminator and the gradients do is read off the last fifth of the run: long enough to average, short enough to be
-the end. Rules on scores are in `fmcgan.analysis.alarms.scores`.
+Each rule is a function of the rows of ``metrics.jsonl``, whose values are means of about 20 steps. Rules on the
+discriminator and on gradients average over the last fifth of the run. Rules on metrics are in
+`fmcgan.analysis.alarms.metrics`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,54 +11,54 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcgan.analysis.alarms.scores import collapse, history, label_ignored, over_the_top, still_improving
-from fmcgan.analysis.percent import percent
+from fmcgan.analysis.alarms.metrics import history, labels_ignored, mode_collapse, not_the_best, still_improving
 from fmcgan.analysis.section import Alarm
+from fmcgan.app.formatting import percent
 
 Rows = Sequence[Mapping[str, float | None]]
 
-PLAYERS = ("generator", "discriminator")
+NETWORKS = ("generator", "discriminator")
 
 FEWEST_ROWS = 10
-"""With fewer rows, a fifth of them is one: nothing is said."""
+"""Least number of rows, of which a fifth are two."""
 
-SURE = 0.98
-"""A discriminator that is right so often leaves the generator little to learn from (Goodfellow et al. 2014, section 3);
-those of sound runs are right in 60 to 90 % of the cases."""
+SATURATED = 0.98
+"""Accuracy from which on a discriminator leaves the generator little gradient (Goodfellow et al. 2014, section 3).
+Usual runs have 60 to 90 %."""
 
 ALIKE = 0.02
-"""Shares judged real that differ by less are one share: the last fifth even of a short run holds some 10,000 images of
-each kind, whose shares scatter by 0.005."""
+"""Difference of shares classified as real below which they count as equal: the last fifth of even a short run has about
+10,000 images of either origin, whose shares have a standard error of 0.005."""
 
 IMPROVEMENT = 0.05
-"""Share by which a distance must have fallen for a generator to be learning."""
+"""Relative decrease of the Fréchet distance from which on the generator improves."""
 
 NEAR_FLOOR = 3.0
-"""Times the distance of real images, within which a discriminator has nothing left to find."""
+"""Multiple of the Fréchet distance of real images within which the generator is good."""
 
 GROWTH = 100.0
-"""Factor by which gradient norms explode; over sound runs they change by less than 10."""
+"""Growth factor of exploding gradient norms; usual runs stay below 10."""
 
 VANISHED = 1e-6
-"""Of a network of a million weights this is 1e-9 a weight, which Adam's epsilon of 1e-8 swallows."""
+"""Vanishing gradient norm: with a million weights 1e-9 per weight, below Adam's epsilon of 1e-8."""
 
 ALWAYS = 0.9
-"""Share of the rows above the clip at which little more than directions is left of the gradients."""
+"""Share of clipped rows from which on clipping determines the step size."""
 
 NEARLY_DONE = 0.95
-"""Share of the planned epochs from which a run counts as done."""
+"""Share of the planned epochs from which on a run counts as finished."""
 
 
 class Facts(NamedTuple):
-    """What is known of a run beside its rows."""
+    """Facts on a run beside its rows."""
 
     generator_clip: float | None = None
-    """The norm to which gradients were clipped; None if they were not."""
+    """Norm to which gradients were clipped; None: no clipping."""
     discriminator_clip: float | None = None
     has_decision_boundary: bool = True
-    """Whether a positive logit means "real": not with Wasserstein and relativistic losses."""
+    """Whether positive logits mean "real"; False for Wasserstein and relativistic losses."""
     planned_epochs: float | None = None
-    """None if nobody knows."""
+    """None if unknown."""
     finished: bool = True
 
 
@@ -66,104 +66,105 @@ def curve_alarms(rows: Rows, facts: Facts) -> list[Alarm]:
     """All alarms that these rows raise."""
     found = [
         unfinished(rows, facts.finished, facts.planned_epochs),
-        discriminator_wins(rows, facts.has_decision_boundary),
-        discriminator_learns_nothing(rows, facts.has_decision_boundary),
-        collapse(rows),
-        label_ignored(rows),
+        discriminator_saturated(rows, facts.has_decision_boundary),
+        discriminator_stuck(rows, facts.has_decision_boundary),
+        mode_collapse(rows),
+        labels_ignored(rows),
         exploding_gradients(rows),
         vanishing_gradients(rows),
         clipping_always_active(rows, facts.generator_clip, facts.discriminator_clip),
-        still_improving(rows) if facts.finished else None,  # else the first alarm says so
-        over_the_top(rows),
+        still_improving(rows) if facts.finished else None,  # an unfinished run has the first alarm
+        not_the_best(rows),
     ]
     return [alarm for alarm in found if alarm is not None]
 
 
 def unfinished(rows: Rows, finished: bool, planned_epochs: float | None) -> Alarm | None:
-    """The run has not come to the end that its configuration set."""
+    """Raises an alarm if the run has not reached the end that its configuration sets."""
     done = max((epoch for row in rows if (epoch := row.get("epoch")) is not None), default=0.0)
     if finished or (planned_epochs is not None and done >= NEARLY_DONE * planned_epochs):
         return None
-    planned = "" if planned_epochs is None else f" of {planned_epochs:g} planned ones"
+    planned = "" if planned_epochs is None else f" of {planned_epochs:g}"
     return Alarm(
         "the training is not finished",
         f"The run has recorded {done:.3g} epochs{planned} and no result: it is still running or was stopped.",
-        f"no finished result, and fewer than {percent(NEARLY_DONE)} of the planned epochs",
+        f"there is no finished result, and less than {percent(NEARLY_DONE)} of the planned epochs are recorded",
     )
 
 
-def discriminator_wins(rows: Rows, has_decision_boundary: bool = True) -> Alarm | None:
-    """The discriminator tells nearly all images apart; nothing is said of losses whose zero does not divide."""
+def discriminator_saturated(rows: Rows, has_decision_boundary: bool = True) -> Alarm | None:
+    """Raises an alarm if the discriminator classifies nearly all images correctly, unless its loss has no boundary."""
     shares = _shares_judged_real(rows) if has_decision_boundary else None
-    if shares is None or shares[0] <= SURE or shares[1] >= 1 - SURE:
+    if shares is None or shares[0] <= SATURATED or shares[1] >= 1 - SATURATED:
         return None
     return Alarm(
-        "the discriminator wins",
-        f"In the last fifth of the run it took {percent(shares[0], 1)} of the real and {percent(shares[1], 1)} of the "
-        "generated images for real: the generator has little left to learn from.",
-        f"over the last fifth of the run, more than {percent(SURE)} of the real and fewer than {percent(1 - SURE)} of "
-        "the generated images judged real",
+        "the discriminator is saturated",
+        f"In the last fifth of the run it classified {percent(shares[0], 1)} of the real and {percent(shares[1], 1)} "
+        "of the generated images as real: the generator gets little gradient.",
+        f"over the last fifth of the run, more than {percent(SATURATED)} of the real and less than "
+        f"{percent(1 - SATURATED)} of the generated images are classified as real",
     )
 
 
-def discriminator_learns_nothing(rows: Rows, has_decision_boundary: bool = True) -> Alarm | None:
-    """It judges real and generated images alike, although the generator is neither good nor getting better."""
+def discriminator_stuck(rows: Rows, has_decision_boundary: bool = True) -> Alarm | None:
+    """Raises an alarm if the discriminator does not separate the images although the generator is not good."""
     shares = _shares_judged_real(rows) if has_decision_boundary else None
     if shares is None or abs(shares[0] - shares[1]) >= ALIKE or _good_or_improving(rows):
         return None
     return Alarm(
-        "the discriminator learns nothing",
-        f"In the last fifth of the run it took {percent(shares[0], 1)} of the real and {percent(shares[1], 1)} of the "
-        "generated images for real, and the samples did not get better.",
-        f"over the last fifth of the run, shares judged real within {ALIKE:g} of each other, and a Fréchet distance "
-        f"that has not fallen by {percent(IMPROVEMENT)} and is beyond {NEAR_FLOOR:g} times that of real images",
+        "the discriminator does not learn",
+        f"In the last fifth of the run it classified {percent(shares[0], 1)} of the real and {percent(shares[1], 1)} "
+        "of the generated images as real, and the samples did not improve.",
+        f"over the last fifth of the run, both shares classified as real differ by less than {ALIKE:g}, and the "
+        f"Fréchet distance did not fall by {percent(IMPROVEMENT)} and is more than {NEAR_FLOOR:g} times that of real "
+        "images",
     )
 
 
 def exploding_gradients(rows: Rows) -> Alarm | None:
-    """Gradient norms grow without bound."""
+    """Raises an alarm if gradient norms explode."""
     grown = []
-    for player in PLAYERS:
-        first, last = _median_ends(rows, f"gradient_norm/{player}")
+    for network in NETWORKS:
+        first, last = _median_ends(rows, f"gradient_norm/{network}")
         if last > GROWTH * max(first, VANISHED):
-            grown.append(f"the {player}'s from {first:.3g} to {last:.3g}")
+            grown.append(f"the {network}'s from {first:.3g} to {last:.3g}")
     if not grown:
         return None
     return Alarm(
         "exploding gradients",
         f"Gradient norms grew between the first and the last fifth of the run: {' and '.join(grown)} (medians).",
-        f"a median norm in the last fifth of the run more than {GROWTH:g} times that in the first",
+        f"a median norm in the last fifth of the run is more than {GROWTH:g} times that in the first fifth",
     )
 
 
 def vanishing_gradients(rows: Rows) -> Alarm | None:
-    """Gradient norms are as good as zero."""
-    ends = {player: _median_ends(rows, f"gradient_norm/{player}")[1] for player in PLAYERS}
-    gone = [f"the {player}'s {last:.1g}" for player, last in ends.items() if last < VANISHED]
+    """Raises an alarm if gradient norms vanish."""
+    ends = {network: _median_ends(rows, f"gradient_norm/{network}")[1] for network in NETWORKS}
+    gone = [f"the {network}'s {last:.1g}" for network, last in ends.items() if last < VANISHED]
     if not gone:
         return None
     return Alarm(
         "vanishing gradients",
-        f"Gradient norms in the last fifth of the run are next to nothing: {' and '.join(gone)} (medians).",
-        f"a median norm in the last fifth of the run below {VANISHED:g}",
+        f"Gradient norms in the last fifth of the run are almost zero: {' and '.join(gone)} (medians).",
+        f"a median norm in the last fifth of the run is below {VANISHED:g}",
     )
 
 
 def clipping_always_active(
     rows: Rows, generator_clip: float | None = None, discriminator_clip: float | None = None
 ) -> Alarm | None:
-    """Gradients are clipped so often that the clip is the learning rate."""
+    """Raises an alarm if gradients are nearly always clipped."""
     always = []
-    for player, clip in zip(PLAYERS, (generator_clip, discriminator_clip), strict=True):
-        norms = _values(rows, f"gradient_norm/{player}")
+    for network, clip in zip(NETWORKS, (generator_clip, discriminator_clip), strict=True):
+        norms = _values(rows, f"gradient_norm/{network}")
         if clip is not None and len(norms) >= FEWEST_ROWS and (share := float(np.mean(norms > clip))) > ALWAYS:
-            always.append(f"the {player}'s above its clip of {clip:g} in {percent(share)} of the rows")
+            always.append(f"the {network}'s above its clip of {clip:g} in {percent(share)} of the rows")
     if not always:
         return None
     return Alarm(
         "clipping is always active",
-        f"Gradient norms were nearly always clipped: {' and '.join(always)}. The clip then sets the size of the steps.",
-        f"more than {percent(ALWAYS)} of the rows with a norm above the clip",
+        f"Gradients were nearly always clipped: {' and '.join(always)}. The clip then determines the step size.",
+        f"the norm exceeds the clip in more than {percent(ALWAYS)} of the rows",
     )
 
 
@@ -176,7 +177,7 @@ def _good_or_improving(rows: Rows) -> bool:
 
 
 def _shares_judged_real(rows: Rows) -> tuple[float, float] | None:
-    """Of real and of generated images, means over the last fifth."""
+    """Shares of real and of generated images classified as real, means over the last fifth."""
     real, fake = (_values(rows, f"judged_real/{kind}") for kind in ("real", "fake"))
     if min(len(real), len(fake)) < FEWEST_ROWS:
         return None
@@ -184,7 +185,7 @@ def _shares_judged_real(rows: Rows) -> tuple[float, float] | None:
 
 
 def _median_ends(rows: Rows, key: str) -> tuple[float, float]:
-    """Medians of the first and of the last fifth; of few rows nan, which no rule takes for too large or small."""
+    """Medians of the first and of the last fifth; nan for few rows, which raises no alarm."""
     values = _values(rows, key)
     if len(values) < FEWEST_ROWS:
         return float("nan"), float("nan")

@@ -1,4 +1,4 @@
-"""What labelled samples show that should not be, whoever made them: no run is needed."""
+"""Alarms raised by labelled samples of any origin."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,53 +6,54 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fmcgan.analysis.base import classes_of
-from fmcgan.analysis.effect import share_in_words, share_interval
-from fmcgan.analysis.percent import percent
+from fmcgan.analysis.base import common_classes
+from fmcgan.analysis.effect import share_text
 from fmcgan.analysis.section import Alarm
+from fmcgan.app.formatting import percent
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.results_store import Arrays
+from fmcgan.metric.value import wilson_interval
 
 LEAST = 10
-"""Images of a class, which make 45 pairs, below which nothing is said of the class."""
+"""Least number of images of a class (45 pairs)."""
 
 MOST = 300
-"""Images of a class of which all 44,850 pairs are measured."""
+"""Most images of a class whose pairs are compared (44,850 pairs)."""
 
 CLOSEST = 0.001
-"""The pairs of real images of a class that lie closest, whose largest distance is what "nearly identical" means."""
+"""Quantile of the distances of pairs of real images of a class up to which a pair is "nearly identical"."""
 
 ALIKE = 0.05
-"""Share of nearly identical pairs from which a class has collapsed: fifty times that of real images. Samples of which a
-quarter are one image reach it, and so do ten or twenty images that are repeated with small changes."""
+"""Share of nearly identical pairs from which on a class has collapsed: fifty times that of real images. It is reached
+if a quarter of the samples are one image, or if ten or twenty images are repeated with small changes."""
 
 IGNORED = 0.5
-"""Share of real images' label agreement below which the label is not obeyed."""
+"""Label agreement, as a share of that of real images, below which labels are ignored."""
 
 FAINT = 16
-"""Grey levels: images whose brightest and darkest pixel are no farther apart show nothing."""
+"""Largest difference of grey levels in an empty image."""
 
 MANY = 0.01
-"""Share of the samples from which empty images and exact repeats are no accident."""
+"""Share of empty images, or of exact repeats, above which there is an alarm."""
 
 
 @dataclass(frozen=True)
 class ClassCheck:
-    """What was counted of one class.
+    """Counts of one class.
 
     Args:
         label: the class.
-        n: samples of it.
-        agree: how many of them are read as it.
-        real_n: real test images of it.
-        real_agree: how many of those are read as it.
-        alike: share, in 0..1, of nearly identical pairs; None of a class that is too small.
+        n: samples.
+        agree: samples read as the class.
+        real_n: real test images.
+        real_agree: real test images read as the class.
+        alike: share of nearly identical pairs of samples, in 0..1; None if there are too few.
         real_alike: that of training images.
-        repeats: samples that equal an earlier one of the class in every pixel.
-        empty: samples that show nothing.
+        repeats: samples that equal an earlier sample of the class in every pixel.
+        empty: empty samples.
     """
 
     label: int
@@ -66,24 +67,16 @@ class ClassCheck:
     empty: int
 
 
-def sample_alarms(samples: ImageSet, real: RealImages, classifier: ClassifierFeatures) -> list[Alarm]:
-    """All alarms that these samples raise.
-
-    Args:
-        samples: with the classes they were asked to show.
-        real: what they are compared with.
-        classifier: reads the classes; it has learned the training images, so agreement is compared with test images.
-    """
-    return alarms_of(check_classes(samples, real, classifier))
-
-
 def check_classes(samples: ImageSet, real: RealImages, classifier: ClassifierFeatures) -> list[ClassCheck]:
-    """Counts, class by class, in the order of the labels."""
+    """Counts by class, in the order of the labels.
+
+    Agreement is compared with that of test images, because the classifier was trained on the training images.
+    """
     agree, real_agree = (classifier.logits(each).argmax(dim=1) == each.labels for each in (samples, real.test))
     faint = _contrast(samples.images) <= FAINT
     alike, real_alike = _shares_alike(samples, real)
     checks = []
-    for label in classes_of(samples):
+    for label in common_classes(samples):
         own, other = samples.of_class(label), real.test.of_class(label)
         check = ClassCheck(
             label=label,
@@ -101,80 +94,80 @@ def check_classes(samples: ImageSet, real: RealImages, classifier: ClassifierFea
 
 
 def alarms_of(checks: Sequence[ClassCheck]) -> list[Alarm]:
-    """What these counts raise."""
+    """All alarms that the counts raise."""
     found = [collapsed_classes(checks), ignored_labels(checks), empty_samples(checks), repeated_samples(checks)]
     return [alarm for alarm in found if alarm is not None]
 
 
 def collapsed_classes(checks: Sequence[ClassCheck]) -> Alarm | None:
-    """Classes whose samples are nearly one image, or a few."""
+    """Raises an alarm for classes whose samples are nearly identical."""
     worst = [(each.label, each.alike) for each in checks if each.alike is not None and each.alike > ALIKE]
     if not worst:
         return None
     words = ", ".join(f"{CLASS_NAMES[label]} {percent(share)}" for label, share in worst)
     return Alarm(
-        "samples of a class are nearly identical",
-        f"So many pairs of samples of a class are nearly identical: {words}; of real images {percent(CLOSEST, 1)}.",
-        f"more than {percent(ALIKE)} of the pairs of a class as close in grey levels as the closest "
+        "mode collapse within classes",
+        f"Share of nearly identical pairs of samples: {words}; of real images {percent(CLOSEST, 1)}.",
+        f"more than {percent(ALIKE)} of the pairs of a class are as close in grey levels as the closest "
         f"{percent(CLOSEST, 1)} of the pairs of real test images",
     )
 
 
 def ignored_labels(checks: Sequence[ClassCheck]) -> Alarm | None:
-    """Samples, of all classes or of some, that are not read as asked for."""
+    """Raises an alarm if samples of all or of some classes are not read as the class asked for."""
     rule = (
-        f"a label agreement surely (95 % interval) below {percent(IGNORED)} of that of real test images, of all "
-        "samples or of those of a class"
+        f"the 95 % interval of the label agreement is below {percent(IGNORED)} of that of real test images, for all "
+        "samples or for a class"
     )
     n, agree = sum(each.n for each in checks), sum(each.agree for each in checks)
-    # Real agreement weighted as the samples are, which may lack classes.
+    # Real agreement, weighted by the classes of the samples.
     expected = sum(each.n * each.real_agree / each.real_n for each in checks if each.real_n) / max(n, 1)
-    if share_interval(agree, n)[1] < IGNORED * expected:
+    if wilson_interval(agree, n)[1] < IGNORED * expected:
         return Alarm(
             "labels are ignored",
-            f"{share_in_words(agree, n)} of the samples are read as the class asked for, of real images "
-            f"{percent(expected, 1)}; chance is 10 %.",
+            f"{share_text(agree, n)} of the samples are read as the class asked for, against {percent(expected, 1)} "
+            "of real images; chance is 10 %.",
             rule,
         )
-    deaf = [each for each in checks if each.real_n and _ignored(each)]
-    if not deaf:
+    ignored = [each for each in checks if each.real_n and _ignored(each)]
+    if not ignored:
         return None
-    words = ", ".join(f"{CLASS_NAMES[each.label]} {share_in_words(each.agree, each.n)}" for each in deaf)
-    return Alarm("some labels are ignored", f"So many samples of a class are read as that class: {words}.", rule)
+    words = ", ".join(f"{CLASS_NAMES[each.label]} {share_text(each.agree, each.n)}" for each in ignored)
+    return Alarm("some labels are ignored", f"Share of the samples read as their class: {words}.", rule)
 
 
 def empty_samples(checks: Sequence[ClassCheck]) -> Alarm | None:
-    """Images without anything on them, or saved on another scale than 0..255."""
+    """Raises an alarm for empty images, or images saved on another scale than 0..255."""
     n, empty = sum(each.n for each in checks), sum(each.empty for each in checks)
     if empty <= MANY * n:
         return None
     return Alarm(
         "empty samples",
-        f"{share_in_words(empty, n)} of the samples show nothing. Grey levels must be 0..255.",
-        f"more than {percent(MANY)} of the samples with at most {FAINT} grey levels between darkest and brightest "
-        "pixel",
+        f"{share_text(empty, n)} of the samples are empty. Grey levels must be 0..255.",
+        f"in more than {percent(MANY)} of the samples the darkest and the brightest pixel differ by at most {FAINT} "
+        "grey levels",
     )
 
 
 def repeated_samples(checks: Sequence[ClassCheck]) -> Alarm | None:
-    """Images that come several times."""
+    """Raises an alarm for images that occur several times."""
     n, repeats = sum(each.n for each in checks), sum(each.repeats for each in checks)
     if repeats <= MANY * n:
         return None
     return Alarm(
         "repeated samples",
-        f"{share_in_words(repeats, n)} of the samples equal another of their class in every pixel: there are fewer "
-        "samples than it seems.",
-        f"more than {percent(MANY)} of the samples equal to an earlier one of their class",
+        f"{share_text(repeats, n)} of the samples equal another sample of their class in every pixel: the effective "
+        "number of samples is smaller.",
+        f"more than {percent(MANY)} of the samples equal an earlier sample of their class",
     )
 
 
 def _ignored(check: ClassCheck) -> bool:
-    return share_interval(check.agree, check.n)[1] < IGNORED * check.real_agree / check.real_n
+    return wilson_interval(check.agree, check.n)[1] < IGNORED * check.real_agree / check.real_n
 
 
 def _shares_alike(samples: ImageSet, real: RealImages) -> tuple[list[float | None], list[float | None]]:
-    """Shares of nearly identical pairs of each of the ten classes, of the samples and of training images."""
+    """Shares of nearly identical pairs by class, of the samples and of training images."""
     what = f"pairs of {MOST} images of each class"
     near = real.test.derived(f"largest distance of the closest {CLOSEST:g} of {what}", lambda: _closest(real.test))
     train = real.train.derived(
@@ -187,13 +180,13 @@ def _shares_alike(samples: ImageSet, real: RealImages) -> tuple[list[float | Non
 
 
 def _closest(images: ImageSet) -> Arrays:
-    """``distances``, float32 [10], that the closest pairs of each class do not exceed; nan of small classes."""
+    """``distances``, float32 [10]: largest distance of nearly identical pairs; nan for small classes."""
     closest = [torch.quantile(_distances(images, label), CLOSEST) for label in range(NUM_CLASSES)]
     return {"distances": torch.stack(closest)}
 
 
 def _within(images: ImageSet, near: Tensor) -> Arrays:
-    """``shares`` of the pairs of each class that are no farther apart, float64 [10]; nan where nothing is known."""
+    """``shares`` of nearly identical pairs by class, float64 [10]; nan if unknown."""
     shares = torch.full((NUM_CLASSES,), torch.nan, dtype=torch.float64)
     for label in range(NUM_CLASSES):
         distances = _distances(images, label)
@@ -203,7 +196,7 @@ def _within(images: ImageSet, near: Tensor) -> Arrays:
 
 
 def _distances(images: ImageSet, label: int) -> Tensor:
-    """Distances in grey levels, float32, of all pairs of `MOST` images of a class; one nan of a class of too few."""
+    """Distances of all pairs of at most `MOST` images of a class, in grey levels, float32; a nan for small classes."""
     order = images.content_order  # files of samples may be sorted
     members = order[images.labels[order] == label][:MOST]
     if len(members) < LEAST:
@@ -212,6 +205,6 @@ def _distances(images: ImageSet, label: int) -> Tensor:
 
 
 def _contrast(images: Tensor) -> Tensor:
-    """Brightest less darkest pixel, int [N]."""
+    """Brightest minus darkest pixel, int [N]."""
     flat = images.flatten(1).int()
     return flat.amax(dim=1) - flat.amin(dim=1)

@@ -1,4 +1,4 @@
-"""A style of a class among samples, new real images and those in which it was found: shares, words and examples."""
+"""How often a cluster of a class occurs among samples, test images and training images: shares, words and examples."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -6,112 +6,116 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcgan.analysis.clustering.clusters import Styles
-from fmcgan.analysis.effect import Effect, difference_of_shares, share_in_words, share_interval
+from fmcgan.analysis.clustering.clusters import ClassClusters
+from fmcgan.analysis.effect import Effect, difference_of_shares, share_text
 from fmcgan.analysis.section import Column
 from fmcgan.data.classes import CLASS_NAMES, plural
-from fmcgan.figure.clusters import Share, StyleRow
+from fmcgan.figure.clusters import ClusterRow, Share
+from fmcgan.metric.value import wilson_interval
 
 SHOWN = 12
-"""Images of a style, of either kind."""
+"""Real and generated images shown of a cluster."""
 MISSING, RARE, OVER_PRODUCED = 1 / 4, 2 / 3, 3 / 2
-"""Shares among the samples, in multiples of the real share, below and above which a style is called so."""
-SURE = 0.01
-"""The p-value below which that is said; of findings, `findings.judge` asks for more."""
+"""Ratios of the generated to the real share below, or above, which a cluster gets this mark."""
+SIGNIFICANT = 0.01
+"""Largest p-value of a marked cluster; findings need more (`fmcgan.analysis.findings`)."""
 
 COLUMNS = (
     Column("class", "class"),
-    Column("style", "style"),
-    Column("description", "beside its class"),
-    Column("real_share", "real", "percent", 1),
-    Column("real_low", "from", "percent", 1),
+    Column("cluster", "cluster"),
+    Column("description", "compared with its class"),
+    Column("real_share", "training images", "percent", 1),
+    Column("real_low", "95 % from", "percent", 1),
     Column("real_high", "to", "percent", 1),
-    Column("new_share", "new real (test)", "percent", 1),
-    Column("new_low", "from", "percent", 1),
-    Column("new_high", "to", "percent", 1),
+    Column("test_share", "test images", "percent", 1),
+    Column("test_low", "95 % from", "percent", 1),
+    Column("test_high", "to", "percent", 1),
     Column("generated_share", "generated", "percent", 1),
-    Column("generated_low", "from", "percent", 1),
+    Column("generated_low", "95 % from", "percent", 1),
     Column("generated_high", "to", "percent", 1),
-    Column("ratio", "generated / real", "number"),
-    Column("size", "size of the difference", "number"),
-    Column("p_value", "p", "number", 4),
-    Column("distance", "distance to the centre / real", "number"),
+    Column("ratio", "generated / training", "number"),
+    Column("size", "effect size", "number"),
+    Column("p_value", "p-value", "number", 4),
+    Column("distance", "distance to the centre / that of test images", "number"),
     Column("mark", "mark"),
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """Which images of a class in one set have which style."""
+    """The images of a class in one set, and their clusters."""
 
     images: NDArray[np.uint8]
     """uint8 [N, 28, 28]."""
-    style: NDArray[np.int64]
-    """[N], as `Styles.assign` gives it."""
+    cluster: NDArray[np.int64]
+    """[N], as returned by `ClassClusters.assign`."""
     distance: NDArray[np.float64]
-    """From the nearest centre, [N]."""
+    """To the nearest centre, [N]."""
 
-    def of(self, style: int) -> NDArray[np.bool_]:
-        """Which images have a style, [N]."""
-        return self.style == style
+    def of(self, cluster: int) -> NDArray[np.bool_]:
+        """Which images are in a cluster, [N]."""
+        return self.cluster == cluster
 
-    def count(self, style: int) -> tuple[int, int]:
-        """How many have a style, of how many."""
-        return int(self.of(style).sum()), len(self.style)
+    def count(self, cluster: int) -> tuple[int, int]:
+        """Number of images in a cluster, and of all images."""
+        return int(self.of(cluster).sum()), len(self.cluster)
 
-    def share(self, style: int) -> Share:
-        """The share that has a style, with its interval."""
-        count, n = self.count(style)
-        return count / n, *share_interval(count, n)
+    def share(self, cluster: int) -> Share:
+        """The share of images in a cluster, with its interval."""
+        count, n = self.count(cluster)
+        return count / n, *wilson_interval(count, n)
 
 
-class Compared(NamedTuple):
-    """A style, as the figures, the findings and the table have it."""
+class Frequency(NamedTuple):
+    """A cluster in the figures, among the effects and in the table."""
 
-    row: StyleRow
+    row: ClusterRow
     effect: Effect
     values: list[Any]
 
 
-def compared(label: int, style: int, styles: Styles, samples: Members, new: Members, real: Members) -> Compared:
-    """Compares how often samples have a style with how often real images have it.
+def compare(
+    label: int, cluster: int, clusters: ClassClusters, samples: Members, test: Members, train: Members
+) -> Frequency:
+    """Compares how often samples and real images are in a cluster.
 
     Args:
         label: the class.
-        style: index of the style in 0..K-1, or K for images out of reach of every centre.
-        styles: of the class.
+        cluster: index in 0..K-1, or K for images out of reach of all centres.
+        clusters: of the class.
         samples: generated images of the class.
-        new: real images that had no part in finding the styles.
-        real: those that had.
+        test: real test images.
+        train: real training images, which were clustered.
     """
-    some = style < styles.number
-    short, kind = (str(style + 1), plural(label)) if some else ("none", f"{plural(label)} that are near no style")
-    description = styles.description(style) if some else "near no style"
-    counts, new_counts, real_counts = (each.count(style) for each in (samples, new, real))
-    words = f"Style {short} of {kind} ({description})" if some else kind.capitalize()
-    is_are = "is" if some else "are"
+    is_cluster = cluster < clusters.number
+    number = str(cluster + 1) if is_cluster else "none"
+    description = clusters.description(cluster) if is_cluster else "near no cluster"
+    counts, test_counts, train_counts = (each.count(cluster) for each in (samples, test, train))
+    what = f"cluster {number} ({description})" if is_cluster else "no cluster"
     effect = Effect(
-        key=f"clusters/{CLASS_NAMES[label]}/{short}",
-        statement=f"{words} {is_are} {share_in_words(*real_counts)} of the real and {share_in_words(*counts)} of the "
-        "generated.",
-        difference=difference_of_shares(*counts, *real_counts),
-        floor=difference_of_shares(*new_counts, *real_counts),
+        key=f"clusters/{CLASS_NAMES[label]}/{number}",
+        statement=f"{share_text(*counts)} of the generated {plural(label)} are in {what}, against "
+        f"{share_text(*train_counts)} of the real ones.",
+        difference=difference_of_shares(*counts, *train_counts),
+        floor=difference_of_shares(*test_counts, *train_counts),
         classes=(label,),
         figure=picture_name(label),
     )
-    shares = real.share(style), new.share(style), samples.share(style)
+    shares = train.share(cluster), test.share(cluster), samples.share(cluster)
     ratio = shares[2][0] / shares[0][0] if shares[0][0] else None
-    mark = _mark(ratio) if effect.beyond_floor and effect.difference.p_value < SURE else ""
-    row = StyleRow(f"Style {short}" if some else "No style", description, mark, *_shown(style, real, samples), *shares)
-    distance = _farther(style, samples, new) if some else None
+    mark = _mark(ratio) if effect.beyond_floor and effect.difference.p_value < SIGNIFICANT else ""
+    name = f"Cluster {number}" if is_cluster else "No cluster"
+    row = ClusterRow(name, description, mark, *_examples(cluster, train, samples), *shares)
+    distance = _relative_distance(cluster, samples, test) if is_cluster else None
     flat = [part for share in shares for part in share]
     size, p_value = effect.difference.size, effect.difference.p_value
-    return Compared(row, effect, [CLASS_NAMES[label], short, description, *flat, ratio, size, p_value, distance, mark])
+    values = [CLASS_NAMES[label], number, description, *flat, ratio, size, p_value, distance, mark]
+    return Frequency(row, effect, values)
 
 
 def picture_name(label: int) -> str:
-    """Of the picture of a class."""
-    return f"styles_{CLASS_NAMES[label].replace('-', '_')}"
+    """Name of the picture of a class."""
+    return f"of_{CLASS_NAMES[label].replace('-', '_')}"
 
 
 def _mark(ratio: float | None) -> str:
@@ -120,16 +124,16 @@ def _mark(ratio: float | None) -> str:
     return "over-produced" if ratio is None or ratio > OVER_PRODUCED else ""
 
 
-def _shown(style: int, real: Members, samples: Members) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The real images nearest to the centre, and the first of the samples: samples chosen alike would flatter."""
-    places = np.flatnonzero(real.of(style))
-    nearest = places[np.argsort(real.distance[places], kind="stable")[:SHOWN]]
-    return real.images[nearest], samples.images[np.flatnonzero(samples.of(style))[:SHOWN]]
+def _examples(cluster: int, train: Members, samples: Members) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The real images nearest to the centre, and the first samples: choosing the nearest samples would flatter."""
+    members = np.flatnonzero(train.of(cluster))
+    nearest = members[np.argsort(train.distance[members], kind="stable")[:SHOWN]]
+    return train.images[nearest], samples.images[np.flatnonzero(samples.of(cluster))[:SHOWN]]
 
 
-def _farther(style: int, samples: Members, new: Members) -> float | None:
-    """How far samples lie from the centre in multiples of how far new real images do: medians of those assigned."""
+def _relative_distance(cluster: int, samples: Members, test: Members) -> float | None:
+    """Median distance of the samples to the centre, divided by that of the test images."""
     medians = [
-        float(np.median(each.distance[each.of(style)])) if each.of(style).any() else 0 for each in (samples, new)
+        float(np.median(each.distance[each.of(cluster)])) if each.of(cluster).any() else 0 for each in (samples, test)
     ]
     return medians[0] / medians[1] if all(medians) else None

@@ -1,4 +1,4 @@
-"""Styles within a class: clusters of its real images, to which any other image is assigned, and words for each."""
+"""Clusters of the real images of a class, the assignment of other images to them, and words for each cluster."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ from torch import Tensor
 from fmcgan.metric.results_store import Arrays
 
 REVISION = 1
-"""Raise it when a change here changes styles: those that were kept are then found anew."""
+"""Raise it when a change here changes clusters, so that stored ones are recomputed."""
 AXES = 20
-"""Principal axes of a class that are kept: in the many others distances are noise."""
+"""Principal axes of a class; along the others distances are noise."""
 REACH = 0.95
-"""Share of a cluster of HDBSCAN that lies nearer to its mean than the distance up to which images are counted to it."""
+"""Quantile of the distances within a cluster of HDBSCAN up to which other images are assigned to it."""
 OUTLINE = 14 * 14
 """The first columns of the vectors."""
 INK_LEVEL = 13
-"""Grey levels above it, 5 % of white, are garment and not background."""
+"""Grey level, 5 % of white, above which a pixel belongs to the garment."""
 TRAITS = (
     ("darker", "brighter"),
     ("shorter", "taller"),
@@ -29,21 +29,21 @@ TRAITS = (
     ("plainer", "more patterned"),
     ("fuller below", "fuller above"),
 )
-"""What a style is called that has less, or more, than its class of what `traits` measures."""
+"""Words for a cluster whose `traits` are below or above those of its class."""
 WORTH_A_WORD = 0.3
-"""Standard deviations of its class from which a style differs in a trait."""
+"""Standard deviations of the class from which on a difference in a trait is mentioned."""
 
 
 @dataclass(frozen=True)
-class Styles:
-    """The styles of a class, the most frequent first: a function of real images alone.
+class ClassClusters:
+    """The clusters of a class, the most frequent first; they depend on real images alone.
 
     Args:
-        offset: middle of the vectors of the class, [V].
+        offset: mean of the vectors of the class, [V].
         axes: principal axes, [P, V].
-        centres: one a style, [K, P]; none if no clusters were found.
-        reaches: distance from its centre up to which an image is counted to a style, [K]; infinite for k-means.
-        traits: of the mean image of each style beyond that of the class, in standard deviations of it, [K, T].
+        centres: one per cluster, [K, P]; none if no clusters were found.
+        reaches: distance from the centre up to which images are assigned to a cluster, [K]; infinite for k-means.
+        traits: mean of each cluster minus that of the class, in standard deviations of the class, [K, T].
     """
 
     offset: NDArray[np.float64]
@@ -54,17 +54,17 @@ class Styles:
 
     @property
     def number(self) -> int:
-        """How many styles."""
+        """Number of clusters."""
         return len(self.centres)
 
     def assign(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The style of each image.
+        """Assigns each image to a cluster.
 
         Args:
             vectors: [N, V].
 
         Returns:
-            The index of the nearest centre, [N] in 0..K-1, or K where that is out of reach, and the distance to it.
+            Index of the nearest centre, [N] in 0..K-1, or K if it is out of reach, and the distance to it, [N].
         """
         from sklearn.metrics import pairwise_distances_argmin_min
 
@@ -72,23 +72,23 @@ class Styles:
         nearest, distances = pairwise_distances_argmin_min(points, self.centres)
         return np.where(distances <= self.reaches[nearest], nearest, self.number), distances
 
-    def description(self, style: int) -> str:
-        """The traits, at most two, in which a style differs most from its class: ``darker, taller``."""
-        amounts = self.traits[style]
-        told = [trait for trait in np.argsort(-abs(amounts))[:2] if abs(amounts[trait]) >= WORTH_A_WORD]
-        return ", ".join(TRAITS[trait][int(amounts[trait] > 0)] for trait in told) or "near the mean of the class"
+    def description(self, cluster: int) -> str:
+        """At most two traits in which a cluster differs most from its class: ``darker, taller``."""
+        amounts = self.traits[cluster]
+        named = [trait for trait in np.argsort(-abs(amounts))[:2] if abs(amounts[trait]) >= WORTH_A_WORD]
+        return ", ".join(TRAITS[trait][int(amounts[trait] > 0)] for trait in named) or "near the mean of the class"
 
     def as_arrays(self) -> Arrays:
-        """As the store keeps them; ``Styles`` takes them back from `from_arrays`."""
+        """The fields as arrays for the store."""
         return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in vars(self).items()}
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays) -> "Styles":
-        """The styles that were kept."""
+    def from_arrays(cls, arrays: Arrays) -> "ClassClusters":
+        """Rebuilds clusters from the arrays of `as_arrays`."""
         return cls(**{name: value.numpy() for name, value in arrays.items()})
 
 
-def find_styles(
+def find_clusters(
     vectors: NDArray[np.float32],
     images: NDArray[np.uint8],
     weight: float,
@@ -96,16 +96,16 @@ def find_styles(
     number: int,
     least_share: float,
     seed: int,
-) -> Styles:
+) -> ClassClusters:
     """Clusters the real images of a class.
 
     Args:
-        vectors: as `vectors_of` gives them, [N, V].
+        vectors: as returned by `vectors_of`, [N, V].
         images: uint8 [N, 28, 28], for the words.
-        weight: total variance of the features beside that of the outline, which is 1.
-        method: ``k_means``, or ``hdbscan``, which finds their number itself.
-        number: of styles, of k-means.
-        least_share: of a cluster of HDBSCAN among the N.
+        weight: total variance of the features; that of the outline is 1.
+        method: ``k_means`` or ``hdbscan``.
+        number: clusters of k-means; HDBSCAN finds their number.
+        least_share: smallest cluster of HDBSCAN, as a share of the images.
         seed: of k-means.
     """
     from sklearn.cluster import HDBSCAN, KMeans
@@ -131,15 +131,15 @@ def find_styles(
     measured = traits(images)
     spread = np.maximum(measured.std(axis=0), 1e-9)
     amounts = [(measured[each].mean(axis=0) - measured.mean(axis=0)) / spread for each in members]
-    return Styles(offset, axes, centres, reaches, np.array(amounts).reshape(len(members), len(TRAITS)))
+    return ClassClusters(offset, axes, centres, reaches, np.array(amounts).reshape(len(members), len(TRAITS)))
 
 
 def traits(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Measures of how garments look, in the order of `TRAITS`: float64 [N, 7].
+    """Measures the appearance of garments, in the order of `TRAITS`: float64 [N, 7].
 
-    They are the mean grey level of the garment; the rows and columns it spans; the share of its bounding box that it
-    fills; how little it differs from its mirror image; the mean difference of neighbouring pixels within it relative to
-    its grey level; and the share of its pixels in the upper half of its bounding box.
+    They are the mean grey level of the garment; its height and width; the share of its bounding box that it fills;
+    minus its difference from its mirror image; the mean difference of neighbouring pixels relative to its grey level;
+    and the share of its pixels in the upper half of its bounding box.
 
     Args:
         images: uint8 [N, 28, 28].
@@ -161,13 +161,13 @@ def traits(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _span(lines: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """From the first to the last row or column with garment, [N]; 0 of an empty image."""
+    """Distance from the first to the last row or column with garment, [N]; 0 for an empty image."""
     last = lines.shape[1] - lines[:, ::-1].argmax(axis=1)
     return np.where(lines.any(axis=1), last - lines.argmax(axis=1), 0)
 
 
 def vectors_of(images: Tensor, features: Tensor) -> NDArray[np.float32]:
-    """What is clustered: the outline, as the share of garment among each 2 by 2 pixels, and features beside it.
+    """Concatenates the vectors to cluster: the outline, as the share of garment in each 2 by 2 pixels, and features.
 
     Args:
         images: uint8 [N, 1, 28, 28].
@@ -181,7 +181,7 @@ def vectors_of(images: Tensor, features: Tensor) -> NDArray[np.float32]:
 
 
 def _scales(vectors: NDArray[np.float32], weight: float) -> NDArray[np.float64]:
-    """Factors, one a column, that give the outline a total variance of 1 and the features one of ``weight``."""
+    """Factors per column that give the outline a total variance of 1, and the features one of ``weight``."""
     parts = np.split(vectors.astype(np.float64), [OUTLINE], axis=1)
     spreads = [part.var(axis=0).sum() for part in parts]
     factors = [np.sqrt(part / spread) if spread > 0 else 0.0 for part, spread in zip((1, weight), spreads, strict=True)]

@@ -1,4 +1,4 @@
-"""Three ways to lay out images on a plane: each is fitted to some images, and others are placed on it afterwards."""
+"""Embeddings of images in the plane: PCA, UMAP and t-SNE, fitted to some images and applied to others."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ Array = NDArray[np.float64]
 Keep = Callable[[str, Callable[[], Arrays]], Arrays]
 
 NEAREST = 5
-"""Fitted images by whose places t-SNE places another one."""
+"""Number of fitted images whose positions give the position of another image in t-SNE."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """A map.
+    """An embedding.
 
     Args:
         name: lower case.
-        title: as it is written.
-        remark: what it can show and what not.
-        fitted: places of the images that it was fitted to, [F, 2].
-        others: of the images that were placed afterwards, [N, 2].
+        title: the name as usually written.
+        remark: what it can and cannot show.
+        fitted: positions of the images that it was fitted to, [F, 2].
+        others: positions of other images, [N, 2].
     """
 
     name: str
@@ -38,15 +38,15 @@ class Plane:
 
 
 def principal_components(fitted: Array, others: Array, components: int) -> tuple[Array, Array, float]:
-    """Standardises features and turns them to their principal components, both by the fitted images alone.
+    """Standardises features and projects them to principal components, both fitted to the fitted images.
 
     Args:
         fitted: [F, D].
         others: [N, D].
-        components: how many at most.
+        components: most components.
 
     Returns:
-        The components of both, [F, C] and [N, C], and the share of the variance that the first two have.
+        The components of both, [F, C] and [N, C], and the share of the variance explained by the first two.
     """
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import StandardScaler
@@ -58,50 +58,48 @@ def principal_components(fitted: Array, others: Array, components: int) -> tuple
 
 
 def pca(fitted: Array, others: Array) -> Plane:
-    """The first two principal components.
+    """Takes the first two principal components.
 
     Args:
         fitted: principal components [F, C].
-        others: likewise, [N, C].
+        others: principal components [N, C].
     """
-    remark = "Principal components are linear: samples that are unlike all real images can lie beside them."
+    remark = "PCA is linear: samples unlike all real images may lie outside the real ones."
     return Plane("pca", "PCA", remark, fitted[:, :2], others[:, :2])
 
 
 def umap(fitted: Array, others: Array, neighbours: int, seed: int) -> Plane:
-    """Fits UMAP (McInnes et al. 2018), from the first two principal components, and transforms the others.
+    """Fits UMAP (McInnes et al. 2018), initialised by two principal components, and transforms the other images.
 
     Args:
         fitted: principal components [F, C].
-        others: likewise, [N, C].
-        neighbours: that each image is tied to.
-        seed: of its random choices.
+        others: principal components [N, C].
+        neighbours: of each image.
+        seed: of its random numbers.
     """
     set_numba_cache_dir()
     from umap import UMAP
 
-    # min_dist: with 0.1, the default, the islands are so dense that garments lie upon each other.
+    # min_dist: with the default of 0.1 garments overlap each other.
     options = {"init": "pca", "min_dist": 0.5, "random_state": seed, "transform_seed": seed}
-    fit = UMAP(n_neighbors=neighbours, n_jobs=1, **options)  # several jobs would not give the same map again
+    fit = UMAP(n_neighbors=neighbours, n_jobs=1, **options)  # several jobs are not reproducible
     own = fit.fit_transform(fitted)
-    remark = (
-        "UMAP places samples among the real images most like them: look for holes, not for samples beside the data."
-    )
+    remark = "UMAP places samples among the real images most like them: it shows holes, but not outliers."
     return Plane("umap", "UMAP", remark, own.astype(np.float64), fit.transform(others).astype(np.float64))
 
 
 def tsne(fitted: Array, others: Array, perplexity: float, seed: int, keep: Keep, fitted_to: str) -> Plane:
-    """Fits t-SNE (van der Maaten and Hinton 2008), from the first two principal components.
+    """Fits t-SNE (van der Maaten and Hinton 2008), initialised by two principal components.
 
-    It has no rule for further images: they are placed at the mean of the nearest fitted ones.
+    t-SNE cannot transform other images: they are placed at the weighted mean of the nearest fitted ones.
 
     Args:
         fitted: principal components [F, C].
-        others: likewise, [N, C].
-        perplexity: about how many neighbours each image keeps close.
-        seed: of its random choices.
-        keep: gives the places kept under a key, or else computes them.
-        fitted_to: says in full what the fitted images and their components are.
+        others: principal components [N, C].
+        perplexity: roughly the number of neighbours of each image.
+        seed: of its random numbers.
+        keep: returns the positions stored under a key, or computes them.
+        fitted_to: identifies the fitted images and their components.
     """
     import sklearn
     from sklearn.manifold import TSNE
@@ -115,7 +113,7 @@ def tsne(fitted: Array, others: Array, perplexity: float, seed: int, keep: Keep,
     own = keep(key, compute)["positions"].double().numpy()
     placing = KNeighborsRegressor(min(NEAREST, len(fitted)), weights="distance").fit(fitted, own)
     remark = (
-        f"t-SNE has no rule for further images: samples and test images are placed at the mean of their {NEAREST} "
-        "nearest training images, weighted by 1 / distance. Look for holes, not for samples beside the data."
+        f"t-SNE cannot transform other images: samples and test images are placed at the mean of their {NEAREST} "
+        "nearest training images, weighted by 1 / distance. It shows holes, but not outliers."
     )
     return Plane("tsne", "t-SNE", remark, own, placing.predict(others))

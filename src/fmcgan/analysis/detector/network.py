@@ -1,4 +1,4 @@
-"""A small network that learns to tell generated images from real ones, and what it goes by."""
+"""The detector: a small network that separates generated from real images, and its occlusion maps."""
 
 import hashlib
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ from fmcgan.data.images import to_float
 
 SIDE = 28
 _AT_ONCE = 500
-"""Images judged at once; of no influence beyond float rounding."""
+"""Batch size of inference; changes results by float rounding only."""
 
 
 class Detector(nn.Module):
-    """Three 3×3 convolutions of 16, 32 and 64 channels with stride 2, told the class: 34,833 parameters.
+    """Class-conditional network of three 3×3 convolutions of stride 2 with 16, 32 and 64 channels: 34,833 parameters.
 
-    Batch normalisation makes it learn much faster: of a generator's samples it told 76 % of pairs apart where
-    the same network without told 59 %, after 80,000 images in batches of 128.
+    Batch normalisation speeds up training: after 80,000 images in batches of 128, the AUC on samples of a generator was
+    76 % with it and 59 % without.
 
-    The class shifts the first maps and has weights of its own beside the common ones of the last layer, as in a
-    projection discriminator (Miyato and Koyama 2018, eq. 3). So it can look for other clues in bags than in trousers.
+    The class shifts the first feature maps and has weights of its own in the last layer, as in a projection
+    discriminator (Miyato and Koyama 2018, eq. 3), so that each class can have features of its own.
     """
 
     def __init__(self) -> None:
@@ -39,14 +39,14 @@ class Detector(nn.Module):
         nn.init.zeros_(self.head_of_class.weight)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Judges images.
+        """Computes the logits of images.
 
         Args:
             images: float32 [B, 1, 28, 28] in [-1, 1].
             labels: the class of each, int64 [B].
 
         Returns:
-            Logits [B]: positive where generated is likelier than real.
+            Logits [B]; positive: more probably generated than real.
         """
         x = (self.first(images) + self.shift(labels)[:, :, None, None]).relu()  # [B, 16, 14, 14]
         x = self.second(x).relu()  # [B, 32, 7, 7]
@@ -61,12 +61,12 @@ def _halving(channels_in: int, channels_out: int) -> nn.Sequential:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a detector learns.
+    """Training of a detector.
 
     Args:
-        images_shown: repetitions counted.
+        images_shown: length in images, repetitions counted.
         batch_size: images of one step.
-        learning_rate: of Adam, from which it falls linearly to 0.
+        learning_rate: of Adam; falls linearly to 0.
     """
 
     images_shown: int = 80_000
@@ -75,7 +75,7 @@ class Recipe:
 
     @property
     def protocol(self) -> str:
-        """Network and recipe in full; another one gives other numbers."""
+        """Network and training in full, for keys of stored results."""
         with torch.device("meta"):  # draws nothing
             design = hashlib.sha256(repr(Detector()).encode()).hexdigest()[:8]
         steps = f"{self.images_shown} images in batches of {self.batch_size}"
@@ -85,19 +85,19 @@ class Recipe:
 def train_detector(
     images: Tensor, labels: Tensor, generated: Tensor, recipe: Recipe, seed: int, device: torch.device | str = "cpu"
 ) -> Detector:
-    """Trains a detector; the global random state is left as it is.
+    """Trains a detector without changing the global random state.
 
     Args:
         images: uint8 [N, 1, 28, 28].
         labels: the class of each, int64 [N]. Each class should have as many generated images as real ones, or else
-            the label gives them away.
+            the label alone separates them.
         generated: bool [N].
-        recipe: how.
-        seed: of the initial weights and the order.
-        device: where to train.
+        recipe: length, batch size and learning rate.
+        seed: of the initial weights and the order of images.
+        device: to train on.
 
     Returns:
-        The network in eval mode, on the device.
+        The network in evaluation mode, on the device.
     """
     generator = torch.Generator().manual_seed(seed)
     detector = _new_detector(seed).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -118,8 +118,8 @@ def train_detector(
 
 
 @torch.no_grad()
-def judge(detector: Detector, images: Tensor, labels: Tensor) -> Tensor:
-    """How sure a detector is that images are generated.
+def detector_logits(detector: Detector, images: Tensor, labels: Tensor) -> Tensor:
+    """Computes the logits of a detector.
 
     Args:
         detector: as `train_detector` returns it.
@@ -131,50 +131,50 @@ def judge(detector: Detector, images: Tensor, labels: Tensor) -> Tensor:
     """
     device = detector.head.weight.device
     with _repeatable():
-        judged = [
+        logits = [
             detector(_prepared(some, device), their.to(device)).cpu()
             for some, their in zip(images.split(_AT_ONCE), labels.split(_AT_ONCE), strict=True)
         ]
-    return torch.cat(judged)
+    return torch.cat(logits)
 
 
 def occlusion(detector: Detector, images: Tensor, labels: Tensor, fill: Tensor, patch: int, stride: int) -> Tensor:
-    """What gives images away: how far the logit falls under a patch (Zeiler and Fergus 2014, section 4.2).
+    """Computes occlusion maps: the decrease of the logit under a patch (Zeiler and Fergus 2014, section 4.2).
 
     Args:
         detector: as `train_detector` returns it.
         images: uint8 [N, 1, 28, 28].
         labels: the class of each, int64 [N].
-        fill: what the patch shows of each, uint8 [N, 1, 28, 28].
+        fill: content of the patch, uint8 [N, 1, 28, 28].
         patch: its side in pixels, at most 28.
-        stride: pixels from one place to the next; the last place is always at the border.
+        stride: step in pixels; the last patch is always at the border.
 
     Returns:
-        Float32 [N, 28, 28]: of each pixel the mean drop over the patches that cover it; negative where covering it
-        makes the image more suspicious.
+        Float32 [N, 28, 28]: mean decrease over the patches that cover a pixel; negative if covering it raises the
+        logit.
     """
     places = [*range(0, SIDE - patch, stride), SIDE - patch]
     drops = torch.zeros(len(images), SIDE, SIDE)
     covers = torch.zeros(SIDE, SIDE)
-    before = judge(detector, images, labels)
+    before = detector_logits(detector, images, labels)
     for top in places:
         for left in places:
             window = slice(top, top + patch), slice(left, left + patch)
             covered = images.clone()
             covered[:, :, *window] = fill[:, :, *window]
-            drops[:, *window] += (before - judge(detector, covered, labels))[:, None, None]
+            drops[:, *window] += (before - detector_logits(detector, covered, labels))[:, None, None]
             covers[window] += 1
     return drops / covers.clamp(min=1)  # a stride wider than the patch leaves pixels uncovered
 
 
 def _new_detector(seed: int) -> Detector:
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs too, whose state is not put back
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed GPUs, whose state is not restored
         return Detector()
 
 
 def _batches(n: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Indices of 0..n-1 without end, each once before any comes again, int64 [at most batch_size]."""
+    """Yields endless epochs over the indices 0..n-1, int64 [at most batch_size]."""
     while True:
         yield from torch.randperm(n, generator=generator).split(batch_size)
 
@@ -185,6 +185,6 @@ def _prepared(images: Tensor, device: torch.device | str) -> Tensor:
 
 @contextmanager
 def _repeatable() -> Iterator[None]:
-    """A GPU's fastest ways add in any order and shorten products: two runs would not give the same."""
+    """Makes cuDNN deterministic and disables TF32, so that two runs give the same bits."""
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
         yield

@@ -1,41 +1,38 @@
-"""What a direction of the latent space changes, in words: attributes of the images along it."""
+"""Changes of attributes along directions of the latent space, as numbers and in words."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from torch import Tensor, nn
 
 from fmcgan.analysis.attributes import ATTRIBUTES
-from fmcgan.analysis.effect import LEVEL
-from fmcgan.analysis.latent.space import placed
+from fmcgan.analysis.effect import Z
+from fmcgan.analysis.latent.space import set_coordinate
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.training.sampling import render
 
 Numbers = NDArray[np.float64]
 Measure = Callable[[NDArray[np.uint8]], Mapping[str, Numbers]]
-"""uint8 [N, 1, 28, 28] to name -> one number an image, [N]; nan where an image has none."""
+"""From uint8 [N, 1, 28, 28] to one number per image, [N], by name; nan where it is undefined."""
 
 REACH = 2.0
-"""Standard deviations to either side between which a slope is taken."""
-CHANGE_WORTH_TELLING = 0.1
-"""Standard deviations of the class, for each one along the direction: half of what Cohen calls small."""
-MOST_TOLD = 3
-
-_Z = float(stats.norm.ppf((1 + LEVEL) / 2))
+"""Standard deviations to either side between which slopes are measured."""
+LEAST_SLOPE = 0.1
+"""Smallest slope that is put into words: half of what Cohen calls small."""
+MOST_WORDS = 3
 
 
 @dataclass(frozen=True, eq=False)
 class Slopes:
-    """By how much attributes change along directions: standard deviations of the class for each one of the latent.
+    """Slopes of attributes along directions: standard deviations of the class per standard deviation of the latent.
 
     Args:
         names: of the A attributes.
         mean: over all classes and latent vectors, [D, A].
         half: half the width of its 95 % interval over latent vectors, [D, A].
-        by_class: of each class alone, [D, 10, A].
+        by_class: of each class, [D, 10, A].
         half_by_class: half the width of its interval, [D, 10, A].
     """
 
@@ -45,33 +42,33 @@ class Slopes:
     by_class: Numbers
     half_by_class: Numbers
 
-    def turned(self) -> tuple["Slopes", Numbers]:
-        """The same with each direction turned to where its strongest attribute rises, and +1 or -1 for each, [D]."""
+    def oriented(self) -> tuple["Slopes", Numbers]:
+        """The slopes with directions oriented so that their strongest attributes rise, and the signs +1 or -1, [D]."""
         strongest = np.nan_to_num(np.abs(self.mean)).argmax(axis=1)
         signs = np.where(self.mean[np.arange(len(self.mean)), strongest] < 0, -1.0, 1.0)
         mean, by_class = self.mean * signs[:, None], self.by_class * signs[:, None, None]
         return replace(self, mean=mean, by_class=by_class), signs
 
     def in_words(self, direction: int) -> str:
-        """What garments do along one direction: ``are brighter and have fewer edges``."""
+        """The changes along one direction in words: ``are brighter and have fewer edges``."""
         mean, half = self.mean[direction], self.half[direction]
-        order = np.argsort(-np.nan_to_num(np.abs(mean)), kind="stable")[:MOST_TOLD]
-        told = [at for at in order if abs(mean[at]) >= CHANGE_WORTH_TELLING and abs(mean[at]) > half[at]]
+        order = np.argsort(-np.nan_to_num(np.abs(mean)), kind="stable")[:MOST_WORDS]
+        named = [at for at in order if abs(mean[at]) >= LEAST_SLOPE and abs(mean[at]) > half[at]]
         verbs = {each.name: (each.more, each.less) for each in ATTRIBUTES}
         words = [
             verbs.get(name, (f"have more {name}", f"have less {name}"))[bool(mean[at] < 0)]
-            for at, name in ((at, self.names[at]) for at in told)
+            for at, name in ((at, self.names[at]) for at in named)
         ]
         if not words:
-            return "hardly change in these respects"
+            return "hardly change in these attributes"
         return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def class_spreads(measured: Mapping[str, Numbers], labels: Tensor) -> Numbers:
-    """Standard deviation of each attribute within each class, [10, A]; nan where it is 0 or not known.
+    """Standard deviation of each attribute within each class, [10, A]; nan where it is 0 or unknown.
 
     Args:
-        measured: name -> one number an image, [N].
+        measured: one number per image, [N], by name.
         labels: int64 [N].
     """
     spreads = np.full((NUM_CLASSES, len(measured)), np.nan)
@@ -91,20 +88,22 @@ def attribute_slopes(
     spreads: Numbers,
     measure: Measure,
 ) -> Slopes:
-    """Measures attributes at `REACH` standard deviations to either side along each direction.
+    """Measures slopes between `REACH` standard deviations to either side along each direction.
 
     Args:
         generator: as for `render`.
         directions: each of length 1, [D, Z].
         latents: standard normal, [N, Z].
         labels: the class of each, int64 [N].
-        spreads: as `class_spreads` gives them for the names in the order of ``measure``, [10, A].
-        measure: the attributes of images.
+        spreads: as returned by `class_spreads`, in the order of ``measure``, [10, A].
+        measure: computes the attributes.
     """
     of_each: list[Numbers] = []
     names: Sequence[str] = ()
     for direction in directions:
-        ends = [measure(render(generator, placed(latents, direction, at), labels).numpy()) for at in (-REACH, REACH)]
+        ends = [
+            measure(render(generator, set_coordinate(latents, direction, at), labels).numpy()) for at in (-REACH, REACH)
+        ]
         names = tuple(ends[0])
         rise = np.stack([ends[1][name] - ends[0][name] for name in names], axis=1)
         of_each.append(rise / (2 * REACH) / spreads[labels.numpy()])
@@ -116,12 +115,12 @@ def attribute_slopes(
 
 
 def _mean(values: Numbers) -> tuple[Numbers, Numbers]:
-    """Mean over the finite of axis 1 and half the width of its interval; nan, and infinite, where too few are."""
+    """Mean over the finite values of axis 1 and half the width of its interval; nan and inf where there are too few."""
     known = np.isfinite(values)
     count = known.sum(axis=1)
     filled = np.where(known, values, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = filled.sum(axis=1) / count
         squares = np.where(known, (values - mean[:, None]) ** 2, 0.0).sum(axis=1)
-        half = _Z * np.sqrt(squares / (count - 1) / count)
+        half = Z * np.sqrt(squares / (count - 1) / count)
     return mean, np.where(count > 1, half, np.inf)

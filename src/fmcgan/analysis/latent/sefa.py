@@ -1,4 +1,4 @@
-"""Directions of the latent space that a generator prefers: of its weights (SeFa) and of its activations (GANSpace)."""
+"""Directions of the latent space from a generator's weights (SeFa) and activations (GANSpace)."""
 
 import copy
 from contextlib import suppress
@@ -15,16 +15,16 @@ from fmcgan.training.latent import draw_latents
 
 _WEIGHTED = nn.Linear, nn.Conv2d, nn.ConvTranspose2d
 _ROUNDING = 1e-9
-"""Share of the largest output below which a difference is rounding, in float64."""
+"""Relative difference below which float64 outputs count as equal."""
 _AT_ONCE = 500
 
 
 class Principal(NamedTuple):
-    """Directions, the first the strongest.
+    """Directions, the strongest first.
 
     Args:
         directions: each of length 1, float32 [K, Z].
-        shares: of the whole that each explains, in 0..1, float64 [K].
+        shares: of the total that each explains, in 0..1, float64 [K].
     """
 
     directions: Tensor
@@ -35,9 +35,9 @@ class AffineLayers(NamedTuple):
     """The layers whose output is an affine function of the latent vector.
 
     Args:
-        names: of these layers, in the order in which they are called.
-        gram: ``AᵀA`` with their matrices A below each other, mean over the classes, float64 [Z, Z].
-        next: the first weighted layer that is none of them: what it receives has passed a nonlinearity.
+        names: of these layers, in the order of their calls.
+        gram: ``AᵀA`` of their stacked matrices A, mean over the classes, float64 [Z, Z].
+        next: the first weighted layer behind a nonlinearity.
     """
 
     names: tuple[str, ...]
@@ -45,19 +45,19 @@ class AffineLayers(NamedTuple):
     next: str | None
 
 
-class _Reached(Exception):  # noqa: N818 (not an error: what was wanted is there, and the rest need not be computed)
+class _Reached(Exception):  # noqa: N818 (not an error: ends a forward pass early)
     pass
 
 
 @torch.no_grad()
 def affine_layers(generator: nn.Module) -> AffineLayers:
-    """Finds the layers by what they give, not by their names: any network will do.
+    """Finds affine layers of any network by their outputs.
 
-    What an affine layer gives at 0 and at the unit vectors is all there is to know of it. Where the label changes its
-    map, as with an embedding that multiplies the latent vector, ``AᵀA`` is averaged over the classes.
+    The outputs at 0 and at the unit vectors determine an affine layer. Where the map depends on the label, as with an
+    embedding that multiplies the latent vector, ``AᵀA`` is averaged over the classes.
 
     Args:
-        generator: G(latent, labels), with ``latent_dim``; a copy of it is asked, in float64.
+        generator: G(latent, labels), with ``latent_dim``; a float64 copy is used.
     """
     size = int(generator.latent_dim)  # type: ignore[arg-type]
     exact = copy.deepcopy(generator).cpu().double().eval()
@@ -87,13 +87,13 @@ def affine_layers(generator: nn.Module) -> AffineLayers:
 
 
 def _sorted_layers(exact: nn.Module, size: int) -> tuple[tuple[str, ...], str | None]:
-    """The weighted layers that are affine in the latent vector, and the first that is curved, as they are called.
+    """The weighted layers that are affine in the latent vector, and the first that is not, in the order of their calls.
 
-    A function is affine if ``f(a) - f(b) + f(c)`` is ``f(a - b + c)``: at random places, only then.
+    A function is affine if ``f(a) - f(b) + f(c) = f(a - b + c)``, tested at random vectors.
     """
     places = draw_latents(0, 0, 3, size).double()
     places = torch.cat([places, places[:1] - places[1:2] + places[2:]])
-    affine: dict[str, None] = {}  # in the order in which they are met
+    affine: dict[str, None] = {}  # a dict keeps the order
     curved: dict[str, None] = {}
 
     def watch(name: str, layer: nn.Module) -> RemovableHandle:
@@ -102,7 +102,7 @@ def _sorted_layers(exact: nn.Module, size: int) -> tuple[tuple[str, ...], str | 
             rounding = _ROUNDING * output.abs().max()
             if (first - second + third - fourth).abs().max() > rounding:
                 curved[name] = None
-            elif (first - second).abs().max() > rounding:  # else it sees the label only
+            elif (first - second).abs().max() > rounding:  # else it depends on the label only
                 affine[name] = None
 
         return layer.register_forward_hook(look)
@@ -115,24 +115,24 @@ def _sorted_layers(exact: nn.Module, size: int) -> tuple[tuple[str, ...], str | 
 
 
 def closed_form(gram: Tensor, count: int) -> Principal:
-    """The directions along which affine layers change most: eigenvectors of ``AᵀA`` (Shen and Zhou 2021, SeFa, eq. 6).
+    """Computes the eigenvectors of ``AᵀA``, along which affine layers change most (Shen and Zhou 2021, SeFa, eq. 6).
 
     Args:
         gram: ``AᵀA``, float64 [Z, Z].
-        count: K, how many; Z if that is less.
+        count: K, at most Z.
     """
     values, vectors = torch.linalg.eigh(gram)  # rising
     values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
-    return Principal(_pointed(vectors.T[:count]).float(), (values / values.sum())[:count].numpy())
+    return Principal(_oriented(vectors.T[:count]).float(), (values / values.sum())[:count].numpy())
 
 
 @torch.no_grad()
 def activations_before(generator: nn.Module, layer: str, latents: Tensor, labels: Tensor) -> Tensor:
-    """What a layer receives, flattened; what comes behind it is not computed.
+    """Computes the flattened input of a layer; later layers are not computed.
 
     Args:
         generator: in evaluation mode.
-        layer: its name in the generator.
+        layer: its name.
         latents: float32 [N, Z].
         labels: int64 [N].
 
@@ -156,15 +156,15 @@ def activations_before(generator: nn.Module, layer: str, latents: Tensor, labels
 
 
 def of_activations(activations: Tensor, latents: Tensor, labels: Tensor, count: int, seed: int) -> Principal:
-    """Principal components of activations, regressed back to latent vectors (Härkönen et al. 2020, GANSpace, eq. 2).
+    """Regresses principal components of activations to latent vectors (Härkönen et al. 2020, GANSpace, eq. 2).
 
-    The mean of each class is taken away first, or the components would tell the classes apart.
+    The mean of each class is subtracted first, or the components would separate the classes.
 
     Args:
         activations: float32 [N, A]; centred in place.
-        latents: that caused them, [N, Z].
-        labels: of which class each is, int64 [N].
-        count: K, how many.
+        latents: their latent vectors, [N, Z].
+        labels: the class of each, int64 [N].
+        count: K.
         seed: of the randomised decomposition, non-negative.
     """
     from sklearn.decomposition import PCA
@@ -177,10 +177,10 @@ def of_activations(activations: Tensor, latents: Tensor, labels: Tensor, count: 
     scores = pca.fit_transform(activations.numpy())
     regressed = torch.from_numpy(np.linalg.lstsq(scores, latents.numpy(), rcond=None)[0])
     lengths = regressed.norm(dim=1, keepdim=True).clamp(min=torch.finfo(regressed.dtype).tiny)
-    return Principal(_pointed(regressed / lengths).float(), pca.explained_variance_ratio_.astype(np.float64))
+    return Principal(_oriented(regressed / lengths).float(), pca.explained_variance_ratio_.astype(np.float64))
 
 
-def _pointed(directions: Tensor) -> Tensor:
-    """Each turned so that its largest component is positive: an eigenvector has no sign of its own."""
+def _oriented(directions: Tensor) -> Tensor:
+    """Orients directions so that their largest components are positive: eigenvectors have no sign."""
     largest = directions.gather(1, directions.abs().argmax(dim=1, keepdim=True))
     return directions * torch.where(largest < 0, -1.0, 1.0)

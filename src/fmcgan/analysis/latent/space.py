@@ -1,4 +1,4 @@
-"""What the parts that look into the latent space share: its generator, great circles, directions, blended classes."""
+"""The latent space: random vectors, interpolation, steps along directions, and mixtures of classes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,27 +13,27 @@ from fmcgan.training.latent import LatentStream, seed_of
 from fmcgan.training.sampling import render
 
 _NEARLY_STRAIGHT = 1e-6
-"""Sine of an angle below which two vectors are taken to lie on one line, where a great circle is not defined."""
+"""Sine of an angle below which two vectors count as collinear: their great circle is undefined."""
 
 
-def generator_of(subject: Subject) -> nn.Module:
-    """The generator of a subject.
+def latent_generator(subject: Subject) -> tuple[nn.Module, int]:
+    """Returns the generator of a subject and its latent dimension.
 
     Raises:
-        NotApplicable: it has none.
+        NotApplicable: there is no generator.
     """
     if subject.generator is None:
         raise NotApplicable("samples came from a file; give run= to look at the latent space")
-    return subject.generator
+    return subject.generator, int(subject.generator.latent_dim)  # type: ignore[arg-type]
 
 
 def balanced_latents(latent_dim: int, n_per_class: int, *key: int) -> tuple[Tensor, Tensor]:
-    """Standard normal latent vectors for all ten classes, unrelated to those of other keys.
+    """Draws standard normal latent vectors for all ten classes, independent of those of other keys.
 
     Args:
         latent_dim: Z.
         n_per_class: of each class.
-        *key: non-negative numbers that say whose they are, beginning with the subject's seed.
+        *key: non-negative numbers that identify the stream, beginning with the subject's seed.
 
     Returns:
         float32 [10 * n_per_class, Z] and their classes int64, class by class.
@@ -44,18 +44,18 @@ def balanced_latents(latent_dim: int, n_per_class: int, *key: int) -> tuple[Tens
 
 
 def slerp(first: Tensor, second: Tensor, share: Tensor | float) -> Tensor:
-    """Goes along the great circle from one latent vector to another (White 2016, "Sampling generative networks", 2.1).
+    """Interpolates along the great circle between latent vectors (White 2016, "Sampling generative networks", 2.1).
 
-    A straight line between two standard normal vectors passes through vectors shorter than nearly all that a generator
-    was trained on; this way does not. Between vectors on one line it goes straight.
+    Linear interpolation of standard normal vectors gives vectors that are shorter than nearly all training vectors.
+    Collinear vectors are interpolated linearly.
 
     Args:
         first: [..., Z].
         second: the same shape.
-        share: of the way, 0..1; a tensor must broadcast against [..., 1].
+        share: position, 0..1; a tensor must broadcast against [..., 1].
 
     Returns:
-        [..., Z], as long as both vectors if they are of one length.
+        [..., Z]; of the length of both vectors if that is equal.
     """
     share = torch.as_tensor(share, dtype=first.dtype)
     angle = F.cosine_similarity(first, second, dim=-1).clamp(-1, 1).arccos().unsqueeze(-1)
@@ -65,10 +65,10 @@ def slerp(first: Tensor, second: Tensor, share: Tensor | float) -> Tensor:
     return torch.where(on_a_line, torch.lerp(first, second, share), circle)
 
 
-def placed(latents: Tensor, direction: Tensor, position: Tensor | float) -> Tensor:
-    """Latent vectors whose coordinate along a direction is set, and which are otherwise what they were.
+def set_coordinate(latents: Tensor, direction: Tensor, position: Tensor | float) -> Tensor:
+    """Sets the coordinate of latent vectors along a direction.
 
-    That coordinate of a standard normal vector is standard normal: positions are in standard deviations.
+    The coordinate of a standard normal vector is standard normal, so positions are in standard deviations.
 
     Args:
         latents: [N, Z].
@@ -81,15 +81,15 @@ def placed(latents: Tensor, direction: Tensor, position: Tensor | float) -> Tens
 
 @contextmanager
 def blended(generator: nn.Module, first: int, second: int, share: float) -> Iterator[None]:
-    """Within it, the embeddings of one class are a mixture with those of another: ``(1 - share) e(a) + share e(b)``.
+    """Mixes label embeddings within a context: ``(1 - share) e(first) + share e(second)``.
 
-    It acts on what every `nn.Embedding` with a row a class gives, wherever it stands in the network; no weight changes.
+    Acts on the output of every `nn.Embedding` with one row per class; no weight changes.
 
     Args:
-        generator: whose embeddings are looked up by the label.
-        first: the class whose label is then asked for.
+        generator: with label embeddings.
+        first: the class whose label is given to the generator.
         second: the class that is mixed in.
-        share: of the second, 0..1.
+        share: of the second class, 0..1.
     """
 
     def mix(layer: nn.Embedding, arguments: tuple[Tensor], output: Tensor) -> Tensor:
@@ -109,20 +109,20 @@ def blended(generator: nn.Module, first: int, second: int, share: float) -> Iter
 
 
 def between_classes(generator: nn.Module, latents: Tensor, first: int, second: int, share: float) -> Tensor:
-    """Images between two classes, uint8 [N, 1, 28, 28], by `blended` embeddings."""
+    """Generates images between two classes by `blended` embeddings, uint8 [N, 1, 28, 28]."""
     with blended(generator, first, second, share):
         return render(generator, latents, torch.full((len(latents),), first))
 
 
 def can_blend(generator: nn.Module, latents: Tensor, pairs: list[tuple[int, int]]) -> bool:
-    """Whether the class reaches the network through embeddings alone, so that between them lies between classes.
+    """Tests whether the label enters through embeddings alone, so that mixtures lie between classes.
 
-    If it does, an image at the end of a way is that of the second class, to a grey level.
+    If so, a share of 1 gives the image of the second class, up to a grey level.
 
     Args:
-        generator: as of `blended`.
-        latents: to try with, [N, Z].
-        pairs: of classes, to try with.
+        generator: as for `blended`.
+        latents: [N, Z].
+        pairs: of classes.
     """
     for first, second in pairs:
         end = between_classes(generator, latents, first, second, 1.0)

@@ -1,11 +1,11 @@
-"""Which real test images some images come near, and which of these come near one, beside as many training images."""
+"""Which real test images have a sample nearby, and which samples have a test image nearby."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from fmcgan.analysis.base import NotApplicable, Subject, classes_of
+from fmcgan.analysis.base import NotApplicable, Subject, common_classes
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.manifold import membership
 from fmcgan.metric.neighbours import distances_to_others
@@ -13,58 +13,58 @@ from fmcgan.metric.results_store import Arrays
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
-    """Some images of a set, and where they lie among the balls of the test images."""
+class Coverage:
+    """Images of a set, and which of them lie in the balls of the test images."""
 
     images: ImageSet
     index: Tensor
-    """int64 [N]: which of the set."""
-    bare: Tensor
-    """bool [M]: none of them is in the ball of the test image."""
-    beside: Tensor
-    """bool [N]: it is in no ball."""
+    """int64 [N]: the images of the set that are compared."""
+    uncovered: Tensor
+    """bool [M]: the ball of the test image contains none of them."""
+    outside: Tensor
+    """bool [N]: the image is in no ball."""
 
     def counts(self, test: ImageSet, label: int | None) -> dict[str, tuple[int, int]]:
-        """How many images of a class, and of how many, or of all classes that are compared.
+        """Counts images of one class, or of all classes that are compared.
 
         Args:
             test: the test images.
-            label: the class, 0..9; ``None`` means all.
+            label: the class, 0..9; ``None``: all.
 
         Returns:
-            ``bare``, of the test images, and ``beside``, of those compared with them.
+            ``holes``: uncovered test images and all test images; ``outliers``: images outside all balls and all images.
         """
         own = self.images.labels[self.index]
         of_test = torch.isin(test.labels, own.unique()) if label is None else test.labels == label
         of_own = torch.ones(len(own), dtype=torch.bool) if label is None else own == label
-        found = ("bare", self.bare[of_test]), ("beside", self.beside[of_own])
+        found = ("holes", self.uncovered[of_test]), ("outliers", self.outside[of_own])
         return {name: (int(some.sum()), len(some)) for name, some in found}
 
 
-def compare(subject: Subject, features: FeatureNetwork, k: int, least: int) -> tuple[Compared, Compared, Compared]:
-    """Compares samples, and two sets of as many training images of each class, with the test images.
+def compare(subject: Subject, features: FeatureNetwork, k: int, least: int) -> tuple[Coverage, Coverage, Coverage]:
+    """Compares samples, and two disjoint sets of as many training images of each class, with the test images.
 
-    The sets have no image in common. Samples of a class beyond half of its training images are left out.
+    Samples of a class beyond half of its training images are left out.
 
     Args:
         subject: what is analysed.
-        features: on whose features distances are measured.
-        k: which other test image a ball reaches to.
-        least: samples, and test images, below which a class is left out.
+        features: network for distances.
+        k: balls reach to the k-th nearest other test image.
+        least: least number of samples, and of test images, of a class.
 
     Raises:
-        NotApplicable: no class has enough of all.
+        NotApplicable: no class has enough images.
     """
-    train, test, _ = subject.real
-    of_samples, *of_train = _matched(subject, k, least)
-    samples = _compared(subject.samples, of_samples, test, features, k)
-    first, second = (_kept(subject, index, part, features, k) for part, index in enumerate(of_train))
-    return samples, Compared(train, of_train[0], **first), Compared(train, of_train[1], **second)
+    test = subject.real.test
+    of_samples, *of_train = _choose(subject, k, least)
+    samples = _coverage(subject.samples, of_samples, test, features, k)
+    first, second = (_of_training(subject, index, part, features, k) for part, index in enumerate(of_train))
+    return samples, first, second
 
 
 def radii(test: ImageSet, features: FeatureNetwork, k: int) -> Tensor:
     """The radius of the ball of each test image, float64 [M]."""
-    # Under the name by which the score of coverage keeps the same distances, so that they are computed once.
+    # The key of the metric coverage, so that the distances are computed once.
     protocol = f"distances to {k} nearest others on {features.name} {features.version}"
 
     def compute() -> Arrays:
@@ -73,13 +73,13 @@ def radii(test: ImageSet, features: FeatureNetwork, k: int) -> Tensor:
     return test.derived(protocol, compute)["distances"][:, -1]
 
 
-def _matched(subject: Subject, k: int, least: int) -> list[Tensor]:
+def _choose(subject: Subject, k: int, least: int) -> list[Tensor]:
     samples, (train, test, _) = subject.samples, subject.real
     chosen: list[list[Tensor]] = [[], [], []]
-    for label in classes_of(samples, least):
+    for label in common_classes(samples, test, least=least):
         own, others = samples.of_class(label), train.of_class(label)
         n = min(len(own), len(others) // 2)
-        if n >= least and len(test.of_class(label)) >= least:
+        if n >= least:
             for some, index in zip(chosen, (own[:n], others[:n], others[n : 2 * n]), strict=True):
                 some.append(index)
     if not chosen[0] or len(test) <= k:
@@ -89,14 +89,14 @@ def _matched(subject: Subject, k: int, least: int) -> list[Tensor]:
     return [torch.cat(each) for each in chosen]
 
 
-def _compared(images: ImageSet, index: Tensor, test: ImageSet, features: FeatureNetwork, k: int) -> Compared:
-    balls, own = radii(test, features, k), torch.zeros(len(index))  # balls of their own are not asked for
+def _coverage(images: ImageSet, index: Tensor, test: ImageSet, features: FeatureNetwork, k: int) -> Coverage:
+    balls, own = radii(test, features, k), torch.zeros(len(index))  # balls of the images themselves are not needed
     found = membership(features.features(images)[index], features.features(test), own, balls, balls)
-    return Compared(images, index, ~found.covered, found.surrounding == 0)
+    return Coverage(images, index, ~found.covered, found.surrounding == 0)
 
 
-def _kept(subject: Subject, index: Tensor, part: int, features: FeatureNetwork, k: int) -> Arrays:
-    """What is kept of training images: they are the same ones whenever there are as many samples."""
+def _of_training(subject: Subject, index: Tensor, part: int, features: FeatureNetwork, k: int) -> Coverage:
+    """The coverage of training images, which are the same for any samples of equal number."""
     train, test, _ = subject.real
     key = (
         f"holes in the balls of {test.fingerprint}, k={k}, on {features.name} {features.version}, left by part {part} "
@@ -104,7 +104,8 @@ def _kept(subject: Subject, index: Tensor, part: int, features: FeatureNetwork, 
     )
 
     def compute() -> Arrays:
-        found = _compared(train, index, test, features, k)
-        return {"bare": found.bare, "beside": found.beside}
+        found = _coverage(train, index, test, features, k)
+        return {"bare": found.uncovered, "beside": found.outside}
 
-    return subject.store.arrays(key, compute)
+    found = subject.store.arrays(key, compute)
+    return Coverage(train, index, found["bare"], found["beside"])

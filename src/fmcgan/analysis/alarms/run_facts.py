@@ -1,4 +1,4 @@
-"""Reads what the analysis needs of a run folder: rows, a few facts, sample grids."""
+"""Reads a run folder for the analysis: rows, facts for the alarms, sample grids."""
 
 import logging
 import re
@@ -19,15 +19,15 @@ from fmcgan.figure.png import read_png
 log = logging.getLogger(__name__)
 
 MOST_PIXELS = 1_000_000_000
-"""Of all sample grids together, which are held in memory: 2,500 of the usual ones."""
+"""Limit for all sample grids in memory: about 2,500 usual ones."""
 
 
 def read_rows(run: Path | None) -> tuple[list[dict[str, float]], Path]:
-    """The rows of a run and its folder.
+    """Reads the rows of a run.
 
     Raises:
-        NotApplicable: there is no run folder, or nothing is recorded in it.
-        UserError: the record is damaged.
+        NotApplicable: there is no run folder, or it holds no rows.
+        UserError: the file is damaged.
     """
     if run is None:
         raise NotApplicable("samples or an exported generator carry no training record; give run=outputs/...")
@@ -38,7 +38,7 @@ def read_rows(run: Path | None) -> tuple[list[dict[str, float]], Path]:
 
 
 def read_facts(folder: Path) -> Facts:
-    """Reads facts from configuration, environment and result of a run; what is missing counts as unknown.
+    """Reads facts from configuration, result and environment of a run; missing ones keep their defaults.
 
     Raises:
         UserError: one of them is damaged.
@@ -59,9 +59,9 @@ def read_facts(folder: Path) -> Facts:
 
 
 def read_frames(folder: Path) -> list[Image.Image]:
-    """The sample grids in the order of their epochs, in greys.
+    """Reads the sample grids in the order of their epochs, in greys.
 
-    A file that is no picture is left out with a warning, and so is what comes after `MOST_PIXELS` in all.
+    A file that is no picture is skipped with a warning; reading ends with a warning at `MOST_PIXELS` in total.
     """
     epochs = {path: re.fullmatch(r"epoch_(\d+)\.png", path.name) for path in folder.glob("epoch_*.png")}
     numbered = sorted((int(found[1]), path) for path, found in epochs.items() if found)
@@ -70,11 +70,13 @@ def read_frames(folder: Path) -> list[Image.Image]:
         try:
             frame = read_png(path)
         except UserError as reason:
-            log.warning("left out of the film: %s", reason)
+            log.warning("left out of the animation: %s", reason)
             continue
         left -= frame.width * frame.height
         if left < 0:
-            log.warning("the film ends before %s: the grids have more than %s pixels in all", path, f"{MOST_PIXELS:,}")
+            log.warning(
+                "the animation ends before %s: the grids have over %s pixels in total", path, f"{MOST_PIXELS:,}"
+            )
             break
         frames.append(frame)
     return frames

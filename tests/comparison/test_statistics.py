@@ -2,9 +2,10 @@ import math
 
 import pytest
 
-from fmcgan.comparison.markdown import mean_and_std, number
-from fmcgan.comparison.measurement import at_budget, at_end, clear_winner, ranking, spread
-from fmcgan.comparison.run import read_run
+from fmcgan.comparison.results import at_budget, at_end
+from fmcgan.comparison.runs import read_run
+from fmcgan.comparison.statistics import clear_winner, ranking, spread
+from fmcgan.comparison.tables import mean_and_std, number
 
 
 def test_spread_by_hand():

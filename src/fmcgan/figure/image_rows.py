@@ -1,4 +1,4 @@
-"""Rows of garments in blocks of columns, with a few words below each: a sample beside what it resembles."""
+"""Rows of images in blocks of columns with a few words below each, such as samples beside training images."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE
 from fmcgan.figure.palette import FAINT_INK, GENERATED, INK
 
 MAGNIFICATION = 3
-"""Each pixel of an image becomes so many by so many equal ones."""
+"""Magnification of images."""
 SIDE = 28 * MAGNIFICATION
 BETWEEN = 14
 """Pixels between two blocks."""
@@ -25,12 +25,12 @@ PAPER = "white"
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """An image and what stands below it.
+    """An image with words below it.
 
     Args:
         image: uint8 [28, 28].
         words: one or two short lines.
-        marked: whether they stand out.
+        marked: whether the words are vermilion.
 
     Raises:
         ValueError: an image of another type or shape.
@@ -50,8 +50,8 @@ class Block:
     """Columns under one heading.
 
     Args:
-        heading: above them; may have several lines.
-        columns: how many images beside each other.
+        heading: above the columns; may have several lines.
+        columns: number of columns.
     """
 
     heading: str
@@ -63,8 +63,8 @@ class Row:
     """One row of tiles.
 
     Args:
-        tiles: of each block in turn; where there are fewer than columns, the rest stays empty.
-        name: at its left.
+        tiles: of each block; there may be fewer than columns.
+        name: at the left.
     """
 
     tiles: Sequence[Sequence[Tile]]
@@ -72,17 +72,17 @@ class Row:
 
 
 def garment_rows(blocks: Sequence[Block], rows: Sequence[Row]) -> Image.Image:
-    """Draws rows of images, each pixel as `MAGNIFICATION` squared equal ones.
+    """Draws rows of images.
 
     Args:
         blocks: from left to right.
         rows: from top to bottom, at least one.
 
     Returns:
-        A picture in colour: what is marked is vermilion.
+        A colour picture (PIL mode ``RGB``).
 
     Raises:
-        ValueError: no row, or one with more blocks or images than there is room for.
+        ValueError: there is no row, or one with too many blocks or images.
     """
     if not rows:
         raise ValueError("rows must hold at least one row of images, got none")
@@ -96,7 +96,7 @@ def garment_rows(blocks: Sequence[Block], rows: Sequence[Row]) -> Image.Image:
     picture = Image.new("RGB", (width, top + sum(heights) + MARGIN), PAPER)
     draw = ImageDraw.Draw(picture)
     for block, left in zip(blocks, lefts, strict=True):
-        for place, text in enumerate(reversed(block.heading.splitlines())):  # the last line stands on the images
+        for place, text in enumerate(reversed(block.heading.splitlines())):  # the last line is right above the images
             y = top - 7 - HEAD_LINE * place
             draw.text((left, y), text, fill=INK, font=ImageFont.load_default(NAME_SIZE), anchor="ls")
     for row, height in zip(rows, heights, strict=True):

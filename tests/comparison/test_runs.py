@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fmcgan.app.errors import UserError
-from fmcgan.comparison.run import find_runs, read_run
+from fmcgan.comparison.runs import find_runs, read_run
 
 
 def test_reads_what_was_written(write_run):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fmcgan.figure.neighbours import SIDE, Block, Row, Tile, garment_rows
+from fmcgan.figure.image_rows import SIDE, Block, Row, Tile, garment_rows
 from fmcgan.figure.palette import GENERATED
 
 

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from fmcgan.app.errors import Failures
-from fmcgan.report.evaluation import (
+from fmcgan.report.evaluation_figures import (
     AGREEMENT_FIGURE,
     BY_CLASS_FIGURE,
     CLOSEST_PAIRS_FIGURE,

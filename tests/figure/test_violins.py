@@ -6,64 +6,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from fmcgan.figure.distributions import Violins, heat_map, violins_figure
 from fmcgan.figure.palette import GENERATED, REAL
-
-
-def texts(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.axes[0].texts]
-
-
-def table(values, **options) -> Figure:
-    shape = np.shape(values)
-    names = {"row_names": [f"r{n}" for n in range(shape[0])], "column_names": [f"c{n}" for n in range(shape[1])]}
-    return heat_map(values, **(names | {"title": "t", "legend": "l", "limit": 1.0} | options))
-
-
-def cells(figure: Figure) -> np.ndarray:
-    return np.asarray(figure.axes[0].images[0].get_array())[..., :3]
-
-
-def test_every_cell_says_its_number():
-    figure = table([[0.5, -0.25], [np.nan, 0.0]])
-    assert texts(figure) == ["+0.50", "\u22120.25", "0.00"]  # no number in a cell that has none
-    assert texts(table([[0.004, -0.004, 12.0]], form="{:+.0f} %")) == ["0 %", "0 %", "+12 %"]
-
-
-def test_more_is_red_less_is_blue_and_none_is_white():
-    more, less, none, unknown = cells(table([[0.7, -0.7, 0.0, np.nan]]))[0]
-    assert more[0] > more[2] + 0.3
-    assert less[2] > less[0] + 0.3
-    assert none == pytest.approx(np.ones(3), abs=0.05)
-    assert np.ptp(unknown) == 0
-    assert unknown[0] < 0.95
-
-
-def test_colours_end_at_the_limit():
-    figure = table([[1.0, 5.0, 0.5]])
-    first, second, third = cells(figure)[0]
-    assert np.array_equal(first, second)
-    assert not np.array_equal(first, third)
-    wider = cells(table([[1.0, 5.0, 0.5]], limit=2.0))[0]
-    assert np.array_equal(wider[0], third)
-
-
-def test_faint_cells_are_pale_and_thin():
-    figure = table([[0.9, 0.9]], faint=[[True, False]])
-    pale, strong = cells(figure)[0]
-    assert pale.min() > 0.75 > strong.min()
-    assert [text.get_fontweight() for text in figure.axes[0].texts] == ["normal", "bold"]
-
-
-@pytest.mark.parametrize("options", [{"row_names": ["r"]}, {"column_names": ["c"]}, {"faint": [[True, True]]}])
-def test_names_and_faint_must_fit_the_table(options):
-    with pytest.raises(ValueError, match="must be"):
-        table(np.zeros((2, 2)), **options)
-
-
-def test_a_limit_must_be_positive():
-    with pytest.raises(ValueError, match="limit"):
-        table(np.zeros((2, 2)), limit=0)
+from fmcgan.figure.violins import Violins, violins_figure
 
 
 def halves(figure: Figure) -> dict[tuple[float, ...], list[np.ndarray]]:

@@ -4,10 +4,10 @@ import math
 import pytest
 
 from fmcgan.comparison.comparison import compare
+from fmcgan.comparison.csv_files import PAIR_COLUMNS, write_pairs
+from fmcgan.comparison.grouping import letter
 from fmcgan.comparison.markdown_page import page
-from fmcgan.comparison.pair_section import letter
-from fmcgan.comparison.runs import gather
-from fmcgan.comparison.spreadsheet import PAIR_COLUMNS, write_pairs
+from fmcgan.comparison.results import gather
 
 
 def entry(value, better="lower", floor=1.5):
@@ -16,25 +16,25 @@ def entry(value, better="lower", floor=1.5):
 
 
 @pytest.fixture
-def write_recipes(write_run, tmp_path):
-    """Writes one run for each recipe and seed; ``scores(recipe, seed)`` gives what stands in its result."""
+def write_groups(write_run, tmp_path):
+    """Writes one run for each group and seed; ``scores(group, seed)`` gives what stands in its result."""
 
-    def write(recipes, seeds, scores):
-        for recipe in recipes:
+    def write(groups, seeds, scores):
+        for group in groups:
             for seed in seeds:
-                folder = f"{recipe}{seed}"
-                write_run(folder, [f"loss={recipe}"], [], (1000, 0.0), seed=seed, scores=scores(recipe, seed))
+                folder = f"{group}{seed}"
+                write_run(folder, [f"loss={group}"], [], (1000, 0.0), seed=seed, scores=scores(group, seed))
         return tmp_path / "runs"
 
     return write
 
 
 @pytest.fixture
-def two(write_recipes):
+def two(write_groups):
     """Differences a - b: fd -3, -5, -4; ssim, whose real value is 0.5, 0.1 against 0.2, 0.21, 0.19 away."""
     fd = {"a": [10.0, 12.0, 11.0], "b": [13.0, 17.0, 15.0]}
     ssim = {"a": [0.4, 0.6, 0.4], "b": [0.7, 0.29, 0.31]}
-    return write_recipes(
+    return write_groups(
         "ab",
         range(3),
         lambda loss, seed: {"fd": entry(fd[loss][seed]), "ssim": entry(ssim[loss][seed], "real", 0.5)},
@@ -63,30 +63,26 @@ def test_page_says_what_the_pairs_show(two, tmp_path):
     assert rows_of(text, "Pairs at the end") == [
         # 4.302653 / sqrt(3) = 2.484
         [
-            "fd ↓",
-            "A - B",
-            "-4.000 ± 1.000",
-            "-6.484 to -1.516",
-            "4.00",
-            "**A is lower (better): larger than the spread**",
+            *("fd ↓", "A", "B", "-4.000 ± 1.000", "-6.484", "-1.516", "4.00"),
+            "**A is significantly lower (better)**",
         ],
         # distances differ by -0.1, -0.11, -0.09: standard deviation 0.01, half-width 0.02484
         [
-            *("ssim → real", "A - B", "-0.1000 ± 0.0100", "-0.1248 to -0.0752", "10.00"),
-            "**A is nearer to real (better): larger than the spread**",
+            *("ssim → real", "A", "B", "-0.1000 ± 0.0100", "-0.1248", "-0.0752", "10.00"),
+            "**A is significantly nearer to real data (better)**",
         ],
     ]
-    assert "- 2 comparisons stand below, and nothing corrects for their number" in text
-    assert "difference is that of the distances" in text
+    assert "2 tests without a correction" in text
+    assert "Of a metric marked → real" in text
     assert text.count("The same numbers as at the end.") == 2  # one evaluation a run: the budgets change nothing
-    assert "picked by these very numbers" not in text
-    assert "- `ssim`: nearer to real data is better, measured from 10,000 images." in text
+    assert "chosen by the same numbers" not in text
+    assert "- `ssim`: nearer to real data is better, measured on 10,000 images." in text
 
 
 @pytest.mark.parametrize(("floor", "winner"), [(0.5, "a"), (0.1, "b"), (None, "")])
-def test_main_table_marks_the_nearest_to_real(write_recipes, floor, winner):
+def test_main_table_marks_the_nearest_to_real(write_groups, floor, winner):
     ssim = {"a": [0.45, 0.46], "b": [0.2, 0.21]}
-    text = page_of(write_recipes("ab", [0, 1], lambda loss, seed: {"ssim": entry(ssim[loss][seed], "real", floor)}))
+    text = page_of(write_groups("ab", [0, 1], lambda loss, seed: {"ssim": entry(ssim[loss][seed], "real", floor)}))
     head, _, *lines = [line for line in text.splitlines() if line.startswith("|")][:4]
     assert "| ssim → real |" in head
     assert [line[8] for line in lines if "**" in line] == list(winner)  # | `loss=a` |
@@ -109,49 +105,49 @@ def test_csv_holds_all_digits(two, tmp_path):
     assert float(fd["low"]) == pytest.approx(-4 - 4.30265273 / math.sqrt(3), rel=1e-9)
     assert float(fd["high"]) == pytest.approx(-4 + 4.30265273 / math.sqrt(3), rel=1e-8)
     assert (fd["compared"], fd["larger_than_spread"], fd["ahead"]) == ("value", "yes", "loss=a")
-    assert fd["verdict"] == "loss=a is lower (better): larger than the spread"
+    assert fd["verdict"] == "loss=a is significantly lower (better)"
     assert (ssim["compared"], ssim["better"], ssim["ahead"]) == ("distance to real", "real", "loss=a")
     assert float(ssim["difference"]) == pytest.approx(-0.1, rel=1e-12)
     assert float(ssim["mean_b"]) == pytest.approx(1.3 / 3, rel=1e-12)
 
 
-def test_one_seed_leaves_cells_empty(write_recipes, tmp_path):
+def test_one_seed_leaves_cells_empty(write_groups, tmp_path):
     values = {"a": 5.0, "b": 3.0}
-    runs = write_recipes("ab", [0], lambda loss, _: {"fd": entry(values[loss]), "gap": entry(None, floor=None)})
+    runs = write_groups("ab", [0], lambda loss, _: {"fd": entry(values[loss]), "gap": entry(None, floor=None)})
     text = page_of(runs)
     assert rows_of(text, "Pairs at the end") == [
-        ["fd ↓", "A - B", "2.000", "—", "—", "one pair only: nothing can be said"],
-        ["gap ↓", "A - B", "—", "—", "—", "no common seed has both values"],
+        ["fd ↓", "A", "B", "2.000", "—", "—", "—", "one pair only: no test"],
+        ["gap ↓", "A", "B", "—", "—", "—", "—", "no common seed has both values"],
     ]
-    assert "nothing corrects for their number" not in text
+    assert "without a correction" not in text
     fd, gap = csv_of(runs, tmp_path)[:2]
     assert (fd["pairs"], fd["difference"], fd["ahead"]) == ("1", "2.0", "loss=b")
     assert [fd[key] for key in ("std", "low", "high", "ratio", "larger_than_spread")] == [""] * 5
     assert (gap["pairs"], gap["seeds"], gap["mean_a"], gap["difference"], gap["ahead"]) == ("0", "", "", "", "")
 
 
-def test_equal_differences_and_missing_values_read_well(write_recipes, tmp_path):
+def test_equal_differences_and_missing_values_read_well(write_groups, tmp_path):
     def scores(loss, seed):
         gap = None if (loss, seed) == ("b", 2) else seed + (loss == "a") * (2.0 + 0.25 * seed)
         return {"same": entry(seed), "shift": entry(seed + (loss == "b") * 2.0, "higher"), "gap": entry(gap)}
 
-    rows = rows_of(page_of(write_recipes("ab", range(3), scores)), "Pairs at the end")
-    assert rows[0][2:4] == ["2.125 ± 0.177 (2 of 3)", "0.537 to 3.713"]  # 2, 2.25: 2.125 ± 12.7062 / 8
-    assert rows[1][2:] == ["0.00 ± 0.00", "0.00 to 0.00", "—", "equal in all 3 pairs"]
-    assert rows[2][2:] == [
-        *("-2.000 ± 0.000", "-2.000 to -2.000", "> 1,000"),
-        "**B is higher (better): larger than the spread**",
+    rows = rows_of(page_of(write_groups("ab", range(3), scores)), "Pairs at the end")
+    assert rows[0][3:6] == ["2.125 ± 0.177 (2 of 3)", "0.537", "3.713"]  # 2, 2.25: 2.125 ± 12.7062 / 8
+    assert rows[1][3:] == ["0.00 ± 0.00", "0.00", "0.00", "—", "equal in all 3 pairs"]
+    assert rows[2][3:] == [
+        *("-2.000 ± 0.000", "-2.000", "-2.000", "&#62; 1,000"),
+        "**B is significantly higher (better)**",
     ]
 
 
-@pytest.mark.parametrize(("recipes", "shown", "stored"), [("abcd", 6, 6), ("abcde", 4, 10)])
-def test_more_than_four_recipes_are_set_against_the_best(write_recipes, tmp_path, recipes, shown, stored):
-    runs = write_recipes(recipes, [0, 1], lambda loss, seed: {"fd": entry(abs(ord(loss) - ord("c")) + 0.1 * seed)})
+@pytest.mark.parametrize(("groups", "shown", "stored"), [("abcd", 6, 6), ("abcde", 4, 10)])
+def test_more_than_four_groups_are_set_against_the_best(write_groups, tmp_path, groups, shown, stored):
+    runs = write_groups(groups, [0, 1], lambda loss, seed: {"fd": entry(abs(ord(loss) - ord("c")) + 0.1 * seed)})
     text = page_of(runs)
-    pairs = [row[1] for row in rows_of(text, "Pairs at the end")]
+    pairs = [f"{row[1]} - {row[2]}" for row in rows_of(text, "Pairs at the end")]
     assert len(pairs) == shown
     assert (pairs == ["C - A", "C - B", "C - D", "C - E"]) == (shown == 4)
-    assert ("picked by these very numbers" in text) == (shown == 4)
+    assert ("chosen by the same numbers" in text) == (shown == 4)
     assert len(csv_of(runs, tmp_path)) == 3 * stored
 
 
@@ -160,8 +156,8 @@ def test_budgets_have_pairs_of_their_own(write_run, tmp_path):
         write_run(f"a{seed}", ["x=a"], [(1000, 10.0, 7.0 + seed), (2000, 20.0, 1.0)], (2000, 1.0), seed, seconds=20.0)
         write_run(f"b{seed}", ["x=b"], [(1000, 20.0, 5.0)], (1000, 5.0), seed, seconds=20.0)
     text = page_of(tmp_path / "runs")
-    assert rows_of(text, "Pairs at the end")[0][2] == "-4.000 ± 0.000"
-    assert rows_of(text, "Pairs at equal images")[0][2] == "2.500 ± 0.707"
+    assert rows_of(text, "Pairs at the end")[0][3] == "-4.000 ± 0.000"
+    assert rows_of(text, "Pairs at equal images")[0][3] == "2.500 ± 0.707"
     assert text.split("### Pairs at equal time\n\n")[1].startswith("The same numbers as at the end.")
 
 
@@ -171,18 +167,18 @@ def test_budget_without_scores_is_said(write_run, tmp_path):
     text = page_of(tmp_path / "runs")
     assert [row[-1] for row in rows_of(text, "Pairs at the end")] == ["no common seed has both values"]
     for title in ("Pairs at equal images", "Pairs at equal time"):
-        assert f"### {title}\n\nNo scores were measured within this budget.\n" in text
+        assert f"### {title}\n\nNo metric was measured within this budget.\n" in text
 
 
 def test_compare_writes_both(two, tmp_path):
-    assert "## Pairs of recipes\n" in compare([two], tmp_path / "out").read_text(encoding="utf-8")
+    assert "## Pairs of groups\n" in compare([two], tmp_path / "out").read_text(encoding="utf-8")
     assert (tmp_path / "out" / "pairs.csv").read_text(encoding="utf-8").count("\n") == 7
 
 
-def test_one_recipe_has_no_section(write_run, tmp_path):
+def test_one_group_has_no_section(write_run, tmp_path):
     write_run("0", [], [], (1000, 5.0))
     text = page_of(tmp_path / "runs")
-    assert "Pairs of recipes" not in text
+    assert "Pairs of groups" not in text
     assert csv_of(tmp_path / "runs", tmp_path) == []
     assert (tmp_path / "pairs.csv").read_text(encoding="utf-8") == ",".join(PAIR_COLUMNS) + "\n"
 
@@ -193,7 +189,7 @@ def test_repeated_seed_is_explained(write_run, tmp_path):
     write_run("2", ["x=b"], [], (1000, 4.0))
     text = page_of(tmp_path / "runs")
     assert "such a seed counts once, with the mean of its runs" in text
-    assert rows_of(text, "Pairs at the end")[0][2] == "2.000"  # (5 + 7) / 2 - 4
+    assert rows_of(text, "Pairs at the end")[0][3] == "2.000"  # (5 + 7) / 2 - 4
 
 
 def test_letters():

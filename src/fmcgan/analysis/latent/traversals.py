@@ -1,4 +1,4 @@
-"""Directions that were found in one way, as the page shows them: traversals, a map of attributes and tables."""
+"""Figures and tables of directions that were found by one method: traversals and attributes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,34 +11,31 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from fmcgan.analysis.latent.attribute_slopes import Slopes
-from fmcgan.analysis.latent.space import placed
+from fmcgan.analysis.latent.space import set_coordinate
 from fmcgan.analysis.section import Column, Picture, Table
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.figure.grid import class_grid, side_by_side
-from fmcgan.figure.heatmap import heatmap_figure
+from fmcgan.figure.heatmap import DIVERGING, heatmap_figure
 from fmcgan.training.sampling import render
 
 SHOWN_CLASSES = (0, 3, 8, 9)
-"""T-shirt, dress, bag and boot: four kinds of garment."""
+"""T-shirt, dress, bag and boot."""
 
 POSITIONS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
-"""Of the images of a traversal, in standard deviations along the direction."""
-
-_ALL = "all"
-"""In the place of a class."""
+"""Positions of the images of a traversal, in standard deviations along the direction."""
 
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """Directions that were found in one way.
+    """Directions that were found by one method.
 
     Args:
         name: lower case.
-        source: whose name and paper it is: what stands before the number of a direction.
-        explains: what the shares are shares of.
+        source: name of the method, such as ``SeFa``.
+        explains: total that the shares refer to.
         directions: each of length 1, float32 [D, Z].
-        shares: of the whole that each explains, [D].
-        slopes: by how much attributes change along them.
+        shares: of the total that each explains, [D].
+        slopes: changes of attributes along them.
         changes: mean absolute change of an image from -2 to +2, in grey levels, [D].
     """
 
@@ -59,59 +56,59 @@ class Family:
 def traversals(
     generator: nn.Module, latents: Tensor, directions: Tensor, rows: Sequence[str], name: str, what: str
 ) -> Picture:
-    """For a few classes, a grid with a direction a row and a position a column.
+    """Draws a grid for each of a few classes: one direction per row, one position per column.
 
     Args:
         generator: as for `render`.
-        latents: one a class, [10, Z].
+        latents: one per class, [10, Z].
         directions: each of length 1, [D, Z].
         rows: their names.
         name: of the picture.
-        what: they are, for the caption.
+        what: the directions in words, for the caption.
     """
     grids: list[tuple[str, Image]] = []
     for label in SHOWN_CLASSES:
-        ways = [placed(latents[[label]], direction, at) for direction in directions for at in POSITIONS]
+        ways = [set_coordinate(latents[[label]], direction, at) for direction in directions for at in POSITIONS]
         images = render(generator, torch.cat(ways), torch.full((len(ways),), label))
         shown = images.squeeze(1).unflatten(0, (len(rows), len(POSITIONS))).numpy()
         grids.append((CLASS_NAMES[label], class_grid(shown, rows)))
     caption = (
-        f"{what}, one a row: from {POSITIONS[0]:g} (left) over 0 (middle) to +{POSITIONS[-1]:g} (right) standard "
-        "deviations along it, everything else held fast. The ends are rare in samples: 3 in 1,000 lie beyond."
+        f"{what}, one per row: from {POSITIONS[0]:g} (left) to +{POSITIONS[-1]:g} (right) standard deviations along "
+        "the direction; all other coordinates are fixed. The ends are rare: 3 in 1,000 samples are beyond them."
     )
     text = f"Four grids, one a class, of {len(rows)} rows of {len(POSITIONS)} generated garments."
     return Picture(name, side_by_side(grids, columns=2), caption, text)
 
 
 def attribute_map(families: Sequence[Family]) -> Picture:
-    """All directions by all attributes, faint where the interval holds 0."""
+    """Draws all directions by all attributes."""
     slopes = [each.slopes for each in families]
     mean, half = (np.concatenate([getattr(each, name) for each in slopes]) for name in ("mean", "half"))
     figure = heatmap_figure(
         mean,
         [title for family in families for title in family.titles],
         slopes[0].names,
-        formats="+z.2f",
+        formats="+.2f",
         title="What each direction changes",
         label="standard deviations of the class",
-        diverging=True,
+        colours=DIVERGING,
         faint=~(np.abs(mean) > half),
     )
     caption = (
         "Change of each attribute for one standard deviation along the direction, in standard deviations of the real "
-        "test images of the class, mean over all classes; in pale italics where the 95 % interval over latent vectors "
-        "holds 0. Each direction is turned to where its strongest attribute rises."
+        "test images of the class, mean over all classes. Pale: the 95 % interval over latent vectors contains 0. Each "
+        "direction is oriented so that its strongest attribute rises."
     )
     return Picture("attributes", figure, caption, "A table of directions and attributes, coloured by slope.")
 
 
 def summary(families: Sequence[Family]) -> Table:
-    """One row a direction: what it explains, how much it changes and what, in words."""
+    """One row per direction: its share, the change of an image, and the changed attributes in words."""
     columns = [
         Column("direction", "direction"),
         Column("share", "explains", "percent", 1),
         Column("change", "change of an image, grey levels", "number", 1),
-        Column("likeness", "likeness to one found otherwise", "number", 2),
+        Column("likeness", "largest cosine with the other method", "number", 2),
         Column("words", "along it garments"),
     ]
     rows: list[list[Any]] = []
@@ -125,15 +122,15 @@ def summary(families: Sequence[Family]) -> Table:
             )
     explained = "; ".join(f"{family.source}: {family.explains}" for family in families)
     caption = (
-        f"What each direction explains ({explained}), the mean absolute change of an image from -2 to +2, the largest "
-        "absolute cosine with a direction found in the other way, and what changes by at least 0.1 standard deviations "
-        "of the class for each one along the direction."
+        f"Explained share ({explained}), mean absolute change of an image from -2 to +2, largest absolute cosine with "
+        "a direction of the other method, and attributes that change by at least 0.1 standard deviations of the class "
+        "per standard deviation along the direction."
     )
     return Table("directions", caption, columns, rows, open=True)
 
 
 def by_class(families: Sequence[Family]) -> Table:
-    """The slopes of each direction, over all classes with their intervals and of each class alone."""
+    """The slopes of each direction with their intervals, for all classes and for each class."""
     names = families[0].slopes.names
     columns = [Column("direction", "direction"), Column("class", "class")]
     for name in names:
@@ -143,13 +140,13 @@ def by_class(families: Sequence[Family]) -> Table:
     for family in families:
         for at, title in enumerate(family.titles):
             whole = np.stack([family.slopes.mean[at], family.slopes.half[at]], axis=1).ravel()
-            rows.append([title, _ALL, *map(_known, whole)])
+            rows.append([title, "all", *map(_known, whole)])
             for label in range(NUM_CLASSES):
                 alone = np.stack([family.slopes.by_class[at, label], family.slopes.half_by_class[at, label]], axis=1)
                 rows.append([title, CLASS_NAMES[label], *map(_known, alone.ravel())])
     caption = (
         "Change of each attribute for one standard deviation along the direction, in standard deviations of the real "
-        "test images of the class, with half of its 95 % interval over latent vectors."
+        "test images of the class, with half the width of its 95 % interval over latent vectors."
     )
     return Table("attributes_by_class", caption, columns, rows)
 

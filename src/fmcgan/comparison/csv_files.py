@@ -1,18 +1,16 @@
-"""A comparison as CSV, with all digits; text that a spreadsheet would run as a formula begins with an apostrophe."""
+"""A comparison as CSV files with all digits; text that a spreadsheet would run as a formula gets an apostrophe."""
 
 import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from fmcgan.app.escaping import spreadsheet_cell
 from fmcgan.app.run_dir import write_atomically
-from fmcgan.comparison.measurement import spread
-from fmcgan.comparison.pairing import Pairing
-from fmcgan.comparison.run import Run
-from fmcgan.comparison.runs import Comparison
+from fmcgan.comparison.results import Comparison
+from fmcgan.comparison.runs import Run
+from fmcgan.comparison.statistics import Pairing, spread
 
 PAIR_COLUMNS = (
     *("table", "score", "better", "a", "b", "seeds", "pairs", "mean_a", "mean_b"),
@@ -21,43 +19,44 @@ PAIR_COLUMNS = (
 
 
 def write_groups(path: Path, comparison: Comparison) -> None:
-    """Writes one row a group; columns such as ``equal_time/score/fd_classifier_10k_test/mean``, ``.../std``, ``.../n``.
+    """Writes one row per group, with columns such as ``equal_time/score/NAME/mean``, ``.../std`` and ``.../n``.
 
     ``std`` is empty for one run.
     """
     rows = []
-    for place, group in enumerate(comparison.groups):
+    for index, group in enumerate(comparison.groups):
         seeds = " ".join("?" if seed is None else str(seed) for seed in group.seeds)
-        row: dict[str, Any] = {"group": group.label, "runs": len(group.runs), "seeds": seeds}
+        row: dict[str, object] = {"group": group.label, "runs": len(group.runs), "seeds": seeds}
         for table in comparison.tables:
             for key in table.keys:
-                values = table.spreads(key)[place]
-                row[f"{table.name}/{key}/mean"] = _cell(values.mean)
-                row[f"{table.name}/{key}/std"] = _cell(values.std) if values.n > 1 else ""
+                values = table.spreads(key)[index]
+                row[f"{table.name}/{key}/mean"] = _finite(values.mean)
+                row[f"{table.name}/{key}/std"] = _finite(values.std) if values.n > 1 else ""
                 row[f"{table.name}/{key}/n"] = values.n
         rows.append(row)
     _write(path, rows)
 
 
 def write_runs(path: Path, comparison: Comparison) -> None:
-    """Writes one row a run; those that did not finish stand last, without group and measurements."""
+    """Writes one row per run; unfinished runs come last, without group and values."""
     rows = []
-    for place, group in enumerate(comparison.groups):
+    for index, group in enumerate(comparison.groups):
         for member, run in enumerate(group.runs):
             row = _about(run, comparison, group.label)
             for table in comparison.tables:
-                measured = table.runs[place][member]
-                row |= {f"{table.name}/{key}": _cell(measured.get(key, math.nan)) for key in table.keys}
+                values = table.runs[index][member]
+                row |= {f"{table.name}/{key}": _finite(values.get(key, math.nan)) for key in table.keys}
             rows.append(row)
     rows += [_about(run, comparison, "") for run in comparison.others]
     _write(path, rows)
 
 
 def write_pairs(path: Path, comparison: Comparison) -> None:
-    """Writes one row for each pair of groups, each score and each table.
+    """Writes one row for each pair of groups, each metric and each table.
 
     ``compared`` says whether the difference is one of ``value`` or of ``distance to real``; ``mean_a`` and ``mean_b``
-    are means of the values over the ``seeds`` of the pairs. What less than two pairs cannot say is empty.
+    are means of the values over the ``seeds`` of the pairs; ``larger_than_spread`` is ``yes`` where the difference is
+    significant. Statistics that need two pairs are empty where there are fewer.
     """
     labels = [group.label for group in comparison.groups]
     rows = [
@@ -68,31 +67,31 @@ def write_pairs(path: Path, comparison: Comparison) -> None:
     _write(path, rows, PAIR_COLUMNS)
 
 
-def _pairing(pairing: Pairing, labels: Sequence[str]) -> dict[str, Any]:
+def _pairing(pairing: Pairing, labels: Sequence[str]) -> dict[str, object]:
     difference, (low, high) = pairing.difference, pairing.interval
-    judged = difference.n > 1
+    is_tested = difference.n > 1
     return {
-        "score": pairing.score,
+        "score": pairing.metric,
         "better": pairing.protocol.better,
         "a": labels[pairing.first],
         "b": labels[pairing.second],
         "seeds": " ".join(map(str, pairing.seeds)),
         "pairs": difference.n,
-        "mean_a": _cell(spread(a for a, _ in pairing.values).mean),
-        "mean_b": _cell(spread(b for _, b in pairing.values).mean),
+        "mean_a": _finite(spread(a for a, _ in pairing.values).mean),
+        "mean_b": _finite(spread(b for _, b in pairing.values).mean),
         "compared": "distance to real" if pairing.protocol.direction == "real" else "value",
-        "difference": _cell(difference.mean),
-        "std": difference.std if judged else "",
-        "low": _cell(low),
-        "high": _cell(high),
+        "difference": _finite(difference.mean),
+        "std": difference.std if is_tested else "",
+        "low": _finite(low),
+        "high": _finite(high),
         "ratio": "" if math.isnan(pairing.ratio) else pairing.ratio,
-        "larger_than_spread": ("yes" if pairing.larger_than_spread else "no") if judged else "",
+        "larger_than_spread": ("yes" if pairing.is_significant else "no") if is_tested else "",
         "ahead": "" if pairing.ahead is None else labels[pairing.ahead],
         "verdict": pairing.verdict(labels),
     }
 
 
-def _about(run: Run, comparison: Comparison, group: str) -> dict[str, Any]:
+def _about(run: Run, comparison: Comparison, group: str) -> dict[str, object]:
     return {
         "run": comparison.names[run.folder],
         "group": group,
@@ -104,11 +103,11 @@ def _about(run: Run, comparison: Comparison, group: str) -> dict[str, Any]:
     }
 
 
-def _cell(value: float) -> float | str:
+def _finite(value: float) -> float | str:
     return value if math.isfinite(value) else ""
 
 
-def _write(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
+def _write(path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str] = ()) -> None:
     content = io.StringIO()
     columns = columns or list(dict.fromkeys(key for row in rows for key in row))
     writer = csv.DictWriter(content, columns, lineterminator="\n")

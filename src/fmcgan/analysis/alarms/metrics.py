@@ -1,0 +1,140 @@
+"""Alarms raised by the metrics of a run; each rule returns None if there are too few rows."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from fmcgan.analysis.section import Alarm
+from fmcgan.app.formatting import percent
+
+Rows = Sequence[Mapping[str, float | None]]
+
+LOST = 0.5
+"""Recall or coverage, as a share of the best of the run, below which variety was lost."""
+
+ALMOST_NONE = 0.1
+"""Recall or coverage, as a share of that of real images, below which there is almost no variety."""
+
+IGNORED = 0.5
+"""Label agreement, as a share of that of real images, below which labels are ignored."""
+
+IGNORED_WITHOUT_FLOOR = 0.2
+"""Label agreement below which labels are ignored if that of real images is unknown: twice chance."""
+
+IMPROVEMENT = 0.05
+"""Relative decrease of the Fréchet distance between the last two evaluations that suggests longer training."""
+
+WORSE = 0.1
+"""Relative increase above the lowest Fréchet distance: more than two evaluations of one generator differ by, and twice
+`IMPROVEMENT`, because the lowest of many values is low by chance."""
+
+ANNEALED = 0.1
+"""Learning rate, as a share of its largest value, below which it was annealed: such a run ends as planned, improves
+most at its end, and cannot simply be continued."""
+
+
+class Evaluated(NamedTuple):
+    """A metric at one evaluation."""
+
+    epoch: float
+    value: float
+    floor: float | None
+
+
+def history(rows: Rows, metric: str) -> list[Evaluated]:
+    """Reads one metric over time, on the classifier's features if it was measured on them.
+
+    Args:
+        rows: of a ``metrics.jsonl``.
+        metric: start of its name: ``fd``, ``recall``.
+    """
+    names = list(dict.fromkeys(key for row in rows for key in row if key.startswith(f"score/{metric}_")))
+    if not names:
+        return []
+    name = min(names, key=lambda each: "_classifier" not in each).removeprefix("score/")
+    known = ((row, row.get(f"score/{name}")) for row in rows)
+    return [
+        Evaluated(row.get("epoch") or 0.0, value, row.get(f"floor/{name}"))
+        for row, value in known
+        if value is not None and math.isfinite(value)
+    ]
+
+
+def mode_collapse(rows: Rows) -> Alarm | None:
+    """Raises an alarm if the samples lost variety or never had any."""
+    found = [text for metric in ("recall", "coverage") if (text := _lost(metric, history(rows, metric)))]
+    if not found:
+        return None
+    return Alarm(
+        "mode collapse",
+        f"At the last evaluation, {' and '.join(found)}: the samples cover little of the data.",
+        f"recall or coverage is below {percent(LOST)} of its best value of the run, or below {percent(ALMOST_NONE)} of "
+        "that of real images",
+    )
+
+
+def labels_ignored(rows: Rows) -> Alarm | None:
+    """Raises an alarm if the samples do not show the classes asked for."""
+    known = history(rows, "label_agreement")
+    if not known:
+        return None
+    last, floor = known[-1].value, known[-1].floor
+    if last >= (IGNORED_WITHOUT_FLOOR if floor is None else IGNORED * floor):
+        return None
+    real = "" if floor is None else f" (real images: {percent(floor, 1)})"
+    return Alarm(
+        "labels are ignored",
+        f"At the last evaluation, {percent(last, 1)} of the samples were read as the class asked for{real}; chance is "
+        "10 %.",
+        f"label agreement is below {percent(IGNORED)} of that of real images, or below "
+        f"{percent(IGNORED_WITHOUT_FLOOR)} if that is unknown",
+    )
+
+
+def still_improving(rows: Rows) -> Alarm | None:
+    """Raises an alarm if the run ended while it still improved, without an annealed learning rate."""
+    known = history(rows, "fd")
+    if len(known) < 2 or _annealed(rows) or known[-1].value >= (1 - IMPROVEMENT) * known[-2].value:
+        return None
+    before, last = known[-2:]
+    return Alarm(
+        "still improving",
+        f"The Fréchet distance fell by {percent(1 - last.value / before.value)} between the last two evaluations, from "
+        f"{before.value:.3g} after epoch {before.epoch:g} to {last.value:.3g} after epoch {last.epoch:g}: train "
+        "longer.",
+        f"the last Fréchet distance is more than {percent(IMPROVEMENT)} below the one before, and the learning rate is "
+        f"not below {percent(ANNEALED)} of its largest value",
+    )
+
+
+def not_the_best(rows: Rows) -> Alarm | None:
+    """Raises an alarm if the last generator of the run is much worse than the best one."""
+    known = history(rows, "fd")
+    if len(known) < 2:
+        return None
+    best, last = min(known, key=lambda each: each.value), known[-1]
+    if last.value <= (1 + WORSE) * best.value:
+        return None
+    return Alarm(
+        "the last generator is not the best",
+        f"The Fréchet distance was best after epoch {best.epoch:g} ({best.value:.3g}) and is {last.value:.3g} after "
+        f"epoch {last.epoch:g}: best.ckpt holds a better generator than last.ckpt.",
+        f"the last Fréchet distance is more than {percent(WORSE)} above the lowest of the run",
+    )
+
+
+def _lost(metric: str, known: Sequence[Evaluated]) -> str | None:
+    """A phrase on a metric that is too low; None if it is not."""
+    if not known:
+        return None
+    last, best = known[-1], max(known, key=lambda each: each.value)
+    if last.floor is not None and last.value < ALMOST_NONE * last.floor:
+        return f"{metric} is {last.value:.3g} (real images: {last.floor:.3g})"
+    if last.value < LOST * best.value:
+        return f"{metric} is {last.value:.3g} (epoch {best.epoch:g}: {best.value:.3g})"
+    return None
+
+
+def _annealed(rows: Rows) -> bool:
+    rates = [rate for row in rows if (rate := row.get("learning_rate/generator")) is not None]
+    return bool(rates) and rates[-1] < ANNEALED * max(rates)

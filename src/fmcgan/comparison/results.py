@@ -1,0 +1,172 @@
+"""The results of a comparison: groups, and their values at the end, at equal images and at equal time."""
+
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fmcgan.app import run_dir
+from fmcgan.app.errors import UserError
+from fmcgan.comparison.grouping import Group, group_runs
+from fmcgan.comparison.runs import Row, Run, find_runs, read_run
+from fmcgan.comparison.statistics import UNKNOWN, Pairing, Protocol, Table, every_pair, protocols
+
+TRAINING_KEYS = (
+    "loss/generator",
+    "loss/discriminator",
+    "gradient_norm/generator",
+    "gradient_norm/discriminator",
+    "images_per_second",
+)
+"""Quantities of each run beside its metrics, ``images_seen`` and ``minutes``."""
+
+TOLERANCE = 0.05
+"""Share by which an evaluation may exceed a budget: runs that were stopped together end a batch or a few seconds apart,
+and the evaluation before that can lie far back."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that tables and figures show.
+
+    Args:
+        groups: of the finished runs.
+        others: the runs that did not finish.
+        names: of all runs, by folder: short and distinct.
+        protocols: of the metrics, by name.
+        images: the budget of equal images: images seen by the shortest finished run.
+        seconds: the budget of equal time: training time of the fastest finished run.
+        end: values at each run's own end.
+        equal_images: at the last evaluation within the budget of images.
+        equal_time: at the last evaluation within the budget of seconds.
+    """
+
+    groups: Sequence[Group]
+    others: Sequence[Run]
+    names: Mapping[Path, str]
+    protocols: Mapping[str, Protocol]
+    images: int
+    seconds: float
+    end: Table
+    equal_images: Table
+    equal_time: Table
+
+    @property
+    def finished(self) -> list[Run]:
+        """The runs of all groups."""
+        return [run for group in self.groups for run in group.runs]
+
+    @property
+    def tables(self) -> tuple[Table, Table, Table]:
+        """The three tables."""
+        return self.end, self.equal_images, self.equal_time
+
+    def protocol(self, metric: str) -> Protocol:
+        """The protocol of a metric, `UNKNOWN` if no result has it."""
+        return self.protocols.get(metric, UNKNOWN)
+
+    def pairings(self, table: Table, choose: Callable[..., list[Pairing]] = every_pair) -> list[Pairing]:
+        """Pairs groups by each metric of a table, metric by metric.
+
+        Args:
+            table: one of the tables.
+            choose: which pairs: `every_pair` or `best_with_others`.
+        """
+        return [
+            pairing for metric in table.metrics for pairing in choose(self.groups, table, metric, self.protocol(metric))
+        ]
+
+    def counts(self, key: str) -> Counter[str]:
+        """How many finished runs have each value of a key of ``result.json``, such as ``hardware``."""
+        return Counter(run.result[key] for run in self.finished if run.result)
+
+    def repeated_seeds(self) -> dict[str, list[str]]:
+        """The seeds that a group holds more than once, by the label of the group."""
+        found = {
+            group.label: [str(seed) for seed, times in Counter(group.seeds).items() if times > 1]
+            for group in self.groups
+        }
+        return {label: seeds for label, seeds in found.items() if seeds}
+
+
+def gather(paths: Sequence[Path]) -> Comparison:
+    """Reads runs and takes their values.
+
+    Args:
+        paths: run folders, or folders above them; a run found twice counts once.
+
+    Raises:
+        UserError: no run is found, a file is damaged, or no run is finished.
+    """
+    folders = list(dict.fromkeys(folder.resolve() for path in paths for folder in find_runs(path)))
+    above = os.path.commonpath([folder.parent for folder in folders]) if folders else ""
+    names = {folder: folder.relative_to(above).as_posix() for folder in folders}
+    runs = [read_run(folder) for folder in folders]
+    finished = [run for run in runs if run.finished]
+    if not finished:
+        listed = ", ".join(names.values()) or "no run given"
+        raise UserError(f"nothing to compare: none of the runs has finished and written {run_dir.RESULT} ({listed})")
+    groups = group_runs(finished)
+    images = min(run.images_seen for run in finished)
+    seconds = min(run.seconds for run in finished)
+    return Comparison(
+        groups=groups,
+        others=[run for run in runs if not run.finished],
+        names=names,
+        protocols=protocols(finished),
+        images=images,
+        seconds=seconds,
+        end=measure("end", groups, at_end),
+        equal_images=measure("equal_images", groups, lambda run: at_budget(run, "images_seen", images)),
+        equal_time=measure("equal_time", groups, lambda run: at_budget(run, "seconds", seconds)),
+    )
+
+
+def measure(name: str, groups: Sequence[Group], moment: Callable[[Run], Row]) -> Table:
+    """Takes the values of all runs at a moment of each."""
+    runs = tuple(tuple(moment(run) for run in group.runs) for group in groups)
+    metrics = sorted({key for rows in runs for row in rows for key in row if key.startswith("score/")})
+    return Table(name, ("images_seen", "minutes", *metrics, *TRAINING_KEYS), runs)
+
+
+def at_end(run: Run) -> Row:
+    """The values in a finished run's ``result.json``, under the keys of ``metrics.jsonl``."""
+    result = run.result
+    if result is None:
+        raise ValueError(f"{run.folder} has no result")
+    values = {
+        "images_seen": result["images_seen"],
+        "minutes": result["training_seconds"] / 60,
+        **{f"score/{name}": entry["value"] for name, entry in result["scores"].items()},
+        **result["final"],
+        "images_per_second": result["images_per_second"],
+    }
+    return {key: math.nan if value is None else float(value) for key, value in values.items()}
+
+
+def at_budget(run: Run, clock: str, budget: float) -> Row:
+    """The values at a run's last evaluation within a budget.
+
+    Args:
+        run: the run.
+        clock: unit of the budget, ``images_seen`` or ``seconds``.
+        budget: may be exceeded by `TOLERANCE`.
+
+    Returns:
+        Metrics and time of that evaluation, and the last recorded training quantities up to then. Without an evaluation
+        within the budget, the last row within it and no metric. Empty if there is no row either.
+    """
+    limit = budget * (1 + TOLERANCE)
+    evaluations = [row for row in run.evaluations if row[clock] <= limit]
+    moments = evaluations or [row for row in run.rows if row[clock] <= limit]
+    if not moments:
+        return {}
+    moment = moments[-1]
+    values = {"images_seen": moment["images_seen"], "minutes": moment["seconds"] / 60}
+    values |= {key: value for key, value in moment.items() if key.startswith("score/")}
+    for row in run.rows:
+        if row["images_seen"] <= moment["images_seen"]:
+            values |= {key: row[key] for key in TRAINING_KEYS if key in row}
+    return values

@@ -1,0 +1,95 @@
+"""Distributions of values, generated beside real, as halves of violins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import ArrayLike, NDArray
+
+from fmcgan.figure.axes import panel_figure, style_axes
+from fmcgan.figure.palette import GENERATED, INK, REAL
+
+PANEL_INCHES = (5.4, 3.0)
+"""Width and height of one panel."""
+CENTRE = (0.5, 99.5)
+"""Percentiles between which a violin is drawn: single outliers would flatten all others."""
+
+
+@dataclass(frozen=True)
+class Violins:
+    """One panel: a pair of halves for each name.
+
+    Args:
+        title: above the axes.
+        y_label: what the values are, with their unit.
+        real: values of each name, drawn left in blue; values that are not finite are left out, an empty set is not
+            drawn.
+        generated: values of each name, drawn right in vermilion; as many sets as ``real``.
+    """
+
+    title: str
+    y_label: str
+    real: Sequence[ArrayLike]
+    generated: Sequence[ArrayLike]
+
+
+def violins_figure(panels: Sequence[Violins], names: Sequence[str]) -> Figure:
+    """Draws panels in rows of two with one legend below.
+
+    The width of a half is its density, relative to its own maximum; its line is the median.
+
+    Args:
+        panels: at least one.
+        names: along the x axis of each.
+
+    Raises:
+        ValueError: no panel given, or a panel for another number of names.
+    """
+    for panel in panels:
+        if not len(panel.real) == len(panel.generated) == len(names):
+            counts = f"{len(panel.real)} and {len(panel.generated)}"
+            raise ValueError(f"{panel.title}: must have {len(names)} real and generated values, got {counts}")
+    figure, all_axes = panel_figure(len(panels), PANEL_INCHES, extra=0.4)
+    for axes, panel in zip(all_axes, panels, strict=True):
+        _draw_violins(axes, panel, names)
+    handles = [Patch(color=REAL, alpha=0.75, label="real"), Patch(color=GENERATED, alpha=0.75, label="generated")]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=11)
+    return figure
+
+
+def _draw_violins(axes: Axes, panel: Violins, names: Sequence[str]) -> None:
+    places = np.arange(len(names))
+    axes.set_title(panel.title, fontsize=11, loc="left", color=INK)
+    axes.set_ylabel(panel.y_label, fontsize=9)
+    axes.set_xticks(places, names, rotation=35, ha="right", rotation_mode="anchor")
+    axes.set_xlim(-0.6, len(names) - 0.4)
+    for sets, colour, side in ((panel.real, REAL, "low"), (panel.generated, GENERATED, "high")):
+        drawn = [(place, _central(values)) for place, values in zip(places, sets, strict=True)]
+        drawn = [(place, values) for place, values in drawn if len(values)]
+        if not drawn:
+            continue
+        parts = axes.violinplot(
+            [values for _, values in drawn],
+            [place for place, _ in drawn],
+            widths=0.9,
+            showextrema=False,
+            showmedians=True,
+            side=side,  # type: ignore[arg-type]
+        )
+        for body in parts["bodies"]:  # type: ignore[attr-defined]
+            body.set(facecolor=colour, edgecolor="none", alpha=0.75)
+        parts["cmedians"].set(color=INK, linewidth=1.4)
+    style_axes(axes, grid="y")
+    axes.tick_params(axis="x", length=0)
+
+
+def _central(values: ArrayLike) -> NDArray[np.float64]:
+    given = np.asarray(values, dtype=np.float64).ravel()
+    finite = given[np.isfinite(given)]
+    if not len(finite):
+        return finite
+    low, high = np.percentile(finite, CENTRE)
+    return finite[(finite >= low) & (finite <= high)]

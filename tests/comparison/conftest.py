@@ -1,0 +1,1 @@
+from tests.report.conftest import read_page, write_run  # noqa: F401 (fixtures)
