@@ -14,7 +14,7 @@ import torch
 import yaml
 from omegaconf import OmegaConf
 
-from fmcgan.analysis.alarms.run_reading import read_facts
+from fmcgan.analysis.alarms.run_facts import read_facts
 from fmcgan.app import resume
 from fmcgan.app.run_files import read_config, read_metrics
 from fmcgan.comparison.runs import gather

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 import fmcgan.loss
 from fmcgan.app.config_dir import config_dir
-from fmcgan.app.overrides import command_line
+from fmcgan.app.overrides import parse_arguments
 from fmcgan.app.renamed import (
     had_decision_boundary,
     register_options,
@@ -81,7 +81,7 @@ def test_what_only_looks_like_one_stays(other, caplog):
 
 
 def test_each_old_name_is_warned_of_once_with_the_new_one(caplog):
-    typed = command_line(
+    typed = parse_arguments(
         [
             *("penalty@loss.penalty=interpolated,interpolated_one_sided", "loss.penalty.weight=1"),
             *("training.schedules.beta1.until=5", "training.schedules.beta2.until=5", "loss.penalty.interval=1"),
