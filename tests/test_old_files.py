@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from fmcgan.analysis.alarms.run_facts import read_facts
 from fmcgan.app import resume
 from fmcgan.app.run_files import read_config, read_metrics
-from fmcgan.comparison.runs import gather
+from fmcgan.comparison.results import gather
 from fmcgan.inference.generator import load_generator
 from fmcgan.training.checkpoint_file import read_checkpoint
 
