@@ -113,6 +113,9 @@ def upgrade_config(config: dict[str, Any]) -> dict[str, Any]:
         for node in _nodes_at(config, above.split(".")):
             if name in node:
                 node.setdefault(new, node.pop(name))
+    for node in _nodes_at(config, ["network", "*"]):
+        if node.get("spectral_norm") is False:  # the default; older configurations spell it out
+            del node["spectral_norm"]
     for node in _nodes_at(config, ["callback", "*"]):
         if node.get("_target_") in _CLASSES:
             node["_target_"] = _CLASSES[node["_target_"]]
