@@ -3,7 +3,6 @@
 import functools
 import logging
 import os
-import re
 import shlex
 import signal
 import warnings
@@ -15,9 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from fmcgan.app import run_dir
 from fmcgan.app.hydra_app import in_sweep, run_command
-from fmcgan.app.overrides import composed_of
+from fmcgan.app.overrides import composed_of, key_of, parse
 from fmcgan.app.ranks import cluster_environment, is_other_rank, several
-from fmcgan.app.renamed import upgrade_loss
+from fmcgan.app.renamed import upgrade_composed
 from fmcgan.app.resume import AUTO, already_done, check, checkpoint_of
 from fmcgan.app.run_lock import locked
 
@@ -34,7 +33,7 @@ def train(config: DictConfig) -> None:
         UserError: something a person can mend.
         Interrupted: a signal asked to stop; the state is saved.
     """
-    upgrade_loss(config, keep_penalty=any(re.match(r"penalty\b(?!\.)", each) for each in composed_of()))
+    upgrade_composed(config, [key_of(parse(each)) for each in composed_of()])
     check(config)
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     if in_sweep() and already_done(plain):
