@@ -152,7 +152,7 @@ def test_a_wrong_value_of_a_command_is_refused_in_one_line(untouched, name):
         ("data.batch_size=5000", "data.batch_size must be at most 2000, the number of training images"),
         ("network.width=abc", "network.width must be a whole number of at least 1, got 'abc'"),
         ("network.generator=null", "network.generator must be a part that can be built: choose with network= from"),
-        ("++penalty=7", "penalty must be a part that can be built: choose with penalty= from"),
+        ("penalty._target_=null", "penalty._target_ must be the dotted name of a class"),
         ("training.schedules=null", "training.schedules must be a part that can be built"),
         ("training.generator_optimizer.betas=[0.5]", "training.generator_optimizer.betas must be a list of 2 values"),
         ("training.generator_optimizer.lr=abc", "training.generator_optimizer.lr must be a finite number, got 'abc'"),

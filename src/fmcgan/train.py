@@ -3,7 +3,6 @@
 import functools
 import logging
 import os
-import re
 import shlex
 import signal
 import warnings
@@ -16,8 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from fmcgan.app import run_dir
 from fmcgan.app.distributed import cluster_environment, is_distributed, is_nonzero_rank
 from fmcgan.app.hydra_app import in_sweep, run_command
-from fmcgan.app.overrides import applied_overrides
-from fmcgan.app.renamed import upgrade_loss
+from fmcgan.app.overrides import applied_overrides, key_of, parse
+from fmcgan.app.renamed import upgrade_composed
 from fmcgan.app.resume import AUTO, already_done, check, checkpoint_of
 from fmcgan.app.run_lock import locked
 
@@ -30,13 +29,13 @@ log = logging.getLogger(__name__)
 
 
 def train(config: DictConfig) -> None:
-    """Trains to the end and says where the results are.
+    """Trains one GAN and logs where the results are.
 
     Raises:
-        UserError: something a person can mend.
-        Interrupted: a signal asked to stop; the state is saved.
+        UserError: something the user can correct.
+        Interrupted: a signal asked to stop; a checkpoint is saved.
     """
-    upgrade_loss(config, keep_penalty=any(re.match(r"penalty\b(?!\.)", each) for each in applied_overrides()))
+    upgrade_composed(config, [key_of(parse(each)) for each in applied_overrides()])
     check(config)
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     if in_sweep() and already_done(plain):
@@ -78,12 +77,12 @@ def _check_weights(checkpoint: str | None, gan: "ConditionalGAN") -> None:
 
 
 def validate(config: DictConfig) -> None:
-    """Refuses what cannot be meant before anything is measured, fetched, written or trained.
+    """Checks a configuration before anything is measured, downloaded, written or trained.
 
     Everything is built once without memory for weights, so that every constructor sees its values.
 
     Raises:
-        UserError: names the key, what was given and what is allowed; or what is asked for does not fit into memory.
+        UserError: names the key, what was given and what is allowed; or the run does not fit into memory.
     """
     from fmcgan.app import memory
     from fmcgan.app.config_validation import types_checked
@@ -153,7 +152,7 @@ def _build_gan(config: DictConfig, weights: bool = True) -> "ConditionalGAN":
 
 
 def _precision(config: dict[str, Any], checkpoint: str | None) -> str:
-    """What `trainer.precision=auto` means for this run: a resumed one goes on as it began."""
+    """Returns what `trainer.precision=auto` means for this run; a resumed run takes that of its checkpoint."""
     if checkpoint is not None:
         from fmcgan.training.checkpoint_file import read_checkpoint
 
@@ -161,7 +160,7 @@ def _precision(config: dict[str, Any], checkpoint: str | None) -> str:
         log.info("precision: %s, that of the checkpoint", precision)
         return precision
     if is_distributed(config["trainer"]["devices"]):
-        log.info("precision: 32-true (several devices do not try out others: they must agree)")
+        log.info("precision: 32-true (several devices try no other: they must agree)")
         return "32-true"
     asked = {name: config[name] for name in ("network", "loss", "penalty", "augment", "regularizer")}
     asked["batch_size"] = config["data"]["batch_size"]
@@ -181,7 +180,7 @@ def _measured_precision(asked: str) -> str:
 
 
 def _quieten_lightning() -> None:
-    """No greetings, tips and advice."""
+    """Hides Lightning's tips and advice."""
     warnings.filterwarnings("ignore", module="lightning")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)

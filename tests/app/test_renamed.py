@@ -16,8 +16,8 @@ from fmcgan.app.renamed import (
     register_options,
     rename_overrides,
     upgrade_checkpoint,
+    upgrade_composed,
     upgrade_config,
-    upgrade_loss,
 )
 from fmcgan.app.typed_overrides import as_meant
 from fmcgan.loss.base import AdversarialLoss
@@ -163,19 +163,50 @@ def test_the_losses_of_old_runs_are_what_their_classes_say():
     assert had_decision_boundary({})
 
 
-@pytest.mark.parametrize("keep", [False, True])
-def test_a_users_loss_yaml_of_before_still_works(tmp_path, caplog, keep):
+@pytest.fixture
+def own(tmp_path):
+    """Composes a training run with a loss and an experiment of the user's own, written for the release before."""
     (tmp_path / "loss").mkdir()
     (tmp_path / "loss" / "mine.yaml").write_text(
         "defaults:\n  - /penalty@penalty: zero_centered_fake\n  - _self_\nadversarial:\n  _target_: my.Loss\n"
     )
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /schedule@training.schedules.beta1: cosine\n"
+        "training:\n  capture: false\n  schedules:\n    beta1:\n      end: 0.5\n      until: 9\n"
+        "loss:\n  penalty:\n    weight: 7\n    interval: 2\ncallback:\n  recorder:\n    every_n_batches: 3\n"
+    )
     register_options()
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        config = compose("train", [f"hydra.searchpath=[file://{tmp_path}]", "loss=mine"])
-    upgrade_loss(config, keep_penalty=keep)
+
+    def own(*typed):
+        with initialize_config_dir(str(config_dir()), version_base="1.3"):
+            config = compose("train", [f"hydra.searchpath=[file://{tmp_path}]", *typed])
+        upgrade_composed(config, [each.partition("=")[0] for each in typed])
+        return config
+
+    return own
+
+
+def test_a_users_loss_yaml_of_before_still_works(own, caplog):
+    config = own("loss=mine")
     assert config.loss == {"_target_": "my.Loss"}
-    assert config.penalty == OmegaConf.load(config_dir() / "penalty" / ("none.yaml" if keep else "r2.yaml"))
-    assert "old form" in caplog.text
+    assert config.penalty == OmegaConf.load(config_dir() / "penalty" / "r2.yaml")
+    assert len(caplog.records) == 2
+    assert own("loss=mine", "penalty=none").penalty == OmegaConf.load(config_dir() / "penalty" / "none.yaml")
     caplog.clear()
-    upgrade_loss(config, keep_penalty=keep)
+    upgrade_composed(config, [])
     assert not caplog.text
+
+
+def test_a_users_experiment_of_before_still_works(own, caplog):
+    config = own("experiment=mine", "penalty.weight=5")
+    assert config.loss == own().loss
+    assert (config.penalty.weight, config.penalty.interval, config.penalty.images) == (5, 2, "real")
+    assert (config.training.cuda_graphs, config.callback.metrics_logger.every_n_batches) == (False, 3)
+    assert (config.training.schedules.beta1.end_value, config.training.schedules.beta1.end_images) == (0.5, 9)
+    assert not {"capture", "recorder", "end", "until"} & {
+        *config.training,
+        *config.callback,
+        *config.training.schedules.beta1,
+    }
+    assert len(caplog.records) == 5

@@ -223,7 +223,7 @@ def test_without_a_choice_nothing_is_scheduled_and_an_experiment_may_choose(comp
         "training:\n"
         "  schedules:\n"
         "    generator_lr:\n"
-        "      end: 0.25\n"
+        "      end_value: 0.25\n"
     )
     experiment = (f"hydra.searchpath=[file://{tmp_path}]", "experiment=burn_in")
     schedule = compose(*experiment).training.schedules.generator_lr

@@ -5,11 +5,11 @@ One table serves what the user types, the overrides that a run folder saved, and
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 log = logging.getLogger(__name__)
 
@@ -127,13 +127,18 @@ def _nodes_at(node: Any, names: list[str]) -> Iterator[dict[str, Any]]:
     if not isinstance(node, dict):
         return
     if not names:
-        target = node.get("_target_", "fmcgan.")
-        if isinstance(target, str) and target.startswith("fmcgan."):
+        if _is_ours(node):
             yield node
         return
     below = list(node.values()) if names[0] == "*" else [node.get(names[0])]
     for each in below:
         yield from _nodes_at(each, names[1:])
+
+
+def _is_ours(node: Any) -> bool:
+    """Whether a mapping is not filled by a class from outside the project, whose arguments may bear any name."""
+    target = node.get("_target_", "fmcgan.")
+    return isinstance(target, str) and target.startswith("fmcgan.")
 
 
 def register_options() -> None:
@@ -143,24 +148,36 @@ def register_options() -> None:
             ConfigStore.instance().store(name=old, group=group, node={"defaults": [new]})
 
 
-def upgrade_loss(config: DictConfig, keep_penalty: bool) -> None:
-    """Upgrades a composed configuration whose ``loss`` comes from a user's yaml of an older release.
+def upgrade_composed(config: DictConfig, typed: Collection[str]) -> None:
+    """Moves what a user's own yaml sets under old keys to the new ones, with one warning for each old key.
 
     Args:
-        config: changed in place.
-        keep_penalty: whether the user chose ``config.penalty``; if not, that of the yaml replaces it.
+        config: composed; changed in place.
+        typed: keys of the command line, whose values are kept.
     """
-    loss = config.get("loss")
-    if not isinstance(loss, DictConfig) or "_target_" in loss or not isinstance(loss.get("adversarial"), DictConfig):
-        return
-    log.warning(
-        "this loss yaml has an old form, which works in this release only: write _target_ without adversarial: above"
-        " it, and - override /penalty@_global_.penalty: OPTION in place of - /penalty@penalty: OPTION"
-    )
-    with open_dict(config):
-        if "penalty" in loss and not keep_penalty:
-            config.penalty = loss.penalty
-        config.loss = loss.adversarial
+    for old, new in _KEYS.items():
+        for above, place in _parents(config, old):
+            key, name = new.replace("*", place), old.rpartition(".")[2]
+            node = OmegaConf.select(config, above)
+            if not isinstance(node, DictConfig) or name not in node or not _is_ours(node):
+                continue
+            log.warning("a yaml sets %s.%s, which is now %s; the old name works in this release only", above, name, key)
+            with open_dict(config):
+                value = node.pop(name)
+                is_part = not isinstance(value, DictConfig) or "_target_" in value
+                for each in () if is_part else [each for each in value if f"{key}.{each}" in typed]:
+                    del value[each]
+                if key not in typed or old.startswith(f"{new}."):  # loss=mine is the choice that brought this value
+                    OmegaConf.update(config, key, value, merge=not is_part, force_add=True)
+
+
+def _parents(config: DictConfig, old: str) -> list[tuple[str, str]]:
+    """Keys of the mappings that may hold an old key, and what ``*`` is in each."""
+    above = old.rpartition(".")[0]
+    if "*" not in above:
+        return [(above, "")] if above and "@" not in above else []
+    named = OmegaConf.select(config, above.removesuffix(".*"))
+    return [(above.replace("*", each), each) for each in map(str, named)] if isinstance(named, DictConfig) else []
 
 
 def upgrade_checkpoint(checkpoint: Any) -> Any:

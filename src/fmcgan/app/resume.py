@@ -1,4 +1,4 @@
-"""Whether and where a run starts: what is refused, what is done already, which checkpoint it goes on from."""
+"""Decides whether and where a run starts: refusals, finished jobs of a sweep, the checkpoint to resume from."""
 
 import inspect
 import logging
@@ -33,7 +33,7 @@ _GROUPS = ("callback", "logger", "metric", "feature")
 
 
 def check(config: DictConfig) -> None:
-    """Refuses what Lightning would accept in silence or fail on without a word about the key."""
+    """Refuses what Lightning would silently accept, or fail on without naming the key."""
     check_shape(config, _PARTS, _GROUPS)
     seed_number(seed=config.seed)
     config.ckpt_path = path_text(ckpt_path=config.ckpt_path)
@@ -47,8 +47,8 @@ def check(config: DictConfig) -> None:
     lasting = _lasting_schedules(config)
     if lasting and trainer.max_time is not None and trainer.max_epochs != -1:
         log.warning(
-            "%s: made for all of trainer.max_epochs=%s; where trainer.max_time=%s ends the run before, they have not"
-            " arrived (training.schedules.%s.end_images=IMAGES ends one earlier)",
+            "%s: planned for all of trainer.max_epochs=%s; if trainer.max_time=%s ends the run earlier, they do not"
+            " reach their end_value (training.schedules.%s.end_images=IMAGES ends one earlier)",
             *(", ".join(lasting), trainer.max_epochs, trainer.max_time, lasting[0]),
         )
 
@@ -98,7 +98,7 @@ def _what_matters(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
-    """The checkpoint to go on from; in a sweep that is started again, that of the interrupted job.
+    """Returns the checkpoint to resume from; in a sweep that is started again, that of the interrupted job.
 
     Raises:
         UserError: it is not there, damaged, or of other networks; or the run's folder holds another run.
@@ -154,7 +154,7 @@ def _read(path: Path, folder: Path) -> dict[str, Any]:
 
 
 def _tell_of_changes(saved: dict[str, Any], mine: dict[str, Any]) -> None:
-    """Of all that decides how the two players go on learning; what an older program could not name is not compared."""
+    """Warns of changed settings that affect training; settings that the checkpoint does not have are not compared."""
     before, now = ({group: config.get(group) for group in _OF_LEARNING} for config in (saved, mine))
     before, now = _leaves(before), _leaves(now)
     changed = [f"{name}={now.get(name)} (checkpoint: {old})" for name, old in before.items() if now.get(name) != old]
@@ -178,14 +178,14 @@ def _tell_of_stretched_schedules(saved: dict[str, Any], mine: dict[str, Any]) ->
     ]
     if changed and (lasting := _lasting_schedules(mine)):
         log.warning(
-            "%s: %s last until the end of the run, so they go on from where a run of this length would be now, not from"
-            " where the checkpoint's stood",
+            "%s: %s last until the end of the run, so they continue from where a run of this length would be now, not"
+            " from where the checkpoint's were",
             *(", ".join(changed), ", ".join(lasting)),
         )
 
 
 def _completed(network: dict[str, Any]) -> dict[str, Any]:
-    """The same with what an older program could not name: its parts were then as the default has them today."""
+    """Adds the defaults of parameters that the program of that time did not have."""
 
     def complete(part: Any) -> Any:
         target = own_class(part["_target_"], "fmcgan.") if isinstance(part, dict) and "_target_" in part else None
@@ -199,7 +199,7 @@ def _completed(network: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_same_state(saved: dict[str, Any], mine: dict[str, Any]) -> None:
-    """Refuses parts of another kind than the checkpoint's, which remember things that those do not.
+    """Refuses parts of another class than the checkpoint's, whose state would not fit.
 
     Raises:
         UserError: names both.

@@ -1,4 +1,4 @@
-"""The overrides that a run folder has saved. It may come from anywhere, so a file chooses values and options only."""
+"""Reads the overrides that a run folder saved. A folder may come from anywhere: they choose values and options only."""
 
 import os
 import re
@@ -20,7 +20,7 @@ _OPTION = re.compile(r"\w[\w-]*(/\w[\w-]*)*")
 
 
 def saved_overrides(folder: Path, typed: set[str], config_dirs: Sequence[Path]) -> list[str]:
-    """The overrides that a resumed run repeats.
+    """Reads the overrides that a resumed run repeats, in today's names.
 
     Args:
         folder: of the run.
@@ -54,7 +54,7 @@ def saved_overrides(folder: Path, typed: set[str], config_dirs: Sequence[Path]) 
 
 
 def refusal(override: Override, folder: Path, config_dirs: Sequence[Path]) -> str | None:
-    """Why an override is not taken from a file; ``None``: it is.
+    """Returns why an override is not taken from a file, or ``None`` if it is.
 
     Args:
         override: one that is saved in a run folder.

@@ -1,4 +1,4 @@
-"""What a user typed: names of files as typed, and one line for what cannot be meant."""
+"""Prepares the overrides that the user typed: quotes paths, replaces old names, refuses what has no meaning."""
 
 import re
 from collections.abc import Sequence
@@ -28,14 +28,14 @@ _LISTS = ("runs",)
 
 
 def as_meant(typed: CommandLine, command: str) -> list[str]:
-    """The overrides with names of files as typed: ``output=7`` and ``run=Läufe/3`` are texts, no number and no error.
+    """Returns the overrides with paths quoted (``output=7`` and ``run=Läufe/3`` are texts) and old names replaced.
 
     Args:
         typed: the command line.
         command: name of the command and its configuration.
 
     Raises:
-        UserError: an override cannot be parsed, is given twice, or cannot be meant.
+        UserError: an override cannot be parsed, is given twice, or is none of this command.
     """
     if "${" in str(Path.cwd()):
         raise UserError("the name of the current folder holds ${, which Hydra reads as an interpolation: rename it")

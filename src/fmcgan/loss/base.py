@@ -1,4 +1,4 @@
-"""What the training step asks of every loss."""
+"""Base class of every adversarial loss."""
 
 from abc import ABC, abstractmethod
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class AdversarialLoss(ABC):
-    """The objective of both players on the discriminator's logits.
+    """Objectives of discriminator and generator on the discriminator's logits.
 
     Logits are raw scores (no sigmoid): positive means real for a discriminator, larger means more real for a critic.
     A new loss is one file with one subclass and one yaml.
@@ -16,11 +16,11 @@ class AdversarialLoss(ABC):
     """Whether `generator` reads the logits of real images (relativistic losses); if not, the step passes ``None``."""
 
     has_decision_boundary: bool = True
-    """Whether a positive logit means "real": not for critics, which a constant may be added to."""
+    """Whether a positive logit means "real". ``False`` for critics: a constant may be added to all logits."""
 
     @abstractmethod
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What the discriminator minimises.
+        """Computes what the discriminator minimises.
 
         Args:
             real: logits of real images, [B].
@@ -32,7 +32,7 @@ class AdversarialLoss(ABC):
 
     @abstractmethod
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
-        """What the generator minimises.
+        """Computes what the generator minimises.
 
         Args:
             real: logits of real images, [B]; ``None`` unless `generator_needs_real`.
@@ -43,25 +43,25 @@ class AdversarialLoss(ABC):
         """
 
     def check_discriminator(self, discriminator: nn.Module, penalized: bool) -> None:  # noqa: B027 (most take any)
-        """Refuses a discriminator on which this loss could not do what it says, before training begins.
+        """Refuses a discriminator that this loss cannot train, before training starts.
 
         Args:
-            discriminator: as it will be trained.
+            discriminator: the network to be trained.
             penalized: whether a penalty is added to the loss.
 
         Raises:
-            InvalidValueError: it is such a one.
+            InvalidValueError: this loss cannot train it.
         """
 
     def constrain(self, discriminator: nn.Module) -> None:  # noqa: B027 (most losses constrain nothing)
-        """Brings the discriminator back into the set the loss is defined on, after each of its updates.
+        """Projects the discriminator's weights onto the set the loss is defined on, after each of its updates.
 
-        Only losses that bound the weights (Wasserstein with clipping) do something here.
+        Only `ClippedWasserstein` does so.
         """
 
 
 def check_logits(*logits: Tensor) -> None:
-    """Refuses anything but equal one-dimensional shapes: [B] against [B, 1] would broadcast to [B, B] in silence.
+    """Refuses anything but equal one-dimensional shapes: [B] against [B, 1] would silently broadcast to [B, B].
 
     Raises:
         ValueError: the shapes differ or are not one-dimensional.

@@ -10,7 +10,7 @@ class LeastSquares(AdversarialLoss):
     """Squared distance of the logit to its target: 1 for real, -1 for generated, and G aims at 0.
 
     Mao et al. 2017, eq. 2 with a = -1, b = 1, c = 0 (eq. 8), under which the game minimises a Pearson chi-square
-    divergence. Targets symmetric about 0 keep the rest of the project's reading: a positive logit is judged real.
+    divergence. Targets symmetric about 0 keep the decision boundary at 0: a positive logit means real.
 
     * L_D = 1/2 E[(real - 1)^2] + 1/2 E[(fake + 1)^2]
     * L_G = 1/2 E[fake^2]

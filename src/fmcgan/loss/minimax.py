@@ -13,7 +13,7 @@ class Minimax(AdversarialLoss):
     * L_D = E[softplus(-real)] + E[softplus(fake)]
     * L_G = -E[softplus(fake)]  =  E[log(1 - D(G(z)))]
 
-    Its gradient for G vanishes where D is sure that the images are generated; it is here to show that.
+    Its gradient for G vanishes where D is sure that the images are generated.
     """
 
     @override

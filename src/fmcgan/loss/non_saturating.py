@@ -1,4 +1,4 @@
-"""The non-saturating loss: what everyone means by "vanilla GAN"."""
+"""The non-saturating loss, the usual "vanilla GAN"."""
 
 import torch.nn.functional as F
 from torch import Tensor

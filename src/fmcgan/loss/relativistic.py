@@ -8,15 +8,15 @@ from fmcgan.loss.base import AdversarialLoss, check_logits
 
 
 class Relativistic(AdversarialLoss):
-    """D is to rank each real image above the generated one it is paired with (Jolicoeur-Martineau 2018).
+    """D ranks each real image above the generated one it is paired with (Jolicoeur-Martineau 2018).
 
     * L_D = E[softplus(fake_i - real_i)]
     * L_G = E[softplus(real_i - fake_i)]
 
-    A pair is the i-th real and the i-th generated image of a batch; the step gives both the same label, so garments
-    are compared with garments of their own class. Only differences count: a logit of 0 does not divide real from
-    generated, and D may drift as a whole. R3GAN (Huang et al. 2024) shows that it converges with R1 and R2 together,
-    which is why `loss=relativistic` brings both.
+    A pair is the i-th real and the i-th generated image of a batch; the step gives both the same label. Only
+    differences of logits count, so a logit of 0 is no decision boundary and all logits may drift together. R3GAN
+    (Huang et al. 2024) shows that it converges with R1 and R2 together, which is why `loss=relativistic` sets
+    `penalty=r1_r2`.
     """
 
     generator_needs_real = True

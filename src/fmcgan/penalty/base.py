@@ -1,4 +1,4 @@
-"""What the training step asks of every penalty on the discriminator."""
+"""Base class of every penalty on the discriminator."""
 
 from abc import ABC, abstractmethod
 
@@ -12,8 +12,8 @@ class Penalty(ABC):
     """A scalar added to the discriminator's loss. A new penalty is one file with one subclass and one yaml.
 
     Args:
-        interval: it is measured at every ``interval``-th discriminator update only, and then counts as many times as
-            much (lazy regularisation: Karras et al. 2020, StyleGAN2, section 3.1).
+        interval: computed at every ``interval``-th discriminator update only, and multiplied by ``interval`` there
+            (lazy regularization: Karras et al. 2020, StyleGAN2, section 3.1).
     """
 
     is_none: bool = False
@@ -25,12 +25,12 @@ class Penalty(ABC):
 
     @abstractmethod
     def __call__(self, discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
-        """Measures the penalty, already multiplied by its weight (not by its interval).
+        """Computes the penalty, multiplied by its weight but not by its interval.
 
         Args:
             discriminator: D(images [B, 1, 28, 28], labels [B]) -> logits [B].
-            real: real images as the discriminator judges them, [B, 1, 28, 28]; in [-1, 1] but for augmentations that
-                leave it (`augment/brightness.py`).
+            real: real images as the discriminator receives them, [B, 1, 28, 28]; in [-1, 1], except where an
+                augmentation leaves it (`augment/brightness.py`).
             fake: generated images under the same labels, same shape, detached from the generator.
             labels: int64 [B].
             epsilon: one uniform random number in [0, 1) for each sample, [B, 1, 1, 1]. The step draws it, so that a
@@ -42,7 +42,7 @@ class Penalty(ABC):
 
 
 def input_gradient(discriminator: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Gradient of each sample's logit with respect to its own image: the one place of ``create_graph=True``.
+    """Computes the gradient of each sample's logit with respect to its own image, with ``create_graph=True``.
 
     Summing the logits gives per-sample gradients because D treats the samples of a batch independently (no batch
     normalisation in any discriminator of this project).

@@ -16,12 +16,11 @@ class PerturbedGradientPenalty(Penalty):
     s is the standard deviation of all pixels of the batch (of this device's share of it), epsilon one uniform number
     for each sample, and the noise one uniform number in [0, 1) for each pixel, from the default random numbers of the
     device. That is what the authors' code does; the equation of the paper has Gaussian noise of a fixed variance. The
-    code's noise is never negative, which suits these images: it goes up from the background (-1), below which no image
-    has anything.
+    code's noise is never negative, which suits these images: nothing is below their background (-1).
 
     Args:
         weight: lambda; the paper uses 10.
-        interval: measured at every ``interval``-th update, as many times as heavy.
+        interval: computed at every ``interval``-th update and multiplied by ``interval`` there.
     """
 
     def __init__(self, weight: float = 10.0, interval: int = 1) -> None:

@@ -13,14 +13,13 @@ class InterpolatedGradientPenalty(Penalty):
 
     weight * E[(||grad_x D(x, y)||_2 - 1)^2],  x = epsilon * real + (1 - epsilon) * fake, one epsilon for each sample.
 
-    One-sided it only forbids norms above 1: max(0, norm - 1)^2 in place of the square (section 4 of the same paper,
-    which prefers two sides; Petzka et al. 2018, WGAN-LP, prefer one, since the best critic's norm is at most 1, not 1
-    everywhere).
+    One-sided (WGAN-LP, Petzka et al. 2018): max(0, norm - 1)^2 in place of the square, since the best critic's norm is
+    at most 1, not 1 everywhere. Section 4 of the WGAN-GP paper prefers two sides.
 
     Args:
         weight: lambda; the paper uses 10.
-        interval: measured at every ``interval``-th update, as many times as heavy.
-        one_sided: leave norms below 1 alone.
+        interval: computed at every ``interval``-th update and multiplied by ``interval`` there.
+        one_sided: penalize only norms above 1.
     """
 
     def __init__(self, weight: float = 10.0, interval: int = 1, one_sided: bool = False) -> None:

@@ -17,7 +17,7 @@ class ZeroCenteredGradientPenalty(Penalty):
 
     Args:
         weight: gamma.
-        interval: measured at every ``interval``-th update, as many times as heavy.
+        interval: computed at every ``interval``-th update and multiplied by ``interval`` there.
         images: ``real``, ``fake`` or ``both``.
     """
 
@@ -33,7 +33,7 @@ class ZeroCenteredGradientPenalty(Penalty):
         if self.images != "both":
             images = real if self.images == "real" else fake
             return 0.5 * self.weight * _mean_squared_norm(discriminator, images, labels)
-        # One judgement of both halves; its mean runs over twice as many images, hence twice the mean is the sum.
+        # One forward pass for both halves; the mean runs over twice as many images, so twice the mean is the sum.
         images, twice = torch.cat([real, fake]), torch.cat([labels, labels])
         return self.weight * _mean_squared_norm(discriminator, images, twice)
 
