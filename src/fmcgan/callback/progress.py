@@ -85,7 +85,8 @@ class Progress(Callback):
 
 def _seconds_left(trainer: Trainer, by_images: float) -> float:
     """Returns the time until the last epoch or trainer.max_time ends, whichever is first."""
-    by_time = [left for timer in callbacks_of(trainer, Timer) if (left := timer.time_remaining()) is not None]
+    timers = callbacks_of(trainer, Timer)
+    by_time = [max(left, 0.0) for timer in timers if (left := timer.time_remaining()) is not None]
     without_end = trainer.max_epochs is None or trainer.max_epochs < 0
     return min(by_time or [by_images]) if without_end else min([by_images, *by_time])
 
