@@ -123,8 +123,8 @@ def _with_saved_overrides(typed: CommandLine, command: str) -> list[str]:
     if not (folder / run_dir.ENVIRONMENT).is_file():
         return [*typed.options, *overrides]
     saved = saved_overrides(folder, set(parsed), typed.config_dirs)
-    place = [] if "hydra.run.dir" in parsed else [f"hydra.run.dir={quoted(str(folder))}"]
-    return [*typed.options, *saved, *place, *overrides]
+    run_folder = [] if "hydra.run.dir" in parsed else [f"hydra.run.dir={quoted(str(folder))}"]
+    return [*typed.options, *saved, *run_folder, *overrides]
 
 
 def _resume_command(checkpoint: str) -> str:
@@ -205,7 +205,7 @@ def _mark_failed(config: DictConfig, message: str | None) -> None:
         if message is None:
             mark.unlink(missing_ok=True)
         else:
-            run_dir.write_json(mark, {"status": "failed", "message": message})
+            run_dir.write_json(mark, {"status": "failed", "message": message.removeprefix("error: ")})
 
 
 def _summarize_sweep() -> None:

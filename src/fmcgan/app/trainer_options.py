@@ -1,7 +1,7 @@
 """Checks of ``trainer.*``: values that Lightning would accept silently, or fail on without naming the key."""
 
 import re
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -22,22 +22,6 @@ class Schedulable(Protocol):
 
     def set_total_batches(self, batches: int | None, batch_size: int, /) -> object:
         """Sets the number of batches of the run; ``None`` is unlimited."""
-
-
-@runtime_checkable
-class SizedData(Protocol):
-    """A data module that may know its number of images before it loads them."""
-
-    n_train: int | None
-    batch_size: int
-
-
-@runtime_checkable
-class Checkable(Protocol):
-    """A callback that checks the trainer before training."""
-
-    def check(self, trainer: "Trainer") -> None:
-        """Raises an error if the trainer lacks what the callback needs."""
 
 
 def check_options(trainer: DictConfig) -> None:
@@ -90,10 +74,11 @@ def check_run(trainer: "Trainer", gan: Schedulable, data: object) -> None:
             if not isinstance(part, kind):
                 raise UserError(f"{kind.__name__.lower()}: {type(part).__name__} is no Lightning {kind.__name__}")
     for callback in callbacks:
-        if isinstance(callback, Checkable):
+        if hasattr(callback, "check"):  # a callback of this project that needs another one
             callback.check(trainer)
-    if isinstance(data, SizedData) and data.n_train is not None:
-        gan.set_total_batches(_total_batches(trainer, data.batch_size, data.n_train), data.batch_size)
+    n_train, batch_size = getattr(data, "n_train", None), getattr(data, "batch_size", 0)
+    if n_train is not None:
+        gan.set_total_batches(_total_batches(trainer, batch_size, n_train), batch_size)
 
 
 def _total_batches(trainer: "Trainer", batch_size: int, n_train: int) -> int | None:
