@@ -99,7 +99,7 @@ def test_shares_are_those_of_the_definition_on_whole_matrices(holes, subject, re
 
 def test_they_are_what_the_score_of_coverage_lacks_to_one(holes, subject, real):
     samples = draw(4, 100, styles=1)
-    of_score = Manifold({"q": Quadrants()}).measure(samples, real)["coverage_k5_quadrants_1k_test"].by_class
+    of_score = Manifold({"q": Quadrants()}).measure(samples, real)["coverage_k5_quadrants"].by_class
     rows = by_class(holes.analyse(subject(samples)))
     assert [rows[name]["holes"] for name in CLASS_NAMES] == pytest.approx([1 - each for each in of_score])
 

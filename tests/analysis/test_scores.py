@@ -1,4 +1,5 @@
 import json
+from typing import ClassVar
 
 import pytest
 import torch
@@ -9,17 +10,20 @@ from fmcgan.analysis.scores import Scores
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.figure.bars import BARS_INCHES, ClassBars, class_bars_figure, draw_class_bars
 from fmcgan.figure.png import write_png
-from fmcgan.metric.base import Measurement, Metric, RealImages
+from fmcgan.metric.base import Metric, RealImages
 from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.gan_test import GanTest
-from fmcgan.metric.image_set import ImageSet, by_class, count_name
+from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.results_store import Store
+from fmcgan.metric.value import MetricValue, Quantity, by_class
 
 
 class Darkness(Metric):
     """255 less the mean grey level, with the classes if it is asked to tell them apart."""
 
     protocol = ""
+    kinds: ClassVar = {"darkness": Quantity("Darkness", "lower"), "plain": Quantity("Plain darkness", "lower")}
+    names_reference = False
 
     def __init__(self, name: str = "darkness", classes: bool = True) -> None:
         self.name, self.classes, self.protocol = name, classes, name
@@ -28,7 +32,7 @@ class Darkness(Metric):
         dark = 255 - samples.images.double().mean(dim=(1, 2, 3))
         value, classes = dark.mean().item(), by_class(dark, samples.labels) if self.classes else None
         interval = (value - 1, value + 1) if self.classes else None
-        return {f"{self.name}_{count_name(len(samples))}": Measurement(value, "lower", interval, classes)}
+        return {self.name: MetricValue(value, interval, classes)}
 
 
 class Picky(Darkness):
@@ -55,7 +59,7 @@ def subject(tmp_path) -> Subject:
 def test_a_table_holds_each_score_with_its_interval_and_the_real_images(subject):
     section = Scores({"a": Darkness(), "b": Darkness("plain", classes=False)}).analyse(subject)
     table = section.tables[0]
-    assert [column.name for column in table.columns] == ["score", "value", "low", "high", "real", "better"]
+    assert [column.name for column in table.columns] == ["metric", "value", "low", "high", "real", "better"]
     assert table.rows == [
         ("darkness_3", 20.0, 19.0, 21.0, 100.0, "lower"),
         ("plain_3", 20.0, None, None, 100.0, "lower"),
@@ -66,7 +70,7 @@ def test_a_table_holds_each_score_with_its_interval_and_the_real_images(subject)
 def test_classes_are_told_of_the_scores_that_have_them(subject):
     section = Scores({"a": Darkness(), "b": Darkness("plain", classes=False)}).analyse(subject)
     _, table = section.tables
-    assert [column.title for column in table.columns[:4]] == ["score", "of", "t-shirt", "trouser"]
+    assert [column.title for column in table.columns[:4]] == ["metric", "of", "t-shirt", "trouser"]
     nobody = (None,) * 6
     assert table.rows == [
         ("darkness_3", "samples", 15.0, None, None, 30.0, *nobody),
@@ -116,12 +120,12 @@ def _counting(measure, brightest):
 def test_a_score_that_cannot_be_measured_is_left_out_and_all_of_them_are_told(subject):
     section = Scores({"p": Picky(), "a": Darkness()}).analyse(subject)
     assert list(section.values) == ["darkness_3"]
-    with pytest.raises(NotApplicable, match="none of p can be measured on these 3 samples"):
+    with pytest.raises(NotApplicable, match="none of p can be measured on 3 samples"):
         Scores({"p": Picky()}).analyse(subject)
 
 
 def test_no_scores_are_refused():
-    with pytest.raises(InvalidValueError, match="metric must hold at least one score, got none"):
+    with pytest.raises(InvalidValueError, match="metric must hold at least one metric, got none"):
         Scores({})
 
 

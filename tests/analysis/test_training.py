@@ -77,7 +77,7 @@ def analyse(tmp_path):
 def test_a_finished_run_has_its_pictures_its_table_and_no_alarm(analyse, tmp_path):
     section = analyse(write_run(tmp_path / "run", rows(), epochs=(0, 1, 2, 10)))
     names = [picture.name for picture in section.pictures]
-    assert names == ["timelapse", "stills", "scores", "losses", "judgement", "gradient_norms", "pace"]
+    assert names == ["timelapse", "stills", "scores", "losses", "logits", "gradient_norms", "speed"]
     assert all(picture.caption.endswith(".") and picture.alternative.endswith(".") for picture in section.pictures)
     film = Image.open(io.BytesIO(section.pictures[0].content))
     frames = [(frame.info["duration"], frame.convert("L").getpixel((0, 0))) for frame in ImageSequence.Iterator(film)]
@@ -85,7 +85,7 @@ def test_a_finished_run_has_its_pictures_its_table_and_no_alarm(analyse, tmp_pat
     assert section.alarms == []
     assert section.effects == []
     assert section.values == {"epochs": 2.0, "images_seen": 600, "training_seconds": 13.0, "finished": True}
-    assert "after epoch 2, 600 images seen and 0.2 minutes" in section.introduction
+    assert "600 images seen and 0.2 minutes" in section.introduction
     json.dumps(section.values)
 
 
@@ -116,7 +116,7 @@ def test_planted_faults_come_through_with_the_configuration(analyse, tmp_path):
     many = [row | {"images_seen": 100 * (i + 1)} for i, row in enumerate(rows()[0] for _ in range(20))]
     section = analyse(write_run(tmp_path / "run", many, config, finished=False))
     assert [alarm.name for alarm in section.alarms] == ["the training is not finished", "clipping is always active"]
-    assert "40 planned" in section.alarms[0].statement
+    assert "of 40" in section.alarms[0].statement
     norms = next(picture for picture in section.pictures if picture.name == "gradient_norms")
     assert len(norms.content.axes) == 2  # before and after clipping
     assert "scores" not in [picture.name for picture in section.pictures]
@@ -128,9 +128,17 @@ def test_planted_faults_come_through_with_the_configuration(analyse, tmp_path):
 def test_critics_are_known_by_the_configuration(analyse, tmp_path, loss):
     config = {"loss": {"adversarial": {"_target_": f"fmcgan.loss.{loss}"}}}
     section = analyse(write_run(tmp_path / "run", rows(), config))
-    assert "does not divide" in section.introduction
-    judgement = next(picture for picture in section.pictures if picture.name == "judgement")
-    assert len(judgement.content.axes) == 1
+    assert "no decision boundary" in section.introduction
+    logits = next(picture for picture in section.pictures if picture.name == "logits")
+    assert len(logits.content.axes) == 1
+
+
+def test_what_the_run_records_counts_more_than_the_class_of_its_loss(tmp_path):
+    config = {"loss": {"adversarial": {"_target_": "fmcgan.loss.wasserstein.Wasserstein"}}}
+    run = write_run(tmp_path / "run", rows(), config)
+    result = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps(result | {"has_decision_boundary": True}))
+    assert read_facts(run).has_decision_boundary
 
 
 def test_the_critics_are_all_losses_whose_zero_does_not_divide():
