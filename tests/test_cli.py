@@ -146,7 +146,9 @@ def check_some_classes(command, tmp_path):
     few = ("classes=[boot,sneaker]", "metric=[frechet,gan_test]")
     command("evaluate", "run=run", "n=100", *few, "output=drawn")
     command("generate", "run=run", "classes=[sneaker,boot]", "n_per_class=50", "seed=2000", "output=shoes.npz")
-    unasked = command("evaluate", "samples=shoes.npz", "data=synthetic", "metric=[gan_test]", "rows=[]", "output=all")
+    unasked = command(
+        "evaluate", "samples=shoes.npz", "data=synthetic", "metric=[gan_test]", "baselines=[]", "output=all"
+    )
     assert "classes=[sneaker,boot] leaves out the others" in unasked.stderr
     asked = command("evaluate", "samples=shoes.npz", "data=synthetic", *few, "output=given")
     assert "leaves out" not in asked.stderr
@@ -193,7 +195,7 @@ def check_export(command, tmp_path):
     command("generate", "run=new/tiny.safetensors", "n_per_class=3", "output=of_file.npz")
     with np.load(tmp_path / "of_run.npz") as of_run, np.load(tmp_path / "of_file.npz") as of_file:
         assert np.array_equal(of_run["images"], of_file["images"])
-    evaluated = command("evaluate", "run=new/tiny.safetensors", "n=50", "metric=[gan_test]", "rows=[]")
+    evaluated = command("evaluate", "run=new/tiny.safetensors", "n=50", "metric=[gan_test]", "baselines=[]")
     assert "label_agreement_classifier_50" in evaluated.stdout
     assert (tmp_path / "new" / "tiny_evaluation" / "evaluation.json").is_file()
 
@@ -299,7 +301,7 @@ def test_errors_before_anything_heavy_is_imported(command, arguments, told):
         ("evaluate", ["run=x", "metric=[]"], "metric=[] measures nothing"),
         ("evaluate", ["run=0"], "run=0: no such file or folder"),
         ("evaluate", ["run=x", "classes=[boot,sneeker]"], "unknown class 'sneeker'; choose from 0 t-shirt"),
-        ("evaluate", ["run=x", "rows=real"], "rows must be a list such as rows=[real,noise]"),
+        ("evaluate", ["run=x", "baselines=real"], "baselines must be a list such as baselines=[real,"),
         ("evaluate", ["samples=a.npz", "device=nonsense"], "device=nonsense is not there"),
         ("evaluate", ["run=x", "metric=[frechett]"], "there is no metric=frechett. Did you mean frechet? Available: "),
         ("compare", ["runs=nowhere"], "nowhere"),

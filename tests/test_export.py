@@ -298,7 +298,14 @@ def test_what_may_be_built(monkeypatch):
 def test_evaluate_without_run_and_samples_scores_the_shipped_generator(exported, monkeypatch):
     path, _ = exported
     monkeypatch.setattr("fmcgan.inference.generator.SHIPPED", path.absolute())
-    few = ["data=synthetic", "data.n_train=100", "data.n_test=100", "metric=[sliced_wasserstein]", "rows=[]", "n=20"]
+    few = [
+        "data=synthetic",
+        "data.n_train=100",
+        "data.n_test=100",
+        "metric=[sliced_wasserstein]",
+        "baselines=[]",
+        "n=20",
+    ]
     evaluate(config_of("evaluate", *few, "bootstrap_samples=0"))
     record = json.loads(Path("shipped_generator_evaluation/evaluation.json").read_text(encoding="utf-8"))
     assert (record["source"], record["checkpoint"]) == ("the shipped generator", "the shipped generator")

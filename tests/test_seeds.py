@@ -16,9 +16,8 @@ from fmcgan.data.batches import ShuffledBatches
 from fmcgan.data.synthetic import SyntheticData
 from fmcgan.generate import generate
 from fmcgan.inference.generator import LabelledGenerator
-from fmcgan.metric.downstream import NETWORKS
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
-from fmcgan.metric.gan_train import GanTrain
+from fmcgan.metric.gan_train import NETWORKS, GanTrain
 from fmcgan.metric.sliced_wasserstein import SlicedWasserstein
 
 LARGEST = 2**32 - 1
@@ -48,7 +47,7 @@ def config_of(name, value, *overrides):
 
 PLACES = {
     "train": lambda value: resume.check(config_of("train", value, "experiment=smoke", "trainer.default_root_dir=run")),
-    "evaluate": lambda value: evaluate._checked_scores(config_of("evaluate", value)),
+    "evaluate": lambda value: evaluate._checked_metrics(config_of("evaluate", value)),
     "analyze": lambda value: analyze._checked_parts(config_of("analyze", value)),
     "sample": lambda value: TINY.sample([1], 2, value),
     "stream": lambda value: TINY.stream([1], 2, value),

@@ -46,7 +46,7 @@ RECIPES = (
 )
 ALL_SCORES = "frechet,class_frechet,kernel,manifold,gan_test,gan_train_quick,inception_score,memorisation"
 COMMANDS = {
-    "evaluate": (evaluate._checked_scores, [f"metric=[{ALL_SCORES},sliced_wasserstein,ms_ssim,spectrum]"]),
+    "evaluate": (evaluate._checked_metrics, [f"metric=[{ALL_SCORES},sliced_wasserstein,ms_ssim,spectrum]"]),
     "analyze": (analyze._checked_parts, []),
     "export": (export._output, []),
     "compare": (compare._checked_paths, ["runs=x"]),
@@ -267,7 +267,7 @@ def test_what_is_said_of_wrong_samples(untouched, name, override, message):
 @pytest.mark.parametrize("classes", ["1.0", "true", "[[1]]", "{a: 1}", ".nan"])
 def test_classes_that_do_not_exist(classes):
     with pytest.raises(UserError, match=r"unknown class|classes must be names or labels"):
-        evaluate._checked_scores(composed("evaluate", f"classes={classes}"))
+        evaluate._checked_metrics(composed("evaluate", f"classes={classes}"))
 
 
 @pytest.mark.parametrize("runs", ["''", "null", "[]", "[a,null]", "[[a]]", "true"])

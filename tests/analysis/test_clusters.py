@@ -11,9 +11,8 @@ from fmcgan.analysis.clustering.cluster_frequencies import COLUMNS
 from fmcgan.analysis.clustering.clusters import ClassClusters, traits
 from fmcgan.analysis.clusters import Clusters
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.value import wilson_interval
 

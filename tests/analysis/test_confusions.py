@@ -7,9 +7,8 @@ from fmcgan.analysis.confusions import Confusions, times
 from fmcgan.analysis.findings import adjust_effects
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.figure.grid import GAP, MARGIN
-from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.classifier import ClassifierFeatures
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 
 

@@ -12,8 +12,7 @@ from fmcgan.analysis.nearest import coverage
 from fmcgan.analysis.nearest.coverage import compare_coverage
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.metric.base import RealImages
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.manifold import Manifold
 from fmcgan.metric.results_store import Store
 

@@ -13,10 +13,9 @@ from fmcgan.analysis.nearest.exemplars import choose_exemplars
 from fmcgan.analysis.nearest.nearest_training import NearestTraining
 from fmcgan.analysis.neighbours import Neighbours
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 
 

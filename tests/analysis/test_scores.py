@@ -10,10 +10,10 @@ from fmcgan.analysis.scores import Scores
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.figure.bars import BARS_INCHES, ClassBars, class_bars_figure, draw_class_bars
 from fmcgan.figure.png import write_png
-from fmcgan.metric.base import Metric, RealImages
+from fmcgan.metric.base import Metric
 from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.gan_test import GanTest
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.value import MetricValue, Quantity, by_class
 
@@ -22,7 +22,7 @@ class Darkness(Metric):
     """255 less the mean grey level, with the classes if it is asked to tell them apart."""
 
     protocol = ""
-    kinds: ClassVar = {"darkness": Quantity("Darkness", "lower"), "plain": Quantity("Plain darkness", "lower")}
+    kinds: ClassVar = {name: Quantity(name.capitalize(), "lower") for name in ("darkness", "plain")}
     names_reference = False
 
     def __init__(self, name: str = "darkness", classes: bool = True) -> None:

@@ -11,8 +11,7 @@ from fmcgan.analysis.section import Section
 from fmcgan.analysis.spectrum import SpectrumAnalysis
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.metric.base import RealImages
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.spectrum import Spectrum, decibels, radial_power
 

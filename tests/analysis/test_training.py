@@ -14,8 +14,7 @@ from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.training import TrainingAnalysis, epoch_table, metric_title
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.loss.base import AdversarialLoss
-from fmcgan.metric.base import RealImages
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 
 FD, RECALL = "fd_classifier_100_test", "recall_k3_classifier_100_test"

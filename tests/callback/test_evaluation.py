@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 import pytest
 import torch
 from lightning.pytorch import Callback
@@ -5,20 +7,22 @@ from lightning.pytorch import Callback
 from fmcgan.app.run_files import read_metrics, read_result
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.run_info import RunInfo
-from fmcgan.metric.base import Measurement, Metric
-from fmcgan.metric.image_set import count_name
+from fmcgan.metric.base import Metric
+from fmcgan.metric.value import MetricValue, Quantity
 
 
 class Brightness(Metric):
     """Mean grey level, lower is better; uses the global random state as badly as it can."""
 
     protocol = "brightness"
+    kinds: ClassVar = {"brightness": Quantity("Brightness", "lower")}
+    names_reference = False
 
     def measure(self, samples, real):
         torch.manual_seed(123)
         torch.rand(100)
         value = samples.images.float().mean().item()
-        return {f"brightness_{count_name(len(samples))}": Measurement(value, "lower")}
+        return {"brightness": MetricValue(value)}
 
 
 @pytest.fixture(autouse=True)
@@ -141,7 +145,7 @@ def test_a_damaged_best_checkpoint_does_not_lose_the_result(fit, tmp_path, caplo
     assert result["best"] is None
     assert result["scores"]["brightness_50"]["value"] > 0
     assert read_result(tmp_path / "run" / "result.json") == result
-    assert ("the best checkpoint is left out of the result" in caplog.text) == (damage != "folder")
+    assert ("no scores of the best checkpoint" in caplog.text) == (damage != "folder")
 
 
 def test_the_share_of_the_time_is_written_down(fit, tmp_path):

@@ -44,7 +44,7 @@ def test_a_row_costs_the_same_however_many_there_are(tmp_path, monkeypatch):
     table = MetricsTable(tmp_path)
     for number in range(3):
         table.append({"images_seen": number, "epoch": 1.0, "seconds": 2.0, "loss": 0.5})
-    monkeypatch.setattr(tables.run_folder, "write_atomically", None)
+    monkeypatch.setattr(tables.run_dir, "write_atomically", None)
     monkeypatch.setattr(tables, "read_metrics", None)
     for number in range(3, 2000):
         table.append({"images_seen": number, "epoch": 1.0, "seconds": 2.0, "loss": 0.5})

@@ -11,9 +11,14 @@ from fmcgan.metric.feature.classifier import (
     Classifier,
     load_classifier,
     new_classifier,
-    read_images,
     save_classifier,
 )
+
+
+def read_images(classifier: Classifier, images: torch.Tensor, batch_size: int = 500) -> tuple[torch.Tensor, ...]:
+    read = [classifier(some) for some in images.split(batch_size)]
+    return tuple(map(torch.cat, zip(*read, strict=True)))
+
 
 RECORD = json.loads(SHIPPED_WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
 
@@ -95,7 +100,7 @@ def test_missing_weights_name_the_place_and_the_remedy(tmp_path):
 def test_damaged_weights_are_refused(damage, tmp_path):
     path = tmp_path / "damaged.pt"
     path.write_bytes(SHIPPED_WEIGHTS.read_bytes()[:-5000] if damage is None else damage)
-    with pytest.raises(UserError, match=r"damaged\.pt cannot be read: .+ python -m"):
+    with pytest.raises(UserError, match=r"damaged\.pt: .+ python -m"):
         load_classifier(path)
 
 
@@ -112,5 +117,5 @@ def test_one_flipped_bit_is_noticed_by_the_record_beside(tmp_path):
 @pytest.mark.parametrize("content", [{"other": torch.zeros(3)}, [1, 2], {"stem.0.weight": "text"}])
 def test_weights_of_something_else_are_refused(content, tmp_path):
     torch.save(content, tmp_path / "other.pt")
-    with pytest.raises(UserError, match=r"other\.pt cannot be read"):
+    with pytest.raises(UserError, match=r"cannot read .*other\.pt"):
         load_classifier(tmp_path / "other.pt")

@@ -5,12 +5,12 @@ import torch
 from torch import Tensor, nn
 
 from fmcgan.data.images import to_float
-from fmcgan.metric.downstream import (
+from fmcgan.metric.gan_train import (
     NETWORKS,
     design,
     downstream_accuracy,
     logistic_regression,
-    read_classes,
+    predict_classes,
     train_downstream,
 )
 
@@ -55,7 +55,7 @@ def test_classes_are_read_by_hand_with_dropout_off():
     labels = torch.arange(1500) % 7
     images[torch.arange(1500), 0, 0, labels] = 255
     network = BrightestOfTen()
-    assert torch.equal(read_classes(network, images, "cpu"), labels)
+    assert torch.equal(predict_classes(network, images, "cpu"), labels)
     labels[:300] = 9
     assert downstream_accuracy(network.train(), images, labels, "cpu") == 0.8
     assert not network.training

@@ -1,22 +1,26 @@
 import json
+from typing import ClassVar
 
 import pytest
 import torch
-from fmcgan.metric.table import as_markdown, by_class_as_markdown, in_words
 
 from fmcgan.app.attempts import Attempts
 from fmcgan.app.errors import InvalidValueError, UserError
-from fmcgan.metric.base import Measurement, Metric, RealImages
-from fmcgan.metric.evaluation import Evaluator, sort_key
+from fmcgan.metric.base import Metric
+from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.frechet import FrechetDistance
-from fmcgan.metric.image_set import ImageSet, count_name
+from fmcgan.metric.image_set import ImageSet, RealImages
+from fmcgan.metric.results import as_markdown, as_text, by_class_as_markdown, sort_key
 from fmcgan.metric.results_store import Store
+from fmcgan.metric.value import MetricValue, Quantity
 
 
 class Darkness(Metric):
     """255 less the mean grey level."""
 
     protocol = "darkness"
+    kinds: ClassVar = {"darkness": Quantity("Darkness", "lower", "grey levels", lowest=0)}
+    names_reference = False
 
     def __init__(self, n: int | None = None) -> None:
         self.n = n
@@ -24,7 +28,7 @@ class Darkness(Metric):
     def measure(self, samples, real):
         value = 255 - samples.images.double().mean().item()
         tens = [value] * 9 + [None]
-        return {f"darkness_{count_name(len(samples))}": Measurement(value, "lower", (value - 1, value + 1), tens)}
+        return {"darkness": MetricValue(value, (value - 1, value + 1), tens)}
 
     def findings(self, samples, real):
         return {"seen": len(samples)}
@@ -37,7 +41,7 @@ def grey(level: int, n: int) -> ImageSet:
 @pytest.fixture
 def evaluator(tmp_path):
     real = RealImages(grey(100, 60), grey(90, 40))
-    return Evaluator({"a": Darkness(), "b": Darkness(n=50)}, real, 20, ("real", "noise"), Store(tmp_path))
+    return Evaluator({"a": Darkness(), "b": Darkness(n=50)}, real, 20, ("real", "uniform_noise"), Store(tmp_path))
 
 
 def test_each_score_takes_as_many_samples_as_it_asks_for(evaluator):
@@ -61,13 +65,17 @@ def test_a_result_says_all_and_is_plain_json(evaluator):
         "value": 55.0,
         "interval": [54.0, 56.0],
         "floor": 155.0,
-        "rows": {"real": 155.0, "noise": pytest.approx(127.5, abs=1)},
+        "baselines": {"real": 155.0, "uniform_noise": pytest.approx(127.5, abs=1)},
         "better": "lower",
         "n": 20,
         "by_class": [55.0] * 9 + [None],
         "floor_by_class": [155.0] * 9 + [None],
         "score": "a",
         "protocol": "darkness",
+        "title": "Darkness",
+        "unit": "grey levels",
+        "range": [0, None],
+        "summary": "",
     }
     assert set(evaluator.seconds) == {"a", "b"}
 
@@ -101,12 +109,12 @@ def test_the_floors_alone(evaluator):
     assert evaluator.floors() == {"darkness_20": 155.0, "darkness_50": 155.0}
 
 
-def test_an_unknown_row_is_refused():
-    with pytest.raises(InvalidValueError, match=r"rows must be one of real, shuffled_labels, .*got 'reel'"):
+def test_an_unknown_baseline_is_refused():
+    with pytest.raises(InvalidValueError, match=r"baselines must be one of real, shuffled_labels, .*got 'reel'"):
         Evaluator({}, RealImages(grey(1, 20), grey(1, 20)), 20, ("reel",))
 
 
-def test_badness_falls_as_samples_get_better():
+def test_the_sort_key_falls_as_samples_get_better():
     lower, higher, real = ({"value": 3.0, "floor": 5.0, "better": better} for better in ("lower", "higher", "real"))
     assert [sort_key(each) for each in (lower, higher, real)] == [3.0, -3.0, 2.0]
     assert sort_key({"value": 7.0, "floor": 5.0, "better": "real"}) == 2.0
@@ -117,19 +125,21 @@ def test_tables(evaluator):
     results = evaluator.measure(grey(200, 50))
     lines = as_markdown(results).splitlines()
     assert [cell.strip() for cell in lines[0].split("|")[1:-1]] == [
-        *("score", "samples", "95 % interval", "real data", "uniform noise", "better")
+        *("score", "samples", "95 % interval", "real", "uniform noise", "better")
     ]
     assert [cell.strip() for cell in lines[2].split("|")[1:4]] == ["darkness_20", "55", "54 to 56"]
     assert len({len(line) for line in lines}) == 1  # aligned
     by_class = by_class_as_markdown(results).splitlines()
     assert [cell.strip() for cell in by_class[0].split("|")[2:5]] == ["t-shirt", "trouser", "pullover"]
     assert by_class[2].split("|")[-2].strip() == "-"
-    assert "(real data)" in by_class[3]
-    assert in_words("darkness_20", results["darkness_20"]) == "darkness_20 55 (real data 155)"
+    assert "(real)" in by_class[3]
+    assert as_text("darkness_20", results["darkness_20"]) == "darkness_20 55 (real 155)"
 
 
 class Broken(Darkness):
     """Fails in one of its calls."""
+
+    kinds: ClassVar = {"broken": Quantity("Broken", "lower")}
 
     def __init__(self, error: Exception, where: str) -> None:
         super().__init__()
@@ -138,7 +148,7 @@ class Broken(Darkness):
     def measure(self, samples, real):
         if self.where == "samples":
             raise self.error
-        return {f"broken_{name}": each for name, each in super().measure(samples, real).items()}
+        return dict(zip(["broken"], super().measure(samples, real).values(), strict=True))
 
     def findings(self, samples, real):
         if self.where == "findings":
@@ -153,7 +163,7 @@ def test_one_score_that_fails_leaves_the_others(tmp_path, where):
     evaluator = Evaluator(scores, real, 20, ("real",), Store(tmp_path), attempts=attempts)
     results = evaluator.measure(grey(200, 50))
     assert results["darkness_20"]["value"] == 55
-    assert ("broken_darkness_20" in results) == (where == "findings")
+    assert ("broken_20" in results) == (where == "findings")
     assert evaluator.findings(grey(200, 50)) == {"seen": 20}
     assert attempts.failed == {"broken": "RuntimeError: no"}
 

@@ -6,8 +6,10 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from fmcgan.metric.frechet import fitted_gaussian, frechet_distance, gaussian_statistics, resampled_distances
-from fmcgan.metric.value import interval, resample_counts
+from fmcgan.metric.frechet import fitted_gaussian, resampled_distances
+from fmcgan.metric.image_set import resample_counts
+from fmcgan.metric.value import interval
+from tests.metric.frechet_reference import frechet_distance, gaussian_statistics
 
 
 def covariance(seed: int, size: int, rank: int) -> Tensor:
@@ -20,22 +22,23 @@ def normal(seed: int, n: int, width: int) -> Tensor:
 
 
 def test_statistics_of_a_set_computed_by_hand():
-    mean, cov = gaussian_statistics(torch.tensor([[0.0, 1.0], [2.0, 1.0], [4.0, 4.0]]))
+    mean, root = fitted_gaussian(torch.tensor([[0.0, 1.0], [2.0, 1.0], [4.0, 4.0]]))
     assert mean.tolist() == [2.0, 2.0]
-    assert cov.tolist() == [[4.0, 3.0], [3.0, 3.0]]  # divided by N - 1 = 2
-    assert mean.dtype == cov.dtype == torch.float64
+    expected = torch.tensor([[4.0, 3.0], [3.0, 3.0]]).double()  # divided by N - 1 = 2
+    assert torch.allclose(root @ root.T, expected, rtol=1e-12)
+    assert mean.dtype == root.dtype == torch.float64
 
 
 def test_statistics_of_large_features_keep_their_small_variance():
     """In float32, or as E[x²] - E[x]², the variance of 1 beside a mean of 10⁶ would be lost."""
     features = torch.tensor([[1e6 - 1], [1e6], [1e6 + 1]])
-    assert gaussian_statistics(features)[1].item() == 1.0
+    assert fitted_gaussian(features).root.item() == pytest.approx(1.0, rel=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (1, 3), (3,), (2, 3, 1)])
 def test_statistics_need_two_features(shape):
     with pytest.raises(ValueError, match="N of at least 2"):
-        gaussian_statistics(torch.zeros(shape))
+        fitted_gaussian(torch.zeros(shape))
 
 
 def test_diagonal_gaussians_have_a_closed_form():

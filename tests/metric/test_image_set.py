@@ -3,8 +3,10 @@ import hashlib
 import pytest
 import torch
 
-from fmcgan.metric.image_set import ImageSet, by_class, class_balanced, count_name
+from fmcgan.metric.base import count_name
+from fmcgan.metric.image_set import ImageSet, class_balanced
 from fmcgan.metric.results_store import Store
+from fmcgan.metric.value import by_class
 
 
 def drawn(n: int = 40, seed: int = 0, **options) -> ImageSet:

@@ -1,12 +1,13 @@
-"""What travels with the package: the values of the rows on Fashion-MNIST."""
+"""What travels with the package: the values of the baselines on Fashion-MNIST."""
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from fmcgan.app.config_dir import config_dir
-from fmcgan.metric.base import Metric, RealImages
-from fmcgan.metric.baselines import TITLES, Rows, applicable
+from fmcgan.metric.base import Metric
+from fmcgan.metric.baselines import BASELINES, Baselines, applicable
+from fmcgan.metric.image_set import RealImages
 from fmcgan.metric.results_store import SHIPPED, Store
 
 
@@ -35,18 +36,18 @@ def scores_of(name: str, *overrides: str) -> dict[str, Metric]:
     ],
 )
 def test_the_usual_scores_need_nothing_measured(real: RealImages, tmp_path, name, overrides, split):
-    rows = Rows(real._replace(reference_split=split), NothingToCompute(tmp_path))
+    baselines = Baselines(real._replace(reference_split=split), NothingToCompute(tmp_path))
     for score in scores_of(name, *overrides).values():
-        for row in applicable(score, list(TITLES)):
-            assert rows.measure(score, row, score.n or 10_000)
+        for baseline in applicable(score, BASELINES):
+            assert baselines.measure(score, baseline, score.n or 10_000)
 
 
-@pytest.mark.parametrize("row", ["real", "class_means"])
+@pytest.mark.parametrize("baseline", ["real", "class_means"])
 @pytest.mark.parametrize("score", ["spectrum", "ms_ssim", "sliced_wasserstein"])
-def test_measured_again_the_values_are_the_same(real: RealImages, tmp_path, score, row):
+def test_measured_again_the_values_are_the_same(real: RealImages, tmp_path, score, baseline):
     (measured,) = scores_of("evaluate", f"metric=[{score}]").values()
-    again = Rows(real, Store(tmp_path, shipped=tmp_path)).measure(measured, row, 10_000)
-    shipped = Rows(real, Store(tmp_path / "empty")).measure(measured, row, 10_000)
+    again = Baselines(real, Store(tmp_path, shipped=tmp_path)).measure(measured, baseline, 10_000)
+    shipped = Baselines(real, Store(tmp_path / "empty")).measure(measured, baseline, 10_000)
     assert again.keys() == shipped.keys()
     for name, each in again.items():
         assert each["value"] == pytest.approx(shipped[name]["value"], rel=1e-4, abs=1e-9)

@@ -6,10 +6,10 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from fmcgan.app.config_dir import config_dir
-from fmcgan.metric.base import RealImages
-from fmcgan.metric.baselines import TITLES
-from fmcgan.metric.evaluation import Evaluator, Results
-from fmcgan.metric.image_set import ImageSet, class_balanced
+from fmcgan.metric.baselines import BASELINES
+from fmcgan.metric.evaluation import Evaluator
+from fmcgan.metric.image_set import ImageSet, RealImages, class_balanced
+from fmcgan.metric.results import Results
 
 pytestmark = pytest.mark.slow
 N = 1000
@@ -19,13 +19,13 @@ OF_MINUTES = ["gan_train_cnn", "gan_train_logistic_regression", "gan_train_mlp"]
 
 @pytest.fixture(scope="module")
 def results(real_train: ImageSet, real_test: ImageSet) -> Results:
-    """All scores and rows for a thousand real training images that are not among those called training images."""
+    """All metrics and baselines for a thousand real training images that are not among those called training images."""
     real = RealImages(_first(real_train, 6000), _first(real_test, 2000))
     held_out = ImageSet(real_train.images[-3000:], real_train.labels[-3000:], bootstrap_samples=20).balanced(N)
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         chosen = ",".join(each for each in EVERY_SCORE if each not in OF_MINUTES)
         config = compose("evaluate", [f"metric=[{chosen}]", "metric.gan_train_quick.n=1000"])
-    evaluator = Evaluator(instantiate(config.metric), real, N, tuple(TITLES))
+    evaluator = Evaluator(instantiate(config.metric), real, N, BASELINES)
     return evaluator.measure(held_out)
 
 
@@ -46,13 +46,13 @@ def test_every_score_is_among_them(results):
 
 def test_new_real_images_are_where_real_images_are(results):
     for name, result in results.items():
-        span = max(result["rows"].values()) - min(result["rows"].values())
-        assert abs(result["value"] - result["rows"]["real"]) < 0.1 * span, name
+        span = max(result["baselines"].values()) - min(result["baselines"].values())
+        assert abs(result["value"] - result["baselines"]["real"]) < 0.1 * span, name
 
 
 def test_no_value_is_missing_infinite_or_impossible(results):
     for name, result in results.items():
-        values = torch.tensor([result["value"], *result["rows"].values()], dtype=torch.float64)
+        values = torch.tensor([result["value"], *result["baselines"].values()], dtype=torch.float64)
         assert torch.isfinite(values).all(), name
         if not name.startswith("kd_"):  # unbiased: a little below 0 for images of the same distribution
             assert (values >= 0).all(), name
@@ -61,10 +61,10 @@ def test_no_value_is_missing_infinite_or_impossible(results):
 @pytest.mark.parametrize("start", ["fd_", "kd_", "class_fd_", "sliced_", "label_cross", "spectrum"])
 def test_noise_and_class_means_are_far_from_real_images(results, start):
     for name, result in named(results, start).items():
-        rows = result["rows"]
-        worst = 5 * abs(rows["real"]) + 1e-3
-        assert rows["noise"] > worst, name
-        assert rows["class_means"] > worst, name
+        baselines = result["baselines"]
+        worst = 5 * abs(baselines["real"]) + 1e-3
+        assert baselines["uniform_noise"] > worst, name
+        assert baselines["class_means"] > worst, name
 
 
 # On random features a few garments lie so far out that noise falls into their balls: a weakness of precision that
@@ -72,43 +72,43 @@ def test_noise_and_class_means_are_far_from_real_images(results, start):
 @pytest.mark.parametrize("start", ["precision_k3_classifier", "density_", "coverage_", "recall_", "is_"])
 def test_noise_and_class_means_are_not_taken_for_images(results, start):
     for name, result in named(results, start).items():
-        assert result["rows"]["noise"] < 0.5 * result["rows"]["real"], name
-        assert result["rows"]["class_means"] < 0.5 * result["rows"]["real"], name
+        assert result["baselines"]["uniform_noise"] < 0.5 * result["baselines"]["real"], name
+        assert result["baselines"]["class_means"] < 0.5 * result["baselines"]["real"], name
 
 
 def test_shuffled_labels_are_seen_by_what_looks_at_labels(results):
     (agreement,) = named(results, "label_agreement_").values()
-    assert agreement["rows"]["shuffled_labels"] == pytest.approx(0.1, abs=0.04)
-    assert agreement["rows"]["real"] == pytest.approx(0.931, abs=0.03)
+    assert agreement["baselines"]["shuffled_labels"] == pytest.approx(0.1, abs=0.04)
+    assert agreement["baselines"]["real"] == pytest.approx(0.931, abs=0.03)
     for start in ("class_fd_", "label_cross"):
         for name, result in named(results, start).items():
-            assert result["rows"]["shuffled_labels"] > 5 * result["rows"]["real"], name
+            assert result["baselines"]["shuffled_labels"] > 5 * result["baselines"]["real"], name
     (taught,) = named(results, "gan_train_quick").values()
-    assert taught["rows"]["shuffled_labels"] < 0.35 < 0.7 < taught["rows"]["real"]
+    assert taught["baselines"]["shuffled_labels"] < 0.35 < 0.7 < taught["baselines"]["real"]
 
 
 def test_shuffled_labels_are_not_seen_by_what_looks_at_images_only(results):
     for start in ("fd_", "kd_", "precision_", "sliced_", "spectrum", "is_"):
         for name, result in named(results, start).items():
-            assert result["rows"]["shuffled_labels"] == pytest.approx(result["rows"]["real"], rel=1e-6), name
+            assert result["baselines"]["shuffled_labels"] == pytest.approx(result["baselines"]["real"], rel=1e-6), name
 
 
 def test_copies_are_seen_by_memorisation_alone(results):
     for name, result in named(results, "near_copies_").items():
-        assert result["rows"]["copies"] == 1, name
-        assert result["rows"]["real"] == pytest.approx(0.01, abs=0.01), name
-        assert result["rows"]["noise"] == 0, name
+        assert result["baselines"]["training_copies"] == 1, name
+        assert result["baselines"]["real"] == pytest.approx(0.01, abs=0.01), name
+        assert result["baselines"]["uniform_noise"] == 0, name
     for name, result in named(results, "nearest_training_").items():
-        assert result["rows"]["copies"] == 0, name
-        assert result["rows"]["noise"] > result["rows"]["real"] > 0, name
+        assert result["baselines"]["training_copies"] == 0, name
+        assert result["baselines"]["uniform_noise"] > result["baselines"]["real"] > 0, name
     for name, result in named(results, "fd_").items():
-        assert result["rows"]["copies"] < 2 * result["rows"]["real"], name
+        assert result["baselines"]["training_copies"] < 2 * result["baselines"]["real"], name
 
 
 def test_one_image_a_class_has_no_diversity(results):
     (similarity,) = named(results, "ms_ssim_").values()
-    assert similarity["rows"]["class_means"] == pytest.approx(1)
-    assert similarity["rows"]["noise"] < 0.2 < similarity["rows"]["real"] < 0.6
+    assert similarity["baselines"]["class_means"] == pytest.approx(1)
+    assert similarity["baselines"]["uniform_noise"] < 0.2 < similarity["baselines"]["real"] < 0.6
     for start in ("recall_", "coverage_"):
         for name, result in named(results, start).items():
-            assert result["rows"]["class_means"] < 0.02, name
+            assert result["baselines"]["class_means"] < 0.02, name

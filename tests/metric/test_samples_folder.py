@@ -226,7 +226,7 @@ def test_an_empty_class_folder_is_a_missing_class(tmp_path, caplog):
 def test_pictures_of_floats_that_were_cast_are_refused(tmp_path):
     for name in ("bag/0.png", "bag/1.png"):
         put(tmp_path / name, GREY // 128)
-    assert "no grey level but 0, 1, as if floats" in refusal(tmp_path)
+    assert "no grey level but 0, 1, like floats" in refusal(tmp_path)
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path):

@@ -1,4 +1,4 @@
-"""What is known of every score before it is measured: how its names begin, and how many samples it needs."""
+"""What is known of every metric before it is measured: names, titles, and the number of samples it needs."""
 
 import logging
 
@@ -8,9 +8,9 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from fmcgan.app.config_dir import config_dir
-from fmcgan.metric.base import RealImages
+from fmcgan.metric.base import quantity_of
 from fmcgan.metric.evaluation import Evaluator
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, RealImages
 
 OF_MINUTES = ("gan_train_cnn", "gan_train_logistic_regression", "gan_train_mlp")
 
@@ -31,12 +31,33 @@ def scores():
         return instantiate(compose("evaluate", [f"metric=[{chosen}]", *quick]).metric)
 
 
-def test_names_begin_as_they_say(scores, real):
+def test_every_metric_declares_what_it_measures(scores, real):
     for score in scores.values():
-        names = list(score.measure(real.train.balanced(40), real))
-        assert score.begins
-        assert all(any(name.startswith(f"{begin}_") for begin in score.begins) for name in names), names
-        assert all(any(name.startswith(f"{begin}_") for name in names) for begin in score.begins), score.begins
+        values = score.measure(real.train.balanced(40), real)
+        assert set(values) == set(score.quantities)
+        for key, quantity in score.quantities.items():
+            name = score.value_name(key, 10_000, "test")
+            assert name in (f"{key}_10k_test", f"{key}_10k")
+            known, rest = quantity_of(name)
+            assert known._replace(unit=quantity.unit) == quantity
+            assert name.endswith(f"_{rest}")
+            assert quantity.lowest <= values[key].value <= quantity.highest
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "rest"),
+    [
+        ("fd_classifier_10k_test", "Fréchet distance", "classifier_10k_test"),
+        ("fid_inception_10k_test", "FID", "inception_10k_test"),
+        ("class_fd_random_500_train", "Fréchet distance within classes", "random_500_train"),
+        ("label_cross_entropy_classifier_10k", "Label cross entropy", "classifier_10k"),
+        ("coverage", "Coverage", ""),
+    ],
+)
+def test_names_tell_the_quantity(name, title, rest):
+    quantity, found = quantity_of(name)
+    assert (quantity.title, found) == (title, rest)
+    assert quantity_of("fdx_10k") is None
 
 
 def test_too_few_samples_are_warned_of(scores, real, caplog):

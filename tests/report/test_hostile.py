@@ -6,7 +6,6 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
-from fmcgan.metric.table import as_markdown, by_class_as_markdown
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -14,6 +13,7 @@ from fmcgan.analysis.section import Alarm, Column, Map, Picture, Section, Table
 from fmcgan.app.escaping import decodable, visible
 from fmcgan.comparison.comparison import compare
 from fmcgan.figure.curves import Panel, Series, curves_figure
+from fmcgan.metric.results import as_markdown, by_class_as_markdown
 from fmcgan.report.analysis_page import write_analysis
 from fmcgan.report.encoding import encode
 from tests.hostile import PAYLOADS
@@ -163,7 +163,7 @@ def test_a_dollar_is_drawn_as_a_dollar():
 
 @pytest.mark.parametrize("text", PAYLOADS.values(), ids=PAYLOADS)
 def test_the_table_of_an_evaluation_is_text(text):
-    result = {"value": 1.0, "interval": None, "rows": {}, "better": "lower"}
+    result = {"value": 1.0, "interval": None, "baselines": {}, "better": "lower"}
     result |= {"by_class": [1.0] * 10, "floor_by_class": None}
     for table in (as_markdown({text: result}), by_class_as_markdown({text: result})):
         assert "<" not in table

@@ -1,11 +1,11 @@
-"""Checkpoints at the end of every epoch and when somebody stops the run."""
+"""Checkpoints at the end of every epoch and when a signal stops the run."""
 
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
@@ -16,63 +16,65 @@ from fmcgan.app.ending import ending_signals
 from fmcgan.app.errors import Interrupted, InvalidValueError, UserError
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.metrics_logger import MetricsLogger
-from fmcgan.metric.evaluation import sort_key
+from fmcgan.callback.trainer import callbacks_of
+from fmcgan.metric.results import sort_key
+from fmcgan.training.gan import ConditionalGAN
 
 log = logging.getLogger(__name__)
 
-_USUAL = "fd_classifier"
-"""Of the usual scores; where they were exchanged and this was left, a run goes without a best checkpoint."""
+_DEFAULT_MONITOR = "fd_classifier"
+"""Measured by the default metrics; with other metrics and this monitor, a run has no best checkpoint."""
 
 
 class Checkpointing(Checkpoint):
-    """Keeps ``checkpoints/last.ckpt`` and, by a score, ``checkpoints/best.ckpt``.
+    """Saves ``checkpoints/last.ckpt`` and, by a monitored value, ``checkpoints/best.ckpt``.
 
-    Ctrl-C, SIGTERM and SIGHUP are answered at the end of the batch in progress: the state is saved exactly there and
-    `Interrupted` ends the run. A second signal ends it at once, without saving. Lightning places callbacks of this
-    type last, so what is saved includes the epoch's scores.
+    Ctrl-C, SIGTERM and SIGHUP take effect at the end of the current batch: a checkpoint is saved and `Interrupted` ends
+    the run. A second signal ends the process at once, without saving. Lightning calls callbacks of this type last, so
+    checkpoints include the evaluation of their epoch.
 
     Args:
-        monitor: the score that decides which checkpoint is the best: the first one whose name starts with this.
-            ``None`` keeps no best one.
+        monitor: start of the name of the value that selects the best checkpoint; the first match is used. ``None``:
+            no best checkpoint.
     """
 
-    def __init__(self, monitor: str | None = _USUAL) -> None:
+    def __init__(self, monitor: str | None = _DEFAULT_MONITOR) -> None:
         if monitor is not None and (not isinstance(monitor, str) or not monitor):
-            raise InvalidValueError(f"monitor must be how a score's name begins, or null, got {monitor!r}", "monitor")
+            raise InvalidValueError(f"monitor must be the start of a score's name, or null, got {monitor!r}", "monitor")
         self.monitor = monitor
         self.best: float | None = None
         self._signal: int | None = None
         self._training = False
         self._warned = False
-        self._previous_handlers: dict[int, Any] = {}
+        self._previous_handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def check(self, trainer: Trainer) -> None:
-        """Looks whether there will be such a score, before anything is fetched or trained.
+        """Checks that the run measures the monitored value.
 
         Raises:
-            InvalidValueError: no score of this run begins with `monitor`, which the user chose.
+            InvalidValueError: no name starts with `monitor`, which the user chose.
         """
         MetricsLogger.of(trainer)
-        scores = [score for callback in _evaluations(trainer) for score in callback.scores.values()]
-        names = [name for score in scores for name in score.begins]
-        fits = any(name.startswith(self.monitor) or self.monitor.startswith(name) for name in names if self.monitor)
-        if fits or self.monitor in (None, _USUAL) or any(not score.begins for score in scores):
+        metrics = [metric for each in callbacks_of(trainer, Evaluation) for metric in each.scores.values()]
+        names = [name for metric in metrics for name in metric.quantities]
+        monitor = self.monitor
+        if monitor in (None, _DEFAULT_MONITOR) or any(n.startswith(monitor) or monitor.startswith(n) for n in names):
             return
         if not names:
-            log.warning("monitor=%s marks no checkpoint: this run measures no scores", self.monitor)
+            log.warning("monitor=%s selects no checkpoint: this run measures no scores", monitor)
             return
         raise InvalidValueError(
-            f"callback.checkpointing.monitor={self.monitor}: no score of this run begins with that; there are "
+            f"callback.checkpointing.monitor={monitor}: no score of this run starts with that; there are "
             f"{', '.join(names)} (metric= and metric/feature= choose others)"
         )
 
-    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        """Takes over the signals."""
+    def setup(self, trainer: Trainer, pl_module: ConditionalGAN, stage: str) -> None:
+        """Installs the signal handlers."""
         for number in ending_signals():
             self._previous_handlers[number] = signal.signal(number, self._note)
 
-    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Takes the signals back from Lightning, whose own handlers end without saving, and tidies up after a kill."""
+    def on_train_start(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
+        """Installs the handlers again, since Lightning's end without saving; removes unfinished files."""
         self._training = True
         for number in self._previous_handlers:
             signal.signal(number, self._note)
@@ -80,18 +82,20 @@ class Checkpointing(Checkpoint):
         if trainer.is_global_zero:
             run_dir.remove_unfinished(folder)
         if not (folder / run_dir.BEST_CHECKPOINT).exists():
-            self.best = None  # a run that goes on in another folder finds its own best
+            self.best = None  # the run was resumed in another folder
 
-    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Answers a signal that came after the last look; from here on one ends the process at once."""
+    def on_train_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
+        """Stops if a signal came since the last check; later signals end the process at once."""
         self._training = False
         if self._stop_asked(trainer):
             self._stop(trainer)
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Saves and stops, if a signal came.
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: ConditionalGAN, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """Saves and stops if a signal came.
 
-        The last batch of an epoch waits for `on_train_epoch_end`: Lightning would not resume that epoch's end.
+        The last batch of an epoch is left to `on_train_epoch_end`: Lightning would not resume the end of that epoch.
         """
         is_last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
         if self._stop_asked(trainer) and not is_last:
@@ -99,8 +103,8 @@ class Checkpointing(Checkpoint):
             self._save(trainer, pl_module)
             self._stop(trainer)
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Saves the epoch, marks it if it is the best so far, and stops if a signal came."""
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
+        """Saves the epoch, also as the best if it is, and stops if a signal came."""
         improved = self._improved(trainer)
         path = self._save(trainer, pl_module)
         if improved and trainer.is_global_zero:
@@ -109,8 +113,8 @@ class Checkpointing(Checkpoint):
         if self._stop_asked(trainer):
             self._stop(trainer)
 
-    def teardown(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        """Gives the signals back."""
+    def teardown(self, trainer: Trainer, pl_module: ConditionalGAN, stage: str) -> None:
+        """Restores the previous signal handlers."""
         for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
         self._previous_handlers = {}
@@ -120,7 +124,9 @@ class Checkpointing(Checkpoint):
             log.info("%s: stopped at once", signal.Signals(number).name)
             sys.exit(128 + number)
         self._signal = number
-        log.info("%s: saving at the end of this batch; once more stops at once, unsaved", signal.Signals(number).name)
+        log.info(
+            "%s: saving at the end of this batch; a second signal stops without saving", signal.Signals(number).name
+        )
 
     def _stop_asked(self, trainer: Trainer) -> bool:
         if trainer.world_size == 1:
@@ -131,51 +137,46 @@ class Checkpointing(Checkpoint):
         path = Path(trainer.default_root_dir) / run_dir.LAST_CHECKPOINT
         raise Interrupted(self._signal or signal.SIGTERM, str(path))
 
-    def _save(self, trainer: Trainer, module: Any) -> Path:
-        refuse_broken_weights(module)
+    def _save(self, trainer: Trainer, gan: ConditionalGAN) -> Path:
+        refuse_broken_weights(gan)
         path = Path(trainer.default_root_dir) / run_dir.LAST_CHECKPOINT
         trainer.save_checkpoint(path)
         return path
 
     def _improved(self, trainer: Trainer) -> bool:
-        evaluations = _evaluations(trainer)
-        results = evaluations[0].results if evaluations and self.monitor is not None else {}
-        for name, result in results.items():
-            if name.startswith(self.monitor or ""):
-                value = sort_key(result)
-                if self.best is None or value < self.best:
-                    self.best = value
-                    return True
-                return False
-        if results and not self._warned:
-            log.warning(
-                "no checkpoint is marked as the best: no score begins with %s (%s)", self.monitor, ", ".join(results)
-            )
+        evaluations = callbacks_of(trainer, Evaluation)
+        if self.monitor is None or not evaluations or not evaluations[0].results:
+            return False
+        results = evaluations[0].results
+        monitored = [result for name, result in results.items() if name.startswith(self.monitor)]
+        if monitored:
+            value = sort_key(monitored[0])
+            if self.best is None or value < self.best:
+                self.best = value
+                return True
+        elif not self._warned:
+            log.warning("no best checkpoint: no score starts with %s (%s)", self.monitor, ", ".join(results))
             self._warned = True
         return False
 
-    def state_dict(self) -> dict[str, Any]:
-        """The best score so far."""
+    def state_dict(self) -> dict[str, float | None]:
+        """Returns the best value so far."""
         return {"best": self.best}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, float | None]) -> None:
         """Restores `state_dict`."""
         self.best = state_dict["best"]
 
 
-def _evaluations(trainer: Trainer) -> list[Evaluation]:
-    return [callback for callback in trainer.callbacks if isinstance(callback, Evaluation)]  # type: ignore[attr-defined]
-
-
-def refuse_broken_weights(module: Any) -> None:
-    """Keeps weights with NaN or infinity out of checkpoints.
+def refuse_broken_weights(gan: ConditionalGAN) -> None:
+    """Checks that all weights are finite.
 
     Raises:
-        UserError: names the first tensor that is not finite.
+        UserError: names the first tensor that is not.
     """
-    for name, value in module.state_dict().items():
+    for name, value in gan.state_dict().items():
         if not torch.isfinite(value).all():
             raise UserError(
-                f"{name} holds NaN or infinite values after {module.images_seen:,} images; nothing was saved over the "
-                "last good checkpoint. Try a smaller learning rate or gradient clipping (training.generator_clip=1)."
+                f"{name} holds NaN or infinite values after {gan.images_seen:,} images; the last good checkpoint was "
+                "not overwritten. Try a smaller learning rate or gradient clipping (training.generator_clip=1)."
             )

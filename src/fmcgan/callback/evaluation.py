@@ -1,48 +1,66 @@
-"""Scores of the averaged generator while it trains, and of what it became, on fresh samples, at the end."""
+"""Evaluates the averaged generator during training and, on fresh samples, at the end."""
 
+import copy
 import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from lightning.pytorch import Callback, Trainer
+from torch import Tensor
 
 from fmcgan.app.checks import MOST_IMAGES, seed_number, whole_number
 from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.callback.metrics_logger import MetricsLogger
+from fmcgan.callback.trainer import data_of, is_last_epoch
 from fmcgan.data.classes import NUM_CLASSES
-from fmcgan.metric.base import Metric, RealImages
-from fmcgan.metric.evaluation import Evaluator, Results
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.base import Metric
+from fmcgan.metric.evaluation import Evaluator
+from fmcgan.metric.image_set import ImageSet, RealImages
+from fmcgan.metric.results import Results, as_text
 from fmcgan.metric.results_store import Store
-from fmcgan.metric.table import in_words
 from fmcgan.training.checkpoint_file import read_checkpoint
+from fmcgan.training.gan import ConditionalGAN
 from fmcgan.training.sampling import require_memory, sample_classes
 
 log = logging.getLogger(__name__)
 
 NOTABLE_SHARE = 0.1
-"""Above this share of the run's time spent on scores, the log says how to spend less."""
+"""Share of the run's time above which the log says how to evaluate less."""
+
+
+class BestReport(TypedDict):
+    """The results of the best checkpoint."""
+
+    images_seen: int
+    scores: Results
+
+
+class Report(TypedDict):
+    """The results of a finished run; ``best`` is ``None`` without a best checkpoint."""
+
+    scores: Results
+    best: BestReport | None
 
 
 class Evaluation(Callback):
-    """Measures scores on samples of the averaged generator, the same number of each class.
+    """Measures metrics on samples of the averaged generator, the same number for each class.
 
-    The latent vectors come from their own stream and every random state is left as it was, so that the same seed
-    gives the same weights with and without evaluation.
+    Latent vectors have their own random stream and every random state is restored: the same seed gives the same weights
+    with and without evaluation.
 
-    While training, the samples of ``seed`` are scored: the best checkpoint is chosen by them. What is reported of the
-    finished run is measured on samples of ``report_seed``, which no choice has seen.
+    During training the samples of ``seed`` are measured, and the best checkpoint is selected on them. The results of
+    the finished run are measured on samples of ``report_seed``, which no selection has used.
 
     Args:
-        scores: by name.
-        n: samples, a multiple of the number of classes.
-        every_n_epochs: how often; the last epoch is always scored.
-        seed: of the samples that are scored while training.
-        report_seed: of those that are scored at the end; another one.
-        cache: folder of what was measured of real images; ``None`` takes the user's.
+        scores: metrics by name.
+        n: number of samples, a multiple of the number of classes.
+        every_n_epochs: epochs between evaluations; the last epoch is always evaluated.
+        seed: of the samples measured during training.
+        report_seed: of the samples measured at the end; differs from ``seed``.
+        cache: folder for values of real images; ``None``: the user's cache folder.
     """
 
     def __init__(
@@ -62,7 +80,7 @@ class Evaluation(Callback):
             raise InvalidValueError(f"n must be a multiple of {NUM_CLASSES}, the number of classes, got {n}", "n")
         if seed == report_seed:
             raise InvalidValueError(
-                f"report_seed must differ from seed, whose samples choose the checkpoint, got {seed}", "report_seed"
+                f"report_seed must differ from seed, whose samples select the checkpoint, got {seed}", "report_seed"
             )
         self.scores = dict(scores)
         self.n = n
@@ -71,27 +89,28 @@ class Evaluation(Callback):
         self.report_seed = report_seed
         self.cache = cache
         self.results: Results = {}
+        self.floors: dict[str, float] = {}
         self.seconds = 0.0
 
     def check(self, trainer: Trainer) -> None:
-        """Looks for the metrics_logger, which this callback needs, before anything is fetched or trained."""
+        """Checks that the run has the metrics logger, which this callback needs."""
         MetricsLogger.of(trainer)
 
-    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        """Measures the real data, or reads what an earlier run measured of them."""
+    def setup(self, trainer: Trainer, pl_module: ConditionalGAN, stage: str) -> None:
+        """Measures the real images, or reads their values from the store."""
         if trainer.is_global_zero:
-            images, store = trainer.datamodule.images, Store(self.cache)  # type: ignore[attr-defined]
+            images, store = data_of(trainer).images, Store(self.cache)
             train = ImageSet(images.train_images, images.train_labels, store=store)
             test = ImageSet(images.test_images, images.test_labels, store=store)
             self.evaluator = Evaluator(self.scores, RealImages(train, test), self.n, store=store)
             if self.scores:
-                log.info("measuring real data for the scores")
+                log.info("measuring real images")
                 self.floors = self.evaluator.floors()
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Scores the epoch that has just ended, if it is its turn."""
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
+        """Evaluates the epoch if it is due."""
         epoch = trainer.current_epoch + 1
-        due = epoch % self.every_n_epochs == 0 or epoch == trainer.max_epochs or trainer.should_stop
+        due = epoch % self.every_n_epochs == 0 or is_last_epoch(trainer)
         if due and trainer.is_global_zero and self.scores:
             start = time.perf_counter()
             self.results = self.measure(pl_module.ema.calibrated(), self.seed)
@@ -99,7 +118,7 @@ class Evaluation(Callback):
             self._write(trainer, pl_module, epoch)
 
     def measure(self, generator: torch.nn.Module, seed: int) -> Results:
-        """Scores a generator on the samples of a seed; every random state is left as it was."""
+        """Measures samples of a generator; every random state is restored."""
         if not self.scores:
             return {}
         n_per_class = -(-self.evaluator.samples_needed // NUM_CLASSES)
@@ -107,67 +126,48 @@ class Evaluation(Callback):
             samples = sample_classes(generator, range(NUM_CLASSES), n_per_class, seed)
             return self.evaluator.measure(ImageSet(*samples, device=next(generator.parameters()).device))
 
-    def report(self, module: Any, best: Path | None) -> dict[str, Any]:
-        """Scores a finished run on fresh samples.
-
-        Args:
-            module: the GAN as it is at the end.
-            best: the checkpoint that was chosen, if there is one.
-
-        Returns:
-            ``scores`` of the last weights and, with a chosen checkpoint, ``best``: its ``images_seen`` and ``scores``.
-        """
+    def report(self, gan: ConditionalGAN, best: Path | None) -> Report:
+        """Measures fresh samples of a finished run and of its best checkpoint, if there is one."""
         start = time.perf_counter()
-        found: dict[str, Any] = {"scores": self.measure(module.ema.calibrated(), self.report_seed)}
+        found: Report = {"scores": self.measure(gan.ema.calibrated(), self.report_seed), "best": None}
         if self.scores and best is not None and best.is_file():
             try:
-                found["best"] = self._report_best(module, best, found["scores"])
+                checkpoint = read_checkpoint(best)
+                seen = checkpoint["images_seen"]
+                of_last = seen == gan.images_seen  # whose weights are already measured
+                scores = found["scores"] if of_last else self._measure_state(gan, checkpoint["state_dict"])
+                found["best"] = {"images_seen": seen, "scores": scores}
             except (UserError, OSError, RuntimeError) as error:  # RuntimeError: weights of another network
-                log.warning("the best checkpoint is left out of the result: %s", error)
+                log.warning("the result has no scores of the best checkpoint: %s", error)
         self.seconds += time.perf_counter() - start
         return found
 
-    def _report_best(self, module: Any, best: Path, last: Results) -> dict[str, Any]:
-        """Its images seen and its scores, those of the last weights if it holds these."""
-        checkpoint = read_checkpoint(best)
-        seen = checkpoint["images_seen"]
-        return {
-            "images_seen": seen,
-            "scores": last if seen == module.images_seen else self._measure_state(module, checkpoint["state_dict"]),
-        }
-
     def share(self, training_seconds: float) -> float:
-        """Share of the run's time, in 0..1, that went into scores so far."""
+        """Returns the share of the run's time so far, in 0..1, that evaluation took."""
         return self.seconds / max(self.seconds + training_seconds, 1e-9)
 
-    def _measure_state(self, module: Any, state: Mapping[str, torch.Tensor]) -> Results:
-        """Scores the averaged generator of a checkpoint, with the one at hand as its vessel."""
-        generator, prefix = module.ema.generator, "ema.generator."
-        last = {name: value.clone() for name, value in generator.state_dict().items()}
-        try:
-            generator.load_state_dict(
-                {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
-            )
-            return self.measure(generator, self.report_seed)
-        finally:
-            generator.load_state_dict(last)
+    def _measure_state(self, gan: ConditionalGAN, state: Mapping[str, Tensor]) -> Results:
+        """Measures the averaged generator of a checkpoint."""
+        generator, prefix = copy.deepcopy(gan.ema.generator), "ema.generator."
+        generator.load_state_dict({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})
+        return self.measure(generator, self.report_seed)
 
-    def _write(self, trainer: Trainer, module: Any, epoch: int) -> None:
+    def _write(self, trainer: Trainer, gan: ConditionalGAN, epoch: int) -> None:
         values = {f"score/{name}": result["value"] for name, result in self.results.items()}
-        floors = {f"floor/{name}": r["floor"] for name, r in self.results.items() if r["floor"] is not None}
+        values |= {f"floor/{name}": each["floor"] for name, each in self.results.items() if each["floor"] is not None}
         metrics_logger = MetricsLogger.of(trainer)
         share = self.share(metrics_logger.seconds)
-        metrics_logger.write(trainer, module, values | floors | {"evaluation_share": round(share, 4)})
-        log.info("epoch %d: %s", epoch, ", ".join(in_words(name, result) for name, result in self.results.items()))
+        metrics_logger.write(trainer, gan, values | {"evaluation_share": round(share, 4)})
+        log.info("epoch %d: %s", epoch, ", ".join(as_text(name, result) for name, result in self.results.items()))
         if share > NOTABLE_SHARE and self.seconds > 60:
             log.info(
-                "scores take %.0f %% of the time; callback.evaluation.every_n_epochs=%d would make that less",
+                "evaluation takes %.0f %% of the time; callback.evaluation.every_n_epochs=%d reduces that",
                 100 * share,
                 2 * self.every_n_epochs,
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """The last scores, so that the checkpoint that follows an epoch without scores is not judged by none."""
+        """Returns the last results, by which a checkpoint after an epoch without evaluation is compared."""
         return {"results": self.results, "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

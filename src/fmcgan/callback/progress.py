@@ -1,8 +1,7 @@
-"""How far a run is and how long it will take."""
+"""Shows the progress of a run and the time left."""
 
 import sys
 import time
-from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Timer
@@ -10,13 +9,15 @@ from tqdm import tqdm
 
 from fmcgan.app.checks import number
 from fmcgan.callback.metrics_logger import MetricsLogger
+from fmcgan.callback.trainer import callbacks_of, images_per_epoch
+from fmcgan.training.gan import ConditionalGAN
 
 
 class Progress(Callback):
-    """A bar in a terminal, plain lines elsewhere: images seen, losses, images/s and the time left.
+    """Shows images seen, losses, images/s and the time left: as a bar in a terminal, else as lines.
 
     Args:
-        seconds_between_lines: distance between two plain lines.
+        seconds_between_lines: time between two lines.
     """
 
     def __init__(self, seconds_between_lines: float = 15.0) -> None:
@@ -27,11 +28,11 @@ class Progress(Callback):
         self._last_line = 0.0
 
     def check(self, trainer: Trainer) -> None:
-        """Looks for the metrics_logger, which this callback needs, before anything is fetched or trained."""
+        """Checks that the run has the metrics logger, which this callback needs."""
         MetricsLogger.of(trainer)
 
-    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Starts the watch and, in a terminal, the bar."""
+    def on_train_start(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
+        """Starts the clock and, in a terminal, the bar."""
         self._started = (time.monotonic(), pl_module.images_seen)
         self._last_line = time.monotonic()
         if trainer.is_global_zero and sys.stderr.isatty():
@@ -44,8 +45,10 @@ class Progress(Callback):
                 bar_format="{desc}{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} images{postfix}",
             )
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Moves the bar, or prints a line when it is time for one."""
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: ConditionalGAN, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """Updates the bar, or prints a line if one is due."""
         if self._bar is not None:
             self._bar.n = pl_module.images_seen
             self._bar.set_description_str(f"epoch {trainer.current_epoch + 1} ", refresh=False)
@@ -56,12 +59,12 @@ class Progress(Callback):
             share = f"{pl_module.images_seen:,}/{_total_images(trainer):,} images"
             print(f"epoch {trainer.current_epoch + 1}  {share}  {self._state(trainer, pl_module)}", flush=True)  # noqa: T201
 
-    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
         """Closes the bar."""
         self._close()
 
-    def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
-        """Closes the bar, so that the error stands on a line of its own."""
+    def on_exception(self, trainer: Trainer, pl_module: ConditionalGAN, exception: BaseException) -> None:
+        """Closes the bar, so that the error starts on a new line."""
         self._close()
 
     def _close(self) -> None:
@@ -69,27 +72,26 @@ class Progress(Callback):
             self._bar.close()
             self._bar = None
 
-    def _state(self, trainer: Trainer, module: Any) -> str:
+    def _state(self, trainer: Trainer, gan: ConditionalGAN) -> str:
         latest = MetricsLogger.of(trainer).latest
         losses = [
             f"{p} {latest[k]:.3f}" for p, k in (("G", "loss/generator"), ("D", "loss/discriminator")) if k in latest
         ]
         started, images_before = self._started
-        rate = (module.images_seen - images_before) / max(time.monotonic() - started, 1e-9)
-        left = _seconds_left(trainer, (_total_images(trainer) - module.images_seen) / max(rate, 1e-9))
+        rate = (gan.images_seen - images_before) / max(time.monotonic() - started, 1e-9)
+        left = _seconds_left(trainer, (_total_images(trainer) - gan.images_seen) / max(rate, 1e-9))
         return ", ".join([*losses, f"{rate:,.0f} images/s", f"{tqdm.format_interval(left)} left"])
 
 
 def _seconds_left(trainer: Trainer, by_images: float) -> float:
-    """The time until the epochs are done or trainer.max_time is over, whichever comes first."""
-    timers = [callback for callback in trainer.callbacks if isinstance(callback, Timer)]  # type: ignore[attr-defined]
-    by_time = [left for timer in timers if (left := timer.time_remaining()) is not None]
+    """Returns the time until the last epoch or trainer.max_time ends, whichever is first."""
+    timers = callbacks_of(trainer, Timer)
+    by_time = [max(left, 0.0) for timer in timers if (left := timer.time_remaining()) is not None]
     without_end = trainer.max_epochs is None or trainer.max_epochs < 0
     return min(by_time or [by_images]) if without_end else min([by_images, *by_time])
 
 
 def _total_images(trainer: Trainer) -> int:
-    """Images at the end of the run; where only time limits it, those of the present epoch."""
+    """Returns the images of the whole run, or up to the end of the current epoch if only time limits it."""
     epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else trainer.current_epoch + 1
-    batch_size = trainer.datamodule.batch_size  # type: ignore[attr-defined]
-    return int(epochs * trainer.num_training_batches * batch_size)
+    return epochs * images_per_epoch(trainer)

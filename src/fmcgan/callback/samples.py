@@ -1,8 +1,7 @@
-"""Grids of the same latent vectors, again and again as training goes on."""
+"""Sample grids of fixed latent vectors during training."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,22 +10,24 @@ from lightning.pytorch import Callback, Trainer
 from fmcgan.app import run_dir
 from fmcgan.app.checks import MOST_SHOWN, seed_number, whole_number
 from fmcgan.callback.tensorboard import TensorBoard
+from fmcgan.callback.trainer import is_last_epoch
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.grid import class_grid
 from fmcgan.figure.png import write_png
+from fmcgan.training.gan import ConditionalGAN
 from fmcgan.training.latent import draw_latents
 from fmcgan.training.sampling import render
 
 
 class SampleGrid(Callback):
-    """Draws ``samples/epoch_010.png``: rows are classes, columns the same fixed noise, from the averaged generator.
+    """Draws ``samples/epoch_010.png`` from the averaged generator: a row per class, a column per fixed latent vector.
 
-    Epochs count finished ones: 0 is before training. The last epoch is always drawn.
+    Epochs are numbers of finished epochs; 0 is before training. The last epoch is always drawn.
 
     Args:
-        epochs: the epochs to draw, such as ``[0, 10, 20, 29]``; ``None`` draws every `every_n_epochs`.
-        every_n_epochs: distance between grids when `epochs` is not given.
-        n_columns: latent vectors.
+        epochs: epochs to draw, such as ``[0, 10, 20, 29]``; ``None``: every `every_n_epochs`.
+        every_n_epochs: epochs between grids if `epochs` is not given.
+        n_columns: number of latent vectors.
         seed: of the latent vectors.
     """
 
@@ -36,43 +37,41 @@ class SampleGrid(Callback):
         whole_number(every_n_epochs=every_n_epochs)
         whole_number(maximum=MOST_SHOWN, n_columns=n_columns)
         seed_number(seed=seed)
-        whole_number(minimum=0, **{f"epochs[{place}]": epoch for place, epoch in enumerate(epochs or [])})
+        whole_number(minimum=0, **{f"epochs[{index}]": epoch for index, epoch in enumerate(epochs or [])})
         self.epochs = None if epochs is None else set(epochs)
         self.every_n_epochs = every_n_epochs
         self.n_columns = n_columns
         self.seed = seed
 
-    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Draws epoch 0, unless training goes on from a checkpoint."""
+    def on_train_start(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
+        """Draws epoch 0, unless the run is resumed."""
         if pl_module.images_seen == 0 and self._wanted(0):
             self._draw(trainer, pl_module, 0)
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Draws the epoch that has just ended, if it is one of those asked for."""
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
+        """Draws the epoch if it is due."""
         epoch = trainer.current_epoch + 1
-        if self._wanted(epoch) or epoch == trainer.max_epochs or trainer.should_stop:
+        if self._wanted(epoch) or is_last_epoch(trainer):
             self._draw(trainer, pl_module, epoch)
 
     def _wanted(self, epoch: int) -> bool:
         return epoch % self.every_n_epochs == 0 if self.epochs is None else epoch in self.epochs
 
-    def _draw(self, trainer: Trainer, module: Any, epoch: int) -> None:
+    def _draw(self, trainer: Trainer, gan: ConditionalGAN, epoch: int) -> None:
         if not trainer.is_global_zero:
             return
-        images = self.images(module)
-        title = f"epoch {epoch}, {module.images_seen:,} images seen"
-        grid = class_grid(images, CLASS_NAMES, title)
+        grid = class_grid(self.images(gan), CLASS_NAMES, f"epoch {epoch}, {gan.images_seen:,} images seen")
         folder = Path(trainer.default_root_dir) / run_dir.SAMPLES
         folder.mkdir(exist_ok=True)
         write_png(grid, folder / f"epoch_{epoch:03d}.png")
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoard):
-                logger.add_image("samples", grid, module.images_seen)
+                logger.add_image("samples", grid, gan.images_seen)
 
-    def images(self, module: Any) -> np.ndarray:
-        """The grid's images, uint8 [classes, columns, 28, 28]: one latent vector for each column, for every class."""
-        generator = module.ema.calibrated()
-        latents = draw_latents(self.seed, 0, self.n_columns, generator.latent_dim)
+    def images(self, gan: ConditionalGAN) -> np.ndarray:
+        """Generates the images of a grid, uint8 [classes, columns, 28, 28]."""
+        generator = gan.ema.calibrated()
+        latents = draw_latents(self.seed, 0, self.n_columns, gan.latent_dim)
         n_classes = len(CLASS_NAMES)
         labels = torch.arange(n_classes).repeat_interleave(self.n_columns)
         images = render(generator, latents.repeat(n_classes, 1), labels)

@@ -1,11 +1,10 @@
-"""The tables of a run: ``metrics.jsonl`` and ``metrics.csv`` grow row by row, ``epochs.csv`` epoch by epoch."""
+"""The tables of a run: ``metrics.jsonl``, ``metrics.csv`` and ``epochs.csv``."""
 
 import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from fmcgan.app import run_dir
 from fmcgan.app.run_files import read_epochs, read_metrics
@@ -19,7 +18,7 @@ _EPOCH_COLUMNS = {
 
 
 class MetricsTable:
-    """The rows of a run, as JSON lines and as CSV (empty where a row lacks a column).
+    """The metrics of a run as JSON lines and as CSV, with empty cells where a row lacks a column.
 
     Args:
         folder: of the run.
@@ -30,8 +29,8 @@ class MetricsTable:
         self._csv = folder / run_dir.METRICS_CSV
         self._columns: list[str] = []
 
-    def append(self, row: Mapping[str, Any]) -> None:
-        """Adds a row to both files. The CSV is written anew only where the row brings a new column."""
+    def append(self, row: Mapping[str, float]) -> None:
+        """Adds a row to both files; rewrites the CSV if the row has a new column."""
         run_dir.append_line(self._lines, json.dumps(row))
         if row.keys() <= set(self._columns):
             run_dir.append_line(self._csv, _csv_text([row], self._columns).rstrip("\n"))
@@ -39,14 +38,10 @@ class MetricsTable:
             self._rewrite_csv(read_metrics(self._lines))
 
     def drop_after(self, images_seen: int) -> int:
-        """Keeps the rows up to a number of images seen, in both files.
-
-        Returns:
-            How many rows were dropped.
-        """
+        """Drops the rows after a number of images seen from both files; returns how many."""
         rows = read_metrics(self._lines)
         kept = [row for row in rows if row["images_seen"] <= images_seen]
-        if self._lines.exists():  # also where its last line was cut short by a kill
+        if self._lines.exists():  # also if a kill truncated its last line
             run_dir.write_atomically(self._lines, "".join(json.dumps(row) + "\n" for row in kept))
             self._rewrite_csv(kept)
         return len(rows) - len(kept)
@@ -58,7 +53,7 @@ class MetricsTable:
 
 
 class EpochTable:
-    """The means of each epoch.
+    """The means of each epoch as CSV.
 
     Args:
         folder: of the run.
@@ -70,7 +65,7 @@ class EpochTable:
         self._columns: list[str] = []
 
     def write(self, epoch: int, means: Mapping[str, float], minutes: float) -> None:
-        """Adds one row; rows of later epochs, left by a killed session, go."""
+        """Adds one row; drops rows of this and later epochs, left by a killed session."""
         row = {"epoch": str(epoch)}
         row |= {column: f"{means[name]:.6g}" if name in means else "" for column, name in _EPOCH_COLUMNS.items()}
         row |= {"minutes": f"{minutes:.3f}"}
@@ -78,13 +73,13 @@ class EpochTable:
             run_dir.append_line(self._path, _csv_text([row], self._columns).rstrip("\n"))
         else:
             rows = [each for each in read_epochs(self._path) if int(each["epoch"]) < epoch] + [row]
-            self._columns = list(row | {name: "" for each in rows for name in each})  # also those of older versions
+            self._columns = list(row | {name: "" for each in rows for name in each})  # with those of older versions
             header = dict(zip(self._columns, self._columns, strict=True))
             run_dir.write_atomically(self._path, _csv_text([header, *rows], self._columns))
         self._last = epoch
 
 
-def _csv_text(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> str:
+def _csv_text(rows: Iterable[Mapping[str, object]], columns: Iterable[str]) -> str:
     content = io.StringIO()
     csv.DictWriter(content, list(columns), extrasaction="ignore", lineterminator="\n").writerows(rows)
     return content.getvalue()

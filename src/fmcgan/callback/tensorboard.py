@@ -1,13 +1,14 @@
-"""TensorBoard's files of a run."""
+"""Writes the TensorBoard files of a run."""
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
+from numpy.typing import ArrayLike
+from PIL.Image import Image
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.summary.writer import event_file_writer
 
@@ -15,22 +16,24 @@ from fmcgan.app.errors import UserError
 
 
 class TensorBoard(TensorBoardLogger):
-    """Lightning's logger that ends a run with one line where its files cannot be written, as all files of a run do.
+    """Lightning's TensorBoard logger with a `UserError` where its files cannot be written.
 
-    Of a resumed run, TensorBoard shows what was written up to its checkpoint and then what follows.
+    Of a resumed run, TensorBoard shows the rows up to the checkpoint and then those of the new session.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        threading.excepthook = _report_thread
+    def __init__(
+        self, save_dir: str | Path, name: str = "tensorboard", version: str = "", default_hp_metric: bool = False
+    ) -> None:
+        super().__init__(save_dir, name, version, default_hp_metric=default_hp_metric)
+        threading.excepthook = _ignore_writer_thread
 
     def drop_after(self, images_seen: int) -> None:
-        """Makes TensorBoard forget what an earlier session wrote after its checkpoint."""
+        """Hides what an earlier session wrote after its checkpoint."""
         with self._writing():
-            start = SessionLog(status=SessionLog.START)  # drops what has this step or a later one
+            start = SessionLog(status=SessionLog.START)  # hides entries of this step and later ones
             self.experiment._get_file_writer().add_event(Event(session_log=start), images_seen + 1)
 
-    def add_image(self, tag: str, grey: Any, images_seen: int) -> None:
+    def add_image(self, tag: str, grey: ArrayLike | Image, images_seen: int) -> None:
         """Adds a grey image [H, W]."""
         with self._writing():
             self.experiment.add_image(tag, np.asarray(grey), images_seen, dataformats="HW")
@@ -40,23 +43,23 @@ class TensorBoard(TensorBoardLogger):
         with self._writing():
             self.experiment.add_text(tag, text)
 
-    def log_metrics(self, *args: Any, **kwargs: Any) -> None:
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Adds scalars."""
         with self._writing():
-            super().log_metrics(*args, **kwargs)
+            super().log_metrics(metrics, step)
 
-    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """Adds what HPARAMS shows."""
+    def log_hyperparams(self, params: dict[str, object], metrics: dict[str, float] | None = None) -> None:
+        """Adds an entry of the HPARAMS tab."""
         with self._writing():
-            super().log_hyperparams(*args, **kwargs)
+            super().log_hyperparams(params, metrics)
 
     def save(self) -> None:
-        """Writes what waits in memory."""
+        """Writes what is buffered."""
         with self._writing():
             super().save()
 
     def finalize(self, status: str) -> None:
-        """Closes the files; after a failure, whose own line counts, in silence."""
+        """Closes the files; after a failure, ignores further errors."""
         with self._writing() if status == "success" else contextlib.suppress(Exception):
             super().finalize(status)
 
@@ -71,7 +74,7 @@ class TensorBoard(TensorBoardLogger):
             raise UserError(f"cannot write {Path(self.log_dir)}: {cause.strerror or cause}") from error
 
 
-def _report_thread(failed: Any) -> None:
-    """Leaves an error of TensorBoard's own thread to the next write, which raises it again."""
+def _ignore_writer_thread(failed: threading.ExceptHookArgs) -> None:
+    """Ignores errors of TensorBoard's writer thread, which the next write raises again."""
     if not isinstance(failed.thread, event_file_writer._AsyncWriterThread):
         threading.__excepthook__(failed)

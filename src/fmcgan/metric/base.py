@@ -60,11 +60,7 @@ class Metric(ABC):
         """
 
     def real_samples(self, real: RealImages) -> ImageSet:
-        """Chooses the real images to measure as if they were samples: the value of a perfect generator.
-
-        They are not among those that the metric compares with. The default is the split that is not the reference.
-        Metrics that use the classifier take test images, since it was trained on the training images.
-        """
+        """Chooses real images that the metric does not compare with, to measure as if they were samples."""
         return real.other
 
     def findings(self, samples: ImageSet, real: RealImages) -> dict[str, object]:
@@ -72,13 +68,7 @@ class Metric(ABC):
         return {}
 
     def value_name(self, key: str, n: int, split: str) -> str:
-        """Names a value of ``n`` samples: ``fd_classifier`` -> ``fd_classifier_10k_test``.
-
-        Args:
-            key: of `quantities`.
-            n: number of samples.
-            split: that samples are compared with.
-        """
+        """Names a value of ``n`` samples: ``fd_classifier`` of `quantities` -> ``fd_classifier_10k_test``."""
         return "_".join([key, count_name(n), *([split] if self.names_reference else [])])
 
 
@@ -86,11 +76,7 @@ class FeatureMetric(Metric):
     """A metric that is measured on each of several feature networks."""
 
     def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
-        """Stores the networks.
-
-        Args:
-            features: feature networks by name.
-        """
+        """Takes feature networks by name."""
         self.networks = tuple(features.values())
 
     @property
@@ -105,16 +91,13 @@ class ClassifierMetric(Metric):
     names_reference = False
 
     def __init__(self, weights: Path | str | None = None, batch_size: int = 100) -> None:
-        """Loads the classifier.
-
-        Args:
-            weights: a file of `fmcgan.metric.train_classifier`; ``None``: the file in the package.
-            batch_size: images read at once; changes results by float rounding only.
-
-        Raises:
-            UserError: the weights are missing or damaged, or batch_size is not a whole number of at least 1.
-        """
+        """Loads the classifier; arguments and errors are those of `ClassifierFeatures`."""
         self.classifier = ClassifierFeatures(weights, batch_size)
+
+    @property
+    def quantities(self) -> Mapping[str, Quantity]:
+        """All kinds, on the classifier."""
+        return {f"{kind}_{self.classifier.name}": quantity for kind, quantity in self.kinds.items()}
 
     def real_samples(self, real: RealImages) -> ImageSet:
         """Chooses the test images: on the training images the classifier is more certain."""
@@ -127,7 +110,7 @@ def count_name(n: int) -> str:
 
 
 def quantity_of(name: str) -> tuple[Quantity, str] | None:
-    """Looks up what the name of a value stands for, in all metrics of this package and those imported so far.
+    """Looks up what a value's name stands for, among all metrics of this package and other imported ones.
 
     Args:
         name: such as ``recall_k3_classifier_10k_test``.
@@ -137,9 +120,7 @@ def quantity_of(name: str) -> tuple[Quantity, str] | None:
     """
     for module in pkgutil.iter_modules([str(Path(__file__).parent)], "fmcgan.metric."):
         importlib.import_module(module.name)
-    kinds: dict[str, Quantity] = {}
-    for metric in _subclasses(Metric):
-        kinds |= vars(metric).get("kinds", {})
+    kinds = {kind: each for metric in _subclasses(Metric) for kind, each in vars(metric).get("kinds", {}).items()}
     found = [kind for kind in kinds if name == kind or name.startswith(f"{kind}_")]
     if not found:
         return None
@@ -147,7 +128,8 @@ def quantity_of(name: str) -> tuple[Quantity, str] | None:
     return kinds[kind], name[len(kind) + 1 :]
 
 
-def _subclasses(parent: type[Metric]) -> Iterator[type[Metric]]:
+def _subclasses(parent: type) -> Iterator[type]:
+    child: type
     for child in parent.__subclasses__():
         yield child
         yield from _subclasses(child)

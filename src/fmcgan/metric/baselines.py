@@ -43,12 +43,7 @@ class Baselines:
         self._images: dict[tuple[str, int, str], ImageSet] = {}
 
     def measure(self, metric: Metric, baseline: str, n: int) -> dict[str, StoredValue]:
-        """Measures a baseline.
-
-        Args:
-            metric: any.
-            baseline: one of `BASELINES`.
-            n: number of images; fewer if the data set has fewer.
+        """Measures a baseline of ``n`` images, or fewer if the data set has fewer.
 
         Returns:
             Values by the name that they have for ``n`` samples.

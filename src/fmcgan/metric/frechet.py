@@ -121,13 +121,7 @@ class Gaussian(NamedTuple):
 
 
 def reference_gaussian(network: FeatureNetwork, reference: ImageSet, label: int | None = None) -> Gaussian:
-    """Fits a Gaussian to the features of a set or of one class, once per set.
-
-    Args:
-        network: extracts the features.
-        reference: at least two images, also of the class.
-        label: the class; ``None``: all images.
-    """
+    """Fits a Gaussian to the features of a set, or of one class of it, once per set; needs at least two images."""
 
     def fit() -> dict[str, Tensor]:
         features = network.features(reference)
@@ -138,10 +132,7 @@ def reference_gaussian(network: FeatureNetwork, reference: ImageSet, label: int 
 
 
 def fitted_gaussian(features: Tensor) -> Gaussian:
-    """Fits a Gaussian with the mean and the unbiased covariance (divided by N - 1) of features.
-
-    Args:
-        features: [N, F], N at least 2, any device and floating type.
+    """Fits a Gaussian with the mean and the unbiased covariance (divided by N - 1) of features [N, F].
 
     Raises:
         ValueError: wrong shape, or N less than 2.

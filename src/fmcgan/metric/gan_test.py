@@ -31,11 +31,6 @@ class GanTest(ClassifierMetric):
     }
 
     @property
-    def quantities(self) -> dict[str, Quantity]:
-        """Both values."""
-        return {f"{kind}_classifier": quantity for kind, quantity in self.kinds.items()}
-
-    @property
     def protocol(self) -> str:
         """The classifier."""
         return f"agreement and cross entropy of {self.classifier.name} {self.classifier.version}"
@@ -57,11 +52,7 @@ class GanTest(ClassifierMetric):
 
 
 def count_agreement(labels: Tensor, logits: Tensor) -> Tensor:
-    """Counts the predictions for each class.
-
-    Args:
-        labels: classes asked for, int64 [N].
-        logits: of the classifier, [N, 10].
+    """Counts predictions from classes asked for, int64 [N], and logits, [N, 10].
 
     Returns:
         int64 [10, 10]: row = class asked for, column = predicted class.

@@ -169,10 +169,7 @@ class FeatureNetwork(ABC):
 
     @abstractmethod
     def _read(self, images: Tensor) -> Arrays:
-        """Reads a batch.
-
-        Args:
-            images: uint8 [B, 1, 28, 28] on the device that computes.
+        """Reads a batch uint8 [B, 1, 28, 28] on the device that computes.
 
         Returns:
             ``features`` [B, num_features] and, from a classifier, ``logits`` [B, 10].
@@ -202,12 +199,8 @@ def resample_counts(labels: Tensor, bootstrap_samples: int, seed: int = 0) -> Te
 def class_balanced(labels: Tensor, n: int) -> Tensor:
     """Chooses the first images of each class, ``n`` in all, spread as evenly over the classes as they allow.
 
-    Args:
-        labels: int64 [N].
-        n: how many to choose.
-
     Returns:
-        Indices in rising order, int64 [min(n, N)].
+        Indices of the labels, int64 [N], in rising order: int64 [min(n, N)].
     """
     within_class = F.one_hot(labels, NUM_CLASSES).cumsum(dim=0).gather(1, labels[:, None]).squeeze(1)
     # The first image of every class comes before the second of any: a prefix of this order is balanced.

@@ -27,11 +27,6 @@ class InceptionScore(ClassifierMetric):
     kinds: ClassVar = {"is": Quantity("Inception score", "higher", lowest=1, highest=NUM_CLASSES)}
 
     @property
-    def quantities(self) -> dict[str, Quantity]:
-        """The score."""
-        return {"is_classifier": self.kinds["is"]}
-
-    @property
     def protocol(self) -> str:
         """The classifier and the number of splits."""
         return f"inception score of {self.classifier.name} {self.classifier.version}, one split"

@@ -19,16 +19,11 @@ class KernelDistance(FeatureMetric):
 
     The unbiased squared maximum mean discrepancy with the kernel ``k(x, y) = (x·y / F + 1)³``, over all pairs:
     ``mean k(a_i, a_j) over i ≠ j + mean k(b_i, b_j) over i ≠ j - 2 mean k(a_i, b_j)`` (Gretton et al. 2012, eq. 3;
-    kernel of Bińkowski et al. 2018, "Demystifying MMD GANs"). On Inception features it is the KID, which is usually
-    the mean over random subsets: the same expectation with more noise.
+    kernel of Bińkowski et al. 2018, "Demystifying MMD GANs"). On Inception features it is the KID.
 
     Unlike a Fréchet distance it assumes no Gaussians and has no bias for independent images. It is not clamped: samples
-    that are indistinguishable from real images get values around 0, also below.
-
-    Sets with equal class sizes, as here, are more even than independent draws. That lowers the distance by
-    ``0.9 (same - other) (1 / (N - 1) + 1 / (M - 1))``, with the mean kernel of two images of the same class and of
-    different ones: 0.0007 for 10,000 real images on the classifier, 0.004 for 1,000. The value of as many real images
-    is lowered by about as much.
+    that are indistinguishable from real images get values around 0. Equal class sizes, as here, lower it a little: by
+    0.0007 for 10,000 real images on the classifier, as on the real images beside it.
 
     The bootstrap interval covers the samples, with the reference fixed. It uses the first-order term of each sample in
     the Hoeffding decomposition (Hoeffding 1948), and is up to √2 times too wide where samples and reference hardly
@@ -75,14 +70,7 @@ def reference_term(network: FeatureNetwork, reference: ImageSet) -> float:
 
 
 def kernel_means(a: Tensor, b: Tensor) -> Tensor:
-    """Computes the mean kernel of each feature of one set with all features of another.
-
-    Args:
-        a: features [N, F].
-        b: features [M, F], M at least 1.
-
-    Returns:
-        float64 [N] on the CPU.
+    """Computes the mean kernel of each feature of ``a`` [N, F] with all of ``b`` [M, F]: float64 [N] on the CPU.
 
     Raises:
         ValueError: wrong shapes.
@@ -99,13 +87,7 @@ def kernel_means(a: Tensor, b: Tensor) -> Tensor:
 
 
 def within_means(features: Tensor) -> Tensor:
-    """Computes the mean kernel of each feature of a set with all others.
-
-    Args:
-        features: [N, F], N at least 2.
-
-    Returns:
-        float64 [N] on the CPU.
+    """Computes the mean kernel of each feature of a set [N, F] with all others: float64 [N] on the CPU.
 
     Raises:
         ValueError: wrong shape, or N less than 2.

@@ -83,11 +83,7 @@ class Manifold(FeatureMetric):
         return f"{k}, closed balls, on {self.versions}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
-        """Measures the four values on each network.
-
-        Raises:
-            InvalidValueError: there are too few images for a ball of k others.
-        """
+        """Measures the four values on each network; needs more than k images in each set."""
         return {
             self._key(kind, network): value
             for network in self.networks

@@ -35,9 +35,9 @@ class Memorisation(FeatureMetric):
     - ``near_copies_{space}_{n}``: share of the samples at most as far from a training image as the nearest hundredth
       of the test images: 0.01 for new real images by construction, 1 for copies.
 
-    Each sample is compared by itself, so n changes the noise of both values and not their expectation. A near copy on
-    grey levels is the same image up to noise; on a network it may be shifted or redrawn. ``by_class`` groups samples by
-    the class asked for, and compares them with training images of all classes. ``findings`` holds the closest pairs.
+    n changes the noise of both values and not their expectation. A near copy on grey levels is the same image up to
+    noise; on a network it may be shifted or redrawn. ``by_class`` groups samples by the class asked for, and compares
+    them with training images of all classes. ``findings`` holds the closest pairs.
     """
 
     kinds: ClassVar = {
@@ -100,12 +100,7 @@ class Memorisation(FeatureMetric):
 
 
 def nearest_training(images: ImageSet, real: RealImages, network: FeatureNetwork | None) -> Arrays:
-    """Finds the nearest training image of each image, once per set.
-
-    Args:
-        images: samples or real images.
-        real: whose training split is searched.
-        network: extracts the features; ``None``: grey levels.
+    """Finds the nearest training image of each image, once per set; on grey levels if ``network`` is ``None``.
 
     Returns:
         ``index`` int64 [N] and ``distance`` float64 [N], in grey levels (root mean square) or units of the features.

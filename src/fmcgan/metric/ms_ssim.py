@@ -26,14 +26,10 @@ _PAIRS_AT_ONCE = 20  # the float64 convolution is fastest, and needs little memo
 
 
 def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Computes the multi-scale structural similarity of pairs of images (Wang et al. 2003, eq. 7) in float64.
+    """Computes the multi-scale structural similarity (Wang et al. 2003, eq. 7) of pairs of images uint8 [P, 1, 28, 28].
 
     Images of 28×28 hold three scales with a window of 7; the usual five with a window of 11 need 161×161 in
     torchmetrics. Pairs that are negatively correlated at some scale count as 0, instead of NaN.
-
-    Args:
-        a: uint8 [P, 1, 28, 28].
-        b: uint8 [P, 1, 28, 28].
 
     Returns:
         float64 [P] in 0..1; 1 for equal images.
@@ -56,13 +52,9 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def pairs_within_classes(samples: ImageSet, most: int) -> Tensor:
-    """Draws random pairs of samples of the same class; no sample is in two pairs.
+    """Draws up to ``most`` random pairs of samples of each class; no sample is in two pairs.
 
     The draws start from `ImageSet.content_order`, so the order of the samples has no influence.
-
-    Args:
-        samples: the set to draw from.
-        most: largest number of pairs per class.
 
     Returns:
         Indices, int64 [P, 2], class after class; P is 0 if no class has two samples.
@@ -86,14 +78,7 @@ class WithinClassMsSsim(Metric):
     names_reference = False
 
     def __init__(self, pairs_per_class: int = 200) -> None:
-        """Checks the parameter.
-
-        Args:
-            pairs_per_class: number of pairs; Odena et al. take 100.
-
-        Raises:
-            InvalidValueError: it is not a whole number of at least 1.
-        """
+        """Sets the number of pairs per class, at least 1; Odena et al. take 100."""
         whole_number(maximum=MOST_IMAGES, pairs_per_class=pairs_per_class)
         self.pairs_per_class = pairs_per_class
 

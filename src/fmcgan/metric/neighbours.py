@@ -20,17 +20,12 @@ ROUNDING = 1e-12
 
 
 def nearest(a: Tensor, b: Tensor, block: tuple[int, int] = BLOCK) -> tuple[Tensor, Tensor]:
-    """Finds the nearest ``b`` of each ``a``; of equally near ones, the first.
+    """Finds the nearest ``b`` [M, F] of each ``a`` [N, F]: floating point, or uint8 with F of at most 784.
 
-    The search uses products, the distance differences: a copy has a distance of exactly 0. Features whose squared
-    distances differ by less than `ROUNDING` count as equally near; the choice between them may depend on the block.
-    Grey levels are exact up to a distance of 146 levels (root mean square), beyond which squared distances that differ
-    by 1 count as equal.
-
-    Args:
-        a: [N, F] floating point, or uint8 with F of at most 784.
-        b: [M, F] of the same type, M at least 1.
-        block: rows and columns computed at once.
+    The search uses products, the distance differences: a copy has a distance of exactly 0. Of equally near ones it is
+    the first. Features whose squared distances differ by less than `ROUNDING` count as equally near; the choice between
+    them may depend on the block. Grey levels are exact up to a distance of 146 levels (root mean square), beyond which
+    squared distances that differ by 1 count as equal.
 
     Returns:
         Indices of the nearest, int64 [N], and Euclidean distances to them, float64 [N].
@@ -47,12 +42,7 @@ def nearest(a: Tensor, b: Tensor, block: tuple[int, int] = BLOCK) -> tuple[Tenso
 
 
 def distances_to_others(features: Tensor, k: int, block: tuple[int, int] = BLOCK) -> Tensor:
-    """Computes the distances of each point to the ``k`` nearest other points of its set.
-
-    Args:
-        features: floating point [N, F], N more than ``k``.
-        k: number of neighbours, at least 1.
-        block: rows and columns computed at once.
+    """Computes the distances of each point of [N, F] to the ``k`` nearest other points.
 
     Returns:
         float64 [N, k], rising along k. Copies of a point are other points, at a distance of exactly 0.
@@ -76,15 +66,10 @@ def distances_to_others(features: Tensor, k: int, block: tuple[int, int] = BLOCK
 
 
 def squared_distances(a: Tensor, b: Tensor, block: tuple[int, int] = BLOCK) -> Iterator[tuple[slice, slice, Tensor]]:
-    """Computes all squared distances of two sets in blocks, rounded down.
+    """Computes all squared distances of two sets, [N, F] and [M, F], in blocks, rounded down.
 
     A point on the edge of a ball must not lie outside by rounding. Each squared distance is therefore reduced by up to
     2 `ROUNDING` of the squared norms, and may be slightly below 0.
-
-    Args:
-        a: floating point [N, F].
-        b: floating point [M, F].
-        block: rows and columns computed at once.
 
     Yields:
         Rows and columns of a block, and its squared distances, float64 [rows, columns].

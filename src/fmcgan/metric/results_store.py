@@ -53,18 +53,13 @@ class Store:
         self._warned = False
 
     def arrays(self, key: str, compute: Callable[[], Arrays]) -> Arrays:
-        """Returns the tensors stored under a key, or computes and stores them.
-
-        Args:
-            key: identifies the computation and all its inputs.
-            compute: returns the tensors by name.
-        """
+        """Returns the tensors stored under a key, which identifies the computation, or computes and stores them."""
         name = f"{_hashed(key)}.npz"
         found = self._read(name, _arrays_from)
         if found is None:
             found = compute()
             content = io.BytesIO()
-            np.savez(content, **{name: array.numpy() for name, array in found.items()})  # type: ignore[arg-type]
+            np.savez(content, allow_pickle=False, **{name: array.numpy() for name, array in found.items()})
             self._write(name, content.getvalue())
         return found
 

@@ -1,10 +1,9 @@
-"""Samples that any program made: read where they can mean one thing only, else refused with what to do."""
+"""Reads samples of any program; refuses files whose values or labels are ambiguous."""
 
 import logging
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,18 +14,19 @@ from fmcgan.app.errors import UserError
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.data.images import to_uint8
 from fmcgan.metric.samples_folder import read_folder
-from fmcgan.metric.samples_npz import read_npz
+from fmcgan.metric.samples_npz import Described, read_npz
 
 FLOAT_RULE = (
     "float images are read only if they are clearly in [-1, 1] (the darkest value of all at most -0.9) or clearly in "
     "[0, 1] (the darkest at most 0.1, the brightest at least 0.9, and others than 0 and 1)"
 )
-"""No garment fills its picture, so every set has black in it; sets in [0, 1] that lack white may be dark 0..255."""
+"""Every set of garments has black in it. A set in [0, 1] without white may be a dark one in 0..255."""
 
 _SHAPES = {(28, 28), (1, 28, 28), (28, 28, 1)}
 _WHOLE = f"labels must be whole numbers 0..{NUM_CLASSES - 1}"
-_BLOCK = 1000  # images at a time
+_BLOCK = 1000  # images processed at once
 
+Pixels = NDArray[np.number]
 _log = logging.getLogger(__name__)
 
 
@@ -35,11 +35,9 @@ def read_samples(path: Path) -> tuple[Tensor, Tensor]:
 
     The ``.npz`` holds ``images`` [N, 28, 28], [N, 1, 28, 28] or [N, 28, 28, 1] and ``labels`` [N], N at least 2:
 
-    - images are uint8 in 0..255, black 0, or float16, float32 or float64. Float images are read only if they are
-      clearly in [-1, 1] (the darkest value of all at most -0.9) or clearly in [0, 1] (the darkest at most 0.1, the
-      brightest at least 0.9, and others than 0 and 1). Nothing is clipped. uint8 images that floats seem to have been
-      cut down to (nothing but 0 and 1, or 0, 1 and 255) are refused.
-    - labels are of any integer type, 0..9. Classes without images are allowed and named in a warning.
+    - images are uint8 in 0..255, black 0, or float16, float32 or float64 by `FLOAT_RULE`. Values are not clipped. uint8
+      images of 0 and 1, or of 0, 1 and 255 alone, are refused: they look like floats that were cast.
+    - labels are of any integer type, 0..9. Classes without images are named in a warning.
 
     Nothing in the file is executed: pickled objects are refused.
 
@@ -50,13 +48,13 @@ def read_samples(path: Path) -> tuple[Tensor, Tensor]:
         Images uint8 [N, 1, 28, 28] and labels int64 [N], in the order of the file.
 
     Raises:
-        UserError: what is there, what was expected and what to do.
+        UserError: says what was found, what is expected and what to do.
     """
     try:
         pixels, classes = read_folder(path) if path.is_dir() else read_npz(path, _check)
         _check(pixels, classes)
         pixels = pixels.reshape(-1, 1, 28, 28)
-        images = _uncut(pixels) if pixels.dtype == np.uint8 else _from_float(pixels)
+        images = _uncut(pixels.astype(np.uint8, copy=False)) if pixels.dtype == np.uint8 else _from_float(pixels)
         labels = _whole_labels(classes)
     except UserError as error:
         raise UserError(f"samples={path}: {error}") from error
@@ -68,8 +66,8 @@ def read_samples(path: Path) -> tuple[Tensor, Tensor]:
     return images, labels
 
 
-def _check(images: Any, labels: Any) -> None:
-    """Refuses arrays that cannot be samples by their ``dtype`` and ``shape``, before they are unpacked."""
+def _check(images: Described, labels: Described) -> None:
+    """Refuses arrays whose type or shape cannot be that of samples, before they are unpacked."""
     if images.shape[1:] not in _SHAPES or images.shape[0] < 2:
         remedy = "; images.reshape(-1, 28, 28) restores the rows" if images.shape[1:] == (784,) else ""
         raise UserError(
@@ -92,30 +90,30 @@ def _check(images: Any, labels: Any) -> None:
         raise UserError(f"{expected}, {given}; save them as integers, labels.astype('int64')")
 
 
-def _blocks(images: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Parts of the images: what is computed of all of them at once would need several times their memory."""
+def _blocks(images: Pixels) -> Iterator[Pixels]:
+    """Splits images into blocks: computing with all at once takes several times their memory."""
     return (images[start : start + _BLOCK] for start in range(0, len(images), _BLOCK))
 
 
 def _uncut(images: NDArray[np.uint8]) -> Tensor:
-    """Refuses what is left when floats in [0, 1] or [-1, 1] are cast to uint8: 0 and 1, and 255 where it was -1."""
+    """Refuses floats in [0, 1] or [-1, 1] that were cast to uint8: 0 and 1, and 255 for -1."""
     counts = sum(np.bincount(block.reshape(-1), minlength=256) for block in _blocks(images))
     levels = set(np.flatnonzero(counts).tolist())
     if levels <= {0, 1, 255} and (1 in levels or levels == {0}):
         raise UserError(
-            f"the uint8 images have no grey level but {', '.join(map(str, sorted(levels)))}, as if floats in [0, 1] or "
-            "[-1, 1] had been cast; "
-            "expected 0..255: scale before the conversion, (255 * images).round().astype('uint8') for [0, 1]"
+            f"the uint8 images have no grey level but {', '.join(map(str, sorted(levels)))}, like floats in [0, 1] or "
+            "[-1, 1] that were cast; expected 0..255: "
+            "scale before the conversion, (255 * images).round().astype('uint8') for [0, 1]"
         )
     return torch.from_numpy(np.ascontiguousarray(images))
 
 
-def _from_float(images: NDArray[Any]) -> Tensor:
-    strange = images.size - sum(np.count_nonzero(np.isfinite(block)) for block in _blocks(images))
-    if strange:
+def _from_float(images: Pixels) -> Tensor:
+    not_finite = images.size - sum(np.count_nonzero(np.isfinite(block)) for block in _blocks(images))
+    if not_finite:
         raise UserError(
-            f"{strange:,} of the {images.size:,} values of images are NaN or infinite; all must be finite: "
-            "mend the program that made them"
+            f"{not_finite:,} of the {images.size:,} values of images are NaN or infinite; all must be finite: "
+            "correct the program that made them"
         )
     low, high = images.min(), images.max()
     if -1 <= low <= -0.9 and high <= 1:
@@ -123,21 +121,21 @@ def _from_float(images: NDArray[Any]) -> Tensor:
     between = any(((block > 0) & (block < 1)).any() for block in _blocks(images))
     if 0 <= low <= 0.1 and 0.9 <= high <= 1 and between:
         return _as_uint8(images, lambda pixels: 2 * pixels - 1)
-    remedy = "clip or scale them to the range that is meant, or save uint8 0..255"
+    remedy = "clip or scale them to the intended range, or save uint8 0..255"
     if low >= 0 and high > 2:
         remedy = "if they are in 0..255, save images.round().clip(0, 255).astype('uint8')"
     raise UserError(f"{FLOAT_RULE}, got {images.dtype} from {low!s} to {high!s};\n{remedy}")
 
 
-def _as_uint8(images: NDArray[Any], scaled: Callable[[Tensor], Tensor]) -> Tensor:
+def _as_uint8(images: Pixels, scaled: Callable[[Tensor], Tensor]) -> Tensor:
     read = torch.empty(images.shape, dtype=torch.uint8)
-    for place, block in zip(read.split(_BLOCK), _blocks(images), strict=True):
-        place[:] = to_uint8(scaled(torch.from_numpy(block.astype(np.float32))))
+    for part, block in zip(read.split(_BLOCK), _blocks(images), strict=True):
+        part[:] = to_uint8(scaled(torch.from_numpy(block.astype(np.float32))))
     return read
 
 
-def _whole_labels(labels: NDArray[Any]) -> Tensor:
-    """Labels of any integer type as int64."""
+def _whole_labels(labels: NDArray[np.integer]) -> Tensor:
+    """Converts labels of any integer type to int64."""
     if labels.min() < 0 or labels.max() >= NUM_CLASSES:
         names = ", ".join(f"{label} {name}" for label, name in enumerate(CLASS_NAMES))
         given = f"got {labels.min()}..{labels.max()}"

@@ -1,4 +1,4 @@
-"""Samples as PNGs in one sub-folder a class."""
+"""Reads samples from a folder of PNGs with one sub-folder per class."""
 
 import io
 import re
@@ -17,25 +17,20 @@ from fmcgan.data.classes import CLASS_NAMES, parse_classes
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LOSSY = {".jpg", ".jpeg", ".webp"}
-_LARGEST = 1 << 20  # bytes of a file: 28 x 28 pixels take a few kilobytes, whatever else a PNG holds
+_LARGEST = 1 << 20  # bytes of a file; 28 x 28 pixels take a few kilobytes
 
 
 def read_folder(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Reads a folder like that of ``python -m fmcgan.generate output=FOLDER``.
+    """Reads a folder as ``python -m fmcgan.generate output=FOLDER`` writes it.
 
-    Each sub-folder is named by a class (any name or label that `parse_classes` knows) and holds PNGs of 28 x 28, grey,
-    or in colour with the three channels equal and nothing transparent. Names that begin with a dot are passed over;
-    anything else that is not expected is refused.
-
-    Args:
-        path: of the folder.
+    Each sub-folder is named by a class (a name or label of `parse_classes`) and holds opaque PNGs of 28 x 28, grey or
+    with three equal channels. Names that start with a dot are ignored; other files are refused.
 
     Returns:
-        Images uint8 [N, 28, 28] and labels int64 [N]: by label, and within a class by the names of the files, whose
-        numbers count as numbers (``2.png`` before ``10.png``).
+        Images uint8 [N, 28, 28] and labels int64 [N], by label and then by file name, ``2.png`` before ``10.png``.
 
     Raises:
-        UserError: names the file or folder within ``path`` that cannot be used, and why.
+        UserError: names a file or folder that cannot be read, and why.
         OSError: a file cannot be opened.
     """
     files = [(label, file) for label, folder in sorted(_class_folders(path).items()) for file in _pngs(folder)]
@@ -87,20 +82,20 @@ def _shown(file: Path) -> str:
 
 
 def _visible(folder: Path) -> list[Path]:
-    """What is in a folder, numbers in names counted as numbers."""
+    """Lists a folder without hidden files, numbers in names in numerical order."""
     return sorted((each for each in folder.iterdir() if not each.name.startswith(".")), key=_natural_order)
 
 
 def _natural_order(path: Path) -> tuple[list[str | int], str]:
-    # Splitting at a group alternates text and digits, so that only like is compared with like.
+    # re.split with a group alternates text and digits, so text is compared with text only.
     parts = re.split(r"(\d+)", path.name)
     return [int(part) if part.isdecimal() else part for part in parts], path.name
 
 
 def _content(file: Path) -> bytes:
-    """The bytes of a file; of nothing that could be read without end."""
+    """Reads a regular file of limited size."""
     if not stat.S_ISREG(file.stat().st_mode):
-        raise UserError("is no file (a pipe, a device or the like); move it away")
+        raise UserError("is not a regular file (a pipe, a device or the like); move it away")
     with file.open("rb") as opened:
         content = opened.read(_LARGEST + 1)
     if len(content) > _LARGEST:
@@ -109,10 +104,10 @@ def _content(file: Path) -> bytes:
 
 
 def _read_png(content: bytes) -> NDArray[np.uint8]:
-    """The grey levels of a PNG, uint8 [28, 28].
+    """Decodes a PNG to uint8 [28, 28].
 
     Raises:
-        UserError: continues a sentence that begins with the name of the file.
+        UserError: its message continues a sentence that starts with the name of the file.
     """
     if not content.startswith(_SIGNATURE):
         raise UserError("is empty; save it again" if not content else "is not a PNG, whatever its name; save PNGs")
@@ -121,22 +116,22 @@ def _read_png(content: bytes) -> NDArray[np.uint8]:
     width, height, depth = struct.unpack(">IIB", content[16:25])
     if (width, height) != (28, 28):
         raise UserError(f"is {width} x {height} pixels, expected 28 x 28; resize it in the program that made it")
-    if depth == 16:  # Pillow would drop the low bits of colour without a word
+    if depth == 16:  # Pillow drops the low bits silently
         raise UserError("has 16 bits a pixel, expected 8; convert to uint8 0..255 before saving")
     try:
-        Image.open(io.BytesIO(content), formats=["PNG"]).verify()  # reading alone passes over some damage of the pixels
+        Image.open(io.BytesIO(content), formats=["PNG"]).verify()  # reading alone ignores some damage
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             if picture.mode == "L" and "transparency" not in picture.info:
                 return np.asarray(picture)
             return _only_grey(np.asarray(picture.convert("RGBA")))
     except UserError:
         raise
-    except Exception as error:  # of a damaged file: a dozen types, which Pillow does not document
+    except Exception as error:  # many types for damaged files, undocumented by Pillow
         raise UserError("is damaged or cut short; save it again") from error
 
 
 def _only_grey(channels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The one channel that [28, 28, 4] of red, green, blue and opacity amount to."""
+    """Reduces red, green, blue and opacity, [28, 28, 4], to one channel."""
     red, green, blue, opacity = np.moveaxis(channels, -1, 0)
     if (opacity != 255).any():
         raise UserError("is transparent in places; save it without an alpha channel")

@@ -1,11 +1,12 @@
-"""Reads the two arrays of an ``.npz`` that any program made, and unpacks nothing before its header was looked at."""
+"""Reads samples from an ``.npz`` of any program; checks the headers of the arrays before unpacking them."""
 
 import io
+import math
 import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +15,18 @@ from fmcgan.app import memory
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 
-REMEDY = "np.savez(FILE, images=images, labels=labels) writes what is expected"
+REMEDY = "np.savez(FILE, images=images, labels=labels) writes such a file"
 
 _ENCRYPTED = 0x2041  # flags: encrypted, strongly encrypted, central directory encrypted
 _PACKED_BY_NUMPY = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_LONGEST_HEADER = 16_384  # bytes; numpy refuses longer ones itself, but reads them first
+_LONGEST_HEADER = 16_384  # bytes; numpy refuses longer ones only after reading them
 _BLOCK = 1 << 20  # bytes unpacked at a time
 
 
 class Header(NamedTuple):
-    """What is known of an array before it is unpacked."""
+    """The header of an array in the file."""
 
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     shape: tuple[int, ...]
     fortran_order: bool
     start: int
@@ -33,35 +34,38 @@ class Header(NamedTuple):
     @property
     def nbytes(self) -> int:
         """Bytes of the array."""
-        size = self.dtype.itemsize
-        for length in self.shape:
-            size *= length
-        return size
+        return self.dtype.itemsize * math.prod(self.shape)
 
 
-def read_npz(path: Path, check: Callable[[Any, Any], None]) -> tuple[NDArray[Any], NDArray[Any]]:
+Described = Header | NDArray[np.number]
+"""What has a ``dtype`` and a ``shape``."""
+
+Check = Callable[[Described, Described], None]
+Pair = tuple[NDArray[np.number], NDArray[np.integer]]
+
+
+def read_npz(path: Path, check: Check) -> Pair:
     """Reads the arrays ``images`` and ``labels``; other members of the archive are never opened.
 
     Args:
         path: of the file.
-        check: refuses the headers of the two, which have ``dtype`` and ``shape``, if they cannot be samples.
+        check: raises a `UserError` for headers that cannot be those of samples.
 
     Raises:
         UserError: the file is of another kind, damaged, encrypted, lacks an array or does not fit into memory.
         OSError: the file cannot be read.
     """
-    if not path.exists():
-        raise UserError("no such file or folder; give an .npz with images and labels, or a folder of PNGs")
     if not path.is_file():
-        raise UserError("neither a file nor a folder; give an .npz with images and labels, or a folder of PNGs")
+        problem = "neither a file nor a folder" if path.exists() else "no such file or folder"
+        raise UserError(f"{problem}; give an .npz with images and labels, or a folder of PNGs")
     with path.open("rb") as file:
         _refuse_other_kinds(file.read(8))
         try:
             return _read(file, check)
         except (UserError, MemoryError):
             raise
-        except Exception as error:  # of a damaged file: a dozen types, which numpy and zipfile do not document
-            if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the format's
+        except Exception as error:  # many types for damaged files, undocumented by numpy and zipfile
+            if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of the format
                 raise
             detail = printable([*str(error).splitlines(), type(error).__name__][0])
             raise UserError(f"the .npz is damaged or cut short ({detail}); write it again") from error
@@ -76,7 +80,7 @@ def _refuse_other_kinds(start: bytes) -> None:
         raise UserError(f"not an .npz (a pickle or another format), expected images and labels; {REMEDY}")
 
 
-def _read(file: IO[bytes], check: Callable[[Any, Any], None]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _read(file: IO[bytes], check: Check) -> Pair:
     with zipfile.ZipFile(file) as archive:
         members = [_member(archive, name) for name in ("images", "labels")]
         headers = []
@@ -84,19 +88,18 @@ def _read(file: IO[bytes], check: Callable[[Any, Any], None]) -> tuple[NDArray[A
             _refuse_foreign(file, name, member)
             headers.append(_header(archive, name, member))
         check(*headers)
-        # Whatever their type, images become uint8 and labels int64.
-        read_as = headers[0].shape[0] * (784 + 8)
+        converted = headers[0].shape[0] * (784 + 8)  # bytes as uint8 images and int64 labels
         memory.require(
-            sum(header.nbytes for header in headers) + read_as,
+            sum(header.nbytes for header in headers) + converted,
             f"unpacking images {headers[0].dtype} {list(headers[0].shape)}",
             "write fewer of them into a file, or as uint8",
         )
         images, labels = (_array(archive, *each) for each in zip(members, headers, strict=True))
-        return images, labels
+        return cast(Pair, (images, labels))  # `check` has accepted their types
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    """The one member of that name."""
+    """Finds the one member of a name."""
     found = [info for info in archive.infolist() if info.filename.removesuffix(".npy") == name]
     if not found:
         names = [printable(info.filename.removesuffix(".npy")) for info in archive.infolist()]
@@ -108,13 +111,13 @@ def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
 
 
 def _refuse_foreign(file: IO[bytes], name: str, member: zipfile.ZipInfo) -> None:
-    """Refuses what numpy never writes: encryption, which either of a member's two headers may state, and packers."""
+    """Refuses what numpy never writes: encryption, stated in either of a member's two headers, and other packers."""
     file.seek(member.header_offset)
     (flags,) = struct.unpack("<6xH", file.read(8))
     if (flags | member.flag_bits) & _ENCRYPTED:
         raise UserError(f"{name} is encrypted; write it without a password: {REMEDY}")
     if member.compress_type not in _PACKED_BY_NUMPY:
-        raise UserError(f"{name} is packed in a way that numpy does not write; {REMEDY}")
+        raise UserError(f"{name} has a compression that numpy does not write; {REMEDY}")
 
 
 def _header(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> Header:
@@ -122,30 +125,31 @@ def _header(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> Hea
         if stream.read(6) != b"\x93NUMPY":
             raise UserError(f"{name} is no array in numpy's format; {REMEDY}")
         version = tuple(stream.read(2))
-        # Format 3.0 differs from 2.0 only in the names of fields, which neither images nor labels have.
+        # Format 3.0 differs from 2.0 only in the names of fields, which these arrays do not have.
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         if version not in ((1, 0), (2, 0), (3, 0)):
             raise ValueError(f"unknown version {version} of the format")
         shape, fortran_order, dtype = read(stream)
         header = Header(dtype, shape, fortran_order, stream.tell())
     if dtype.hasobject:
-        raise UserError(f"holds pickled objects, which are never read; save plain numbers: {REMEDY}")
+        raise UserError(f"{name} holds pickled objects, which are never read; save plain numbers: {REMEDY}")
     if min(shape, default=0) < 0 or header.start + header.nbytes != member.file_size:
         raise ValueError(f"{name} is not as large as its header says")
     return header
 
 
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, header: Header) -> NDArray[Any]:
-    """Unpacks an array into the memory where it stays; reading to its end verifies the checksum."""
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, header: Header) -> NDArray[np.generic]:
+    """Unpacks an array in place; reading to its end verifies the checksum."""
     array = np.empty(header.shape[::-1] if header.fortran_order else header.shape, header.dtype)
-    place = memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+    rest = array.reshape(-1).view(np.uint8).data
     with archive.open(member) as stream:
         stream.read(header.start)
-        while len(place):
-            read = stream.readinto(place[:_BLOCK])  # type: ignore[attr-defined]
-            if not read:
+        while len(rest):
+            block = stream.read(min(_BLOCK, len(rest)))
+            if not block:
                 raise EOFError("the archive ends too early")
-            place = place[read:]
+            rest[: len(block)] = block
+            rest = rest[len(block) :]
         if stream.read(1):
             raise ValueError("there is more than the header says")
     return array.T if header.fortran_order else array

@@ -13,26 +13,11 @@ from fmcgan.metric.value import MetricValue, Quantity, interval
 _ROWS_AT_ONCE = 10_000  # float64 copies of this many rows at a time
 
 
-def sliced_wasserstein(a: Tensor, b: Tensor, directions: Tensor) -> Tensor:
-    """Computes the exact 2-Wasserstein distance of the projections of two sets on each direction.
-
-    In one dimension it is the root mean square difference of the quantile functions (Rabin et al. 2011), step functions
-    whose steps depend on the size of the set.
-
-    Args:
-        a: [N, D], N at least 1.
-        b: [M, D], M at least 1.
-        directions: [S, D].
-
-    Returns:
-        float64 [S], in units of the sets for directions of length 1; never negative.
-    """
-    quantiles = QuantileSteps(_project(b, directions).sort(dim=1).values, len(a))
-    return quantiles.squared_distance(_project(a, directions).sort(dim=1).values).sqrt()
-
-
 class QuantileSteps:
     """Quantile functions of one set, prepared for comparisons with sets of size ``n``.
+
+    In one dimension, the 2-Wasserstein distance is the root mean square difference of the quantile functions (Rabin et
+    al. 2011), step functions whose steps depend on the size of the set.
 
     The quantile function of a set of size ``n`` is constant on ``n`` equal steps. On a step, its squared distance to
     another function is that to the other's mean, plus the other's variance. Means and variance are the same for every
@@ -89,15 +74,7 @@ class SlicedWasserstein(Metric):
     kinds: ClassVar = {"sliced_wasserstein": Quantity("Sliced Wasserstein distance", "lower", "grey levels", lowest=0)}
 
     def __init__(self, n_directions: int = 128, seed: int = 0) -> None:
-        """Checks the parameters.
-
-        Args:
-            n_directions: number of directions.
-            seed: of the directions.
-
-        Raises:
-            InvalidValueError: a value is out of range.
-        """
+        """Sets the number of directions, at least 1, and their seed."""
         whole_number(maximum=10_000, n_directions=n_directions)
         seed_number(seed=seed)
         self.n_directions = n_directions

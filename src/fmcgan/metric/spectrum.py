@@ -47,15 +47,7 @@ def _squared_magnitude(images: Tensor) -> Tensor:
 
 
 def spectrum_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Computes the root mean square difference of two spectra over their rings.
-
-    Args:
-        a: in decibels, [..., 15].
-        b: in decibels, [..., 15].
-
-    Returns:
-        [...], in decibels, never negative.
-    """
+    """Computes the root mean square difference of two spectra in decibels, [..., 15], over their rings: [...]."""
     return (a - b).square().mean(dim=-1).sqrt()
 
 

@@ -1,8 +1,7 @@
-"""Trains the classifier whose weights travel with the package.
+"""Trains the classifier whose weights are in the package.
 
-``python -m fmcgan.metric.train_classifier`` made them, with its default values; ``weights/classifier.json`` is the
-record it wrote beside them. The schedule is fixed beforehand and the test images are looked at once, at the end: no
-choice is made on them.
+``python -m fmcgan.metric.train_classifier`` trained them with its default values and wrote ``weights/classifier.json``.
+The schedule is fixed, and the test images are used once, at the end: no choice is made on them.
 """
 
 import argparse
@@ -15,7 +14,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +27,6 @@ from fmcgan.metric.feature.classifier import (
     Classifier,
     load_classifier,
     new_classifier,
-    read_images,
     save_classifier,
 )
 
@@ -44,14 +41,13 @@ _log = logging.getLogger(__name__)
 def train(images: Tensor, labels: Tensor, epochs: int, seed: int) -> Classifier:
     """Trains a new classifier with AdamW and one cycle of the learning rate (Smith and Topin 2017).
 
-    There is no label smoothing: it would draw the features of a class together, and a distance on them has to see
-    how varied the images of a class are.
+    There is no label smoothing: it would contract the features of a class, whose diversity a distance has to see.
 
     Args:
         images: uint8 [N, 1, 28, 28].
         labels: int64 [N].
         epochs: passes over the images.
-        seed: of the initial weights, the order and the augmentation; the global random state is left alone.
+        seed: of initial weights, order and augmentation; the global random state is unchanged.
 
     Raises:
         ValueError: epochs is not a whole number of at least 1.
@@ -79,12 +75,7 @@ def train(images: Tensor, labels: Tensor, epochs: int, seed: int) -> Classifier:
 
 
 def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirrors each image with probability 1/2 and shifts it by up to one pixel each way, black coming in.
-
-    Args:
-        images: uint8 [N, 1, 28, 28].
-        generator: the source of chance.
-    """
+    """Mirrors half of the images uint8 [N, 1, 28, 28] and shifts all by up to one pixel, filling with black."""
     count, _, height, width = images.shape
     padded = F.pad(images[:, 0], (LARGEST_SHIFT,) * 4)  # [N, 30, 30]
     shift = torch.randint(0, 2 * LARGEST_SHIFT + 1, (2, count, 1), generator=generator)
@@ -95,29 +86,28 @@ def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
     return padded[torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]].unsqueeze(1)
 
 
+@torch.no_grad()
 def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
-    """Share of the images, in 0..1, that the classifier reads as their label."""
-    return (read_images(classifier, images)[1].argmax(dim=1) == labels).double().mean().item()
+    """Computes the accuracy, in 0..1."""
+    predicted = torch.cat([classifier(some)[1].argmax(dim=1) for some in images.split(500)])
+    return (predicted == labels).double().mean().item()
 
 
 def train_and_save(
     train_set: tuple[Tensor, Tensor], test_set: tuple[Tensor, Tensor], epochs: int, seed: int, output: Path
-) -> dict[str, Any]:
-    """Trains, writes the weights and their record, and measures what was written, after the rounding to float16.
+) -> dict[str, object]:
+    """Trains, writes weights and metadata, and measures the written float16 weights on the test set.
 
     Args:
         train_set: images uint8 [N, 1, 28, 28] and labels int64 [N].
-        test_set: the same for the test split.
+        test_set: images and labels of the test split.
         epochs: passes over the training images.
-        seed: of everything random.
-        output: where the weights go; the record goes beside them.
-
-    Returns:
-        The record.
+        seed: of all random numbers.
+        output: path of the weights; ``<name>.json`` beside them holds the metadata.
     """
     start = time.monotonic()
     classifier = train(*train_set, epochs=epochs, seed=seed)
-    record: dict[str, Any] = {
+    record: dict[str, object] = {
         "command": shlex.join(["python", "-m", "fmcgan.metric.train_classifier", *sys.argv[1:]]),
         "date": datetime.date.today().isoformat(),
         "seed": seed,
@@ -134,16 +124,16 @@ def train_and_save(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command, see ``--help``."""
+    """Runs the command, see ``--help``."""
     parser = argparse.ArgumentParser(prog="python -m fmcgan.metric.train_classifier", description=__doc__)
     parser.add_argument("--data-root", default="data", help="folder of the data set (default: %(default)s)")
     parser.add_argument(
         "--data-mirror",
         default=os.environ.get("FMCGAN_DATA_MIRROR"),
-        help="folder or address to fetch the data set from (default: FMCGAN_DATA_MIRROR, else the official ones)",
+        help="folder or address of the data set (default: FMCGAN_DATA_MIRROR, else the official ones)",
     )
     parser.add_argument("--epochs", type=int, default=12, help="passes over the 60,000 images (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Path("classifier.pt"), help="default: ./%(default)s")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -151,10 +141,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         record = _run(options)
     except (UserError, ValueError) as error:
         parser.exit(2, f"{error}\n")
-    _log.info("%s: %.2f %% of the test images are read right", options.output, 100 * record["test_accuracy"])
+    _log.info("%s: accuracy %.4f on the test images", options.output, record["test_accuracy"])
 
 
-def _run(options: argparse.Namespace) -> dict[str, Any]:
+def _run(options: argparse.Namespace) -> dict[str, object]:
     data = FashionMNISTData(options.data_root, options.data_mirror, batch_size=BATCH_SIZE, seed=options.seed)
     data.prepare_data()
     data.setup("fit")

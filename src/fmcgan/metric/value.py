@@ -96,23 +96,16 @@ def interval(value: float, resampled: Tensor, lowest: float = -math.inf, highest
 
 
 def mean_interval(values: Tensor, counts: Tensor) -> Interval | None:
-    """Computes the bootstrap interval of the mean of ``values``, [N].
-
-    Args:
-        values: one per image.
-        counts: how often each image is in each resample, [B, N]; B = 0 gives ``None``.
-    """
+    """Computes the bootstrap interval of the mean of values, [N], from the counts of each resample, [B, N]."""
     values = values.double()
     resampled = (counts.double() @ values) / len(values)
     return interval(values.mean().item(), resampled, values.min().item(), values.max().item())
 
 
 def share_interval(hits: Tensor, counts: Tensor) -> Interval | None:
-    """Computes the interval of a share by `wilson_interval`: resamples without a hit would give a width of 0.
+    """Computes `wilson_interval` of hits, 0 or 1 in [N]; ``None`` if counts, [B, N], hold fewer than two resamples.
 
-    Args:
-        hits: 0 or 1 per image, [N].
-        counts: resamples, [B, N], of which only the number is used: B < 2 gives ``None``.
+    Resamples of a share of 0 or 1 would give an interval without width.
     """
     return None if len(counts) < 2 else wilson_interval(int(hits.sum().item()), len(hits))
 

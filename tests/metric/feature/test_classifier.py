@@ -11,7 +11,6 @@ from fmcgan.metric.feature.classifier import (
     ClassifierFeatures,
     load_classifier,
     new_classifier,
-    read_images,
     save_classifier,
 )
 from fmcgan.metric.image_set import ImageSet
@@ -27,7 +26,7 @@ def some_images(count: int) -> ImageSet:
 
 def test_features_and_logits_are_those_of_the_shipped_classifier():
     network, images = ClassifierFeatures(), some_images(5)
-    features, logits = read_images(load_classifier(), images.images)
+    features, logits = load_classifier()(images.images)
     assert network.name == "classifier"
     assert network.features(images).shape == (5, network.num_features) == (5, 96)
     assert torch.equal(network.features(images), features)
@@ -87,7 +86,7 @@ def test_constructing_and_reading_leave_the_global_random_state_alone(tmp_path):
 
 def test_missing_and_damaged_weights_name_the_key_and_the_remedy(tmp_path):
     (tmp_path / "damaged.pt").write_bytes(b"<html>not found</html>")
-    for name, reason in (("nowhere.pt", "no classifier weights at "), ("damaged.pt", "cannot be read")):
+    for name, reason in (("nowhere.pt", "no classifier weights at "), ("damaged.pt", "cannot read")):
         with pytest.raises(UserError, match=reason) as caught:
             ClassifierFeatures(tmp_path / name)
         for needed in (name, "feature.classifier.weights", "python -m fmcgan.metric.train_classifier"):

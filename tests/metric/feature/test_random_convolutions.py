@@ -7,8 +7,8 @@ from torch import Tensor
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
-from fmcgan.metric.frechet import frechet_distance, gaussian_statistics
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet
+from tests.metric.frechet_reference import frechet_distance, gaussian_statistics
 
 
 def some_images(count: int, brightest: int = 255) -> ImageSet:

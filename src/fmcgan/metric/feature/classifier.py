@@ -49,13 +49,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(self.num_features, NUM_CLASSES)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Classifies images.
-
-        Args:
-            images: uint8 [N, 1, 28, 28] in 0..255.
-
-        Returns:
-            Features float32 [N, 96], means of ReLU outputs and so never negative, and logits [N, 10].
+        """Classifies images uint8 [N, 1, 28, 28]; returns features [N, 96], never negative, and logits [N, 10].
 
         Raises:
             TypeError: the images are not uint8.
@@ -126,27 +120,6 @@ def new_classifier(seed: int) -> Classifier:
         return Classifier()
 
 
-@torch.no_grad()
-def read_images(
-    classifier: Classifier, images: Tensor, batch_size: int = 500, device: torch.device | str | None = None
-) -> tuple[Tensor, Tensor]:
-    """Runs a classifier in batches.
-
-    Args:
-        classifier: in eval mode, as from `load_classifier`; it is moved to the device.
-        images: uint8 [N, 1, 28, 28].
-        batch_size: images read at once; changes results by float rounding only.
-        device: where to compute; ``None``: the device of the images.
-
-    Returns:
-        Features float32 [N, 96] and logits float32 [N, 10] on the CPU.
-    """
-    device = images.device if device is None else torch.device(device)
-    classifier.to(device)
-    features, logits = zip(*(classifier(batch.to(device)) for batch in images.split(batch_size)), strict=True)
-    return torch.cat(features).cpu(), torch.cat(logits).cpu()
-
-
 def save_classifier(classifier: Classifier, path: Path, metadata: Mapping[str, object]) -> None:
     """Writes the weights as float16, and ``<name>.json`` beside them with the metadata and the SHA-256 of the file."""
     state = {name: value.detach().cpu() for name, value in classifier.state_dict().items()}
@@ -168,11 +141,9 @@ def weights_file(path: Path | str | None = None) -> Path:
 
 
 def load_classifier(path: Path | str | None = None) -> Classifier:
-    """Loads a classifier on the CPU, in eval mode, as float32 and without gradients.
+    """Loads a file of `save_classifier` on the CPU, in eval mode, as float32 and without gradients.
 
-    Args:
-        path: a file of `save_classifier`; ``None``: the file in the package. If ``<name>.json`` lies beside it, the
-            SHA-256 in it is checked.
+    ``None`` means the file in the package. If ``<name>.json`` lies beside the file, its SHA-256 is checked.
 
     Raises:
         UserError: the file is missing, damaged or of another network.

@@ -39,9 +39,6 @@ class RandomConvolutions(FeatureNetwork):
         Args:
             seed: of the weights; features of different seeds are not comparable.
             batch_size: images read at once; changes results by float rounding only. On a CPU, 500 takes twice as long.
-
-        Raises:
-            UserError: a value is out of range.
         """
         seed_number(seed=seed)
         whole_number(batch_size=batch_size)
