@@ -3,6 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+UV := build/uv/bin/uv
 ARGS ?=
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
@@ -17,18 +18,31 @@ export FMCGAN_DATA_MIRROR ?= $(abspath $(BESIDE))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-fast lint format tensorboard bench study classifier measured wheel clean clean-all
+.PHONY: help setup lock train test test-fast test-lowest lint count format tensorboard bench study classifier measured wheel clean clean-all
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 setup: $(STAMP) ## create .venv and install everything (about 3 minutes, 6 GB)
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml constraints.txt
 	@if [ -z "$(PYTHON)" ]; then echo "error: Python 3.11, 3.12 or 3.13 is needed; set PYTHON=/path/to/python" >&2; exit 1; fi
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+$(UV):
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/python -m pip install --quiet uv
+
+# Not after `setup`: the old lock must not undo what was upgraded.
+lock: $(UV) ## write the versions of .venv into constraints.txt; first upgrade there what you want newer
+	$(BIN)/python -m pip list --format=freeze --exclude-editable | sed -E '/^pip==/d; s/[+].*//' >build/installed.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --constraint build/installed.txt \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml >build/compiled.txt
+	{ grep '^#' constraints.txt; grep -vE '^(nvidia|cuda)-' build/compiled.txt; } >build/constraints.txt
+	mv build/constraints.txt constraints.txt
+	@touch $(STAMP)
 
 train: $(STAMP) ## train experiment=quick, or another in ARGS="experiment=minute"; ARGS="loss=wgan_gp trainer.max_epochs=30"
 	$(BIN)/python -m fmcgan.train $(if $(findstring experiment=,$(ARGS))$(findstring ckpt_path=,$(ARGS)),,experiment=quick) $(ARGS)
@@ -39,9 +53,17 @@ test: $(STAMP) lint ## check style and types and run all tests; ARGS="-k resume"
 test-fast: $(STAMP) ## run the tests that need no child processes or training
 	$(PYTEST) -m 'not slow' $(ARGS)
 
-lint: $(STAMP) ## check style (ruff) and types (mypy)
+# The lowest version of each direct dependency, the newest of what they bring.
+test-lowest: $(UV) ## run the fast tests in .venv-lowest, with the lowest versions that pyproject.toml allows
+	test -x $(VENV)-lowest/bin/python || $(PYTHON) -m venv $(VENV)-lowest
+	$(UV) pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct --editable '.[dev]'
+	touch $(VENV)-lowest/.installed
+	$(MAKE) test-fast VENV=$(VENV)-lowest
+
+lint: $(STAMP) ## check style (ruff), types (mypy) and spelling (codespell)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/codespell
 	$(BIN)/mypy
 
 format: $(STAMP) ## put the code into shape
@@ -53,6 +75,9 @@ tensorboard: $(STAMP) ## watch all runs in a browser
 
 bench: $(STAMP) ## measure speed and memory for docs/performance.md (about 15 minutes on two idle cores); ARGS="training floor"
 	$(BIN)/python -m benchmarks $(ARGS)
+
+count: $(STAMP) ## count lines, `Any`, and the files that a training batch and a Fréchet distance touch
+	$(BIN)/python -m benchmarks.structure
 
 study: $(STAMP) ## which ingredients pay, for docs/study.md; ARGS=speed (under an hour), then run (about 14 hours, can be stopped), then page
 	$(BIN)/python -m study $(ARGS)
@@ -79,4 +104,4 @@ clean: ## remove caches and builds
 	find src tests benchmarks study -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## remove the environment and the downloaded data too (runs in outputs/ stay)
-	rm -rf $(VENV) data
+	rm -rf $(VENV) $(VENV)-lowest data

@@ -1,12 +1,16 @@
 """The package as it is installed: from a wheel, in another folder, without the checkout."""
 
+import itertools
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -18,6 +22,7 @@ def test_a_wheel_trains_from_another_folder(tmp_path):
     (wheel,) = tmp_path.glob("fmcgan-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert "fmcgan/configs/loss/wgan_gp.yaml" in names
+    assert "fmcgan/py.typed" in names
     assert "fmcgan/metric/weights/classifier.pt" in names
     assert any(name.startswith("fmcgan/metric/measured/") for name in names)
     assert "fmcgan/pretrained/generator.safetensors" in names
@@ -38,3 +43,15 @@ def test_a_wheel_trains_from_another_folder(tmp_path):
     draw = [sys.executable, str(site / "bin" / "fmcgan-generate"), "output=garments.npz", "n_per_class=2"]
     subprocess.run(draw, cwd=elsewhere, env=environment, check=True, capture_output=True)
     assert (elsewhere / "garments.npz").is_file()  # of the generator that travels with the package
+
+
+def test_the_lock_names_one_version_of_every_dependency_within_its_bounds():
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = (CHECKOUT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    locked = [Requirement(line) for line in lines if not line.startswith("#")]
+    versions = {each.name: str(each.specifier).removeprefix("==") for each in locked}
+    assert all(str(each.specifier).startswith("==") and each.url is None for each in locked)
+    assert not [version for version in versions.values() if Version(version).local]  # a build of torch, such as +cpu
+    extras = project["optional-dependencies"].values()
+    for each in map(Requirement, [*project["dependencies"], *itertools.chain(*extras)]):
+        assert each.name == "fmcgan" or each.specifier.contains(versions[each.name]), each

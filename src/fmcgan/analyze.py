@@ -40,12 +40,13 @@ def analyze(config: DictConfig) -> None:
     from fmcgan.inference import sample_source
     from fmcgan.report.analysis_page import Report, write_analysis
 
-    parts = _checked_parts(config)
+    parts, missing = _installed(_checked_parts(config))
     start, attempts = time.perf_counter(), Attempts(NotApplicable)
     subject, provenance = _subject(config)
     folder = sample_source.folder_of(config, "analysis", below_run="analysis")
     refuse_links(folder, run_dir.TENSORBOARD)
     sections, skipped, seconds = _sections(parts, subject, attempts)
+    skipped |= missing
     effects = adjust_effects([effect for section in sections.values() for effect in section.effects])
     findings = select_findings(effects, config.findings)
     provenance |= {f"part left out: {name}": reason for name, reason in skipped.items()}
@@ -82,6 +83,24 @@ def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
     with types_checked(config):
         instantiate(config.data)
         return instantiate(config.analysis)
+
+
+def _installed(parts: Mapping[str, "Analysis"]) -> tuple[dict[str, "Analysis"], dict[str, str]]:
+    """Splits the parts into those whose packages are installed, and messages for the others, by name."""
+    from fmcgan.app.extras import MissingExtraError, require_extra
+
+    installed, missing = {}, {}
+    for name, part in parts.items():
+        try:
+            require_extra("analysis", name, *part.packages)
+            installed[name] = part
+        except MissingExtraError as error:
+            missing[name] = str(error)
+    if not installed:
+        require_extra("analysis", "analyze", *(each for part in parts.values() for each in part.packages))
+    for reason in missing.values():
+        log.warning("left out: %s", reason)
+    return installed, missing
 
 
 def _subject(config: DictConfig) -> tuple["Subject", dict[str, str]]:

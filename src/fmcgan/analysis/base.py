@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,9 @@ class Analysis(ABC):
     A part has no state beyond its parameters. It draws all random numbers from the subject's seed and does not change
     the global random state, so that the same subject gives the same section.
     """
+
+    packages: ClassVar[tuple[str, ...]] = ()
+    """Import names, of the extra `analysis`, that this part needs. It is left out where one is not installed."""
 
     @abstractmethod
     def analyse(self, subject: Subject) -> Section:

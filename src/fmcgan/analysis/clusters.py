@@ -38,6 +38,8 @@ class Clusters(Analysis):
     images in none.
     """
 
+    packages = ("sklearn",)
+
     def __init__(
         self,
         features: FeatureNetwork,

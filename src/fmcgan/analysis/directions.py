@@ -41,6 +41,8 @@ class Directions(Analysis):
     A step along a direction sets the coordinate along it, in standard deviations, and keeps all others.
     """
 
+    packages = ("sklearn",)
+
     def __init__(
         self, n_latents: int = 64, n_directions: int = 5, n_per_class: int = 32, n_activations: int = 5000
     ) -> None:

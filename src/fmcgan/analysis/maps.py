@@ -53,6 +53,8 @@ class Maps(Analysis):
     fit of t-SNE is stored; that of UMAP is an object and is repeated.
     """
 
+    packages = ("sklearn", "umap", "bokeh")
+
     def __init__(
         self,
         features: FeatureNetwork,

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from fmcgan.app import run_dir
-from fmcgan.app.errors import UserError
+from fmcgan.app.extras import require_extra
 
 
 def write_onnx(path: Path, network: nn.Module, about: Mapping[str, Any]) -> None:
@@ -24,12 +24,9 @@ def write_onnx(path: Path, network: nn.Module, about: Mapping[str, Any]) -> None
         about: plain types.
 
     Raises:
-        UserError: the packages that torch needs for it are not installed, or the file cannot be written.
+        UserError: the extra `onnx` is not installed, or the file cannot be written.
     """
-    try:
-        import onnxscript  # noqa: F401 (torch needs it, and with it onnx, and says so less clearly)
-    except ImportError as error:
-        raise UserError("format=onnx needs packages that are not installed: pip install 'fmcgan[onnx]'") from error
+    require_extra("onnx", "format=onnx", "onnx", "onnxscript")  # torch imports both
     example = torch.zeros(2, int(network.latent_dim)), torch.zeros(2, dtype=torch.int64)  # type: ignore[arg-type]
     batch = {0: torch.export.Dim("batch")}
     names: dict[str, Any] = {"input_names": ["latent", "labels"], "output_names": ["images"]}

@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from bokeh.embed import components
-from bokeh.models import BooleanFilter, CDSView, ColumnDataSource, HoverTool, TapTool
-from bokeh.plotting import figure
-from bokeh.resources import Resources
 from markupsafe import Markup
 from PIL import Image
 
@@ -16,6 +13,9 @@ from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.palette import CLASS_COLOURS, INK
 from fmcgan.figure.png import png_bytes
 from fmcgan.report.encoding import data_uri
+
+if TYPE_CHECKING:
+    from bokeh.plotting import figure
 
 HEIGHT = 560
 """CSS pixels; the width is that of the page."""
@@ -57,6 +57,9 @@ def draw_maps(maps: Mapping[str, Sequence[Map]]) -> Interactive:
     Args:
         maps: by section, at least one.
     """
+    from bokeh.embed import components
+    from bokeh.resources import Resources
+
     plots: dict[tuple[str, str], figure] = {}
     for section, of_section in maps.items():
         drawn: list[_Points] = []
@@ -84,6 +87,8 @@ class _Points:
     """
 
     def __init__(self, first: Map, name: str) -> None:
+        from bokeh.models import BooleanFilter, ColumnDataSource
+
         self._first = first
         notes = list(first.notes) or [""] * len(first.labels)
         self._source = ColumnDataSource(
@@ -109,8 +114,11 @@ class _Points:
         arrays = ((first.images, other.images), (first.labels, other.labels), (first.generated, other.generated))
         return all(np.array_equal(a, b) for a, b in arrays) and list(first.notes) == list(other.notes)
 
-    def plot(self, each: Map) -> figure:
+    def plot(self, each: Map) -> "figure":
         """Draws the points at the positions of a map."""
+        from bokeh.models import CDSView, HoverTool, TapTool
+        from bokeh.plotting import figure
+
         x, y = f"x{self._maps}", f"y{self._maps}"
         self._maps += 1
         for axis, values in zip((x, y), each.positions.T, strict=True):

@@ -6,9 +6,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from sklearn.cluster import HDBSCAN, KMeans
-from sklearn.decomposition import PCA
-from sklearn.metrics import pairwise_distances_argmin_min
 from torch import Tensor
 
 from fmcgan.metric.results_store import Arrays
@@ -69,6 +66,8 @@ class ClassClusters:
         Returns:
             Index of the nearest centre, [N] in 0..K-1, or K if it is out of reach, and the distance to it, [N].
         """
+        from sklearn.metrics import pairwise_distances_argmin_min
+
         points = (vectors - self.offset) @ self.axes.T
         nearest, distances = pairwise_distances_argmin_min(points, self.centres)
         return np.where(distances <= self.reaches[nearest], nearest, self.number), distances
@@ -109,6 +108,9 @@ def find_clusters(
         least_share: smallest cluster of HDBSCAN, as a share of the images.
         seed: of k-means.
     """
+    from sklearn.cluster import HDBSCAN, KMeans
+    from sklearn.decomposition import PCA
+
     scales = _scales(vectors, weight)
     pca = PCA(min(AXES, *vectors.shape), svd_solver="covariance_eigh").fit(vectors * scales)
     axes, offset = pca.components_ * scales, vectors.mean(axis=0, dtype=np.float64)

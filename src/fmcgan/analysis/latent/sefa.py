@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -169,6 +168,8 @@ def of_activations(activations: Tensor, latents: Tensor, labels: Tensor, count: 
         count: K.
         seed: of the randomised decomposition, non-negative.
     """
+    from sklearn.decomposition import PCA
+
     for label in labels.unique().tolist():
         members = labels == label
         activations[members] -= activations[members].mean(dim=0)

@@ -1,0 +1,107 @@
+"""`pip install fmcgan` alone trains, draws, evaluates and exports; what an extra brings is asked for in one line."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from fmcgan import analyze
+from fmcgan.analysis.clusters import Clusters
+from fmcgan.analysis.spectrum import SpectrumAnalysis
+from fmcgan.app.extras import MissingExtraError, require_extra
+from fmcgan.inference.onnx_file import write_onnx
+
+PYPROJECT = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+EXTRAS = PYPROJECT["project"]["optional-dependencies"]
+BLOCKED = "sklearn", "umap", "numba", "bokeh", "onnx", "onnxscript"
+RUN_COMMANDS = f"""
+import ast, runpy, sys
+import lightning.pytorch  # which believes in the packages that pip lists
+sys.modules |= dict.fromkeys({BLOCKED})
+for name, *sys.argv[1:] in ast.literal_eval(sys.argv[1]):
+    print("command", name, file=sys.stderr)
+    try:
+        runpy.run_module(f"fmcgan.{{name}}", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        print("exit code", end.code or 0, file=sys.stderr)
+    else:
+        print("exit code", 0, file=sys.stderr)
+"""
+IMPORT_ALL = f"""
+import importlib, pkgutil, sys
+import lightning.pytorch, fmcgan
+sys.modules |= dict.fromkeys({BLOCKED})
+for module in pkgutil.walk_packages(fmcgan.__path__, "fmcgan."):
+    importlib.import_module(module.name)
+"""
+
+
+@pytest.fixture
+def missing(monkeypatch):
+    """Makes packages look as if they were not installed."""
+
+    def missing(*packages):
+        for package in packages:
+            monkeypatch.setitem(sys.modules, package, None)
+
+    return missing
+
+
+def test_the_error_names_what_needs_it_and_the_extra(missing):
+    require_extra("analysis", "maps", "sklearn")
+    missing("sklearn")
+    with pytest.raises(
+        MissingExtraError, match=r'^maps needs the extra "analysis": pip install \'fmcgan\[analysis\]\'$'
+    ):
+        require_extra("analysis", "maps", "sklearn")
+
+
+def test_every_extra_that_the_code_names_exists_and_dev_includes_it():
+    assert {"analysis", "onnx"} < set(EXTRAS)
+    assert "fmcgan[analysis,onnx]" in EXTRAS["dev"]
+
+
+def test_a_part_costs_itself_only(missing):
+    parts = {"clusters": object.__new__(Clusters), "spectrum": object.__new__(SpectrumAnalysis)}
+    assert analyze._installed(parts) == (parts, {})
+    missing("sklearn")
+    installed, why = analyze._installed(parts)
+    assert list(installed) == ["spectrum"]
+    assert list(why) == ["clusters"]
+    assert "fmcgan[analysis]" in why["clusters"]
+    with pytest.raises(MissingExtraError, match=r"^analyze needs the extra"):
+        analyze._installed({"clusters": parts["clusters"]})
+
+
+def test_onnx_is_asked_for_before_anything_is_computed(missing, tmp_path):
+    missing("onnxscript")
+    with pytest.raises(MissingExtraError, match=r"fmcgan\[onnx\]"):
+        write_onnx(tmp_path / "generator.onnx", None, {})
+
+
+@pytest.mark.slow
+def test_every_module_imports_without_the_extras():
+    subprocess.run([sys.executable, "-c", IMPORT_ALL], check=True)
+
+
+@pytest.mark.slow
+def test_every_command_runs_without_the_extras(tmp_path):
+    commands = [
+        ("train", "experiment=smoke", "trainer.max_epochs=1", "trainer.limit_train_batches=2", "hydra.run.dir=run"),
+        ("generate", "run=run", "n_per_class=1", "output=samples.npz"),
+        ("export", "run=run", "output=generator.html", "format=html"),
+        ("evaluate", "run=run", "n=200", "metric=[frechet]", "metric/feature=[classifier]", "bootstrap_samples=0"),
+        ("compare", "runs=[run]"),
+        ("analyze", "run=run", "n=200", "analysis=[spectrum,clusters]"),
+        ("analyze", "run=run", "n=200", "analysis=[maps]"),
+        ("export", "run=run", "output=generator.onnx", "format=onnx"),
+    ]
+    what = [sys.executable, "-c", RUN_COMMANDS, str(commands)]
+    output = subprocess.run(what, cwd=tmp_path, capture_output=True, text=True).stderr
+    codes = [line.split()[-1] for line in output.splitlines() if line.startswith("exit code")]
+    assert codes == ["0"] * 6 + ["1"] * 2, output
+    assert output.count("left out: clusters needs the extra") == 1
+    assert output.count('error: analyze needs the extra "analysis"') == 1
+    assert output.count('error: format=onnx needs the extra "onnx"') == 1
