@@ -82,7 +82,7 @@ def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
 
 
 def _installed(parts: Mapping[str, "Analysis"]) -> tuple[dict[str, "Analysis"], dict[str, str]]:
-    """Returns the parts whose packages are installed, and by name why the others are left out."""
+    """Splits the parts into those whose packages are installed, and messages for the others, by name."""
     from fmcgan.app.extras import MissingExtraError, require_extra
 
     installed, missing = {}, {}

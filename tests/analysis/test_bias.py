@@ -8,8 +8,7 @@ from fmcgan.analysis.bias import AttributeComparison, Bias
 from fmcgan.analysis.findings import adjust_effects, select_findings
 from fmcgan.analysis.section import Section
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.metric.base import RealImages
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 
 COAT, BAG = CLASS_NAMES.index("coat"), CLASS_NAMES.index("bag")

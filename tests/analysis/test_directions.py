@@ -7,8 +7,7 @@ from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.directions import Directions
 from fmcgan.analysis.latent.attribute_slopes import Slopes, attribute_slopes, class_spreads
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.metric.base import RealImages
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 
 SIZE = 6

@@ -121,4 +121,4 @@ def test_a_standard_deviation_counts_as_at_least_so_much():
 
 
 def test_a_share_of_clumped_images_is_less_sure():
-    assert share_text(12, 1440, widened=1.2).partition(" [")[2] == share_text(8, 1000).partition(" [")[2]
+    assert share_text(12, 1440, widening=1.2).partition(" [")[2] == share_text(8, 1000).partition(" [")[2]

@@ -9,11 +9,10 @@ from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.findings import adjust_effects
 from fmcgan.analysis.holes import Holes
 from fmcgan.analysis.nearest import coverage
-from fmcgan.analysis.nearest.coverage import compare
+from fmcgan.analysis.nearest.coverage import compare_coverage
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.metric.base import RealImages
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.manifold import Manifold
 from fmcgan.metric.results_store import Store
 
@@ -99,7 +98,7 @@ def test_shares_are_those_of_the_definition_on_whole_matrices(holes, subject, re
 
 def test_they_are_what_the_score_of_coverage_lacks_to_one(holes, subject, real):
     samples = draw(4, 100, styles=1)
-    of_score = Manifold({"q": Quadrants()}).measure(samples, real)["coverage_k5_quadrants_1k_test"].by_class
+    of_score = Manifold({"q": Quadrants()}).measure(samples, real)["coverage_k5_quadrants"].by_class
     rows = by_class(holes.analyse(subject(samples)))
     assert [rows[name]["holes"] for name in CLASS_NAMES] == pytest.approx([1 - each for each in of_score])
 
@@ -162,7 +161,7 @@ def test_as_many_training_images_of_each_class_are_compared_none_of_them_twice(s
     counts = {2: 30, 5: 300, 7: 19, 8: 90}
     sets = [draw(20, n, classes=[label]) for label, n in counts.items()]
     samples = ImageSet(torch.cat([each.images for each in sets]), torch.cat([each.labels for each in sets]))
-    of_samples, first, second = compare(subject(samples), Quadrants(), 5, 20)
+    of_samples, first, second = compare_coverage(subject(samples), Quadrants(), 5, 20)
     expected = [0, 0, 30, 0, 0, 200, 0, 0, 90]  # half of the 400 training images at most, and not the 19 sneakers
     for each in (of_samples, first, second):
         assert each.images.labels[each.index].bincount().tolist() == expected

@@ -11,9 +11,8 @@ from fmcgan.analysis.clustering.embedding import tsne
 from fmcgan.analysis.maps import Maps
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.classifier import ClassifierFeatures
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 
 PLACES = torch.cartesian_prod(*[torch.tensor([60.0, 180.0])] * 4)

@@ -13,10 +13,9 @@ from fmcgan.analysis.nearest.exemplars import choose_exemplars
 from fmcgan.analysis.nearest.nearest_training import NearestTraining
 from fmcgan.analysis.neighbours import Neighbours
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 
 
@@ -95,7 +94,7 @@ def test_near_copies_by_hand(by_hand, network, unit):
     assert effect.key == f"neighbours/all/near_copies_{found.name}"
     assert effect.difference.size == pytest.approx(2 * math.asin(math.sqrt(3 / 5)) - math.pi / 2, abs=1e-12)
     assert effect.floor.size == pytest.approx(0, abs=1e-12)  # one of two in either half
-    assert " 60 % [23, 88] of the generated images are near copies" in effect.statement
+    assert effect.statement.startswith("60 % [23, 88] of the generated images are near copies")
     assert found.rows()[0][:4] == ("all", found.name, 5, 0.6)  # without the class that no test image has
 
 

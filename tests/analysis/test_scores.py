@@ -59,7 +59,7 @@ def subject(tmp_path) -> Subject:
 def test_a_table_holds_each_score_with_its_interval_and_the_real_images(subject):
     section = Scores({"a": Darkness(), "b": Darkness("plain", classes=False)}).analyse(subject)
     table = section.tables[0]
-    assert [column.name for column in table.columns] == ["score", "value", "low", "high", "real", "better"]
+    assert [column.name for column in table.columns] == ["metric", "value", "low", "high", "real", "better"]
     assert table.rows == [
         ("darkness_3", 20.0, 19.0, 21.0, 100.0, "lower"),
         ("plain_3", 20.0, None, None, 100.0, "lower"),
@@ -70,7 +70,7 @@ def test_a_table_holds_each_score_with_its_interval_and_the_real_images(subject)
 def test_classes_are_told_of_the_scores_that_have_them(subject):
     section = Scores({"a": Darkness(), "b": Darkness("plain", classes=False)}).analyse(subject)
     _, table = section.tables
-    assert [column.title for column in table.columns[:4]] == ["score", "of", "t-shirt", "trouser"]
+    assert [column.title for column in table.columns[:4]] == ["metric", "of", "t-shirt", "trouser"]
     nobody = (None,) * 6
     assert table.rows == [
         ("darkness_3", "samples", 15.0, None, None, 30.0, *nobody),
@@ -120,12 +120,12 @@ def _counting(measure, brightest):
 def test_a_score_that_cannot_be_measured_is_left_out_and_all_of_them_are_told(subject):
     section = Scores({"p": Picky(), "a": Darkness()}).analyse(subject)
     assert list(section.values) == ["darkness_3"]
-    with pytest.raises(NotApplicable, match="none of p can be measured on these 3 samples"):
+    with pytest.raises(NotApplicable, match="none of p can be measured on 3 samples"):
         Scores({"p": Picky()}).analyse(subject)
 
 
 def test_no_scores_are_refused():
-    with pytest.raises(InvalidValueError, match="metric must hold at least one score, got none"):
+    with pytest.raises(InvalidValueError, match="metric must hold at least one metric, got none"):
         Scores({})
 
 

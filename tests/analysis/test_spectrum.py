@@ -11,8 +11,7 @@ from fmcgan.analysis.section import Section
 from fmcgan.analysis.spectrum import SpectrumAnalysis
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.metric.base import RealImages
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.spectrum import Spectrum, decibels, radial_power
 
@@ -69,8 +68,8 @@ def test_half_the_contrast_is_six_decibels_less_of_everything(analysed):
     heat_map = next(each for each in section.pictures if each.name == "classes").content
     assert {text.get_text() for text in heat_map.axes[0].texts} == {"\u22126.0"}
     effect = effect_of(section, "spectrum/all/fine_detail")
-    assert effect.statement.startswith("Generated images hold 6.0 dB [")
-    assert effect.statement.endswith("] less fine detail (10 to 14 cycles an image) than real ones.")
+    assert effect.statement.startswith("Generated images have 6.0 dB [")
+    assert effect.statement.endswith("] less fine detail (10 to 14 cycles per image) than real ones.")
     assert effect.beyond_floor
 
 
@@ -80,8 +79,8 @@ def test_twice_the_contrast_is_six_decibels_more(analysed):
         ImageSet(real.images // 2, real.labels), ImageSet(noise(200, 1).images // 2, noise(200, 1).labels)
     )
     effect = effect_of(analysed(real, half), "spectrum/coat/coarse_structure")
-    assert effect.statement.startswith("Generated coats hold 6.0 dB [")
-    assert effect.statement.endswith("] more coarse structure (1 to 4 cycles an image) than real ones.")
+    assert effect.statement.startswith("Generated coats have 6.0 dB [")
+    assert effect.statement.endswith("] more coarse structure (1 to 4 cycles per image) than real ones.")
     low, high = map(float, effect.statement.partition("[")[2].partition("]")[0].split(", "))
     assert 0 < low < 6.0 < high
 
@@ -98,7 +97,7 @@ def test_blur_is_told_as_missing_fine_detail(analysed, real_train, real_test):
     expected = (levels[0].mean() - levels[1].mean()).item()  # both hold as many of each class
     assert expected < -0.5
     assert bands_of(section)["all"]["fine_detail_db"] == pytest.approx(expected, rel=1e-9)
-    assert f"hold {-expected:.1f} dB [" in effect_of(section, "spectrum/all/fine_detail").statement
+    assert f"have {-expected:.1f} dB [" in effect_of(section, "spectrum/all/fine_detail").statement
 
 
 def test_detail_that_one_class_lacks_is_told_of_this_class(analysed, real_test):

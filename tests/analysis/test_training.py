@@ -10,8 +10,7 @@ from fmcgan.analysis.alarms.run_facts import read_facts, read_frames
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.training import TrainingAnalysis, epoch_table, metric_title
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.metric.base import RealImages
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 
 FD, RECALL = "fd_classifier_100_test", "recall_k3_classifier_100_test"
@@ -73,7 +72,7 @@ def analyse(tmp_path):
 def test_a_finished_run_has_its_pictures_its_table_and_no_alarm(analyse, tmp_path):
     section = analyse(write_run(tmp_path / "run", rows(), epochs=(0, 1, 2, 10)))
     names = [picture.name for picture in section.pictures]
-    assert names == ["timelapse", "stills", "scores", "losses", "judgement", "gradient_norms", "pace"]
+    assert names == ["timelapse", "stills", "scores", "losses", "logits", "gradient_norms", "speed"]
     assert all(picture.caption.endswith(".") and picture.alternative.endswith(".") for picture in section.pictures)
     film = Image.open(io.BytesIO(section.pictures[0].content))
     frames = [(frame.info["duration"], frame.convert("L").getpixel((0, 0))) for frame in ImageSequence.Iterator(film)]
@@ -81,7 +80,7 @@ def test_a_finished_run_has_its_pictures_its_table_and_no_alarm(analyse, tmp_pat
     assert section.alarms == []
     assert section.effects == []
     assert section.values == {"epochs": 2.0, "images_seen": 600, "training_seconds": 13.0, "finished": True}
-    assert "after epoch 2, 600 images seen and 0.2 minutes" in section.introduction
+    assert "600 images seen and 0.2 minutes" in section.introduction
     json.dumps(section.values)
 
 
@@ -112,7 +111,7 @@ def test_planted_faults_come_through_with_the_configuration(analyse, tmp_path):
     many = [row | {"images_seen": 100 * (i + 1)} for i, row in enumerate(rows()[0] for _ in range(20))]
     section = analyse(write_run(tmp_path / "run", many, config, finished=False))
     assert [alarm.name for alarm in section.alarms] == ["the training is not finished", "clipping is always active"]
-    assert "40 planned" in section.alarms[0].statement
+    assert "of 40" in section.alarms[0].statement
     norms = next(picture for picture in section.pictures if picture.name == "gradient_norms")
     assert len(norms.content.axes) == 2  # before and after clipping
     assert "scores" not in [picture.name for picture in section.pictures]
@@ -138,9 +137,9 @@ def test_a_critic_from_outside_raises_no_alarm(analyse, fit, tmp_path, monkeypat
         fit(f"loss._target_={loss}", "trainer.max_epochs=1", "trainer.limit_train_batches=1", folder=loss)
         section = analyse(write_run(run, always, yaml.safe_load((run / "config.yaml").read_text())))
         assert ("the discriminator wins" in [alarm.name for alarm in section.alarms]) == divides
-        assert ("does not divide" in section.introduction) != divides
-        judgement = next(picture for picture in section.pictures if picture.name == "judgement")
-        assert len(judgement.content.axes) == 1 + divides
+        assert ("no decision boundary" in section.introduction) != divides
+        logits = next(picture for picture in section.pictures if picture.name == "logits")
+        assert len(logits.content.axes) == 1 + divides
 
 
 def test_without_a_record_the_part_says_what_it_needs(analyse, tmp_path):

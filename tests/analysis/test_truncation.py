@@ -10,9 +10,8 @@ from fmcgan.analysis.latent.smoothness import mean_squared_distance
 from fmcgan.analysis.truncation import Truncation
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.images import to_float
-from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.classifier import load_classifier
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from fmcgan.training.latent import draw_latents
 

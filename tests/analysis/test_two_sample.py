@@ -14,8 +14,7 @@ from fmcgan.analysis.effect import difference_by_auc
 from fmcgan.analysis.findings import adjust_effects
 from fmcgan.analysis.two_sample import TwoSample
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.metric.base import RealImages
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 
 QUICK = {"most_per_class": 100, "images_shown": 6400, "occluded_per_class": 4}

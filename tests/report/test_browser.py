@@ -135,9 +135,9 @@ def test_a_point_under_the_pointer_shows_its_image(page):
 def test_a_click_keeps_the_image(page):
     for place, kept in ((5, 1), (6, 2)):
         image = _move_to(page, 0, place, click=True)
-        _wait(page, f"return document.querySelectorAll('.kept li').length === {kept}")
-        assert page.find_element("css selector", ".kept li:first-child img").get_attribute("src") == image
-    assert page.find_element("css selector", ".kept li:first-child").text == "pullover, real, note <6>"
+        _wait(page, f"return document.querySelectorAll('.pinned li').length === {kept}")
+        assert page.find_element("css selector", ".pinned li:first-child img").get_attribute("src") == image
+    assert page.find_element("css selector", ".pinned li:first-child").text == "pullover, real, note <6>"
 
 
 def test_the_legend_hides_points_on_all_maps(page):
@@ -199,9 +199,9 @@ def test_a_tap_on_a_phone_keeps_the_image(page):
     at = [{"x": box[0] + plot.size["width"] / 2 + x, "y": box[1] + plot.size["height"] / 2 + y}]
     page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": at})
     page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    _wait(page, "return document.querySelectorAll('.kept li').length === 1")
+    _wait(page, "return document.querySelectorAll('.pinned li').length === 1")
     page.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
-    assert page.find_element("css selector", ".kept li img").get_attribute("src") == image
+    assert page.find_element("css selector", ".pinned li img").get_attribute("src") == image
 
 
 def test_a_finger_on_a_map_scrolls_the_page(page):

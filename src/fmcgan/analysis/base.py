@@ -14,8 +14,7 @@ from fmcgan.analysis.section import Section
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, plural
 from fmcgan.figure.grid import PAPER
-from fmcgan.metric.base import RealImages
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 
 

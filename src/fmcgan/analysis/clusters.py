@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classes
-from fmcgan.analysis.clustering.cluster_frequencies import COLUMNS, Frequency, Members, compare, picture_name
+from fmcgan.analysis.clustering.cluster_frequencies import COLUMNS, Frequency, Members, compare_cluster, picture_name
 from fmcgan.analysis.clustering.clusters import REVISION, ClassClusters, find_clusters, vectors_of
 from fmcgan.analysis.section import Picture, Section, Table
 from fmcgan.app.checks import MOST_SHOWN, one_of, whole_number
@@ -120,7 +120,7 @@ class Clusters(Analysis):
             for each, some, some_vectors in zip(sets, indices, vectors, strict=True)
         ]
         count = clusters.number + (self.method == "hdbscan")
-        return [compare(label, cluster, clusters, *members) for cluster in range(count)]
+        return [compare_cluster(label, cluster, clusters, *members) for cluster in range(count)]
 
     def _vectors(self, images: ImageSet, indices: Tensor) -> NDArray[np.float32]:
         return vectors_of(images.images[indices], self.features.features(images)[indices])

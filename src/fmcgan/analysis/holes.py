@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fmcgan.analysis.base import Analysis, Subject, class_key, class_noun, image_rows
 from fmcgan.analysis.effect import Difference, Effect, difference_of_shares, share_text
-from fmcgan.analysis.nearest.coverage import Coverage, compare, radii
+from fmcgan.analysis.nearest.coverage import Coverage, compare_coverage, radii
 from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.app.checks import MOST_SHOWN, whole_number
 from fmcgan.data.classes import CLASS_NAMES
@@ -60,7 +60,7 @@ class Holes(Analysis):
             NotApplicable: no class has enough samples and real images.
         """
         test = subject.real.test
-        samples, first, second = compare(subject, self.features, self.k, self.least)
+        samples, first, second = compare_coverage(subject, self.features, self.k, self.least)
         labels, n = samples.images.labels[samples.index].unique().tolist(), len(samples.index)
         effects = [
             _effect(what, label, *(each.counts(test, label)[what] for each in (samples, first, second)))

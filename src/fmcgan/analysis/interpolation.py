@@ -1,9 +1,10 @@
 """Interpolation between latent vectors and between classes."""
 
 from itertools import pairwise
-from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fmcgan.analysis.base import Analysis, Subject
@@ -146,10 +147,10 @@ class Interpolation(Analysis):
             f"Classes read by the classifier halfway between two classes, at {self.n_halfway} latent vectors each. "
             "There is no reference value, because no real image lies there."
         )
-        return Table("halfway", caption, columns, rows), sum(row[4] for row in rows) / len(rows)
+        return Table("halfway", caption, columns, rows), sum(float(row[4]) for row in rows) / len(rows)
 
 
-def _halfway_row(pair: tuple[int, int], counts: Tensor) -> list[Any]:
+def _halfway_row(pair: tuple[int, int], counts: Tensor) -> list[str | float]:
     n = int(counts.sum())
     first, second = (int(counts[label]) for label in pair)
     third = n - first - second
@@ -158,6 +159,7 @@ def _halfway_row(pair: tuple[int, int], counts: Tensor) -> list[Any]:
     return [*names, first / n, second / n, third / n, *wilson_interval(third, n), most]
 
 
-def _rows(images: Tensor, columns: int) -> Any:
+def _rows(images: Tensor, columns: int) -> NDArray[np.uint8]:
     """Reshapes [R * columns, 1, 28, 28] to the numpy array [R, columns, 28, 28] for `class_grid`."""
-    return images.squeeze(1).unflatten(0, (-1, columns)).numpy()
+    tiles: NDArray[np.uint8] = images.squeeze(1).unflatten(0, (-1, columns)).numpy()
+    return tiles

@@ -1,7 +1,6 @@
 """Metrics of the samples beside the same metrics of real images."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject
 from fmcgan.analysis.section import Column, Picture, Section, Table
@@ -84,7 +83,7 @@ def _table(results: Results) -> Table:
 
 def _table_by_class(results: Results) -> Table:
     classes = [Column(name.replace("-", "_"), name, "number", 3) for name in CLASS_NAMES]
-    rows: list[tuple[Any, ...]] = []
+    rows: list[tuple[object, ...]] = []
     for name, result in results.items():
         rows.append((name, SAMPLES, *(result["by_class"] or ())))
         if result["floor_by_class"] is not None:

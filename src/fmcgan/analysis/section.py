@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from fmcgan.analysis.effect import Effect
+if TYPE_CHECKING:  # compare needs sections and no torch
+    from fmcgan.analysis.effect import Effect
 
 Format = Literal["text", "whole", "number", "percent"]
 
@@ -67,7 +68,7 @@ class Table:
     name: str
     caption: str
     columns: Sequence[Column]
-    rows: Sequence[Sequence[Any]]
+    rows: Sequence[Sequence[object]]
     open: bool = False
 
 
@@ -133,6 +134,6 @@ class Section:
     pictures: list[Picture] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     maps: list[Map] = field(default_factory=list)
-    effects: list[Effect] = field(default_factory=list)
+    effects: list["Effect"] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, object] = field(default_factory=dict)

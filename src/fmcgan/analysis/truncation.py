@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -146,7 +145,7 @@ class Truncation(Analysis):
         lengths = path_lengths(generator, self.classifier.features_of, latents, shares, labels)
         counts = resample_counts(labels[: self.n_paths], _RESAMPLES, subject.seed)
         sampled, real = (self._distances(each) for each in (subject.samples, subject.real.test))
-        rows: list[list[Any]] = []
+        rows: list[list[object]] = []
         for label, of_class in enumerate(lengths.unflatten(0, (NUM_CLASSES, self.n_paths))):
             mean = of_class.mean().item()
             low, high = mean_interval(of_class, counts) or (None, None)
@@ -201,9 +200,9 @@ def _sweep_table(sweep: dict[float, dict[str, MetricValue]], best: dict[str, Met
         columns.append(Column(name, name, "number", 3))
         if name in ("precision", "density"):
             columns += [Column(f"{name}_low", "95 % from", "number", 3), Column(f"{name}_high", "to", "number", 3)]
-    rows: list[list[Any]] = []
+    rows: list[list[object]] = []
     for title, measured in [*((f"{psi:g}", each) for psi, each in sweep.items()), ("real training images", best)]:
-        row: list[Any] = [title]
+        row: list[object] = [title]
         for name in _SHARES:
             row.append(measured[name].value)
             if name in ("precision", "density"):

@@ -1,10 +1,10 @@
 """Classifier two-sample test: how well a small network separates samples from real images, and by which parts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key
-from fmcgan.analysis.detector.cross_fit import FEWEST, Scores, cross_fit
+from fmcgan.analysis.detector.cross_fit import FEWEST, DetectorScores, cross_fit
 from fmcgan.analysis.detector.network import SIDE, Recipe
 from fmcgan.analysis.detector.occlusion import Patch, map_picture, occlude, sample_picture
 from fmcgan.analysis.effect import UNKNOWN, Difference, Effect
@@ -102,7 +102,10 @@ class TwoSample(Analysis):
             if scores is None:
                 return {}
             whole, area, bounds = scores.auc()
-            found: dict[str, Any] = {"all": [area, *bounds], "difference": [whole.size, whole.error, whole.p_value]}
+            found: dict[str, Any] = {
+                "all": [area, *bounds],
+                "difference": [whole.size, whole.error, whole.p_value],
+            }
             for label in scores.classes:
                 _, area, bounds = scores.auc(label)
                 found[CLASS_NAMES[label]] = [area, *bounds]
@@ -114,13 +117,13 @@ class TwoSample(Analysis):
         )
 
 
-def _area(floor: dict[str, Any], name: str) -> Sequence[float | None]:
+def _area(floor: Mapping[str, Sequence[float]], name: str) -> Sequence[float | None]:
     """AUC and the ends of its interval."""
     return floor.get(name, [None, None, None])
 
 
-def _table(scores: Scores, floor: dict[str, Any]) -> Table:
-    rows: list[list[Any]] = []
+def _table(scores: DetectorScores, floor: dict[str, list[float]]) -> Table:
+    rows: list[list[object]] = []
     for label in (None, *scores.classes):
         _, area, bounds = scores.auc(label)
         name = class_key(label)
@@ -136,12 +139,12 @@ def _table(scores: Scores, floor: dict[str, Any]) -> Table:
     )
 
 
-def _effect(scores: Scores, floor: dict[str, Any]) -> Effect:
+def _effect(scores: DetectorScores, floor: dict[str, list[float]]) -> Effect:
     difference, area, bounds = scores.auc()
     statement = f"A small classifier separates generated from real images with an AUC of {_words(area, bounds)}"
     statement += " (50 % is chance)"
     by_class = {label: scores.auc(label)[1:] for label in scores.classes}
-    if len(by_class) > 1:
+    if len({area for area, _ in by_class.values()}) > 1:
         easiest, hardest = (choose(by_class, key=lambda label: by_class[label][0]) for choose in (max, min))
         statement += (
             f". Easiest to separate are {plural(easiest)} ({_words(*by_class[easiest])}), "

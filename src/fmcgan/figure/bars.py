@@ -162,10 +162,10 @@ def _text(value: float | None) -> str:
 
 
 def _limits(shown: NDArray[np.float64]) -> tuple[float, float]:
-    """From 0, so that bars compare by length, with room for a mark at either end."""
+    """From 0, so that bars compare by length, with space for a mark at either end."""
     finite = [0.0, *shown[np.isfinite(shown)]]
     low, high = min(finite), max(finite)
     if low == high:
         return 0.0, 1.0
-    room = 0.03 * (high - low)
-    return low - room if low < 0 else 0.0, high + room
+    margin = 0.03 * (high - low)
+    return low - margin if low < 0 else 0.0, high + margin

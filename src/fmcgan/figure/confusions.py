@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.figure.heatmap import DIVERGING, heatmap_figure, mark_rows
-from fmcgan.figure.palette import INK
+from fmcgan.figure.palette import GRID, INK
 from fmcgan.figure.png import write_png
 
 FIGURE_INCHES = (8.0, 7.4)
@@ -108,6 +108,7 @@ def difference_figure(
         size=FIGURE_INCHES,
     )
     axes = figure.axes[0]
+    axes.grid(which="minor", color=GRID, linewidth=1)  # white lines would not separate white cells
     _name_axes(axes)
     mark_rows(axes, {int(row): "not compared" for row in np.flatnonzero(missing)}, NUM_CLASSES)
     return figure

@@ -23,7 +23,7 @@ LINE_STYLES, MARKERS = ("-", "--", ":", "-."), ("o", "s", "^", "D")
 PANEL_INCHES = (5.4, 3.5)
 """Width and height of one panel."""
 FEW = 3
-"""A curve of at most so many points has dots: a line through a single point would be invisible."""
+"""A curve of at most this number of points has dots: a line through a single point would be invisible."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,9 @@ def _draw_series(axes: Axes, series: Series, place: int, scale: str) -> bool:
         axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
         if len(x) == 1:  # an area of no width is not seen
             axes.vlines(x, low, high, color=colour, alpha=0.5, linewidth=3)
-    dots = {"marker": MARKERS[lap], "markersize": 3.5} if np.isfinite(y).sum() <= FEW else {}
-    axes.plot(x, y, color=colour, linestyle=LINE_STYLES[lap], linewidth=1.7, label=series.label, **dots)  # type: ignore[arg-type]
+    marker = MARKERS[lap] if np.isfinite(y).sum() <= FEW else ""
+    style, label = LINE_STYLES[lap], series.label
+    axes.plot(x, y, color=colour, linestyle=style, linewidth=1.7, label=label, marker=marker, markersize=3.5)
     return True
 
 

@@ -87,9 +87,9 @@ def garment_rows(blocks: Sequence[Block], rows: Sequence[Row]) -> Image.Image:
     if not rows:
         raise ValueError("rows must hold at least one row of images, got none")
     for row in rows:
-        room = [block.columns for block in blocks]
-        if len(row.tiles) != len(room) or any(len(tiles) > n for tiles, n in zip(row.tiles, room, strict=True)):
-            raise ValueError(f"a row must hold at most {room} images, got {[len(tiles) for tiles in row.tiles]}")
+        most = [block.columns for block in blocks]
+        if len(row.tiles) != len(most) or any(len(tiles) > n for tiles, n in zip(row.tiles, most, strict=True)):
+            raise ValueError(f"a row must hold at most {most} images, got {[len(tiles) for tiles in row.tiles]}")
     lefts, width = _places(blocks, [row.name for row in rows])
     top = MARGIN + 3 + HEAD_LINE * max(len(block.heading.splitlines()) for block in blocks)
     heights = [SIDE + 4 + LINE * _lines(row) + BETWEEN // 2 for row in rows]

@@ -109,7 +109,7 @@ def origin_map(real: Cloud, generated: Cloud, title: str) -> Figure:
     bar.set_ticks([0, 50, 100])
     bar.ax.tick_params(labelsize=8.5, color=LINE, length=2)
     bar.ax.text(-0.04, 0.5, "% generated", transform=bar.ax.transAxes, ha="right", va="center", fontsize=9, color=INK)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.ax.spines[:].set_visible(False)
     _legend(figure, [("real", REAL), ("generated", GENERATED)])
     return figure
 
@@ -152,8 +152,8 @@ def thumbnail_map(real: Cloud, generated: Cloud, columns: int = 22, scale: int =
 def _two_panels(positions: NDArray[np.float64], title: str) -> tuple[Figure, Sequence[Axes]]:
     """Two panels of one scale in x and y that hold all positions."""
     low, high = positions.min(axis=0), positions.max(axis=0)
-    room = 0.03 * max(*(high - low), 1e-6)
-    (left, bottom), (right, top) = low - room, high + room
+    margin = 0.03 * max(*(high - low), 1e-6)
+    (left, bottom), (right, top) = low - margin, high + margin
     panel = (WIDTH_INCHES - 0.4) / 2
     height = panel * min(max((top - bottom) / (right - left), 0.5), 1.3)
     figure = Figure(figsize=(WIDTH_INCHES, height + LEGEND_INCHES + TITLE_INCHES), layout="constrained")

@@ -7,26 +7,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.figure.grid import GAP, INK, MARGIN, NAME_SIZE, PAPER, TITLE_SIZE, class_grid
+from fmcgan.figure.image_rows import PAPER, Block, Row, Tile, garment_rows
 from fmcgan.figure.png import write_png
 
-MAGNIFICATION = 3
-"""Magnification of images."""
 MOST_PAIRS = 10
 """Most pairs of a group."""
-IMAGE_ROWS = ("generated", "nearest training", "difference")
-CAPTION_ROWS = ("class", "distance")
-LINE = NAME_SIZE + 4
-"""Pixels from one line of captions to the next."""
-BETWEEN = 14
-"""Pixels below each group."""
-HEAD = TITLE_SIZE + 2
-"""Height of a group's name in pixels, without the margin below."""
-STEP = 28 * MAGNIFICATION + GAP
-"""Pixels from one image to the next."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,43 +57,25 @@ def draw_pairs(groups: Mapping[str, Sequence[Pair]], path: Path) -> None:
     """
     if not groups:
         raise ValueError("groups must hold at least one group of pairs, got none")
-    blocks = [_block(name, pairs[:MOST_PAIRS]) for name, pairs in groups.items()]
-    width, height = max(block.width for block in blocks), sum(block.height + BETWEEN for block in blocks)
-    picture = Image.new("L", (width, MARGIN + height), PAPER)
-    top = MARGIN
-    for block in blocks:
-        picture.paste(block, (0, top))
-        top += block.height + BETWEEN
-    write_png(picture, path)
+    pictures = [_draw_group(name, pairs[:MOST_PAIRS]) for name, pairs in groups.items()]
+    size = max(each.width for each in pictures), sum(each.height for each in pictures)
+    whole, top = Image.new("RGB", size, PAPER), 0
+    for each in pictures:
+        whole.paste(each, (0, top))
+        top += each.height
+    write_png(whole, path)
 
 
-def _block(name: str, pairs: Sequence[Pair]) -> Image.Image:
-    head_font, font = ImageFont.load_default(TITLE_SIZE), ImageFont.load_default(NAME_SIZE)
-    body = _images(pairs) if pairs else Image.new("L", (MARGIN, 2 * MARGIN), PAPER)
-    text_width = 2 * MARGIN + math.ceil(max(head_font.getlength(name), font.getlength("no pairs")))
-    height = HEAD + body.height + len(CAPTION_ROWS) * LINE
-    block = Image.new("L", (max(body.width, text_width), height), PAPER)
-    block.paste(body, (0, HEAD))
-    draw = ImageDraw.Draw(block)
-    draw.text((MARGIN, 0), name, fill=INK, font=head_font, anchor="lt")
-    if not pairs:
-        draw.text((MARGIN, HEAD + MARGIN), "no pairs", fill=INK, font=font, anchor="lt")
-        return block
-    left = body.width - MARGIN - len(pairs) * STEP + GAP
-    captions = [(CLASS_NAMES[pair.label], _distance(pair.distance)) for pair in pairs]
-    for line in range(len(CAPTION_ROWS)):
-        y = HEAD + body.height - MARGIN + LINE // 2 + 2 + line * LINE
-        draw.text((left - 8, y), CAPTION_ROWS[line], fill=INK, font=font, anchor="rm")
-        for column, caption in enumerate(captions):
-            x = left + column * STEP + (STEP - GAP) // 2
-            draw.text((x, y), caption[line], fill=INK, font=font, anchor="mm")
-    return block
-
-
-def _images(pairs: Sequence[Pair]) -> Image.Image:
-    samples, training = (np.stack(images) for images in zip(*((p.sample, p.training) for p in pairs), strict=True))
-    difference = np.abs(samples.astype(np.int16) - training).astype(np.uint8)
-    return class_grid(np.stack([samples, training, difference]), IMAGE_ROWS, scale=MAGNIFICATION)
+def _draw_group(name: str, pairs: Sequence[Pair]) -> Image.Image:
+    heading = name if pairs else f"{name}\nno pairs"
+    differences = [np.abs(pair.sample.astype(np.int16) - pair.training).astype(np.uint8) for pair in pairs]
+    words = [(CLASS_NAMES[pair.label], _distance(pair.distance)) for pair in pairs]
+    rows = [
+        Row([[Tile(pair.sample) for pair in pairs]], "generated"),
+        Row([[Tile(pair.training) for pair in pairs]], "nearest training"),
+        Row([[Tile(image, text) for image, text in zip(differences, words, strict=True)]], "difference"),
+    ]
+    return garment_rows([Block(heading, max(1, len(pairs)))], rows if pairs else [Row([[]])])
 
 
 def _distance(distance: float) -> str:

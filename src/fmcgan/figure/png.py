@@ -50,8 +50,9 @@ def save_figure(figure: Figure, content: io.BytesIO, **options: Any) -> None:
         options: of `Figure.savefig`.
     """
     for text in figure.findobj(Text):
-        text.set_parse_math(False)  # type: ignore[attr-defined]
-        text.set_text(visible(text.get_text()))  # type: ignore[attr-defined]
+        if isinstance(text, Text):  # for the type checker
+            text.set_parse_math(False)
+            text.set_text(visible(text.get_text()))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph ")  # missing letters are drawn as boxes
         figure.savefig(content, **options)  # type: ignore[arg-type]

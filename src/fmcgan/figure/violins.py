@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, cast
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
@@ -66,7 +68,8 @@ def _draw_violins(axes: Axes, panel: Violins, names: Sequence[str]) -> None:
     axes.set_ylabel(panel.y_label, fontsize=9)
     axes.set_xticks(places, names, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.6, len(names) - 0.4)
-    for sets, colour, side in ((panel.real, REAL, "low"), (panel.generated, GENERATED, "high")):
+    for sets, colour in ((panel.real, REAL), (panel.generated, GENERATED)):
+        side: Literal["low", "high"] = "low" if colour == REAL else "high"
         drawn = [(place, _central(values)) for place, values in zip(places, sets, strict=True)]
         drawn = [(place, values) for place, values in drawn if len(values)]
         if not drawn:
@@ -77,9 +80,9 @@ def _draw_violins(axes: Axes, panel: Violins, names: Sequence[str]) -> None:
             widths=0.9,
             showextrema=False,
             showmedians=True,
-            side=side,  # type: ignore[arg-type]
+            side=side,
         )
-        for body in parts["bodies"]:  # type: ignore[attr-defined]
+        for body in cast(list[Collection], parts["bodies"]):
             body.set(facecolor=colour, edgecolor="none", alpha=0.75)
         parts["cmedians"].set(color=INK, linewidth=1.4)
     style_axes(axes, grid="y")

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -141,7 +140,7 @@ def page(report: Report, pictures: Mapping[tuple[str, str], Encoded], samples: E
     )
 
 
-def found(report: Report) -> dict[str, Any]:
+def found(report: Report) -> dict[str, object]:
     """All results as plain JSON types; values that are not finite become None."""
     content = {
         "title": report.title,
@@ -157,8 +156,7 @@ def found(report: Report) -> dict[str, Any]:
         "values": {name: section.values for name, section in report.sections.items() if section.values},
         "provenance": dict(report.provenance),
     }
-    plain: dict[str, Any] = _plain(content)
-    return plain
+    return {key: _plain(value) for key, value in content.items()}
 
 
 def table_csv(table: Table) -> str:
@@ -170,7 +168,7 @@ def table_csv(table: Table) -> str:
     return content.getvalue()
 
 
-def _effect(adjusted: AdjustedEffect) -> dict[str, Any]:
+def _effect(adjusted: AdjustedEffect) -> dict[str, object]:
     effect = adjusted.effect
     return {
         "key": effect.key,
@@ -186,12 +184,12 @@ def _effect(adjusted: AdjustedEffect) -> dict[str, Any]:
     }
 
 
-def _difference(difference: Difference) -> dict[str, Any]:
+def _difference(difference: Difference) -> dict[str, float]:
     low, high = difference.interval
     return {"size": difference.size, "low": low, "high": high, "p_value": difference.p_value}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fmcgan.analysis.scores import class_panel
@@ -21,8 +22,8 @@ CLOSEST_PAIRS_FIGURE = "evaluation_closest_pairs.png"
 def draw_evaluation(
     results: Results,
     findings: Mapping[str, Any],
-    sample_images: NDArray[Any],
-    training_images: NDArray[Any],
+    sample_images: NDArray[np.uint8],
+    training_images: NDArray[np.uint8],
     folder: Path,
     failures: Failures | None = None,
 ) -> list[str]:
@@ -60,5 +61,5 @@ def draw_evaluation(
     return [name for name in wanted if name not in failures.failed]
 
 
-def _pair(pair: Mapping[str, Any], samples: NDArray[Any], training: NDArray[Any]) -> Pair:
+def _pair(pair: Mapping[str, Any], samples: NDArray[np.uint8], training: NDArray[np.uint8]) -> Pair:
     return Pair(samples[pair["sample"]], training[pair["training"]], pair["distance"], pair["label"])

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from fmcgan.analysis.effect import Effect
 from fmcgan.analysis.findings import AdjustedEffect
@@ -43,7 +42,7 @@ class Card:
         return f"{times:,.0f} times the floor" if times >= 9.95 else f"{times:.1f} times the floor"
 
 
-def cards(results: Mapping[str, Any]) -> list[Card]:
+def cards(results: Mapping[str, object]) -> list[Card]:
     """Makes the cards of the metrics that have a summary, one for each title.
 
     Args:

@@ -75,7 +75,7 @@ def render(
     return page.replace(_SIZE, f"{len(decodable(page).encode()) / 1e6:.1f} MB")
 
 
-def cell(value: Any, column: Column) -> Cell:
+def cell(value: object, column: Column) -> Cell:
     """Formats a value of a table.
 
     Args:
@@ -86,12 +86,12 @@ def cell(value: Any, column: Column) -> Cell:
         return value
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return Cell(NO_VALUE)
-    if column.format == "text" or isinstance(value, str):
+    if column.format == "text" or not isinstance(value, int | float):
         return Cell(str(value))
     return Cell(_number(float(value), column), float(value))
 
 
-def is_number(column: Column, rows: Sequence[Sequence[Any]], place: int) -> bool:
+def is_number(column: Column, rows: Sequence[Sequence[object]], place: int) -> bool:
     """Whether a column is sorted by number and aligned to the right.
 
     Args:
@@ -116,7 +116,7 @@ def short(value: float | None) -> str:
     return short_number(value, NO_VALUE)
 
 
-def finalize(value: Any) -> Any:
+def finalize(value: object) -> object:
     """Replaces control characters in texts of a template, before escaping."""
     return visible(value) if type(value) is str else value  # not Markup, a subclass
 

@@ -12,7 +12,7 @@ from fmcgan.analysis.alarms.curves import (
     unfinished,
     vanishing_gradients,
 )
-from fmcgan.analysis.alarms.metrics import history, labels_ignored, not_the_best, still_improving
+from fmcgan.analysis.alarms.metrics import history, labels_ignored, mode_collapse, not_the_best, still_improving
 
 FLOORS = {
     "fd_classifier_10k_test": 0.025,

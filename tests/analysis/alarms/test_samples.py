@@ -13,9 +13,8 @@ from fmcgan.analysis.alarms.samples import (
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.sample_check import SampleCheck
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.classifier import ClassifierFeatures
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 
 

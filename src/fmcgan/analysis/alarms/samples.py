@@ -11,9 +11,8 @@ from fmcgan.analysis.effect import share_text
 from fmcgan.analysis.section import Alarm
 from fmcgan.app.formatting import percent
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
-from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.classifier import ClassifierFeatures
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Arrays
 from fmcgan.metric.value import wilson_interval
 

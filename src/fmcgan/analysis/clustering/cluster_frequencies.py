@@ -1,7 +1,8 @@
 """How often a cluster of a class occurs among samples, test images and training images: shares, words and examples."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,10 +72,10 @@ class Frequency(NamedTuple):
 
     row: ClusterRow
     effect: Effect
-    values: list[Any]
+    values: Sequence[object]
 
 
-def compare(
+def compare_cluster(
     label: int, cluster: int, clusters: ClassClusters, samples: Members, test: Members, train: Members
 ) -> Frequency:
     """Compares how often samples and real images are in a cluster.

@@ -1,4 +1,4 @@
-"""Scores of samples by detectors that were not trained on them."""
+"""DetectorScores of samples by detectors that were not trained on them."""
 
 import math
 from collections.abc import Sequence
@@ -25,8 +25,8 @@ of the mean would be that of one AUC. Among real images 24 repetitions gave a co
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
-    """Scores of samples and of real images by detectors that were trained on neither.
+class DetectorScores:
+    """DetectorScores of samples and of real images by detectors that were trained on neither.
 
     Args:
         index: the N samples with a score, int64 [N].
@@ -68,7 +68,9 @@ class Scores:
         return Difference(difference.size, TIED * difference.error, float(p_value)), area, (low, high)
 
 
-def cross_fit(samples: ImageSet, train: ImageSet, most_per_class: int, recipe: Recipe, seed: int) -> Scores | None:
+def cross_fit(
+    samples: ImageSet, train: ImageSet, most_per_class: int, recipe: Recipe, seed: int
+) -> DetectorScores | None:
     """Trains two detectors, each on one half of the samples, and applies each to the other half.
 
     Each half has as many real images of each class as samples, for training and for testing. No real image is used
@@ -105,7 +107,7 @@ def cross_fit(samples: ImageSet, train: ImageSet, most_per_class: int, recipe: R
     ]
     detectors, scores, real_scores = zip(*scored, strict=True)
     index, real_index = torch.cat([halves[1], halves[0]]), torch.cat([halves[4], halves[5]])
-    return Scores(
+    return DetectorScores(
         index,
         samples.labels[index],
         torch.cat([torch.full((len(each),), fold) for fold, each in enumerate(scores)]),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fmcgan.analysis.detector.cross_fit import Scores
+from fmcgan.analysis.detector.cross_fit import DetectorScores
 from fmcgan.analysis.detector.network import SIDE, occlusion
 from fmcgan.analysis.section import Picture
 from fmcgan.data.classes import CLASS_NAMES
@@ -53,7 +53,7 @@ class Patch:
     samples: int
 
 
-def occlude(scores: Scores, label: int, samples: ImageSet, train: ImageSet, patch: Patch) -> Occluded:
+def occlude(scores: DetectorScores, label: int, samples: ImageSet, train: ImageSet, patch: Patch) -> Occluded:
     """Slides a patch over the samples of a class with the highest scores.
 
     Args:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from fmcgan.analysis.latent.space import latent_dim_of
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.training.latent import draw_latents
 
@@ -59,7 +60,7 @@ def affine_layers(generator: nn.Module) -> AffineLayers:
     Args:
         generator: G(latent, labels), with ``latent_dim``; a float64 copy is used.
     """
-    size = int(generator.latent_dim)  # type: ignore[arg-type]
+    size = latent_dim_of(generator)
     exact = copy.deepcopy(generator).cpu().double().eval()
     names, following = _sorted_layers(exact, size)
     gram = torch.zeros(size, size, dtype=torch.float64)

@@ -1,7 +1,6 @@
 """Perceptual path length: how fast features of images change along paths in the latent space."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +55,7 @@ def mean_squared_distance(features: Tensor) -> float | None:
     return 2 * features.double().var(dim=0).sum().item() if len(features) > 1 else None
 
 
-def lengths_table(rows: Sequence[Sequence[Any]], n: int) -> Table:
+def lengths_table(rows: Sequence[Sequence[object]], n: int) -> Table:
     """Makes the table of `path_lengths` by class.
 
     Args:

@@ -24,7 +24,12 @@ def latent_generator(subject: Subject) -> tuple[nn.Module, int]:
     """
     if subject.generator is None:
         raise NotApplicable("samples came from a file; give run= to look at the latent space")
-    return subject.generator, int(subject.generator.latent_dim)  # type: ignore[arg-type]
+    return subject.generator, latent_dim_of(subject.generator)
+
+
+def latent_dim_of(generator: nn.Module) -> int:
+    """The length of a generator's latent vectors."""
+    return int(generator.latent_dim)  # type: ignore[arg-type]
 
 
 def balanced_latents(latent_dim: int, n_per_class: int, *key: int) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -111,7 +110,7 @@ def summary(families: Sequence[Family]) -> Table:
         Column("likeness", "largest cosine with the other method", "number", 2),
         Column("words", "along it garments"),
     ]
-    rows: list[list[Any]] = []
+    rows: list[list[object]] = []
     for family in families:
         others = [each.directions for each in families if each is not family]
         alike = (family.directions @ torch.cat(others).T).abs().amax(dim=1).tolist() if others else None
@@ -136,7 +135,7 @@ def by_class(families: Sequence[Family]) -> Table:
     for name in names:
         column = name.lower().replace(" ", "_")
         columns += [Column(column, name, "number", 2), Column(f"{column}_error", "±", "number", 2)]
-    rows: list[list[Any]] = []
+    rows: list[list[object]] = []
     for family in families:
         for at, title in enumerate(family.titles):
             whole = np.stack([family.slopes.mean[at], family.slopes.half[at]], axis=1).ravel()

@@ -41,7 +41,9 @@ class Coverage:
         return {name: (int(some.sum()), len(some)) for name, some in found}
 
 
-def compare(subject: Subject, features: FeatureNetwork, k: int, least: int) -> tuple[Coverage, Coverage, Coverage]:
+def compare_coverage(
+    subject: Subject, features: FeatureNetwork, k: int, least: int
+) -> tuple[Coverage, Coverage, Coverage]:
     """Compares samples, and two disjoint sets of as many training images of each class, with the test images.
 
     Samples of a class beyond half of its training images are left out.

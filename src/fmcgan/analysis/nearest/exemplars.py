@@ -6,9 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fmcgan.metric.base import RealImages
 from fmcgan.metric.feature.classifier import ClassifierFeatures
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.neighbours import nearest
 from fmcgan.metric.results_store import Arrays
 

@@ -1,7 +1,6 @@
 """Distances of samples and of test images to their nearest training images in one space, and near copies."""
 
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -110,7 +109,7 @@ class NearestTraining:
                 figure,
             )
 
-    def rows(self) -> list[tuple[Any, ...]]:
+    def rows(self) -> Sequence[Sequence[object]]:
         """Rows by class: name, space, number of samples, share with interval, share of real images, limit."""
         rows = []
         for label, own, real in self._groups():

@@ -146,7 +146,7 @@
       return;
     }
     maps.forEach((each, place) => {
-      const list = each.querySelector(".kept ul");
+      const list = each.querySelector(".pinned ul");
       for (const { source } of found[place]) {
         source.selected.properties.indices.change.connect(() => keep(list, source));
       }
