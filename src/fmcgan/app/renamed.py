@@ -53,6 +53,8 @@ _WITHIN = [
 _CLASSES = {
     "fmcgan.callback.recorder.Recorder": "fmcgan.callback.metrics_logger.MetricsLogger",
     "fmcgan.callback.run_record.RunRecord": "fmcgan.callback.run_info.RunInfo",
+    "fmcgan.metric.frechet_scores.FrechetDistance": "fmcgan.metric.frechet.FrechetDistance",
+    "fmcgan.metric.frechet_scores.ClassFrechetDistance": "fmcgan.metric.frechet.ClassFrechetDistance",
 }
 
 _WITHOUT_DECISION_BOUNDARY = (
@@ -113,13 +115,19 @@ def upgrade_config(config: dict[str, Any]) -> dict[str, Any]:
         for node in _nodes_at(config, above.split(".")):
             if name in node:
                 node.setdefault(new, node.pop(name))
-    for node in _nodes_at(config, ["network", "*"]):
-        if node.get("spectral_norm") is False:  # the default; older configurations spell it out
-            del node["spectral_norm"]
-    for node in _nodes_at(config, ["callback", "*"]):
-        if node.get("_target_") in _CLASSES:
-            node["_target_"] = _CLASSES[node["_target_"]]
+    for place in (["callback", "*"], ["metric", "*"], ["callback", "*", "scores", "*"]):
+        for node in _nodes_at(config, place):
+            if isinstance(target := node.get("_target_"), str):
+                node["_target_"] = _CLASSES.get(target, target)
+    _drop_default_spectral_norm(config)
     return config
+
+
+def _drop_default_spectral_norm(config: dict[str, Any]) -> None:
+    """Removes ``spectral_norm: false`` from networks, which only configurations of older releases spell out."""
+    for node in _nodes_at(config, ["network", "*"]):
+        if node.get("spectral_norm") is False:
+            del node["spectral_norm"]
 
 
 def _nodes_at(node: Any, names: list[str]) -> Iterator[dict[str, Any]]:
