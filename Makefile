@@ -18,7 +18,7 @@ export FMCGAN_DATA_MIRROR ?= $(abspath $(BESIDE))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock train test test-fast test-lowest lint count format tensorboard bench study classifier measured wheel clean clean-all
+.PHONY: help setup lock train test test-fast test-lowest lint count format options tensorboard bench study classifier measured wheel clean clean-all
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -69,6 +69,9 @@ lint: $(STAMP) ## check style (ruff), types (mypy) and spelling (codespell)
 format: $(STAMP) ## put the code into shape
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+options: $(STAMP) ## write docs/options.md from the yaml files
+	$(BIN)/python -m fmcgan.app.option_tables
 
 tensorboard: $(STAMP) ## watch all runs in a browser
 	$(BIN)/tensorboard --logdir outputs --samples_per_plugin images=100

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from fmcgan.loss.base import AdversarialLoss
-from fmcgan.metric.base import Measurement, Metric
+from fmcgan.metric.base import Metric
+from fmcgan.metric.value import MetricValue, Quantity
 from fmcgan.penalty.base import Penalty, input_gradient
 
 
@@ -30,10 +31,11 @@ class Slope(Penalty):
 
 
 class Lightness(Metric):
+    kinds = {"lightness": Quantity("Mean grey level", "real")}
     protocol = "mean grey level"
 
     def measure(self, samples, real):
-        return {"lightness": Measurement(samples.images.float().mean().item(), "real")}
+        return {"lightness": MetricValue(samples.images.float().mean().item())}
 
 
 class Generator(nn.Module):
@@ -56,7 +58,7 @@ class Discriminator(nn.Module):
         return self.layer(images.flatten(1)).gather(1, labels[:, None]).squeeze(1)
 """
 YAML = {
-    "loss/exponential": "defaults: [/penalty@penalty: none]\nadversarial: {_target_: own_variants.Exponential}\n",
+    "loss/exponential": "defaults: [override /penalty@_global_.penalty: none]\n_target_: own_variants.Exponential\n",
     "penalty/slope": "_target_: own_variants.Slope\ninterval: 1\n",
     "metric/lightness": "lightness: {_target_: own_variants.Lightness}\n",
     "network/linear": (
@@ -69,7 +71,7 @@ YAML = {
 }
 CHOICES = {
     "loss=exponential": lambda gan: gan.loss,
-    "penalty@loss.penalty=slope": lambda gan: gan.penalty,
+    "penalty=slope": lambda gan: gan.penalty,
     "network=linear": lambda gan: gan.generator,
     "metric=[lightness]": None,
 }
