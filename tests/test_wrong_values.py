@@ -277,7 +277,8 @@ def test_runs_that_are_no_folders(runs):
 
 
 def test_a_run_that_is_named_twice_is_compared_once(monkeypatch, tmp_path, caplog):
-    from fmcgan.comparison import comparison, runs as comparison_runs
+    from fmcgan.comparison import comparison
+    from fmcgan.comparison import runs as comparison_runs
 
     compared = []
     monkeypatch.setattr(comparison_runs, "find_runs", lambda path: [path])

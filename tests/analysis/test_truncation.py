@@ -129,7 +129,7 @@ def test_samples_of_a_file_have_no_latent_space(subject):
         ({"n": 105}, "n must be a multiple of 10"),
         ({"psi": (1.0, 0.5)}, "psi must rise"),
         ({"psi": (1.0, 3.0)}, "psi must be a number from 0 to 2"),
-        ({"psi": (1.0,), "shown": (0.5,)}, "hold all that is shown"),
+        ({"psi": (1.0,), "shown": (0.5,)}, "contain all of shown"),
         ({"n_paths": 1}, "n_paths must be a whole number of at least 2"),
     ],
 )
