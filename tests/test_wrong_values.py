@@ -279,10 +279,11 @@ def test_runs_that_are_no_folders(runs):
 
 
 def test_a_run_that_is_named_twice_is_compared_once(monkeypatch, tmp_path, caplog):
-    from fmcgan.comparison import comparison, run
+    from fmcgan.comparison import comparison
+    from fmcgan.comparison import runs as comparison_runs
 
     compared = []
-    monkeypatch.setattr(run, "find_runs", lambda path: [path])
+    monkeypatch.setattr(comparison_runs, "find_runs", lambda path: [path])
     monkeypatch.setattr(comparison, "compare", lambda runs, output: compared.extend(runs))
     (tmp_path / "comparison.md").write_text("")
     monkeypatch.chdir(tmp_path)

@@ -149,13 +149,13 @@ def test_words_tell_the_strongest_sure_changes():
         [[0.1] * 3, [0.3] * 3, [0.1] * 3, [0.1] * 3],
     )
     assert found.in_words(0) == "are narrower and are brighter"
-    assert found.in_words(1) == "hardly change in these respects"  # too small, and not sure
+    assert found.in_words(1) == "hardly change in these attributes"  # too small, and not sure
     assert found.in_words(2) == "have less colour"
-    assert found.in_words(3) == "hardly change in these respects"
+    assert found.in_words(3) == "hardly change in these attributes"
 
 
 def test_directions_are_turned_to_where_their_strongest_attribute_rises():
-    turned, signs = slopes([[0.3, -0.5, 0.0], [0.4, -0.2, 0.0]], [[0.1] * 3] * 2).turned()
+    turned, signs = slopes([[0.3, -0.5, 0.0], [0.4, -0.2, 0.0]], [[0.1] * 3] * 2).oriented()
     assert signs.tolist() == [-1, 1]
     assert turned.mean.tolist() == [[-0.3, 0.5, -0.0], [0.4, -0.2, 0.0]]
 

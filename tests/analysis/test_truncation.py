@@ -111,7 +111,7 @@ def test_a_class_without_samples_has_no_yardstick_of_its_own(subject):
 
 def test_as_many_are_compared_as_there_are_real_images(subject):
     section = Truncation(Corners(), None, 2000, (1.0,), (), 2).analyse(subject)
-    assert "400 samples at each psi with 400 real test images" in section.introduction
+    assert "400 samples at each psi" in section.introduction
     few = RealImages(subject.real.train, subject.real.test.balanced(90))
     with pytest.raises(NotApplicable, match="truncation needs 100 real images of each split, there are 90"):
         Truncation(Corners()).analyse(replace(subject, real=few))
@@ -129,7 +129,7 @@ def test_samples_of_a_file_have_no_latent_space(subject):
         ({"n": 105}, "n must be a multiple of 10"),
         ({"psi": (1.0, 0.5)}, "psi must rise"),
         ({"psi": (1.0, 3.0)}, "psi must be a number from 0 to 2"),
-        ({"psi": (1.0,), "shown": (0.5,)}, "hold all that is shown"),
+        ({"psi": (1.0,), "shown": (0.5,)}, "contain all of shown"),
         ({"n_paths": 1}, "n_paths must be a whole number of at least 2"),
     ],
 )

@@ -1,4 +1,4 @@
-// What the page can do beyond being read: sort tables, change between maps, hide points, keep images.
+// Sorts tables, switches between maps, hides points and pins images.
 (() => {
   "use strict";
 
@@ -12,7 +12,7 @@
       const [a, b] = [one.cells[place], other.cells[place]];
       if (!byNumber) return sign * a.textContent.localeCompare(b.textContent, "en", { numeric: true });
       const [x, y] = [numberOf(a), numberOf(b)];
-      if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y); // unknown always comes last
+      if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y); // unknown values come last
       return x === y ? 0 : sign * (x < y ? -1 : 1);
     };
     body.append(...[...body.rows].sort(compare));
@@ -65,7 +65,7 @@
     return null;
   };
 
-  // All sets of points of a section, as report/interactive.py names them.
+  // All sets of points of a section, by their names in report/interactive.py.
   function pointsOf(section) {
     const found = [];
     for (let place = 0; ; place += 1) {
@@ -119,7 +119,7 @@
     maps.querySelector(".everything").addEventListener("click", () => press(buttons, () => true));
   }
 
-  // A link to what is folded away opens it.
+  // Opens folded elements that a link points to.
   function unfold() {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     for (let fold = target?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
@@ -128,7 +128,7 @@
   window.addEventListener("hashchange", unfold);
   if (location.hash) unfold();
 
-  // What is wider than its box fades at the right as long as there is more to be seen there.
+  // Fades wide elements at the right while they can be scrolled further.
   const boxes = [...document.querySelectorAll(".scroll")];
   const fade = (box) => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
   const observer = new ResizeObserver((entries) => entries.forEach((entry) => fade(entry.target)));
@@ -137,7 +137,7 @@
     observer.observe(box);
   }
 
-  // Bokeh draws when it is ready, some frames after the page.
+  // Bokeh draws some frames after the page is loaded.
   function listen(attempts) {
     const maps = [...document.querySelectorAll(".maps")];
     const found = maps.map((each) => pointsOf(each.dataset.section));
