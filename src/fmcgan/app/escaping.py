@@ -21,7 +21,12 @@ def decodable(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    r"""Text without control characters but tabs and newlines; the others are written as in ``\x1b``."""
+    r"""Text without control characters but tabs and newlines; the others are written as in ``\x1b``.
+
+    Example:
+        >>> visible("\x1b[2J")
+        '\\x1b[2J'
+    """
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), decodable(text))
 
 

@@ -62,6 +62,11 @@ def frechet_distance(mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, covar
 
     Returns:
         The distance, in squared units of the features.
+
+    Example:
+        >>> import torch
+        >>> round(frechet_distance(torch.zeros(2), torch.eye(2), torch.ones(2), 4 * torch.eye(2)), 6)
+        4.0
     """
     mean_a, covariance_a, mean_b, covariance_b = (
         each.detach().cpu().double() for each in (mean_a, covariance_a, mean_b, covariance_b)
