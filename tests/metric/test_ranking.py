@@ -11,7 +11,6 @@ from fmcgan.metric.baselines import TITLES
 from fmcgan.metric.evaluation import Evaluator, Results
 from fmcgan.metric.image_set import ImageSet, class_balanced
 
-pytestmark = pytest.mark.slow
 N = 1000
 EVERY_SCORE = sorted(path.stem for path in (config_dir() / "metric").glob("*.yaml"))
 OF_MINUTES = ["gan_train_cnn", "gan_train_logistic_regression", "gan_train_mlp"]
