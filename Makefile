@@ -18,7 +18,7 @@ export FMCGAN_DATA_MIRROR ?= $(abspath $(BESIDE))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock train test test-fast test-lowest lint count format options tensorboard bench study classifier measured wheel clean clean-all
+.PHONY: help setup lock train test test-fast test-changed test-lowest lint count format options tensorboard bench study classifier measured wheel clean clean-all
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -47,11 +47,15 @@ lock: $(UV) ## write the versions of .venv into constraints.txt; first upgrade t
 train: $(STAMP) ## train experiment=quick, or another in ARGS="experiment=minute"; ARGS="loss=wgan_gp trainer.max_epochs=30"
 	$(BIN)/python -m fmcgan.train $(if $(findstring experiment=,$(ARGS))$(findstring ckpt_path=,$(ARGS)),,experiment=quick) $(ARGS)
 
-test: $(STAMP) lint ## check style and types and run all tests; ARGS="-k resume"
+test: $(STAMP) lint ## check style and types and run all tests (about 12 minutes on two cores); ARGS="-k resume"
 	$(PYTEST) $(ARGS)
 
-test-fast: $(STAMP) ## run the tests that need no child processes or training
-	$(PYTEST) -m 'not slow' $(ARGS)
+test-fast: $(STAMP) ## run the tests without child processes, real data, training or a browser (2 minutes)
+	$(PYTEST) -m 'not (process or data or train or browser)' $(ARGS)
+
+test-changed: $(STAMP) ## run the tests of the files that differ from main; ARGS="-m 'not train'"
+	@files=$$($(BIN)/python tests/changed.py) && if [ -n "$$files" ]; then $(PYTEST) $$files $(ARGS); \
+	else echo "no changed file has tests"; fi
 
 # The lowest version of each direct dependency, the newest of what they bring.
 test-lowest: $(UV) ## run the fast tests in .venv-lowest, with the lowest versions that pyproject.toml allows

@@ -4,11 +4,14 @@ import copy
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+pytest_plugins = ["tests.kinds"]
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: there is a process for each core already
@@ -65,7 +68,7 @@ def real_test(fashion_mnist):
 
 @pytest.fixture(scope="session")
 def real(real_train, real_test):
-    from fmcgan.metric.base import RealImages
+    from fmcgan.metric.image_set import RealImages
 
     return RealImages(real_train, real_test)
 
@@ -102,10 +105,28 @@ def plain(compose):
     return plain
 
 
+@pytest.fixture(scope="session")
+def drawn():
+    """Loads drawn garments, which are the same ones for the same numbers, without drawing them again."""
+    from fmcgan.data.synthetic import SyntheticData
+
+    load, known = SyntheticData.load, {}
+
+    def drawn(data):
+        key = data.n_train, data.n_test, data.drawing_seed
+        if key not in known:
+            known[key] = load(data)
+        return known[key]
+
+    return drawn
+
+
 @pytest.fixture
-def fit(compose):
+def fit(compose, drawn, monkeypatch):
     """Trains such a run in this process; returns its trainer and its GAN."""
     from fmcgan.train import build
+
+    monkeypatch.setattr("fmcgan.data.synthetic.SyntheticData.load", drawn)
 
     def fit(*overrides: str, ckpt_path: Path | None = None, folder: str = "run", extra_callbacks=()):
         from omegaconf import OmegaConf
@@ -190,15 +211,44 @@ def on_two_devices(tmp_path_factory: pytest.TempPathFactory):
     return on_two_devices
 
 
+@pytest.fixture(scope="session")
+def command_server():
+    """The process of `tests.command_server`, which most commands are forks of."""
+    server = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("command_server.py"))],
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONUTF8": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    yield server
+    os.killpg(server.pid, signal.SIGKILL)
+
+
 @pytest.fixture
-def command(start):
-    """Runs such a command to its end; returns its exit code, output and error output."""
+def command(start, command_server, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory):
+    """Runs ``python -m fmcgan.<name>`` to its end; returns its exit code, output and error output.
+
+    The process is a fork of one that has imported the large libraries; a fresh one where options of it are given.
+    """
 
     def command(name: str, *arguments: str, code: int | None = 0, **options) -> subprocess.CompletedProcess:
-        process = start(name, *arguments, **options)
-        output, errors = process.communicate(timeout=400)
-        assert code is None or process.returncode == code, f"exit code {process.returncode}\n{output}\n{errors}"
-        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+        if options:
+            process = start(name, *arguments, **options)
+            output, errors = process.communicate(timeout=400)
+            ended = subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+        else:
+            folder = tmp_path_factory.mktemp("command")
+            request = {"name": name, "arguments": list(map(str, arguments)), "folder": str(folder)}
+            environment = dict(os.environ) | {"PWD": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""}
+            command_server.stdin.write(json.dumps(request | {"environment": environment}) + "\n")
+            command_server.stdin.flush()
+            returncode = int(command_server.stdout.readline())
+            texts = ((folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
+            ended = subprocess.CompletedProcess(arguments, returncode, *texts)
+        assert code is None or ended.returncode == code, f"exit code {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
+        return ended
 
     return command
 

@@ -69,12 +69,10 @@ def plain(held_out):
     return held_out.images[chosen].clone(), held_out.labels[chosen].clone()
 
 
-@pytest.mark.slow
 def test_nothing_is_found_in_real_images(findings_of, plain):
     assert findings_of(*plain) == []
 
 
-@pytest.mark.slow
 def test_swapped_labels_are_among_the_first_findings(findings_of, plain):
     images, labels = plain
     for label, other in ((BAG, SANDAL), (SANDAL, BAG)):
@@ -85,7 +83,6 @@ def test_swapped_labels_are_among_the_first_findings(findings_of, plain):
     assert all("bag" in key or "sandal" in key for key in found[:4])  # a sandal also makes bags less symmetric
 
 
-@pytest.mark.slow
 def test_a_class_that_is_too_dark_is_among_the_first_findings(findings_of, plain):
     images, labels = plain
     dark = labels == COAT
@@ -95,7 +92,6 @@ def test_a_class_that_is_too_dark_is_among_the_first_findings(findings_of, plain
     assert {effect.classes for effect in first} == {(COAT,)}
 
 
-@pytest.mark.slow
 def test_copies_of_training_images_are_found_first(findings_of, plain, known):
     images, labels = plain
     members = (labels == SNEAKER).nonzero().squeeze(1)
@@ -105,7 +101,6 @@ def test_copies_of_training_images_are_found_first(findings_of, plain, known):
     assert first.classes == (SNEAKER,)
 
 
-@pytest.mark.slow
 def test_a_style_that_is_never_made_is_found_first(findings_of, plain, known, parts, subject_of):
     images, labels = plain
     sandals = (labels == SANDAL).nonzero().squeeze(1)
@@ -121,7 +116,6 @@ def test_a_style_that_is_never_made_is_found_first(findings_of, plain, known, pa
     assert " 0.0 % " in first.statement
 
 
-@pytest.mark.slow
 def test_the_command_writes_a_page(command, tmp_path):
     analysed = command("analyze", "data=synthetic", "n=500", "output=analysis", "analysis=[scores,bias,spectrum]")
     folder = tmp_path / "analysis"
@@ -135,7 +129,6 @@ def test_the_command_writes_a_page(command, tmp_path):
     assert {path.suffix for path in folder.iterdir()} >= {".html", ".json", ".png", ".csv"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

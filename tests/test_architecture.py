@@ -1,6 +1,7 @@
 """The rules of ARCHITECTURE.md, read off the imports."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "fmcgan"
@@ -44,10 +45,16 @@ def module_name(file: Path) -> str:
     return ".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
 
 
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
 def imports_of(file: Path) -> set[str]:
     """Modules of fmcgan that a file imports, anywhere in it, without the leading ``fmcgan.``."""
     found = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(file)):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: relative import"
             if node.module == "fmcgan":
@@ -110,7 +117,7 @@ def test_init_files_re_export_nothing():
 def test_all_text_is_utf8_whatever_the_locale():
     """Ruff sees only what it knows to be a path."""
     for file in FILES + BESIDE:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(file)):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("read_text", "write_text"):
                 assert "encoding" in {each.arg for each in node.keywords}, f"{file}:{node.lineno}"
 

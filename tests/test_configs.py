@@ -29,6 +29,7 @@ TRAINING_GROUPS = (
 )
 INGREDIENTS = TRAINING_GROUPS[2:-3]  # all but data, network, training, trainer and experiment
 PLAYERS = ("generator", "discriminator")
+KNOBS = ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life", "beta1", "beta2")
 LIST_GROUPS = ("metric", "metric/feature", "callback", "logger")
 
 
@@ -55,45 +56,82 @@ def targets(node, key=""):
             yield from targets(each, f"{key}[{place}]")
 
 
-def check_signatures(config: DictConfig) -> None:
+def check_signatures(choice: str, config: DictConfig) -> None:
     found = list(targets(config))
-    assert found
+    assert found, choice
     for key, node in found:
         cls = get_class(node["_target_"])
         parameters = inspect.signature(cls).parameters
         free = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         for name in node:
-            assert free or name.startswith("_") or name in parameters, f"{key}.{name}: {cls} takes {list(parameters)}"
+            assert free or name.startswith("_") or name in parameters, (
+                f"{choice}: {key}.{name}: {cls} takes {list(parameters)}"
+            )
 
 
-@pytest.mark.parametrize("choice", [f"{group}={option}" for group in TRAINING_GROUPS for option in options(group)])
-def test_every_choice_composes_and_fits_its_target(choice):
-    check_signatures(composed(choice))
+ALONE = ("network", "experiment")
+"""Groups whose options exclude some of other groups."""
+TOGETHER = {group: options(group) for group in TRAINING_GROUPS if group not in ALONE}
+EVERY_PART = {
+    **{
+        f"round {number}": ("train", [f"{group}={names[number % len(names)]}" for group, names in TOGETHER.items()])
+        for number in range(max(map(len, TOGETHER.values())))
+    },
+    **{
+        f"{group} {option}": ("train", [f"{group}={option}"])
+        for group in ALONE
+        for option in options(group)
+        if not option.startswith("study/")
+    },
+    **{group: ("train", [f"{group}=[{','.join(options(group))}]"]) for group in LIST_GROUPS},
+    "analysis": ("analyze", [f"analysis=[{','.join(options('analysis'))}]"]),
+    **{
+        f"schedule {option}": ("train", [f"schedule@training.schedules.{knob}={option}" for knob in KNOBS])
+        for option in options("schedule")
+    },
+    **{
+        f"optimizer {option}": ("train", [f"optimizer@training.{player}_optimizer={option}" for player in PLAYERS])
+        for option in options("optimizer")
+    },
+}
+"""A command and overrides, by name: each option at least once. The arms of the study: tests/study/test_arms.py."""
 
 
-@pytest.mark.parametrize("choice", [f"{group}=[{option}]" for group in LIST_GROUPS for option in options(group)])
-def test_every_list_choice_composes_and_fits_its_target(choice):
-    check_signatures(composed(choice))
+@pytest.fixture(scope="module")
+def everything() -> dict[str, DictConfig]:
+    """All of `EVERY_PART`, composed once."""
+    found = {}
+    for name, (command, overrides) in EVERY_PART.items():
+        try:
+            found[name] = composed(*overrides, name=command)
+        except Exception as error:
+            raise AssertionError(f"{name}: {overrides} does not compose") from error
+    return found
 
 
-@pytest.mark.parametrize("part", options("analysis"))
-def test_every_part_of_the_analysis_composes_and_fits_its_target(part):
-    check_signatures(composed(f"analysis=[{part}]", name="analyze"))
+def test_every_choice_fits_the_signature_of_its_target(everything):
+    for name, config in everything.items():
+        check_signatures(name, config)
 
 
-@pytest.mark.parametrize("name", [p.stem for p in CONFIGS.glob("*.yaml")])
-def test_every_command_composes(name):
-    given = {"generate": ["run=x"], "compare": ["runs=x"]}.get(name, [])
-    OmegaConf.to_container(composed(*given, name=name), throw_on_missing=True)
+def test_every_schedule_and_optimizer_is_composed_as_its_file_says(everything):
+    for option in options("schedule"):
+        expected = OmegaConf.load(CONFIGS / "schedule" / f"{option}.yaml")
+        for knob in KNOBS:
+            assert everything[f"schedule {option}"].training.schedules[knob] == expected, (option, knob)
+    for option in options("optimizer"):
+        expected = OmegaConf.load(CONFIGS / "optimizer" / f"{option}.yaml")
+        for player in PLAYERS:
+            assert everything[f"optimizer {option}"].training[f"{player}_optimizer"] == expected, (option, player)
 
 
-@pytest.mark.parametrize("option", options("optimizer"))
-def test_every_optimizer_composes_for_each_player(option):
-    config = composed(f"optimizer@training.generator_optimizer={option}")
-    assert config.training.generator_optimizer == OmegaConf.load(CONFIGS / "optimizer" / f"{option}.yaml")
+def test_every_command_composes():
+    for name in (path.stem for path in CONFIGS.glob("*.yaml")):
+        given = {"generate": ["run=x"], "compare": ["runs=x"]}.get(name, [])
+        OmegaConf.to_container(composed(*given, name=name), throw_on_missing=True)
 
 
-TWO_STEPS = ("trainer.max_epochs=1", "trainer.limit_train_batches=2")
+TWO_STEPS = ("trainer.max_epochs=1", "trainer.limit_train_batches=2", "callback=[metrics_logger]")
 
 
 @pytest.mark.parametrize("choice", [f"{group}={option}" for group in INGREDIENTS for option in options(group)])
@@ -110,32 +148,26 @@ def test_every_optimizer_trains_both_players(fit, option):
 
 @pytest.mark.parametrize("schedule", options("schedule"))
 def test_every_schedule_trains(fit, schedule):
-    knobs = ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life")
-    _, gan = fit(*[f"schedule@training.schedules.{knob}={schedule}" for knob in knobs], *TWO_STEPS)
+    _, gan = fit(*[f"schedule@training.schedules.{knob}={schedule}" for knob in KNOBS[:4]], *TWO_STEPS)
     assert gan.images_seen == 64
 
 
 RECIPES = [each for each in options("experiment") if each != "smoke" and not each.startswith("study/")]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_trains(fit, recipe):
-    """On drawn garments, in batches of 32. The arms of the study put together what is tested above."""
-    given = (f"experiment={recipe}", "data=synthetic", "data.batch_size=32", "trainer.precision=32-true")
+    """On drawn garments, in batches of 32 and small. The arms of the study put together what is tested above."""
+    small = ("data=synthetic", "data.batch_size=32", "network.width=32", "trainer.precision=32-true")
     batches = 2 * composed(f"experiment={recipe}").n_critic
-    _, gan = fit(*given, "trainer.max_epochs=1", f"trainer.limit_train_batches={batches}")
+    _, gan = fit(f"experiment={recipe}", *small, "trainer.max_epochs=1", f"trainer.limit_train_batches={batches}")
     assert (gan.discriminator_updates, gan.images_seen) == (batches, 32 * batches)
 
 
-@pytest.mark.parametrize("schedule", options("schedule"))
-@pytest.mark.parametrize(
-    "knob", ["generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life", "beta1", "beta2"]
-)
-def test_every_schedule_composes_for_each_knob(schedule, knob):
-    config = composed(f"schedule@training.schedules.{knob}={schedule}")
-    check_signatures(config)
-    assert config.training.schedules[knob] == OmegaConf.load(CONFIGS / "schedule" / f"{schedule}.yaml")
+@pytest.mark.parametrize("penalty", options("penalty"))
+def test_every_penalty_trains(fit, penalty):
+    _, gan = fit(f"penalty={penalty}", *TWO_STEPS)
+    assert gan.images_seen == 64
 
 
 @pytest.mark.parametrize("network", options("network"))
@@ -174,10 +206,10 @@ def test_recipes_are_those_of_the_two_projects():
     assert (b.network.width, b.network.latent_dim, b.data.batch_size, b.trainer.max_epochs) == (1024, 100, 64, 100)
 
 
-@pytest.mark.parametrize("option", options("experiment"))
-def test_the_command_in_an_experiments_header_is_its_own(option):
-    header = (CONFIGS / "experiment" / f"{option}.yaml").read_text(encoding="utf-8").splitlines()[:6]
-    assert any(f"python -m fmcgan.train experiment={option}" in line for line in header)
+def test_the_command_in_an_experiments_header_is_its_own():
+    for option in options("experiment"):
+        header = (CONFIGS / "experiment" / f"{option}.yaml").read_text(encoding="utf-8").splitlines()[:6]
+        assert any(f"python -m fmcgan.train experiment={option}" in line for line in header), option
 
 
 def test_an_experiments_values_for_a_callback_that_is_not_chosen_are_ignored(compose):

@@ -1,10 +1,12 @@
 """``fmcgan.export``: what a file holds, that it gives the run's own images, and what is refused."""
 
+import copy
 import json
 import logging
 import re
 import sys
 import types
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -73,9 +75,14 @@ def write_tiny(path, **about):
     return network
 
 
-def config_of(name, *overrides):
+@cache
+def composed(name, *overrides):
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        config = compose(name, list(overrides), return_hydra_config=True)
+        return compose(name, list(overrides), return_hydra_config=True)
+
+
+def config_of(name, *overrides):
+    config = copy.deepcopy(composed(name, *overrides))
     HydraConfig.instance().set_config(config)
     with open_dict(config):
         config.pop("hydra")  # as for the task of a command
@@ -339,6 +346,7 @@ def trained(*overrides, **options):
     return config, network.eval()
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("name", ZOO)
 def test_generators_of_the_whole_zoo_go_through_a_file_to_the_bit(tmp_path, name):
     config, network = trained(*ZOO[name], network=name)
@@ -363,6 +371,7 @@ def assert_onnx_gives_the_images_of(network, path):
     return session
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("name", ["dcgan", "conv", "mlp"])
 def test_an_onnx_model_gives_the_same_images(tmp_path, name):
     _, network = tiny(network=name)
@@ -371,6 +380,7 @@ def test_an_onnx_model_gives_the_same_images(tmp_path, name):
     assert json.loads(session.get_modelmeta().custom_metadata_map["fmcgan"]) == {"images_seen": 5}
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("name", ZOO)
 def test_an_onnx_model_of_the_whole_zoo_gives_the_same_images(tmp_path, name):
     _, network = trained(*ZOO[name], network=name)

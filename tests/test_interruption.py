@@ -28,7 +28,6 @@ def rows(folder):
     return read_metrics(path) if path.exists() else []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_the_printed_command_goes_on(start, command, tmp_path, signal_number, code):
     run = [*SMALL, "trainer.limit_train_batches=60", "trainer.max_epochs=2"]
@@ -54,7 +53,6 @@ def test_a_signal_saves_and_the_printed_command_goes_on(start, command, tmp_path
         assert torch.equal(value, resumed["state_dict"][name]), name
 
 
-@pytest.mark.slow
 def test_kill_loses_at_most_one_epoch_and_leaves_whole_files(start, command, tmp_path):
     process = start("train", *SMALL, "trainer.max_epochs=500", "trainer.limit_train_batches=3", "hydra.run.dir=run")
     checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
@@ -71,7 +69,6 @@ def test_kill_loses_at_most_one_epoch_and_leaves_whole_files(start, command, tmp
     assert seen[-1] == epochs * 3 * 32
 
 
-@pytest.mark.slow
 def test_a_full_disk_is_told_and_the_earlier_checkpoint_stays(command, tmp_path):
     command("train", *SMALL, "trainer.max_epochs=1", "trainer.limit_train_batches=2", "hydra.run.dir=run")
     checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
@@ -93,7 +90,6 @@ def test_a_full_disk_is_told_and_the_earlier_checkpoint_stays(command, tmp_path)
     assert [path.name for path in checkpoint.parent.iterdir()] == ["last.ckpt"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("network", ["dcgan", "mlp"])
 def test_two_processes_give_the_losses_of_one(command, tmp_path, network):
     """Same global batch, same random numbers, statistics of the whole batch, a penalty and n_critic 2.
@@ -125,7 +121,6 @@ def test_two_processes_give_the_losses_of_one(command, tmp_path, network):
             assert torch.allclose(value, states[1][name], atol=5e-5), name  # rounding, grown in 20 updates
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_before_training_ends_at_once_with_its_code(start, tmp_path, signal_number, code):
     process = start("train", *SMALL, "trainer.max_epochs=500", "hydra.run.dir=run")

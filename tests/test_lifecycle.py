@@ -104,7 +104,6 @@ def has_rows(folder, n=3):
     return path.exists() and len(read_metrics(path)) >= n
 
 
-@pytest.mark.slow
 def test_a_second_start_is_refused_and_a_closed_terminal_saves(command, tmp_path):
     terminal, inside = pty.openpty()
     what = [sys.executable, "-m", "fmcgan.train", *LONG, "trainer.max_epochs=5000", "hydra.run.dir=run"]
@@ -135,7 +134,6 @@ def take(terminal):
     return begin
 
 
-@pytest.mark.slow
 def test_a_sweep_skips_a_job_that_runs_elsewhere_and_a_deleted_folder_is_one_line(start, command, tmp_path):
     sweep = ["-m", *LONG, "trainer.max_epochs=5000,1", "hydra.sweep.dir=sweep"]
     first = start("train", *sweep)
@@ -155,7 +153,6 @@ def test_a_sweep_skips_a_job_that_runs_elsewhere_and_a_deleted_folder_is_one_lin
     assert "No such file or directory" in one_line(told.partition("max_epochs=1")[0])
 
 
-@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_with_space_again_the_same_command_works(starts, tmp_path):
     limits = [0, 2_000, 8_000, 40_000, 100_000, 300_000]
     run = [*TINY, "hydra.run.dir=run"]
@@ -175,7 +172,6 @@ def points(folder, tag):
     return [event.step for event in events.Scalars(tag)]
 
 
-@pytest.mark.slow
 def test_a_run_refused_leaves_nothing_and_one_is_never_written_over(starts, tmp_path):
     """Whatever launchers left in the environment and whichever of a run's files are gone."""
     run = [*TINY, "hydra.run.dir=run", "callback=[metrics_logger,checkpointing]"]
@@ -199,7 +195,6 @@ def test_a_run_refused_leaves_nothing_and_one_is_never_written_over(starts, tmp_
     assert "ckpt_path=run/checkpoints/last.ckpt" in one_line(done[-1][1])
 
 
-@pytest.mark.slow
 def test_the_jobs_of_a_sweep_leave_nothing_open(starts):
     seeds = ",".join(map(str, range(5)))
     code, told, jobs = starts({"arguments": ["-m", *TINY, f"seed={seeds}", "hydra.sweep.dir=sweep"]})[0]
@@ -211,7 +206,6 @@ def test_the_jobs_of_a_sweep_leave_nothing_open(starts):
     assert -30 < megabytes[-1] - megabytes[1] < 15, megabytes
 
 
-@pytest.mark.slow
 def test_epochs_leave_nothing_open_and_take_no_longer(fit, tmp_path):
     marks = []
 

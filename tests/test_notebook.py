@@ -13,6 +13,7 @@ def jupytext():
     return pytest.importorskip("jupytext")
 
 
+@pytest.mark.process
 def test_both_files_hold_the_same_cells(jupytext):
     script, notebook = (jupytext.read(NOTEBOOKS / f"demo.{suffix}") for suffix in ("py", "ipynb"))
     assert [cell.source for cell in script.cells] == [cell.source for cell in notebook.cells]
@@ -34,7 +35,7 @@ def test_its_outputs_are_small_and_name_no_place():
     assert "Traceback" not in everything
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_it_runs(jupytext, mirror, tmp_path, monkeypatch):
     nbclient = pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")

@@ -61,7 +61,6 @@ def test_old_configurations_have_todays_shape_wherever_they_are_read():
         assert "metrics_logger" in each["callback"]
 
 
-@pytest.mark.slow
 def test_an_old_run_resumes_as_if_nothing_had_been_renamed(command, run):
     before = read_metrics(run / "metrics.jsonl")
     resumed = command("train", "ckpt_path=run/checkpoints/last.ckpt", "trainer.max_epochs=2", "metric=[]")
@@ -82,7 +81,6 @@ def test_an_old_run_resumes_as_if_nothing_had_been_renamed(command, run):
     assert checkpoint["images_seen"] == 1280
 
 
-@pytest.mark.slow
 def test_commands_take_an_old_run(command, run, tmp_path):
     command("generate", "run=run", "n_per_class=1", "output=samples.npz")
     evaluated = command("evaluate", "run=run", "n=100", "metric=[gan_test]", "replicates=10", "metric/feature=[]")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.process
 
 FEW = "experiment=smoke trainer.limit_train_batches=2 trainer.max_epochs=1 metric=[]"
 SAMPLES = "run=run data=synthetic n=100 bootstrap_samples=0"

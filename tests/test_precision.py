@@ -31,6 +31,7 @@ def test_the_jobs_of_a_sweep_share_one_answer(trials, plain):
     assert len(trials) == 2
 
 
+@pytest.mark.train
 def test_trial_steps_know_no_end_of_the_run(plain, monkeypatch):
     """They have neither the data nor the epochs that a schedule until the end would need."""
     monkeypatch.setattr("fmcgan.training.precision._has_bf16", lambda device: True)
@@ -66,7 +67,6 @@ def test_a_checkpoint_of_another_order_of_weights_is_refused(fit, tmp_path):
         read_checkpoint(path)
 
 
-@pytest.mark.slow
 def test_auto_trains_and_writes_down_what_it_chose(command, tmp_path):
     few = ("trainer.max_epochs=1", "trainer.limit_train_batches=2", "metric=[]", "hydra.run.dir=run")
     output = command("train", "experiment=smoke", "trainer.precision=auto", *few).stderr
@@ -77,7 +77,6 @@ def test_auto_trains_and_writes_down_what_it_chose(command, tmp_path):
     assert f"precision: {chosen}, that of the checkpoint" in again
 
 
-@pytest.mark.slow
 def test_sigterm_while_precisions_are_tried_is_no_success(start, tmp_path):
     process = start("train", "data=synthetic", "network=conv", "data.batch_size=256", "hydra.run.dir=run")
     folder = tmp_path / "run" / ".hydra"

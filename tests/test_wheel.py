@@ -15,7 +15,7 @@ from packaging.version import Version
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_a_wheel_trains_from_another_folder(tmp_path):
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(CHECKOUT)]
     subprocess.run(build, check=True, capture_output=True)

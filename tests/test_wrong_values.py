@@ -131,7 +131,7 @@ def untouched(monkeypatch, tmp_path):
 def test_a_wrong_value_of_a_run_is_refused_in_one_line(untouched, recipe):
     config = composed_run(*recipe)
     check_run(copy.deepcopy(config))  # as it is
-    for key, value in random.Random(f"seed of {recipe[0]}").sample(cases(config), 22):
+    for key, value in random.Random(f"seed of {recipe[0]}").sample(cases(config), 12):
         check_outcome(outcome(check_run, config, key, value), key, value)
 
 
@@ -141,7 +141,7 @@ def test_a_wrong_value_of_a_command_is_refused_in_one_line(untouched, name):
     config = composed(name, *overrides)
     check(copy.deepcopy(config))
     everything = cases(config)
-    for key, value in random.Random(1).sample(everything, min(50, len(everything))):
+    for key, value in random.Random(1).sample(everything, min(30, len(everything))):
         check_outcome(outcome(check, config, key, value), key, value)
 
 
@@ -232,8 +232,11 @@ def test_seconds_are_a_time_limit(given, meant):
     assert config.trainer.max_time == meant
 
 
-def test_a_tiny_rate_and_a_score_that_was_left_out_are_allowed(untouched, caplog):
+def test_a_tiny_rate_is_allowed(untouched):
     check_run(composed_run("training.generator_optimizer.lr=1e-12"))
+
+
+def test_a_score_that_was_left_out_is_allowed(untouched, caplog):
     check_run(composed_run("metric=[gan_test]"))  # nobody chose the usual monitor
     assert not caplog.records
     check_run(composed_run("metric=[]", "callback.checkpointing.monitor=label_agreement"))

@@ -15,6 +15,8 @@ from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 
+pytestmark = pytest.mark.train  # UMAP and t-SNE are fitted
+
 PLACES = torch.cartesian_prod(*[torch.tensor([60.0, 180.0])] * 4)
 """Where the classes lie: class c at place c, the second style of class 0 at place 15."""
 

@@ -81,12 +81,12 @@ def test_onnx_is_asked_for_before_anything_is_computed(missing, tmp_path):
         write_onnx(tmp_path / "generator.onnx", None, {})
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_every_module_imports_without_the_extras():
     subprocess.run([sys.executable, "-c", IMPORT_ALL], check=True)
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_every_command_runs_without_the_extras(tmp_path):
     commands = [
         ("train", "experiment=smoke", "trainer.max_epochs=1", "trainer.limit_train_batches=2", "hydra.run.dir=run"),

@@ -171,7 +171,7 @@ def test_values_that_are_wrong_in_another_way_are_left_to_who_checks_them(compos
     memory.check_training(lambda: iter([]), 4, "32-true")
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_a_process_with_a_limit_of_its_own_is_told_in_one_line(tmp_path):
     script = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (8 * 10**9,) * 2)\n"

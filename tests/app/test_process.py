@@ -44,7 +44,7 @@ def run(code: str, redirection: str, folder, **environment):
     return subprocess.run(["bash", "-c", line], cwd=folder, env=environment, capture_output=True, timeout=60)
 
 
-@pytest.mark.slow
+@pytest.mark.process
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")  # noqa: PTH110
 @pytest.mark.parametrize("redirection", REDIRECTIONS + PIPES)
 def test_nobody_has_to_read(tmp_path, redirection):
@@ -56,7 +56,7 @@ def test_nobody_has_to_read(tmp_path, redirection):
     assert b"Traceback" not in ended.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.process
 @pytest.mark.parametrize("environment", ENCODINGS, ids=str)
 def test_no_letter_fails(tmp_path, environment):
     ended = run(SPEAKER, "", tmp_path, **environment)
@@ -76,7 +76,7 @@ print(sys.getfilesystemencoding(), sys.argv[2], len(sys.argv))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.process
 @pytest.mark.parametrize("environment", [{}, *ENCODINGS], ids=str)
 def test_files_are_utf8_whatever_the_locale(tmp_path, environment):
     ended = run(WHERE, "日本", tmp_path, **environment)

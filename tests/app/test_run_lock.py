@@ -28,6 +28,7 @@ def other(tmp_path):
     process.wait()
 
 
+@pytest.mark.process
 def test_the_second_process_is_refused_and_learns_whose_the_folder_is(other, tmp_path):
     for _ in range(2):  # looking does not wipe the name out
         with pytest.raises(RunningElsewhereError, match=rf"process {other.pid} on \S+"):

@@ -288,7 +288,6 @@ def test_no_combination_of_signs_and_quotes_hides_code(run):
             assert refusal(parse(nested), folder, [config_dir()]), nested
 
 
-@pytest.mark.slow
 def test_a_foreign_run_folder_runs_nothing(command, tmp_path):
     """As a user meets it: a callback in the folder, loggers of Hydra, a function that makes a file."""
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)

@@ -112,7 +112,7 @@ run_command("generate", task)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_a_command_runs_without_home_name_and_environment(tmp_path):
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
     call = [sys.executable, "-c", AS_NOBODY]

@@ -94,7 +94,6 @@ def follow_on_a_device(rank):
     return followed
 
 
-@pytest.mark.slow
 def test_two_devices_follow_the_whole_batch(on_two_devices):
     adaptive, alone = Adaptive(Negative(), target=0.6, kimg=1), []
     for shares in SHARES:

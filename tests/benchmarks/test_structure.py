@@ -25,7 +25,7 @@ def test_a_distance_touches_files_of_this_package_only():
     assert all((structure.PACKAGE / file).is_file() for file in files)
 
 
-@pytest.mark.slow
+@pytest.mark.train
 def test_batches_are_watched_one_by_one():
     batches = structure.files_of_batches()
     assert len(batches) == structure.WATCHED

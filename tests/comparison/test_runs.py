@@ -82,6 +82,7 @@ def test_nothing_found_is_said(tmp_path):
         read_run(tmp_path)
 
 
+@pytest.mark.process
 def test_neither_torch_nor_pyplot_is_imported():
     code = "import sys, fmcgan.comparison.comparison; print({'torch', 'matplotlib.pyplot'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -154,6 +154,7 @@ ensure_archives(Path(root), mirror)
 """
 
 
+@pytest.mark.process
 def test_two_processes_at_once_fetch_each_file_once(server: Server, mini_mirror: Path, tmp_path: Path) -> None:
     arguments = json.dumps([FashionMNIST.resources, str(tmp_path), server.address])
     command = [sys.executable, "-c", OTHER_PROCESS, arguments]

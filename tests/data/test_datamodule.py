@@ -109,6 +109,7 @@ def whole() -> MetricsLogger:
     return fit()
 
 
+@pytest.mark.train
 def test_epochs_differ_and_never_hold_a_test_image(whole: MetricsLogger) -> None:
     assert [step[:2] for step in whole.steps] == [(epoch, batch) for epoch in range(3) for batch in range(4)]
     epochs = [[label for number, _, labels in whole.steps if number == epoch for label in labels] for epoch in range(3)]
@@ -116,6 +117,7 @@ def test_epochs_differ_and_never_hold_a_test_image(whole: MetricsLogger) -> None
     assert len({str(epoch) for epoch in epochs}) == 3
 
 
+@pytest.mark.train
 @pytest.mark.parametrize(
     "end",
     [
@@ -135,6 +137,7 @@ def test_interrupted_and_resumed_sees_what_an_uninterrupted_run_sees(end, whole:
     assert first.epoch_ends + second.epoch_ends == whole.epoch_ends == [0, 1, 2]
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("ends", [({"batches": 1}, {"batches": 1}), ({"batches": 6}, {"epochs": 1})])
 def test_interrupted_twice(ends: tuple[dict, dict], whole: MetricsLogger, tmp_path: Path) -> None:
     first = fit(None, Interruption(tmp_path / "1.ckpt", **ends[0]))
@@ -145,12 +148,14 @@ def test_interrupted_twice(ends: tuple[dict, dict], whole: MetricsLogger, tmp_pa
     assert first.epoch_ends + second.epoch_ends + third.epoch_ends == [0, 1, 2]
 
 
+@pytest.mark.train
 def test_saved_at_the_last_batch_but_before_the_end_of_the_epoch(whole: MetricsLogger, tmp_path: Path) -> None:
     first = fit(None, Interruption(tmp_path / "last.ckpt", batches=4))
     second = fit(tmp_path / "last.ckpt")
     assert first.steps + second.steps == whole.steps
 
 
+@pytest.mark.train
 def test_short_epochs_resume_too(whole: MetricsLogger, tmp_path: Path) -> None:
     short = fit(limit_train_batches=3)
     assert short.steps == [step for step in whole.steps if step[1] < 3]

@@ -158,7 +158,6 @@ def test_another_value_in_place_of_one(checkpoint, trained, tmp_path, part, dama
             assert images_of(path).shape == (10, 28, 28)
 
 
-@pytest.mark.slow
 def test_what_is_not_refused_can_be_resumed_from(checkpoint, trained, tmp_path, damaged_node):
     rng, resumed = random.Random(0), 0
     for case in range(25):

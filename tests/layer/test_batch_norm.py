@@ -65,7 +65,6 @@ def assert_close(one, two):
     torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("dimension", "affine"), CASES)
 def test_a_split_batch_is_normalised_as_torch_normalises_the_whole(devices, dimension, affine):
     seen, statistics, gradients = train(layer_of(TORCHS, dimension, affine), dimension)
@@ -80,7 +79,6 @@ def test_a_split_batch_is_normalised_as_torch_normalises_the_whole(devices, dime
     assert len(gradients) == (2 if affine else 0)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("dimension", "affine"), CASES)
 def test_not_across_devices_each_process_goes_by_its_own_share(devices, dimension, affine):
     for rank, each in enumerate(devices):

@@ -11,7 +11,6 @@ from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.image_set import ImageSet, RealImages, class_balanced
 from fmcgan.metric.results import Results
 
-pytestmark = pytest.mark.slow
 N = 1000
 EVERY_SCORE = sorted(path.stem for path in (config_dir() / "metric").glob("*.yaml"))
 OF_MINUTES = ["gan_train_cnn", "gan_train_logistic_regression", "gan_train_mlp"]

@@ -82,6 +82,7 @@ def test_nan_is_refused_rather_than_kept(store):
         store.values("key", lambda: {"x": float("nan")})
 
 
+@pytest.mark.process
 def test_several_threads_and_processes_at_once_leave_one_whole_file(store, tmp_path):
     def compute():
         return {"a": torch.full((300, 300), 7.0)}

@@ -45,6 +45,7 @@ def test_training_is_decided_by_its_seed_and_leaves_the_global_random_state_alon
     assert not torch.equal(first.head.weight, other.head.weight)
 
 
+@pytest.mark.train
 def test_training_learns():
     images, labels = stripes(200)
     assert accuracy(new_classifier(0).eval(), images, labels) < 0.4

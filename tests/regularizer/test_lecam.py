@@ -68,7 +68,6 @@ def follow_on_a_device(rank):
     return follow(slice(rank, rank + 1))
 
 
-@pytest.mark.slow
 def test_two_devices_share_the_anchors_of_the_whole_batch(on_two_devices):
     """One sample on each; the terms differ, and their mean is what averaged gradients descend."""
     first, second = on_two_devices(follow_on_a_device)

@@ -6,8 +6,6 @@ import pytest
 
 from fmcgan.report.analysis_page import write_analysis
 
-pytestmark = pytest.mark.slow
-
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 3, "mobile": True}
 
 

@@ -124,7 +124,6 @@ def test_an_analysis_of_hostile_texts(hostile_report, tmp_path, read_page):
         assert next(csv.reader(file)) == ["name", "'=size"]
 
 
-@pytest.mark.slow
 def test_no_script_of_a_text_runs_in_a_browser(chromium, comparison, hostile_report, tmp_path):
     from selenium.webdriver.support.wait import WebDriverWait
 

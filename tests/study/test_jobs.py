@@ -123,6 +123,7 @@ def test_ctrl_c_ends_all_that_run_and_starts_nothing_more(tmp_path, monkeypatch)
     assert log == [("start", "a"), ("start", "b"), ("terminate", "a"), ("terminate", "b"), ("wait", "a"), ("wait", "b")]
 
 
+@pytest.mark.process
 def test_a_launched_job_is_told_its_threads_and_what_it_says_is_kept(tmp_path, monkeypatch):
     program = tmp_path / "python"
     program.write_text('#!/bin/sh\necho "threads $OMP_NUM_THREADS $@"\n')

@@ -127,7 +127,7 @@ def test_a_failed_job_is_exit_code_1_and_ctrl_c_says_how_to_go_on(page, monkeypa
     assert f":\n  python -m study --output {page} run smoke\n" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_the_whole_way_with_real_trainings(page, tmp_path, record, monkeypatch):
     monkeypatch.setattr(speed, "WARM_UP", 0.0)
     monkeypatch.setattr(speed, "TURNS", 1)

@@ -86,12 +86,14 @@ def replay_and_compare(make, make_inputs, bf16, count=30):
     return step, metrics
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("network", ["dcgan", "conv", "mlp"])
 @pytest.mark.parametrize("bf16", [False, True])
 def test_replayed_steps_are_those_of_python_to_the_bit(make_step, make_inputs, network, bf16):
     replay_and_compare(lambda: make_step(network, clip=1.0), make_inputs, bf16)
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("network", ["dcgan", "resnet", "r3"])
 @pytest.mark.parametrize("bf16", [False, True])
 def test_replays_of_the_whole_zoo_are_those_of_python_to_the_bit(make_zoo, make_inputs, network, bf16):
@@ -135,6 +137,7 @@ def assert_same(one, two):
         assert torch.equal(value, other)
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("knobs", [("generator_lr",), ("generator_lr", "discriminator_lr"), ("penalty_weight",)])
 def test_one_graph_serves_all_rates_and_weights_of_a_schedule(make_step, make_inputs, knobs):
     schedules = Schedules(**{knob: Cosine(1.0, 0.1, start_images=0, end_images=20) for knob in knobs})
@@ -164,6 +167,7 @@ def test_outside_a_captured_step_rates_are_plain_numbers(make_step, make_inputs)
     assert all(type(rate) is float for rate in rates)
 
 
+@pytest.mark.train
 def test_betas_that_move_wait_with_the_graph_until_they_stand_still(make_step, make_inputs, caplog):
     schedules = Schedules(beta2=Linear(0.9, 0.99, start_images=12, end_images=24))
     eager, step, recordings, counts = make_step(), make_step(), [], []

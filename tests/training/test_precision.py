@@ -52,6 +52,7 @@ def trainer(tmp_path):
     return trainer
 
 
+@pytest.mark.train
 @pytest.mark.parametrize(
     ("mixed", "chosen"), [(0.05, "bf16-mixed"), (0.086, "bf16-mixed"), (0.09, "32-true"), (0.5, "32-true")]
 )
@@ -61,6 +62,7 @@ def test_mixed_precision_must_be_clearly_faster(clock, trainer, caplog, mixed, c
     assert f"precision: {chosen} (a step here: 32-true 100.0 ms, bf16-mixed {1000 * mixed:.1f} ms" in caplog.text
 
 
+@pytest.mark.train
 def test_a_trial_takes_seconds_however_slow_the_step(clock, trainer):
     built = []
 

@@ -237,6 +237,7 @@ def test_without_a_choice_nothing_is_scheduled_and_an_experiment_may_choose(comp
     assert gan.schedules.rates == (None, None)
 
 
+@pytest.mark.train
 def test_every_schedule_is_built_for_every_knob(compose):
     options = {"constant": Constant, "linear": Linear, "cosine": Cosine, "exponential": Exponential}
     knobs = ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life")

@@ -21,7 +21,12 @@ def decodable(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    r"""Escapes control characters as in ``\x1b``, except tabs and newlines."""
+    r"""Escapes control characters as in ``\x1b``, except tabs and newlines.
+
+    Example:
+        >>> visible("\x1b[2J")
+        '\\x1b[2J'
+    """
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), decodable(text))
 
 

@@ -110,7 +110,12 @@ def _is_failed_allocation(error: BaseException) -> bool:
 
 
 def format_bytes(size: float) -> str:
-    """Formats a number of bytes: ``3.1 GB``."""
+    """Formats a number of bytes.
+
+    Example:
+        >>> format_bytes(3_141_592_653)
+        '3.1 GB'
+    """
     if size >= 1e27:
         return "more than 1,000 YB"
     for unit, name in ((1e24, "YB"), (1e21, "ZB"), (1e18, "EB"), (1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB")):

@@ -22,6 +22,10 @@ def parse_classes(classes: Iterable[str | int] | str | int | None) -> list[int]:
 
     Raises:
         InvalidValueError: a name or label does not exist; the message lists those that do.
+
+    Example:
+        >>> parse_classes(["bag", "3", 8])
+        [8, 3]
     """
     if classes is None or classes == "all":
         return list(range(NUM_CLASSES))

@@ -113,6 +113,12 @@ def load_generator(
 
     Raises:
         UserError: there is no generator, it cannot be read or has other weights, or there is no such device.
+
+    Example:
+        >>> generator = load_generator()
+        >>> samples = generator.sample(classes=["bag", 3], n_per_class=2, seed=0)
+        >>> samples.images.shape, samples.images.dtype, samples.labels
+        ((4, 28, 28), dtype('uint8'), array([8, 8, 3, 3]))
     """
     one_of(("ema", "raw"), weights=weights)
     check_device(device)

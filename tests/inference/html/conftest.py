@@ -4,7 +4,7 @@ import pytest
 import torch
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small():
     """Makes a generator of a configuration, with statistics of its own and large weights."""
     from hydra import compose, initialize_config_dir

@@ -16,10 +16,24 @@ from tests.hostile import PAYLOADS
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 3, "mobile": True}
 
 
-def test_all_is_in_the_file_and_nothing_breaks_out_of_it(small):
+@pytest.fixture(scope="module")
+def program(small):
+    return program_of(small())
+
+
+@pytest.fixture(scope="module")
+def written(small, tmp_path_factory):
+    """A generator, and a folder with its page in both precisions."""
+    folder, network = tmp_path_factory.mktemp("pages"), small()
+    for name, precision in (("full", "float32"), ("half", "float16")):
+        write_page(folder / f"{name}.html", network, {"images_seen": 1}, precision)
+    return folder, network
+
+
+def test_all_is_in_the_file_and_nothing_breaks_out_of_it(program):
     score = {"value": 0.12345, "real": 0.025}
     about = {"command": "python </script><b>", "images_seen": 5_000, "scores": {"result.json": {"fd": score}}}
-    page = page_of(program_of(small()), about)
+    page = page_of(program, about)
     assert page.count("<script") == page.count("</script>") == 3
     assert "python &lt;/script&gt;&lt;b&gt;" in page
     assert "5,000" in page
@@ -28,11 +42,9 @@ def test_all_is_in_the_file_and_nothing_breaks_out_of_it(small):
     assert not re.search(r"(src|href)=\"(?!data:|#)|url\(|@import|https?:", page)
 
 
-def test_half_precision_halves_the_file_and_refuses_what_it_cannot_hold(small, tmp_path):
-    network, about = small(), {"images_seen": 1}
-    write_page(tmp_path / "new" / "full.html", network, about)
-    write_page(tmp_path / "half.html", network, about, "float16")
-    full, half = (program_of_bytes(tmp_path / name) for name in ("new/full.html", "half.html"))
+def test_half_precision_halves_the_file_and_refuses_what_it_cannot_hold(written, tmp_path):
+    folder, network = written
+    full, half = (program_of_bytes(folder / name) for name in ("full.html", "half.html"))
     assert full == pytest.approx(2 * half, rel=1e-3)
     with torch.no_grad():
         network.to_image.bias.fill_(1e5)
@@ -78,7 +90,6 @@ def expected(chromium, network, seed: int, label: int, factor: float = 1.0):
     return (image + 1) * 127.5
 
 
-@pytest.mark.slow
 def test_it_draws_what_is_asked_for(page):
     chromium, network = page
     for row, column in ((0, 0), (8, 3)):  # a column has one latent vector
@@ -99,7 +110,6 @@ def test_it_draws_what_is_asked_for(page):
     assert [entry["message"] for entry in chromium.get_log("browser")] == []
 
 
-@pytest.mark.slow
 def test_the_way_leads_from_one_input_to_the_other(page):
     chromium, _ = page
     pixels = "return document.querySelectorAll('#row canvas')[1].toDataURL()"
@@ -117,7 +127,6 @@ def test_the_way_leads_from_one_input_to_the_other(page):
     wait(chromium, f"return document.querySelectorAll('#row canvas')[1].toDataURL() !== {end!r}")
 
 
-@pytest.mark.slow
 def test_it_fits_a_phone(page):
     chromium, _ = page
     chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
@@ -128,8 +137,8 @@ def test_it_fits_a_phone(page):
     assert chromium.execute_script(narrow) == 0
 
 
-def test_what_is_known_of_a_generator_is_text(small):
-    program, score = program_of(small()), {"value": 0.5, "real": None}
+def test_what_is_known_of_a_generator_is_text(program):
+    score = {"value": 0.5, "real": None}
     for text in PAYLOADS.values():
         page = page_of(program, {"command": text, "images_seen": 1, "scores": {text: {text: score}}})
         assert page.count("<script") == page.count("</script>") == 3

@@ -48,10 +48,15 @@ def bytes_of(weights: str) -> list[int]:
     return list(base64.b64decode(weights))
 
 
-@pytest.mark.parametrize("overrides", NETWORKS.values(), ids=NETWORKS)
-def test_a_page_draws_what_torch_draws(small, javascript, overrides):
-    network = small(*overrides)
-    program, weights = program_in(page_of(program_of(network), {"images_seen": 1}))
+@pytest.fixture(scope="module", params=NETWORKS.values(), ids=NETWORKS)
+def network_and_page(small, request):
+    network = small(*request.param)
+    return network, page_of(program_of(network), {"images_seen": 1})
+
+
+def test_a_page_draws_what_torch_draws(network_and_page, javascript):
+    network, page = network_and_page
+    program, weights = program_in(page)
     for label in (0, 7):
         latent = torch.randn(6)
         with torch.no_grad():
@@ -62,13 +67,17 @@ def test_a_page_draws_what_torch_draws(small, javascript, overrides):
         assert torch.allclose(torch.tensor(drawn), expected, atol=2e-5)
 
 
-def test_what_follows_from_weights_alone_is_not_left_to_the_page(small):
-    program = program_of(small("network.generator.upsampling=transposed", "spectral_norm=both"))
+@pytest.fixture(scope="module")
+def transposed(small):
+    return program_of(small("network.generator.upsampling=transposed", "spectral_norm=both"))
+
+
+def test_what_follows_from_weights_alone_is_not_left_to_the_page(transposed):
     known = {"latent", "labels"}
-    for step in program.steps:
+    for step in transposed.steps:
         assert known & set(step["in"]), step
         known.add(step["out"])
-    assert program.output in known
+    assert transposed.output in known
 
 
 def test_half_precision_is_read_as_torch_reads_it(javascript):

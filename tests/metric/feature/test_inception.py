@@ -43,7 +43,7 @@ def moments(features_sum: Tensor, products_sum: Tensor, count: int) -> tuple[Ten
     return mean, (products_sum - count * mean.outer(mean)) / (count - 1)
 
 
-@pytest.mark.slow
+@pytest.mark.train
 def test_the_distance_is_that_of_torchmetrics_with_the_original_resizer(random_weights):
     from torchmetrics.image.fid import FrechetInceptionDistance, _compute_fid
 
@@ -65,7 +65,7 @@ def test_the_distance_is_that_of_torchmetrics_with_the_original_resizer(random_w
     assert frechet_distance(*statistics[0], *statistics[1]) == pytest.approx(_compute_fid(*within).item(), rel=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.train
 def test_the_version_is_that_of_the_weights_and_of_nothing_else(random_weights, tmp_path):
     shutil.copy(random_weights, tmp_path / "copy.pth")
     state = torch.load(random_weights, weights_only=True)
@@ -78,7 +78,7 @@ def test_the_version_is_that_of_the_weights_and_of_nothing_else(random_weights, 
     assert len(version.removesuffix("-bilinear-tf1")) == 16
 
 
-@pytest.mark.slow
+@pytest.mark.train
 def test_features_do_not_depend_on_the_batch_size(random_weights):
     whole = InceptionFeatures(random_weights, batch_size=5).features(some_images(5, 4))
     parts = InceptionFeatures(random_weights, batch_size=2).features(some_images(5, 4))
@@ -136,6 +136,7 @@ def test_the_batch_size_must_be_a_whole_number():
         InceptionFeatures(batch_size=0)
 
 
+@pytest.mark.process
 def test_the_libraries_are_not_imported_before_they_are_needed(tmp_path):
     code = f"""
 import sys
