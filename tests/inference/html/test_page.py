@@ -49,7 +49,7 @@ def test_half_precision_halves_the_file_and_refuses_what_it_cannot_hold(written,
     with torch.no_grad():
         network.to_image.bias.fill_(1e5)
     with pytest.raises(UserError, match="float16: p_to_image_bias"):
-        write_page(tmp_path / "half.html", network, about, "float16")
+        write_page(tmp_path / "half.html", network, {"images_seen": 1}, "float16")
 
 
 def program_of_bytes(path):
