@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def cell(value: object, column: Column) -> Cell:
         return value
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return Cell(NO_VALUE)
-    if column.format == "text" or not isinstance(value, int | float):
+    if column.format == "text" or not isinstance(value, Real):  # of numpy too
         return Cell(str(value))
     return Cell(_number(float(value), column), float(value))
 
