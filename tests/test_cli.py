@@ -134,7 +134,7 @@ def check_evaluate(command, tmp_path):
         assert same["protocol"] == record["protocol"]
         for name, result in record["scores"].items():
             assert same["scores"][name]["value"] == pytest.approx(result["value"], rel=1e-3), name
-            assert same["scores"][name]["rows"] == pytest.approx(result["rows"], rel=1e-3), name
+            assert same["scores"][name]["baselines"] == pytest.approx(result["baselines"], rel=1e-3), name
     for path in [*written, "evaluation_closest_pairs.png"]:
         (tmp_path / "run" / path).unlink()
     check_some_classes(command, tmp_path)
@@ -156,7 +156,7 @@ def check_some_classes(command, tmp_path):
     )
     for name, result in drawn["scores"].items():
         assert given["scores"][name]["value"] == pytest.approx(result["value"], rel=1e-3), name
-        assert given["scores"][name]["rows"] == pytest.approx(result["rows"], rel=1e-3), name
+        assert given["scores"][name]["baselines"] == pytest.approx(result["baselines"], rel=1e-3), name
     for by_class in ("by_class", "floor_by_class"):
         values = given["scores"]["label_agreement_classifier_100"][by_class]
         assert [label for label, value in enumerate(values) if value is not None] == [7, 9]
