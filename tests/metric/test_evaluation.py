@@ -19,7 +19,7 @@ class Darkness(Metric):
 
     protocol = "darkness"
     kinds: ClassVar = {"darkness": Quantity("Darkness", "lower", "grey levels", lowest=0)}
-    names_reference = False
+    uses_reference = False
 
     def __init__(self, n: int | None = None) -> None:
         self.n = n

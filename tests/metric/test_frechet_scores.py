@@ -17,7 +17,7 @@ class Pixels(FeatureNetwork):
     num_features = 784
     batch_size = 7
 
-    def _read(self, images: Tensor) -> dict[str, Tensor]:
+    def _extract(self, images: Tensor) -> dict[str, Tensor]:
         return {"features": images.flatten(1).float()}
 
 
