@@ -1,4 +1,4 @@
-"""Self-attention."""
+"""Self-attention layer."""
 
 import torch
 from torch import Tensor, nn

@@ -1,7 +1,7 @@
-"""A 3 x 3 convolution and a change of resolution as one convolution: the same result from 4 / 9 of the products.
+"""Convolutions of 3 x 3 fused with a change of resolution: the same result from 4 / 9 of the products.
 
 Both are linear, so together they are a 4 x 4 convolution with stride 2, whose kernel is a sum of shifted copies of the
-3 x 3 kernel. Only the 3 x 3 kernel is learnt and stored.
+3 x 3 kernel. Only the 3 x 3 kernel is a parameter.
 """
 
 import torch.nn.functional as F

@@ -28,7 +28,7 @@ class GanTest(ClassifierMetric):
             "higher",
             lowest=0,
             highest=1,
-            summary="Share of samples that are classified as their label.",
+            summary="Share of samples classified as their label.",
         ),
         "label_cross_entropy": Quantity("Label cross entropy", "lower", "nats", lowest=0),
     }

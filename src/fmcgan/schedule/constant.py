@@ -6,7 +6,7 @@ from fmcgan.schedule.base import Schedule
 
 
 class Constant(Schedule):
-    """The same value throughout: the baseline of a sweep over schedules.
+    """A constant value, the baseline of a sweep over schedules.
 
     Args:
         value: the value.

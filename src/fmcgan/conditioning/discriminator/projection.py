@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from typing_extensions import override
 
-from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, Judgement
+from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, DiscriminatorOutput
 
 
 class Projection(DiscriminatorConditioning):
@@ -28,6 +28,6 @@ class ProjectionHead(nn.Module):
         nn.init.normal_(self.embedding.weight, 0.0, 0.02)
 
     @override
-    def forward(self, features: Tensor, labels: Tensor) -> Judgement:
+    def forward(self, features: Tensor, labels: Tensor) -> DiscriminatorOutput:
         projected = (features * self.embedding(labels)).sum(dim=1)
-        return Judgement((self.logit(features).squeeze(1) + projected).float())
+        return DiscriminatorOutput((self.logit(features).squeeze(1) + projected).float())

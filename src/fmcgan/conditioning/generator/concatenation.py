@@ -11,7 +11,7 @@ from fmcgan.conditioning.generator.base import GeneratorConditioning
 class Concatenation(GeneratorConditioning):
     """The first layer receives [z, e(y)] (Mirza & Osindero 2014, section 3.2).
 
-    The embedding keeps torch's N(0, 1), the scale of the latent vector.
+    The embedding is initialised from N(0, 1), the distribution of the latent vector.
 
     Args:
         latent_dim: Z, size of the latent vector.
@@ -30,5 +30,5 @@ class Concatenation(GeneratorConditioning):
         return self.latent_dim + self.embedding.embedding_dim
 
     @override
-    def enter(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def combine(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return torch.cat([latent, self.embedding(labels)], dim=1), labels

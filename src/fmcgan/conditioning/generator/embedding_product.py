@@ -9,7 +9,7 @@ from fmcgan.conditioning.generator.base import GeneratorConditioning
 class EmbeddingProduct(GeneratorConditioning):
     """The first layer receives the elementwise product z * e(y), as in most AC-GAN code.
 
-    The class sets scale and sign of each latent dimension; at z = 0 all classes are equal.
+    The class sets scale and sign of each latent dimension; z = 0 gives the same image for all classes.
 
     Args:
         latent_dim: Z, size of the latent vector and of the embedding.
@@ -21,5 +21,5 @@ class EmbeddingProduct(GeneratorConditioning):
         self.embedding = nn.Embedding(num_classes, latent_dim)
 
     @override
-    def enter(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def combine(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return latent * self.embedding(labels), labels
