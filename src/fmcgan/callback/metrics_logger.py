@@ -111,7 +111,7 @@ class MetricsLogger(Callback):
         self._count_time()
         self._running_since = None
         means = {name: sum(values) / len(values) for name, values in self._epoch_sums.items()}
-        self.epoch_means |= means  # an epoch that max_time cut short may hold no generator update
+        self.epoch_means |= means  # an epoch that max_time ends early may lack generator updates
         self._epoch_sums = {}
         if trainer.is_global_zero:
             self._epochs.write(trainer.current_epoch + 1, means, self.seconds / 60)
@@ -133,7 +133,7 @@ class MetricsLogger(Callback):
         images, seconds = self._last_read
         self._last_read = (gan.images_seen, self.seconds)
         row["images_per_second"] = (gan.images_seen - images) / max(self.seconds - seconds, 1e-9)
-        self.latest |= row  # with a large n_critic, some intervals hold no generator update
+        self.latest |= row  # with a large n_critic, some intervals lack generator updates
         self.write(trainer, gan, row)
 
     def _read_from_device(self, trainer: Trainer) -> list[tuple[int, dict[str, float]]]:

@@ -18,11 +18,7 @@ _EPOCH_COLUMNS = {
 
 
 class MetricsTable:
-    """The metrics of a run as JSON lines and as CSV, with empty cells where a row lacks a column.
-
-    Args:
-        folder: of the run.
-    """
+    """The metrics of a run folder as JSON lines and as CSV, with empty cells if a row lacks a column."""
 
     def __init__(self, folder: Path) -> None:
         self._lines = folder / run_dir.METRICS_JSONL
@@ -53,11 +49,7 @@ class MetricsTable:
 
 
 class EpochTable:
-    """The means of each epoch as CSV.
-
-    Args:
-        folder: of the run.
-    """
+    """The means of each epoch as CSV in a run folder."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / run_dir.EPOCHS_CSV

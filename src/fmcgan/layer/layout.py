@@ -10,12 +10,7 @@ from typing_extensions import override
 
 
 class ToMap(nn.Module):
-    """Converts a vector to a map, both in channels-last order.
-
-    Args:
-        channels: C.
-        size: height and width.
-    """
+    """Converts a vector to a map of ``size`` x ``size``, both in channels-last order."""
 
     def __init__(self, channels: int, size: int) -> None:
         super().__init__()

@@ -10,12 +10,7 @@ from typing_extensions import override
 
 
 class PooledConv2d(nn.Conv2d):
-    """A 3 x 3 convolution, then 2 x 2 average pooling: [B, ``inputs``, 2H, 2W] to [B, ``outputs``, H, W].
-
-    Args:
-        inputs: channels.
-        outputs: channels.
-    """
+    """A 3 x 3 convolution, then 2 x 2 average pooling: [B, ``inputs``, 2H, 2W] to [B, ``outputs``, H, W]."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 3, padding=1)
@@ -26,13 +21,7 @@ class PooledConv2d(nn.Conv2d):
 
 
 class UpsampledConv2d(nn.Conv2d):
-    """Nearest-neighbour upsampling, then a 3 x 3 convolution: [B, ``inputs``, H, W] to [B, ``outputs``, 2H, 2W].
-
-    Args:
-        inputs: channels.
-        outputs: channels.
-        bias: adds a bias.
-    """
+    """Nearest-neighbour upsampling, then a 3 x 3 convolution: [B, ``inputs``, H, W] to [B, ``outputs``, 2H, 2W]."""
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__(inputs, outputs, 3, padding=1, bias=bias)

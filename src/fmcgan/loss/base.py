@@ -43,15 +43,7 @@ class AdversarialLoss(ABC):
         """
 
     def check_discriminator(self, discriminator: nn.Module, penalized: bool) -> None:  # noqa: B027 (most take any)
-        """Checks, before training starts, that this loss can train a discriminator.
-
-        Args:
-            discriminator: the network.
-            penalized: whether a penalty is added to the loss.
-
-        Raises:
-            InvalidValueError: it cannot.
-        """
+        """Raises an `InvalidValueError` if this loss cannot train a discriminator, with or without a penalty."""
 
     def constrain(self, discriminator: nn.Module) -> None:  # noqa: B027 (most losses constrain nothing)
         """Constrains the discriminator's weights after each of its updates (weight clipping)."""

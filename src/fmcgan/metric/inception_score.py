@@ -19,9 +19,9 @@ class InceptionScore(ClassifierMetric):
     certain and the ten classes equally frequent). It is measured over all samples at once; the usual mean over ten
     splits is slightly smaller.
 
-    Not comparable with the Inception score proper, on the thousand classes of ImageNet. Real images are no upper bound,
-    since the classifier is uncertain about shirts and coats: a generator of easy images, or of one image per class,
-    exceeds them. The score depends on neither real images, labels nor diversity within a class.
+    Not comparable with the Inception score on the thousand classes of ImageNet. Real images are no upper bound, since
+    the classifier is uncertain about shirts and coats: a generator of easy images, or of one image per class, exceeds
+    them. The score ignores real images, labels and diversity within a class.
     """
 
     kinds: ClassVar = {"is": Quantity("Inception score", "higher", lowest=1, highest=NUM_CLASSES)}

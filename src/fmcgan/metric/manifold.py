@@ -31,7 +31,7 @@ class Manifold(FeatureMetric):
     Coverage rises with n and falls with the number of reference images; recall and precision fall slightly with the
     number of balls: compare equal n only. ``by_class`` groups precision and density by the class of the sample, recall
     and coverage by that of the reference image; the balls are always of the whole set. Recall and coverage have no
-    interval: a resample holds repeats and lacks a third of the samples, so it covers less.
+    interval: a resample has duplicates and lacks a third of the samples, so it covers less.
     """
 
     kinds: ClassVar = {

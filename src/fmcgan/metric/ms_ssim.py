@@ -28,8 +28,8 @@ _PAIRS_AT_ONCE = 20  # the float64 convolution is fastest, and needs little memo
 def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     """Computes the multi-scale structural similarity (Wang et al. 2003, eq. 7) of pairs of images uint8 [P, 1, 28, 28].
 
-    Images of 28×28 hold three scales with a window of 7; the usual five with a window of 11 need 161×161 in
-    torchmetrics. Pairs that are negatively correlated at some scale count as 0, instead of NaN.
+    Images of 28×28 allow three scales with a window of 7; the usual five with a window of 11 need 161×161 in
+    torchmetrics. Pairs that are negatively correlated at a scale count as 0 instead of NaN.
 
     Returns:
         float64 [P] in 0..1; 1 for equal images.

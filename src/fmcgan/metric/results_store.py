@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 class Store:
-    """Cache of results in files named by the hash of a key.
+    """Cache of results in files named by the hash of a key, which identifies a computation and its inputs.
 
     Files are written atomically, so several processes may share a folder. Damaged files are recomputed. If the folder
     cannot be written, a warning is logged once and nothing is stored.
@@ -53,12 +53,7 @@ class Store:
         self._warned = False
 
     def arrays(self, key: str, compute: Callable[[], Arrays]) -> Arrays:
-        """Returns the tensors stored under a key, or computes and stores them as ``.npz``.
-
-        Args:
-            key: identifies the computation and its inputs.
-            compute: called if nothing is stored.
-        """
+        """Returns the tensors stored under a key, or computes and stores them as ``.npz``."""
         name = f"{_hashed(key)}.npz"
         found = self._read(name, _arrays_from)
         if found is None:
@@ -69,7 +64,7 @@ class Store:
         return found
 
     def values(self, key: str, compute: Callable[[], dict[str, StoredValue]]) -> dict[str, StoredValue]:
-        """Returns the values stored under a key, or computes and stores them as JSON; see `arrays`."""
+        """Returns the values stored under a key, or computes and stores them as JSON."""
         name = f"{_hashed(key)}.json"
         found = self._read(name, lambda content: _values_from(content, key))
         if found is None:

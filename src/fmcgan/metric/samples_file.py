@@ -41,9 +41,6 @@ def read_samples(path: Path) -> tuple[Tensor, Tensor]:
 
     Pickled objects are rejected, so nothing in the file is executed.
 
-    Args:
-        path: the file or folder.
-
     Returns:
         Images uint8 [N, 1, 28, 28] and labels int64 [N], in the order of the file.
 

@@ -45,9 +45,7 @@ Pair = tuple[NDArray[np.number], NDArray[np.integer]]
 def read_npz(path: Path, check: Check) -> Pair:
     """Reads the arrays ``images`` and ``labels``; other members of the archive are not opened.
 
-    Args:
-        path: the file.
-        check: raises a `UserError` for headers of wrong dtype or shape.
+    ``check`` raises a `UserError` for headers of wrong dtype or shape.
 
     Raises:
         UserError: the file has another format, is damaged or encrypted, lacks an array or does not fit into memory.

@@ -21,7 +21,6 @@ class Generator(base.Generator):
     time). After interpolation only the last convolution can add detail, unless ``refine`` adds another one.
 
     Args:
-        conditioning: of the label.
         width: channels at 28 x 28; twice and four times as many at 14 x 14 and 7 x 7.
         upsampling: ``bilinear``, ``nearest`` or ``transposed``.
         refine: adds a 3 x 3 convolution at 28 x 28 before the last one.
@@ -72,7 +71,6 @@ class Discriminator(ConditionalDiscriminator):
     There is no batch normalisation: gradient penalties need samples that do not influence each other.
 
     Args:
-        conditioning: of the label.
         width: channels at 14 x 14; twice and four times as many at 7 x 7 and 4 x 4.
         spectral_norm: divides each weight matrix by its largest singular value.
     """

@@ -154,11 +154,7 @@ class _Basis(nn.Module):
     The map's weights start from N(0, 1), and its output is scaled to preserve the variance (equalised learning rate,
     Karras et al. 2018, section 4.1). Adam moves each weight by about the learning rate: with initial weights of 0.08,
     all but two of 100 latent directions lost their effect, and most of the diversity was lost (`docs/study.md`).
-
-    Args:
-        inputs: size of the input vector.
-        channels: C.
-        equalised: scales the output; False with spectral normalisation, which would cancel the factor.
+    Spectral normalisation would cancel the scale, so `equalised` is then False.
     """
 
     def __init__(self, inputs: int, channels: int, equalised: bool) -> None:
@@ -176,7 +172,6 @@ class _Basis(nn.Module):
 
 
 def _stages(width: int, blocks: int, expansion: int, group_size: int, spectral_norm: bool) -> list[nn.Sequential]:
-    """Builds the residual blocks at 7, 14 and 28."""
     whole_number(width=width, blocks=blocks, expansion=expansion, group_size=group_size)
     if expansion * width % group_size:
         raise InvalidValueError(

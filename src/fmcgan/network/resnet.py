@@ -18,7 +18,6 @@ class Generator(base.Generator):
     """Generates images by residual blocks that double the resolution: 7, 14, 28 (Miyato et al. 2018, B.4).
 
     Args:
-        conditioning: of the label.
         width: channels, the same at all scales.
         attention: adds self-attention at 14 x 14 (Zhang et al. 2019).
         spectral_norm: divides each weight matrix by its largest singular value.
@@ -140,10 +139,7 @@ class _FlatBlock(nn.Module):
 
 
 def _initialise(module: nn.Module) -> None:
-    """Sets orthogonal weights (Brock et al. 2019, section 3; Saxe et al. 2014) and biases 0.
-
-    All singular values are 1, so spectral normalisation changes nothing at the start.
-    """
+    """Sets orthogonal weights, with singular values of 1 (Brock et al. 2019, section 3; Saxe et al. 2014), biases 0."""
     if isinstance(module, nn.Linear | nn.Conv2d):
         nn.init.orthogonal_(module.weight)
         if module.bias is not None:

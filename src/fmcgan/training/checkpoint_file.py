@@ -62,11 +62,7 @@ def read_checkpoint(path: Path, for_resume: bool = False) -> Checkpoint:
 
 
 def check_resumable(path: Path, gan: nn.Module) -> None:
-    """Checks that the weights and optimizer states of a checkpoint fit a GAN.
-
-    Args:
-        path: the checkpoint.
-        gan: has `generator` and `discriminator`, in the order of the optimizers in the checkpoint.
+    """Checks that the weights and optimizer states of a checkpoint fit a GAN, which has `generator`, `discriminator`.
 
     Raises:
         UserError: a tensor, which the message names, is missing, unknown or of another shape.

@@ -84,9 +84,10 @@ class AdversarialStep:
         return images if self.augmentation.is_none else self.augmentation(images)
 
     def _outputs(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Returns logits and, if any, the auxiliary loss of each sample; ``judge`` is the old name of the method."""
-        with_auxiliary = getattr(self.discriminator, "logits_and_auxiliary", getattr(self.discriminator, "judge", None))
-        return with_auxiliary(images, labels) if with_auxiliary else (self.discriminator(images, labels), None)
+        """Returns logits and, if any, the auxiliary loss of each sample."""
+        discriminator = self.discriminator
+        method = getattr(discriminator, "logits_and_auxiliary", getattr(discriminator, "judge", None))  # its old name
+        return method(images, labels) if method else (discriminator(images, labels), None)
 
     def _discriminator_terms(
         self,

@@ -16,7 +16,6 @@ class AuxiliaryClassifier(DiscriminatorConditioning):
 
     Args:
         weight: of the cross-entropies; the paper uses 1.
-        num_classes: number of labels.
     """
 
     def __init__(self, weight: float = 1.0, num_classes: int = 10) -> None:

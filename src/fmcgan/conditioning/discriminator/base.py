@@ -13,9 +13,6 @@ class DiscriminatorConditioning(nn.Module, ABC):
     """Conditions the discriminator on the label: at its input or at its head.
 
     A new conditioning is one file with one subclass and one yaml.
-
-    Args:
-        num_classes: number of labels.
     """
 
     image_channels: int = 1
@@ -44,9 +41,6 @@ class ConditionalDiscriminator(Discriminator):
     """A discriminator with a conditioning and a feature extractor.
 
     Subclasses set `head` to ``conditioning.head(F)`` and define `features`.
-
-    Args:
-        conditioning: of the label.
     """
 
     def __init__(self, conditioning: DiscriminatorConditioning) -> None:

@@ -16,7 +16,6 @@ class Concatenation(DiscriminatorConditioning):
     Args:
         embedding_dim: size of the label's embedding.
         hidden_dim: size of the hidden layer.
-        num_classes: number of labels.
     """
 
     def __init__(self, embedding_dim: int = 50, hidden_dim: int = 128, num_classes: int = 10) -> None:

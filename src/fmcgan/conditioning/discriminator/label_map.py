@@ -13,7 +13,6 @@ class LabelMap(DiscriminatorConditioning):
 
     Args:
         embedding_dim: size of the label's embedding, which a linear layer maps to the plane.
-        num_classes: number of labels.
     """
 
     image_channels = 2

@@ -7,11 +7,7 @@ from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, Di
 
 
 class Projection(DiscriminatorConditioning):
-    """logit = v . f(x) + b + e(y) . f(x) (Miyato & Koyama 2018, eq. 3).
-
-    Args:
-        num_classes: number of labels.
-    """
+    """logit = v . f(x) + b + e(y) . f(x) (Miyato & Koyama 2018, eq. 3)."""
 
     @override
     def head(self, features: int) -> nn.Module:

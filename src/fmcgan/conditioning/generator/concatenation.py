@@ -12,11 +12,6 @@ class Concatenation(GeneratorConditioning):
     """The first layer receives [z, e(y)] (Mirza & Osindero 2014, section 3.2).
 
     The embedding is initialised from N(0, 1), the distribution of the latent vector.
-
-    Args:
-        latent_dim: Z, size of the latent vector.
-        embedding_dim: size of the label's embedding.
-        num_classes: number of labels.
     """
 
     def __init__(self, latent_dim: int = 100, embedding_dim: int = 50, num_classes: int = 10) -> None:

@@ -11,10 +11,6 @@ class ConditionalBatchNorm(GeneratorConditioning):
     """A gain and a bias for each class and channel (Dumoulin et al. 2017, section 2; Miyato & Koyama 2018, section 5).
 
     The first layer receives the latent vector only.
-
-    Args:
-        latent_dim: Z, size of the latent vector.
-        num_classes: number of labels.
     """
 
     at_input = False

@@ -10,10 +10,6 @@ class EmbeddingProduct(GeneratorConditioning):
     """The first layer receives the elementwise product z * e(y), as in most AC-GAN code.
 
     The class sets scale and sign of each latent dimension; z = 0 gives the same image for all classes.
-
-    Args:
-        latent_dim: Z, size of the latent vector and of the embedding.
-        num_classes: number of labels.
     """
 
     def __init__(self, latent_dim: int = 100, num_classes: int = 10) -> None:

@@ -14,11 +14,6 @@ class SharedEmbedding(GeneratorConditioning):
 
     The first layer receives the latent vector; each normalisation layer computes its gain and bias from [z, e(y)], with
     the whole latent vector (as in BigGAN-deep, appendix B) instead of a slice of it.
-
-    Args:
-        latent_dim: Z, size of the latent vector.
-        embedding_dim: size of the shared embedding.
-        num_classes: number of labels.
     """
 
     at_input = False

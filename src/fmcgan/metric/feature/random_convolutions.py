@@ -58,11 +58,8 @@ class RandomConvolutions(FeatureNetwork):
 
 
 def _weights(channels_in: int, channels_out: int, generator: torch.Generator, mean_zero: bool) -> Tensor:
-    """Draws 3×3 filters, float32 [channels_out, channels_in, 3, 3], uniform with variance 2 / inputs (He et al. 2015).
-
-    They are drawn as whole numbers, which unlike normal deviates have the same bits on every machine.
-    """
-    inputs = channels_in * 9
+    """Draws 3×3 filters, float32 [channels_out, channels_in, 3, 3], variance 2 / inputs (He et al. 2015)."""
+    inputs = channels_in * 9  # drawn uniformly as whole numbers, which have the same bits on every machine
     weights = torch.randint(-1024, 1025, (channels_out, inputs), generator=generator).double()
     if mean_zero:
         weights = weights - weights.mean(dim=1, keepdim=True)
