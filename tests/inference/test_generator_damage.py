@@ -299,7 +299,7 @@ def test_exported_weights_are_finite(exported, tmp_path):
     for broken in (float("nan"), float("inf")):
         tensors = {name: value.clone() for name, value in exported[1].items()}
         tensors["to_image.bias"].fill_(broken)
-        assert "to_image.bias holds NaN or infinite" in refusal(load_generator, written(tmp_path, exported, tensors))
+        assert "to_image.bias has NaN or infinite" in refusal(load_generator, written(tmp_path, exported, tensors))
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_values_that_are_not_finite_are_counted(saved):
 )
 def test_floats_cut_down_to_uint8_are_refused(saved, images, levels):
     message = refusal(saved(images))
-    assert f"no grey level but {levels}, like floats" in message
+    assert f"only the grey levels {levels}, like floats" in message
     assert "(255 * images).round().astype('uint8')" in message
 
 
@@ -200,7 +200,7 @@ def test_labels_may_be_of_any_integer_type(saved, dtype):
         (np.tile(LABELS, 2), "got int64 [20]"),
         (np.int64(3), "got int64 []"),
         (LABELS[:, None], "got int64 [10, 1]; save labels.reshape(-1)"),
-        (np.eye(10), "got float64 [10, 10]; of one-hot labels or scores save labels.argmax(1)"),
+        (np.eye(10), "got float64 [10, 10]; for one-hot labels or scores, save labels.argmax(1)"),
         (np.eye(10, dtype=np.int64), "save labels.argmax(1)"),
     ],
 )
@@ -249,7 +249,7 @@ class Explosive:
 def test_pickles_are_refused_and_never_run(saved, tmp_path):
     explosives = np.array([Explosive()] * 10, dtype=object)
     for path in (saved(images=explosives), saved(labels=explosives)):
-        assert "holds pickled objects, which are never read; save plain numbers" in refusal(path)
+        assert "contains pickled objects, which are never read; save plain numbers" in refusal(path)
     pickled = tmp_path / "samples.pkl"
     pickled.write_bytes(pickle.dumps(explosives))
     assert "not an .npz (a pickle or another format)" in refusal(pickled)
@@ -261,13 +261,13 @@ def test_files_of_other_kinds_have_each_their_own_message(tmp_path):
     (tmp_path / "empty.npz").touch()
     assert refusal(tmp_path / "empty.npz").startswith("the file is empty; np.savez(")
     np.save(tmp_path / "one.npy", LEVELS)
-    assert refusal(tmp_path / "one.npy").startswith("one array (.npy) without labels")
+    assert refusal(tmp_path / "one.npy").startswith("a single array (.npy)")
     (tmp_path / "notes.txt").write_text("hello")
     assert refusal(tmp_path / "notes.txt").startswith("not an .npz")
     with zipfile.ZipFile(tmp_path / "bytes.npz", "w") as archive:
         archive.writestr("images", "hello")
         archive.writestr("labels", "hello")
-    assert refusal(tmp_path / "bytes.npz").startswith("images is no array in numpy's format")
+    assert refusal(tmp_path / "bytes.npz").startswith("images is not an array in numpy's format")
 
 
 def test_a_file_that_may_not_be_read_is_said_to_be_so(saved, monkeypatch):

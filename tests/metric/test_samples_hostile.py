@@ -201,7 +201,7 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_is_unpacked(tmp_path
     assert "unpacking images uint8 [50000, 28, 28] needs 78.8 MB of memory, 50.0 MB are available" in message
     assert time.process_time() - start < 0.5
     monkeypatch.setattr(memory, "available", lambda: 200e6)
-    assert "no grey level but 0" in outcome(path)
+    assert "only the grey levels 0" in outcome(path)
 
 
 @pytest.mark.process
