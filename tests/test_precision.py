@@ -35,7 +35,7 @@ def test_the_jobs_of_a_sweep_share_one_answer(trials, plain):
 def test_trial_steps_know_no_end_of_the_run(plain, monkeypatch):
     """They have neither the data nor the epochs that a schedule until the end would need."""
     monkeypatch.setattr("fmcgan.training.precision._has_bf16", lambda device: True)
-    monkeypatch.setattr("fmcgan.training.precision._ENOUGH", 0.0)
+    monkeypatch.setattr("fmcgan.training.precision._MIN_SECONDS", 0.0)
     train._measured_precision.cache_clear()
     found = train._precision(plain("schedule@training.schedules.generator_lr=cosine"), None)
     assert found in ("32-true", "bf16-mixed")
@@ -63,7 +63,7 @@ def test_a_checkpoint_of_another_order_of_weights_is_refused(fit, tmp_path):
     content = torch.load(path, weights_only=True)
     del content["format"]
     torch.save(content, path)
-    with pytest.raises(UserError, match="is of checkpoint format 1, this program reads 3"):
+    with pytest.raises(UserError, match="format 1, but this version reads format 3"):
         read_checkpoint(path)
 
 

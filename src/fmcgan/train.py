@@ -71,9 +71,9 @@ def _train(config: DictConfig, plain: dict[str, Any]) -> None:
 
 def _check_weights(checkpoint: str | None, gan: "ConditionalGAN") -> None:
     if checkpoint is not None:
-        from fmcgan.training.checkpoint_file import check_fits
+        from fmcgan.training.checkpoint_file import check_resumable
 
-        check_fits(Path(checkpoint), gan)
+        check_resumable(Path(checkpoint), gan)
 
 
 def validate(config: DictConfig) -> None:
@@ -87,11 +87,11 @@ def validate(config: DictConfig) -> None:
     from fmcgan.app import memory
     from fmcgan.app.config_validation import types_checked
     from fmcgan.app.trainer_options import check_run
-    from fmcgan.training.precision import silence
+    from fmcgan.training.precision import suppress_warnings
 
     trial: DictConfig = OmegaConf.merge(config, {})  # type: ignore[assignment]
     trial.trainer.precision = "32-true" if config.trainer.precision == AUTO else config.trainer.precision
-    with types_checked(trial), silence():
+    with types_checked(trial), suppress_warnings():
         trainer, gan, data = build(trial, weights=False)
     check_run(trainer, gan, data)
     if trainer.strategy.root_device.type == "cpu":  # a GPU says itself what it lacks

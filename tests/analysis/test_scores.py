@@ -23,7 +23,7 @@ class Darkness(Metric):
 
     protocol = ""
     kinds: ClassVar = {name: Quantity(name.capitalize(), "lower") for name in ("darkness", "plain")}
-    names_reference = False
+    uses_reference = False
 
     def __init__(self, name: str = "darkness", classes: bool = True) -> None:
         self.name, self.classes, self.protocol = name, classes, name

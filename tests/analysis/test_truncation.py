@@ -26,7 +26,7 @@ class Corners(FeatureNetwork):
     num_features = SIZE
     batch_size = 500
 
-    def _read(self, images):
+    def _extract(self, images):
         return {"features": images[:, 0, 0, :SIZE].float()}
 
 

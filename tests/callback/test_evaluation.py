@@ -16,7 +16,7 @@ class Brightness(Metric):
 
     protocol = "brightness"
     kinds: ClassVar = {"brightness": Quantity("Brightness", "lower")}
-    names_reference = False
+    uses_reference = False
 
     def measure(self, samples, real):
         torch.manual_seed(123)

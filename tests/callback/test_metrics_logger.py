@@ -7,7 +7,7 @@ from lightning.pytorch import Callback
 
 from fmcgan.app.errors import UserError
 from fmcgan.app.run_files import read_metrics
-from fmcgan.callback.metrics_logger import MetricsLogger, _broken_network
+from fmcgan.callback.metrics_logger import MetricsLogger, _diverged_network
 
 
 class Poison(Callback):
@@ -86,7 +86,7 @@ def test_broken_weights_never_reach_a_checkpoint(fit, tmp_path):
                 with torch.no_grad():
                     pl_module.generator.to_image.bias.fill_(float("inf"))
 
-    with pytest.raises(UserError, match=r"generator.to_image.bias holds NaN or infinite values after 1,280 images"):
+    with pytest.raises(UserError, match=r"generator.to_image.bias has NaN or infinite values after 1,280 images"):
         fit("trainer.max_epochs=3", extra_callbacks=[PoisonAtTheVeryEnd()])
     assert torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["images_seen"] == 640
 
@@ -133,7 +133,7 @@ def test_columns_of_an_older_version_do_not_end_a_resumed_run(fit, tmp_path):
     ],
 )
 def test_which_network_broke_first(bad, network):
-    assert _broken_network(bad) == network
+    assert _diverged_network(bad) == network
 
 
 def test_final_values_are_means_over_the_last_epoch_of_both_players(fit):

@@ -32,8 +32,8 @@ def _seed():
 def interaction(head, classes=(0, 1)):
     """How far logit(f, y) is from a(f) + b(y): f1 y1 - f1 y2 - f2 y1 + f2 y2."""
     features = torch.randn(2, 6)
-    judged = [head(features, torch.full((2,), label)).logits for label in classes]
-    difference = judged[0] - judged[1]
+    logits = [head(features, torch.full((2,), label)).logits for label in classes]
+    difference = logits[0] - logits[1]
     return (difference[0] - difference[1]).abs().item()
 
 
@@ -43,15 +43,15 @@ def test_projection_by_hand():
     head.logit.bias.data.fill_(0.5)
     head.embedding.weight.data.copy_(torch.tensor([[0.0, 0.0], [1.0, 0.0], [3.0, -1.0]]))
     features = torch.tensor([[1.0, 1.0], [2.0, 1.0], [2.0, 4.0]])
-    judgement = head(features, torch.tensor([0, 1, 2]))
-    assert judgement.logits.tolist() == [3.5, 4.5 + 2.0, 10.5 + 6.0 - 4.0]
-    assert judgement.auxiliary is None
+    output = head(features, torch.tensor([0, 1, 2]))
+    assert output.logits.tolist() == [3.5, 4.5 + 2.0, 10.5 + 6.0 - 4.0]
+    assert output.auxiliary is None
 
 
 def test_the_label_maps_plane_is_drawn_from_the_embedding():
     conditioning = LabelMap(embedding_dim=3, num_classes=4)
     images, labels = torch.randn(2, 1, 28, 28), torch.tensor([3, 0])
-    seen = conditioning.see(images, labels)
+    seen = conditioning.combine(images, labels)
     assert seen.shape == (2, 2, 28, 28)
     assert torch.equal(seen[:, :1], images)
     embedding, linear = conditioning.plane[0], conditioning.plane[1]
@@ -62,7 +62,7 @@ def test_the_label_maps_plane_is_drawn_from_the_embedding():
 @pytest.mark.parametrize("way", [AuxiliaryClassifier, Concatenation, Projection])
 def test_elsewhere_the_image_is_seen_alone(way):
     images = torch.randn(2, 1, 28, 28)
-    assert torch.equal(way().see(images, torch.tensor([3, 0])), images)
+    assert torch.equal(way().combine(images, torch.tensor([3, 0])), images)
     assert way().image_channels == 1
 
 
@@ -88,9 +88,9 @@ def test_the_auxiliary_classifiers_cross_entropy_by_hand():
     head.classes.weight.data.copy_(torch.tensor([[0.0, 0.0], [math.log(2), 0.0], [0.0, math.log(5)]]))
     nn.init.zeros_(head.classes.bias)
     features = torch.tensor([[1.0, 0.0], [1.0, 1.0]])  # classes as 1 : 2 : 1, and as 1 : 2 : 5
-    judgement = head(features, torch.tensor([1, 2]))
-    assert judgement.auxiliary.tolist() == pytest.approx([2.5 * math.log(2), 2.5 * math.log(8 / 5)], rel=1e-5)
-    assert judgement.logits.tolist() == pytest.approx(head.logit(features).flatten().tolist())
+    output = head(features, torch.tensor([1, 2]))
+    assert output.auxiliary.tolist() == pytest.approx([2.5 * math.log(2), 2.5 * math.log(8 / 5)], rel=1e-5)
+    assert output.logits.tolist() == pytest.approx(head.logit(features).flatten().tolist())
 
 
 @pytest.mark.parametrize("way", [AuxiliaryClassifier, LabelMap])
@@ -102,21 +102,21 @@ def test_here_the_logit_itself_does_not_see_the_label(way):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_discriminators_logits_are_those_of_its_judgement(way):
+def test_a_discriminators_logits_are_those_of_its_output(way):
     discriminator = Plain(way())
     images, labels = torch.randn(4, 1, 28, 28), torch.arange(4)
-    judgement = discriminator.judge(images, labels)
-    assert judgement.logits.shape == (4,)
-    assert torch.equal(discriminator(images, labels), judgement.logits)
-    assert (judgement.auxiliary is not None) == (way is AuxiliaryClassifier)
-    assert judgement.auxiliary is None or judgement.auxiliary.shape == (4,)
+    output = discriminator.logits_and_auxiliary(images, labels)
+    assert output.logits.shape == (4,)
+    assert torch.equal(discriminator(images, labels), output.logits)
+    assert (output.auxiliary is not None) == (way is AuxiliaryClassifier)
+    assert output.auxiliary is None or output.auxiliary.shape == (4,)
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_judgements_are_in_full_precision(way):
+def test_outputs_are_in_full_precision(way):
     with torch.autocast("cpu", torch.bfloat16):
-        judgement = Plain(way()).judge(torch.randn(4, 1, 28, 28), torch.arange(4))
-    assert all(each is None or each.dtype == torch.float32 for each in judgement)
+        output = Plain(way()).logits_and_auxiliary(torch.randn(4, 1, 28, 28), torch.arange(4))
+    assert all(each is None or each.dtype == torch.float32 for each in output)
 
 
 @pytest.mark.parametrize(

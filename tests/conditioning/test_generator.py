@@ -33,7 +33,7 @@ def test_the_label_enters_where_the_class_says(way):
     features = torch.randn(4, 5, 2, 2)
     inputs, outputs = [], []
     for label in (0, 2):
-        input, condition = conditioning.enter(z, torch.full((4,), label))
+        input, condition = conditioning.combine(z, torch.full((4,), label))
         assert input.shape == (4, conditioning.input_dim)
         inputs.append(input)
         outputs.append(layer(features, condition))
@@ -45,14 +45,14 @@ def test_the_label_enters_where_the_class_says(way):
 def test_concatenation_by_hand():
     conditioning = Concatenation(latent_dim=2, embedding_dim=3, num_classes=4)
     numbered(conditioning.embedding)
-    input, _ = conditioning.enter(torch.tensor([[0.5, -0.5], [7.0, 8.0]]), torch.tensor([3, 0]))
+    input, _ = conditioning.combine(torch.tensor([[0.5, -0.5], [7.0, 8.0]]), torch.tensor([3, 0]))
     assert input.tolist() == [[0.5, -0.5, 30, 31, 32], [7, 8, 0, 1, 2]]
 
 
 def test_embedding_product_by_hand():
     conditioning = EmbeddingProduct(latent_dim=2, num_classes=4)
     numbered(conditioning.embedding)
-    input, _ = conditioning.enter(torch.tensor([[0.5, -0.5], [7.0, 8.0]]), torch.tensor([3, 0]))
+    input, _ = conditioning.combine(torch.tensor([[0.5, -0.5], [7.0, 8.0]]), torch.tensor([3, 0]))
     assert input.tolist() == [[15, -15.5], [0, 8]]
 
 
@@ -79,7 +79,7 @@ def test_shared_embedding_by_hand():
     conditioning = SharedEmbedding(latent_dim=2, embedding_dim=3, num_classes=4)
     numbered(conditioning.embedding)
     z = torch.tensor([[0.5, -0.5], [7.0, 8.0]])
-    input, condition = conditioning.enter(z, torch.tensor([3, 0]))
+    input, condition = conditioning.combine(z, torch.tensor([3, 0]))
     assert torch.equal(input, z)
     assert condition.tolist() == [[0.5, -0.5, 30, 31, 32], [7, 8, 0, 1, 2]]
     layer = conditioning.normalisation(6)
@@ -104,7 +104,7 @@ def test_elsewhere_batch_norm_is_torchs(way):
 def test_half_precision_stays_half(way):
     conditioning = way(latent_dim=6)
     layer = conditioning.normalisation(5)
-    _, condition = conditioning.enter(torch.randn(4, 6), torch.arange(4))
+    _, condition = conditioning.combine(torch.randn(4, 6), torch.arange(4))
     features = torch.randn(4, 5, 3, 3).to(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
         output = layer(features.bfloat16(), condition)

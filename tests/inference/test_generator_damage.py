@@ -23,7 +23,7 @@ from fmcgan.app.errors import UserError
 from fmcgan.inference.generator import load_generator
 from fmcgan.inference.safetensors_file import _fingerprint, read_generator, write_generator
 from fmcgan.train import build
-from fmcgan.training.checkpoint_file import check_fits, read_checkpoint
+from fmcgan.training.checkpoint_file import check_resumable, read_checkpoint
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -152,7 +152,7 @@ def test_another_value_in_place_of_one(checkpoint, trained, tmp_path, part, dama
             path = saved(tmp_path / "a.ckpt", checkpoint, **changed)
         except (RecursionError, UnicodeEncodeError):
             continue  # no such file can be written
-        if refusal(check_fits, path, trained[1]) is None:
+        if refusal(check_resumable, path, trained[1]) is None:
             read_checkpoint(path, for_resume=True)
         if refusal(load_generator, path) is None:
             assert images_of(path).shape == (10, 28, 28)
@@ -166,7 +166,7 @@ def test_what_is_not_refused_can_be_resumed_from(checkpoint, trained, tmp_path, 
             path = saved(tmp_path / "a.ckpt", checkpoint, **{part: damaged_node(checkpoint[part], rng)})
         except (RecursionError, UnicodeEncodeError):
             continue  # no such file can be written
-        if refusal(check_fits, path, trained[1]) is None:
+        if refusal(check_resumable, path, trained[1]) is None:
             (tmp_path / str(case)).mkdir()
             refusal(train, tmp_path / str(case), epochs=2, checkpoint=path)
             resumed += 1
@@ -195,12 +195,12 @@ def test_tensors_that_are_no_weights_are_refused(checkpoint, trained, tmp_path, 
     state = {**checkpoint["state_dict"], WEIGHT: tensors(checkpoint["state_dict"][WEIGHT])[kind]}
     path = saved(tmp_path / "a.ckpt", checkpoint, state_dict=state)
     assert refusal(load_generator, path)
-    assert refusal(check_fits, path, trained[1])
+    assert refusal(check_resumable, path, trained[1])
     moments = copy.deepcopy(checkpoint["optimizer_states"])
     moments[0]["state"][0]["exp_avg"] = state[WEIGHT]
     path = saved(tmp_path / "a.ckpt", checkpoint, optimizer_states=moments)
     if kind != "whole numbers":
-        assert refusal(check_fits, path, trained[1])
+        assert refusal(check_resumable, path, trained[1])
 
 
 def test_tensors_that_share_their_values_do_not_multiply(checkpoint, tmp_path):
@@ -299,7 +299,7 @@ def test_exported_weights_are_finite(exported, tmp_path):
     for broken in (float("nan"), float("inf")):
         tensors = {name: value.clone() for name, value in exported[1].items()}
         tensors["to_image.bias"].fill_(broken)
-        assert "to_image.bias holds NaN or infinite" in refusal(load_generator, written(tmp_path, exported, tensors))
+        assert "to_image.bias has NaN or infinite" in refusal(load_generator, written(tmp_path, exported, tensors))
 
 
 @pytest.mark.parametrize(

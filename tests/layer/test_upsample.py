@@ -2,12 +2,12 @@ import pytest
 import torch
 from torch import nn
 
-from fmcgan.layer.upsample import UPSAMPLINGS, Double, doubling
+from fmcgan.layer.upsample import UPSAMPLINGS, Double, upsampling_layer
 
 
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 def test_height_and_width_double_without_a_bias(upsampling):
-    layer = doubling(3, 5, upsampling)
+    layer = upsampling_layer(3, 5, upsampling)
     assert layer(torch.randn(2, 3, 7, 6)).shape == (2, 5, 14, 12)
     assert not any(name.endswith("bias") for name, _ in layer.named_parameters())
     assert not layer(torch.zeros(1, 3, 4, 4)).any()
@@ -27,7 +27,7 @@ def test_bilinear_mixes_three_to_one():
 
 @pytest.mark.parametrize("upsampling", ["nearest", "bilinear"])
 def test_the_convolution_comes_first(upsampling):
-    layer = doubling(3, 5, upsampling)
+    layer = upsampling_layer(3, 5, upsampling)
     convolution = nn.Conv2d(3, 5, 3, padding=1, bias=False)
     convolution.weight.data.copy_(layer[0].weight)
     x = torch.randn(2, 3, 4, 4)
@@ -37,4 +37,4 @@ def test_the_convolution_comes_first(upsampling):
 
 def test_other_names_are_refused():
     with pytest.raises(ValueError, match="upsampling must be one of nearest, bilinear, transposed, got 'cubic'"):
-        doubling(1, 1, "cubic")
+        upsampling_layer(1, 1, "cubic")

@@ -36,7 +36,7 @@ def test_gradients_of_the_two_players_are_opposite_in_direction():
 
 def test_the_generator_needs_real_logits():
     assert Relativistic().generator_needs_real
-    with pytest.raises(ValueError, match="real is None"):
+    with pytest.raises(ValueError, match="got None"):
         Relativistic().generator(None, torch.zeros(2))
 
 

@@ -49,4 +49,4 @@ def test_a_critic_that_nothing_bounds_is_told_of(caplog):
     Wasserstein().check_discriminator(critic, penalized=False)
     assert not caplog.text
     Wasserstein().check_discriminator(torch.nn.Linear(2, 1), penalized=False)
-    assert "nothing keeps this critic Lipschitz" in caplog.text
+    assert "Lipschitz" in caplog.text

@@ -15,7 +15,7 @@ class Quadrants(FeatureNetwork):
     num_features = 4
     batch_size = 100
 
-    def _read(self, images: Tensor) -> dict[str, Tensor]:
+    def _extract(self, images: Tensor) -> dict[str, Tensor]:
         return {"features": torch.nn.functional.adaptive_avg_pool2d(images.float(), 2).flatten(1)}
 
 

@@ -19,7 +19,7 @@ class Darkness(Metric):
 
     protocol = "darkness"
     kinds: ClassVar = {"darkness": Quantity("Darkness", "lower", "grey levels", lowest=0)}
-    names_reference = False
+    uses_reference = False
 
     def __init__(self, n: int | None = None) -> None:
         self.n = n
@@ -88,7 +88,7 @@ def test_two_scores_of_one_name_are_refused(tmp_path):
 
 def test_two_networks_of_one_name_are_refused(quadrants):
     twice = FrechetDistance({"one": quadrants, "two": quadrants})
-    with pytest.raises(InvalidValueError, match="frechet would measure quadrants, quadrants under one name"):
+    with pytest.raises(InvalidValueError, match="distinct names, got quadrants, quadrants"):
         Evaluator({"frechet": twice}, RealImages(grey(100, 60), grey(90, 40)), 20)
 
 

@@ -17,7 +17,7 @@ class Pixels(FeatureNetwork):
     num_features = 784
     batch_size = 7
 
-    def _read(self, images: Tensor) -> dict[str, Tensor]:
+    def _extract(self, images: Tensor) -> dict[str, Tensor]:
         return {"features": images.flatten(1).float()}
 
 
@@ -195,7 +195,7 @@ def test_a_class_that_the_reference_lacks_is_left_out(by_class):
 def test_a_class_that_the_samples_lack_is_not_passed_over(by_class):
     reference, samples = moved(torch.arange(10.0))
     fewer = samples.subset(torch.cat([torch.arange(11), torch.arange(20, 100)]))  # one image of class 1
-    with pytest.raises(InvalidValueError, match="two samples of each class, got fewer of trouser"):
+    with pytest.raises(InvalidValueError, match="2 samples of each class, got fewer of trouser"):
         by_class.measure(fewer, real_images(reference))
 
 

@@ -3,7 +3,7 @@ import hashlib
 import pytest
 import torch
 
-from fmcgan.metric.base import count_name
+from fmcgan.metric.base import format_count
 from fmcgan.metric.image_set import ImageSet, class_balanced
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.value import by_class
@@ -90,7 +90,7 @@ def test_resamples_draw_an_image_as_often_in_whatever_order_it_is_given():
 
 @pytest.mark.parametrize(("n", "name"), [(10000, "10k"), (2500, "2500"), (2000, "2k"), (50000, "50k"), (64, "64")])
 def test_the_count_as_names_carry_it(n, name):
-    assert count_name(n) == name
+    assert format_count(n) == name
 
 
 def test_the_choice_is_balanced_and_takes_the_first_of_each_class():

@@ -125,7 +125,7 @@ def test_a_ball_that_reaches_to_the_kth_other_holds_it_despite_rounding(width, s
 
 @pytest.mark.parametrize("other", [torch.zeros(3, 4), torch.zeros(3, 5, dtype=torch.float64), torch.zeros(5)])
 def test_sets_of_different_spaces_are_refused(other):
-    with pytest.raises(ValueError, match="one width and type"):
+    with pytest.raises(ValueError, match="one width and dtype"):
         nearest(torch.zeros(3, 5), other)
 
 

@@ -151,7 +151,7 @@ WHOLE = png(Image.fromarray(GREY))
         (sixteen_bits(colour=0, channels=1), "has 16 bits a pixel, expected 8; convert to uint8 0..255"),
         (sixteen_bits(colour=2, channels=3), "has 16 bits a pixel"),
         (b"", "is empty"),
-        (b"\xff\xd8\xff\xe0 JPEG", "is not a PNG, whatever its name"),
+        (b"\xff\xd8\xff\xe0 JPEG", "is not a PNG despite its name"),
         (WHOLE[:8] + b"\0\0\0\4CgBI" + bytes(8) + WHOLE[8:], "is damaged or cut short"),
         (WHOLE[:20], "is damaged or cut short"),
         (WHOLE[:300], "is damaged or cut short"),
@@ -186,7 +186,7 @@ def test_damage_is_never_read_as_another_picture(tmp_path):
         ("hats/0.png", "each sub-folder must be named by a class: unknown class 'hats'; choose from 0 t-shirt, 1 tr"),
         ("all/0.png", "each sub-folder must be named by a class: unknown class 'all'"),
         ("10/0.png", "each sub-folder must be named by a class: unknown class '10'"),
-        ("0.png", "0.png lies beside the class folders; move images into the sub-folder of their class"),
+        ("0.png", "0.png is not a folder of a class; move images into the sub-folder of their class"),
         ("8/1.png", "the sub-folders 8 and bag both mean bag; put the images of a class into one"),
         ("bag/1.jpg", "bag/1.jpg: .jpg may have changed the grey levels; save PNGs"),
         ("bag/1.JPEG", "bag/1.JPEG: .JPEG may have changed the grey levels"),
@@ -226,7 +226,7 @@ def test_an_empty_class_folder_is_a_missing_class(tmp_path, caplog):
 def test_pictures_of_floats_that_were_cast_are_refused(tmp_path):
     for name in ("bag/0.png", "bag/1.png"):
         put(tmp_path / name, GREY // 128)
-    assert "no grey level but 0, 1, like floats" in refusal(tmp_path)
+    assert "only the grey levels 0, 1, like floats" in refusal(tmp_path)
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path):

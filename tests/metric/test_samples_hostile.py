@@ -201,7 +201,7 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_is_unpacked(tmp_path
     assert "unpacking images uint8 [50000, 28, 28] needs 78.8 MB of memory, 50.0 MB are available" in message
     assert time.process_time() - start < 0.5
     monkeypatch.setattr(memory, "available", lambda: 200e6)
-    assert "no grey level but 0" in outcome(path)
+    assert "only the grey levels 0" in outcome(path)
 
 
 @pytest.mark.process
@@ -217,7 +217,7 @@ def test_an_archive_is_unpacked_once(tmp_path):
         "peak = lambda: int(Path('/proc/self/status').read_text(encoding='utf-8').split('VmHWM:')[1].split()[0])\n"
         "before = peak()\n"
         "try: read_samples(Path(sys.argv[1]))\n"
-        "except Exception as error: assert 'no grey level' in str(error)\n"
+        "except Exception as error: assert 'only the grey levels' in str(error)\n"
         "print(peak() - before)"
     )
     call = [sys.executable, "-c", script, str(tmp_path / "bomb.npz")]

@@ -107,7 +107,7 @@ def test_gradients_reach_all_parameters_of_the_discriminator(module, way):
     images, labels = torch.randn(20, 1, 28, 28), torch.arange(20) % 10
     loss = discriminator(images, labels) @ torch.randn(20)
     if way is AuxiliaryClassifier:
-        loss = loss + discriminator.judge(images, labels).auxiliary.sum()
+        loss = loss + discriminator.logits_and_auxiliary(images, labels).auxiliary.sum()
     loss.backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in discriminator.parameters())
 

@@ -35,7 +35,7 @@ def test_the_generator_is_that_of_the_paper_written_out():
     generator = shaken(Generator(SharedEmbedding(), width=8))
     z, y = torch.randn(6, 100, dtype=torch.float64), torch.arange(6)
     norms = iter(generator.normalisations)
-    input, condition = generator.conditioning.enter(z, y)
+    input, condition = generator.conditioning.combine(z, y)
     hidden = generator.project[0](input).view(6, 7, 7, 8).permute(0, 3, 1, 2)
     for block in (generator.to_14, generator.to_28):
         branch = convolve(block.first, double(next(norms)(hidden, condition).relu()))
@@ -49,7 +49,7 @@ def test_the_discriminator_is_that_of_the_paper_written_out():
     discriminator = shaken(Discriminator(LabelMap(), width=8))
     x, y = torch.randn(6, 1, 28, 28, dtype=torch.float64), torch.arange(6)
     first, _, second, *flat, _ = discriminator.body
-    seen = discriminator.conditioning.see(x, y)
+    seen = discriminator.conditioning.combine(x, y)
     branch = convolve(first.second, convolve(first.first, seen).relu())
     hidden = F.avg_pool2d(branch, 2) + F.avg_pool2d(convolve(first.shortcut, seen), 2)
     branch = convolve(second.second, convolve(second.first, hidden.relu()).relu())
@@ -62,7 +62,7 @@ def test_the_discriminator_is_that_of_the_paper_written_out():
 
 def test_features_are_summed_where_spectral_normalisation_bounds_the_logits():
     discriminator = shaken(Discriminator(LabelMap(), width=8, spectral_norm=True)).eval()
-    seen = discriminator.conditioning.see(torch.randn(6, 1, 28, 28, dtype=torch.float64), torch.arange(6))
+    seen = discriminator.conditioning.combine(torch.randn(6, 1, 28, 28, dtype=torch.float64), torch.arange(6))
     with torch.no_grad():
         assert torch.allclose(discriminator.features(seen), discriminator.body(seen).sum(dim=(2, 3)), atol=1e-10)
 

@@ -62,7 +62,7 @@ def test_each_player_learns_at_its_own_rate(fit):
 
 def test_a_run_in_which_the_generator_would_never_learn_is_refused(fit):
     too_few = ("n_critic=5", "trainer.max_epochs=2", "trainer.limit_train_batches=2")
-    with pytest.raises(InvalidValueError, match=r"n_critic=5: .* 4 batches"):
+    with pytest.raises(InvalidValueError, match=r"n_critic=5 .* 4 batches"):
         fit(*too_few)
     _, gan = fit(*too_few, "n_critic=4")
     assert gan.discriminator_updates == 4
@@ -70,7 +70,7 @@ def test_a_run_in_which_the_generator_would_never_learn_is_refused(fit):
 
 def test_one_image_has_no_batch_statistics(fit):
     one = ("data.batch_size=1", "trainer.max_epochs=1", "trainer.limit_train_batches=1")
-    with pytest.raises(InvalidValueError, match=r"data\.batch_size=1: this generator .* needs at least 2"):
+    with pytest.raises(InvalidValueError, match=r"data\.batch_size=1 .* at least 2"):
         fit(*one, "network=mlp")
     _, gan = fit(*one, "network=dcgan")  # over the pixels too
     assert gan.images_seen == 1
@@ -284,5 +284,5 @@ def test_an_optimizer_is_refused_with_what_it_does_not_take(compose):
 
 
 def test_a_generator_without_latent_vectors_is_refused(compose):
-    with pytest.raises(InstantiationException, match=r"network\.generator must have latent_dim"):
+    with pytest.raises(InstantiationException, match=r"network\.generator must have .*latent_dim"):
         build(compose("network.generator={_target_:torch.nn.Identity}"))

@@ -59,7 +59,7 @@ def trainer(tmp_path):
 def test_mixed_precision_must_be_clearly_faster(clock, trainer, caplog, mixed, chosen):
     with caplog.at_level(logging.INFO, logger="fmcgan"):
         assert faster_precision(lambda: Sleeper({"32-true": 0.1, "bf16-mixed": mixed}), trainer, 16) == chosen
-    assert f"precision: {chosen} (a step here: 32-true 100.0 ms, bf16-mixed {1000 * mixed:.1f} ms" in caplog.text
+    assert f"precision: {chosen} (one step: 32-true 100.0 ms, bf16-mixed {1000 * mixed:.1f} ms" in caplog.text
 
 
 @pytest.mark.train
@@ -82,4 +82,4 @@ def test_where_bf16_is_emulated_it_is_not_tried(monkeypatch, trainer, caplog):
     monkeypatch.setattr(precision, "_has_bf16", lambda device: False)
     with caplog.at_level(logging.INFO, logger="fmcgan"):
         assert faster_precision(lambda: pytest.fail("a trial"), trainer, 16) == "32-true"
-    assert "no bf16 here" in caplog.text
+    assert "no bf16" in caplog.text

@@ -12,16 +12,16 @@ from fmcgan.augment.base import Augmentation
 class Adaptive(Augmentation):
     """Augments each image with a probability p that adapts to overfitting (Karras et al. 2020, ADA, section 3).
 
-    An overfitted discriminator calls nearly all real images real, so the mean of sign(D(real)) rises. p starts at 0,
-    grows while that mean is above the target and shrinks while it is below. Two things differ from the paper: one draw
-    decides for all changes of an image, and p moves at every update, not at every fourth.
+    If the discriminator overfits, the mean of sign(D(real)) rises. p starts at 0, grows while that mean is above the
+    target and shrinks while it is below. Unlike in the paper, one draw decides for all transformations of an image, and
+    p changes at every update, not at every fourth.
 
-    The sign of a logit has a meaning only for losses with a decision boundary at 0; `ConditionalGAN` refuses others.
+    The sign of a logit has a meaning only for losses with a decision boundary; `ConditionalGAN` rejects others.
 
     Args:
         augmentation: applied with probability p.
         target: target mean of sign(D(real)); the paper uses 0.6.
-        kimg: thousands of real images in which p can go from 0 to 1; the paper uses 500.
+        kimg: thousands of real images over which p can go from 0 to 1; the paper uses 500.
     """
 
     p: Tensor
@@ -29,7 +29,7 @@ class Adaptive(Augmentation):
 
     def __init__(self, augmentation: Augmentation, target: float = 0.6, kimg: float = 500.0) -> None:
         super().__init__()
-        number(minimum=-0.99, maximum=0.99, target=target)  # at -1 and 1 p would only rise, or only fall
+        number(minimum=-0.99, maximum=0.99, target=target)  # at -1 p could only rise, at 1 only fall
         number(minimum=0.001, kimg=kimg)
         self.augmentation = augmentation
         self.target = target

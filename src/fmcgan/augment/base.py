@@ -1,31 +1,31 @@
-"""Base class of every augmentation."""
+"""Base class of augmentations."""
 
 from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
 BACKGROUND = -1.0
-"""Value of an empty pixel, which shifts bring in at the edge and holes show."""
+"""Value of background pixels, which fill holes and the edges of shifted images."""
 
 
 class Augmentation(nn.Module, ABC):
-    """A random change of the images that the discriminator sees. A new one is one file with one subclass and one yaml.
+    """A random transformation of the discriminator's images. A new one is one file with one subclass and one yaml.
 
-    It changes real and generated images, and the generator learns through it, so it is differentiable in the images.
-    Each image has its own random numbers, from the default generator of the images' device, which the training seeds
-    for each step. Nothing in it waits for the device or depends on a value on the device: a CUDA graph can record it.
+    It is applied to real and generated images, and differentiable, since the generator's gradient passes through it.
+    Each image has its own random numbers, from the default generator of its device, which the training seeds at each
+    step. It neither synchronises with the device nor depends on a value on it, so that CUDA graphs can record it.
 
-    No augmentation mirrors images: shoes point one way in Fashion-MNIST, and a generator would learn mirrored ones.
+    No augmentation mirrors images: all shoes of Fashion-MNIST point one way, and mirroring would leak into the samples.
     """
 
     is_none: bool = False
     """Whether this is the option ``none``, which the training step skips."""
     reads_signs: bool = False
-    """Whether `update` needs logits that are positive for images taken for real."""
+    """Whether `update` needs a loss whose positive logits mean "real"."""
 
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor:
-        """Changes each image at random.
+        """Transforms each image at random.
 
         Args:
             images: [B, 1, 28, 28] in [-1, 1], background -1.
@@ -35,12 +35,12 @@ class Augmentation(nn.Module, ABC):
         """
 
     def update(self, real_logits: Tensor) -> dict[str, Tensor]:
-        """Adapts to the discriminator, once at each of its updates.
+        """Adapts to the discriminator, at each of its updates.
 
         Args:
             real_logits: logits of real images, [B], detached.
 
         Returns:
-            Scalars to record, by name.
+            Scalars to log, by name.
         """
         return {}

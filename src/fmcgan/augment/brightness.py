@@ -11,14 +11,14 @@ from fmcgan.augment.base import Augmentation
 class Brightness(Augmentation):
     """Changes brightness and contrast of each image; the background stays black.
 
-    Replaces the colour part of DiffAugment (Zhao et al. 2020), which adds a random number to every pixel and stretches
-    the pixels about their mean. Both would change the background, more than half of a Fashion-MNIST image, which is
-    the same in every real one. With u = (x + 1) / 2 in [0, 1], background 0:
+    Replaces the colour policy of DiffAugment (Zhao et al. 2020), which adds a random number to every pixel and scales
+    the pixels about their mean. Both would change the background, which is more than half of an image and constant.
+    With u = (x + 1) / 2 in [0, 1], background 0:
 
     * contrast: v = u + c u (1 - u) (2 u - 1), a smooth curve that maps 0, 1/2 and 1 to themselves; its slope is
-      1 + c/2 in the middle and 1 - c at the ends, so it never falls for c in [-1, 1].
-    * brightness: w = b v. Not clipped, since clipping would stop the generator's gradient: bright pixels of real and
-      of generated images may exceed x = 1.
+      1 + c/2 in the middle and 1 - c at the ends, so it is non-decreasing for c in [-1, 1].
+    * brightness: w = b v. Not clipped, since clipping would stop the generator's gradient: bright pixels may exceed
+      x = 1.
 
     Args:
         brightness: b is drawn between 1 - brightness and 1 + brightness; at most 1.

@@ -14,7 +14,7 @@ class Cutout(Augmentation):
     """Fills a square of each image with background (DeVries & Taylor 2017; Zhao et al. 2020, DiffAugment).
 
     The centre of the square is uniform over the image (a pixel, or a corner of pixels if the side is even), so the
-    square may cross the edge. The papers fill with 0, which is mid-grey here and visible even on the background.
+    square may cross the edge. The papers fill with 0, which is mid-grey here and differs from the background.
 
     Args:
         share: side of the square as a share of the image's side, rounded to pixels; Zhao et al. use 1/2.

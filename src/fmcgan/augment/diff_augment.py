@@ -14,7 +14,7 @@ class DiffAugment(Augmentation):
     The yaml chooses those of the paper: colour, translation and cutout, with `Brightness` for colour.
 
     Args:
-        policies: augmentations by name, in this order; an empty mapping leaves images unchanged.
+        policies: augmentations by name, in order; none leave images unchanged.
     """
 
     def __init__(self, policies: Mapping[str, Augmentation]) -> None:

@@ -1,4 +1,4 @@
-"""No augmentation."""
+"""The option without augmentation."""
 
 from torch import Tensor
 from typing_extensions import override

@@ -23,24 +23,24 @@ from fmcgan.training.gan import ConditionalGAN
 log = logging.getLogger(__name__)
 
 _DEFAULT_MONITOR = "fd_classifier"
-"""Measured by the default metrics; with other metrics and this monitor, a run has no best checkpoint."""
+"""A value of the default metrics. A run with other metrics and this monitor has no best checkpoint."""
 
 
 class Checkpointing(Checkpoint):
     """Saves ``checkpoints/last.ckpt`` and, by a monitored value, ``checkpoints/best.ckpt``.
 
-    Ctrl-C, SIGTERM and SIGHUP take effect at the end of the current batch: a checkpoint is saved and `Interrupted` ends
-    the run. A second signal ends the process at once, without saving. Lightning calls callbacks of this type last, so
+    After Ctrl-C, SIGTERM or SIGHUP, a checkpoint is saved at the end of the current batch and `Interrupted` ends the
+    run. A second signal ends the process at once, without saving. Lightning calls callbacks of this type last, so
     checkpoints include the evaluation of their epoch.
 
     Args:
-        monitor: start of the name of the value that selects the best checkpoint; the first match is used. ``None``:
+        monitor: prefix of the name of the value that selects the best checkpoint; the first match is used. ``None``:
             no best checkpoint.
     """
 
     def __init__(self, monitor: str | None = _DEFAULT_MONITOR) -> None:
         if monitor is not None and (not isinstance(monitor, str) or not monitor):
-            raise InvalidValueError(f"monitor must be the start of a score's name, or null, got {monitor!r}", "monitor")
+            raise InvalidValueError(f"monitor must be a prefix of a score's name, or null, got {monitor!r}", "monitor")
         self.monitor = monitor
         self.best: float | None = None
         self._signal: int | None = None
@@ -52,7 +52,7 @@ class Checkpointing(Checkpoint):
         """Checks that the run measures the monitored value.
 
         Raises:
-            InvalidValueError: no name starts with `monitor`, which the user chose.
+            InvalidValueError: no name starts with `monitor`, which is not the default.
         """
         MetricsLogger.of(trainer)
         metrics = [metric for each in callbacks_of(trainer, Evaluation) for metric in each.scores.values()]
@@ -64,20 +64,20 @@ class Checkpointing(Checkpoint):
             log.warning("monitor=%s selects no checkpoint: this run measures no scores", monitor)
             return
         raise InvalidValueError(
-            f"callback.checkpointing.monitor={monitor}: no score of this run starts with that; there are "
-            f"{', '.join(names)} (metric= and metric/feature= choose others)"
+            f"callback.checkpointing.monitor={monitor} matches no score of this run: {', '.join(names)}; "
+            "choose a prefix of one of these, or other metrics with metric= and metric/feature="
         )
 
     def setup(self, trainer: Trainer, pl_module: ConditionalGAN, stage: str) -> None:
         """Installs the signal handlers."""
         for number in stop_signals():
-            self._previous_handlers[number] = signal.signal(number, self._note)
+            self._previous_handlers[number] = signal.signal(number, self._on_signal)
 
     def on_train_start(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
-        """Installs the handlers again, since Lightning's end without saving; removes unfinished files."""
+        """Installs the handlers again, over Lightning's, which do not save; removes unfinished files."""
         self._training = True
         for number in self._previous_handlers:
-            signal.signal(number, self._note)
+            signal.signal(number, self._on_signal)
         folder = Path(trainer.default_root_dir)
         if trainer.is_global_zero:
             run_dir.remove_unfinished(folder)
@@ -85,32 +85,32 @@ class Checkpointing(Checkpoint):
             self.best = None  # the run was resumed in another folder
 
     def on_train_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
-        """Stops if a signal came since the last check; later signals end the process at once."""
+        """Stops if a signal arrived since the last check; later signals end the process at once."""
         self._training = False
-        if self._stop_asked(trainer):
+        if self._stop_requested(trainer):
             self._stop(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: ConditionalGAN, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        """Saves and stops if a signal came.
+        """Saves and stops if a signal arrived.
 
-        The last batch of an epoch is left to `on_train_epoch_end`: Lightning would not resume the end of that epoch.
+        After the last batch of an epoch, `on_train_epoch_end` does: Lightning would not resume the end of that epoch.
         """
         is_last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
-        if self._stop_asked(trainer) and not is_last:
+        if self._stop_requested(trainer) and not is_last:
             MetricsLogger.of(trainer).flush(trainer, pl_module)
             self._save(trainer, pl_module)
             self._stop(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
-        """Saves the epoch, also as the best if it is, and stops if a signal came."""
+        """Saves ``last.ckpt`` and, if the value improved, ``best.ckpt``; stops if a signal arrived."""
         improved = self._improved(trainer)
         path = self._save(trainer, pl_module)
         if improved and trainer.is_global_zero:
             best = Path(trainer.default_root_dir) / run_dir.BEST_CHECKPOINT
             run_dir.write_atomically(best, path.read_bytes())
-        if self._stop_asked(trainer):
+        if self._stop_requested(trainer):
             self._stop(trainer)
 
     def teardown(self, trainer: Trainer, pl_module: ConditionalGAN, stage: str) -> None:
@@ -119,7 +119,7 @@ class Checkpointing(Checkpoint):
             signal.signal(number, handler)
         self._previous_handlers = {}
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._signal is not None or not self._training:
             log.info("%s: stopped at once", signal.Signals(number).name)
             sys.exit(128 + number)
@@ -128,7 +128,7 @@ class Checkpointing(Checkpoint):
             "%s: saving at the end of this batch; a second signal stops without saving", signal.Signals(number).name
         )
 
-    def _stop_asked(self, trainer: Trainer) -> bool:
+    def _stop_requested(self, trainer: Trainer) -> bool:
         if trainer.world_size == 1:
             return self._signal is not None
         return trainer.strategy.reduce_boolean_decision(self._signal is not None, all=False)
@@ -138,7 +138,7 @@ class Checkpointing(Checkpoint):
         raise Interrupted(self._signal or signal.SIGTERM, str(path))
 
     def _save(self, trainer: Trainer, gan: ConditionalGAN) -> Path:
-        refuse_broken_weights(gan)
+        check_finite(gan)
         path = Path(trainer.default_root_dir) / run_dir.LAST_CHECKPOINT
         trainer.save_checkpoint(path)
         return path
@@ -168,15 +168,15 @@ class Checkpointing(Checkpoint):
         self.best = state_dict["best"]
 
 
-def refuse_broken_weights(gan: ConditionalGAN) -> None:
+def check_finite(gan: ConditionalGAN) -> None:
     """Checks that all weights are finite.
 
     Raises:
-        UserError: names the first tensor that is not.
+        UserError: a tensor is not; the message names the first.
     """
     for name, value in gan.state_dict().items():
         if not torch.isfinite(value).all():
             raise UserError(
-                f"{name} holds NaN or infinite values after {gan.images_seen:,} images; the last good checkpoint was "
+                f"{name} has NaN or infinite values after {gan.images_seen:,} images; the last good checkpoint was "
                 "not overwritten. Try a smaller learning rate or gradient clipping (training.generator_clip=1)."
             )

@@ -1,4 +1,4 @@
-"""Evaluates the averaged generator during training and, on fresh samples, at the end."""
+"""Evaluation of the averaged generator during training and, on fresh samples, at its end."""
 
 import copy
 import logging
@@ -28,7 +28,7 @@ from fmcgan.training.sampling import require_memory, sample_classes
 log = logging.getLogger(__name__)
 
 NOTABLE_SHARE = 0.1
-"""Share of the run's time above which the log says how to evaluate less."""
+"""Share of the run's time above which the log suggests fewer evaluations."""
 
 
 class BestReport(TypedDict):
@@ -48,11 +48,11 @@ class Report(TypedDict):
 class Evaluation(Callback):
     """Measures metrics on samples of the averaged generator, the same number for each class.
 
-    Latent vectors have their own random stream and every random state is restored: the same seed gives the same weights
-    with and without evaluation.
+    Latent vectors have their own random stream, and every random state is restored: a run has the same weights with and
+    without evaluation.
 
-    During training the samples of ``seed`` are measured, and the best checkpoint is selected on them. The results of
-    the finished run are measured on samples of ``report_seed``, which no selection has used.
+    Samples of ``seed`` are measured during training and select the best checkpoint. The results of the finished run
+    are measured on samples of ``report_seed``, which no selection has used.
 
     Args:
         scores: metrics by name.
@@ -60,7 +60,7 @@ class Evaluation(Callback):
         every_n_epochs: epochs between evaluations; the last epoch is always evaluated.
         seed: of the samples measured during training.
         report_seed: of the samples measured at the end; differs from ``seed``.
-        cache: folder for values of real images; ``None``: the user's cache folder.
+        cache: folder of stored results on real images; ``None``: the user's cache folder.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Evaluation(Callback):
                 self.floors = self.evaluator.floors()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
-        """Evaluates the epoch if it is due."""
+        """Evaluates after every `every_n_epochs` epochs and after the last."""
         epoch = trainer.current_epoch + 1
         due = epoch % self.every_n_epochs == 0 or is_last_epoch(trainer)
         if due and trainer.is_global_zero and self.scores:
@@ -134,8 +134,8 @@ class Evaluation(Callback):
             try:
                 checkpoint = read_checkpoint(best)
                 seen = checkpoint["images_seen"]
-                of_last = seen == gan.images_seen  # whose weights are already measured
-                scores = found["scores"] if of_last else self._measure_state(gan, checkpoint["state_dict"])
+                is_last = seen == gan.images_seen  # the same weights, measured above
+                scores = found["scores"] if is_last else self._measure_state(gan, checkpoint["state_dict"])
                 found["best"] = {"images_seen": seen, "scores": scores}
             except (UserError, OSError, RuntimeError) as error:  # RuntimeError: weights of another network
                 log.warning("the result has no scores of the best checkpoint: %s", error)
@@ -167,7 +167,7 @@ class Evaluation(Callback):
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the last results, by which a checkpoint after an epoch without evaluation is compared."""
+        """Returns the last results, which are those of the epochs up to the next evaluation."""
         return {"results": self.results, "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

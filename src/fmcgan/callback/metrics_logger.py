@@ -1,4 +1,4 @@
-"""Writes all numbers of a run: those of training, evaluation and other callbacks."""
+"""Logging of the metrics of training, evaluation and other callbacks."""
 
 import logging
 import math
@@ -26,8 +26,8 @@ class MetricsLogger(Callback):
     """Collects the scalars of each step on the device; reads, checks and writes them at intervals.
 
     Writes the same rows to ``metrics.jsonl``, ``metrics.csv`` and TensorBoard, and ``epochs.csv`` after each epoch. The
-    x axis is images seen. ``seconds`` is training time: without evaluation, figures and checkpoints, with earlier
-    sessions of a resumed run.
+    x axis is images seen. ``seconds`` is training time: it includes earlier sessions of a resumed run, but not
+    evaluation, figures and checkpoints.
 
     Args:
         every_n_batches: batches between two reads from the device.
@@ -49,12 +49,12 @@ class MetricsLogger(Callback):
         """Returns the metrics logger of a run.
 
         Raises:
-            UserError: the run has none, although other callbacks write through it.
+            UserError: the run has none.
         """
         for callback in callbacks_of(trainer, MetricsLogger):
             return callback
         raise UserError(
-            "the callback 'metrics_logger' is missing; add it to the list, as in callback=[metrics_logger,evaluation]"
+            "the callback metrics_logger is missing; add it to the list, as in callback=[metrics_logger,evaluation]"
         )
 
     def write(self, trainer: Trainer, gan: ConditionalGAN, metrics: dict[str, float]) -> None:
@@ -70,7 +70,7 @@ class MetricsLogger(Callback):
             logger.log_metrics(metrics | {"epoch": row["epoch"]}, step=gan.images_seen)
 
     def on_train_start(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
-        """Drops rows that a killed session wrote after its last checkpoint, since they will be repeated.
+        """Drops rows that a killed session wrote after its last checkpoint, since training repeats them.
 
         Raises:
             UserError: a table of that session is damaged.
@@ -88,7 +88,7 @@ class MetricsLogger(Callback):
                     logger.drop_after(pl_module.images_seen)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: ConditionalGAN, batch: object, batch_idx: int) -> None:
-        """Starts the clock, unless it runs."""
+        """Starts the clock unless it is running."""
         if self._running_since is None:
             self._running_since = time.perf_counter()
 
@@ -100,7 +100,7 @@ class MetricsLogger(Callback):
         batch: object,
         batch_idx: int,
     ) -> None:
-        """Collects the scalars of the step, and reads all of them after `every_n_batches`."""
+        """Collects the scalars of the step; calls `flush` after `every_n_batches`."""
         self._unread.append((pl_module.images_seen, outputs))
         if len(self._unread) >= self.every_n_batches:
             self.flush(trainer, pl_module)
@@ -111,7 +111,7 @@ class MetricsLogger(Callback):
         self._count_time()
         self._running_since = None
         means = {name: sum(values) / len(values) for name, values in self._epoch_sums.items()}
-        self.epoch_means |= means  # an epoch that max_time cut short may hold no generator update
+        self.epoch_means |= means  # an epoch that max_time ends early may lack generator updates
         self._epoch_sums = {}
         if trainer.is_global_zero:
             self._epochs.write(trainer.current_epoch + 1, means, self.seconds / 60)
@@ -122,7 +122,7 @@ class MetricsLogger(Callback):
             return
         steps = self._read_from_device(trainer)
         self._count_time()
-        _refuse_not_finite(trainer, steps)
+        _check_finite(trainer, steps)
         names = dict.fromkeys(name for _, metrics in steps for name in metrics)
         columns = {name: [metrics[name] for _, metrics in steps if name in metrics] for name in names}
         for name, values in columns.items():
@@ -133,7 +133,7 @@ class MetricsLogger(Callback):
         images, seconds = self._last_read
         self._last_read = (gan.images_seen, self.seconds)
         row["images_per_second"] = (gan.images_seen - images) / max(self.seconds - seconds, 1e-9)
-        self.latest |= row  # with a large n_critic, some intervals hold no generator update
+        self.latest |= row  # with a large n_critic, some intervals lack generator updates
         self.write(trainer, gan, row)
 
     def _read_from_device(self, trainer: Trainer) -> list[tuple[int, dict[str, float]]]:
@@ -153,7 +153,7 @@ class MetricsLogger(Callback):
             self._running_since = now
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the counts that a resumed run continues; at a checkpoint no scalars are unread."""
+        """Returns the sums that a resumed run continues; at a checkpoint no scalars are unread."""
         return {
             "seconds": self.seconds,
             "epoch_sums": self._epoch_sums,
@@ -169,32 +169,32 @@ class MetricsLogger(Callback):
         self.latest = state_dict["latest"]
 
 
-def _refuse_not_finite(trainer: Trainer, steps: list[tuple[int, dict[str, float]]]) -> None:
+def _check_finite(trainer: Trainer, steps: list[tuple[int, dict[str, float]]]) -> None:
     for images_seen, metrics in steps:
         bad = [name for name, value in metrics.items() if not math.isfinite(value)]
         if bad:
             checkpoint = Path(trainer.default_root_dir) / run_dir.LAST_CHECKPOINT
             last = f"The last good checkpoint is {checkpoint}." if checkpoint.exists() else "No checkpoint exists yet."
             raise UserError(
-                f"training diverged in the {_broken_network(bad)} at {images_seen:,} images seen: "
+                f"training diverged in the {_diverged_network(bad)} at {images_seen:,} images seen: "
                 f"{', '.join(bad)} became NaN or infinite. {last}\n"
                 "Try a smaller learning rate (training.generator_optimizer.lr, training.discriminator_optimizer.lr), "
                 "gradient clipping (training.generator_clip=1) or trainer.precision=32-true."
             )
 
 
-def _broken_network(bad: list[str]) -> str:
-    """Finds the network that diverged first, from the numbers of one step that are not finite."""
+def _diverged_network(bad: list[str]) -> str:
+    """Returns the network that diverged first, from the names of the non-finite scalars of one step."""
     if "logit/real" in bad:
         return "discriminator"
-    if "logit/fake" in bad:  # D is finite on real images, so the generated images were not: the last update of G
+    if "logit/fake" in bad:  # D is finite on real images, so the generated images are not
         return "generator"
-    if any(name != "gradient_norm/generator" for name in bad):  # the loss of D, or its update just before that of G
+    if any(name != "gradient_norm/generator" for name in bad):  # the loss or update of D, which precedes that of G
         return "discriminator"
     return "generator"
 
 
 def _epoch(trainer: Trainer) -> float:
-    """Returns the epochs done, with the fraction of the current one."""
+    """Returns the finished epochs plus the fraction of the current one."""
     progress = trainer.fit_loop.epoch_loop.batch_progress.current
     return round(trainer.current_epoch + progress.processed / trainer.num_training_batches, 4)  # type: ignore[attr-defined]

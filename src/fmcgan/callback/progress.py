@@ -1,4 +1,4 @@
-"""Shows the progress of a run and the time left."""
+"""Progress of a run in the terminal."""
 
 import sys
 import time
@@ -14,7 +14,7 @@ from fmcgan.training.gan import ConditionalGAN
 
 
 class Progress(Callback):
-    """Shows images seen, losses, images/s and the time left: as a bar in a terminal, else as lines.
+    """Shows images seen, losses, images/s and the time left, as a bar in a terminal, else as lines.
 
     Args:
         seconds_between_lines: time between two lines.
@@ -74,9 +74,8 @@ class Progress(Callback):
 
     def _state(self, trainer: Trainer, gan: ConditionalGAN) -> str:
         latest = MetricsLogger.of(trainer).latest
-        losses = [
-            f"{p} {latest[k]:.3f}" for p, k in (("G", "loss/generator"), ("D", "loss/discriminator")) if k in latest
-        ]
+        names = {"G": "loss/generator", "D": "loss/discriminator"}
+        losses = [f"{network} {latest[name]:.3f}" for network, name in names.items() if name in latest]
         started, images_before = self._started
         rate = (gan.images_seen - images_before) / max(time.monotonic() - started, 1e-9)
         left = _seconds_left(trainer, (_total_images(trainer) - gan.images_seen) / max(rate, 1e-9))
@@ -92,6 +91,6 @@ def _seconds_left(trainer: Trainer, by_images: float) -> float:
 
 
 def _total_images(trainer: Trainer) -> int:
-    """Returns the images of the whole run, or up to the end of the current epoch if only time limits it."""
+    """Returns the images of the whole run or, without `max_epochs`, up to the end of the current epoch."""
     epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else trainer.current_epoch + 1
     return epochs * images_per_epoch(trainer)

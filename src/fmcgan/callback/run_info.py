@@ -1,4 +1,4 @@
-"""Writes configuration, environment, curves and result of a run."""
+"""Configuration, environment, curves and result of a run as files."""
 
 import datetime
 import json
@@ -29,7 +29,7 @@ from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
 from fmcgan.training.gan import ConditionalGAN
 
 _PACKAGES = ("fmcgan", "torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy")
-_SHARE_OF_CURVES = 0.05  # of the time: drawing gets slower with every row
+_MAX_DRAWING_SHARE = 0.05  # of the time: drawing gets slower with every row
 _FINAL = ("loss/generator", "loss/discriminator", "gradient_norm/generator", "gradient_norm/discriminator")
 
 
@@ -44,10 +44,10 @@ class RunInfo(Callback):
 
     def __init__(self, config: Mapping[str, object] | None = None) -> None:
         self.config = dict(config or {})
-        self._drawn = (-math.inf, 0.0)  # when the curves were drawn, and the time that took
+        self._drawn = (-math.inf, 0.0)  # end and duration of the last drawing of the curves
 
     def configure(self, config: Mapping[str, object]) -> None:
-        """Sets the resolved configuration of the whole run, which cannot be part of the callback's own."""
+        """Sets the resolved configuration of the run, which a configuration cannot contain itself."""
         self.config = dict(config)
 
     def check(self, trainer: Trainer) -> None:
@@ -62,19 +62,19 @@ class RunInfo(Callback):
         (folder / run_dir.RESULT).unlink(missing_ok=True)
         text = yaml.safe_dump(self.config, sort_keys=False)
         run_dir.write_atomically(folder / run_dir.CONFIG, text)
-        run_dir.write_json(folder / run_dir.ENVIRONMENT, environment(trainer) | _loss_facts(pl_module))
+        run_dir.write_json(folder / run_dir.ENVIRONMENT, environment(trainer) | _loss_info(pl_module))
         scores = {f"hp/{name}": 0.0 for each in callbacks_of(trainer, Evaluation) for name in each.floors}
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoard):
                 logger.add_text("config", indent(text, "    "))  # an indented code block
-                if pl_module.images_seen == 0:  # a resumed run has its HPARAMS already
+                if pl_module.images_seen == 0:  # a resumed run already has HPARAMS
                     logger.log_hyperparams(_flat(self.config), scores or None)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
-        """Draws the curves of losses and gradient norms, less often if that takes long."""
+        """Draws the curves of losses and gradient norms, less often if drawing is slow."""
         ended, seconds = self._drawn
         start = time.monotonic()
-        if trainer.is_global_zero and (is_last_epoch(trainer) or start - ended >= seconds / _SHARE_OF_CURVES):
+        if trainer.is_global_zero and (is_last_epoch(trainer) or start - ended >= seconds / _MAX_DRAWING_SHARE):
             folder = Path(trainer.default_root_dir)
             rows = read_metrics(folder / run_dir.METRICS_JSONL)
             draw_loss(rows, folder / run_dir.LOSS_FIGURE)
@@ -100,7 +100,7 @@ class RunInfo(Callback):
             "evaluation_share": round(sum(each.share(metrics_logger.seconds) for each in evaluations), 4),
             "images_per_second": round(gan.images_seen / max(metrics_logger.seconds, 1e-9), 1),
             "hardware": hardware(trainer),
-            **_loss_facts(gan),
+            **_loss_info(gan),
             "parameters": {"generator": _count(gan.generator), "discriminator": _count(gan.discriminator)},
             "scores": scores,
             "best": next((report["best"] for report in reports if report["best"]), None),
@@ -124,7 +124,7 @@ def environment(trainer: Trainer) -> dict[str, object]:
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": command_line(),
         "python": platform.python_version(),
-        # A resumed run repeats the overrides.
+        # A resumed run has the overrides of its first session, too.
         "overrides": [each for each in applied_overrides() if not each.startswith("ckpt_path=")],
         "packages": {name: version(name) for name in _PACKAGES},
         "platform": platform.platform(),
@@ -144,7 +144,7 @@ def hardware(trainer: Trainer) -> str:
 
 
 def _git() -> dict[str, object] | None:
-    """Finds the commit of the checkout of this code; ``None`` for an installed wheel."""
+    """Returns the commit of the checkout; ``None`` for an installed wheel."""
     try:
         _run_git("ls-files", "--error-unmatch", __file__)  # fails for an installed copy inside another repository
         commit = _run_git("rev-parse", "HEAD")
@@ -159,8 +159,7 @@ def _run_git(*arguments: str) -> str:
     return subprocess.check_output(["git", *arguments], cwd=here, stderr=subprocess.DEVNULL, encoding="utf-8").strip()
 
 
-def _loss_facts(gan: ConditionalGAN) -> dict[str, bool]:
-    """Returns what readers of the run must know of its loss: whether a positive logit means "real"."""
+def _loss_info(gan: ConditionalGAN) -> dict[str, bool]:
     return {"has_decision_boundary": gan.loss.has_decision_boundary}
 
 
@@ -169,7 +168,7 @@ def _count(network: torch.nn.Module) -> int:
 
 
 def _flat(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """Joins nested keys by dots; writes lists as JSON, since HPARAMS shows scalars and text only."""
+    """Joins nested keys by dots; converts lists to JSON, since HPARAMS shows scalars and text only."""
     flat: dict[str, object] = {}
     for key, value in config.items():
         if isinstance(value, Mapping):

@@ -22,7 +22,7 @@ from fmcgan.training.sampling import render
 class SampleGrid(Callback):
     """Draws ``samples/epoch_010.png`` from the averaged generator: a row per class, a column per fixed latent vector.
 
-    Epochs are numbers of finished epochs; 0 is before training. The last epoch is always drawn.
+    Epoch 0 is before training. The last epoch is always drawn.
 
     Args:
         epochs: epochs to draw, such as ``[0, 10, 20, 29]``; ``None``: every `every_n_epochs`.
@@ -45,16 +45,16 @@ class SampleGrid(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
         """Draws epoch 0, unless the run is resumed."""
-        if pl_module.images_seen == 0 and self._wanted(0):
+        if pl_module.images_seen == 0 and self._is_due(0):
             self._draw(trainer, pl_module, 0)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
         """Draws the epoch if it is due."""
         epoch = trainer.current_epoch + 1
-        if self._wanted(epoch) or is_last_epoch(trainer):
+        if self._is_due(epoch) or is_last_epoch(trainer):
             self._draw(trainer, pl_module, epoch)
 
-    def _wanted(self, epoch: int) -> bool:
+    def _is_due(self, epoch: int) -> bool:
         return epoch % self.every_n_epochs == 0 if self.epochs is None else epoch in self.epochs
 
     def _draw(self, trainer: Trainer, gan: ConditionalGAN, epoch: int) -> None:

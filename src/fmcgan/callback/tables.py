@@ -1,4 +1,4 @@
-"""The tables of a run: ``metrics.jsonl``, ``metrics.csv`` and ``epochs.csv``."""
+"""Tables of a run: ``metrics.jsonl``, ``metrics.csv`` and ``epochs.csv``."""
 
 import csv
 import io
@@ -18,11 +18,7 @@ _EPOCH_COLUMNS = {
 
 
 class MetricsTable:
-    """The metrics of a run as JSON lines and as CSV, with empty cells where a row lacks a column.
-
-    Args:
-        folder: of the run.
-    """
+    """The metrics of a run folder as JSON lines and as CSV, with empty cells if a row lacks a column."""
 
     def __init__(self, folder: Path) -> None:
         self._lines = folder / run_dir.METRICS_JSONL
@@ -38,13 +34,13 @@ class MetricsTable:
             self._rewrite_csv(read_metrics(self._lines))
 
     def drop_after(self, images_seen: int) -> int:
-        """Drops the rows after a number of images seen from both files; returns how many."""
+        """Drops the rows after a number of images seen from both files; returns the number of dropped rows."""
         rows = read_metrics(self._lines)
-        kept = [row for row in rows if row["images_seen"] <= images_seen]
-        if self._lines.exists():  # also if a kill truncated its last line
-            run_dir.write_atomically(self._lines, "".join(json.dumps(row) + "\n" for row in kept))
-            self._rewrite_csv(kept)
-        return len(rows) - len(kept)
+        remaining = [row for row in rows if row["images_seen"] <= images_seen]
+        if self._lines.exists():  # even without such rows: the last line may be truncated
+            run_dir.write_atomically(self._lines, "".join(json.dumps(row) + "\n" for row in remaining))
+            self._rewrite_csv(remaining)
+        return len(rows) - len(remaining)
 
     def _rewrite_csv(self, rows: list[dict[str, float]]) -> None:
         self._columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -53,11 +49,7 @@ class MetricsTable:
 
 
 class EpochTable:
-    """The means of each epoch as CSV.
-
-    Args:
-        folder: of the run.
-    """
+    """The means of each epoch as CSV in a run folder."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / run_dir.EPOCHS_CSV

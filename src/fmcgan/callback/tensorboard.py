@@ -1,4 +1,4 @@
-"""Writes the TensorBoard files of a run."""
+"""TensorBoard logger."""
 
 import contextlib
 import threading
@@ -17,19 +17,16 @@ from fmcgan.app.errors import UserError
 
 
 class TensorBoard(TensorBoardLogger):
-    """Lightning's TensorBoard logger with a `UserError` where its files cannot be written.
-
-    Of a resumed run, TensorBoard shows the rows up to the checkpoint and then those of the new session.
-    """
+    """Lightning's TensorBoard logger; raises a `UserError` if its files cannot be written."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         threading.excepthook = _ignore_writer_thread
 
     def drop_after(self, images_seen: int) -> None:
-        """Hides what an earlier session wrote after its checkpoint."""
+        """Hides the entries that an earlier session wrote after its checkpoint."""
         with self._writing():
-            start = SessionLog(status=SessionLog.START)  # hides entries of this step and later ones
+            start = SessionLog(status=SessionLog.START)  # hides entries from this step on
             self.experiment._get_file_writer().add_event(Event(session_log=start), images_seen + 1)
 
     def add_image(self, tag: str, grey: ArrayLike | Image, images_seen: int) -> None:
@@ -53,7 +50,7 @@ class TensorBoard(TensorBoardLogger):
             super().log_hyperparams(params, metrics)
 
     def save(self) -> None:
-        """Writes what is buffered."""
+        """Flushes the files."""
         with self._writing():
             super().save()
 

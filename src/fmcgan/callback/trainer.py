@@ -1,4 +1,4 @@
-"""Typed access to what Lightning's Trainer holds under attributes without a declared type."""
+"""Typed access to attributes that Lightning's Trainer does not declare."""
 
 from typing import Protocol, TypeVar
 
@@ -35,10 +35,10 @@ def data_of(trainer: Trainer) -> DataModule:
 
 
 def images_per_epoch(trainer: Trainer) -> int:
-    """Returns the number of real images of an epoch, over all devices."""
+    """Returns the number of real images in an epoch, over all devices."""
     return int(trainer.num_training_batches * data_of(trainer).batch_size)
 
 
 def is_last_epoch(trainer: Trainer) -> bool:
-    """Returns whether the epoch that ends is the last of the run."""
+    """Returns whether the current epoch is the last of the run."""
     return trainer.current_epoch + 1 == trainer.max_epochs or trainer.should_stop

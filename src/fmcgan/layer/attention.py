@@ -1,4 +1,4 @@
-"""Self-attention."""
+"""Self-attention layer."""
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +12,6 @@ class SelfAttention(nn.Module):
 
     Queries, keys and values have an eighth of the channels, and their products are not scaled, as in the paper. The
     fast kernels of `F.scaled_dot_product_attention` have no second derivative, which gradient penalties need.
-
-    Args:
-        channels: C.
     """
 
     def __init__(self, channels: int) -> None:

@@ -1,7 +1,6 @@
-"""Batch normalisation over the global batch, also when it is split over several processes.
+"""Batch normalisation over the global batch, also if it is split over several processes.
 
-torch's SyncBatchNorm needs GPUs; this one also runs on CPUs, where tests show that several devices give the losses of
-one. In one process both classes equal torch's.
+Unlike torch's SyncBatchNorm it also runs on CPUs. In one process both classes equal torch's.
 """
 
 import torch

@@ -1,7 +1,7 @@
-"""A 3 x 3 convolution and a change of resolution as one convolution: the same result from 4 / 9 of the products.
+"""Convolutions of 3 x 3 fused with a change of resolution: the same result from 4 / 9 of the products.
 
 Both are linear, so together they are a 4 x 4 convolution with stride 2, whose kernel is a sum of shifted copies of the
-3 x 3 kernel. Only the 3 x 3 kernel is learnt and stored.
+3 x 3 kernel. Only the 3 x 3 kernel is a parameter.
 """
 
 import torch.nn.functional as F
@@ -10,12 +10,7 @@ from typing_extensions import override
 
 
 class PooledConv2d(nn.Conv2d):
-    """A 3 x 3 convolution, then 2 x 2 average pooling: [B, ``inputs``, 2H, 2W] to [B, ``outputs``, H, W].
-
-    Args:
-        inputs: channels.
-        outputs: channels.
-    """
+    """A 3 x 3 convolution, then 2 x 2 average pooling: [B, ``inputs``, 2H, 2W] to [B, ``outputs``, H, W]."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 3, padding=1)
@@ -26,13 +21,7 @@ class PooledConv2d(nn.Conv2d):
 
 
 class UpsampledConv2d(nn.Conv2d):
-    """Nearest-neighbour upsampling, then a 3 x 3 convolution: [B, ``inputs``, H, W] to [B, ``outputs``, 2H, 2W].
-
-    Args:
-        inputs: channels.
-        outputs: channels.
-        bias: adds a bias.
-    """
+    """Nearest-neighbour upsampling, then a 3 x 3 convolution: [B, ``inputs``, H, W] to [B, ``outputs``, 2H, 2W]."""
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__(inputs, outputs, 3, padding=1, bias=bias)

@@ -1,4 +1,4 @@
-"""Layers that double height and width of a map."""
+"""Upsampling layers."""
 
 from torch import nn
 
@@ -7,13 +7,13 @@ from fmcgan.app.checks import one_of
 UPSAMPLINGS = ("nearest", "bilinear", "transposed")
 
 
-def doubling(inputs: int, outputs: int, upsampling: str) -> nn.Module:
+def upsampling_layer(inputs: int, outputs: int, upsampling: str) -> nn.Module:
     """Builds a convolution that doubles height and width, [B, ``inputs``, H, W] to [B, ``outputs``, 2H, 2W].
 
     Args:
         inputs: channels.
         outputs: channels.
-        upsampling: ``nearest`` or ``bilinear``: a 3 x 3 convolution and then that interpolation, with a quarter of the
+        upsampling: ``nearest`` or ``bilinear``: a 3 x 3 convolution and then interpolation, with a quarter of the
             products of the reverse order; ``transposed``: a 4 x 4 transposed convolution (Radford et al. 2016).
     """
     one_of(UPSAMPLINGS, upsampling=upsampling)

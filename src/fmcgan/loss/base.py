@@ -1,4 +1,4 @@
-"""Base class of every adversarial loss."""
+"""Base class of adversarial losses."""
 
 from abc import ABC, abstractmethod
 
@@ -6,21 +6,21 @@ from torch import Tensor, nn
 
 
 class AdversarialLoss(ABC):
-    """Objectives of discriminator and generator on the discriminator's logits.
+    """Objectives of discriminator and generator as functions of the discriminator's logits.
 
     Logits are raw scores (no sigmoid): positive means real for a discriminator, larger means more real for a critic.
     A new loss is one file with one subclass and one yaml.
     """
 
     generator_needs_real: bool = False
-    """Whether `generator` reads the logits of real images (relativistic losses); if not, the step passes ``None``."""
+    """Whether `generator` uses the logits of real images (relativistic losses); if not, the step passes ``None``."""
 
     has_decision_boundary: bool = True
-    """Whether a positive logit means "real". ``False`` for critics: a constant may be added to all logits."""
+    """Whether a positive logit means "real"; ``False`` for critics, whose logits have an arbitrary offset."""
 
     @abstractmethod
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Computes what the discriminator minimises.
+        """Computes the discriminator's loss.
 
         Args:
             real: logits of real images, [B].
@@ -32,7 +32,7 @@ class AdversarialLoss(ABC):
 
     @abstractmethod
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
-        """Computes what the generator minimises.
+        """Computes the generator's loss.
 
         Args:
             real: logits of real images, [B]; ``None`` unless `generator_needs_real`.
@@ -43,25 +43,14 @@ class AdversarialLoss(ABC):
         """
 
     def check_discriminator(self, discriminator: nn.Module, penalized: bool) -> None:  # noqa: B027 (most take any)
-        """Refuses a discriminator that this loss cannot train, before training starts.
-
-        Args:
-            discriminator: the network to be trained.
-            penalized: whether a penalty is added to the loss.
-
-        Raises:
-            InvalidValueError: this loss cannot train it.
-        """
+        """Raises an `InvalidValueError` if this loss cannot train a discriminator, with or without a penalty."""
 
     def constrain(self, discriminator: nn.Module) -> None:  # noqa: B027 (most losses constrain nothing)
-        """Projects the discriminator's weights onto the set the loss is defined on, after each of its updates.
-
-        Only `ClippedWasserstein` does so.
-        """
+        """Constrains the discriminator's weights after each of its updates (weight clipping)."""
 
 
 def check_logits(*logits: Tensor) -> None:
-    """Refuses anything but equal one-dimensional shapes: [B] against [B, 1] would silently broadcast to [B, B].
+    """Checks that all logits have one shape [B]: [B] and [B, 1] would silently broadcast to [B, B].
 
     Raises:
         ValueError: the shapes differ or are not one-dimensional.

@@ -1,4 +1,4 @@
-"""The hinge loss."""
+"""Hinge loss."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -8,7 +8,7 @@ from fmcgan.loss.base import AdversarialLoss, check_logits
 
 
 class Hinge(AdversarialLoss):
-    """D gets no gradient from logits beyond a margin of 1 (Lim & Ye 2017; Miyato et al. 2018, eq. 16 and 17).
+    """Hinge loss with a margin of 1 for D (Lim & Ye 2017; Miyato et al. 2018, eq. 16 and 17).
 
     * L_D = E[max(0, 1 - real)] + E[max(0, 1 + fake)]
     * L_G = -E[fake]

@@ -1,4 +1,4 @@
-"""The least-squares loss (LSGAN)."""
+"""Least-squares loss (LSGAN)."""
 
 from torch import Tensor
 from typing_extensions import override
@@ -7,7 +7,7 @@ from fmcgan.loss.base import AdversarialLoss, check_logits
 
 
 class LeastSquares(AdversarialLoss):
-    """Squared distance of the logit to its target: 1 for real, -1 for generated, and G aims at 0.
+    """Squared distance of the logit to its target: 1 for real, -1 for generated, 0 for G.
 
     Mao et al. 2017, eq. 2 with a = -1, b = 1, c = 0 (eq. 8), under which the game minimises a Pearson chi-square
     divergence. Targets symmetric about 0 keep the decision boundary at 0: a positive logit means real.

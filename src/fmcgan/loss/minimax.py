@@ -1,4 +1,4 @@
-"""The minimax loss: the zero-sum game of the first GAN paper."""
+"""Minimax loss: the zero-sum game of the first GAN paper."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -8,12 +8,12 @@ from fmcgan.loss.base import AdversarialLoss, check_logits
 
 
 class Minimax(AdversarialLoss):
-    """Cross-entropy for D; G minimises the very value D maximises (Goodfellow et al. 2014, eq. 1).
+    """Cross-entropy for D; G minimises the value that D maximises (Goodfellow et al. 2014, eq. 1).
 
     * L_D = E[softplus(-real)] + E[softplus(fake)]
     * L_G = -E[softplus(fake)]  =  E[log(1 - D(G(z)))]
 
-    Its gradient for G vanishes where D is sure that the images are generated.
+    The gradient for G vanishes if D is certain that the images are generated.
     """
 
     @override

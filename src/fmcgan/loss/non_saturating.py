@@ -1,4 +1,4 @@
-"""The non-saturating loss, the usual "vanilla GAN"."""
+"""Non-saturating loss, the usual "vanilla GAN"."""
 
 import torch.nn.functional as F
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""The relativistic pairing loss (RpGAN)."""
+"""Relativistic pairing loss (RpGAN)."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -8,15 +8,14 @@ from fmcgan.loss.base import AdversarialLoss, check_logits
 
 
 class Relativistic(AdversarialLoss):
-    """D ranks each real image above the generated one it is paired with (Jolicoeur-Martineau 2018).
+    """Logistic loss on the difference of the logits of a real and a generated image (Jolicoeur-Martineau 2018).
 
     * L_D = E[softplus(fake_i - real_i)]
     * L_G = E[softplus(real_i - fake_i)]
 
-    A pair is the i-th real and the i-th generated image of a batch; the step gives both the same label. Only
-    differences of logits count, so a logit of 0 is no decision boundary and all logits may drift together. R3GAN
-    (Huang et al. 2024) shows that it converges with R1 and R2 together, which is why `loss=relativistic` sets
-    `penalty=r1_r2`.
+    A pair is the i-th real and the i-th generated image of a batch; both have the same label. Only differences of
+    logits count, so all logits may drift together and 0 is no decision boundary. R3GAN (Huang et al. 2024) shows that
+    training converges with R1 and R2 together; `loss=relativistic` therefore sets `penalty=r1_r2`.
     """
 
     generator_needs_real = True
@@ -30,6 +29,6 @@ class Relativistic(AdversarialLoss):
     @override
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
         if real is None:
-            raise ValueError("a relativistic loss compares each generated image with a real one; real is None")
+            raise ValueError("a relativistic loss needs the logits of real images, got None")
         check_logits(real, fake)
         return F.softplus(real - fake).mean()

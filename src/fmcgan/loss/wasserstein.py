@@ -1,4 +1,4 @@
-"""The Wasserstein loss; a penalty (`loss=wgan_gp`) or clipping (`loss=wgan`) keeps the critic Lipschitz."""
+"""Wasserstein loss, with a penalty (`loss=wgan_gp`) or weight clipping (`loss=wgan`) as the Lipschitz constraint."""
 
 import logging
 
@@ -37,8 +37,8 @@ class Wasserstein(AdversarialLoss):
     def check_discriminator(self, discriminator: nn.Module, penalized: bool) -> None:
         if not penalized and not _is_normalised(discriminator):
             log.warning(
-                "nothing keeps this critic Lipschitz, so its logits may grow without end: penalty=wgan_gp,"
-                " spectral_norm=discriminator or loss=wgan would"
+                "this critic has no Lipschitz constraint, its logits may grow without bound; choose penalty=wgan_gp,"
+                " spectral_norm=discriminator or loss=wgan"
             )
 
 
@@ -46,7 +46,7 @@ class ClippedWasserstein(Wasserstein):
     """Wasserstein with every critic weight clamped after each update (Arjovsky et al. 2017, algorithm 1, line 7).
 
     Args:
-        weight_clip: c; weights are kept in [-c, c]. The paper uses 0.01.
+        weight_clip: c; weights are clamped to [-c, c]. The paper uses 0.01.
     """
 
     def __init__(self, weight_clip: float = 0.01) -> None:
@@ -55,10 +55,9 @@ class ClippedWasserstein(Wasserstein):
 
     @override
     def check_discriminator(self, discriminator: nn.Module, penalized: bool) -> None:
-        # Spectral normalisation divides a weight by its norm, so by whatever the clipping has left of it.
-        if _is_normalised(discriminator):
+        if _is_normalised(discriminator):  # divides a weight by its norm, which undoes the clipping
             raise InvalidValueError(
-                "weight clipping bounds nothing in a discriminator with spectral normalisation:"
+                "weight clipping has no effect on a discriminator with spectral normalisation:"
                 " choose spectral_norm=none, or loss=wgan_gp"
             )
 

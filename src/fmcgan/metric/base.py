@@ -1,4 +1,4 @@
-"""Base classes of metrics: numbers measured on labelled images, beside the same numbers of real images."""
+"""Base classes of metrics of labelled images."""
 
 import importlib
 import pkgutil
@@ -15,37 +15,37 @@ from fmcgan.metric.value import MetricValue, Quantity
 class Metric(ABC):
     """One or several values measured on a set of labelled images.
 
-    A metric has no state beyond its parameters: equal samples and real images give equal bits, in any order of calls.
-    It neither reads nor changes the global random state. What it needs of a set more than once it computes with
-    `ImageSet.derived`. It is not a module: its networks are never trained and never saved in a checkpoint.
+    A metric has no state beyond its parameters: equal inputs give bit-identical values, in any order of calls. It
+    neither reads nor changes the global random state. `ImageSet.derived` caches what is computed of a set. A metric is
+    not an `nn.Module`: its networks are neither trained nor saved in checkpoints.
     """
 
     kinds: ClassVar[Mapping[str, Quantity]]
-    """What the metric can measure, by the start of the name: ``recall`` for ``recall_k3_classifier_10k_test``."""
+    """Quantities by the prefix of their names: ``recall`` for ``recall_k3_classifier_10k_test``."""
 
     n: int | None = None
-    """Number of samples that it needs; ``None``: the number of the evaluation."""
+    """Number of samples to measure; ``None``: that of the evaluation."""
 
     quick: bool = True
-    """Takes seconds. A metric of minutes is measured on no baseline but real images."""
+    """Whether it takes seconds. Otherwise real images are the only baseline."""
 
-    names_reference: ClassVar[bool] = True
-    """Whether names carry the split that samples are compared with; False where the reference is not used."""
+    uses_reference: ClassVar[bool] = True
+    """Whether samples are compared with the reference; the names of the values then end in its split."""
 
     @property
     def quantities(self) -> Mapping[str, Quantity]:
-        """What this instance measures, by name without number of samples and split: ``recall_k3_classifier``."""
+        """Quantities of this instance by name, without number of samples and split: ``recall_k3_classifier``."""
         return self.kinds
 
     @property
     def min_samples(self) -> int:
-        """Number of samples below which values say more about that number than about the samples."""
+        """Number of samples below which values are unreliable."""
         return 2
 
     @property
     @abstractmethod
     def protocol(self) -> str:
-        """Every parameter and the version of every network. Results are stored under it."""
+        """All parameters and network versions, part of the key of stored results."""
 
     @abstractmethod
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
@@ -53,14 +53,14 @@ class Metric(ABC):
 
         Args:
             samples: at least 2.
-            real: the real images to compare with.
+            real: images to compare with.
 
         Returns:
             Values by the keys of `quantities`; all are finite. A key may be missing if it cannot be measured.
         """
 
     def real_samples(self, real: RealImages) -> ImageSet:
-        """Chooses real images that the metric does not compare with, to measure as if they were samples."""
+        """Returns the images of the baseline ``real``: those that the metric does not compare with."""
         return real.other
 
     def findings(self, samples: ImageSet, real: RealImages) -> dict[str, object]:
@@ -68,15 +68,14 @@ class Metric(ABC):
         return {}
 
     def value_name(self, key: str, n: int, split: str) -> str:
-        """Names a value of ``n`` samples: ``fd_classifier`` of `quantities` -> ``fd_classifier_10k_test``."""
-        return "_".join([key, count_name(n), *([split] if self.names_reference else [])])
+        """Returns the name of a value of ``n`` samples: ``fd_classifier`` -> ``fd_classifier_10k_test``."""
+        return "_".join([key, format_count(n), *([split] if self.uses_reference else [])])
 
 
 class FeatureMetric(Metric):
-    """A metric that is measured on each of several feature networks."""
+    """A metric of the features of each of several networks."""
 
     def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
-        """Takes feature networks by name."""
         self.networks = tuple(features.values())
 
     @property
@@ -86,31 +85,30 @@ class FeatureMetric(Metric):
 
 
 class ClassifierMetric(Metric):
-    """A metric of the predictions of the classifier that was trained on real images."""
+    """A metric of the predictions of a classifier; arguments and errors are those of `ClassifierFeatures`."""
 
-    names_reference = False
+    uses_reference = False
 
     def __init__(self, weights: Path | str | None = None, batch_size: int = 100) -> None:
-        """Loads the classifier; arguments and errors are those of `ClassifierFeatures`."""
         self.classifier = ClassifierFeatures(weights, batch_size)
 
     @property
     def quantities(self) -> Mapping[str, Quantity]:
-        """All kinds, on the classifier."""
+        """`kinds`, with the name of the classifier."""
         return {f"{kind}_{self.classifier.name}": quantity for kind, quantity in self.kinds.items()}
 
     def real_samples(self, real: RealImages) -> ImageSet:
-        """Chooses the test images: on the training images the classifier is more certain."""
+        """Returns the test images, since the classifier was trained on the others."""
         return real.test
 
 
-def count_name(n: int) -> str:
-    """Writes a number of images as names carry it: 10000 -> ``10k``, 2500 -> ``2500``."""
+def format_count(n: int) -> str:
+    """Formats a number of images for names: 10000 -> ``10k``, 2500 -> ``2500``."""
     return f"{n // 1000}k" if n % 1000 == 0 and n > 0 else str(n)
 
 
 def quantity_of(name: str) -> tuple[Quantity, str] | None:
-    """Looks up what a value's name stands for, among all metrics of this package and other imported ones.
+    """Finds the quantity of a value's name, among the metrics of this package and of imported modules.
 
     Args:
         name: such as ``recall_k3_classifier_10k_test``.

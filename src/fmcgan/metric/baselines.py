@@ -1,4 +1,4 @@
-"""Baselines: image sets of known quality, whose values say what good and bad samples get."""
+"""Baselines: image sets of known quality to compare samples with."""
 
 import logging
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ BASELINES = (REAL, "shuffled_labels", "uniform_noise", "class_means", "training_
 """
 
 
-def title_of(baseline: str) -> str:
-    """Returns the title of a baseline in tables: ``uniform noise``."""
+def baseline_title(baseline: str) -> str:
+    """Returns the title of a baseline: ``uniform noise``."""
     return baseline.replace("_", " ")
 
 
@@ -34,7 +34,7 @@ class Baselines:
 
     Args:
         real: the data set.
-        store: keeps the values on disk.
+        store: stores the values on disk.
     """
 
     def __init__(self, real: RealImages, store: Store) -> None:
@@ -46,7 +46,7 @@ class Baselines:
         """Measures a baseline of ``n`` images, or fewer if the data set has fewer.
 
         Returns:
-            Values by the name that they have for ``n`` samples.
+            Values, named as those of ``n`` samples.
         """
         train, test = self.real.train.fingerprint, self.real.test.fingerprint
         split = self.real.reference_split
@@ -58,7 +58,7 @@ class Baselines:
         images = self.images(metric, baseline, n)
         if len(images) < n:
             found = f"{len(images)} instead of {n} images"
-            _log.warning("%s: the baseline %s has %s", type(metric).__name__, title_of(baseline), found)
+            _log.warning("%s: the baseline %s has %s", type(metric).__name__, baseline_title(baseline), found)
         return {
             metric.value_name(key, n, self.real.reference_split): {
                 "value": value.value,
@@ -68,7 +68,7 @@ class Baselines:
         }
 
     def images(self, metric: Metric, baseline: str, n: int) -> ImageSet:
-        """Returns the images of a baseline: one set for all metrics that use the same, so that each is read once."""
+        """Returns the images of a baseline, the same object for all metrics, which then share cached features."""
         source = metric.real_samples(self.real)
         key = (baseline, n, source.fingerprint)
         if key not in self._images:
@@ -94,12 +94,12 @@ class Baselines:
 
 
 def applicable(metric: Metric, baselines: Sequence[str]) -> list[str]:
-    """Selects the baselines that a metric is measured on: real images alone if it takes minutes."""
+    """Selects the baselines of a metric: only real images unless it is quick."""
     return [baseline for baseline in baselines if metric.quick or baseline == REAL]
 
 
 def _class_means(train: ImageSet) -> torch.Tensor:
-    """Averages the images of each class, black for a class without images: uint8 [10, 1, 28, 28]."""
+    """Averages the images of each class, uint8 [10, 1, 28, 28]; a class without images is black."""
     members = [train.images[train.of_class(label)].double() for label in range(NUM_CLASSES)]
     means = [images.mean(dim=0) if len(images) else torch.zeros(1, 28, 28).double() for images in members]
     return torch.stack(means).round().to(torch.uint8)

@@ -1,4 +1,4 @@
-"""Measures several metrics on the same samples, each beside its baselines."""
+"""Evaluation of samples by several metrics, beside baselines."""
 
 import logging
 import time
@@ -9,7 +9,7 @@ from tqdm import tqdm
 from fmcgan.app.checks import one_of
 from fmcgan.app.errors import Failures, InvalidValueError
 from fmcgan.metric.base import FeatureMetric, Metric
-from fmcgan.metric.baselines import BASELINES, REAL, Baselines, applicable, title_of
+from fmcgan.metric.baselines import BASELINES, REAL, Baselines, applicable, baseline_title
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results import Results, result_of
 from fmcgan.metric.results_store import Store
@@ -23,18 +23,18 @@ class Evaluator:
     Args:
         metrics: by their names in the configuration.
         real: the data set.
-        n: number of samples for metrics without a number of their own.
-        baselines: of `fmcgan.metric.baselines.BASELINES`, measured beside the samples.
-        store: keeps values of real images; ``None``: the user's cache folder.
-        show_progress: draw a progress bar if there is a terminal.
+        n: number of samples for metrics that do not set their own.
+        baselines: names of `fmcgan.metric.baselines.BASELINES`.
+        store: stores values of real images; ``None``: in the user's cache folder.
+        show_progress: shows a progress bar in a terminal, else log lines.
         failures: collects unexpected errors of single metrics; ``None``: the first error ends the evaluation.
 
     Attributes:
-        seconds: time spent on the samples by metric, in the last `measure`. Shared work, such as features, counts for
-            the first metric that needs it.
+        seconds: duration by metric in the last `measure`, without baselines. Shared work, such as features, counts for
+            the first metric.
 
     Raises:
-        InvalidValueError: there is no such baseline, or two feature networks of a metric have one name.
+        InvalidValueError: a baseline is unknown, or two feature networks of a metric have the same name.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Evaluator:
         for name, metric in metrics.items():
             networks = [network.name for network in metric.networks] if isinstance(metric, FeatureMetric) else []
             if len(set(networks)) < len(networks):
-                raise InvalidValueError(f"{name} would measure {', '.join(networks)} under one name; leave one out")
+                raise InvalidValueError(f"{name}: feature networks must have distinct names, got {', '.join(networks)}")
             if min(n, metric.n or n) < metric.min_samples:
                 log.warning("%s of %d samples is unreliable: it needs at least %d (n=)", name, n, metric.min_samples)
         self.metrics = dict(metrics)
@@ -70,7 +70,7 @@ class Evaluator:
         return max([self.n, *(metric.n for metric in self.metrics.values() if metric.n)])
 
     def floors(self) -> dict[str, float]:
-        """Measures real images; returns values by name."""
+        """Measures the baseline ``real``; returns values by name."""
         measured: dict[str, float] = {}
         for metric in self.metrics.values():
             values = self._measured_baselines.measure(metric, REAL, metric.n or self.n)
@@ -81,8 +81,8 @@ class Evaluator:
         """Measures samples and baselines.
 
         Args:
-            samples: `samples_needed` or fewer. Each metric takes as many as it needs, balanced over the classes, or
-                all there are; the names of its values say how many.
+            samples: `samples_needed` or fewer. Each metric measures as many as it needs, balanced over the classes, or
+                all if there are fewer; the names of its values contain that number.
         """
         tasks = [
             (name, baseline)
@@ -93,9 +93,9 @@ class Evaluator:
         self.seconds = {}
         with tqdm(tasks, disable=None if self.show_progress else True, unit="", leave=False) as bar:
             for name, baseline in bar:
-                bar.set_description_str(f"{name}: {title_of(baseline) or 'samples'}")
+                bar.set_description_str(f"{name}: {baseline_title(baseline) or 'samples'}")
                 with self._failures.catch(name):
-                    self._measure(results, name, baseline, self._chosen(name, samples))
+                    self._measure(results, name, baseline, self._subset(name, samples))
                 if not baseline and name in self.seconds and bar.disable and self.show_progress:
                     log.info("%s: %.1f s", name, self.seconds[name])
         return results
@@ -106,20 +106,20 @@ class Evaluator:
         for name, metric in self.metrics.items():
             if name not in self._failures.failed:
                 with self._failures.catch(name):
-                    found |= metric.findings(self._chosen(name, samples), self.real)
+                    found |= metric.findings(self._subset(name, samples), self.real)
         return found
 
-    def _chosen(self, name: str, samples: ImageSet) -> ImageSet:
+    def _subset(self, name: str, samples: ImageSet) -> ImageSet:
         return samples.balanced(min(self.metrics[name].n or self.n, len(samples)))
 
     def _measure(self, results: Results, name: str, baseline: str, samples: ImageSet) -> None:
-        """Measures the samples for ``baseline=""``, else the baseline, and adds to the results."""
+        """Measures the samples for ``baseline=""``, else the baseline; adds to the results."""
         if not baseline:
             start = time.perf_counter()
-            added = self._of_samples(name, samples)
-            if both := results.keys() & added.keys():
+            added = self._measure_samples(name, samples)
+            if duplicates := results.keys() & added.keys():
                 raise InvalidValueError(
-                    f"{', '.join(sorted(both))} would be measured twice; leave one of the metrics out"
+                    f"{', '.join(sorted(duplicates))} would be measured twice; leave one of the metrics out"
                 )
             results |= added
             self.seconds[name] = round(time.perf_counter() - start, 2)
@@ -131,11 +131,11 @@ class Evaluator:
                 if baseline == REAL:
                     result["floor"], result["floor_by_class"] = value["value"], value["by_class"]
 
-    def _of_samples(self, name: str, samples: ImageSet) -> Results:
+    def _measure_samples(self, name: str, samples: ImageSet) -> Results:
         metric = self.metrics[name]
         try:
             values = metric.measure(samples, self.real)
-        except InvalidValueError as error:  # too few samples for this metric, which may be enough for others
+        except InvalidValueError as error:  # too few samples for this metric, maybe enough for others
             log.warning("%s is not measured: %s", name, error)
             return {}
         return {

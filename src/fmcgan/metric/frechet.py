@@ -1,4 +1,4 @@
-"""Fréchet distances of samples to real images: of all images, and of each class."""
+"""Fréchet distances of samples to real images, over all images and within classes."""
 
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
@@ -13,7 +13,7 @@ from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.value import MetricValue, Quantity, interval
 
 MOST_RESAMPLED_FEATURES = 512
-"""Above this number of features there is no interval: a hundred eigenvalue problems of size 2048 take minutes."""
+"""Largest number of features with an interval: a hundred eigenvalue problems of size 2048 take minutes."""
 
 
 class FrechetDistance(FeatureMetric):
@@ -21,7 +21,7 @@ class FrechetDistance(FeatureMetric):
 
     Heusel et al. 2017, "GANs trained by a two time-scale update rule", eq. 6; on Inception features it is the FID. In
     squared units of the features, at least 0. It falls with the number of samples (Bińkowski et al. 2018): values of
-    different n, networks or splits are not comparable. It does not see labels.
+    different n, networks or splits are not comparable. It ignores labels.
 
     The bootstrap interval covers the samples, with the reference fixed. It is up to 1.6 times too wide where samples
     and reference hardly differ. Networks of more than 512 features have no interval.
@@ -39,7 +39,7 @@ class FrechetDistance(FeatureMetric):
 
     @property
     def min_samples(self) -> int:
-        """The largest number of features plus one: the covariance of fewer samples lacks full rank."""
+        """Largest number of features plus 1; with fewer samples the covariance is rank-deficient."""
         return 1 + max((network.num_features for network in self.networks), default=1)
 
     @property
@@ -58,15 +58,15 @@ class FrechetDistance(FeatureMetric):
 
 
 class ClassFrechetDistance(FeatureMetric):
-    """``class_fd_{network}_{n}_{split}``: mean over the classes of the distance of their samples to their real images.
+    """``class_fd_{network}_{n}_{split}``: mean over the classes of the Fréchet distance within each class.
 
-    The intra-class FID of Miyato and Koyama 2018, "cGANs with projection discriminator". Unlike the distance of all
-    images it sees wrong labels and a class whose images are all alike. ``by_class`` holds the distance of each class:
-    ``None`` for a class without reference images. A class without samples is an error, since a mean over the other
-    classes would reward it.
+    The intra-class FID of Miyato and Koyama 2018, "cGANs with projection discriminator". Unlike `FrechetDistance` it
+    detects wrong labels and classes whose images are all alike. ``by_class`` holds the distance of each class, ``None``
+    for a class without reference images. A class without samples is an error: a mean over the other classes would
+    reward it.
 
-    The bias of n is larger than that of `FrechetDistance`, as a class has a tenth of the samples. On a network with
-    more features than a class has images the covariances are rank-deficient: compare values of equal n only. The
+    Its small-sample bias is larger than that of `FrechetDistance`, as a class has a tenth of the samples. If a network
+    has more features than a class has images, the covariances are rank-deficient: compare values of equal n only. The
     interval is that of the mean; networks of more than 512 features have none.
     """
 
@@ -85,7 +85,7 @@ class ClassFrechetDistance(FeatureMetric):
 
     @property
     def min_samples(self) -> int:
-        """As many in each class as `FrechetDistance` needs in all."""
+        """That of `FrechetDistance` in each class."""
         return NUM_CLASSES * (1 + max((network.num_features for network in self.networks), default=1))
 
     @property
@@ -94,7 +94,7 @@ class ClassFrechetDistance(FeatureMetric):
         return f"frechet distance by class on {self.versions}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
-        """Measures the mean distance and those of the classes on each network.
+        """Measures the distances on each network.
 
         Raises:
             InvalidValueError: a class of the reference has fewer than two samples.
@@ -102,7 +102,7 @@ class ClassFrechetDistance(FeatureMetric):
         classes = [label for label in range(NUM_CLASSES) if len(real.reference.of_class(label)) >= 2]
         if missing := [CLASS_NAMES[label] for label in classes if len(samples.of_class(label)) < 2]:
             raise InvalidValueError(
-                f"a distance by class needs two samples of each class, got fewer of {', '.join(missing)}"
+                f"distances within classes need at least 2 samples of each class, got fewer of {', '.join(missing)}"
             )
         return {
             f"class_{_key(network)}": _measure_classes(network, classes, samples, real.reference)
@@ -111,7 +111,7 @@ class ClassFrechetDistance(FeatureMetric):
 
 
 class Gaussian(NamedTuple):
-    """A Gaussian with a square root of its covariance, which every distance to it needs."""
+    """A Gaussian: its mean and a square root of its covariance."""
 
     mean: Tensor
     """float64 [F]."""
@@ -121,7 +121,7 @@ class Gaussian(NamedTuple):
 
 
 def reference_gaussian(network: FeatureNetwork, reference: ImageSet, label: int | None = None) -> Gaussian:
-    """Fits a Gaussian to the features of a set, or of one class of it, once per set; needs at least two images."""
+    """Fits a Gaussian to the features of a set, or of one of its classes, once per set; needs at least two images."""
 
     def fit() -> dict[str, Tensor]:
         features = network.features(reference)
@@ -139,7 +139,7 @@ def fitted_gaussian(features: Tensor) -> Gaussian:
     """
     mean, centred = _centred(features)
     n, width = centred.shape
-    if n < width:  # the centred features are a narrower root than that from the eigenvectors
+    if n < width:  # this root has fewer columns than that from the eigenvectors
         return Gaussian(mean, centred.T / (n - 1) ** 0.5)
     eigenvalues, eigenvectors = torch.linalg.eigh(centred.T @ centred / (n - 1))
     return Gaussian(mean, eigenvectors * eigenvalues.clamp(min=0).sqrt())
@@ -152,12 +152,10 @@ def resampled_distances(features: Tensor, counts: Tensor, reference: Gaussian) -
     ``C_a C_b`` has the eigenvalues of the symmetric ``S.T C_a S`` with ``C_b = S S.T``, whose solver is faster and
     never returns complex numbers. Each resample costs one eigenvalue problem and no matrix square root.
 
-    A resample counts a feature as often as it was drawn, in mean and unbiased covariance; counts of 1 give the
-    distance of the set itself.
-
     Args:
         features: [N, F], N at least 2.
-        counts: whole numbers [B, N] with row sums of at least 2.
+        counts: how often each resample contains each feature, whole numbers [B, N] with row sums of at least 2; counts
+            of 1 give the distance of the set itself.
         reference: the Gaussian to compare with.
 
     Returns:
@@ -198,7 +196,7 @@ def _cross_term(projected: Tensor, counts: Tensor) -> float:
 
 
 def _counts(network: FeatureNetwork, samples: ImageSet) -> Tensor:
-    """Counts each sample once in row 0, and as often as it was drawn in the rows of the resamples: [1 + B, N]."""
+    """Returns counts [1 + B, N]: ones in row 0 (the set itself), then those of the resamples."""
     once = torch.ones(1, len(samples))
     return once if network.num_features > MOST_RESAMPLED_FEATURES else torch.cat([once, samples.resamples])
 

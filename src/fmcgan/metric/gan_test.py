@@ -1,4 +1,4 @@
-"""GAN-test: whether the classifier, trained on real images, predicts the class that a sample was asked to show."""
+"""GAN-test: predictions of a classifier trained on real images, compared with the labels of the samples."""
 
 from typing import ClassVar
 
@@ -14,18 +14,21 @@ from fmcgan.metric.value import MetricValue, Quantity, mean_value, share_value
 class GanTest(ClassifierMetric):
     """GAN-test of Shmelkov et al. 2018, "How good is my GAN?": train on real images, test on the samples.
 
-    - ``label_agreement_classifier_{n}``: share of the samples, in 0..1, that are predicted as the class asked for.
-    - ``label_cross_entropy_classifier_{n}``: mean of ``-log p(class asked for | sample)`` in nats, at least 0. It still
+    - ``label_agreement_classifier_{n}``: share of the samples, in 0..1, whose predicted class is their label.
+    - ``label_cross_entropy_classifier_{n}``: mean of ``-log p(label | sample)`` in nats, at least 0. It still
       separates generators with an agreement near 1, and weights each error by the confidence of the prediction.
 
-    Both see quality and obedience to the label, but no diversity: a generator of easy images, or of one good image per
-    class, beats real images. ``findings`` holds the ``agreement_matrix``: counts, row = class asked for, column =
-    predicted class.
+    Both measure quality and label fidelity, not diversity: a generator of easy images, or of one good image per class,
+    beats real images. ``findings`` holds the ``agreement_matrix``: counts, row = label, column = predicted class.
     """
 
     kinds: ClassVar = {
         "label_agreement": Quantity(
-            "Label agreement", "higher", lowest=0, highest=1, summary="Share of samples read as the class asked for."
+            "Label agreement",
+            "higher",
+            lowest=0,
+            highest=1,
+            summary="Share of samples classified as their label.",
         ),
         "label_cross_entropy": Quantity("Label cross entropy", "lower", "nats", lowest=0),
     }
@@ -36,7 +39,7 @@ class GanTest(ClassifierMetric):
         return f"agreement and cross entropy of {self.classifier.name} {self.classifier.version}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
-        """Measures both values with intervals and classes; real images are not used."""
+        """Measures both values; real images are not used."""
         logits = self.classifier.logits(samples).double()
         agrees = logits.argmax(dim=1) == samples.labels
         return {
@@ -52,10 +55,10 @@ class GanTest(ClassifierMetric):
 
 
 def count_agreement(labels: Tensor, logits: Tensor) -> Tensor:
-    """Counts predictions from classes asked for, int64 [N], and logits, [N, 10].
+    """Computes the confusion matrix of labels, int64 [N], and logits, [N, 10].
 
     Returns:
-        int64 [10, 10]: row = class asked for, column = predicted class.
+        Counts, int64 [10, 10]: row = label, column = predicted class.
     """
     pairs = labels * NUM_CLASSES + logits.argmax(dim=1)
     return pairs.bincount(minlength=NUM_CLASSES**2).reshape(NUM_CLASSES, NUM_CLASSES)

@@ -1,4 +1,4 @@
-"""GAN-train: a classifier is trained on the samples and tested on real images."""
+"""GAN-train: accuracy on real images of a classifier trained on the samples."""
 
 import copy
 import hashlib
@@ -24,10 +24,10 @@ Progress = Callable[[int, int], None]
 """Called with the number of epochs done and of all epochs."""
 
 HELD_OUT_SHARE = 0.1
-"""Share of the images that choose the epoch and are not trained on."""
+"""Share of the images that are held out to select the epoch."""
 
 EPOCHS_BETWEEN_LINES = 10
-"""Epochs between two lines of the log, where there is no terminal for a progress bar."""
+"""Epochs between two log lines, if there is no terminal for a progress bar."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,19 +36,18 @@ class GanTrain(Metric):
     """``gan_train_{network}_{n}``: accuracy on the real test images of a classifier trained on the samples, 0..1.
 
     GAN-train of Shmelkov et al. 2018, "How good is my GAN?", and the classification accuracy score of Ravuri and
-    Vinyals 2019, "Classification accuracy score for conditional generative models". High values need samples that are
-    good, of the class asked for, and as varied as the class. ``by_class`` groups the test images: a low value names a
-    class that the samples do not teach.
+    Vinyals 2019, "Classification accuracy score for conditional generative models". High values need good quality,
+    correct labels and diversity within classes. ``by_class`` groups the test images.
 
     The defaults with ``logistic_regression``, ``mlp`` and ``cnn`` are the protocol of the literature on differentially
-    private generators: 60,000 samples, Adam, 50 epochs, the epoch chosen on held-out samples. Real images take no part
-    in training or in that choice. The test split is used whatever the reference is.
+    private generators: 60,000 samples, Adam, 50 epochs, the epoch selected on held-out samples. Real images are used
+    for neither training nor selection. The test split is used, whatever the reference.
 
     There is no interval: each resample would need a training.
     """
 
     kinds: ClassVar = {"gan_train": Quantity("GAN-train", "higher", lowest=0, highest=1)}
-    names_reference = False
+    uses_reference = False
     min_samples = 1000  # a hundred per class, of which a tenth is held out
 
     def __init__(
@@ -64,14 +63,14 @@ class GanTrain(Metric):
 
         Args:
             network: a key of `NETWORKS`.
-            n: number of samples, of which a tenth is held out; ``None``: the number of the evaluation.
+            n: number of samples, of which a tenth is held out; ``None``: that of the evaluation.
             epochs: passes over the other nine tenths.
             batch_size: samples per step.
             learning_rate: of Adam.
             seed: of initial weights, held-out samples, order and dropout.
 
         Raises:
-            InvalidValueError: a value is out of range, or there is no such network.
+            InvalidValueError: a value is out of range, or the network is unknown.
         """
         one_of(tuple(NETWORKS), network=network)
         if n is not None:
@@ -95,18 +94,18 @@ class GanTrain(Metric):
 
     @property
     def protocol(self) -> str:
-        """The network and its training; names of values carry the number of samples."""
+        """Network and training, without the number of samples."""
         steps = f"{self.epochs} epochs of Adam at {self.learning_rate!r} in batches of {self.batch_size}"
         network = f"{self.network} {design(self.network)}"
         return f"GAN-train of {network}: {steps}, seed {self.seed}, the epoch by a held-out tenth, content order"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
-        """Trains on the samples and tests on the real test images; the order of the samples has no influence."""
+        """Trains on the samples and tests on the real test images; independent of the order of the samples."""
         right = (self._predictions(samples, real.test) == real.test.labels).double()
         return {f"gan_train_{self.network}": MetricValue(right.mean().item(), None, by_class(right, real.test.labels))}
 
     def real_samples(self, real: RealImages) -> ImageSet:
-        """Chooses the training images, since the test images are those that are classified."""
+        """Returns the training images, since the test images are classified."""
         return real.train
 
     def _predictions(self, samples: ImageSet, test: ImageSet) -> Tensor:
@@ -135,7 +134,7 @@ class GanTrain(Metric):
 
 @contextmanager
 def _progress(name: str, epochs: int) -> Iterator[Progress]:
-    """Shows the progress of a training as a bar or, without a terminal, as lines of the log."""
+    """Shows the progress of a training as a bar or, without a terminal, as log lines."""
     start = time.monotonic()
     with tqdm(desc=name, total=epochs, unit=" epochs", disable=None, leave=False) as bar:
 
@@ -207,9 +206,7 @@ def train_downstream(
     device: torch.device | str = "cpu",
     progress: Progress = lambda done, total: None,
 ) -> nn.Module:
-    """Trains a classifier with Adam and returns the epoch of highest accuracy on a held-out tenth of the images.
-
-    Of equally good epochs the earliest is chosen.
+    """Trains a classifier with Adam; returns the first epoch of highest accuracy on a held-out tenth of the images.
 
     Args:
         build: builds the untrained network, one of `NETWORKS`.

@@ -1,4 +1,4 @@
-"""Labelled images, the networks that read features from them, and a memory of what was computed for each set."""
+"""Labelled image sets with cached results, and feature networks."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -15,16 +15,15 @@ from fmcgan.metric.results_store import Arrays, Store
 
 
 class ImageSet:
-    """Images with one class label each: the class shown or, of samples, the class asked for.
+    """Labelled images, real or generated.
 
-    Several metrics need the same features, neighbours or statistics of a set. `derived` computes each once and keeps it
-    in memory and, given a store, on disk.
+    `derived` caches features, neighbours and statistics in memory and, given a store, on disk.
 
     Args:
         images: uint8 [N, 1, 28, 28] in 0..255.
         labels: int64 [N] in 0..9.
-        device: where networks read the images; ``None``: the device of the images.
-        store: keeps the results of `derived` on disk; ``None``: memory only.
+        device: device of feature networks; ``None``: that of the images.
+        store: stores the results of `derived` on disk; ``None``: memory only.
         bootstrap_samples: number of bootstrap resamples for intervals; 0: no intervals.
 
     Raises:
@@ -42,8 +41,7 @@ class ImageSet:
         if images.dtype != torch.uint8 or images.shape[1:] != (1, 28, 28):
             raise ValueError(f"images must be uint8 [N, 1, 28, 28], got {images.dtype} {list(images.shape)}")
         if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
-            given = f"{labels.dtype} {list(labels.shape)}"
-            raise ValueError(f"labels must be int64 [{len(images)}], one for each image, got {given}")
+            raise ValueError(f"labels must be int64 [{len(images)}], got {labels.dtype} {list(labels.shape)}")
         self.device = images.device if device is None else torch.device(device)
         self.images = images.cpu()
         self.labels = labels.cpu()
@@ -56,11 +54,11 @@ class ImageSet:
         return len(self.labels)
 
     def derived(self, protocol: str, compute: Callable[[], Arrays]) -> Arrays:
-        """Returns what ``compute`` gives for this set, computed at most once.
+        """Returns the result of ``compute``, which is called at most once for each protocol.
 
         Args:
-            protocol: identifies the computation: versions of networks and all parameters.
-            compute: returns named CPU tensors that depend on images, labels and protocol alone.
+            protocol: identifies the computation: network versions and all parameters.
+            compute: returns named CPU tensors that depend on images, labels and protocol only.
         """
         if protocol not in self._derived:
             found = self.store.arrays(f"{self.fingerprint} {protocol}", compute) if self.store else compute()
@@ -76,7 +74,7 @@ class ImageSet:
 
     @cached_property
     def content_order(self) -> Tensor:
-        """A pseudorandom order, int64 [N], that is the same for any order of the same images."""
+        """Pseudorandom order, int64 [N], that depends on the images but not on their order."""
         generator = torch.Generator().manual_seed(0)
         weights = torch.randint(-(2**40), 2**40, (785,), generator=generator)
         keys = torch.cat([self.images.flatten(1), self.labels[:, None].to(torch.uint8)], dim=1)
@@ -84,29 +82,26 @@ class ImageSet:
 
     @cached_property
     def resamples(self) -> Tensor:
-        """Counts of each image in each bootstrap resample, float32 [bootstrap_samples, N]; see `resample_counts`.
-
-        The counts follow `content_order`, so they do not depend on the order of the images.
-        """
+        """Result of `resample_counts`, independent of the order of the images: float32 [bootstrap_samples, N]."""
         counts = torch.empty(self.bootstrap_samples, len(self))
         counts[:, self.content_order] = resample_counts(self.labels[self.content_order], self.bootstrap_samples)
         return counts
 
     def of_class(self, label: int) -> Tensor:
-        """Finds the images of a class: int64 indices in rising order."""
+        """Returns the indices of a class, int64, ascending."""
         return (self.labels == label).nonzero().squeeze(1)
 
     def of_classes(self, labels: Sequence[int]) -> "ImageSet":
-        """Selects the images of some classes, in their order; returns the set itself if that is all of them."""
+        """Selects the images of some classes, in their order; returns the set itself if these are all its images."""
         chosen = torch.isin(self.labels, torch.tensor(labels))
         return self if bool(chosen.all()) else self.subset(chosen.nonzero().squeeze(1))
 
     def subset(self, indices: Tensor) -> "ImageSet":
-        """Selects images by index into a set that is kept in memory only."""
+        """Selects images by index; the new set has no store."""
         return ImageSet(self.images[indices], self.labels[indices], self.device, None, self.bootstrap_samples)
 
     def balanced(self, n: int) -> "ImageSet":
-        """Selects ``n`` images by `class_balanced`; the set itself if it has no more."""
+        """Selects ``n`` images by `class_balanced`; returns the set itself if it has no more."""
         if n >= len(self):
             return self
         if n not in self._subsets:
@@ -133,43 +128,40 @@ class RealImages(NamedTuple):
 
 
 class FeatureNetwork(ABC):
-    """A fixed network whose features carry distances.
-
-    Features are stored with the image set under name and version: networks of the same version read a set once.
-    """
+    """A fixed network that extracts features. The image set caches them by name and version of the network."""
 
     name: ClassVar[str]
-    """As the names of values carry it."""
+    """Part of the names of values."""
 
     version: str
-    """Identifies the weights: hexadecimal, from their hash."""
+    """Hash of the weights, hexadecimal."""
 
     num_features: int
 
     batch_size: int
-    """Images read at once; changes results by float rounding only."""
+    """Images per forward pass; affects rounding only."""
 
     abbreviations: ClassVar[Mapping[str, str]] = {"frechet": "fd", "kernel": "kd"}
-    """Start of the names of distances on these features. Only those on Inception are called FID and KID."""
+    """Prefixes of the names of distances; those on Inception alone are called FID and KID."""
 
     def features(self, images: ImageSet) -> Tensor:
         """Returns the features of a set, float32 [N, num_features] on the CPU."""
         return self.outputs(images)["features"]
 
     def outputs(self, images: ImageSet) -> Arrays:
-        """Returns all outputs of the network for a set (see `_read`), float32 on the CPU."""
-        return images.derived(f"reading of {self.name} {self.version}", lambda: self._read_all(images))
+        """Returns all outputs of the network for a set (see `_extract`), float32 on the CPU."""
+        return images.derived(f"reading of {self.name} {self.version}", lambda: self._extract_all(images))
 
     @torch.no_grad()
-    def _read_all(self, images: ImageSet) -> Arrays:
+    def _extract_all(self, images: ImageSet) -> Arrays:
         # TF32 products of a GPU would change the values.
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
-            batches = [self._read(batch.to(images.device)) for batch in images.images.split(self.batch_size)]
+            batches = [self._extract(batch.to(images.device)) for batch in images.images.split(self.batch_size)]
         return {name: torch.cat([batch[name].float().cpu() for batch in batches]) for name in batches[0]}
 
     @abstractmethod
-    def _read(self, images: Tensor) -> Arrays:
-        """Reads a batch uint8 [B, 1, 28, 28] on the device that computes.
+    def _extract(self, images: Tensor) -> Arrays:
+        """Runs the network on a batch, uint8 [B, 1, 28, 28] on its device.
 
         Returns:
             ``features`` [B, num_features] and, from a classifier, ``logits`` [B, 10].
@@ -177,7 +169,7 @@ class FeatureNetwork(ABC):
 
 
 def resample_counts(labels: Tensor, bootstrap_samples: int, seed: int = 0) -> Tensor:
-    """Draws bootstrap resamples within each class, whose sizes stay the same: samples are asked for by class.
+    """Draws bootstrap resamples within each class, so that class sizes are those of the set.
 
     Args:
         labels: int64 [N].
@@ -185,7 +177,7 @@ def resample_counts(labels: Tensor, bootstrap_samples: int, seed: int = 0) -> Te
         seed: of the draws; the global random state is neither read nor changed.
 
     Returns:
-        Counts of each image in each resample, float32 [bootstrap_samples, N].
+        How often each resample contains each image, float32 [bootstrap_samples, N].
     """
     generator = torch.Generator().manual_seed(seed)
     counts = torch.zeros(bootstrap_samples, len(labels))
@@ -197,10 +189,10 @@ def resample_counts(labels: Tensor, bootstrap_samples: int, seed: int = 0) -> Te
 
 
 def class_balanced(labels: Tensor, n: int) -> Tensor:
-    """Chooses the first images of each class, ``n`` in all, spread as evenly over the classes as they allow.
+    """Selects the first images of each class, ``n`` in total and as balanced as possible, from labels int64 [N].
 
     Returns:
-        Indices of the labels, int64 [N], in rising order: int64 [min(n, N)].
+        Ascending indices, int64 [min(n, N)].
     """
     within_class = F.one_hot(labels, NUM_CLASSES).cumsum(dim=0).gather(1, labels[:, None]).squeeze(1)
     # The first image of every class comes before the second of any: a prefix of this order is balanced.

@@ -1,4 +1,4 @@
-"""The formula of the Inception score on the Fashion-MNIST classifier."""
+"""Inception score on the Fashion-MNIST classifier."""
 
 import math
 from typing import ClassVar
@@ -19,9 +19,9 @@ class InceptionScore(ClassifierMetric):
     certain and the ten classes equally frequent). It is measured over all samples at once; the usual mean over ten
     splits is slightly smaller.
 
-    Not comparable with the Inception score proper, on the thousand classes of ImageNet. Real images are no upper bound,
-    since the classifier is uncertain about shirts and coats: a generator of easy images, or of one image per class,
-    exceeds them. The score sees neither real images, labels nor diversity within a class.
+    Not comparable with the Inception score on the thousand classes of ImageNet. Real images are no upper bound, since
+    the classifier is uncertain about shirts and coats: a generator of easy images, or of one image per class, exceeds
+    them. The score ignores real images, labels and diversity within a class.
     """
 
     kinds: ClassVar = {"is": Quantity("Inception score", "higher", lowest=1, highest=NUM_CLASSES)}
@@ -32,7 +32,7 @@ class InceptionScore(ClassifierMetric):
         return f"inception score of {self.classifier.name} {self.classifier.version}, one split"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
-        """Measures the score with a bootstrap interval; real images are not used."""
+        """Measures the score; real images are not used."""
         logits = self.classifier.logits(samples)
         value = inception_scores(logits, torch.ones(1, len(samples))).item()
         bounds = interval(value, inception_scores(logits, samples.resamples), 1.0, NUM_CLASSES)
@@ -44,7 +44,7 @@ def inception_scores(logits: Tensor, counts: Tensor) -> Tensor:
 
     Args:
         logits: [N, C].
-        counts: how often each sample is in each resample, [B, N], with row sums of N.
+        counts: how often each resample contains each sample, [B, N], with row sums of N.
 
     Returns:
         float64 [B] in 1..C.

@@ -1,4 +1,4 @@
-"""The kernel distance: two sets of features compared pair by pair, without bias for independent images."""
+"""Kernel distance: the unbiased squared maximum mean discrepancy of features."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -22,8 +22,8 @@ class KernelDistance(FeatureMetric):
     kernel of Bińkowski et al. 2018, "Demystifying MMD GANs"). On Inception features it is the KID.
 
     Unlike a Fréchet distance it assumes no Gaussians and has no bias for independent images. It is not clamped: samples
-    that are indistinguishable from real images get values around 0. Equal class sizes, as here, lower it a little: by
-    0.0007 for 10,000 real images on the classifier, as on the real images beside it.
+    that are indistinguishable from real images get values around 0. Equal class sizes lower it slightly, by 0.0007 for
+    10,000 images on the classifier, for samples and for real images alike.
 
     The bootstrap interval covers the samples, with the reference fixed. It uses the first-order term of each sample in
     the Hoeffding decomposition (Hoeffding 1948), and is up to √2 times too wide where samples and reference hardly
@@ -55,7 +55,7 @@ def _measure_on(network: FeatureNetwork, samples: ImageSet, reference: ImageSet)
     features = network.features(samples)
     within, across = within_means(features), kernel_means(features, network.features(reference))
     within_reference = reference_term(network, reference)
-    # The derivative of the distance by the weight of a sample, shifted so that its mean is the distance itself.
+    # The derivative of the distance with respect to the weight of a sample, shifted so that its mean is the distance.
     influence = 2 * (within - across) + within_reference - within.mean()
     return MetricValue(influence.mean().item(), mean_interval(influence, samples.resamples))
 

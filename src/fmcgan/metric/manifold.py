@@ -23,16 +23,15 @@ class Manifold(FeatureMetric):
       precision and recall metric", eq. 1 and 2);
     - ``density``: mean number of balls of the reference that hold a sample, divided by k;
     - ``coverage``: share of the reference images whose ball holds a sample (Naeem et al. 2020, "Reliable fidelity and
-      diversity metrics", section 3). Samples of the reference's own distribution have an expected density of 1,
-      which samples in its middle exceed, and, if both sets are large and of one size, a coverage of about 1 - 2⁻ᵏ.
+      diversity metrics", section 3). Samples of the reference's distribution have an expected density of 1 (larger
+      near its modes) and, if both sets are large and of equal size, a coverage of about 1 - 2⁻ᵏ.
 
-    Balls include their edge, as in the first paper: with open balls, copies in a collapsed set would lie outside of its
-    balls of radius 0. Without equal distances it makes no difference.
+    Balls are closed, as in the first paper: open balls of radius 0 would not contain the copies in a collapsed set.
 
     Coverage rises with n and falls with the number of reference images; recall and precision fall slightly with the
     number of balls: compare equal n only. ``by_class`` groups precision and density by the class of the sample, recall
     and coverage by that of the reference image; the balls are always of the whole set. Recall and coverage have no
-    interval: a resample holds repeats and lacks a third of the samples, so it covers less.
+    interval: a resample has duplicates and lacks a third of the samples, so it covers less.
     """
 
     kinds: ClassVar = {
@@ -55,8 +54,8 @@ class Manifold(FeatureMetric):
 
         Args:
             features: feature networks by name.
-            k_precision_recall: neighbour that the balls of precision and recall reach to.
-            k_density_coverage: neighbour that those of density and coverage reach to.
+            k_precision_recall: k of precision and recall.
+            k_density_coverage: k of density and coverage.
 
         Raises:
             InvalidValueError: a k is not a whole number of at least 1.
@@ -73,7 +72,7 @@ class Manifold(FeatureMetric):
 
     @property
     def min_samples(self) -> int:
-        """Ten times the larger k: with fewer samples a ball holds a tenth of them, and the balls cover everything."""
+        """Ten times the larger k; with fewer samples each ball holds over a tenth of them."""
         return 10 * max(self.k_precision_recall, self.k_density_coverage)
 
     @property
@@ -122,7 +121,7 @@ class Membership(NamedTuple):
 
 
 def membership(samples: Tensor, reference: Tensor, own: Tensor, narrow: Tensor, wide: Tensor) -> Membership:
-    """Finds the points within balls; a point on the edge of a ball is in it.
+    """Finds the points within closed balls.
 
     Args:
         samples: features [N, F].

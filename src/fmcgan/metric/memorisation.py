@@ -1,4 +1,4 @@
-"""Memorisation: the distance of each sample to its nearest training image, compared with that of new real images."""
+"""Memorisation: distances of samples to their nearest training images, compared with those of test images."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -15,36 +15,34 @@ from fmcgan.metric.value import MetricValue, Quantity, interval, share_value
 PIXELS = "pixels"
 """Name of the space of grey levels, which needs no network."""
 
-NEAR = 0.01
-"""Share of new real images that count as near copies, which sets the distance of a near copy."""
+NEAR_COPY_QUANTILE = 0.01
+"""Quantile of the distances of test images up to which a sample is a near copy."""
 
 PAIRS = 10
-"""Number of closest pairs that are reported for each space."""
+"""Number of closest pairs in the findings of each space."""
 
 
 class Memorisation(FeatureMetric):
     """Distances of samples to the training images, on grey levels (``pixels``) and on each network.
 
-    The training images are used whatever the reference is, since the generator has seen them. The distance on
-    ``pixels`` is the root mean square difference of grey levels, in 0..255; on a network it is the Euclidean distance
-    of the features.
+    Samples are compared with the training images, whatever the reference. The distance on ``pixels`` is the root mean
+    square difference of grey levels, in 0..255; on a network it is the Euclidean distance of the features.
 
-    - ``nearest_training_{space}_{n}``: median over the samples of the distance to the nearest training image. Below
-      that of new real images (the test split) a generator repeats training images; above it, its samples are unlike
-      the data.
-    - ``near_copies_{space}_{n}``: share of the samples at most as far from a training image as the nearest hundredth
-      of the test images: 0.01 for new real images by construction, 1 for copies.
+    - ``nearest_training_{space}_{n}``: median over the samples of the distance to the nearest training image. A value
+      below that of test images suggests memorisation; a value above it, samples unlike the data.
+    - ``near_copies_{space}_{n}``: share of the samples that are as close to a training image as the closest hundredth
+      of the test images: 0.01 for test images by construction, 1 for copies.
 
-    n changes the noise of both values and not their expectation. A near copy on grey levels is the same image up to
-    noise; on a network it may be shifted or redrawn. ``by_class`` groups samples by the class asked for, and compares
-    them with training images of all classes. ``findings`` holds the closest pairs.
+    The expectation of both values does not depend on n. A near copy on grey levels is the same image up to noise; on a
+    network it may be shifted or redrawn. ``by_class`` groups samples by label, and compares them with training images
+    of all classes. ``findings`` holds the closest pairs.
     """
 
     kinds: ClassVar = {
         "nearest_training": Quantity("Distance to the nearest training image", "real", lowest=0),
         "near_copies": Quantity("Near copies of training images", "lower", lowest=0, highest=1),
     }
-    names_reference = False
+    uses_reference = False
 
     @property
     def quantities(self) -> Mapping[str, Quantity]:
@@ -56,7 +54,7 @@ class Memorisation(FeatureMetric):
     @property
     def protocol(self) -> str:
         """The spaces."""
-        return f"nearest training images, near share {NEAR}, in {', '.join(map(_version, self._spaces))}"
+        return f"nearest training images, near share {NEAR_COPY_QUANTILE}, in {', '.join(map(_version, self._spaces))}"
 
     @property
     def _spaces(self) -> tuple[FeatureNetwork | None, ...]:
@@ -64,7 +62,7 @@ class Memorisation(FeatureMetric):
         return (None, *self.networks)
 
     def real_samples(self, real: RealImages) -> ImageSet:
-        """Chooses the test images, which are new to a generator, whatever the reference is."""
+        """Returns the test images, which are new to a generator, whatever the reference."""
         return real.test
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
@@ -82,7 +80,7 @@ class Memorisation(FeatureMetric):
 
         Returns:
             ``closest_pairs``: by space, up to ten of ``sample`` and ``training`` (indices), ``distance`` and ``label``
-            (the class asked for).
+            (of the sample).
         """
         pairs = {}
         for space in self._spaces:
@@ -117,8 +115,8 @@ def nearest_training(images: ImageSet, real: RealImages, network: FeatureNetwork
 
 
 def near_distance(distances: Tensor) -> float:
-    """Returns the largest distance of a near copy: the 1 % quantile of the distances, [N], of new real images."""
-    return distances.kthvalue(max(1, int(NEAR * len(distances)))).values.item()
+    """Returns the largest distance of a near copy: the 1 % quantile of the distances, [N], of test images."""
+    return distances.kthvalue(max(1, int(NEAR_COPY_QUANTILE * len(distances)))).values.item()
 
 
 def _version(network: FeatureNetwork | None) -> str:
@@ -141,14 +139,14 @@ def _medians_by_class(distances: Tensor, samples: ImageSet) -> Sequence[float | 
 
 
 def _resampled_medians(distances: Tensor, counts: Tensor) -> Tensor:
-    """Computes the median of each resample [B, N]: the smallest distance that half of the drawn images reach, [B]."""
+    """Computes the lower median of each resample, [B], from its counts [B, N]."""
     rising, order = distances.sort()
     drawn = counts[:, order].cumsum(dim=1)
     return rising[(drawn < len(distances) / 2).sum(dim=1)]
 
 
 def _closest(found: Arrays) -> list[int]:
-    """Chooses the samples of the closest pairs, each the closest to its training image."""
+    """Returns the samples of the closest pairs, each the closest to its training image."""
     by_training = {}
     for sample in reversed(found["distance"].argsort(stable=True).tolist()):
         by_training[int(found["index"][sample])] = sample  # the closest sample is written last

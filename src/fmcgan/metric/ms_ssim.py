@@ -28,8 +28,8 @@ _PAIRS_AT_ONCE = 20  # the float64 convolution is fastest, and needs little memo
 def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     """Computes the multi-scale structural similarity (Wang et al. 2003, eq. 7) of pairs of images uint8 [P, 1, 28, 28].
 
-    Images of 28×28 hold three scales with a window of 7; the usual five with a window of 11 need 161×161 in
-    torchmetrics. Pairs that are negatively correlated at some scale count as 0, instead of NaN.
+    Images of 28×28 allow three scales with a window of 7; the usual five with a window of 11 need 161×161 in
+    torchmetrics. Pairs that are negatively correlated at a scale count as 0 instead of NaN.
 
     Returns:
         float64 [P] in 0..1; 1 for equal images.
@@ -54,7 +54,7 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 def pairs_within_classes(samples: ImageSet, most: int) -> Tensor:
     """Draws up to ``most`` random pairs of samples of each class; no sample is in two pairs.
 
-    The draws start from `ImageSet.content_order`, so the order of the samples has no influence.
+    The pairs do not depend on the order of the samples.
 
     Returns:
         Indices, int64 [P, 2], class after class; P is 0 if no class has two samples.
@@ -70,15 +70,15 @@ def pairs_within_classes(samples: ImageSet, most: int) -> Tensor:
 class WithinClassMsSsim(Metric):
     """``ms_ssim_within_class_{n}``: mean MS-SSIM of two samples of the same class, in 0..1.
 
-    Odena et al. 2017, section 4.2. Lower is more diverse, and a collapsed class gives 1. But noise is the most diverse
-    of all: the target is the value of real images. It does not measure quality.
+    Odena et al. 2017, section 4.2. Lower means more diverse; a collapsed class gives 1. It does not measure quality,
+    and noise has the lowest values: the target is the value of real images.
     """
 
     kinds: ClassVar = {"ms_ssim_within_class": Quantity("MS-SSIM within classes", "real", lowest=0, highest=1)}
-    names_reference = False
+    uses_reference = False
 
     def __init__(self, pairs_per_class: int = 200) -> None:
-        """Sets the number of pairs per class, at least 1; Odena et al. take 100."""
+        """Sets the number of pairs per class, at least 1; Odena et al. use 100."""
         whole_number(maximum=MOST_IMAGES, pairs_per_class=pairs_per_class)
         self.pairs_per_class = pairs_per_class
 
@@ -89,10 +89,7 @@ class WithinClassMsSsim(Metric):
         return f"MS-SSIM of {self.pairs_per_class} pairs a class, window {WINDOW}, sigma {SIGMA:.6f}, weights {weights}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
-        """Measures the similarity with a bootstrap interval over the pairs.
-
-        Classes of fewer than two samples are left out; without any other class there is no value.
-        """
+        """Measures the similarity over classes of at least two samples; without any, there is no value."""
         pairs = pairs_within_classes(samples, self.pairs_per_class)
         if len(pairs) == 0:
             return {}

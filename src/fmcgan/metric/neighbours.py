@@ -1,4 +1,4 @@
-"""Exact nearest neighbours, computed in blocks: the whole matrix of distances is never in memory.
+"""Exact nearest neighbours, computed in blocks of the distance matrix.
 
 Sets are floating point or uint8 [N, F] and computed in float64, with the mean of the second set as the origin. Grey
 levels (uint8) have 128 as the origin and are multiplied in float32, which is twice as fast and exact: every product,
@@ -22,10 +22,10 @@ ROUNDING = 1e-12
 def nearest(a: Tensor, b: Tensor, block: tuple[int, int] = BLOCK) -> tuple[Tensor, Tensor]:
     """Finds the nearest ``b`` [M, F] of each ``a`` [N, F]: floating point, or uint8 with F of at most 784.
 
-    The search uses products, the distance differences: a copy has a distance of exactly 0. Of equally near ones it is
-    the first. Features whose squared distances differ by less than `ROUNDING` count as equally near; the choice between
-    them may depend on the block. Grey levels are exact up to a distance of 146 levels (root mean square), beyond which
-    squared distances that differ by 1 count as equal.
+    The search uses products, the distances use differences: a copy has a distance of exactly 0. Ties give the first
+    index. Features whose squared distances differ by less than `ROUNDING` are ties, whose order may depend on the
+    block. Grey levels are exact up to a distance of 146 levels (root mean square), beyond which squared distances that
+    differ by 1 are ties.
 
     Returns:
         Indices of the nearest, int64 [N], and Euclidean distances to them, float64 [N].
@@ -48,10 +48,10 @@ def distances_to_others(features: Tensor, k: int, block: tuple[int, int] = BLOCK
         float64 [N, k], rising along k. Copies of a point are other points, at a distance of exactly 0.
 
     Raises:
-        InvalidValueError: the set has no k other points.
+        InvalidValueError: the set has fewer than k + 1 points.
     """
     if len(features) <= k:
-        raise InvalidValueError(f"a point has {k} neighbours among at least {k + 1} images, got {len(features)}")
+        raise InvalidValueError(f"{k} neighbours need at least {k + 1} images, got {len(features)}")
     highest = torch.full((len(features), k), -torch.inf, dtype=torch.float64)
     index = torch.zeros(len(features), k, dtype=torch.int64)
     for rows, columns, some_a, some_b in _blocks(features, features, block):
@@ -68,8 +68,8 @@ def distances_to_others(features: Tensor, k: int, block: tuple[int, int] = BLOCK
 def squared_distances(a: Tensor, b: Tensor, block: tuple[int, int] = BLOCK) -> Iterator[tuple[slice, slice, Tensor]]:
     """Computes all squared distances of two sets, [N, F] and [M, F], in blocks, rounded down.
 
-    A point on the edge of a ball must not lie outside by rounding. Each squared distance is therefore reduced by up to
-    2 `ROUNDING` of the squared norms, and may be slightly below 0.
+    Rounding must not move a point on the edge of a ball outside. Each squared distance is therefore reduced by up to 2
+    `ROUNDING` of the squared norms, and may be slightly below 0.
 
     Yields:
         Rows and columns of a block, and its squared distances, float64 [rows, columns].
@@ -88,7 +88,9 @@ def _nearness(a: Tensor, b: Tensor) -> Tensor:
 def _blocks(a: Tensor, b: Tensor, block: tuple[int, int]) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
     """Yields all pairs of blocks of rows of ``a`` and ``b``, shifted to the origin and in the type to compute with."""
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or a.dtype != b.dtype:
-        raise ValueError(f"needs two sets of one width and type, got {list(a.shape)} and {list(b.shape)}")
+        raise ValueError(
+            f"both sets must have one width and dtype, got {a.dtype} {list(a.shape)} and {b.dtype} {list(b.shape)}"
+        )
     height, width = block
     grey = b.dtype == torch.uint8
     centre = torch.tensor(128.0) if grey else b.mean(dim=0, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Results of an evaluation: their types, their order, and their text."""
+"""Results of an evaluation: types, sort key and formatting."""
 
 import math
 from collections.abc import Mapping
@@ -8,16 +8,16 @@ from fmcgan.app.escaping import markdown
 from fmcgan.app.formatting import markdown_table, short_number
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.base import Metric
-from fmcgan.metric.baselines import BASELINES, title_of
+from fmcgan.metric.baselines import BASELINES, baseline_title
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.value import Direction, MetricValue, Quantity
 
 BETTER = {"lower": "lower", "higher": "higher", "real": "closer to real"}
-"""Directions in words, as in ``closer to real is better``."""
+"""Directions in words."""
 
 
 class Result(TypedDict):
-    """One value as ``result.json`` and ``evaluation.json`` hold it; missing numbers are ``None``."""
+    """One value of ``result.json`` and ``evaluation.json``; missing numbers are ``None``."""
 
     value: float
     interval: list[float] | None
@@ -33,13 +33,13 @@ class Result(TypedDict):
     score: str
     """Name of the metric in the configuration."""
     protocol: str
-    """Values of different protocols are not comparable."""
+    """`Metric.protocol`; values of different protocols are not comparable."""
     title: str
     unit: str
     range: list[float | None]
     """Smallest and largest possible value; ``None``: unbounded."""
     summary: str
-    """One sentence for the head of a report; empty for values not shown there."""
+    """See `Quantity`."""
 
 
 Results = dict[str, Result]
@@ -47,7 +47,7 @@ Results = dict[str, Result]
 
 
 def result_of(value: MetricValue, quantity: Quantity, metric: Metric, metric_name: str, samples: ImageSet) -> Result:
-    """Describes a value of samples, without baselines."""
+    """Builds the result of samples, without baselines."""
     return {
         "value": value.value,
         "interval": None if value.interval is None else list(value.interval),
@@ -67,7 +67,7 @@ def result_of(value: MetricValue, quantity: Quantity, metric: Metric, metric_nam
 
 
 def sort_key(result: Result) -> float:
-    """Returns a number that falls as the samples get better."""
+    """Returns a key by which results of one name are sorted, best first."""
     if result["better"] == "real":
         return float("inf") if result["floor"] is None else abs(result["value"] - result["floor"])
     return float(result["value"]) if result["better"] == "lower" else -float(result["value"])
@@ -82,7 +82,7 @@ def as_text(name: str, result: Result) -> str:
 def as_markdown(results: Results) -> str:
     """Writes a table with one row per value: samples, interval and the measured baselines."""
     measured = [baseline for baseline in BASELINES if any(baseline in each["baselines"] for each in results.values())]
-    head = ["score", "samples", "95 % interval", *map(title_of, measured), "better"]
+    head = ["score", "samples", "95 % interval", *map(baseline_title, measured), "better"]
     rows = []
     for name, result in results.items():
         interval = " to ".join(map(short_number, result["interval"] or ()))
@@ -92,7 +92,7 @@ def as_markdown(results: Results) -> str:
 
 
 def by_class_as_markdown(results: Mapping[str, Result]) -> str:
-    """Writes a table of the values by class, each above that of real images; empty if no value has classes."""
+    """Writes a table of the values by class, each above that of real images; empty without values by class."""
     rows = []
     for name, result in results.items():
         if result["by_class"] is not None:

@@ -1,4 +1,4 @@
-"""Stores values and arrays of real images on disk, so that evaluations do not compute them again."""
+"""Cache on disk of values and arrays of real images."""
 
 import hashlib
 import io
@@ -28,22 +28,22 @@ class StoredValue(TypedDict):
 
 
 REVISION = 1
-"""Raise it when a change of the code changes a stored value: values of older revisions are then not read."""
+"""Part of every key. Increment it when a code change affects stored values."""
 
 SHIPPED = Path(__file__).parent / "measured"
-"""Values in the package, read after the user's own folder and never written by `Store`."""
+"""Values shipped with the package, read after the user's folder and never written by `Store`."""
 
 _log = logging.getLogger(__name__)
 
 
 class Store:
-    """Files named by the hash of a key that identifies a computation and its inputs.
+    """Cache of results in files named by the hash of a key, which identifies a computation and its inputs.
 
-    Files are written atomically, so several processes may share a folder. A damaged file is computed again; a folder
-    that cannot be written costs time and a warning.
+    Files are written atomically, so several processes may share a folder. Damaged files are recomputed. If the folder
+    cannot be written, a warning is logged once and nothing is stored.
 
     Args:
-        folder: created when first needed; ``None``: the user's cache folder.
+        folder: created at the first write; ``None``: the user's cache folder.
         shipped: a second folder to read from.
     """
 
@@ -53,7 +53,7 @@ class Store:
         self._warned = False
 
     def arrays(self, key: str, compute: Callable[[], Arrays]) -> Arrays:
-        """Returns the tensors stored under a key, which identifies the computation, or computes and stores them."""
+        """Returns the tensors stored under a key, or computes and stores them as ``.npz``."""
         name = f"{_hashed(key)}.npz"
         found = self._read(name, _arrays_from)
         if found is None:
@@ -64,7 +64,7 @@ class Store:
         return found
 
     def values(self, key: str, compute: Callable[[], dict[str, StoredValue]]) -> dict[str, StoredValue]:
-        """Returns the values stored under a key, or computes and stores them, as JSON."""
+        """Returns the values stored under a key, or computes and stores them as JSON."""
         name = f"{_hashed(key)}.json"
         found = self._read(name, lambda content: _values_from(content, key))
         if found is None:
@@ -80,7 +80,7 @@ class Store:
             except FileNotFoundError:
                 continue
             except Exception as error:  # numpy and zipfile raise many types on damaged files, most undocumented
-                _log.warning("%s cannot be read (%s) and is computed again", path, error)
+                _log.warning("%s cannot be read (%s), computing it again", path, error)
         return None
 
     def _write(self, name: str, content: bytes) -> None:
@@ -89,7 +89,7 @@ class Store:
             run_dir.write_atomically(self.folder / name, content)
         except (OSError, UserError) as error:
             if not self._warned:
-                _log.warning("results for real images are not stored: %s (FMCGAN_CACHE names another folder)", error)
+                _log.warning("results on real images are not stored: %s; set FMCGAN_CACHE to another folder", error)
             self._warned = True
 
 
@@ -105,5 +105,5 @@ def _arrays_from(content: bytes) -> Arrays:
 def _values_from(content: bytes, key: str) -> dict[str, StoredValue]:
     found = json.loads(content)
     if found["key"] != key:
-        raise ValueError("it holds something else")
+        raise ValueError("it has another key")
     return dict(found["values"])

@@ -1,4 +1,4 @@
-"""Reads samples of any program; refuses files whose values or labels are ambiguous."""
+"""Reader of samples from any program; rejects ambiguous values and labels."""
 
 import logging
 import math
@@ -14,16 +14,16 @@ from fmcgan.app.errors import UserError
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.data.images import to_uint8
 from fmcgan.metric.samples_folder import read_folder
-from fmcgan.metric.samples_npz import Described, read_npz
+from fmcgan.metric.samples_npz import HeaderOrArray, read_npz
 
 FLOAT_RULE = (
-    "float images are read only if they are clearly in [-1, 1] (the darkest value of all at most -0.9) or clearly in "
-    "[0, 1] (the darkest at most 0.1, the brightest at least 0.9, and others than 0 and 1)"
+    "float images must be clearly in [-1, 1] (minimum at most -0.9) or clearly in [0, 1] (minimum at most 0.1, maximum "
+    "at least 0.9, some values strictly between 0 and 1)"
 )
-"""Every set of garments has black in it. A set in [0, 1] without white may be a dark one in 0..255."""
+"""All sets of these images contain black. Without white, values in [0, 1] may be dark images in 0..255."""
 
 _SHAPES = {(28, 28), (1, 28, 28), (28, 28, 1)}
-_WHOLE = f"labels must be whole numbers 0..{NUM_CLASSES - 1}"
+_LABEL_RULE = f"labels must be whole numbers 0..{NUM_CLASSES - 1}"
 _BLOCK = 1000  # images processed at once
 
 Pixels = NDArray[np.number]
@@ -36,26 +36,23 @@ def read_samples(path: Path) -> tuple[Tensor, Tensor]:
     The ``.npz`` holds ``images`` [N, 28, 28], [N, 1, 28, 28] or [N, 28, 28, 1] and ``labels`` [N], N at least 2:
 
     - images are uint8 in 0..255, black 0, or float16, float32 or float64 by `FLOAT_RULE`. Values are not clipped. uint8
-      images of 0 and 1, or of 0, 1 and 255 alone, are refused: they look like floats that were cast.
+      images of 0 and 1, or of 0, 1 and 255 alone, are rejected: they look like floats that were cast.
     - labels are of any integer type, 0..9. Classes without images are named in a warning.
 
-    Nothing in the file is executed: pickled objects are refused.
-
-    Args:
-        path: of the file or the folder.
+    Pickled objects are rejected, so nothing in the file is executed.
 
     Returns:
         Images uint8 [N, 1, 28, 28] and labels int64 [N], in the order of the file.
 
     Raises:
-        UserError: says what was found, what is expected and what to do.
+        UserError: the samples cannot be read or are ambiguous.
     """
     try:
         pixels, classes = read_folder(path) if path.is_dir() else read_npz(path, _check)
         _check(pixels, classes)
         pixels = pixels.reshape(-1, 1, 28, 28)
-        images = _uncut(pixels.astype(np.uint8, copy=False)) if pixels.dtype == np.uint8 else _from_float(pixels)
-        labels = _whole_labels(classes)
+        images = _from_uint8(pixels.astype(np.uint8, copy=False)) if pixels.dtype == np.uint8 else _from_float(pixels)
+        labels = _int64_labels(classes)
     except UserError as error:
         raise UserError(f"samples={path}: {error}") from error
     except OSError as error:
@@ -66,10 +63,10 @@ def read_samples(path: Path) -> tuple[Tensor, Tensor]:
     return images, labels
 
 
-def _check(images: Described, labels: Described) -> None:
-    """Refuses arrays whose type or shape cannot be that of samples, before they are unpacked."""
+def _check(images: HeaderOrArray, labels: HeaderOrArray) -> None:
+    """Checks dtypes and shapes, before arrays are unpacked."""
     if images.shape[1:] not in _SHAPES or images.shape[0] < 2:
-        remedy = "; images.reshape(-1, 28, 28) restores the rows" if images.shape[1:] == (784,) else ""
+        remedy = "; save images.reshape(-1, 28, 28)" if images.shape[1:] == (784,) else ""
         raise UserError(
             "images must be grey, [N, 28, 28], [N, 1, 28, 28] or [N, 28, 28, 1] with N of at least 2, "
             f"got {images.dtype} {list(images.shape)}{remedy}"
@@ -80,29 +77,29 @@ def _check(images: Described, labels: Described) -> None:
             f"got {images.dtype}; convert to uint8 0..255"
         )
     count = images.shape[0]
-    expected, given = f"{_WHOLE}, one for each of the {count} images", f"got {labels.dtype} {list(labels.shape)}"
+    expected, given = f"{_LABEL_RULE}, one for each of the {count} images", f"got {labels.dtype} {list(labels.shape)}"
     if labels.shape == (count, NUM_CLASSES):
-        raise UserError(f"{expected}, {given}; of one-hot labels or scores save labels.argmax(1)")
+        raise UserError(f"{expected}, {given}; for one-hot labels or scores, save labels.argmax(1)")
     if labels.shape != (count,):
         remedy = "; save labels.reshape(-1)" if math.prod(labels.shape) == count else ""
         raise UserError(f"{expected}, {given}{remedy}")
     if labels.dtype.kind not in "iu":
-        raise UserError(f"{expected}, {given}; save them as integers, labels.astype('int64')")
+        raise UserError(f"{expected}, {given}; save labels.astype('int64')")
 
 
 def _blocks(images: Pixels) -> Iterator[Pixels]:
-    """Splits images into blocks: computing with all at once takes several times their memory."""
+    """Splits images into blocks, since computing with all at once takes several times their memory."""
     return (images[start : start + _BLOCK] for start in range(0, len(images), _BLOCK))
 
 
-def _uncut(images: NDArray[np.uint8]) -> Tensor:
-    """Refuses floats in [0, 1] or [-1, 1] that were cast to uint8: 0 and 1, and 255 for -1."""
+def _from_uint8(images: NDArray[np.uint8]) -> Tensor:
+    """Rejects floats in [0, 1] or [-1, 1] that were cast to uint8: only 0 and 1, and 255 for -1."""
     counts = sum(np.bincount(block.reshape(-1), minlength=256) for block in _blocks(images))
     levels = set(np.flatnonzero(counts).tolist())
     if levels <= {0, 1, 255} and (1 in levels or levels == {0}):
         raise UserError(
-            f"the uint8 images have no grey level but {', '.join(map(str, sorted(levels)))}, like floats in [0, 1] or "
-            "[-1, 1] that were cast; expected 0..255: "
+            f"the uint8 images contain only the grey levels {', '.join(map(str, sorted(levels)))}, like floats in "
+            "[0, 1] or [-1, 1] that were cast; expected 0..255: "
             "scale before the conversion, (255 * images).round().astype('uint8') for [0, 1]"
         )
     return torch.from_numpy(np.ascontiguousarray(images))
@@ -113,7 +110,7 @@ def _from_float(images: Pixels) -> Tensor:
     if not_finite:
         raise UserError(
             f"{not_finite:,} of the {images.size:,} values of images are NaN or infinite; all must be finite: "
-            "correct the program that made them"
+            "fix the program that wrote them"
         )
     low, high = images.min(), images.max()
     if -1 <= low <= -0.9 and high <= 1:
@@ -121,7 +118,7 @@ def _from_float(images: Pixels) -> Tensor:
     between = any(((block > 0) & (block < 1)).any() for block in _blocks(images))
     if 0 <= low <= 0.1 and 0.9 <= high <= 1 and between:
         return _as_uint8(images, lambda pixels: 2 * pixels - 1)
-    remedy = "clip or scale them to the intended range, or save uint8 0..255"
+    remedy = "clip or scale them to one of these ranges, or save uint8 0..255"
     if low >= 0 and high > 2:
         remedy = "if they are in 0..255, save images.round().clip(0, 255).astype('uint8')"
     raise UserError(f"{FLOAT_RULE}, got {images.dtype} from {low!s} to {high!s};\n{remedy}")
@@ -134,10 +131,9 @@ def _as_uint8(images: Pixels, scaled: Callable[[Tensor], Tensor]) -> Tensor:
     return read
 
 
-def _whole_labels(labels: NDArray[np.integer]) -> Tensor:
-    """Converts labels of any integer type to int64."""
+def _int64_labels(labels: NDArray[np.integer]) -> Tensor:
     if labels.min() < 0 or labels.max() >= NUM_CLASSES:
         names = ", ".join(f"{label} {name}" for label, name in enumerate(CLASS_NAMES))
         given = f"got {labels.min()}..{labels.max()}"
-        raise UserError(f"{_WHOLE}, one for each of the {len(labels)} images, {given};\nthe classes are {names}")
+        raise UserError(f"{_LABEL_RULE}, one for each of the {len(labels)} images, {given};\nthe classes are {names}")
     return torch.from_numpy(labels.astype(np.int64))

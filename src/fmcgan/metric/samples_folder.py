@@ -1,4 +1,4 @@
-"""Reads samples from a folder of PNGs with one sub-folder per class."""
+"""Reader of samples from a folder of PNGs with one sub-folder per class."""
 
 import io
 import re
@@ -24,13 +24,13 @@ def read_folder(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Reads a folder as ``python -m fmcgan.generate output=FOLDER`` writes it.
 
     Each sub-folder is named by a class (a name or label of `parse_classes`) and holds opaque PNGs of 28 x 28, grey or
-    with three equal channels. Names that start with a dot are ignored; other files are refused.
+    with three equal channels. Names that start with a dot are ignored; other files are errors.
 
     Returns:
         Images uint8 [N, 28, 28] and labels int64 [N], by label and then by file name, ``2.png`` before ``10.png``.
 
     Raises:
-        UserError: names a file or folder that cannot be read, and why.
+        UserError: a file or folder is not as described, or memory is too small.
         OSError: a file cannot be opened.
     """
     files = [(label, file) for label, folder in sorted(_class_folders(path).items()) for file in _pngs(folder)]
@@ -51,8 +51,8 @@ def _class_folders(path: Path) -> dict[int, Path]:
     for folder in _visible(path):
         if not folder.is_dir():
             raise UserError(
-                f"{printable(folder.name)} lies beside the class folders; "
-                "move images into the sub-folder of their class, such as bag, and anything else away"
+                f"{printable(folder.name)} is not a folder of a class; "
+                "move images into the sub-folder of their class, such as bag, and other files away"
             )
         try:
             label = parse_classes([folder.name])[0]
@@ -107,10 +107,10 @@ def _read_png(content: bytes) -> NDArray[np.uint8]:
     """Decodes a PNG to uint8 [28, 28].
 
     Raises:
-        UserError: its message continues a sentence that starts with the name of the file.
+        UserError: the file is no such PNG; the caller puts the file's name before the message.
     """
     if not content.startswith(_SIGNATURE):
-        raise UserError("is empty; save it again" if not content else "is not a PNG, whatever its name; save PNGs")
+        raise UserError("is empty; save it again" if not content else "is not a PNG despite its name; save PNGs")
     if len(content) < 26 or content[12:16] != b"IHDR":
         raise UserError("is damaged or cut short; save it again")
     width, height, depth = struct.unpack(">IIB", content[16:25])

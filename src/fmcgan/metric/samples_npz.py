@@ -1,4 +1,4 @@
-"""Reads samples from an ``.npz`` of any program; checks the headers of the arrays before unpacking them."""
+"""Reader of samples from an ``.npz`` of any program; checks the headers of the arrays before unpacking them."""
 
 import io
 import math
@@ -37,47 +37,43 @@ class Header(NamedTuple):
         return self.dtype.itemsize * math.prod(self.shape)
 
 
-Described = Header | NDArray[np.number]
-"""What has a ``dtype`` and a ``shape``."""
-
-Check = Callable[[Described, Described], None]
+HeaderOrArray = Header | NDArray[np.number]
+Check = Callable[[HeaderOrArray, HeaderOrArray], None]
 Pair = tuple[NDArray[np.number], NDArray[np.integer]]
 
 
 def read_npz(path: Path, check: Check) -> Pair:
-    """Reads the arrays ``images`` and ``labels``; other members of the archive are never opened.
+    """Reads the arrays ``images`` and ``labels``; other members of the archive are not opened.
 
-    Args:
-        path: of the file.
-        check: raises a `UserError` for headers that cannot be those of samples.
+    ``check`` raises a `UserError` for headers of wrong dtype or shape.
 
     Raises:
-        UserError: the file is of another kind, damaged, encrypted, lacks an array or does not fit into memory.
+        UserError: the file has another format, is damaged or encrypted, lacks an array or does not fit into memory.
         OSError: the file cannot be read.
     """
     if not path.is_file():
         problem = "neither a file nor a folder" if path.exists() else "no such file or folder"
         raise UserError(f"{problem}; give an .npz with images and labels, or a folder of PNGs")
     with path.open("rb") as file:
-        _refuse_other_kinds(file.read(8))
+        _check_signature(file.read(8))
         try:
             return _read(file, check)
         except (UserError, MemoryError):
             raise
         except Exception as error:  # many types for damaged files, undocumented by numpy and zipfile
-            if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of the format
+            if isinstance(error, OSError) and error.errno is not None:  # an error of the disk
                 raise
             detail = printable([*str(error).splitlines(), type(error).__name__][0])
             raise UserError(f"the .npz is damaged or cut short ({detail}); write it again") from error
 
 
-def _refuse_other_kinds(start: bytes) -> None:
+def _check_signature(start: bytes) -> None:
     if not start:
         raise UserError(f"the file is empty; {REMEDY}")
     if start.startswith(b"\x93NUMPY"):
-        raise UserError(f"one array (.npy) without labels, expected an .npz with images and labels; {REMEDY}")
+        raise UserError(f"a single array (.npy), expected an .npz with images and labels; {REMEDY}")
     if not start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        raise UserError(f"not an .npz (a pickle or another format), expected images and labels; {REMEDY}")
+        raise UserError(f"not an .npz, expected an .npz with images and labels; {REMEDY}")
 
 
 def _read(file: IO[bytes], check: Check) -> Pair:
@@ -85,7 +81,7 @@ def _read(file: IO[bytes], check: Check) -> Pair:
         members = [_member(archive, name) for name in ("images", "labels")]
         headers = []
         for name, member in zip(("images", "labels"), members, strict=True):
-            _refuse_foreign(file, name, member)
+            _check_member(file, name, member)
             headers.append(_header(archive, name, member))
         check(*headers)
         converted = headers[0].shape[0] * (784 + 8)  # bytes as uint8 images and int64 labels
@@ -99,19 +95,18 @@ def _read(file: IO[bytes], check: Check) -> Pair:
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    """Finds the one member of a name."""
     found = [info for info in archive.infolist() if info.filename.removesuffix(".npy") == name]
     if not found:
         names = [printable(info.filename.removesuffix(".npy")) for info in archive.infolist()]
-        there = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        raise UserError(f"the arrays images and labels are expected, found {there or 'none'}; {REMEDY}")
+        listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        raise UserError(f"expected arrays images and labels, found {listed or 'none'}; {REMEDY}")
     if len(found) > 1:
-        raise UserError(f"it holds {name} {len(found)} times, expected once; {REMEDY}")
+        raise UserError(f"it contains {name} {len(found)} times, expected once; {REMEDY}")
     return found[0]
 
 
-def _refuse_foreign(file: IO[bytes], name: str, member: zipfile.ZipInfo) -> None:
-    """Refuses what numpy never writes: encryption, stated in either of a member's two headers, and other packers."""
+def _check_member(file: IO[bytes], name: str, member: zipfile.ZipInfo) -> None:
+    """Rejects encryption, flagged in either header of the member, and compression that numpy does not write."""
     file.seek(member.header_offset)
     (flags,) = struct.unpack("<6xH", file.read(8))
     if (flags | member.flag_bits) & _ENCRYPTED:
@@ -123,7 +118,7 @@ def _refuse_foreign(file: IO[bytes], name: str, member: zipfile.ZipInfo) -> None
 def _header(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> Header:
     with archive.open(member) as whole, io.BytesIO(whole.read(_LONGEST_HEADER)) as stream:
         if stream.read(6) != b"\x93NUMPY":
-            raise UserError(f"{name} is no array in numpy's format; {REMEDY}")
+            raise UserError(f"{name} is not an array in numpy's format; {REMEDY}")
         version = tuple(stream.read(2))
         # Format 3.0 differs from 2.0 only in the names of fields, which these arrays do not have.
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -132,7 +127,7 @@ def _header(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> Hea
         shape, fortran_order, dtype = read(stream)
         header = Header(dtype, shape, fortran_order, stream.tell())
     if dtype.hasobject:
-        raise UserError(f"{name} holds pickled objects, which are never read; save plain numbers: {REMEDY}")
+        raise UserError(f"{name} contains pickled objects, which are never read; save plain numbers: {REMEDY}")
     if min(shape, default=0) < 0 or header.start + header.nbytes != member.file_size:
         raise ValueError(f"{name} is not as large as its header says")
     return header
@@ -151,5 +146,5 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, header: Header) ->
             rest[: len(block)] = block
             rest = rest[len(block) :]
         if stream.read(1):
-            raise ValueError("there is more than the header says")
+            raise ValueError("more data than the header says")
     return array.T if header.fortran_order else array

@@ -1,4 +1,4 @@
-"""The sliced Wasserstein distance of grey levels: a mean over random directions."""
+"""Sliced Wasserstein distance of grey levels."""
 
 from typing import ClassVar
 
@@ -21,7 +21,7 @@ class QuantileSteps:
 
     The quantile function of a set of size ``n`` is constant on ``n`` equal steps. On a step, its squared distance to
     another function is that to the other's mean, plus the other's variance. Means and variance are the same for every
-    set of size ``n`` and computed once, also for all bootstrap resamples.
+    set of size ``n``, so they are computed once.
 
     Args:
         values: [S, M], sorted along M.
@@ -42,15 +42,12 @@ class QuantileSteps:
         return (values - self.means).square().mean(dim=1) + self.variance
 
     def resampled(self, values: Tensor, order: Tensor, counts: Tensor) -> Tensor:
-        """Computes the squared distance of each resample, averaged over directions.
+        """Computes the squared distance of each resample, averaged over directions: [B].
 
         Args:
             values: [S, n], sorted along n.
-            order: int64 [S, n], which image each value is of.
-            counts: whole numbers [B, n], how often each image was drawn; n in each resample.
-
-        Returns:
-            [B].
+            order: int64 [S, n], the image of each value.
+            counts: whole numbers [B, n], how often each resample contains each image, with row sums of n.
         """
         counts, total = counts.int(), values.new_zeros(len(counts))
         for line, images, means in zip(values, order, self.means, strict=True):
@@ -67,8 +64,8 @@ class SlicedWasserstein(Metric):
     2015), in grey levels of 0..255. A translation by v gives on average |v| / sqrt(784), the root mean square of v over
     the pixels, so the unit is that of a difference per pixel.
 
-    It needs no network. It sees every change of grey levels, but not what an image shows. Two finite sets of the same
-    distribution have a positive distance that falls with their size: compare equal ``n`` only.
+    It needs no network, and depends on grey levels only, not on content. Two finite sets of the same distribution have
+    a positive distance that falls with their size: compare equal ``n`` only.
     """
 
     kinds: ClassVar = {"sliced_wasserstein": Quantity("Sliced Wasserstein distance", "lower", "grey levels", lowest=0)}
@@ -91,7 +88,7 @@ class SlicedWasserstein(Metric):
         return f"sliced 2-Wasserstein on grey levels, {self.n_directions} directions of seed {self.seed}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
-        """Measures the distance, with a bootstrap interval over the samples along all directions."""
+        """Measures the distance."""
         reference = real.reference
         stored = reference.derived(self.protocol, lambda: {"projections": self.sorted_projections(reference)[0]})
         quantiles = QuantileSteps(stored["projections"], len(samples))

@@ -14,7 +14,7 @@ RADII = 15
 """Rings of radius 0..14, in cycles per image; 14 is the Nyquist frequency."""
 
 FLOOR = 1 / (12 * 255**2)
-"""Power per frequency of the rounding to 256 grey levels; smaller power cannot be measured."""
+"""Power per frequency of the rounding to 256 grey levels, the smallest that can be measured."""
 
 _IMAGES_AT_ONCE = 2000
 
@@ -59,9 +59,9 @@ def decibels(power: Tensor) -> Tensor:
 class Spectrum(Metric):
     """``spectrum_distance_{n}_{split}``: root mean square difference of the mean power spectra, in decibels.
 
-    The spectra are `radial_power`, averaged over the images: one curve of 15 points per set, which different sets may
-    share. All rings have equal weight, though the finest hold little power: they show blur and the traces of
-    upsampling, by which Durall et al. 2020 recognise generated images. The distance in decibels is our own.
+    The spectra are `radial_power`, averaged over the images: one curve of 15 points per set; different sets may have
+    equal curves. All rings have equal weight, though the finest hold little power: they show blur and upsampling
+    artifacts, by which Durall et al. 2020 recognise generated images. The distance in decibels is our own.
     """
 
     kinds: ClassVar = {"spectrum_distance": Quantity("Distance of spectra", "lower", "dB", lowest=0)}
@@ -72,7 +72,7 @@ class Spectrum(Metric):
         return f"radial power of images in 0..1, orthonormal, radii 0..{RADII - 1}, floor {FLOOR:.6e}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
-        """Measures the distance, with a bootstrap interval over the samples."""
+        """Measures the distance."""
         power, reference = self._power(samples), self._decibels(real.reference)
         value = spectrum_distance(self._decibels(samples), reference).item()
         resampled = decibels(samples.resamples.double() @ power / len(samples))

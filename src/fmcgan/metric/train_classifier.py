@@ -1,7 +1,7 @@
-"""Trains the classifier whose weights are in the package.
+"""Trains the classifier of the metrics.
 
-``python -m fmcgan.metric.train_classifier`` trained them with its default values and wrote ``weights/classifier.json``.
-The schedule is fixed, and the test images are used once, at the end: no choice is made on them.
+``python -m fmcgan.metric.train_classifier`` with its default values trained the shipped weights and wrote
+``weights/classifier.json``. The test images are used once, at the end, and for no choice.
 """
 
 import argparse
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 def train(images: Tensor, labels: Tensor, epochs: int, seed: int) -> Classifier:
     """Trains a new classifier with AdamW and one cycle of the learning rate (Smith and Topin 2017).
 
-    There is no label smoothing: it would contract the features of a class, whose diversity a distance has to see.
+    Label smoothing is not used: it would contract the features of a class and hide its diversity.
 
     Args:
         images: uint8 [N, 1, 28, 28].

@@ -1,4 +1,4 @@
-"""Values of metrics: what they mean, and the number with its 95 % interval and its parts by class."""
+"""Values of metrics, their 95 % intervals and the quantities that they measure."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.image_set import ImageSet
 
 COVERAGE = 0.95
-"""Share of repeated draws whose value an interval is meant to hold."""
+"""Nominal coverage of the intervals."""
 
 Interval = tuple[float, float]
 Direction = Literal["lower", "higher", "real"]
@@ -20,10 +20,10 @@ Direction = Literal["lower", "higher", "real"]
 
 
 class Quantity(NamedTuple):
-    """What a metric measures, for tables, figures and pages."""
+    """Description of a measured quantity, for tables, figures and pages."""
 
     title: str
-    """In sentence case, without the protocol: ``Fréchet distance``."""
+    """Such as ``Fréchet distance``."""
     better: Direction
     unit: str = ""
     """Empty for shares, scores and squared units of features."""
@@ -34,7 +34,7 @@ class Quantity(NamedTuple):
 
     @property
     def is_share(self) -> bool:
-        """Whether it lies in 0..1."""
+        """Whether values lie in 0..1."""
         return (self.lowest, self.highest) == (0, 1)
 
 
@@ -43,18 +43,18 @@ class MetricValue(NamedTuple):
 
     value: float
     interval: Interval | None = None
-    """95 % interval over the samples; ``None`` without resamples, or where a metric has none."""
+    """95 % interval over the samples, if any."""
     by_class: Sequence[float | None] | None = None
-    """The values of the classes, by label; ``None`` for a class without samples."""
+    """Values of the classes, by label; ``None`` for a class without samples."""
 
 
 def mean_value(values: Tensor, samples: ImageSet) -> MetricValue:
-    """Averages one value per sample, [N], over the set and over each class, with a bootstrap interval."""
+    """Averages one value per sample, [N], over the set and each class, with a bootstrap interval."""
     return _averaged(values, samples, mean_interval)
 
 
 def share_value(hits: Tensor, samples: ImageSet) -> MetricValue:
-    """Counts the samples with a hit, 0 or 1 in [N], as a share of the set and of each class, with Wilson's interval."""
+    """Averages hits, 0 or 1 in [N], over the set and each class, with Wilson's interval."""
     return _averaged(hits, samples, share_interval)
 
 
@@ -74,8 +74,8 @@ def by_class(values: Tensor, labels: Tensor) -> Sequence[float | None]:
 def interval(value: float, resampled: Tensor, lowest: float = -math.inf, highest: float = math.inf) -> Interval | None:
     """Computes a bootstrap interval (Efron 1979) around a value.
 
-    A resample holds repeats, which biases its value (a Fréchet distance gets larger). The spread of the resamples is
-    therefore centred on the value itself.
+    Resamples contain duplicates, which bias their values (a Fréchet distance gets larger). Their spread is therefore
+    centred on the value itself.
 
     Args:
         value: of the samples.
@@ -103,9 +103,9 @@ def mean_interval(values: Tensor, counts: Tensor) -> Interval | None:
 
 
 def share_interval(hits: Tensor, counts: Tensor) -> Interval | None:
-    """Computes `wilson_interval` of hits, 0 or 1 in [N]; ``None`` if counts, [B, N], hold fewer than two resamples.
+    """Computes `wilson_interval` of hits, 0 or 1 in [N]; ``None`` if counts, [B, N], have fewer than two resamples.
 
-    Resamples of a share of 0 or 1 would give an interval without width.
+    A bootstrap interval of a share of 0 or 1 would have zero width.
     """
     return None if len(counts) < 2 else wilson_interval(int(hits.sum().item()), len(hits))
 

@@ -1,4 +1,4 @@
-"""Base classes of the two networks of a pair."""
+"""Base classes of generators and discriminators."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -6,8 +6,8 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 
-class Judgement(NamedTuple):
-    """Output of a discriminator: logits [B], and the auxiliary loss of each sample [B] if it has one."""
+class DiscriminatorOutput(NamedTuple):
+    """Logits [B] and, if any, the auxiliary loss of each sample [B]."""
 
     logits: Tensor
     auxiliary: Tensor | None = None
@@ -41,7 +41,7 @@ class Discriminator(nn.Module, ABC):
     """Maps images and labels to logits.
 
     A network from outside the project need not inherit from this class: the call is enough. One with an auxiliary loss
-    also has ``judge(images, labels) -> Judgement``.
+    also has ``logits_and_auxiliary(images, labels) -> DiscriminatorOutput``.
     """
 
     @abstractmethod

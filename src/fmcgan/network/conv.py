@@ -103,7 +103,7 @@ class Discriminator(base.Discriminator):
 
 
 def _initialise(module: nn.Module) -> None:
-    """Glorot & Bengio 2010 (uniform), zero biases, small uniform embeddings: the defaults of the recipe's framework."""
+    """Initialises as the recipe's framework: Glorot & Bengio 2010 (uniform), zero biases, small uniform embeddings."""
     if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:

@@ -1,4 +1,4 @@
-"""Default pair: a class-conditional DCGAN for 28 x 28 images, batch normalisation in G and none in D."""
+"""Default networks: a class-conditional DCGAN for 28 x 28 images, batch normalisation in G and none in D."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,20 +9,18 @@ from fmcgan.conditioning.discriminator.base import ConditionalDiscriminator, Dis
 from fmcgan.conditioning.generator.base import GeneratorConditioning
 from fmcgan.layer.layout import ToMap, ToVector
 from fmcgan.layer.spectral_norm import normalise_spectrally
-from fmcgan.layer.upsample import doubling
+from fmcgan.layer.upsample import upsampling_layer
 from fmcgan.network import base
 
 
 class Generator(base.Generator):
-    """Generates images in three scales: 7, 14, 28 (after Radford et al. 2016).
+    """Generates images at three scales: 7, 14, 28 (after Radford et al. 2016).
 
     Maps are upsampled by a 3 x 3 convolution and then by nearest or bilinear interpolation, or by 4 x 4 transposed
     convolutions as in the paper, which need nearly twice as many products (`docs/study.md` compares them in equal
-    time). The maps at full resolution are therefore interpolated, and only the last convolution can add finer detail,
-    unless ``refine`` adds another one.
+    time). After interpolation only the last convolution can add detail, unless ``refine`` adds another one.
 
     Args:
-        conditioning: how the label enters.
         width: channels at 28 x 28; twice and four times as many at 14 x 14 and 7 x 7.
         upsampling: ``bilinear``, ``nearest`` or ``transposed``.
         refine: adds a 3 x 3 convolution at 28 x 28 before the last one.
@@ -44,8 +42,8 @@ class Generator(base.Generator):
         self.project = nn.Sequential(
             nn.Linear(conditioning.input_dim, 4 * width * 7 * 7, bias=False), ToMap(4 * width, 7)
         )
-        self.to_14 = doubling(4 * width, 2 * width, upsampling)
-        self.to_28 = doubling(2 * width, width, upsampling)
+        self.to_14 = upsampling_layer(4 * width, 2 * width, upsampling)
+        self.to_28 = upsampling_layer(2 * width, width, upsampling)
         self.refine = nn.Conv2d(width, width, 3, padding=1, bias=False) if refine else None
         self.to_image = nn.Conv2d(width, 1, 3, padding=1)
         self.apply(_initialise)
@@ -57,7 +55,7 @@ class Generator(base.Generator):
 
     @override
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        input, condition = self.conditioning.enter(latent, labels)
+        input, condition = self.conditioning.combine(latent, labels)
         at_7, at_14, at_28, *refined = self.normalisations
         hidden = F.relu(at_7(self.project(input), condition), inplace=True)  # [B, 4w, 7, 7]
         hidden = F.relu(at_14(self.to_14(hidden), condition), inplace=True)  # [B, 2w, 14, 14]
@@ -70,10 +68,9 @@ class Generator(base.Generator):
 class Discriminator(ConditionalDiscriminator):
     """Maps image and label to a logit by strided convolutions.
 
-    Without batch normalisation: gradient penalties need samples that do not influence each other.
+    There is no batch normalisation: gradient penalties need samples that do not influence each other.
 
     Args:
-        conditioning: how the label enters.
         width: channels at 14 x 14; twice and four times as many at 7 x 7 and 4 x 4.
         spectral_norm: divides each weight matrix by its largest singular value.
     """
@@ -100,12 +97,12 @@ class Discriminator(ConditionalDiscriminator):
             normalise_spectrally(self, except_for=self.label_parts)
 
     @override
-    def features(self, seen: Tensor) -> Tensor:
-        return self.body(seen)
+    def features(self, input: Tensor) -> Tensor:
+        return self.body(input)
 
 
 def _initialise(module: nn.Module) -> None:
-    """Weights from N(0, 0.02^2) (Radford et al. 2016, section 4), biases 0."""
+    """Draws weights from N(0, 0.02^2) (Radford et al. 2016, section 4); sets biases to 0."""
     if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:

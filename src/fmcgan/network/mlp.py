@@ -1,6 +1,6 @@
 """Recipe B: two multilayer perceptrons; the label's embedding is concatenated with their input.
 
-Initialisation is torch's own (He et al. 2015, uniform), as in the recipe.
+The initialisation is torch's default (He et al. 2015, uniform), as in the recipe.
 """
 
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Residual pair without normalisation, after R3GAN (Huang et al. 2024, section 4), at 28 x 28."""
+"""Residual networks without normalisation, after R3GAN (Huang et al. 2024, section 4), at 28 x 28."""
 
 import math
 
@@ -23,10 +23,10 @@ class Generator(base.Generator):
     """Generates images from a learnt basis at 7 x 7 by residual blocks at 7, 14 and 28.
 
     Between two scales a 1 x 1 convolution changes the channels, then bilinear interpolation the resolution: the reverse
-    order gives the same result at four times the cost. A tanh, which the paper lacks, keeps images in [-1, 1].
+    order gives the same result at four times the cost. A tanh, which the paper lacks, bounds images to [-1, 1].
 
     Args:
-        conditioning: how the label enters; it must enter at the input, since there is no normalisation.
+        conditioning: of the label, at the input, since there is no normalisation.
         width: channels at 28 x 28; twice and four times as many at 14 x 14 and 7 x 7.
         blocks: residual blocks at each scale (paper: 2).
         expansion: channels inside a block as a multiple of those outside (paper: 2).
@@ -34,7 +34,7 @@ class Generator(base.Generator):
         spectral_norm: divides each weight matrix by its largest singular value.
 
     Raises:
-        InvalidValueError: the label does not enter at the input, or the groups do not divide the channels.
+        InvalidValueError: the conditioning is not at the input, or the groups do not divide the channels.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class Generator(base.Generator):
         super().__init__()
         if not conditioning.at_input:
             raise InvalidValueError(
-                "network r3 has no normalisation layers by which the label could enter the generator: its conditioning "
-                f"must be concatenation or embedding_product, got {type(conditioning).__name__}"
+                "conditioning/generator must be concatenation or embedding_product in network r3, which has no "
+                f"normalisation layers, got {type(conditioning).__name__}"
             )
         self.latent_dim = conditioning.latent_dim
         self.num_classes = conditioning.num_classes
@@ -73,7 +73,7 @@ class Generator(base.Generator):
 
     @override
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        input, _ = self.conditioning.enter(latent, labels)
+        input, _ = self.conditioning.combine(latent, labels)
         return self.body(self.basis(input))
 
 
@@ -84,7 +84,7 @@ class Discriminator(ConditionalDiscriminator):
     would average 4 x 4 pixels, which costs more and blurs small images. The 1 x 1 convolution that changes the channels
     comes afterwards, at a quarter of the cost.
 
-    Args and errors are those of `Generator`, but any conditioning can be used.
+    Args and errors are those of `Generator`, but every conditioning is allowed.
     """
 
     def __init__(
@@ -115,16 +115,16 @@ class Discriminator(ConditionalDiscriminator):
             normalise_spectrally(self, except_for=self.label_parts)
 
     @override
-    def features(self, seen: Tensor) -> Tensor:
-        return self.body(seen)
+    def features(self, input: Tensor) -> Tensor:
+        return self.body(input)
 
 
 class ResidualBlock(nn.Module):
     """x + 1 x 1, leaky ReLU, grouped 3 x 3, leaky ReLU, 1 x 1, with more channels inside than outside.
 
     Only convolutions before a leaky ReLU have biases. The last convolution starts at 0, so a block starts as the
-    identity. The other two keep the variance times Fixup's factor L ** (-1 / (2m - 2)), with L blocks in the network
-    and m = 3 convolutions in a block (Zhang et al. 2019, section 3.2).
+    identity. The initial weights of the other two preserve the variance, times Fixup's factor L ** (-1 / (2m - 2)) for
+    L blocks in the network and m = 3 convolutions in a block (Zhang et al. 2019, section 3.2).
 
     Args:
         channels: outside.
@@ -151,14 +151,10 @@ class ResidualBlock(nn.Module):
 class _Basis(nn.Module):
     """Scales a learnt 7 x 7 image in each channel by a linear map of the input.
 
-    The map's weights start from N(0, 1), and its output is scaled to keep the variance (equalised learning rate, Karras
-    et al. 2018, section 4.1). Adam moves each weight by about the learning rate: with weights that started at 0.08, all
-    but two of 100 latent directions lost their effect, and most of the diversity was lost (`docs/study.md`).
-
-    Args:
-        inputs: size of the input vector.
-        channels: C.
-        equalised: scales the output; False with spectral normalisation, which would cancel the factor.
+    The map's weights start from N(0, 1), and its output is scaled to preserve the variance (equalised learning rate,
+    Karras et al. 2018, section 4.1). Adam moves each weight by about the learning rate: with initial weights of 0.08,
+    all but two of 100 latent directions lost their effect, and most of the diversity was lost (`docs/study.md`).
+    Spectral normalisation would cancel the scale, so `equalised` is then False.
     """
 
     def __init__(self, inputs: int, channels: int, equalised: bool) -> None:
@@ -170,16 +166,12 @@ class _Basis(nn.Module):
 
     @override
     def forward(self, input: Tensor) -> Tensor:
-        """[B, inputs] to [B, C, 7, 7]."""
+        """Maps [B, inputs] to [B, C, 7, 7]."""
         brightness = self.scale * self.unscaled(input)
         return (brightness[:, None, None, :] * self.images.to(brightness.dtype)).permute(0, 3, 1, 2)
 
 
 def _stages(width: int, blocks: int, expansion: int, group_size: int, spectral_norm: bool) -> list[nn.Sequential]:
-    """Builds the residual blocks at 7, 14 and 28.
-
-    With spectral normalisation no block starts at 0, since a weight is divided by its norm.
-    """
     whole_number(width=width, blocks=blocks, expansion=expansion, group_size=group_size)
     if expansion * width % group_size:
         raise InvalidValueError(

@@ -1,4 +1,4 @@
-"""Residual pair after SNGAN and BigGAN, at 28 x 28."""
+"""Residual networks after SNGAN and BigGAN, at 28 x 28."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,10 +15,9 @@ from fmcgan.network import base
 
 
 class Generator(base.Generator):
-    """Generates images by residual blocks that double the map: 7, 14, 28 (Miyato et al. 2018, B.4).
+    """Generates images by residual blocks that double the resolution: 7, 14, 28 (Miyato et al. 2018, B.4).
 
     Args:
-        conditioning: how the label enters.
         width: channels, the same at all scales.
         attention: adds self-attention at 14 x 14 (Zhang et al. 2019).
         spectral_norm: divides each weight matrix by its largest singular value.
@@ -43,7 +42,7 @@ class Generator(base.Generator):
 
     @override
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        input, condition = self.conditioning.enter(latent, labels)
+        input, condition = self.conditioning.combine(latent, labels)
         first, second, third, fourth, last = self.normalisations
         hidden = self.to_14(self.project(input), condition, first, second)  # [B, w, 14, 14]
         hidden = self.to_28(self.attention(hidden), condition, third, fourth)  # [B, w, 28, 28]
@@ -53,9 +52,9 @@ class Generator(base.Generator):
 class Discriminator(ConditionalDiscriminator):
     """Maps image and label to a logit by residual blocks: 28, 14, 7, and two at 7 x 7 (Miyato et al. 2018, B.4).
 
-    With spectral normalisation, which bounds the logits, the features are the sums of the last maps, as in the paper.
-    Without it they are the means: sums over 49 pixels would make each weight update change the logit 49 times as much.
-    Args are those of `Generator`.
+    With spectral normalisation the features are the sums of the last maps, as in the paper. Without it they are the
+    means: with sums over 49 pixels, each weight update would change the logit 49 times as much. Args are those of
+    `Generator`.
     """
 
     def __init__(
@@ -82,8 +81,8 @@ class Discriminator(ConditionalDiscriminator):
             normalise_spectrally(self, except_for=self.label_parts)
 
     @override
-    def features(self, seen: Tensor) -> Tensor:
-        maps = self.body(seen)
+    def features(self, input: Tensor) -> Tensor:
+        maps = self.body(input)
         return maps.sum(dim=(2, 3)) if self.summed else maps.mean(dim=(2, 3))
 
 
@@ -140,10 +139,7 @@ class _FlatBlock(nn.Module):
 
 
 def _initialise(module: nn.Module) -> None:
-    """Orthogonal weights (Brock et al. 2019, section 3; Saxe et al. 2014), biases 0.
-
-    All singular values are 1, so spectral normalisation changes nothing at the start.
-    """
+    """Sets orthogonal weights, with singular values of 1 (Brock et al. 2019, section 3; Saxe et al. 2014), biases 0."""
     if isinstance(module, nn.Linear | nn.Conv2d):
         nn.init.orthogonal_(module.weight)
         if module.bias is not None:

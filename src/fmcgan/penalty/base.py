@@ -1,4 +1,4 @@
-"""Base class of every penalty on the discriminator."""
+"""Base class of penalties on the discriminator."""
 
 from abc import ABC, abstractmethod
 
@@ -12,7 +12,7 @@ class Penalty(ABC):
     """A scalar added to the discriminator's loss. A new penalty is one file with one subclass and one yaml.
 
     Args:
-        interval: computed at every ``interval``-th discriminator update only, and multiplied by ``interval`` there
+        interval: the penalty is computed at every ``interval``-th discriminator update and multiplied by ``interval``
             (lazy regularization: Karras et al. 2020, StyleGAN2, section 3.1).
     """
 
@@ -29,12 +29,11 @@ class Penalty(ABC):
 
         Args:
             discriminator: D(images [B, 1, 28, 28], labels [B]) -> logits [B].
-            real: real images as the discriminator receives them, [B, 1, 28, 28]; in [-1, 1], except where an
-                augmentation leaves it (`augment/brightness.py`).
-            fake: generated images under the same labels, same shape, detached from the generator.
+            real: real images after augmentation, [B, 1, 28, 28], mostly in [-1, 1] (see `augment/brightness.py`).
+            fake: generated images with the same labels, same shape, detached from the generator.
             labels: int64 [B].
-            epsilon: one uniform random number in [0, 1) for each sample, [B, 1, 1, 1]. The step draws it, so that a
-                batch split over several devices gets the numbers one device would have drawn.
+            epsilon: one uniform random number in [0, 1) for each sample, [B, 1, 1, 1], independent of the number of
+                devices.
 
         Returns:
             A scalar.
@@ -44,8 +43,8 @@ class Penalty(ABC):
 def input_gradient(discriminator: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """Computes the gradient of each sample's logit with respect to its own image, with ``create_graph=True``.
 
-    Summing the logits gives per-sample gradients because D treats the samples of a batch independently (no batch
-    normalisation in any discriminator of this project).
+    The gradient of the sum of the logits is per sample, because D treats the samples of a batch independently (no
+    discriminator of this project has batch normalisation).
 
     Args:
         discriminator: D(images, labels) -> logits [B].

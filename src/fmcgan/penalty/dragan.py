@@ -1,4 +1,4 @@
-"""The gradient penalty of DRAGAN."""
+"""Gradient penalty of DRAGAN."""
 
 import torch
 from torch import Tensor, nn
@@ -9,18 +9,18 @@ from fmcgan.penalty.base import Penalty, input_gradient
 
 
 class PerturbedGradientPenalty(Penalty):
-    """Holds the discriminator's gradient norm at 1 around real images (Kodali et al. 2017).
+    """Pulls the discriminator's gradient norm towards 1 around real images (Kodali et al. 2017).
 
     weight * E[(||grad_x D(x, y)||_2 - 1)^2],  x = real + epsilon * s / 2 * noise
 
-    s is the standard deviation of all pixels of the batch (of this device's share of it), epsilon one uniform number
-    for each sample, and the noise one uniform number in [0, 1) for each pixel, from the default random numbers of the
-    device. That is what the authors' code does; the equation of the paper has Gaussian noise of a fixed variance. The
-    code's noise is never negative, which suits these images: nothing is below their background (-1).
+    s is the standard deviation of all pixels of the batch (of this device's share), epsilon one uniform number for each
+    sample, and the noise one uniform number in [0, 1) for each pixel, from the device's default generator. This is the
+    authors' code; the equation of the paper has Gaussian noise of a fixed variance. The noise is never negative, which
+    suits images with a background of -1.
 
     Args:
         weight: lambda; the paper uses 10.
-        interval: computed at every ``interval``-th update and multiplied by ``interval`` there.
+        interval: see `Penalty`.
     """
 
     def __init__(self, weight: float = 10.0, interval: int = 1) -> None:

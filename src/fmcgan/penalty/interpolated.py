@@ -1,4 +1,4 @@
-"""The gradient penalty of WGAN-GP."""
+"""Gradient penalties of WGAN-GP and WGAN-LP."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,16 +9,16 @@ from fmcgan.penalty.base import Penalty, input_gradient
 
 
 class InterpolatedGradientPenalty(Penalty):
-    """Holds the critic's gradient norm at 1 between real and generated images (Gulrajani et al. 2017, eq. 3).
+    """Pulls the critic's gradient norm towards 1 between real and generated images (Gulrajani et al. 2017, eq. 3).
 
     weight * E[(||grad_x D(x, y)||_2 - 1)^2],  x = epsilon * real + (1 - epsilon) * fake, one epsilon for each sample.
 
-    One-sided (WGAN-LP, Petzka et al. 2018): max(0, norm - 1)^2 in place of the square, since the best critic's norm is
-    at most 1, not 1 everywhere. Section 4 of the WGAN-GP paper prefers two sides.
+    One-sided (WGAN-LP, Petzka et al. 2018): max(0, norm - 1)^2 instead of the square, since the norm of the optimal
+    critic is at most 1, not 1 everywhere. Section 4 of the WGAN-GP paper prefers two sides.
 
     Args:
         weight: lambda; the paper uses 10.
-        interval: computed at every ``interval``-th update and multiplied by ``interval`` there.
+        interval: see `Penalty`.
         one_sided: penalize only norms above 1.
     """
 

@@ -1,4 +1,4 @@
-"""No penalty."""
+"""The option without a penalty."""
 
 from torch import Tensor, nn
 from typing_extensions import override

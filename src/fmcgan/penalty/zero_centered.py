@@ -1,4 +1,4 @@
-"""The zero-centred gradient penalty on real images (R1), generated images (R2) or both."""
+"""Zero-centred gradient penalties: R1 on real images, R2 on generated images, or both."""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from fmcgan.penalty.base import Penalty, input_gradient
 
 
 class ZeroCenteredGradientPenalty(Penalty):
-    """Flattens the discriminator around images: R1 (Mescheder et al. 2018, eq. 9) and R2 (eq. 10).
+    """Pulls the discriminator's gradient norm towards 0 at images: R1 (Mescheder et al. 2018, eq. 9), R2 (eq. 10).
 
     * R1 = weight / 2 * E[||grad_x D(x, y)||_2^2] over real x
     * R2 = the same over generated x
@@ -17,7 +17,7 @@ class ZeroCenteredGradientPenalty(Penalty):
 
     Args:
         weight: gamma.
-        interval: computed at every ``interval``-th update and multiplied by ``interval`` there.
+        interval: see `Penalty`.
         images: ``real``, ``fake`` or ``both``.
     """
 
@@ -33,7 +33,7 @@ class ZeroCenteredGradientPenalty(Penalty):
         if self.images != "both":
             images = real if self.images == "real" else fake
             return 0.5 * self.weight * _mean_squared_norm(discriminator, images, labels)
-        # One forward pass for both halves; the mean runs over twice as many images, so twice the mean is the sum.
+        # One forward pass; the mean is over twice as many images, so twice the mean is the sum.
         images, twice = torch.cat([real, fake]), torch.cat([labels, labels])
         return self.weight * _mean_squared_norm(discriminator, images, twice)
 

@@ -1,4 +1,4 @@
-"""Base class of every regularizer of the discriminator."""
+"""Base class of regularizers of the discriminator."""
 
 from abc import ABC, abstractmethod
 
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 class Regularizer(nn.Module, ABC):
     """A scalar added to the discriminator's loss at each of its updates.
 
-    Unlike a penalty it takes no gradient with respect to images, and it may have a state: buffers, which are saved in
-    the checkpoint. Nothing in it waits for the device, so that a CUDA graph can record it. A new regularizer is one
-    file with one subclass and one yaml.
+    Unlike a penalty it uses no gradient with respect to images, and it may have buffers, which checkpoints contain. It
+    never synchronises with the device, so that CUDA graphs can record it. A new regularizer is one file with one
+    subclass and one yaml.
     """
 
     is_none: bool = False
@@ -30,8 +30,8 @@ class Regularizer(nn.Module, ABC):
 
         Args:
             discriminator: D(images [B, 1, 28, 28], labels [B]) -> logits [B].
-            real: real images as the discriminator saw them (augmented), [B, 1, 28, 28].
-            fake: generated images as it saw them, same shape, detached from the generator.
+            real: real images after augmentation, [B, 1, 28, 28].
+            fake: generated images after augmentation, same shape, detached from the generator.
             labels: int64 [B], of real and of generated images.
             real_logits: D(real, labels), [B], with their graph.
             fake_logits: D(fake, labels), [B], with their graph.

@@ -15,13 +15,12 @@ class Consistency(Regularizer):
     * real: weight * E[(D(x, y) - D(T(x), y))^2]  (Zhang et al. 2020, consistency regularisation)
     * both: the same + fake_weight * E[(D(G(z, y), y) - D(T(G(z, y)), y))^2]  (Zhao et al. 2020, improved consistency)
 
-    The logits of x are those of the step; gradients flow into both logits. The adversarial loss and the generator do
-    not use T, so the generator cannot learn to draw augmented images. With dropout in the discriminator, the two logits
-    differ even for T(x) = x.
+    Gradients flow into both logits. The adversarial loss and the generator do not use T, so augmentations cannot leak
+    into the samples. With dropout in the discriminator, the two logits differ even for T(x) = x.
 
     Args:
         augmentation: T, images -> images of the same shape, such as those of `augment/`; not `Adaptive`, whose
-            probability would stay 0, since nothing updates it here.
+            probability is not updated here.
         weight: of real images; both papers use 10.
         fake_weight: of generated images, for ``images="both"``; the paper uses 10.
         images: ``real`` or ``both``.
@@ -53,7 +52,7 @@ class Consistency(Regularizer):
     ) -> Tensor:
         if self.images == "real":
             return self.weight * _distance(real_logits, discriminator(self.augmentation(real), labels))
-        # One call for both halves: the discriminator treats the samples of a batch independently.
+        # One forward pass: the discriminator treats the samples of a batch independently.
         images, twice = torch.cat([real, fake]), torch.cat([labels, labels])
         real_again, fake_again = discriminator(self.augmentation(images), twice).chunk(2)
         on_fake = self.fake_weight * _distance(fake_logits, fake_again)

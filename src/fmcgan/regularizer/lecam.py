@@ -22,8 +22,8 @@ class LeCam(Regularizer):
     Args:
         weight: lambda; the authors use 0.3 on CIFAR.
         decay: of the anchors at each update.
-        start: discriminator updates before the term acts; the anchors follow from the first update.
-        one_sided: the form of the authors' code.
+        start: discriminator updates before the term is added; the anchors are updated from the first on.
+        one_sided: uses the authors' code instead of the equation.
     """
 
     real_anchor: Tensor
@@ -54,7 +54,7 @@ class LeCam(Regularizer):
         fake_logits: Tensor,
     ) -> Tensor:
         real_logits, fake_logits = real_logits.float(), fake_logits.float()
-        self._follow(real_logits, fake_logits)
+        self._update_anchors(real_logits, fake_logits)
         above, below = real_logits - self.fake_anchor, self.real_anchor - fake_logits
         if self.one_sided:
             above, below = F.relu(above), F.relu(below)
@@ -62,7 +62,7 @@ class LeCam(Regularizer):
         return torch.where(self.updates > self.start, self.weight * term, 0.0)
 
     @torch.no_grad()
-    def _follow(self, real_logits: Tensor, fake_logits: Tensor) -> None:
+    def _update_anchors(self, real_logits: Tensor, fake_logits: Tensor) -> None:
         self.updates.add_(1)
         rate = torch.where(self.updates == 1, 1.0, 1.0 - self.decay)
         self.real_anchor.lerp_(mean_over_devices(real_logits.mean()), rate)

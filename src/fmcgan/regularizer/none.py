@@ -1,4 +1,4 @@
-"""No regularizer."""
+"""The option without a regularizer."""
 
 from torch import Tensor
 from typing_extensions import override

@@ -1,4 +1,4 @@
-"""Base class of every schedule."""
+"""Base class of schedules."""
 
 from abc import ABC, abstractmethod
 
@@ -7,7 +7,7 @@ from fmcgan.app.errors import InvalidValueError
 
 
 class Schedule(ABC):
-    """A value as a function of the images seen. It has no state, so checkpoints need not hold any.
+    """A value as a function of the images seen, without state.
 
     The value is `start_value` up to image `start_images`, follows a curve, and is `end_value` from image `end_images`
     on. A new schedule is one file with one subclass, which defines the curve, and one yaml.
@@ -16,9 +16,9 @@ class Schedule(ABC):
         start_value: the first value.
         end_value: the last value; larger or smaller.
         start_images: images seen when the change starts.
-        end_images: images seen when it ends; ``None``: at the end of the run.
-        warm_up: over this many images from image 0 on, the value is also multiplied by a line from 0 to 1
-            (Goyal et al. 2017, section 2.2); 0: no warm-up.
+        end_images: images seen when the change ends; ``None``: at the end of the run.
+        warm_up: first images over which the value is also multiplied by a line from 0 to 1 (Goyal et al. 2017, section
+            2.2); 0: no warm-up.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Schedule(ABC):
         self._last_image = self._checked(end_images) if end_images is not None else None
 
     def set_total_images(self, images: int | None) -> None:
-        """Sets the end of a schedule that lasts until the end of the run; others ignore it.
+        """Sets the end of the schedule if `end_images` is ``None``.
 
         Args:
             images: real images seen at the end of the run; ``None``: unknown.
@@ -46,7 +46,7 @@ class Schedule(ABC):
             return
         if images is None:
             raise InvalidValueError(
-                "end_images=null means the end of the run, which is not known in images: give a number"
+                "end_images=null means the end of the run, whose number of images is unknown: set end_images"
             )
         self._last_image = self._checked(images)
 
@@ -54,14 +54,14 @@ class Schedule(ABC):
         whole_number(end_images=end_images)
         if end_images <= self.start_images:
             given = f"end_images={end_images} and start_images={self.start_images}"
-            raise InvalidValueError(f"end_images must be more than start_images, got {given}")
+            raise InvalidValueError(f"end_images must be larger than start_images, got {given}")
         return end_images
 
     def __call__(self, images_seen: int) -> float:
         """Returns the value after this many images.
 
         Raises:
-            RuntimeError: the schedule lasts until the end of the run and `set_total_images` was not called.
+            RuntimeError: `end_images` is ``None`` and `set_total_images` was not called.
         """
         if self._last_image is None:
             raise RuntimeError("a schedule with end_images=None needs set_total_images first")
@@ -72,12 +72,12 @@ class Schedule(ABC):
 
     @property
     def moves(self) -> bool:
-        """Whether the value ever changes."""
+        """Whether the value changes."""
         return self.start_value != self.end_value or self.warm_up > 0
 
     @abstractmethod
     def curve(self, progress: float) -> float:
-        """Returns the share of the way from `start_value` to `end_value`: 0 at 0, 1 at 1, never falling.
+        """Returns the share of the change from `start_value` to `end_value`: 0 at 0, 1 at 1, non-decreasing.
 
         Args:
             progress: share of the images from `start_images` to `end_images`, in [0, 1].

@@ -8,7 +8,7 @@ from fmcgan.schedule.base import Schedule
 
 
 class Cosine(Schedule):
-    """Half a cosine from `start_value` to `end_value`, level at both ends (Loshchilov and Hutter 2017, SGDR, eq. 5).
+    """Half a cosine from `start_value` to `end_value` (Loshchilov and Hutter 2017, SGDR, eq. 5).
 
     R3GAN (Huang et al. 2024) applies it to the learning rates, the penalty's weight, the half-life of the moving
     average and Adam's beta2.

@@ -9,10 +9,10 @@ from fmcgan.schedule.base import Schedule
 
 
 class Exponential(Schedule):
-    """The same factor for every image: start_value (end_value / start_value) ** progress.
+    """An exponential from `start_value` to `end_value`: start_value (end_value / start_value) ** progress.
 
-    Halfway it is at the geometric mean: from 1 to 0.01, at 0.1. Unlike the cosine it has no level part at the start.
-    Arguments are those of `Schedule`; both values must be above 0.
+    Halfway it is the geometric mean: 0.1 from 1 to 0.01. Arguments are those of `Schedule`; both values must be above
+    0.
     """
 
     def __init__(
@@ -21,7 +21,7 @@ class Exponential(Schedule):
         super().__init__(start_value, end_value, start_images, end_images, warm_up)
         if min(start_value, end_value) <= 0:
             raise InvalidValueError(
-                f"an exponential needs values above 0, got start_value={start_value} and end_value={end_value}"
+                f"values of an exponential must be above 0, got start_value={start_value} and end_value={end_value}"
             )
 
     @override

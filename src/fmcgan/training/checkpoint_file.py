@@ -1,4 +1,4 @@
-"""Reads checkpoints without executing anything in them; refuses damaged and foreign ones and names the wrong field."""
+"""Safe reading of checkpoints: executes no code, rejects damaged and foreign files, names the invalid field."""
 
 import io
 import pickletools
@@ -20,14 +20,14 @@ from fmcgan.app.untrusted_data import MAX_CONFIG_VALUES, check_data, check_schem
 from fmcgan.training.weights import LARGEST_FILE, check_fit, check_weights
 
 CHECKPOINT_FORMAT = 3
-"""Raised when a change gives old weights another meaning. 1 (no number in the file): vectors were flattened channel by
-channel. 2: networks contained their label embedding instead of a conditioning."""
+"""Incremented when a change gives old weights another meaning. 1 (absent in the file): vectors were flattened channel
+by channel. 2: networks contained their label embedding instead of a conditioning."""
 
 Checkpoint = dict[str, Any]
 """Content of a checkpoint, whose types the schemas below check."""
 
-_BUILT = re.compile(r"collections OrderedDict|torch \w+Storage|torch\._utils (_rebuild_tensor_v2|_rebuild_parameter)")
-"""Names that our checkpoints pickle. torch allows more: byte arrays of any size, sparse tensors, empty tensors."""
+_GLOBALS = re.compile(r"collections OrderedDict|torch \w+Storage|torch\._utils (_rebuild_tensor_v2|_rebuild_parameter)")
+"""Globals in our checkpoints. torch allows more: byte arrays of any size, sparse tensors, empty tensors."""
 
 
 def read_checkpoint(path: Path, for_resume: bool = False) -> Checkpoint:
@@ -35,22 +35,22 @@ def read_checkpoint(path: Path, for_resume: bool = False) -> Checkpoint:
 
     Args:
         path: the file.
-        for_resume: also checks the fields that training needs beside the generator.
+        for_resume: also checks the fields that training needs besides the generator.
 
     Raises:
-        UserError: the file is damaged, of another format or of another program, or a field is missing or wrong.
+        UserError: the file is damaged, has another format or is from another program, or a field is missing or wrong.
     """
     content = read_file(path, LARGEST_FILE)
     try:
         _check_archive(content)
         checkpoint = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # unpickling raises nearly every kind
-        raise UserError(f"{path} cannot be read as a checkpoint: it is damaged or of another program") from error
+    except Exception as error:  # unpickling raises almost any type
+        raise UserError(f"{path} cannot be read as a checkpoint: it is damaged or from another program") from error
     version = checkpoint.get("format", 1) if isinstance(checkpoint, dict) else CHECKPOINT_FORMAT
     if type(version) is int and version != CHECKPOINT_FORMAT and "state_dict" in checkpoint:
         raise UserError(
-            f"{path} is of checkpoint format {version}, this program reads {CHECKPOINT_FORMAT}: some weights are "
-            "in another order. Use it with the version that made it (environment.json of its run names the commit)."
+            f"{path} has checkpoint format {version}, but this version reads format {CHECKPOINT_FORMAT}: some weights "
+            "are in another order. Use the version that wrote it (environment.json of its run names the commit)."
         )
     try:
         checkpoint = upgrade_checkpoint(checkpoint)
@@ -61,15 +61,11 @@ def read_checkpoint(path: Path, for_resume: bool = False) -> Checkpoint:
     return checkpoint
 
 
-def check_fits(path: Path, gan: nn.Module) -> None:
-    """Checks that training can resume from a checkpoint, where torch would end with a stack trace.
-
-    Args:
-        path: the checkpoint.
-        gan: has `generator` and `discriminator`, in the order of the optimizers in the checkpoint.
+def check_resumable(path: Path, gan: nn.Module) -> None:
+    """Checks that the weights and optimizer states of a checkpoint fit a GAN, which has `generator`, `discriminator`.
 
     Raises:
-        UserError: a tensor is missing, unknown or of another shape; its name is in the message.
+        UserError: a tensor, which the message names, is missing, unknown or of another shape.
     """
     checkpoint = read_checkpoint(path, for_resume=True)
     try:
@@ -93,10 +89,10 @@ def _check_optimizer(name: str, parameters: list[nn.Parameter], optimizer: Check
 
 
 def _check_archive(content: bytes) -> None:
-    """Checks the checksum of every member, which torch does not, and the names that the file would build.
+    """Checks the checksum of every member, which torch does not, and the globals that the file would load.
 
     Raises:
-        ValueError: the archive is damaged, larger unpacked than packed, or not as torch writes it.
+        ValueError: the archive is damaged, compressed, has overlapping members or loads other globals.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()
@@ -108,14 +104,14 @@ def _check_archive(content: bytes) -> None:
             raise ValueError("a checksum does not fit")
         for each in members:
             if each.filename.lower().endswith(".pkl"):
-                _check_names(archive.read(each))
+                _check_globals(archive.read(each))
 
 
-def _check_names(pickled: bytes) -> None:
+def _check_globals(pickled: bytes) -> None:
     for operation, value, _ in pickletools.genops(pickled):
-        named = operation.name in ("GLOBAL", "INST", "STACK_GLOBAL")
-        if named and not _BUILT.fullmatch(str(value)):
-            raise ValueError(f"asks to build {value}")
+        loads_global = operation.name in ("GLOBAL", "INST", "STACK_GLOBAL")
+        if loads_global and not _GLOBALS.fullmatch(str(value)):
+            raise ValueError(f"loads the global {value}")
 
 
 def _check(checkpoint: Checkpoint, for_resume: bool, size: int) -> None:
@@ -125,11 +121,11 @@ def _check(checkpoint: Checkpoint, for_resume: bool, size: int) -> None:
     if for_resume:
         for part in ("loops", "callbacks", "lr_schedulers"):
             check_data(checkpoint[part])
-        check_weights(_moments(checkpoint["optimizer_states"]), size)
+        check_weights(_optimizer_tensors(checkpoint["optimizer_states"]), size)
 
 
-def _moments(optimizers: list[Checkpoint]) -> Iterator[tuple[str, object]]:
-    """Yields name and value of the optimizers' state of each tensor."""
+def _optimizer_tensors(optimizers: list[Checkpoint]) -> Iterator[tuple[str, object]]:
+    """Yields name and value of each tensor in the optimizer states."""
     for index, optimizer in enumerate(optimizers):
         for parameter, state in optimizer["state"].items():
             for name, value in state.items():
@@ -206,7 +202,7 @@ class _EpochState(Struct):
 
 
 class _FitLoop(Struct, kw_only=True):
-    """Counters of Lightning's loop; those of automatic optimization and of validation may be missing."""
+    """Counters of Lightning's loop; those of automatic optimization and validation are optional."""
 
     state: _LoaderStates = field(name="state_dict")
     epochs: _Progress = field(name="epoch_progress")

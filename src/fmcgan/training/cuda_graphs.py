@@ -18,23 +18,23 @@ Decisions = dict[str, bool]
 Record = Callable[[Callable[[], Tensor]], tuple[Tensor, Callable[[], None]]]
 
 _WARM_UP = 3  # eager steps before a capture: optimizers create their state, libraries choose their kernels
-_MOST = 16  # graphs; further combinations run without
+_MAX_GRAPHS = 16  # further combinations of shapes and flags run without
 
 
 class CapturedStep:
     """Replays an `AdversarialStep` as CUDA graphs.
 
-    A small GAN's step is some 300 kernels of a few microseconds, which a GPU runs faster than Python can launch them. A
-    graph launches them all at once. The key of a graph holds everything that the host decides: the shapes and the two
-    booleans of the step. Inputs are copied to the graph's own tensors. The results equal those of the step: random
-    numbers are drawn outside, or follow from the device's seed, which a replay reads.
+    A step of a small GAN is some 300 kernels of a few microseconds, which a GPU runs faster than Python launches. A
+    graph launches them all at once. There is one graph for each combination of input shapes and of the two booleans of
+    the step. Inputs are copied to the graph's own tensors. The results equal those of the step: random numbers are
+    drawn outside, or follow from the device's seed, which a replay reads.
 
-    A graph contains learning rates and betas as constants. A learning rate that moves is therefore stored on the
+    A graph contains learning rates and betas as constants. A learning rate that changes is therefore stored on the
     device, where every replay reads it; outside the step the optimizers hold plain numbers. When another value changes,
-    the graphs are dropped and recorded again once it stands still. A fused Adam takes betas from the host only, and
-    recording a graph for each small change would cost more than the replays save.
+    the graphs are dropped, and recorded again when it is constant: a fused Adam takes betas from the host only, and
+    recording a graph at each change would cost more than the replays save.
 
-    Where recording fails, the step runs without graphs, after one warning.
+    If recording fails, the step runs without graphs, after one warning.
 
     Args:
         step: the step.
@@ -58,10 +58,10 @@ class CapturedStep:
                     state["step"] = torch.as_tensor(state["step"], dtype=torch.float32, device=parameter.device)
         moving = [group for each in moving_rates for group in each.param_groups if "capturable" in group]
         self._rates = [(group, torch.zeros((), device=group["params"][0].device)) for group in moving]
-        self._held: tuple[list[object], list[object]] | None = None
+        self._constants: tuple[list[object], list[object]] | None = None
         self._warned = False
         on_gpu = next(step.generator.parameters()).is_cuda
-        self._side = torch.cuda.Stream() if on_gpu else None
+        self._side_stream = torch.cuda.Stream() if on_gpu else None
 
     def __call__(self, *inputs: Tensor | None, **decisions: bool) -> Metrics:
         """Takes one step; arguments and result are those of `AdversarialStep`."""
@@ -71,7 +71,7 @@ class CapturedStep:
 
     @contextmanager
     def _rates_on_device(self) -> Iterator[None]:
-        """Stores the moving learning rates on the device for one step, without waiting."""
+        """Stores the changing learning rates on the device for one step, without synchronising."""
         values = [group["lr"] for group, _ in self._rates]
         for (group, on_device), value in zip(self._rates, values, strict=True):
             group["lr"] = on_device.fill_(value)
@@ -83,18 +83,18 @@ class CapturedStep:
 
     def _drop_outdated(self) -> None:
         groups = self._parameter_groups()
-        held = (
+        constants = (
             [None if isinstance(group["lr"], Tensor) else group["lr"] for group in groups],
             [group.get("betas") for group in groups],
         )
-        if self._held is not None and self._held != held:
+        if self._constants is not None and self._constants != constants:
             self._graphs.clear()
             self._seen.clear()
             if self._possible and not self._warned:
-                what = "a learning rate" if self._held[0] != held[0] else "a beta"
-                log.warning("%s changes, which a CUDA graph cannot follow; until it stops, steps run without", what)
+                what = "a learning rate" if self._constants[0] != constants[0] else "a beta"
+                log.warning("%s changes, which a CUDA graph cannot follow: no CUDA graphs until it is constant", what)
             self._warned = True
-        self._held = held
+        self._constants = constants
 
     def _take(self, inputs: Inputs, decisions: Decisions) -> Metrics:
         key = (*(None if tensor is None else tensor.shape for tensor in inputs), *sorted(decisions.items()))
@@ -114,22 +114,22 @@ class CapturedStep:
         except RuntimeError as error:
             self._possible = False
             reason = str(error.__context__ or error).partition("\n")[0]  # leaving a broken capture fails too
-            log.warning("the step cannot be captured in a CUDA graph (%s); steps run without", reason)
-        self._possible &= len(self._graphs) < _MOST
+            log.warning("the step cannot be captured in a CUDA graph (%s); training runs without", reason)
+        self._possible &= len(self._graphs) < _MAX_GRAPHS
 
     def _on_side_stream(self, inputs: Inputs, decisions: Decisions) -> Metrics:
-        """Takes an eager step; a later capture needs that none ran on the default stream (torch's CUDA notes)."""
-        if self._side is None or not self._possible:
+        """Takes an eager step; steps before a capture must not run on the default stream (torch's CUDA notes)."""
+        if self._side_stream is None or not self._possible:
             return self.step(*inputs, **decisions)
-        self._side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self._side):
+        self._side_stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._side_stream):
             metrics = self.step(*inputs, **decisions)
-        torch.cuda.current_stream().wait_stream(self._side)
+        torch.cuda.current_stream().wait_stream(self._side_stream)
         return metrics
 
 
 class _Graph:
-    """One recording: its input tensors, its scalars and its replay."""
+    """A recorded step with its input tensors and result scalars."""
 
     def __init__(self, step: Callable[..., Metrics], record: Record, inputs: Inputs, decisions: Decisions) -> None:
         own = [None if tensor is None else tensor.clone() for tensor in inputs]
@@ -146,7 +146,7 @@ class _Graph:
     def __call__(self, inputs: Inputs) -> Metrics:
         torch._foreach_copy_(self.inputs, [tensor for tensor in inputs if tensor is not None])
         self.replay()
-        # A copy: the next replay overwrites the scalars, which are only read some steps later.
+        # A copy, since the next replay overwrites the scalars before they are read.
         return dict(zip(self.names, self.scalars.clone().unbind(), strict=True))
 
 
@@ -154,7 +154,7 @@ def cuda_graph(body: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
     """Records a computation as a CUDA graph.
 
     Raises:
-        RuntimeError: it contains something that cannot be captured.
+        RuntimeError: an operation cannot be captured.
     """
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):

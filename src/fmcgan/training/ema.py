@@ -1,4 +1,4 @@
-"""Exponential moving average of the generator, and the batch-normalisation statistics of its weights."""
+"""Exponential moving average of the generator, with batch-normalisation statistics for the averaged weights."""
 
 import copy
 from collections.abc import Iterable
@@ -18,17 +18,17 @@ _BATCHES, _BATCH = 4, 500  # images that statistics are measured on
 
 
 class EMA(nn.Module):
-    """Exponential moving average of the generator, from which all samples and scores come.
+    """Exponential moving average of the generator, used for all samples and scores.
 
     Parameters are averaged, buffers are copied. Statistics of batch normalisation and singular vectors of spectral
-    normalisation depend on the weights, so `calibrated` measures them anew; so does saving. The half-life is counted in
-    images and so does not depend on the batch size. Early in training it is bounded by a share of the images seen
-    (Karras et al. 2020, ADA, appendix), so that the random initialisation is soon forgotten.
+    normalisation depend on the weights: `calibrated` and saving recompute them. The half-life is in images, so it does
+    not depend on the batch size. Early in training it is bounded by a share of the images seen (Karras et al. 2020,
+    ADA, appendix), so that the random initialisation is soon forgotten.
 
     Args:
         generator: the trained generator; copied, never changed.
         half_life: images after which a weight's influence has halved; 0 copies the weights instead of averaging.
-        ramp_up: the half-life is at most this share of the images seen so far; ``None`` sets no such bound.
+        ramp_up: the half-life is at most this share of the images seen; ``None``: no bound.
     """
 
     def __init__(self, generator: Generator, half_life: int = 10_000, ramp_up: float | None = 0.05) -> None:
@@ -41,8 +41,8 @@ class EMA(nn.Module):
         self.generator = copy.deepcopy(generator).requires_grad_(False).eval()
         for module in self.generator.modules():
             if isinstance(module, BatchNorm1d | BatchNorm2d):
-                module.across_devices = False  # one process may calibrate the average while others wait
-        self._has_moved = False
+                module.across_devices = False  # one process may calibrate the average alone
+        self._needs_calibration = False
         self.register_state_dict_pre_hook(_calibrate)
 
     def decay(self, images: int, images_seen: int, factor: float = 1.0) -> float:
@@ -65,14 +65,14 @@ class EMA(nn.Module):
         torch._foreach_lerp_(averages, values, 1.0 - self.decay(images, images_seen, factor))
         if buffers := list(generator.buffers()):
             torch._foreach_copy_(list(self.generator.buffers()), buffers)
-        self._has_moved = True
+        self._needs_calibration = True
 
     def calibrated(self) -> Generator:
-        """Returns the averaged generator, with statistics and singular vectors measured for its own weights."""
-        if self._has_moved:
+        """Returns the averaged generator, with statistics and singular vectors of its own weights."""
+        if self._needs_calibration:
             measure_norms(self.generator)
             measure_statistics(self.generator)
-            self._has_moved = False
+            self._needs_calibration = False
         return self.generator
 
     def train(self, mode: bool = True) -> "EMA":
@@ -90,17 +90,16 @@ def _tensors(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
 
 @torch.no_grad()
 def measure_statistics(generator: nn.Module) -> None:
-    """Measures the statistics that batch normalisation uses in evaluation, on 2,000 images of all classes.
+    """Measures the running statistics of batch normalisation on 2,000 images of all classes.
 
     The running statistics of training belong to earlier weights, and averaged weights give other activations
     (Izmailov et al. 2018, SWA, section 3.2; Brock et al. 2019, appendix C.1: "standing statistics"). For the default
     recipe after two epochs this lowers the Fréchet distance on random features from 1.60 to 0.36.
 
-    The latent vectors are always the same; the global random state does not change. A generator without such layers
-    does not change.
+    The latent vectors are always the same; the global random state does not change.
 
     Args:
-        generator: G(latents [B, Z], labels [B]), with `latent_dim`; only statistics of its layers change.
+        generator: G(latents [B, Z], labels [B]), with `latent_dim`; only its running statistics change.
     """
     layers = [layer for layer in generator.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
     if not layers:

@@ -29,21 +29,21 @@ class ConditionalGAN(LightningModule):
 
     Every batch updates the discriminator; every `n_critic`-th batch then updates the generator. The only clock is
     `images_seen`, the real images shown to the discriminator over all devices. All random numbers of a step follow from
-    (seed, images_seen, rank): a resumed run draws the same ones, whatever happened between two steps.
+    (seed, images_seen, rank), also in a resumed run.
 
     Args:
-        generator: the generator; any module with `latent_dim` that is called as an `fmcgan.network.base.Generator` is.
+        generator: the generator; any module with `latent_dim` and the call of an `fmcgan.network.base.Generator`.
         discriminator: the discriminator.
         loss: the adversarial loss.
         penalty: the penalty on the discriminator.
         augmentation: applied to real and generated images before the discriminator.
         regularizer: of the discriminator.
-        generator_optimizer: parameters -> optimizer.
-        discriminator_optimizer: parameters -> optimizer.
-        ema: generator -> its moving average.
+        generator_optimizer: builds the generator's optimizer from its parameters.
+        discriminator_optimizer: builds the discriminator's optimizer from its parameters.
+        ema: builds the moving average of a generator.
         schedules: values that change with the images seen.
         n_critic: discriminator updates for each generator update.
-        generator_clip: largest global gradient norm of the generator; ``None`` does not clip.
+        generator_clip: largest global gradient norm of the generator; ``None``: no clipping.
         discriminator_clip: the same for the discriminator.
         channels_last: uses the channels-last memory format, about a quarter faster on CPUs and tensor cores.
         cuda_graphs: replays the step as CUDA graphs on a GPU (`CapturedStep`).
@@ -109,10 +109,7 @@ class ConditionalGAN(LightningModule):
         ]
 
     def on_train_start(self) -> None:
-        """Restores this run's configured learning rates and betas, which a loaded checkpoint replaced by its own.
-
-        Scheduled ones are set anew at each step.
-        """
+        """Restores the configured learning rates and betas, which a loaded checkpoint has replaced by its own."""
         for optimizer in self.trainer.optimizers:
             for group in optimizer.param_groups:
                 group.update(optimizer.defaults)
@@ -133,11 +130,11 @@ class ConditionalGAN(LightningModule):
         """
         if batches is not None and batches < self.n_critic:
             raise InvalidValueError(
-                f"n_critic={self.n_critic}: the generator would never be updated, for this run has {batches} batches;"
-                " choose a smaller n_critic or a longer run (trainer.max_epochs, trainer.limit_train_batches)"
+                f"n_critic={self.n_critic} exceeds the {batches} batches of this run: the generator would never be"
+                " updated; choose a smaller n_critic or a longer run (trainer.max_epochs, trainer.limit_train_batches)"
             )
         if batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in self.generator.modules()):
-            raise InvalidValueError("data.batch_size=1: this generator normalises over the batch, it needs at least 2")
+            raise InvalidValueError("data.batch_size=1 must be at least 2 for a generator with batch normalisation")
         self.schedules.set_total_images(None if batches is None or batch_size is None else batches * batch_size)
 
     def _build_step(self) -> Callable[..., Metrics]:
@@ -169,7 +166,7 @@ class ConditionalGAN(LightningModule):
             batch_idx: not used.
 
         Returns:
-            Detached scalars on the device, computed from this device's share of the batch.
+            Detached scalars on the device, of this device's share of the batch.
         """
         real, labels = batch
         latents, epsilon = self._draw(len(real))
@@ -184,7 +181,7 @@ class ConditionalGAN(LightningModule):
         self.discriminator_updates += 1
         with_generator = self.discriminator_updates % self.n_critic == 0
         decisions = {"with_generator": with_generator, "with_penalty": with_penalty}
-        with tensor_cores() if self.device.type == "cuda" else nullcontext():
+        with allow_tf32() if self.device.type == "cuda" else nullcontext():
             metrics = self._step(real, labels, latents, epsilon, penalty_factor, **decisions)
         if with_generator:
             self.ema.update(self.generator, self.n_critic * images, self.images_seen, half_life_factor)
@@ -198,8 +195,8 @@ class ConditionalGAN(LightningModule):
         progress.increment_completed()
 
     def _draw(self, n: int) -> tuple[Tensor, Tensor]:
-        """Draws latents [n, Z] and epsilon [n, 1, 1, 1]: this device's share of what one device would draw."""
-        _seed_device(self.device, seed_of(self.seed, self.images_seen, 1 + self.global_rank))  # dropout: its own
+        """Draws latents [n, Z] and epsilon [n, 1, 1, 1]: this device's slice of those of the global batch."""
+        _seed_device(self.device, seed_of(self.seed, self.images_seen, 1 + self.global_rank))  # dropout, by device
         shared = torch.Generator(self.device).manual_seed(seed_of(self.seed, self.images_seen))
         whole, mine = n * self.trainer.world_size, slice(self.global_rank * n, (self.global_rank + 1) * n)
         latents = torch.randn(whole, self.latent_dim, device=self.device, generator=shared)
@@ -219,14 +216,10 @@ class ConditionalGAN(LightningModule):
 
 
 def _validate_optimizer(name: str, make: Callable[..., Optimizer]) -> Optimizer:
-    """Builds an optimizer of a scalar parameter, so that invalid values are found when the GAN is built.
-
-    Args:
-        name: its key in ``training``.
-        make: parameters -> optimizer.
+    """Builds an optimizer of a scalar parameter, to check its values when the GAN is built.
 
     Raises:
-        InvalidValueError: the optimizer does not accept one of its values.
+        InvalidValueError: the optimizer does not accept a value.
     """
     try:
         optimizer = make([nn.Parameter(torch.zeros(()))])
@@ -234,7 +227,7 @@ def _validate_optimizer(name: str, make: Callable[..., Optimizer]) -> Optimizer:
         raise InvalidValueError(f"{name}: {error}", name) from error
     except TypeError as error:
         if "unexpected keyword" not in str(error):
-            raise  # a value of the wrong type, which the check of the annotations explains better
+            raise  # a value of the wrong type, which another check explains better
         how = f"~training.{name}.KEY removes a value that an experiment sets"
         raise InvalidValueError(f"{name}: {error}; {how}", name) from error
     positive_number(**{f"{name}.lr": optimizer.defaults["lr"]})  # with 0 nothing would be learnt
@@ -242,8 +235,8 @@ def _validate_optimizer(name: str, make: Callable[..., Optimizer]) -> Optimizer:
 
 
 @contextmanager
-def tensor_cores() -> Iterator[None]:
-    """Computes float32 matrix products in TF32; metrics, which are computed outside, keep full float32."""
+def allow_tf32() -> Iterator[None]:
+    """Computes float32 matrix products in TF32; metrics are computed outside, in full float32."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     try:
@@ -253,10 +246,6 @@ def tensor_cores() -> Iterator[None]:
 
 
 def _seed_device(device: torch.device, seed: int) -> None:
-    """Seeds the random numbers of one device, for dropout.
-
-    `torch.manual_seed` would seed every kind of accelerator, present or not, which takes a millisecond each time and
-    keeps a stack trace for each.
-    """
+    """Seeds one device; `torch.manual_seed` would seed every kind of accelerator, which takes a millisecond."""
     module = torch.default_generator if device.type == "cpu" else getattr(torch, device.type)  # the current device
     module.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Random numbers that depend on their purpose alone, not on what was drawn before."""
+"""Seeds and latent vectors that depend on a key only, not on earlier draws."""
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ def latent_dim_of(generator: nn.Module) -> int:
     if not isinstance(latent_dim, int):
         kind = type(generator).__name__
         raise InvalidValueError(
-            f"network.generator must have latent_dim, the length of its latent vectors; {kind} has none"
+            f"network.generator must have an attribute latent_dim, the size of its latent vectors; {kind} has none"
         )
     return latent_dim
 
@@ -35,8 +35,7 @@ def latent_dim_of(generator: nn.Module) -> int:
 class LatentStream:
     """Latent vectors of one class under one seed, in order.
 
-    Every (seed, class) has its own stream, so vector i of a class never depends on other draws. Many short draws give
-    the vectors of one long draw.
+    Vector i depends on seed, class and i only. Many short draws give the vectors of one long draw.
 
     Args:
         seed: non-negative.

@@ -1,4 +1,4 @@
-"""Choice of the faster precision, by measuring training steps on this machine."""
+"""Selection of the faster precision by timing training steps."""
 
 import gc
 import logging
@@ -18,17 +18,17 @@ log = logging.getLogger(__name__)
 PRECISIONS = ("32-true", "bf16-mixed")
 
 _WARM_UP = 2  # steps not timed
-_LEAST, _MOST = 3, 60  # timed steps; always the most on a GPU, where a step is captured only after some
-_ENOUGH = 0.5  # seconds of timed steps on a CPU
-_GAIN = 1.15  # smaller gains may come from other work on the machine: full precision is kept
-_CLOSE = (0.9, 1.5)  # gains between these are measured twice: other work may have slowed one of the two
+_MIN_STEPS, _MAX_STEPS = 3, 60  # timed steps; always the maximum on a GPU, where CUDA graphs start after some steps
+_MIN_SECONDS = 0.5  # of timed steps on a CPU
+_MIN_SPEEDUP = 1.15  # of bf16; smaller ones may be noise
+_UNCERTAIN = (0.9, 1.5)  # speedups in this range are measured twice, as other processes may have slowed one trial
 
 
 def faster_precision(build: Callable[[], LightningModule], trainer: Callable[..., Trainer], batch_size: int) -> str:
     """Trains a few steps on noise in each precision and returns the faster one.
 
-    bf16 is chosen if its fastest step is at least 1.15 times as fast. It is not measured where it would be emulated,
-    which can be twenty times slower.
+    bf16 is chosen if its fastest step is at least 1.15 times as fast. It is not measured if the device would emulate
+    it, which can be twenty times slower.
 
     Args:
         build: builds a new GAN.
@@ -40,34 +40,34 @@ def faster_precision(build: Callable[[], LightningModule], trainer: Callable[...
     """
     device = trainer(logger=False, enable_checkpointing=False, precision=PRECISIONS[0]).strategy.root_device
     if not _has_bf16(device):
-        log.info("precision: %s (no bf16 here)", PRECISIONS[0])
+        log.info("precision: %s (this device has no bf16)", PRECISIONS[0])
         return PRECISIONS[0]
-    n = _WARM_UP + _MOST
+    n = _WARM_UP + _MAX_STEPS
     images, labels = torch.rand(batch_size, 1, 28, 28) * 2 - 1, torch.arange(batch_size) % 10
     batches = TensorDataset(images.expand(n, -1, -1, -1, -1), labels.expand(n, -1))  # one batch, n times
     seconds = dict.fromkeys(PRECISIONS, math.inf)
     for precision in PRECISIONS * 2:
         full, mixed = seconds.values()
-        if math.isfinite(mixed) and not _CLOSE[0] < full / mixed < _CLOSE[1]:
+        if math.isfinite(mixed) and not _UNCERTAIN[0] < full / mixed < _UNCERTAIN[1]:
             break
-        watch = _Watch()
+        timer = _StepTimer()
         limits = {"max_epochs": 1, "max_time": None, "limit_train_batches": n}
-        with silence():
+        with suppress_warnings():
             gan = build()
-        silent = {"callbacks": [watch], "logger": False, "enable_checkpointing": False}
+        silent = {"callbacks": [timer], "logger": False, "enable_checkpointing": False}
         trainer(precision=precision, **silent, **limits).fit(gan, DataLoader(batches, batch_size=None))
-        seconds[precision] = min(seconds[precision], watch.quickest)
-        gc.collect()  # a GPU's recorded graphs go before others are made
+        seconds[precision] = min(seconds[precision], timer.fastest)
+        gc.collect()  # frees the CUDA graphs
     full, mixed = seconds.values()
-    chosen = PRECISIONS[full / mixed >= _GAIN]
+    chosen = PRECISIONS[full / mixed >= _MIN_SPEEDUP]
     milliseconds = ", ".join(f"{precision} {1000 * each:.1f} ms" for precision, each in seconds.items())
-    log.info("precision: %s (a step here: %s; bf16 if %s times as fast)", chosen, milliseconds, _GAIN)
+    log.info("precision: %s (one step: %s; bf16 if %s times as fast)", chosen, milliseconds, _MIN_SPEEDUP)
     return chosen
 
 
 @contextmanager
-def silence() -> Iterator[None]:
-    """Suppresses the warnings of a trial: building the run itself repeats them."""
+def suppress_warnings() -> Iterator[None]:
+    """Suppresses logged warnings of a trial, since building the GAN of the run repeats them."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -82,15 +82,15 @@ def _has_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-class _Watch(Callback):
-    """Times the steps after the first few; stops the trial after enough of them."""
+class _StepTimer(Callback):
+    """Times the steps after the warm-up; stops the trial after enough steps."""
 
     def __init__(self) -> None:
         self._ends: list[float] = []
 
     @property
-    def quickest(self) -> float:
-        """Seconds of the fastest step, the one that other work on the machine slowed least."""
+    def fastest(self) -> float:
+        """Seconds of the fastest step, the least affected by other processes."""
         return min(end - start for start, end in pairwise(self._ends[_WARM_UP - 1 :]))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -104,5 +104,5 @@ class _Watch(Callback):
             torch.cuda.synchronize()
         self._ends.append(time.perf_counter())
         timed = len(self._ends) - _WARM_UP
-        if not on_gpu and timed >= _LEAST and self._ends[-1] - self._ends[_WARM_UP - 1] > _ENOUGH:
+        if not on_gpu and timed >= _MIN_STEPS and self._ends[-1] - self._ends[_WARM_UP - 1] > _MIN_SECONDS:
             trainer.should_stop = True

@@ -1,4 +1,4 @@
-"""Sampling of labelled images from a generator; every sample of this project is drawn here."""
+"""Sampling of labelled images from a generator."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,12 +10,12 @@ from fmcgan.app.checks import number, whole_number
 from fmcgan.data.images import to_uint8
 from fmcgan.training.latent import LatentStream, latent_dim_of
 
-_BATCH = 250  # large enough to be fast on a GPU, small enough for the cache of a laptop
+_BATCH = 250  # large enough for a GPU, small enough for the cache of a CPU
 
 
 def require_memory(n: int) -> None:
     """Raises a `UserError` if ``n`` samples do not fit into memory at once."""
-    memory.require(2 * 784 * n, f"drawing {n:,} samples", "ask for fewer")  # twice: the batches and the whole
+    memory.require(2 * 784 * n, f"drawing {n:,} samples", "draw fewer")  # batches and their concatenation
 
 
 @torch.no_grad()
@@ -52,33 +52,30 @@ def stream_classes(
     """Yields images ``first`` ... ``first + n_per_class - 1`` of each class under a seed, a batch at a time.
 
     Image i of a class under a seed is always the same (to within one grey level). Memory does not grow with the number
-    of images. The call itself checks the values, before the first batch is drawn.
+    of images. Arguments are checked at the call, before the first batch is drawn.
 
     Args:
         generator: as for `render`; has `latent_dim`.
         classes: labels, in the order of the result.
         n_per_class: images of each class.
-        seed: the user's, or one from `fmcgan.training.latent.seed_of`.
-        truncation: psi, a factor on the latent vectors. 1: the distribution of training; 0: one image a class.
+        seed: in 0 .. 2 ** 63 - 1, such as one of `fmcgan.training.latent.seed_of`.
+        truncation: psi, a factor on the latent vectors. 1: the distribution of training; 0: one image per class.
         first: index of the first image of each class.
 
     Returns:
         Batches of one class each, class by class: images uint8 [B, 1, 28, 28] and labels int64 [B].
     """
     whole_number(n_per_class=n_per_class)
-    whole_number(
-        minimum=0, maximum=2**63 - 1, seed=seed
-    )  # a user's seed, which has a smaller range, is checked where it is read
+    whole_number(minimum=0, maximum=2**63 - 1, seed=seed)
     whole_number(minimum=0, first=first)
     number(0, 2, truncation=truncation)
-
     latent_dim = latent_dim_of(generator)
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
         for label in classes:
             stream = LatentStream(seed, label, latent_dim, first)
-            for made in range(0, n_per_class, _BATCH):
-                latents = stream.draw(min(_BATCH, n_per_class - made))
+            for start in range(0, n_per_class, _BATCH):
+                latents = stream.draw(min(_BATCH, n_per_class - start))
                 labels = torch.full((len(latents),), label)
                 yield render(generator, latents * truncation, labels), labels
 

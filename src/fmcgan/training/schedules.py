@@ -1,4 +1,4 @@
-"""Values that change during training: learning rates, penalty weight, half-life of the average, Adam's betas."""
+"""Schedules of learning rates, penalty weight, half-life of the moving average and Adam's betas."""
 
 import logging
 import math
@@ -17,21 +17,21 @@ log = logging.getLogger(__name__)
 _LARGEST_BETA = 0.999999  # Adam divides by 1 - beta
 
 Choice = Schedule | Mapping[str, float | None] | None
-"""Value of a key in the configuration; a mapping is what an experiment set for a schedule that was removed."""
+"""Value of a key in the configuration; a mapping has values that an experiment sets without choosing a schedule."""
 
 
 class Schedules:
-    """Sets each scheduled value from the images seen before a step; ``None`` keeps the configured value.
+    """Sets scheduled values before each step, by images seen; ``None`` leaves the configured value.
 
-    It has no state: every value follows from the configured one, so resuming is exact to the bit.
+    It has no state, so a resumed run has bit-identical values.
 
     Args:
-        generator_lr: a factor on the generator's learning rate.
-        discriminator_lr: a factor on the discriminator's learning rate.
-        penalty_weight: a factor on the penalty.
-        ema_half_life: a factor on the average's half-life (`EMA`), before its ramp-up.
-        beta1: Adam's first beta itself, of generator and discriminator.
-        beta2: Adam's second beta itself, of generator and discriminator.
+        generator_lr: factor on the generator's learning rate.
+        discriminator_lr: factor on the discriminator's learning rate.
+        penalty_weight: factor on the penalty.
+        ema_half_life: factor on the half-life of `EMA`, before its ramp-up.
+        beta1: Adam's first beta, of generator and discriminator.
+        beta2: Adam's second beta, of generator and discriminator.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Schedules:
         self.rates = _checked("generator_lr", generator_lr), _checked("discriminator_lr", discriminator_lr)
         for name, rate in zip(("generator_lr", "discriminator_lr"), self.rates, strict=True):
             if rate is not None and rate.start_value == rate.end_value == 0:
-                raise InvalidValueError(f"{name} must be above 0 at some time, or nothing is learnt", name)
+                raise InvalidValueError(f"{name} must be above 0 at some time, got start_value=0 and end_value=0", name)
         self.penalty_weight = _checked("penalty_weight", penalty_weight)
         self.ema_half_life = _checked("ema_half_life", ema_half_life)
         self.betas = _checked("beta1", beta1, _LARGEST_BETA), _checked("beta2", beta2, _LARGEST_BETA)
@@ -57,10 +57,10 @@ class Schedules:
         """Sets the end of the schedules that last until the end of the run.
 
         Args:
-            images: real images seen at that end; ``None`` if unknown.
+            images: real images seen at the end of the run; ``None``: unknown.
 
         Raises:
-            InvalidValueError: a schedule needs the end and it is unknown.
+            InvalidValueError: a schedule needs an unknown end.
         """
         names = ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life", "beta1", "beta2")
         for name, schedule in zip(names, self._all, strict=True):
@@ -75,7 +75,7 @@ class Schedules:
         for optimizer in optimizers if any(beta is not None for beta in self.betas) else []:
             if "betas" not in optimizer.defaults:
                 kind = type(optimizer).__name__
-                raise InvalidValueError(f"schedules of betas need an optimizer that has them, such as Adam, got {kind}")
+                raise InvalidValueError(f"schedules of betas need an optimizer with betas, such as Adam, got {kind}")
 
     def warn_unused(self, penalized: bool, averaged: bool) -> None:
         """Logs a warning for each schedule that has no effect.
@@ -93,7 +93,7 @@ class Schedules:
     def set_rates(self, optimizers: list[Optimizer], images_seen: int) -> None:
         """Sets the learning rates and betas of both optimizers, the generator's first.
 
-        A learning rate that moves is rounded to float32, as a GPU reads it: a captured step and an eager one are equal.
+        Changing learning rates are rounded to float32, as CUDA graphs read them, so that both kinds of step agree.
         """
         for schedule, optimizer in zip(self.rates, optimizers, strict=True):
             values: dict[str, object] = {}
@@ -112,13 +112,13 @@ class Schedules:
         return [optimizer for schedule, optimizer in both if schedule is not None and schedule.moves]
 
     def penalty_factor(self, images_seen: int, device: torch.device) -> Tensor | None:
-        """Returns the factor on the penalty, created on the device so that nothing waits; ``None`` means 1."""
+        """Returns the factor on the penalty, created on the device to avoid a copy; ``None`` means 1."""
         if self.penalty_weight is None:
             return None
         return torch.full((), self.penalty_weight(images_seen), device=device)
 
     def half_life_factor(self, images_seen: int) -> float:
-        """Returns the factor on the half-life of the average."""
+        """Returns the factor on the half-life of the moving average."""
         return 1.0 if self.ema_half_life is None else self.ema_half_life(images_seen)
 
 
@@ -126,12 +126,12 @@ def _checked(name: str, schedule: Choice, largest: float = math.inf) -> Schedule
     choose = f"schedule@training.schedules.{name}=cosine"
     if isinstance(schedule, Mapping):
         given = ", ".join(f"{key}={value}" for key, value in schedule.items())
-        log.warning("no schedule of %s is chosen, so %s is not used; %s chooses one", name, given, choose)
+        log.warning("%s has no schedule, so %s is not used; choose one, such as %s", name, given, choose)
         return None
     if schedule is None:
         return None
     if not callable(schedule):
-        raise InvalidValueError(f"{name} must be a schedule, chosen with {choose}, got {schedule!r}")
+        raise InvalidValueError(f"{name} must be a schedule, such as {choose}, got {schedule!r}")
     ends = {f"{name}.start_value": schedule.start_value, f"{name}.end_value": schedule.end_value}
     number(0, largest, **ends)
     return schedule

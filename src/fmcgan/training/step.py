@@ -1,4 +1,4 @@
-"""The training step of a class-conditional GAN, without Lightning."""
+"""Training step of a class-conditional GAN, without Lightning."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,17 +22,14 @@ Metrics = dict[str, Tensor]
 
 @dataclass(eq=False)
 class AdversarialStep:
-    """Updates the discriminator once and, where asked, the generator once.
+    """Updates the discriminator and, if requested, the generator.
 
-    Two rules keep it fast on every device and let a CUDA graph record it (`cuda_graphs.py`):
+    - The step never synchronises with the device, nor depends on a value on it; it varies by two booleans only. CUDA
+      graphs can therefore record it (`cuda_graphs.py`).
+    - Images are generated once: first the discriminator is updated on them, then the generator on the same images,
+      through the updated discriminator (Goodfellow et al. 2014, algorithm 1, draws new ones).
 
-    - Nothing in it waits for the device or depends on a value on the device. A step varies by two booleans only.
-    - Images are generated once. The discriminator learns from them, then the generator learns from the same images
-      through the updated discriminator (Goodfellow et al. 2014, algorithm 1, draws new ones). The generator does not
-      change in between, so its stored activations are still valid.
-
-    `ConditionalGAN` describes the fields; `backward` computes the gradients of a loss, by Lightning where several
-    devices share a batch.
+    `ConditionalGAN` describes the fields; `backward` computes the gradients of a loss.
     """
 
     generator: Generator
@@ -64,11 +61,11 @@ class AdversarialStep:
             real: real images [B, 1, 28, 28] in [-1, 1].
             labels: int64 [B], of the real and of the generated images.
             latents: standard normal [B, Z].
-            epsilon: uniform in [0, 1), [B, 1, 1, 1], for penalties between real and generated images.
-            penalty_factor: scalar on the device by which the penalty is multiplied; ``None`` means 1.
+            epsilon: uniform in [0, 1), [B, 1, 1, 1], for the penalty.
+            penalty_factor: factor on the penalty, a scalar on the device; ``None`` means 1.
             with_generator: whether to update the generator too.
-            with_penalty: whether to add the penalty to this update, multiplied by `penalty.interval` (Karras et al.
-                2020, StyleGAN2, section 3.1, lazy regularisation).
+            with_penalty: whether to add the penalty, multiplied by `penalty.interval` (Karras et al. 2020, StyleGAN2,
+                section 3.1, lazy regularisation).
 
         Returns:
             Detached scalars on the device.
@@ -83,13 +80,14 @@ class AdversarialStep:
         return metrics
 
     def _augmented(self, images: Tensor) -> Tensor:
-        """Augments images once a step: the loss, the penalty and the generator's gradient all use the result."""
+        """Augments images, once a step: the loss, the penalty and the generator's gradient all use the result."""
         return images if self.augmentation.is_none else self.augmentation(images)
 
-    def _judge(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Returns logits, and the auxiliary loss of each sample where the discriminator has one."""
-        judge = getattr(self.discriminator, "judge", None)
-        return judge(images, labels) if judge else (self.discriminator(images, labels), None)
+    def _outputs(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Returns logits and, if any, the auxiliary loss of each sample."""
+        discriminator = self.discriminator
+        method = getattr(discriminator, "logits_and_auxiliary", getattr(discriminator, "judge", None))  # its old name
+        return method(images, labels) if method else (discriminator(images, labels), None)
 
     def _discriminator_terms(
         self,
@@ -100,9 +98,9 @@ class AdversarialStep:
         penalty_factor: Tensor | None,
         with_penalty: bool,
     ) -> tuple[Tensor, Metrics]:
-        """Returns the discriminator's total loss and the scalars to report."""
-        real_logits, real_auxiliary = self._judge(real, labels)
-        fake_logits, fake_auxiliary = self._judge(fake, labels)
+        """Returns the discriminator's total loss and the scalars to log."""
+        real_logits, real_auxiliary = self._outputs(real, labels)
+        fake_logits, fake_auxiliary = self._outputs(fake, labels)
         loss = self.loss.discriminator(real_logits, fake_logits)
         metrics = {"loss/adversarial": loss.detach()} | _logit_metrics(real_logits.detach(), fake_logits.detach())
         if real_auxiliary is not None and fake_auxiliary is not None:
@@ -134,7 +132,7 @@ class AdversarialStep:
 
     def _update_generator(self, real: Tensor, fake: Tensor, labels: Tensor) -> Metrics:
         with _frozen(self.discriminator):
-            fake_logits, auxiliary = self._judge(fake, labels)
+            fake_logits, auxiliary = self._outputs(fake, labels)
             real_logits = self.discriminator(real, labels) if self.loss.generator_needs_real else None
             loss = self.loss.generator(real_logits, fake_logits)
             if auxiliary is not None:
@@ -157,7 +155,7 @@ def _logit_metrics(real: Tensor, fake: Tensor) -> Metrics:
 
 @contextmanager
 def _frozen(network: nn.Module) -> Iterator[None]:
-    """Computes no gradients of the weights, which this update does not use."""
+    """Disables gradients of the weights."""
     network.requires_grad_(False)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Checks tensors that come out of files."""
+"""Checks of tensors read from files."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 LARGEST_FILE = 4_000_000_000
-"""Largest file of weights that is read, in bytes; the largest network of this project has some 30 MB."""
+"""Largest size of a weights file in bytes; the largest network of this project has some 30 MB."""
 
 _DTYPES = (
     *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
@@ -19,15 +19,15 @@ def check_weights(named: Iterable[tuple[object, object]], largest: int) -> None:
 
     Args:
         named: name and tensor.
-        largest: size of the file in bytes; tensors that share their values may claim more.
+        largest: size of the file in bytes; tensors with shared storage could claim more.
 
     Raises:
-        ValueError: names the first tensor that fails.
+        ValueError: a tensor fails; the message names the first.
     """
     total = 0
     for name, value in named:
         if not isinstance(name, str):
-            raise ValueError(f"a tensor is named {str(name)[:40]!r}, which is no text")
+            raise ValueError(f"a tensor is named {str(name)[:40]!r}, which is not a string")
         try:
             total += _checked_size(value)
         except ValueError as error:
@@ -40,12 +40,12 @@ def check_fit(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Checks that weights belong to a network: same names, same shapes, floating point or not.
 
     Raises:
-        ValueError: names the first tensor that differs.
+        ValueError: a tensor differs; the message names the first.
     """
-    wanted = network.state_dict()
-    if missing := sorted(wanted.keys() ^ state.keys()):
+    expected = network.state_dict()
+    if missing := sorted(expected.keys() ^ state.keys()):
         raise ValueError(f"names differ: {', '.join(missing[:3])}")
-    for name, value in wanted.items():
+    for name, value in expected.items():
         found = state[name]
         if value.shape != found.shape:
             raise ValueError(f"size mismatch for {name}: {tuple(found.shape)}, not {tuple(value.shape)}")
@@ -54,18 +54,14 @@ def check_fit(network: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def _checked_size(value: object) -> int:
-    """Returns the bytes of a tensor.
-
-    Raises:
-        ValueError: says what is wrong with it.
-    """
+    """Returns the bytes of a tensor; raises a ValueError if it is invalid."""
     if not isinstance(value, Tensor) or type(value) not in (Tensor, nn.Parameter):
-        raise ValueError(f"is no tensor but a {type(value).__name__}")
+        raise ValueError(f"is not a tensor but a {type(value).__name__}")
     if value.layout != torch.strided or value.device.type != "cpu" or value.dtype not in _DTYPES:
-        raise ValueError(f"is a tensor of another kind ({value.dtype}, {value.layout}, {value.device.type})")
+        raise ValueError(f"is not a dense number tensor on the CPU: {value.dtype}, {value.layout}, {value.device.type}")
     size = value.numel() * value.element_size()
     if size > value.untyped_storage().nbytes():
-        raise ValueError(f"claims the shape {tuple(value.shape)}, but the file holds fewer values")
+        raise ValueError(f"has shape {tuple(value.shape)}, but the file contains fewer values")
     if value.is_floating_point() and not value.isfinite().all():
-        raise ValueError("holds NaN or infinite values")
+        raise ValueError("has NaN or infinite values")
     return size

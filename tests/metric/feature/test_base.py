@@ -16,7 +16,7 @@ class Brightness(FeatureNetwork):
         self.batch_size = batch_size
         self.batches: list[int] = []
 
-    def _read(self, images: Tensor) -> dict[str, Tensor]:
+    def _extract(self, images: Tensor) -> dict[str, Tensor]:
         self.batches.append(len(images))
         return {"features": images.double().mean(dim=(2, 3)), "logits": torch.zeros(len(images), 10)}
 
@@ -62,7 +62,7 @@ def test_no_gradients_are_kept():
     class Weighted(Brightness):
         weight = torch.ones(1, requires_grad=True)
 
-        def _read(self, images: Tensor) -> dict[str, Tensor]:
+        def _extract(self, images: Tensor) -> dict[str, Tensor]:
             return {"features": images.float().mean(dim=(2, 3)) * self.weight}
 
     assert not Weighted().features(flat_images(2)).requires_grad

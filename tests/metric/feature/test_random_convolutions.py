@@ -97,7 +97,7 @@ def test_the_batch_size_changes_features_by_rounding_only():
 
 def test_it_computes_where_the_images_are():
     images = torch.zeros(2, 1, 28, 28, dtype=torch.uint8, device="meta")
-    assert RandomConvolutions()._read(images)["features"].device.type == "meta"
+    assert RandomConvolutions()._extract(images)["features"].device.type == "meta"
 
 
 def test_constructing_and_reading_leave_the_global_random_state_alone():

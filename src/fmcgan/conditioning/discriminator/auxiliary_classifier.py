@@ -5,18 +5,17 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from fmcgan.app.checks import number
-from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, Judgement
+from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, DiscriminatorOutput
 
 
 class AuxiliaryClassifier(DiscriminatorConditioning):
-    """AC-GAN (Odena et al. 2017, eq. 2 and 3): a second head classifies; generator and discriminator both train on it.
+    """AC-GAN (Odena et al. 2017, eq. 2 and 3): an auxiliary head classifies real and generated images.
 
     The discriminator minimises its loss + weight * (cross-entropy on real + cross-entropy on generated images), the
     generator its loss + weight * cross-entropy on generated images. The logit does not depend on the label.
 
     Args:
         weight: of the cross-entropies; the paper uses 1.
-        num_classes: number of labels.
     """
 
     def __init__(self, weight: float = 1.0, num_classes: int = 10) -> None:
@@ -30,7 +29,7 @@ class AuxiliaryClassifier(DiscriminatorConditioning):
 
 
 class AuxiliaryHead(nn.Module):
-    """A logit and a weighted cross-entropy for each sample; arguments as in `AuxiliaryClassifier`."""
+    """A logit and a weighted cross-entropy for each sample; see `AuxiliaryClassifier`."""
 
     def __init__(self, features: int, weight: float, num_classes: int) -> None:
         super().__init__()
@@ -39,6 +38,6 @@ class AuxiliaryHead(nn.Module):
         self.classes = nn.Linear(features, num_classes)
 
     @override
-    def forward(self, features: Tensor, labels: Tensor) -> Judgement:
+    def forward(self, features: Tensor, labels: Tensor) -> DiscriminatorOutput:
         cross_entropy = F.cross_entropy(self.classes(features).float(), labels, reduction="none")
-        return Judgement(self.logit(features).squeeze(1).float(), self.weight * cross_entropy)
+        return DiscriminatorOutput(self.logit(features).squeeze(1).float(), self.weight * cross_entropy)

@@ -1,4 +1,4 @@
-"""Base classes of class-conditional discriminators and of their conditioning."""
+"""Base classes of class-conditional discriminators and their conditionings."""
 
 from abc import ABC, abstractmethod
 
@@ -6,27 +6,24 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from fmcgan.app.checks import whole_number
-from fmcgan.network.base import Discriminator, Judgement
+from fmcgan.network.base import Discriminator, DiscriminatorOutput
 
 
 class DiscriminatorConditioning(nn.Module, ABC):
-    """Where the label enters the discriminator: beside the image, or at the logit.
+    """Conditions the discriminator on the label: at its input or at its head.
 
     A new conditioning is one file with one subclass and one yaml.
-
-    Args:
-        num_classes: number of labels.
     """
 
     image_channels: int = 1
-    """Channels of the result of `see`."""
+    """Channels of the result of `combine`."""
 
     def __init__(self, num_classes: int = 10) -> None:
         super().__init__()
         whole_number(num_classes=num_classes)
         self.num_classes = num_classes
 
-    def see(self, images: Tensor, labels: Tensor) -> Tensor:
+    def combine(self, images: Tensor, labels: Tensor) -> Tensor:
         """Returns the input of the first convolution, [B, `image_channels`, 28, 28].
 
         Args:
@@ -37,20 +34,13 @@ class DiscriminatorConditioning(nn.Module, ABC):
 
     @abstractmethod
     def head(self, features: int) -> nn.Module:
-        """Builds the last layer, a module (features [B, F], labels [B]) -> `Judgement`.
-
-        Args:
-            features: F.
-        """
+        """Builds the last layer for F features: (features [B, F], labels [B]) -> `DiscriminatorOutput`."""
 
 
 class ConditionalDiscriminator(Discriminator):
-    """A discriminator made of a conditioning and a body that extracts features.
+    """A discriminator with a conditioning and a feature extractor.
 
     Subclasses set `head` to ``conditioning.head(F)`` and define `features`.
-
-    Args:
-        conditioning: how the label enters.
     """
 
     def __init__(self, conditioning: DiscriminatorConditioning) -> None:
@@ -60,17 +50,17 @@ class ConditionalDiscriminator(Discriminator):
 
     @property
     def label_parts(self) -> list[nn.Module]:
-        """Modules that only see the label, which spectral normalisation leaves unchanged."""
+        """Modules whose only input is the label, which spectral normalisation excludes."""
         return [self.conditioning, *getattr(self.head, "label_parts", ())]
 
     @abstractmethod
-    def features(self, seen: Tensor) -> Tensor:
+    def features(self, input: Tensor) -> Tensor:
         """Extracts features [B, F] from the input [B, `image_channels`, 28, 28]."""
 
-    def judge(self, images: Tensor, labels: Tensor) -> Judgement:
-        """Computes logits and, if the conditioning has one, the auxiliary loss; arguments are those of `forward`."""
-        return self.head(self.features(self.conditioning.see(images, labels)), labels)
+    def logits_and_auxiliary(self, images: Tensor, labels: Tensor) -> DiscriminatorOutput:
+        """Computes logits and, if any, the auxiliary loss; arguments are those of `forward`."""
+        return self.head(self.features(self.conditioning.combine(images, labels)), labels)
 
     @override
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        return self.judge(images, labels).logits
+        return self.logits_and_auxiliary(images, labels).logits

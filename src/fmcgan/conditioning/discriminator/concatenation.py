@@ -5,18 +5,17 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from fmcgan.app.checks import whole_number
-from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, Judgement
+from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, DiscriminatorOutput
 
 
 class Concatenation(DiscriminatorConditioning):
     """A hidden layer receives [f(x), e(y)] (Mirza & Osindero 2014, section 3.2).
 
-    Without the hidden layer the label could only add a constant to the logit.
+    Without a hidden layer the label would only add a constant to the logit.
 
     Args:
         embedding_dim: size of the label's embedding.
         hidden_dim: size of the hidden layer.
-        num_classes: number of labels.
     """
 
     def __init__(self, embedding_dim: int = 50, hidden_dim: int = 128, num_classes: int = 10) -> None:
@@ -31,7 +30,7 @@ class Concatenation(DiscriminatorConditioning):
 
 
 class ConcatenationHead(nn.Module):
-    """Features and embedding through one hidden layer; arguments as in `Concatenation`."""
+    """One hidden layer on features and embedding; see `Concatenation`."""
 
     def __init__(self, features: int, embedding_dim: int, hidden_dim: int, num_classes: int) -> None:
         super().__init__()
@@ -42,10 +41,10 @@ class ConcatenationHead(nn.Module):
 
     @property
     def label_parts(self) -> list[nn.Module]:
-        """Modules that only see the label."""
+        """Modules whose only input is the label."""
         return [self.embedding]
 
     @override
-    def forward(self, features: Tensor, labels: Tensor) -> Judgement:
+    def forward(self, features: Tensor, labels: Tensor) -> DiscriminatorOutput:
         embedding = self.embedding(labels).to(features.dtype)
-        return Judgement(self.layers(torch.cat([features, embedding], dim=1)).squeeze(1).float())
+        return DiscriminatorOutput(self.layers(torch.cat([features, embedding], dim=1)).squeeze(1).float())

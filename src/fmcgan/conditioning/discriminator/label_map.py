@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from fmcgan.app.checks import whole_number
-from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, Judgement
+from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, DiscriminatorOutput
 
 
 class LabelMap(DiscriminatorConditioning):
@@ -13,7 +13,6 @@ class LabelMap(DiscriminatorConditioning):
 
     Args:
         embedding_dim: size of the label's embedding, which a linear layer maps to the plane.
-        num_classes: number of labels.
     """
 
     image_channels = 2
@@ -26,7 +25,7 @@ class LabelMap(DiscriminatorConditioning):
         )
 
     @override
-    def see(self, images: Tensor, labels: Tensor) -> Tensor:
+    def combine(self, images: Tensor, labels: Tensor) -> Tensor:
         return torch.cat([images, self.plane(labels).to(images.dtype)], dim=1)
 
     @override
@@ -35,12 +34,12 @@ class LabelMap(DiscriminatorConditioning):
 
 
 class LinearHead(nn.Module):
-    """One linear layer; the features depend on the label already."""
+    """A linear layer; the features already depend on the label."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
         self.logit = nn.Linear(features, 1)
 
     @override
-    def forward(self, features: Tensor, labels: Tensor) -> Judgement:
-        return Judgement(self.logit(features).squeeze(1).float())
+    def forward(self, features: Tensor, labels: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(self.logit(features).squeeze(1).float())

@@ -3,15 +3,11 @@
 from torch import Tensor, nn
 from typing_extensions import override
 
-from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, Judgement
+from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, DiscriminatorOutput
 
 
 class Projection(DiscriminatorConditioning):
-    """logit = v . f(x) + b + e(y) . f(x) (Miyato & Koyama 2018, eq. 3).
-
-    Args:
-        num_classes: number of labels.
-    """
+    """logit = v . f(x) + b + e(y) . f(x) (Miyato & Koyama 2018, eq. 3)."""
 
     @override
     def head(self, features: int) -> nn.Module:
@@ -28,6 +24,6 @@ class ProjectionHead(nn.Module):
         nn.init.normal_(self.embedding.weight, 0.0, 0.02)
 
     @override
-    def forward(self, features: Tensor, labels: Tensor) -> Judgement:
+    def forward(self, features: Tensor, labels: Tensor) -> DiscriminatorOutput:
         projected = (features * self.embedding(labels)).sum(dim=1)
-        return Judgement((self.logit(features).squeeze(1) + projected).float())
+        return DiscriminatorOutput((self.logit(features).squeeze(1) + projected).float())

@@ -1,4 +1,4 @@
-"""Base class of every conditioning of the generator."""
+"""Base class of conditionings of the generator."""
 
 from abc import ABC, abstractmethod
 
@@ -10,9 +10,9 @@ from fmcgan.layer.batch_norm import BatchNorm2d
 
 
 class GeneratorConditioning(nn.Module, ABC):
-    """Where the label enters the generator: at its input, in its normalisation layers, or in both.
+    """Conditions the generator on the label: at its input, in its normalisation layers, or in both.
 
-    A network calls `enter` once and passes the first result to its first layer, the second to every layer that
+    A network calls `combine` once and passes the first result to its first layer, the second to every layer that
     `normalisation` built. A new conditioning is one file with one subclass and one yaml.
 
     Args:
@@ -21,7 +21,7 @@ class GeneratorConditioning(nn.Module, ABC):
     """
 
     at_input: bool = True
-    """Whether the input of the first layer depends on the label; networks without normalisation need that."""
+    """Whether the input of the first layer depends on the label, as networks without normalisation need."""
 
     def __init__(self, latent_dim: int = 100, num_classes: int = 10) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class GeneratorConditioning(nn.Module, ABC):
         return self.latent_dim
 
     @abstractmethod
-    def enter(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def combine(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Combines latent vector and label.
 
         Args:
@@ -47,7 +47,7 @@ class GeneratorConditioning(nn.Module, ABC):
         """
 
     def normalisation(self, channels: int) -> nn.Module:
-        """Builds a layer (features [B, C, H, W], condition) -> same shape, in place of batch normalisation."""
+        """Builds a normalisation layer: (features [B, C, H, W], condition) -> same shape."""
         return UnconditionalBatchNorm(channels)
 
 

@@ -11,12 +11,7 @@ from fmcgan.conditioning.generator.base import GeneratorConditioning
 class Concatenation(GeneratorConditioning):
     """The first layer receives [z, e(y)] (Mirza & Osindero 2014, section 3.2).
 
-    The embedding keeps torch's N(0, 1), the scale of the latent vector.
-
-    Args:
-        latent_dim: Z, size of the latent vector.
-        embedding_dim: size of the label's embedding.
-        num_classes: number of labels.
+    The embedding is initialised from N(0, 1), the distribution of the latent vector.
     """
 
     def __init__(self, latent_dim: int = 100, embedding_dim: int = 50, num_classes: int = 10) -> None:
@@ -30,5 +25,5 @@ class Concatenation(GeneratorConditioning):
         return self.latent_dim + self.embedding.embedding_dim
 
     @override
-    def enter(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def combine(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return torch.cat([latent, self.embedding(labels)], dim=1), labels

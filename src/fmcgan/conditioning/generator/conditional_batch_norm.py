@@ -10,17 +10,13 @@ from fmcgan.layer.batch_norm import BatchNorm2d, scale_and_shift
 class ConditionalBatchNorm(GeneratorConditioning):
     """A gain and a bias for each class and channel (Dumoulin et al. 2017, section 2; Miyato & Koyama 2018, section 5).
 
-    The first layer receives the latent vector alone.
-
-    Args:
-        latent_dim: Z, size of the latent vector.
-        num_classes: number of labels.
+    The first layer receives the latent vector only.
     """
 
     at_input = False
 
     @override
-    def enter(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def combine(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return latent, labels
 
     @override

@@ -9,11 +9,7 @@ from fmcgan.conditioning.generator.base import GeneratorConditioning
 class EmbeddingProduct(GeneratorConditioning):
     """The first layer receives the elementwise product z * e(y), as in most AC-GAN code.
 
-    The class sets scale and sign of each latent dimension; at z = 0 all classes are equal.
-
-    Args:
-        latent_dim: Z, size of the latent vector and of the embedding.
-        num_classes: number of labels.
+    The class sets scale and sign of each latent dimension; z = 0 gives the same image for all classes.
     """
 
     def __init__(self, latent_dim: int = 100, num_classes: int = 10) -> None:
@@ -21,5 +17,5 @@ class EmbeddingProduct(GeneratorConditioning):
         self.embedding = nn.Embedding(num_classes, latent_dim)
 
     @override
-    def enter(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def combine(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return latent * self.embedding(labels), labels

@@ -10,15 +10,10 @@ from fmcgan.layer.batch_norm import BatchNorm2d, scale_and_shift
 
 
 class SharedEmbedding(GeneratorConditioning):
-    """One embedding for all layers, joined with the latent vector (BigGAN: Brock et al. 2019, section 3, appendix B).
+    """One embedding for all layers, concatenated with the latent vector (BigGAN: Brock et al. 2019, section 3).
 
     The first layer receives the latent vector; each normalisation layer computes its gain and bias from [z, e(y)], with
-    the whole latent vector (as in BigGAN-deep) instead of a slice of it.
-
-    Args:
-        latent_dim: Z, size of the latent vector.
-        embedding_dim: size of the shared embedding.
-        num_classes: number of labels.
+    the whole latent vector (as in BigGAN-deep, appendix B) instead of a slice of it.
     """
 
     at_input = False
@@ -29,7 +24,7 @@ class SharedEmbedding(GeneratorConditioning):
         self.embedding = nn.Embedding(num_classes, embedding_dim)
 
     @override
-    def enter(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def combine(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return latent, torch.cat([latent, self.embedding(labels)], dim=1)
 
     @override

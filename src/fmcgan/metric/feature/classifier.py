@@ -1,4 +1,4 @@
-"""The Fashion-MNIST classifier in the package: its network, its weights files, and its features and predictions."""
+"""Fashion-MNIST classifier: network, weights files, features and predictions."""
 
 import functools
 import hashlib
@@ -24,7 +24,7 @@ SHIPPED_WEIGHTS = Path(__file__).parents[1] / "weights" / "classifier.pt"
 """The weights in the package; ``classifier.json`` beside them says how they were trained, and their accuracy."""
 
 _REMEDY = (
-    "Leave feature.classifier.weights null for the shipped ones, or make new ones: "
+    "Set feature.classifier.weights=null for the shipped ones, or train new ones: "
     "python -m fmcgan.metric.train_classifier"
 )
 
@@ -72,10 +72,11 @@ def _convolution(channels_in: int, channels_out: int) -> nn.Sequential:
 
 
 class ClassifierFeatures(FeatureNetwork):
-    """The 96 features in front of the classifier's last layer, and its predictions: no download, seconds on a CPU.
+    """The 96 features before the classifier's last layer, and its predictions: no download, seconds on a CPU.
 
-    They see what distinguishes the classes. They hardly see mirroring or shifts by a pixel, since the classifier was
-    trained on both: `RandomConvolutions` does. A Fréchet distance on them is not comparable with an FID.
+    The features represent differences between classes. They hardly change when an image is mirrored or shifted by a
+    pixel, since the classifier was trained with both augmentations; those of `RandomConvolutions` do. A Fréchet
+    distance on them is not comparable with an FID.
     """
 
     name = "classifier"
@@ -86,7 +87,7 @@ class ClassifierFeatures(FeatureNetwork):
 
         Args:
             weights: a file of `fmcgan.metric.train_classifier`; ``None`` (or empty): the file in the package.
-            batch_size: images read at once; changes results by float rounding only.
+            batch_size: images per forward pass; affects rounding only.
 
         Raises:
             UserError: the weights are missing or damaged, or batch_size is not a whole number of at least 1.
@@ -102,7 +103,7 @@ class ClassifierFeatures(FeatureNetwork):
         """Returns the logits of a set, float32 [N, 10] on the CPU."""
         return self.outputs(images)["logits"]
 
-    def _read(self, images: Tensor) -> Arrays:
+    def _extract(self, images: Tensor) -> Arrays:
         features, logits = self._network.to(images.device)(images)
         return {"features": features, "logits": logits}
 
@@ -129,7 +130,7 @@ def save_classifier(classifier: Classifier, path: Path, metadata: Mapping[str, o
 
 
 def weights_file(path: Path | str | None = None) -> Path:
-    """Finds a weights file; ``None`` or empty: that of the package.
+    """Returns the path of a weights file; ``None`` or empty: that in the package.
 
     Raises:
         UserError: there is no such file.
@@ -143,7 +144,8 @@ def weights_file(path: Path | str | None = None) -> Path:
 def load_classifier(path: Path | str | None = None) -> Classifier:
     """Loads a file of `save_classifier` on the CPU, in eval mode, as float32 and without gradients.
 
-    ``None`` means the file in the package. If ``<name>.json`` lies beside the file, its SHA-256 is checked.
+    Args:
+        path: the file, whose SHA-256 is checked if ``<name>.json`` is beside it; ``None``: that in the package.
 
     Raises:
         UserError: the file is missing, damaged or of another network.

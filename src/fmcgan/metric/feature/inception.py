@@ -1,4 +1,4 @@
-"""The features of the Fréchet Inception distance: pool3 of Inception-2015."""
+"""Features of the Fréchet Inception distance: pool3 of Inception-2015."""
 
 import functools
 import hashlib
@@ -16,7 +16,7 @@ from fmcgan.metric.image_set import FeatureNetwork
 from fmcgan.metric.results_store import Arrays
 
 FILE_NAMES = ("weights-inception-2015-12-05-6726825d.pth", "pt_inception-2015-12-05-6726825d.pth")
-"""Names of the same file in the torch hub cache, by torch-fidelity and by pytorch-fid."""
+"""Names of the file in the torch hub cache: of torch-fidelity, and of pytorch-fid."""
 
 ORIGIN = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{FILE_NAMES[0]}"
 
@@ -24,20 +24,20 @@ RESIZER = "bilinear-tf1"
 """Bilinear interpolation of TensorFlow 1: pixel ``i`` of 299 lies at ``i * 28 / 299``, not at pixel centres."""
 
 _REMEDY = (
-    f"Download {ORIGIN} to that path, or name the file with feature.inception.weights=FILE or the environment variable "
-    "FMCGAN_INCEPTION_WEIGHTS. Or leave inception out of `metric/feature`."
+    f"Download {ORIGIN} to that path, set feature.inception.weights=FILE or the environment variable "
+    "FMCGAN_INCEPTION_WEIGHTS, or remove inception from metric/feature=."
 )
 
 
 class InceptionFeatures(FeatureNetwork):
-    """The 2048 pool3 features of Inception-2015: distances on them are the FID (Heusel et al. 2017) and the KID.
+    """The 2048 pool3 features of Inception-2015, for the FID (Heusel et al. 2017) and the KID.
 
     Network and resizer are those of torchmetrics' `FrechetInceptionDistance` with ``antialias=False``: torch-fidelity's
     bilinear resize to 299×299, which is that of the original TensorFlow 1 graph. (The default ``antialias=True`` is
     PyTorch's resize with half-pixel centres.) Grey images are repeated to 3 channels.
 
     With fewer than 2049 samples the covariance is rank-deficient and the FID strongly biased: compare equal numbers of
-    samples only. A CPU reads a few images per second.
+    samples only. A CPU processes a few images per second.
     """
 
     name = "inception"
@@ -49,7 +49,7 @@ class InceptionFeatures(FeatureNetwork):
 
         Args:
             weights: the file of `ORIGIN`; ``None`` (or empty): that in the torch hub cache.
-            batch_size: images read at once; changes results by float rounding only.
+            batch_size: images per forward pass; affects rounding only.
 
         Raises:
             UserError: the file is missing, damaged or of another network, or batch_size is out of range.
@@ -62,7 +62,7 @@ class InceptionFeatures(FeatureNetwork):
         self.version = f"{digest[:16]}-{RESIZER}"
         self._network = _load(file, digest)
 
-    def _read(self, images: Tensor) -> Arrays:
+    def _extract(self, images: Tensor) -> Arrays:
         return {"features": self._network.to(images.device)(images.expand(-1, 3, -1, -1))}
 
 

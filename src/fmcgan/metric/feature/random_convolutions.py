@@ -22,12 +22,12 @@ DESIGN = f"grey/{UNIT:g} {CHANNELS[0]} edges relu mean2 {CHANNELS[1]} relu mean{
 class RandomConvolutions(FeatureNetwork):
     """Two random 3×3 convolutions with ReLU: 128 features, the mean of 32 maps over each quarter of the image.
 
-    Naeem et al. 2020 propose networks of random weights for images unlike photographs, on which a pretrained network
-    sees only what its own data taught it. This network complements the classifier. Its first filters have mean zero:
-    they respond to edges, grain and blur, not to brightness. Means over quarters keep the position of features, so
-    mirrored or shifted images differ. Without biases and with zero padding, black gives 0, at the border too.
+    Naeem et al. 2020 propose networks of random weights for images unlike photographs, whose features are not biased by
+    other training data. This network complements the classifier. Its first filters have mean zero: they respond to
+    edges, grain and blur, not to brightness. Means over quarters preserve positions, so mirrored or shifted images
+    differ. Without biases and with zero padding, black gives 0, at the border too.
 
-    It separates classes less well: a missing class raises the classifier's distance more.
+    It separates classes less well than the classifier.
     """
 
     name = "random"
@@ -38,7 +38,7 @@ class RandomConvolutions(FeatureNetwork):
 
         Args:
             seed: of the weights; features of different seeds are not comparable.
-            batch_size: images read at once; changes results by float rounding only. On a CPU, 500 takes twice as long.
+            batch_size: images per forward pass; affects rounding only. On a CPU, 500 takes twice as long.
         """
         seed_number(seed=seed)
         whole_number(batch_size=batch_size)
@@ -51,18 +51,15 @@ class RandomConvolutions(FeatureNetwork):
             content.update(weights.numpy().tobytes())
         self.version = content.hexdigest()[:16]
 
-    def _read(self, images: Tensor) -> Arrays:
+    def _extract(self, images: Tensor) -> Arrays:
         x = F.relu(F.conv2d(images.float() / UNIT, self._edges.to(images.device), padding=1))  # [B, 32, 28, 28]
         x = F.relu(F.conv2d(F.avg_pool2d(x, 2), self._mixtures.to(images.device), padding=1))  # [B, 32, 14, 14]
         return {"features": F.avg_pool2d(x, x.shape[-1] // GRID).flatten(1)}
 
 
 def _weights(channels_in: int, channels_out: int, generator: torch.Generator, mean_zero: bool) -> Tensor:
-    """Draws 3×3 filters, float32 [channels_out, channels_in, 3, 3], uniform with variance 2 / inputs (He et al. 2015).
-
-    The draws are whole numbers, which unlike normal deviates have the same bits on every machine.
-    """
-    inputs = channels_in * 9
+    """Draws 3×3 filters, float32 [channels_out, channels_in, 3, 3], variance 2 / inputs (He et al. 2015)."""
+    inputs = channels_in * 9  # drawn uniformly as whole numbers, which have the same bits on every machine
     weights = torch.randint(-1024, 1025, (channels_out, inputs), generator=generator).double()
     if mean_zero:
         weights = weights - weights.mean(dim=1, keepdim=True)
