@@ -1,4 +1,4 @@
-"""Clusters within the classes: examples and shares, real and generated."""
+"""Figures of clusters within the classes: examples and shares."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,20 +18,20 @@ from fmcgan.figure.grid import GAP, MARGIN
 from fmcgan.figure.palette import FAINT_INK, GENERATED, GRID, INK, LINE, REAL
 
 SCALE, COLUMNS, ROWS = 2, 6, 2
-"""Magnification of images, and columns and rows of the real and of the generated images of a cluster."""
+"""Magnification of images, and columns and rows of a block of real or generated images."""
 STEP = 28 * SCALE + GAP
 BLOCK_WIDTH, BLOCK_HEIGHT = COLUMNS * STEP - GAP, ROWS * STEP - GAP
 NAME_WIDTH, BAR_WIDTH, BETWEEN, HEAD = 150, 190, 14, 66
-"""Pixels: words at the left, bars at the right, gaps between blocks, and headings above the rows."""
+"""Pixels: width of the text, width of the bars, gap between blocks, height of the headings."""
 SMALL, LARGE = 14, 17
 BAR = 16
 """Height of a bar."""
 RATIOS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4)
-"""Ticks of the overview; values beyond the ends are drawn at the ends."""
+"""Ticks of the overview; values are clipped to the ends."""
 ROW_INCHES = 0.135
 
 Share = tuple[float, float, float]
-"""A share and both ends of its interval, in 0..1."""
+"""A share and the ends of its interval, in 0..1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +41,12 @@ class ClusterRow:
     Args:
         name: such as ``Cluster 3``.
         description: a few words.
-        mark: such as ``missing``; empty if its shares are about equal.
+        mark: such as ``missing``; empty if the shares are about equal.
         real: examples, uint8 [N, 28, 28]; the first `COLUMNS` x `ROWS` are drawn.
         generated: examples, uint8 [N, 28, 28]; may be empty.
-        real_share: among the real training images.
-        test_share: among the real test images.
-        generated_share: among the generated images.
+        real_share: among real training images.
+        test_share: among real test images.
+        generated_share: among generated images.
     """
 
     name: str
@@ -65,7 +65,7 @@ class ClusterRow:
 
 
 def clusters_picture(rows: Sequence[ClusterRow], title: str) -> Image.Image:
-    """Draws one cluster per row: its name, real and generated examples, and both shares as bars with intervals.
+    """Draws one cluster per row: name, real and generated examples, and both shares as bars with intervals.
 
     Args:
         rows: at least one; all bars have one scale.
@@ -89,8 +89,8 @@ def clusters_picture(rows: Sequence[ClusterRow], title: str) -> Image.Image:
     for left, head, colour in (*heads, (bars, "share of real,", REAL), (behind, "generated", GENERATED)):
         draw.text((left, HEAD - 10), head, fill=colour, font=_font(SMALL), anchor="ls")
     full = max(max(row.real_share[2], row.generated_share[2]) for row in rows)
-    for place, row in enumerate(rows):
-        _draw_row(picture, row, HEAD + place * (BLOCK_HEIGHT + BETWEEN), full)
+    for index, row in enumerate(rows):
+        _draw_row(picture, row, HEAD + index * (BLOCK_HEIGHT + BETWEEN), full)
     return picture
 
 
@@ -112,8 +112,8 @@ def ratios_figure(classes: Mapping[str, Sequence[ClusterRow]]) -> Figure:
     middles, top = [], 0
     for rows in classes.values():
         axes.axhline(top - 1, color=GRID, linewidth=0.8)
-        for place, row in enumerate(rows):
-            _draw_ratio(axes, top + place, row)
+        for index, row in enumerate(rows):
+            _draw_ratio(axes, top + index, row)
         middles.append(top + (len(rows) - 1) / 2)
         top += len(rows) + 1
     axes.set_ylim(top - 1, -1)
@@ -126,7 +126,7 @@ def ratios_figure(classes: Mapping[str, Sequence[ClusterRow]]) -> Figure:
 
 
 def _columns() -> tuple[int, ...]:
-    """Left edges of the words, of the real and the generated images, and of the bars."""
+    """Computes the left edges of text, real images, generated images and bars."""
     first = MARGIN + NAME_WIDTH
     return MARGIN, first, first + BLOCK_WIDTH + BETWEEN, first + 2 * (BLOCK_WIDTH + BETWEEN)
 
@@ -147,9 +147,9 @@ def _draw_row(picture: Image.Image, row: ClusterRow, top: int, full: float) -> N
         draw.rounded_rectangle(box, radius=4, fill=INK)
         draw.text((words + 7, top + BLOCK_HEIGHT - 12), row.mark, fill="white", font=_font(SMALL), anchor="lm")
     for left, images in ((real, row.real), (generated, row.generated)):
-        for place, image in enumerate(images[: COLUMNS * ROWS]):
+        for index, image in enumerate(images[: COLUMNS * ROWS]):
             large = Image.fromarray(image.repeat(SCALE, axis=0).repeat(SCALE, axis=1))
-            picture.paste(large, (left + place % COLUMNS * STEP, top + place // COLUMNS * STEP))
+            picture.paste(large, (left + index % COLUMNS * STEP, top + index // COLUMNS * STEP))
         if not len(images):
             draw.text((left, top + STEP // 2), "none", fill=FAINT_INK, font=_font(LARGE), anchor="lm")
     middle = top + BLOCK_HEIGHT // 2
@@ -158,7 +158,7 @@ def _draw_row(picture: Image.Image, row: ClusterRow, top: int, full: float) -> N
 
 
 def _draw_bar(draw: ImageDraw.ImageDraw, share: Share, left: int, top: int, full: float, colour: str) -> None:
-    """A bar with its interval as a line, and its number; ``full`` is the share of the full length."""
+    """Draws a bar with interval and number; ``full`` is the share at full length."""
     length = BAR_WIDTH - 58
     value, low, high = (left + round(length * part / full) for part in share)
     draw.rectangle((left, top, value, top + BAR - 1), fill=colour)
@@ -171,17 +171,17 @@ def _draw_bar(draw: ImageDraw.ImageDraw, share: Share, left: int, top: int, full
 
 
 def _draw_ratio(axes: Axes, y: float, row: ClusterRow) -> None:
-    """A dot with its interval; a triangle at the edge for a ratio beyond the axis."""
+    """Draws a dot with interval, or a triangle at the edge for a ratio beyond the axis."""
     value, low, high = (_within(part, row.real_share[0]) for part in row.generated_share)
     axes.plot([low, high], [y, y], color=GENERATED, linewidth=1.3, alpha=0.55, solid_capstyle="butt")
     marker = "<" if value == RATIOS[0] else ">" if value == RATIOS[-1] else "o"
     axes.plot(value, y, color=GENERATED, marker=marker, markersize=5 if row.mark else 3.2)
     axes.plot(_within(row.test_share[0], row.real_share[0]), y, color=REAL, marker="|", markersize=7)
-    if row.mark:  # on the free side of the line of equal shares
-        place, shift, side = (max(high, 1.15), 6, "left") if value < 1 else (min(low, 0.87), -6, "right")
+    if row.mark:  # on the other side of the line of equal shares
+        x, shift, side = (max(high, 1.15), 6, "left") if value < 1 else (min(low, 0.87), -6, "right")
         text = f"{row.name}, {row.mark}: {row.description}"
         style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "va": "center", "color": INK}
-        axes.annotate(text, (place, y), (shift, 0), ha=side, **style)
+        axes.annotate(text, (x, y), (shift, 0), ha=side, **style)
 
 
 def _within(share: float, real_share: float) -> float:

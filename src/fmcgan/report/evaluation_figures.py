@@ -27,15 +27,15 @@ def draw_evaluation(
     folder: Path,
     failures: Failures | None = None,
 ) -> list[str]:
-    """Draws the figures for which there are results.
+    """Draws the figures whose results are available.
 
     Args:
         results: of the metrics.
-        findings: ``agreement_matrix`` and ``closest_pairs``, if the metrics return them.
-        sample_images: uint8 [N, 28, 28]; ``closest_pairs`` holds indices.
+        findings: ``agreement_matrix`` and ``closest_pairs`` (indices of images), if the metrics return them.
+        sample_images: uint8 [N, 28, 28].
         training_images: uint8 [M, 28, 28].
         folder: of the figures.
-        failures: collects the errors of figures; ``None``: the first error is raised.
+        failures: collects errors of figures; ``None``: errors are raised.
 
     Returns:
         The names of the figures.
