@@ -13,13 +13,10 @@ from fmcgan.metric.image_set import ImageSet
 
 GARMENT = 16
 """Lowest grey level of a pixel of the garment; darker pixels are background and noise."""
-
 EDGE = 32
 """Slope in grey levels per pixel above which a pixel is an edge: an eighth of the scale."""
-
 PROTOCOL = f"attributes of garments, first version: garment from grey level {GARMENT}, edges above slope {EDGE}"
 """Identifies the results of `measure_attributes` in the store."""
-
 SIDE = 28
 _IMAGES_AT_ONCE = 500  # fit into the processor's cache
 _CROSS = ndimage.generate_binary_structure(2, 1)[None]
@@ -169,6 +166,7 @@ def _measure(images: NDArray[np.uint8]) -> dict[str, Numbers]:
     left, right = _ends(np.any(garment, axis=1))
     top, bottom = _ends(np.any(garment, axis=2))
     inner = ndimage.binary_erosion(garment, _CROSS)
+    grain = np.abs(_filtered(grey, (1, -2, 1), 1) + _filtered(grey, (1, -2, 1), 2)) / 4
     return {
         "brightness": _ratio(total, pixels),
         "area": 100 * pixels / SIDE**2,
@@ -176,7 +174,7 @@ def _measure(images: NDArray[np.uint8]) -> dict[str, Numbers]:
         "height": np.where(pixels > 0, bottom - top + 1.0, np.nan),
         "symmetry": 1 - _ratio(_sum(np.abs(grey - _mirrored(grey, left + right))), 2 * total),
         "edges": 100 * _ratio(_sum(garment & _steep(grey)), pixels),
-        "texture": _ratio(_sum(np.where(inner, _grain(grey), 0)), _sum(inner)),
+        "texture": _ratio(_sum(np.where(inner, grain, 0)), _sum(inner)),
     }
 
 
@@ -206,10 +204,6 @@ def _steep(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
     # Not ndimage.sobel, which would also smooth along the images.
     across, down = (_filtered(_filtered(grey, (-1, 0, 1), axis), (1, 2, 1), 3 - axis) for axis in (2, 1))
     return across**2 + down**2 > (8 * EDGE) ** 2
-
-
-def _grain(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.abs(_filtered(grey, (1, -2, 1), 1) + _filtered(grey, (1, -2, 1), 2)) / 4
 
 
 def _filtered(values: NDArray[np.float32], weights: tuple[int, ...], axis: int) -> NDArray[np.float32]:

@@ -49,7 +49,8 @@ class Analysis(ABC):
     """Base class of a part of the analysis: one Python file and one yaml in ``configs/analysis``.
 
     The same subject gives the same section: random numbers follow from its seed, the global random state is unchanged,
-    and a part has no state beyond its parameters.
+    and a part has no state beyond its parameters. Constructors raise `InvalidValueError` for parameters of another
+    type or range.
     """
 
     packages: ClassVar[tuple[str, ...]] = ()

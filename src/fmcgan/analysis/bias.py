@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from matplotlib.colors import Normalize
 from scipy import stats
+from typing_extensions import override
 
 from fmcgan.analysis.attributes import ATTRIBUTES, Attribute, Numbers, attributes_of, mean_of, spread_of
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classes
@@ -24,7 +25,6 @@ Statistic = Literal["mean", "spread"]
 
 LEAST_SPREAD = {"width": 1.0, "height": 1.0}
 """Lower bounds of standard deviations in pixels, because nearly all sneakers have the same width."""
-
 SHOWN = np.linspace(0.01, 0.99, 7)
 """Quantiles of brightness of the images shown, without the extremes, which depend on the size of the set."""
 
@@ -93,8 +93,8 @@ class Bias(Analysis):
         checks.whole_number(minimum=3, samples_a_class=samples_a_class)
         self.samples_a_class = samples_a_class
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Measures all images and compares the sets."""
         means, spreads = (list(self._compared(subject, statistic)) for statistic in _STATISTICS)
         if not means:
             least = f"at least {self.samples_a_class} samples and real images of one class"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classes
 from fmcgan.analysis.clustering.cluster_frequencies import COLUMNS, Frequency, Members, compare_cluster, picture_name
@@ -14,7 +14,7 @@ from fmcgan.app.checks import MOST_SHOWN, one_of, whole_number
 from fmcgan.app.checks import number as check_number
 from fmcgan.data.classes import CLASS_NAMES, plural
 from fmcgan.figure.clusters import clusters_picture, ratios_figure
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet
+from fmcgan.metric.image_set import FeatureNetwork
 from fmcgan.metric.results_store import Arrays
 
 LEAST = 10
@@ -35,6 +35,14 @@ class Clusters(Analysis):
     K-means with another seed agrees by an adjusted Rand index of at least 0.96 (bags: 0.7), on half of the images
     by 0.9 (bags: 0.7). 10 clusters are less stable than 8. The clusters divide a continuum (mean silhouette at most
     0.21 in any space). HDBSCAN finds clusters in a few classes only, and leaves half of their images in none.
+
+    Args:
+        features: network for the features.
+        weight: total variance of the features, relative to that of the outline; 0: outline alone.
+        method: ``k_means``, or ``hdbscan``, which finds dense clusters and leaves other images in none.
+        number: clusters per class of k-means.
+        least_share: smallest cluster of HDBSCAN, as a share of the training images of its class.
+        seed: of k-means; not that of the subject, because clusters depend on real images only.
     """
 
     packages = ("sklearn",)
@@ -48,19 +56,6 @@ class Clusters(Analysis):
         least_share: float = 0.02,
         seed: int = 0,
     ) -> None:
-        """Checks the parameters.
-
-        Args:
-            features: network for the features.
-            weight: total variance of the features, relative to that of the outline; 0: outline alone.
-            method: ``k_means``, or ``hdbscan``, which finds dense clusters and leaves other images in none.
-            number: clusters per class of k-means.
-            least_share: smallest cluster of HDBSCAN, as a share of the training images of its class.
-            seed: of k-means; not that of the subject, because clusters depend on real images only.
-
-        Raises:
-            InvalidValueError: a value of another type or range.
-        """
         check_number(0, 1000, weight=weight)
         one_of(("k_means", "hdbscan"), method=method)
         whole_number(minimum=2, maximum=MOST_SHOWN, number=number)
@@ -69,12 +64,8 @@ class Clusters(Analysis):
         self.features, self.weight, self.method = features, weight, method
         self.number, self.least_share, self.seed = number, least_share, seed
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Compares the frequencies of the clusters.
-
-        Raises:
-            NotApplicable: no class has enough images.
-        """
         classes = {
             label: found
             for label in common_classes(subject.samples, subject.real.test, least=LEAST)
@@ -110,7 +101,10 @@ class Clusters(Analysis):
         indices = [each.of_class(label) for each in sets]
         if len(indices[2]) < LEAST_OF_A_CLUSTER * self.number:
             return []
-        vectors = [self._vectors(each, some) for each, some in zip(sets, indices, strict=True)]
+        vectors = [
+            vectors_of(each.images[some], self.features.features(each)[some])
+            for each, some in zip(sets, indices, strict=True)
+        ]
         clusters = self._clusters(subject, label, vectors[2])
         if not clusters.number:
             return []
@@ -120,9 +114,6 @@ class Clusters(Analysis):
         ]
         count = clusters.number + (self.method == "hdbscan")
         return [compare_cluster(label, cluster, clusters, *members) for cluster in range(count)]
-
-    def _vectors(self, images: ImageSet, indices: Tensor) -> NDArray[np.float32]:
-        return vectors_of(images.images[indices], self.features.features(images)[indices])
 
     def _clusters(self, subject: Subject, label: int, vectors: NDArray[np.float32]) -> ClassClusters:
         """Returns the clusters of a class, found once for each data set."""

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, image_rows
 from fmcgan.analysis.effect import Difference, Effect, difference_of_shares, share_text
@@ -24,10 +25,8 @@ from fmcgan.metric.value import wilson_interval
 
 SIGNIFICANT = 0.01
 """p-value below which a difference is printed in bold."""
-
 EXPLAINED = 0.5
 """Smallest share of a class's change in agreement that counts as explained by one pair of classes."""
-
 FRACTIONS = {
     9 / 10: "nine tenths",
     3 / 4: "three quarters",
@@ -39,7 +38,6 @@ FRACTIONS = {
     1 / 10: "a tenth",
 }
 """Words for ratios below 1."""
-
 COLUMNS = (
     Column("asked", "class asked for"),
     Column("read", "class read"),
@@ -105,26 +103,21 @@ class Confusions(Analysis):
 
     Each pair of classes that occurs is an effect. The agreement of a class is an effect only if no pair explains at
     least half of its change.
+
+    Args:
+        features: the classifier.
+        strips: number of confusions whose samples are shown.
+        images_per_strip: maximum number of samples of each, and half as many real images.
     """
 
     def __init__(self, features: ClassifierFeatures, strips: int = 10, images_per_strip: int = 8) -> None:
-        """Checks the parameters.
-
-        Args:
-            features: the classifier.
-            strips: number of confusions whose samples are shown.
-            images_per_strip: maximum number of samples of each, and half as many real images.
-
-        Raises:
-            InvalidValueError: a number is not a whole number of at least 1.
-        """
         whole_number(maximum=MOST_SHOWN, strips=strips, images_per_strip=images_per_strip)
         self.features = features
         self.strips = strips
         self.images_per_strip = images_per_strip
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Reads samples and real test images and compares both confusion matrices."""
         samples, test = subject.samples, subject.real.test
         counts, real_counts = (count_agreement(each.labels, self.features.logits(each)) for each in (samples, test))
         cells = cells_of(counts, real_counts, halves_of(test.labels, self.features.logits(test)))

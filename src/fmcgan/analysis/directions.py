@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from typing_extensions import override
 
 from fmcgan.analysis.attributes import attributes_of, mean_of, measure_attributes
 from fmcgan.analysis.base import Analysis, Subject
@@ -22,7 +23,6 @@ from fmcgan.training.sampling import render
 
 _SINGLE, _ACTIVATIONS, _SLOPES, _RANDOM = 111, 112, 113, 114
 """Random streams of the steps, combined with the subject's seed."""
-
 _RANDOM_DIRECTIONS = 20
 
 _CAPTIONS = {
@@ -39,6 +39,12 @@ class Directions(Analysis):
     2020) find directions that matter to the generator.
 
     A step along a direction sets the coordinate along it, in standard deviations, and changes no other.
+
+    Args:
+        n_latents: latent vectors over all classes, for the change along a single dimension.
+        n_directions: number of directions of each method.
+        n_per_class: latent vectors of each class, for the change of attributes along a direction.
+        n_activations: latent vectors for the principal component analysis.
     """
 
     packages = ("sklearn",)
@@ -46,29 +52,14 @@ class Directions(Analysis):
     def __init__(
         self, n_latents: int = 64, n_directions: int = 5, n_per_class: int = 32, n_activations: int = 5000
     ) -> None:
-        """Checks the parameters.
-
-        Args:
-            n_latents: latent vectors over all classes, for the change along a single dimension.
-            n_directions: number of directions of each method.
-            n_per_class: latent vectors of each class, for the change of attributes along a direction.
-            n_activations: latent vectors for the principal component analysis.
-
-        Raises:
-            InvalidValueError: a value is not a whole number, or too small.
-        """
         whole_number(maximum=MOST_SHOWN, n_directions=n_directions)
         whole_number(minimum=2, maximum=10_000, n_latents=n_latents, n_per_class=n_per_class)
         whole_number(minimum=100, maximum=MOST_IMAGES, n_activations=n_activations)
         self.n_latents, self.n_directions = n_latents, n_directions
         self.n_per_class, self.n_activations = n_per_class, n_activations
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Finds directions and measures the changes along them.
-
-        Raises:
-            NotApplicable: there is no generator.
-        """
         generator, size = latent_generator(subject)
         latents, _ = balanced_latents(size, 1, subject.seed, _SLOPES)
         drawn, _ = balanced_latents(size, _RANDOM_DIRECTIONS // NUM_CLASSES, subject.seed, _RANDOM)

@@ -10,13 +10,10 @@ from fmcgan.analysis.effect import Effect
 
 LEVEL = 0.01
 """False discovery rate (Benjamini and Yekutieli 2001)."""
-
 MOST = 10
 """Default number of findings shown."""
-
 MAX_PER_SECTION = 3
 """Findings of one section that precede those of other sections."""
-
 LEAST = 0.1
 """Smallest effect size of a finding, half of Cohen's "small"; with many samples, tiny differences are significant."""
 

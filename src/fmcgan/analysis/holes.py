@@ -6,6 +6,7 @@ from dataclasses import replace
 from PIL.Image import Image
 from scipy import stats
 from torch import Tensor
+from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, Subject, class_key, class_noun, image_rows
 from fmcgan.analysis.effect import Difference, Effect, difference_of_shares, share_text
@@ -35,30 +36,21 @@ class Holes(Analysis):
     larger one of Fisher's exact test and of a normal test with that error.
 
     Classes with few images are left out. Balls are those of all test images; samples of any class cover them.
+
+    Args:
+        features: network for distances.
+        k: balls reach to the k-th nearest other test image.
+        shown: holes and outliers of each class in the figures.
+        least: least number of samples, and of test images, of a class.
     """
 
     def __init__(self, features: FeatureNetwork, k: int = 5, shown: int = 8, least: int = 10) -> None:
-        """Checks the parameters.
-
-        Args:
-            features: network for distances.
-            k: balls reach to the k-th nearest other test image.
-            shown: holes and outliers of each class in the figures.
-            least: least number of samples, and of test images, of a class.
-
-        Raises:
-            InvalidValueError: a value is not a whole number of at least 1.
-        """
         whole_number(maximum=1000, k=k, least=least)
         whole_number(maximum=MOST_SHOWN, shown=shown)
         self.features, self.k, self.shown, self.least = features, k, shown, least
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Counts holes and outliers of samples and of training images.
-
-        Raises:
-            NotApplicable: no class has enough samples and real images.
-        """
         test = subject.real.test
         samples, first, second = compare_coverage(subject, self.features, self.k, self.least)
         labels, n = samples.images.labels[samples.index].unique().tolist(), len(samples.index)

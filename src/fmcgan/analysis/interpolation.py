@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, Subject
 from fmcgan.analysis.latent.space import balanced_latents, between_classes, can_blend, latent_generator, slerp
@@ -20,13 +21,10 @@ from fmcgan.training.sampling import render
 
 CHAIN = (0, 6, 2, 4, 3, 1, 8, 9, 7, 5, 0)
 """Order of the classes: tops, dress, trouser, bag, shoes, and back."""
-
 PAIRS = list(pairwise(CHAIN))
 """Pairs of classes to interpolate between."""
-
 _STREAM, _HALFWAY_STREAM = 101, 102
 """Random streams of the latent vectors, combined with the subject's seed."""
-
 _SCALE = 3
 """Magnification of images."""
 
@@ -39,29 +37,20 @@ class Interpolation(Analysis):
 
     The classes that the classifier reads halfway between two classes are counted. There is no reference: no real image
     lies between two classes.
+
+    Args:
+        features: the classifier.
+        steps: images of a path including both ends, at least 2.
+        n_halfway: latent vectors for images halfway between two classes.
     """
 
     def __init__(self, features: ClassifierFeatures, steps: int = 10, n_halfway: int = 100) -> None:
-        """Checks the parameters.
-
-        Args:
-            features: the classifier.
-            steps: images of a path including both ends, at least 2.
-            n_halfway: latent vectors for images halfway between two classes.
-
-        Raises:
-            InvalidValueError: a value is not a whole number, or too small.
-        """
         whole_number(minimum=2, maximum=MOST_SHOWN, steps=steps)
         whole_number(maximum=MOST_IMAGES, n_halfway=n_halfway)
         self.features, self.steps, self.n_halfway = features, steps, n_halfway
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Draws the paths and counts the classes read halfway.
-
-        Raises:
-            NotApplicable: there is no generator.
-        """
         generator, latent_dim = latent_generator(subject)
         latents, labels = balanced_latents(latent_dim, 2, subject.seed, _STREAM)
         shared = latents.unflatten(0, (NUM_CLASSES, 2))[0]

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classes
 from fmcgan.analysis.clustering.embedding import Plane, pca, principal_components, tsne, umap
@@ -19,7 +20,6 @@ from fmcgan.metric.image_set import FeatureNetwork, ImageSet, class_balanced
 
 LEAST = 50
 """Least number of training images."""
-
 Array = NDArray[np.float64]
 
 
@@ -50,6 +50,16 @@ class Maps(Analysis):
 
     t-SNE and UMAP are initialised by principal components (Kobak and Linderman 2021, "Initialization is critical").
     The fit of t-SNE is stored; that of UMAP is repeated.
+
+    Args:
+        features: network for distances.
+        classifier: reads the class of each image.
+        fitted: training images that the maps are fitted to.
+        shown: samples in the figures, and as many test images.
+        on_page: samples, and test images, on the interactive map.
+        components: principal components given to t-SNE and UMAP.
+        perplexity: of t-SNE, at least 1; at most a third of the fitted images is used.
+        neighbours: of UMAP, at least 2; at most a third of the fitted images is used.
     """
 
     packages = ("sklearn", "umap", "bokeh")
@@ -65,21 +75,6 @@ class Maps(Analysis):
         perplexity: float = 30.0,
         neighbours: int = 15,
     ) -> None:
-        """Checks the parameters.
-
-        Args:
-            features: network for distances.
-            classifier: reads the class of each image.
-            fitted: training images that the maps are fitted to.
-            shown: samples in the figures, and as many test images.
-            on_page: samples, and test images, on the interactive map.
-            components: principal components given to t-SNE and UMAP.
-            perplexity: of t-SNE, at least 1; at most a third of the fitted images is used.
-            neighbours: of UMAP, at least 2; at most a third of the fitted images is used.
-
-        Raises:
-            InvalidValueError: a value is outside its range.
-        """
         whole_number(minimum=LEAST, maximum=MOST_IMAGES, fitted=fitted)
         whole_number(minimum=NUM_CLASSES, maximum=100_000, shown=shown, on_page=on_page)
         whole_number(minimum=2, maximum=10_000, components=components, neighbours=neighbours)
@@ -88,12 +83,8 @@ class Maps(Analysis):
         self.fitted, self.shown, self.on_page = fitted, shown, on_page
         self.components, self.perplexity, self.neighbours = components, perplexity, neighbours
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Fits and draws the maps.
-
-        Raises:
-            NotApplicable: there are too few training images, or no class with samples and test images.
-        """
         train = subject.real.train
         if len(train) < LEAST:
             raise NotApplicable(f"maps need at least {LEAST} training images, got {len(train)}")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from PIL.Image import Image
 from torch import Tensor
+from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classes
 from fmcgan.analysis.nearest.exemplars import INSIDE, Exemplars, choose_exemplars
@@ -18,7 +19,6 @@ from fmcgan.metric.image_set import ImageSet
 
 SUSPICIOUS, TYPICAL, ATYPICAL, BEST_AND_WORST = "suspicious", "typical", "atypical", "best_and_worst"
 """Names of the pictures."""
-
 _DISTANCES = (
     "Below each training image: its distance (root mean square of grey levels, or Euclidean in the features) and its "
     "class, in vermilion if the sample is a near copy of it."
@@ -40,19 +40,17 @@ class Neighbours(Analysis):
 
     Effects compare the shares of near copies (`NearestTraining`) among samples and test images; their floor compares
     the two halves of the test split. ``values`` holds the indices of the best and worst samples of each class.
+
+    Args:
+        features: a classifier, also for the probability of a sample's class.
+        neighbours: training images shown beside each sample.
+        examples: best and worst samples of each class, and suspicious ones in each space.
+
+    Raises:
+        InvalidValueError: the network is not a classifier, or a number is not a whole number of at least 1.
     """
 
     def __init__(self, features: ClassifierFeatures, neighbours: int = 5, examples: int = 5) -> None:
-        """Checks the parameters.
-
-        Args:
-            features: a classifier, also for the probability of a sample's class.
-            neighbours: training images shown beside each sample.
-            examples: best and worst samples of each class, and suspicious ones in each space.
-
-        Raises:
-            InvalidValueError: the network is not a classifier, or a number is not a whole number of at least 1.
-        """
         if not isinstance(features, ClassifierFeatures):
             given = type(features).__name__
             raise InvalidValueError(f"features must be a classifier, such as feature.classifier, got {given}")
@@ -61,12 +59,8 @@ class Neighbours(Analysis):
         self.neighbours = neighbours
         self.examples = examples
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Compares all samples with all training images.
-
-        Raises:
-            NotApplicable: no class has samples, training and test images.
-        """
         samples, real = subject.samples, subject.real
         classes = common_classes(samples, real.train, real.test)
         if not classes:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from typing_extensions import override
+
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject
 from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.app.errors import InvalidValueError
@@ -20,27 +22,21 @@ class Scores(Analysis):
     """Measures metrics as `fmcgan.evaluate` does, on all samples and on real images.
 
     There are no effects, because metrics have different units. ``values`` holds the `Results`.
+
+    Args:
+        metric: by name in the configuration.
+
+    Raises:
+        InvalidValueError: no metric given.
     """
 
     def __init__(self, metric: Mapping[str, Metric]) -> None:
-        """Stores the metrics.
-
-        Args:
-            metric: by name in the configuration.
-
-        Raises:
-            InvalidValueError: no metric given.
-        """
         if not metric:
             raise InvalidValueError("metric must hold at least one metric, got none; choose from configs/metric")
         self.metric = metric
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Measures every metric on all samples.
-
-        Raises:
-            NotApplicable: there are too few samples for every metric.
-        """
         n, names = len(subject.samples), ", ".join(self.metric)
         results = Evaluator(self.metric, subject.real, n, (REAL,), subject.store).measure(subject.samples)
         if not results:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.colors import Normalize
 from scipy import stats
+from typing_extensions import override
 
 from fmcgan.analysis.attributes import Estimate, Numbers
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key, class_noun, common_classes
@@ -82,8 +83,8 @@ class SpectrumAnalysis(Analysis):
         )
         self.samples_a_class = samples_a_class
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Measures all images and compares the sets."""
         sets = (subject.samples, subject.real.train, subject.real.test)
         classes = common_classes(*sets, least=self.samples_a_class)
         if not classes:
@@ -151,11 +152,6 @@ def _effect(band: Band, label: int | None, samples: Levels, train: Levels, test:
     )
 
 
-def _rings(levels: Levels, train: Levels) -> list[Estimate]:
-    """Estimates the difference from the training images at each of 15 radii."""
-    return [_difference(levels.relative[:, ring], train.relative[:, ring]) for ring in range(RADII)]
-
-
 def _curves(samples: Levels, train: Levels, test: Levels) -> Picture:
     radius = np.arange(RADII)
     generated = samples.absolute.mean(axis=0)
@@ -163,7 +159,8 @@ def _curves(samples: Levels, train: Levels, test: Levels) -> Picture:
     upper = [Series("real (training)", radius, expected), Series("generated", radius, generated)]
     lower = []
     for label, levels in (("generated", samples), ("real (test)", test)):
-        value, low, high = np.array(_rings(levels, train)).T
+        pairs = zip(levels.relative.T, train.relative.T, strict=True)
+        value, low, high = np.array([_difference(ours, theirs) for ours, theirs in pairs]).T
         lower.append(Series(label, radius, value, band=(low, high)))
     panels = [
         Panel("Power of each spatial frequency", "mean power, dB", upper, X_LABEL),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject
 from fmcgan.analysis.latent.smoothness import lengths_table, mean_squared_distance, path_lengths
@@ -25,13 +26,11 @@ from fmcgan.training.sampling import sample_classes
 
 _SWEEP, _STARTS, _ENDS, _POSITIONS = 121, 122, 123, 124
 """Random streams of the steps, combined with the subject's seed."""
-
 _RESAMPLES = 200
 _SHOWN = 5
 """Samples of each class in the figure."""
 _LEAST = 100
 """Least number of images for the metrics."""
-
 _SHARES = ("precision", "recall", "density", "coverage")
 
 
@@ -43,6 +42,18 @@ class Truncation(Analysis):
     The sweep measures precision and recall (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020) of as
     many samples as real test images. The reference is the value of as many real training images. Smoothness is the
     perceptual path length (`path_lengths`).
+
+    Args:
+        features: network for the metrics.
+        weights: of the classifier for the path length; ``None``: the shipped ones.
+        n: samples at each psi, and real test images: a multiple of 10 of at least 100; fewer if there are fewer.
+        psi: factors on the latent vectors, rising, in 0..2.
+        shown: values of psi in the figure of samples.
+        n_paths: pairs of latent vectors of each class for the path length.
+
+    Raises:
+        InvalidValueError: a value has the wrong type or range.
+        UserError: the weights are missing or damaged.
     """
 
     def __init__(
@@ -54,20 +65,6 @@ class Truncation(Analysis):
         shown: Sequence[float] = (0.3, 0.7, 1.0),
         n_paths: int = 100,
     ) -> None:
-        """Checks the parameters and loads the classifier for the path length.
-
-        Args:
-            features: network for the metrics.
-            weights: of the classifier for the path length; ``None``: the shipped ones.
-            n: samples at each psi, and real test images: a multiple of 10 of at least 100; fewer if there are fewer.
-            psi: factors on the latent vectors, rising, in 0..2.
-            shown: values of psi in the figure of samples.
-            n_paths: pairs of latent vectors of each class for the path length.
-
-        Raises:
-            InvalidValueError: a value has the wrong type or range.
-            UserError: the weights are missing or damaged.
-        """
         whole_number(minimum=_LEAST, maximum=MOST_IMAGES, n=n)
         whole_number(minimum=2, maximum=100_000, n_paths=n_paths)
         for each in (*psi, *shown):
@@ -80,12 +77,8 @@ class Truncation(Analysis):
         self.classifier = load_classifier(weights)
         self.n, self.psi, self.shown, self.n_paths = n, tuple(psi), tuple(shown), n_paths
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Measures the sweep and the path length.
-
-        Raises:
-            NotApplicable: there is no generator, or a split has fewer than 100 real images.
-        """
         generator, _ = latent_generator(subject)
         train, test, _ = subject.real
         n = min(self.n, len(train), len(test)) // NUM_CLASSES * NUM_CLASSES

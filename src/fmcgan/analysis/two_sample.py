@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from typing_extensions import override
+
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key
 from fmcgan.analysis.detector.cross_fit import FEWEST, DetectorScores, cross_fit
 from fmcgan.analysis.detector.network import SIDE, Recipe
@@ -33,6 +35,15 @@ class TwoSample(Analysis):
     which the generated one has the higher score. Chance is 50 %.
 
     The floor is the same test with real test images instead of samples.
+
+    Args:
+        most_per_class: maximum number of samples of a class.
+        images_shown: training length of each of the two networks, in images including repetitions.
+        batch_size: images of one step.
+        learning_rate: initial learning rate of Adam.
+        patch: side of the occluding patch in pixels, at most 28.
+        stride: step of the patch in pixels.
+        occluded_per_class: samples of each class that are occluded, those of the highest scores.
     """
 
     def __init__(
@@ -45,20 +56,6 @@ class TwoSample(Analysis):
         stride: int = 2,
         occluded_per_class: int = 20,
     ) -> None:
-        """Checks the parameters.
-
-        Args:
-            most_per_class: maximum number of samples of a class.
-            images_shown: training length of each of the two networks, in images including repetitions.
-            batch_size: images of one step.
-            learning_rate: initial learning rate of Adam.
-            patch: side of the occluding patch in pixels, at most 28.
-            stride: step of the patch in pixels.
-            occluded_per_class: samples of each class that are occluded, those of the highest scores.
-
-        Raises:
-            InvalidValueError: a value is out of range.
-        """
         whole_number(minimum=FEWEST, maximum=MOST_IMAGES, most_per_class=most_per_class)
         whole_number(maximum=10**9, images_shown=images_shown)
         whole_number(maximum=MOST_IMAGES, batch_size=batch_size)
@@ -69,8 +66,8 @@ class TwoSample(Analysis):
         self.recipe = Recipe(images_shown, batch_size, float(learning_rate))
         self.patch = Patch(patch, stride, occluded_per_class)
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Tests the samples and, once for each data set and seed, the test images."""
         train = subject.real.train
         scores = cross_fit(subject.samples, train, self.most_per_class, self.recipe, subject.seed)
         if scores is None:

@@ -9,7 +9,6 @@ from fmcgan.comparison.runs import Run
 
 NOT_COMPARED = ("seed", "ckpt_path", "data.root", "data.mirror")
 """Overrides that do not define an experiment: seed, checkpoint to resume from, location of the data."""
-
 LONGEST = 36
 """Maximum number of letters of a label in a short name."""
 

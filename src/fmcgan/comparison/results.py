@@ -21,7 +21,6 @@ TRAINING_KEYS = (
     "images_per_second",
 )
 """Training quantities in the tables, besides ``images_seen`` and ``minutes``."""
-
 TOLERANCE = 0.05
 """Share by which an evaluation may exceed a budget, because runs of equal length end a batch or a few seconds apart,
 and their second to last evaluation may be much earlier."""

@@ -134,7 +134,6 @@ _RESULT_DEFAULTS: dict[str, Any] = {
     "parameters": {},
 }
 """Defaults for missing keys of a result."""
-
 _RUN_FILES = (run_dir.CONFIG, run_dir.METRICS_JSONL, run_dir.RESULT, run_dir.TRAIN_LOG)
 
 

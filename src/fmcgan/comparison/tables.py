@@ -28,7 +28,6 @@ ARROWS = {"lower": " ↓", "higher": " ↑", "real": " → real"}
 
 FEW = 4
 """Largest number of groups for which all pairs are shown; else each group is paired with the best one."""
-
 NO_WINNER = "no clear winner"
 
 REAL_DATA = "real data"

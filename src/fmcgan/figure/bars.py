@@ -60,12 +60,7 @@ class ClassBars:
 
 
 def draw_class_bars(panels: Sequence[ClassBars], path: Path) -> None:
-    """Writes `class_bars_figure` as a PNG.
-
-    Raises:
-        ValueError: no panel given.
-        OSError: the PNG cannot be written.
-    """
+    """Writes `class_bars_figure` as a PNG."""
     write_png(class_bars_figure(panels), path)
 
 

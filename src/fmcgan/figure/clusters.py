@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from fmcgan.figure.grid import GAP, MARGIN
+from fmcgan.figure.grid import GAP, MARGIN, enlarged, load_font
 from fmcgan.figure.palette import FAINT_INK, GENERATED, GRID, INK, LINE, REAL
 
 SCALE, COLUMNS, ROWS = 2, 6, 2
@@ -82,12 +82,12 @@ def clusters_picture(rows: Sequence[ClusterRow], title: str) -> Image.Image:
     width = 2 * MARGIN + NAME_WIDTH + 2 * (BLOCK_WIDTH + BETWEEN) + BAR_WIDTH
     picture = Image.new("RGB", (width, HEAD + len(rows) * (BLOCK_HEIGHT + BETWEEN)), "white")
     draw = ImageDraw.Draw(picture)
-    draw.text((MARGIN, MARGIN), title, fill=INK, font=_font(LARGE), anchor="lt")
+    draw.text((MARGIN, MARGIN), title, fill=INK, font=load_font(LARGE), anchor="lt")
     _, real, generated, bars = _columns()
     heads = ((real, "real, nearest to the centre", FAINT_INK), (generated, "generated, unselected", FAINT_INK))
-    behind = bars + math.ceil(_font(SMALL).getlength("share of real, "))
+    behind = bars + math.ceil(load_font(SMALL).getlength("share of real, "))
     for left, head, colour in (*heads, (bars, "share of real,", REAL), (behind, "generated", GENERATED)):
-        draw.text((left, HEAD - 10), head, fill=colour, font=_font(SMALL), anchor="ls")
+        draw.text((left, HEAD - 10), head, fill=colour, font=load_font(SMALL), anchor="ls")
     full = max(max(row.real_share[2], row.generated_share[2]) for row in rows)
     for index, row in enumerate(rows):
         _draw_row(picture, row, HEAD + index * (BLOCK_HEIGHT + BETWEEN), full)
@@ -134,24 +134,23 @@ def _columns() -> tuple[int, ...]:
 def _draw_row(picture: Image.Image, row: ClusterRow, top: int, full: float) -> None:
     draw = ImageDraw.Draw(picture)
     words, real, generated, bars = _columns()
-    draw.text((words, top), row.name, fill=INK, font=_font(LARGE), anchor="lt")
+    draw.text((words, top), row.name, fill=INK, font=load_font(LARGE), anchor="lt")
     for line, text in enumerate(wrap(row.description, 18), start=1):
-        draw.text((words, top + 2 + 18 * line), text, fill=INK, font=_font(SMALL), anchor="la")
+        draw.text((words, top + 2 + 18 * line), text, fill=INK, font=load_font(SMALL), anchor="la")
     if row.mark:
         box = (
             words,
             top + BLOCK_HEIGHT - 24,
-            words + math.ceil(_font(SMALL).getlength(row.mark)) + 14,
+            words + math.ceil(load_font(SMALL).getlength(row.mark)) + 14,
             top + BLOCK_HEIGHT,
         )
         draw.rounded_rectangle(box, radius=4, fill=INK)
-        draw.text((words + 7, top + BLOCK_HEIGHT - 12), row.mark, fill="white", font=_font(SMALL), anchor="lm")
+        draw.text((words + 7, top + BLOCK_HEIGHT - 12), row.mark, fill="white", font=load_font(SMALL), anchor="lm")
     for left, images in ((real, row.real), (generated, row.generated)):
         for index, image in enumerate(images[: COLUMNS * ROWS]):
-            large = Image.fromarray(image.repeat(SCALE, axis=0).repeat(SCALE, axis=1))
-            picture.paste(large, (left + index % COLUMNS * STEP, top + index // COLUMNS * STEP))
+            picture.paste(enlarged(image, SCALE), (left + index % COLUMNS * STEP, top + index // COLUMNS * STEP))
         if not len(images):
-            draw.text((left, top + STEP // 2), "none", fill=FAINT_INK, font=_font(LARGE), anchor="lm")
+            draw.text((left, top + STEP // 2), "none", fill=FAINT_INK, font=load_font(LARGE), anchor="lm")
     middle = top + BLOCK_HEIGHT // 2
     _draw_bar(draw, row.real_share, bars, middle - BAR - 3, full, REAL)
     _draw_bar(draw, row.generated_share, bars, middle + 3, full, GENERATED)
@@ -167,7 +166,7 @@ def _draw_bar(draw: ImageDraw.ImageDraw, share: Share, left: int, top: int, full
     for end in (low, high):
         draw.line((end, middle - 4, end, middle + 4), fill=INK, width=2)
     text = f"{100 * share[0]:.1f} %"
-    draw.text((max(value, high) + 6, middle), text, fill=INK, font=_font(SMALL), anchor="lm")
+    draw.text((max(value, high) + 6, middle), text, fill=INK, font=load_font(SMALL), anchor="lm")
 
 
 def _draw_ratio(axes: Axes, y: float, row: ClusterRow) -> None:
@@ -193,7 +192,7 @@ def _draw_axes(axes: Axes) -> None:
     axes.set_xscale("log")
     axes.set_xlim(RATIOS[0] / 1.08, RATIOS[-1] * 1.08)
     axes.xaxis.set_major_locator(FixedLocator(RATIOS))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _ratio_label(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"1/{1 / ratio:g}" if ratio < 1 else f"{ratio:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.axvline(1, color=INK, linewidth=1, zorder=1)
     axes.axvspan(RATIOS[0] / 1.08, 1 / 4, color=GRID, alpha=0.5, linewidth=0, zorder=0)
@@ -205,11 +204,3 @@ def _draw_axes(axes: Axes) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(LINE)
-
-
-def _ratio_label(ratio: float) -> str:
-    return f"1/{1 / ratio:g}" if ratio < 1 else f"{ratio:g}"
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)

@@ -24,18 +24,12 @@ WIDEST_TITLE = 64
 """Maximum number of letters of a title in one line."""
 LEAST_LIMIT = 5.0
 """Smallest limit of the colours of differences, in percentage points; two similar sets are pale."""
-
 AGREEMENT_TITLE = "Class read by the classifier, by class asked for"
 DIFFERENCE_TITLE = "Class read: share of samples minus share of real test images"
 
 
 def draw_agreement(counts: ArrayLike, path: Path, title: str = AGREEMENT_TITLE) -> None:
-    """Writes `agreement_figure` as a PNG.
-
-    Raises:
-        ValueError: as for `agreement_figure`.
-        OSError: the PNG cannot be written.
-    """
+    """Writes `agreement_figure` as a PNG."""
     write_png(agreement_figure(counts, title), path)
 
 

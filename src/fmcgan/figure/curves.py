@@ -70,12 +70,7 @@ class Panel:
 
 
 def draw_curves(panels: Sequence[Panel], path: Path, columns: int = 2) -> None:
-    """Writes `curves_figure` as a PNG.
-
-    Raises:
-        ValueError: no panel given.
-        OSError: the PNG cannot be written.
-    """
+    """Writes `curves_figure` as a PNG."""
     write_png(curves_figure(panels, columns), path)
 
 

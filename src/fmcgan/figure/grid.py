@@ -60,7 +60,7 @@ def class_grid(
     if len(row_names) != len(images):
         raise ValueError(f"row_names must hold {len(images)} names, one per row, got {len(row_names)}")
     tiles = _tiles(images, scale)
-    name_font, title_font = _font(NAME_SIZE), _font(TITLE_SIZE)
+    name_font, title_font = load_font(NAME_SIZE), load_font(TITLE_SIZE)
     left = MARGIN + max(_width(name, name_font) for name in row_names) + 8
     top = MARGIN + (TITLE_SIZE + 10 if title else 0)
     width = max(left + tiles.shape[1], MARGIN + _width(title or "", title_font)) + MARGIN
@@ -91,7 +91,7 @@ def side_by_side(grids: Sequence[tuple[str, Image.Image]], columns: int = 3) -> 
     checks.whole_number(columns=columns)
     if not grids:
         raise ValueError("grids must hold at least one (title, picture), got none")
-    font, line = _font(TITLE_SIZE), TITLE_SIZE + 6
+    font, line = load_font(TITLE_SIZE), TITLE_SIZE + 6
     titles = [_wrapped(title, font, grid.width - 2 * MARGIN) for title, grid in grids]
     head = MARGIN + line * max(len(lines) for lines in titles)
     cell_width = max(
@@ -135,5 +135,11 @@ def _width(text: str, font: Font) -> int:
 
 
 @cache
-def _font(size: int) -> Font:
+def load_font(size: int) -> Font:
+    """Returns the font of all pictures in a size in pixels."""
     return ImageFont.load_default(size)
+
+
+def enlarged(image: NDArray[np.uint8], scale: int) -> Image.Image:
+    """Magnifies an image, uint8 [H, W] or [H, W, 3], by an integer."""
+    return Image.fromarray(image.repeat(scale, axis=0).repeat(scale, axis=1))

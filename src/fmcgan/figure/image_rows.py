@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE
+from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, enlarged
 from fmcgan.figure.palette import FAINT_INK, GENERATED, INK
 
 MAGNIFICATION = 3
@@ -92,7 +92,8 @@ def rows_picture(blocks: Sequence[Block], rows: Sequence[Row]) -> Image.Image:
             raise ValueError(f"a row must hold at most {most} images, got {[len(tiles) for tiles in row.tiles]}")
     lefts, width = _block_edges(blocks, [row.name for row in rows])
     top = MARGIN + 3 + HEAD_LINE * max(len(block.heading.splitlines()) for block in blocks)
-    heights = [SIDE + 4 + LINE * _lines(row) + BETWEEN // 2 for row in rows]
+    lines = [max((len(tile.words) for tiles in row.tiles for tile in tiles), default=0) for row in rows]
+    heights = [SIDE + 4 + LINE * n + BETWEEN // 2 for n in lines]
     picture = Image.new("RGB", (width, top + sum(heights) + MARGIN), PAPER)
     draw = ImageDraw.Draw(picture)
     for block, left in zip(blocks, lefts, strict=True):
@@ -117,10 +118,6 @@ def _block_edges(blocks: Sequence[Block], names: Sequence[str]) -> tuple[list[in
     return lefts, left - BETWEEN + MARGIN
 
 
-def _lines(row: Row) -> int:
-    return max((len(tile.words) for tiles in row.tiles for tile in tiles), default=0)
-
-
 def _draw_row(picture: Image.Image, row: Row, lefts: Sequence[int], top: int) -> None:
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(WORDS_SIZE)
     if row.name:
@@ -129,7 +126,7 @@ def _draw_row(picture: Image.Image, row: Row, lefts: Sequence[int], top: int) ->
     for left, tiles in zip(lefts, row.tiles, strict=True):
         for column, tile in enumerate(tiles):
             x = left + column * (SIDE + GAP)
-            picture.paste(Image.fromarray(tile.image.repeat(MAGNIFICATION, 0).repeat(MAGNIFICATION, 1)), (x, top))
+            picture.paste(enlarged(tile.image, MAGNIFICATION), (x, top))
             for line, text in enumerate(tile.words):
                 ink = GENERATED if tile.marked else FAINT_INK if line else INK
                 y = top + SIDE + 4 + LINE * line + LINE // 2

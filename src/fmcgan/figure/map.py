@@ -143,7 +143,8 @@ def thumbnail_map(real: Cloud, generated: Cloud, columns: int = 22, scale: int =
         remark = f"coloured cell: no {name} image, at least {FEW} {other} ones"
         height = MARGIN + TITLE_SIZE + 6
         draw.text((x, height), remark, fill=FAINT_INK, font=ImageFont.load_default(NAME_SIZE), anchor="lt")
-        tiles = _tiles(cloud, positions[mine], positions[1 - mine], (wide, high), scale, _faint(tint))
+        faint = np.rint(255 * (0.35 * np.array(to_rgb(tint)) + 0.65)).astype(np.uint8)
+        tiles = _tiles(cloud, positions[mine], positions[1 - mine], (wide, high), scale, faint)
         picture.paste(Image.fromarray(tiles), (x, head))
         draw.rectangle((x - GAP, head - GAP, x + wide * step - 1, head + high * step - 1), outline=LINE)
     return picture
@@ -222,7 +223,3 @@ def _tiles(
         image = cloud.images[index].repeat(scale, axis=0).repeat(scale, axis=1)
         canvas[y * step : (y + 1) * step - GAP, x * step : (x + 1) * step - GAP] = image[:, :, None]
     return canvas
-
-
-def _faint(colour: str) -> NDArray[np.uint8]:
-    return np.rint(255 * (0.35 * np.array(to_rgb(colour)) + 0.65)).astype(np.uint8)

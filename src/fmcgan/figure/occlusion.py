@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fmcgan.app import checks
 from fmcgan.figure.axes import panel_figure
-from fmcgan.figure.grid import GAP, INK, MARGIN, NAME_SIZE, PAPER
+from fmcgan.figure.grid import GAP, INK, MARGIN, NAME_SIZE, PAPER, enlarged
 from fmcgan.figure.palette import GENERATED
 from fmcgan.figure.palette import INK as INK_COLOUR
 
@@ -109,9 +109,9 @@ def samples_picture(rows: Sequence[SampleRow], scale: int = 2) -> Image.Image:
             tile for image, heat in zip(row.highest, row.heat, strict=True) for tile in (image, overlaid(image, heat))
         ]
         for column, tile in enumerate(shown):
-            picture.paste(_enlarged(tile, scale), (left + column * step, y))
+            picture.paste(enlarged(tile, scale), (left + column * step, y))
         for column, tile in enumerate(row.lowest):
-            picture.paste(_enlarged(tile, scale), (lowest_left + column * step, y))
+            picture.paste(enlarged(tile, scale), (lowest_left + column * step, y))
     return picture
 
 
@@ -135,7 +135,3 @@ def maps_figure(maps: Sequence[MeanMap], title: str) -> Figure:
             axes.contour(each.garment, levels=[OUTLINE], colors=INK_COLOUR, linewidths=0.9)
         axes.spines[:].set(color="#BBBBBB", linewidth=0.8)
     return figure
-
-
-def _enlarged(tile: NDArray[np.uint8], scale: int) -> Image.Image:
-    return Image.fromarray(tile.repeat(scale, axis=0).repeat(scale, axis=1))

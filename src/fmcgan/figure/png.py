@@ -16,13 +16,10 @@ from fmcgan.app.untrusted_data import check_file
 
 LONGEST = 65_535
 """Largest side of a grid and of a readable PNG, in pixels: the limit of a GIF."""
-
 LARGEST = 50_000_000
 """Largest readable PNG, in pixels; the largest grid of ten rows has 41 million."""
-
 LARGEST_FILE = 100_000_000
 """Largest readable PNG, in bytes."""
-
 DPI = 120
 """Pixels per inch of matplotlib figures."""
 

@@ -14,7 +14,6 @@ Rows = Sequence[Mapping[str, float | None]]
 
 FLOOR = "real images"
 """Label of the reference line."""
-
 WIDE = 10
 """Smallest ratio of the largest to the smallest value of a metric on a logarithmic axis."""
 

@@ -11,7 +11,6 @@ MEGABYTE = 1_000_000
 
 FEWEST = 6
 """Least number of frames; a larger animation is scaled down instead."""
-
 SMALLEST = 160
 """Least length of the shorter side after scaling down, in pixels."""
 

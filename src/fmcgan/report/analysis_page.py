@@ -26,7 +26,6 @@ PAGE = "report.html"
 FINDINGS = "findings.json"
 SCORES = "scores"
 """Name of the section whose values are results of metrics."""
-
 _OWN_FILE = re.compile(r"samples\.(png|svg)|[a-z0-9]\w*_[\w-]+\.(png|svg|gif|csv)", re.ASCII)
 """File names that an analysis may write and remove: ``SECTION_NAME.SUFFIX``, no paths."""
 

@@ -12,10 +12,8 @@ from fmcgan.figure.png import DPI, png_bytes, save_figure
 
 CSS_DPI = 96
 """Pixels of CSS per inch."""
-
 LARGEST_SVG = 100_000
 """Largest SVG on a page, in bytes; larger ones are shown as pixels."""
-
 LARGEST_WEBP = 16_383
 """Largest side of a WebP, in pixels."""
 
@@ -44,7 +42,11 @@ def encode(picture: Picture) -> Encoded:
     """
     content = picture.content
     if isinstance(content, Figure):
-        files = {".png": png_bytes(content)} | ({".svg": _svg(content)} if picture.vector else {})
+        files = {".png": png_bytes(content)}
+        if picture.vector:
+            svg = io.BytesIO()
+            save_figure(content, svg, format="svg", metadata={"Date": None})
+            files[".svg"] = svg.getvalue()
         width, height = (round(CSS_DPI * inches) for inches in content.get_size_inches())
         return Encoded(files, _uri(files), width, height)
     if isinstance(content, bytes):
@@ -74,9 +76,3 @@ def _uri(files: dict[str, bytes]) -> str:
         # Higher methods and quality are slower without gain; lower methods give twice the size.
         shown.save(content, format="WEBP", lossless=True, quality=50, method=2)
     return data_uri(content.getvalue(), "image/webp")
-
-
-def _svg(figure: Figure) -> bytes:
-    content = io.BytesIO()
-    save_figure(figure, content, format="svg", metadata={"Date": None})
-    return content.getvalue()

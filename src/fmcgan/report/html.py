@@ -24,7 +24,6 @@ SHOWN_ROWS = 30
 """Rows of a table that are shown expanded."""
 SHOWN_PICTURES = 2
 """Pictures of a section that are shown expanded; more if more are leading, or if only one would be collapsed."""
-
 _SIZE = "\ue000size of the page\ue000"  # occurs in no text
 
 

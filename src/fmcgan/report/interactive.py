@@ -21,7 +21,6 @@ HEIGHT = 560
 """Height of a plot in CSS pixels; its width is that of the page."""
 ENLARGED = 112
 """Side of the image under the pointer, in CSS pixels."""
-
 _TOOLTIP = f"""
 <div class="point"
      style="display: flex; gap: 10px; max-width: 290px; color: {INK}; font: 13px/1.4 system-ui, sans-serif">

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from fmcgan.analysis.section import Map
@@ -68,11 +68,7 @@ def write_agreement(agreement: Figure | ArrayLike, folder: Path) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
     figure = agreement if isinstance(agreement, Figure) else agreement_figure(agreement)
+    pixels = np.asarray(Image.open(io.BytesIO(png_bytes(figure))).convert("RGB"))  # uint8 [H, W, 3]
     with SummaryWriter(str(folder)) as writer:
         # `add_figure` would use pyplot and its global state.
-        writer.add_image("agreement", _pixels(figure), dataformats="HWC")  # type: ignore[no-untyped-call]
-
-
-def _pixels(figure: Figure) -> NDArray[np.uint8]:
-    """The figure as uint8 [H, W, 3]."""
-    return np.asarray(Image.open(io.BytesIO(png_bytes(figure))).convert("RGB"))
+        writer.add_image("agreement", pixels, dataformats="HWC")  # type: ignore[no-untyped-call]

@@ -20,30 +20,22 @@ NETWORKS = ("generator", "discriminator")
 
 FEWEST_ROWS = 10
 """Least number of rows; a fifth of them are two."""
-
 SATURATED = 0.98
 """Accuracy of the discriminator above which the generator gets little gradient (Goodfellow et al. 2014, section 3).
 Typical runs have 60 to 90 %."""
-
 ALIKE = 0.02
 """Difference below which the shares classified as real count as equal. Their standard error is about 0.005: the last
 fifth of a short run has 10,000 images of either origin."""
-
 IMPROVEMENT = 0.05
 """Smallest relative decrease of the Fréchet distance that counts as an improvement."""
-
 NEAR_FLOOR = 3.0
 """Largest ratio of the Fréchet distances of a good generator and of real images."""
-
 GROWTH = 100.0
 """Growth factor of exploding gradient norms; typical runs stay below 10."""
-
 VANISHED = 1e-6
 """Upper bound of a vanishing gradient norm: 1e-9 per weight for a million weights, below Adam's epsilon of 1e-8."""
-
 ALWAYS = 0.9
 """Share of clipped rows above which clipping determines the step size."""
-
 NEARLY_DONE = 0.95
 """Share of the planned epochs above which a run counts as finished."""
 

@@ -11,23 +11,17 @@ Rows = Sequence[Mapping[str, float | None]]
 
 LOST = 0.5
 """Recall or coverage, relative to the best of the run, below which variety was lost."""
-
 ALMOST_NONE = 0.1
 """Recall or coverage, relative to that of real images, below which there is almost no variety."""
-
 IGNORED = 0.5
 """Label agreement, relative to that of real images, below which labels are ignored."""
-
 IGNORED_WITHOUT_FLOOR = 0.2
 """Label agreement below which labels are ignored if that of real images is unknown: twice chance."""
-
 IMPROVEMENT = 0.05
 """Relative decrease of the Fréchet distance between the last two evaluations that suggests longer training."""
-
 WORSE = 0.1
 """Relative increase of the Fréchet distance that counts as worse. It exceeds the difference between two evaluations
 of a generator, and is twice `IMPROVEMENT`, because the lowest of many values is low by chance."""
-
 ANNEALED = 0.1
 """Learning rate, relative to its maximum, below which it was annealed. An annealed run improves most at its end and
 cannot simply be continued."""
@@ -94,7 +88,9 @@ def labels_ignored(rows: Rows) -> Alarm | None:
 def still_improving(rows: Rows) -> Alarm | None:
     """Raises an alarm if the run was still improving at its end, without an annealed learning rate."""
     known = history(rows, "fd")
-    if len(known) < 2 or _annealed(rows) or known[-1].value >= (1 - IMPROVEMENT) * known[-2].value:
+    rates = [rate for row in rows if (rate := row.get("learning_rate/generator")) is not None]
+    is_annealed = bool(rates) and rates[-1] < ANNEALED * max(rates)
+    if len(known) < 2 or is_annealed or known[-1].value >= (1 - IMPROVEMENT) * known[-2].value:
         return None
     before, last = known[-2:]
     return Alarm(
@@ -133,8 +129,3 @@ def _lost(metric: str, known: Sequence[Evaluated]) -> str | None:
     if last.value < LOST * best.value:
         return f"{metric} is {last.value:.3g} (epoch {best.epoch:g}: {best.value:.3g})"
     return None
-
-
-def _annealed(rows: Rows) -> bool:
-    rates = [rate for row in rows if (rate := row.get("learning_rate/generator")) is not None]
-    return bool(rates) and rates[-1] < ANNEALED * max(rates)

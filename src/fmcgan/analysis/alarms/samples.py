@@ -18,23 +18,17 @@ from fmcgan.metric.value import wilson_interval
 
 LEAST = 10
 """Least number of images of a class (45 pairs)."""
-
 MOST = 300
 """Maximum number of images of a class whose pairs are compared (44,850 pairs)."""
-
 CLOSEST = 0.001
 """Share of the closest pairs of real images of a class; pairs as close as these are "nearly identical"."""
-
 ALIKE = 0.05
 """Share of nearly identical pairs above which a class has collapsed: fifty times that of real images. It is reached if
 a quarter of the samples are one image, or if ten or twenty images are repeated with small changes."""
-
 IGNORED = 0.5
 """Label agreement, relative to that of real images, below which labels are ignored."""
-
 FAINT = 16
 """Largest difference of grey levels in an empty image."""
-
 MANY = 0.01
 """Share of empty images, or of exact repeats, above which there is an alarm."""
 
@@ -72,7 +66,8 @@ def check_classes(samples: ImageSet, real: RealImages, classifier: ClassifierFea
     Agreement is compared with that of test images, because the classifier was trained on the training images.
     """
     agree, real_agree = (classifier.logits(each).argmax(dim=1) == each.labels for each in (samples, real.test))
-    faint = _contrast(samples.images) <= FAINT
+    pixels = samples.images.flatten(1).int()
+    faint = pixels.amax(dim=1) - pixels.amin(dim=1) <= FAINT
     alike, real_alike = _shares_alike(samples, real)
     checks = []
     for label in common_classes(samples):
@@ -128,7 +123,11 @@ def ignored_labels(checks: Sequence[ClassCheck]) -> Alarm | None:
             "of real images; chance is 10 %.",
             rule,
         )
-    ignored = [each for each in checks if each.real_n and _ignored(each)]
+    ignored = [
+        each
+        for each in checks
+        if each.real_n and wilson_interval(each.agree, each.n)[1] < IGNORED * each.real_agree / each.real_n
+    ]
     if not ignored:
         return None
     words = ", ".join(f"{CLASS_NAMES[each.label]} {share_text(each.agree, each.n)}" for each in ignored)
@@ -159,10 +158,6 @@ def repeated_samples(checks: Sequence[ClassCheck]) -> Alarm | None:
         "number of samples is smaller.",
         f"more than {percent(MANY)} of the samples equal an earlier sample of their class",
     )
-
-
-def _ignored(check: ClassCheck) -> bool:
-    return wilson_interval(check.agree, check.n)[1] < IGNORED * check.real_agree / check.real_n
 
 
 def _shares_alike(samples: ImageSet, real: RealImages) -> tuple[list[float | None], list[float | None]]:
@@ -201,9 +196,3 @@ def _distances(images: ImageSet, label: int) -> Tensor:
     if len(members) < LEAST:
         return torch.tensor([torch.nan])
     return torch.pdist(images.images[members].flatten(1).float())
-
-
-def _contrast(images: Tensor) -> Tensor:
-    """Subtracts the darkest from the brightest pixel, int [N]."""
-    flat = images.flatten(1).int()
-    return flat.amax(dim=1) - flat.amin(dim=1)

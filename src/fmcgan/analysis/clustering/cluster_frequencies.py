@@ -20,7 +20,6 @@ MISSING, RARE, OVER_PRODUCED = 1 / 4, 2 / 3, 3 / 2
 """Ratios of the generated to the real share below (the last: above) which a cluster is marked so."""
 SIGNIFICANT = 0.01
 """Upper bound of the p-value of a marked cluster; findings are corrected for multiple comparisons too."""
-
 COLUMNS = (
     Column("class", "class"),
     Column("cluster", "cluster"),

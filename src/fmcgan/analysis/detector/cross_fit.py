@@ -15,7 +15,6 @@ from fmcgan.metric.image_set import ImageSet
 
 FEWEST = 8
 """Least number of samples of a class: a detector is trained on half of them."""
-
 MAX_ERROR_FACTOR = math.sqrt(2)
 """Upper bound of the factor on standard errors due to correlated folds.
 

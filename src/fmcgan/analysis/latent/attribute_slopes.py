@@ -16,7 +16,6 @@ from fmcgan.training.sampling import render
 Numbers = NDArray[np.float64]
 Measure = Callable[[NDArray[np.uint8]], Mapping[str, Numbers]]
 """From uint8 [N, 1, 28, 28] to one number per image, [N], by name; nan where it is undefined."""
-
 REACH = 2.0
 """Slopes are measured between -`REACH` and +`REACH` standard deviations."""
 LEAST_SLOPE = 0.1

@@ -10,7 +10,6 @@ from fmcgan.analysis.section import Column, Table
 
 EPSILON = 1e-3
 """Step of the finite difference as a share of the path: small compared with bends, large compared with rounding."""
-
 _AT_ONCE = 250
 
 

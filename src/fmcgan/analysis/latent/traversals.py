@@ -19,7 +19,6 @@ from fmcgan.training.sampling import render
 
 SHOWN_CLASSES = (0, 3, 8, 9)
 """T-shirt, dress, bag and boot."""
-
 POSITIONS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 """Positions of the images of a traversal, in standard deviations along the direction."""
 
