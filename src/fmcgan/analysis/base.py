@@ -41,7 +41,7 @@ class Subject:
     store: Store
 
 
-class NotApplicable(InvalidValueError):  # noqa: N818 (not a fault: the part is left out)
+class NotApplicable(InvalidValueError):  # noqa: N818 (the part is skipped)
     """Error for a subject that lacks an input of a part; the message says which, and how to provide it."""
 
 

@@ -156,7 +156,7 @@ class Confusions(Analysis):
             ),
             "The confusions whose shares differ most from those of real images: "
             f"up to {self.images_per_strip} samples of each, those of the highest confidence of the classifier first, "
-            f"and up to {few} real test images misread in the same way. Check by eye whether the sample or the "
+            f"and up to {few} real test images misread in the same way. Check whether the sample or the "
             "classifier is wrong.",
             f"Rows of generated images beside real ones: {', '.join(names)}.",
         )
@@ -227,11 +227,7 @@ _EASIER = "In this respect they are easier to classify than the data, as typical
 
 
 def effects_of_agreement(cells: Sequence[Cell]) -> list[Effect]:
-    """Makes the effects of classes that are read as themselves more or less often, if no pair explains it.
-
-    Args:
-        cells: as returned by `cells_of`.
-    """
+    """Makes the effects of classes read as themselves more or less often, if no pair of `cells_of` explains it."""
     found = []
     for cell in cells:
         others = [each.gain for each in cells if each.asked == cell.asked != each.read]

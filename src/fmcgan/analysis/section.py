@@ -55,7 +55,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: a CSV beside the page, and sortable on it.
+    """A table: a CSV file, and sortable on the page.
 
     Args:
         name: of its file without suffix, unique in the section.

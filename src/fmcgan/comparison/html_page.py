@@ -36,13 +36,7 @@ WIDEST = 1090
 
 
 def comparison_page(comparison: Comparison, folder: Path, figures: Sequence[str]) -> str:
-    """Makes the page.
-
-    Args:
-        comparison: the results.
-        folder: of the figures.
-        figures: names of the PNGs.
-    """
+    """Makes the page, with the figures (names of PNGs) of a folder."""
     names = short_names(comparison.groups)
     sections = _sections(comparison, {name: folder / name for name in figures}, names)
     pictures = {(name, each.name): _encode(each) for name, section in sections.items() for each in section.pictures}

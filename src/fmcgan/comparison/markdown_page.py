@@ -52,12 +52,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def page(comparison: Comparison, figures: Sequence[str]) -> str:
-    """Writes a comparison as Markdown: tables, pairs of groups, figures, unfinished runs and provenance.
-
-    Args:
-        comparison: the results.
-        figures: names of the PNGs beside the page.
-    """
+    """Writes tables, pairs of groups, figures (names of PNGs), unfinished runs and provenance as Markdown."""
     labels = [group.label for group in comparison.groups]
     parts = [f"# Comparison of {plural(len(comparison.finished), 'run')} in {plural(len(labels), 'group')}"]
     parts += [

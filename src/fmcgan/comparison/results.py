@@ -67,12 +67,7 @@ class Comparison:
         return self.protocols.get(metric, UNKNOWN)
 
     def pairings(self, table: Table, choose: Callable[..., list[Pairing]] = every_pair) -> list[Pairing]:
-        """Pairs groups by each metric of a table, metric by metric.
-
-        Args:
-            table: one of the tables.
-            choose: which pairs: `every_pair` or `best_with_others`.
-        """
+        """Pairs groups by each metric of a table; ``choose`` is `every_pair` or `best_with_others`."""
         return [
             pairing for metric in table.metrics for pairing in choose(self.groups, table, metric, self.protocol(metric))
         ]
@@ -106,7 +101,7 @@ def gather(paths: Sequence[Path]) -> Comparison:
     finished = [run for run in runs if run.finished]
     if not finished:
         listed = ", ".join(names.values()) or "no run given"
-        raise UserError(f"no finished run to compare, none has {run_dir.RESULT}: {listed}")
+        raise UserError(f"no finished run to compare: none has {run_dir.RESULT} ({listed}); resume or add a run")
     groups = group_runs(finished)
     images = min(run.images_seen for run in finished)
     seconds = min(run.seconds for run in finished)

@@ -235,11 +235,7 @@ class Pairing:
         return self.first if (mean > 0) == (self.protocol.direction == "higher") else self.second
 
     def verdict(self, names: Sequence[str]) -> str:
-        """Describes the result of the test.
-
-        Args:
-            names: of all groups, by index.
-        """
+        """Describes the result of the test, with the names of all groups by index."""
         n = self.difference.n
         if n == 0:
             return "no common seed" if self.common == 0 else "no common seed has both values"

@@ -70,12 +70,7 @@ def floors_text(protocol: Protocol) -> str:
 
 
 def markdown_table(table: Table, code: Collection[str] = ()) -> str:
-    """Formats a table as GitHub's Markdown.
-
-    Args:
-        table: the table; its caption is left out.
-        code: names of columns to show as code.
-    """
+    """Formats a table as GitHub's Markdown, without caption, with the columns named in ``code`` as code."""
     rows = []
     for row in table.rows:
         cells = [cell(value, column) for value, column in zip(row, table.columns, strict=True)]
@@ -89,13 +84,7 @@ def markdown_table(table: Table, code: Collection[str] = ()) -> str:
 
 
 def values_table(comparison: Comparison, table: statistics.Table, names: Sequence[str]) -> Table:
-    """Makes a table with one row per group and one for real data; bold marks a clear winner.
-
-    Args:
-        comparison: all results.
-        table: one of its tables.
-        names: of the groups.
-    """
+    """Makes a table with one row per group and one for real data; bold marks a clear winner."""
     columns, cells, floors = [Column("group", "group"), Column("seeds", "seeds", "whole")], [], []
     for key in table.keys:
         spreads, protocol = table.spreads(key), comparison.protocol(key.removeprefix("score/"))

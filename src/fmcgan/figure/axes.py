@@ -15,12 +15,7 @@ from fmcgan.figure.palette import GRID, INK, LINE
 
 
 def padded_figure(size: tuple[float, float], pad: tuple[float, float] = (0.08, 0.08)) -> Figure:
-    """Makes an empty figure.
-
-    Args:
-        size: width and height in inches.
-        pad: horizontal and vertical padding of the axes in inches.
-    """
+    """Makes an empty figure of a size and horizontal and vertical padding in inches."""
     return Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=pad[0], h_pad=pad[1]))
 
 
@@ -81,7 +76,7 @@ def name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str], slanted:
 
 
 def colour_bar(figure: Figure, axes: Axes, scale: Normalize, colours: Colormap, label: str | None) -> Colorbar:
-    """Adds a colour bar beside the axes."""
+    """Adds a colour bar at the right of the axes."""
     bar = figure.colorbar(ScalarMappable(scale, colours), ax=axes, shrink=0.8, aspect=22, pad=0.02)
     bar.ax.tick_params(labelsize=9, color=LINE)
     bar.ax.spines[:].set_visible(False)

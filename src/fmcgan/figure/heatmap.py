@@ -84,13 +84,7 @@ def heatmap_figure(
 
 
 def mark_rows(axes: Axes, notes: Mapping[int, str], count: int) -> None:
-    """Frames the diagonal cells of a square table, and covers rows by their notes.
-
-    Args:
-        axes: of the table.
-        notes: texts by row.
-        count: number of rows.
-    """
+    """Frames the diagonal of a square table of ``count`` rows, and covers rows by their notes."""
     for row in range(count):
         if row in notes:
             cell = Rectangle((-0.5, row - 0.46), count, 0.92, color=UNKNOWN, linewidth=0, zorder=2.8)

@@ -25,11 +25,7 @@ DPI = 120
 
 
 def png_bytes(picture: Figure | Image.Image) -> bytes:
-    """Encodes a picture as PNG.
-
-    Args:
-        picture: a matplotlib figure, drawn at `DPI`, or a PIL image.
-    """
+    """Encodes a matplotlib figure, drawn at `DPI`, or a PIL image as PNG."""
     content = io.BytesIO()
     if isinstance(picture, Figure):
         save_figure(picture, content, format="png", dpi=DPI)
@@ -39,13 +35,7 @@ def png_bytes(picture: Figure | Image.Image) -> bytes:
 
 
 def save_figure(figure: Figure, content: io.BytesIO, **options: Any) -> None:
-    """Saves a figure with literal texts, which may contain ``$`` or characters that XML forbids.
-
-    Args:
-        figure: the figure.
-        content: the file.
-        options: for `Figure.savefig`.
-    """
+    """Saves a figure with literal texts, which may contain ``$`` or characters that XML forbids."""
     for text in figure.findobj(Text):
         if isinstance(text, Text):  # for the type checker
             text.set_parse_math(False)

@@ -116,13 +116,7 @@ def _earlier_files(folder: Path) -> set[str]:
 
 
 def page(report: Report, pictures: Mapping[tuple[str, str], Encoded], samples: Encoded) -> str:
-    """Renders the page.
-
-    Args:
-        report: the results.
-        pictures: of all sections, by the names of section and picture.
-        samples: the grid of samples.
-    """
+    """Renders the page; pictures by the names of section and picture."""
     scores = report.sections[SCORES].values if SCORES in report.sections else {}
     return render(
         "analysis.html.j2",

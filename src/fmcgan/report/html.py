@@ -76,12 +76,7 @@ def render(
 
 
 def cell(value: object, column: Column) -> Cell:
-    """Formats a value of a table.
-
-    Args:
-        value: str, int, float, ``None``, or a `Cell`, which is returned unchanged.
-        column: its column.
-    """
+    """Formats a value of a table: str, int, float or ``None``; a `Cell` is returned unchanged."""
     if isinstance(value, Cell):
         return value
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -92,13 +87,7 @@ def cell(value: object, column: Column) -> Cell:
 
 
 def is_number(column: Column, rows: Sequence[Sequence[object]], index: int) -> bool:
-    """Tests whether a column is sorted by number and right-aligned.
-
-    Args:
-        column: the column.
-        rows: of its table.
-        index: of the column.
-    """
+    """Tests whether the column at an index is sorted by number and right-aligned."""
     keys = [value.key for row in rows if isinstance(value := row[index], Cell)]
     return column.format != "text" or any(key is not None for key in keys)
 

@@ -58,12 +58,7 @@ def principal_components(fitted: Array, others: Array, components: int) -> tuple
 
 
 def pca(fitted: Array, others: Array) -> Plane:
-    """Takes the first two principal components.
-
-    Args:
-        fitted: principal components [F, C].
-        others: principal components [N, C].
-    """
+    """Takes the first two of the principal components [F, C] and [N, C]."""
     remark = "PCA is linear: samples unlike all real images may lie outside them."
     return Plane("pca", "PCA", remark, fitted[:, :2], others[:, :2])
 

@@ -64,12 +64,7 @@ class Slopes:
 
 
 def class_spreads(measured: Mapping[str, Numbers], labels: Tensor) -> Numbers:
-    """Computes the standard deviation of each attribute within each class, [10, A]; nan if 0 or unknown.
-
-    Args:
-        measured: one number per image, [N], by name.
-        labels: int64 [N].
-    """
+    """Computes the standard deviation of attributes [N] within classes, [10, A]; nan if 0 or unknown."""
     spreads = np.full((NUM_CLASSES, len(measured)), np.nan)
     for at, values in enumerate(measured.values()):
         for label in range(NUM_CLASSES):
