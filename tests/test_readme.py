@@ -49,11 +49,5 @@ def test_every_picture_and_page_it_links_to_exists():
         assert path.startswith("https://") or (CHECKOUT / path).is_file(), path
 
 
-def test_every_metric_and_feature_network_is_explained():
-    for group in ("metric", "metric/feature"):
-        for path in (config_dir() / group).glob("*.yaml"):
-            assert f"`{path.stem}`" in METRICS or f"metric={path.stem}`" in METRICS, path.stem
-
-
 def test_nothing_is_left_to_be_filled_in():
     assert "@@" not in README

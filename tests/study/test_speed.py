@@ -77,6 +77,7 @@ def test_an_arm_that_changes_the_base_is_measured_beside_it(tmp_path, record):
     assert measured["budget"] == 600 * 902
 
 
+@pytest.mark.train  # likewise
 def test_large_networks_take_turns_with_the_base_and_same_work_is_not_measured(tmp_path, record):
     train = FakeTraining(study_base=[1000, 800, 1000, 800], study_r3=[240, 160])
     page = tmp_path / "study.md"
@@ -89,6 +90,7 @@ def test_large_networks_take_turns_with_the_base_and_same_work_is_not_measured(t
     assert (measured["study/betas"]["pairs"], measured["study/betas"]["budget"]) == ([], 600_000)
 
 
+@pytest.mark.train  # for the seconds of composing
 def test_an_arm_of_the_same_work_as_another_has_its_speed_now_and_when_that_is_measured_again(tmp_path, record, caplog):
     train = FakeTraining(study_base=[1000, 700, 1000, 700], study_together=[560, 560])
     page, same = tmp_path / "study.md", ["study/bilinear_refine"]
