@@ -62,7 +62,7 @@ class Difference:
         return self if self.size > 0 else replace(self, p_value=1.0)
 
     def with_variance(self, variance: float) -> "Difference":
-        """Raises error and p-value to those of this variance of the size, if they are smaller."""
+        """Returns the difference with the error and p-value of at least this variance of the size."""
         error = max(self.error, math.sqrt(variance))
         return Difference(self.size, error, max(self.p_value, 2 * _NORMAL.cdf(-abs(self.size) / error)))
 

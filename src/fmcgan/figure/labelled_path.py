@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Affine2D, Bbox
 from numpy.typing import ArrayLike, NDArray
 
-from fmcgan.figure.palette import GENERATED, GRID, INK, LINE, REAL
+from fmcgan.figure.axes import style_axes
+from fmcgan.figure.palette import GENERATED, INK, REAL
 
 FIGURE_INCHES = (6.6, 5.0)
 """Width and height."""
@@ -65,11 +66,8 @@ def path_figure(
     for text, point in (landmarks or {}).items():
         axes.plot(*point, color=REAL, marker="*", markersize=13, linestyle="", label=text)
     axes.margins(0.12)
-    axes.grid(color=GRID, linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(labelsize=9, color=LINE)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(LINE)
+    style_axes(axes)
+    axes.tick_params(labelsize=9)
     if landmarks:
         axes.legend(loc="lower right", frameon=False, fontsize=_LETTERS, labelcolor=REAL)
     _write_labels(axes, path, labels, lines)
