@@ -136,7 +136,7 @@ def test_a_critic_from_outside_raises_no_alarm(analyse, fit, tmp_path, monkeypat
         run = tmp_path / loss
         fit(f"loss._target_={loss}", "trainer.max_epochs=1", "trainer.limit_train_batches=1", folder=loss)
         section = analyse(write_run(run, always, yaml.safe_load((run / "config.yaml").read_text())))
-        assert ("the discriminator wins" in [alarm.name for alarm in section.alarms]) == divides
+        assert ("the discriminator is saturated" in [alarm.name for alarm in section.alarms]) == divides
         assert ("no decision boundary" in section.introduction) != divides
         logits = next(picture for picture in section.pictures if picture.name == "logits")
         assert len(logits.content.axes) == 1 + divides
