@@ -106,7 +106,7 @@ def test_a_style_that_is_never_made_is_found_first(findings_of, plain, known, pa
     sandals = (labels == SANDAL).nonzero().squeeze(1)
     subject, clusters = subject_of(images, labels), parts["clusters"]
     of_training = clusters._vectors(known.train, known.train.of_class(SANDAL))
-    styles = clusters._styles(subject, SANDAL, of_training)
+    styles = clusters._clusters(subject, SANDAL, of_training)
     style, _ = styles.assign(clusters._vectors(subject.samples, sandals))
     kept = torch.ones(len(labels), dtype=torch.bool)
     kept[sandals[torch.from_numpy(style == 2)]] = False  # the third of them, the most frequent first
@@ -133,7 +133,7 @@ def test_the_command_writes_a_page(command, tmp_path):
     ("arguments", "said"),
     [
         (["analysis=[]"], "analysis=[] analyses nothing"),
-        (["run=a", "samples=b"], "give either run="),
+        (["run=a", "samples=b"], "both run=a and samples=b"),
         (["n=7"], "n must be a whole number of at least 100, got 7"),
         (["samples=test", "data=synthetic", "analysis=[interpolation]"], "nothing could be analysed"),
         (["run=nowhere"], "run=nowhere: no such file or folder"),

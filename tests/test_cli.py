@@ -118,7 +118,7 @@ def check_evaluate(command, tmp_path):
     few = "metric=[frechet,gan_test,memorisation]"
     evaluated = command("evaluate", "run=run", "n=500", few)
     assert "fd_classifier_500_test" in evaluated.stdout
-    assert "training images copied" in evaluated.stdout
+    assert "training copies" in evaluated.stdout
     written = ["evaluation.json", "evaluation.md", "evaluation_agreement.png", "evaluation_by_class.png"]
     record = json.loads((tmp_path / "run" / "evaluation.json").read_text(encoding="utf-8"))
     assert record["n"] == 500

@@ -263,7 +263,7 @@ def test_a_folder_whose_writing_was_killed_is_written_by_the_same_command(run, s
 def test_jobs_of_a_sweep_do_not_write_over_each_other(command, tmp_path):
     few = ("-m", "classes=[bag]", "n_per_class=1", "seed=1,2")
     failed = command("generate", *few, "output=a.npz", code=1)
-    assert failed.stderr.count("error: output=a.npz is that of an earlier job") == 1
+    assert failed.stderr.count("error: output=a.npz is also the output of an earlier job") == 1
     assert "Traceback" not in failed.stderr
     command("generate", *few, "output=b_${seed}.npz")
     assert sorted(path.name for path in tmp_path.rglob("*.npz")) == ["a.npz", "b_1.npz", "b_2.npz"]

@@ -161,7 +161,7 @@ def test_a_full_disk_is_one_line_and_with_space_again_the_same_command_works(sta
         assert failure == 1, limit
         assert "File too large" in one_line(messages), limit
     assert code == 0
-    assert "1 rows of a run that was stopped before its first checkpoint are replaced" in told
+    assert "replacing 1 rows of a run that stopped before its first checkpoint" in told
     assert [row["images_seen"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl")] == [64]
     assert points(tmp_path / "run", "loss/generator") == [64]
 

@@ -90,6 +90,7 @@ def own_config(tmp_path, monkeypatch, compose):
     sys.modules.pop("own_variants", None)
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("choice", CHOICES)
 def test_each_variant_trains_when_chosen_by_one_word(own_config, choice):
     scored = choice.startswith("metric")

@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
 from hydra import compose, initialize_config_dir
 
 from fmcgan.app.config_dir import config_dir
@@ -25,6 +26,7 @@ def test_the_readme_shows_every_command():
     assert len(COMMANDS) >= 12
 
 
+@pytest.mark.train
 def test_every_command_composes():
     for name, arguments in sorted(set(COMMANDS)):
         if "--config-dir" in arguments:  # a folder of the user's own

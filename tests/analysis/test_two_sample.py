@@ -122,6 +122,7 @@ def test_classes_are_left_out_if_small_and_cut_if_large(spied):
     assert cross_fit(few.subset(few.of_class(5)), numbered(200, 1000), 1000, RECIPE, seed=0) is None
 
 
+@pytest.mark.train
 def test_the_detector_has_the_size_it_says_and_is_told_the_class():
     detector = Detector()
     assert sum(parameter.numel() for parameter in detector.parameters()) == 34_833

@@ -48,7 +48,7 @@ VALID = {
     "findings.json": {"title": "t", "files": ["samples.png", "maps_umap.svg", "scores_by_class.csv"], "values": {}},
     "config.yaml": {
         **{"seed": 3, "data": {"_target_": "fmcgan.data.synthetic.SyntheticData", "n_train": 20}},
-        **{"loss": {"adversarial": {"_target_": "fmcgan.loss.hinge.Hinge"}}, "trainer": {"max_epochs": 2}},
+        **{"loss": {"_target_": "fmcgan.loss.hinge.Hinge"}, "trainer": {"max_epochs": 2}},
         **{"training": {"generator_clip": 1.0}, "network": {"generator": {"width": 8}}},
         **{"callback": {"evaluation": {"seed": 1000}, "samples": {}}},
     },

@@ -144,7 +144,7 @@ def test_the_whole_way_with_real_trainings(page, tmp_path, record, monkeypatch):
     assert measured["images_per_second"] > 1
 
     command = [sys.executable, "-m", "study", "--output", str(page), "run", "smoke", "--folder", "runs", "--seeds", "1"]
-    paths = {"PYTHONPATH": str(CHECKOUT), "CUDA_VISIBLE_DEVICES": ""}
+    paths = {"PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "src")]), "CUDA_VISIBLE_DEVICES": ""}
     folder = tmp_path / "runs" / "smoke" / "seed_1"
     for said in ("smoke seed 1: done in 0:0", "smoke seed 1: finished before"):
         ended = subprocess.run(

@@ -91,6 +91,7 @@ def test_large_networks_take_turns_with_the_base_and_same_work_is_not_measured(t
 
 
 @pytest.mark.train  # for the seconds of composing
+@pytest.mark.train
 def test_an_arm_of_the_same_work_as_another_has_its_speed_now_and_when_that_is_measured_again(tmp_path, record, caplog):
     train = FakeTraining(study_base=[1000, 700, 1000, 700], study_together=[560, 560])
     page, same = tmp_path / "study.md", ["study/bilinear_refine"]

@@ -157,6 +157,7 @@ def test_a_regularizer_is_part_of_the_discriminators_loss(make_step, make_inputs
     assert without["gradient_norm/discriminator"] != metrics["gradient_norm/discriminator"]
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("network", ["dcgan", "resnet", "r3"])
 @pytest.mark.parametrize("bf16", [False, True])
 def test_nothing_of_the_whole_zoo_waits_for_the_device(make_zoo, make_inputs, network, bf16):

@@ -4,6 +4,7 @@ import contextlib
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -21,10 +22,8 @@ class TensorBoard(TensorBoardLogger):
     Of a resumed run, TensorBoard shows the rows up to the checkpoint and then those of the new session.
     """
 
-    def __init__(
-        self, save_dir: str | Path, name: str = "tensorboard", version: str = "", default_hp_metric: bool = False
-    ) -> None:
-        super().__init__(save_dir, name, version, default_hp_metric=default_hp_metric)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         threading.excepthook = _ignore_writer_thread
 
     def drop_after(self, images_seen: int) -> None:
