@@ -8,7 +8,7 @@ from torch import Tensor
 from fmcgan.analysis import clusters, findings
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.clustering.cluster_frequencies import COLUMNS
-from fmcgan.analysis.clustering.clusters import ClassClusters, traits
+from fmcgan.analysis.clustering.clusters import ClassClusters, traits, vectors_of
 from fmcgan.analysis.clusters import Clusters
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
@@ -190,9 +190,11 @@ def test_a_style_that_is_left_out_is_the_first_finding(garments, network, folder
     train, test = garments
     part = Clusters(network)
     whole = subject(test, train, test, folder)
-    styles = part._clusters(whole, label, part._vectors(train, train.of_class(label)))
+    index = train.of_class(label)
+    vectors = vectors_of(train.images[index], network.features(train)[index])
+    styles = part._clusters(whole, label, vectors)
     indices = test.of_class(label)
-    assigned, _ = styles.assign(part._vectors(test, indices))
+    assigned, _ = styles.assign(vectors_of(test.images[indices], network.features(test)[indices]))
     left_out = indices[torch.from_numpy(assigned == style - 1)]
     kept = torch.ones(len(test), dtype=torch.bool)
     kept[left_out] = False

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.confusions import Confusions, times
+from fmcgan.analysis.confusions import Confusions, ratio_in_words
 from fmcgan.analysis.findings import adjust_effects
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.figure.grid import GAP, MARGIN
@@ -184,7 +184,7 @@ def test_a_generator_without_mistakes_has_no_strips(tmp_path):
     ],
 )
 def test_ratios_in_words(ratio, words):
-    assert times(ratio) == words
+    assert ratio_in_words(ratio) == words
 
 
 def test_mistakes_are_found_at_construction():

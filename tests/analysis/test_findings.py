@@ -27,7 +27,7 @@ def test_no_more_than_a_few_of_one_section():
     others = [effect(f"b/{i}", 0.9 - i / 10) for i in range(3)]
     assert told(*many, *others, most=6) == ["a/8", "a/7", "a/6", "b/0", "b/1", "b/2"]
     assert told(*many, *others, most=8)[:6] == ["a/8", "a/7", "a/6", "a/5", "a/4", "b/0"]  # all of b, then more of a
-    assert told(*many, most=5, most_of_a_section=9) == ["a/8", "a/7", "a/6", "a/5", "a/4"]
+    assert told(*many, most=5, max_per_section=9) == ["a/8", "a/7", "a/6", "a/5", "a/4"]
 
 
 def test_a_difference_that_is_sure_but_tiny_is_not_told():

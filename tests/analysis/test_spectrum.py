@@ -104,7 +104,7 @@ def test_detail_that_one_class_lacks_is_told_of_this_class(analysed, real_test):
     pixels = real_test.images.clone()
     bags = real_test.of_class(8)
     pixels[bags] = blurred(real_test.subset(bags), 0.3).images
-    told = select_findings(adjust_effects(analysed(ImageSet(pixels, real_test.labels)).effects), most_of_a_section=30)
+    told = select_findings(adjust_effects(analysed(ImageSet(pixels, real_test.labels)).effects), max_per_section=30)
     assert told[0].effect.key == "spectrum/bag/fine_detail"
     assert told[0].effect.classes == (8,)
     assert {each.effect.classes for each in told} <= {(8,), ()}

@@ -113,7 +113,7 @@ def test_as_many_are_compared_as_there_are_real_images(subject):
     section = Truncation(Corners(), None, 2000, (1.0,), (), 2).analyse(subject)
     assert "400 samples at each psi" in section.introduction
     few = RealImages(subject.real.train, subject.real.test.balanced(90))
-    with pytest.raises(NotApplicable, match="truncation needs 100 real images of each split, there are 90"):
+    with pytest.raises(NotApplicable, match="100 real images of each split, got 90"):
         Truncation(Corners()).analyse(replace(subject, real=few))
 
 

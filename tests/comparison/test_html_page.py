@@ -114,8 +114,8 @@ def test_warnings(reader, write_run, tmp_path, read_page):
     write_run("again", ["loss=<a>", "seed=0"], [], (1000, 5.0), scores=scores(fd=5.0), hardware="gpu")
     compare([tmp_path / "runs"], tmp_path / "again")
     shown = read_page(tmp_path / "again" / "comparison.html").shown
-    assert "The runs were made on cpu and on gpu: their minutes cannot be compared." in shown
-    assert "loss=<a> holds seed 0 more than once" in shown
+    assert "The runs used cpu and gpu: their minutes cannot be compared." in shown
+    assert "loss=<a> has seed 0 more than once" in shown
 
 
 def test_short_names_are_told_apart_by_their_letter():

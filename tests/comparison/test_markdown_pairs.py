@@ -72,10 +72,10 @@ def test_page_says_what_the_pairs_show(two, tmp_path):
             "**A is significantly nearer to real data (better)**",
         ],
     ]
-    assert "2 tests without a correction" in text
-    assert "Of a metric marked → real" in text
+    assert "2 tests, not corrected" in text
+    assert "Metrics marked → real" in text
     assert text.count("The same numbers as at the end.") == 2  # one evaluation a run: the budgets change nothing
-    assert "chosen by the same numbers" not in text
+    assert "choice by the same numbers" not in text
     assert "- `ssim`: nearer to real data is better, measured on 10,000 images." in text
 
 
@@ -119,7 +119,7 @@ def test_one_seed_leaves_cells_empty(write_groups, tmp_path):
         ["fd ↓", "A", "B", "2.000", "—", "—", "—", "one pair only: no test"],
         ["gap ↓", "A", "B", "—", "—", "—", "—", "no common seed has both values"],
     ]
-    assert "without a correction" not in text
+    assert "not corrected" not in text
     fd, gap = csv_of(runs, tmp_path)[:2]
     assert (fd["pairs"], fd["difference"], fd["ahead"]) == ("1", "2.0", "loss=b")
     assert [fd[key] for key in ("std", "low", "high", "ratio", "larger_than_spread")] == [""] * 5
@@ -147,7 +147,7 @@ def test_more_than_four_groups_are_set_against_the_best(write_groups, tmp_path, 
     pairs = [f"{row[1]} - {row[2]}" for row in rows_of(text, "Pairs at the end")]
     assert len(pairs) == shown
     assert (pairs == ["C - A", "C - B", "C - D", "C - E"]) == (shown == 4)
-    assert ("chosen by the same numbers" in text) == (shown == 4)
+    assert ("choice by the same numbers" in text) == (shown == 4)
     assert len(csv_of(runs, tmp_path)) == 3 * stored
 
 
@@ -188,7 +188,7 @@ def test_repeated_seed_is_explained(write_run, tmp_path):
     write_run("1", ["x=a"], [], (1000, 7.0))
     write_run("2", ["x=b"], [], (1000, 4.0))
     text = page_of(tmp_path / "runs")
-    assert "such a seed counts once, with the mean of its runs" in text
+    assert "a repeated seed counts once with the mean of its runs" in text
     assert rows_of(text, "Pairs at the end")[0][3] == "2.000"  # (5 + 7) / 2 - 4
 
 

@@ -128,7 +128,7 @@ def test_bars_have_equal_bytes_for_equal_panels(tmp_path):
 def test_refuses_no_panel_and_another_number_of_classes(tmp_path):
     with pytest.raises(ValueError, match="at least one panel"):
         draw_class_bars([], tmp_path / "a.png")
-    with pytest.raises(ValueError, match="fd: values must hold 10 numbers, one a class, got 9"):
+    with pytest.raises(ValueError, match="fd: values must hold 10 numbers, one per class, got 9"):
         ClassBars("fd", [1.0] * 9)
-    with pytest.raises(ValueError, match="fd: real must hold 10 numbers, one a class, got 0"):
+    with pytest.raises(ValueError, match="fd: real must hold 10 numbers, one per class, got 0"):
         ClassBars("fd", [1.0] * 10, {"real": []})

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fmcgan.figure.image_rows import SIDE, Block, Row, Tile, garment_rows
+from fmcgan.figure.image_rows import SIDE, Block, Row, Tile, rows_picture
 from fmcgan.figure.palette import GENERATED
 
 
@@ -11,7 +11,7 @@ def tile(level: int, *words: str, marked: bool = False) -> Tile:
 
 def test_tiles_are_drawn_pixel_by_pixel():
     image = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
-    picture = np.asarray(garment_rows([Block("a", 2)], [Row([[tile(0), Tile(image)]]), Row([[tile(9)]])]))
+    picture = np.asarray(rows_picture([Block("a", 2)], [Row([[tile(0), Tile(image)]]), Row([[tile(9)]])]))
     large = np.repeat(np.repeat(image, 3, axis=0), 3, axis=1)
     black = np.argwhere((picture == 0).all(axis=2))  # from the first tile's corner on
     top, left = black[0][0], black[:, 1].min()
@@ -25,7 +25,7 @@ def test_only_what_is_marked_is_vermilion():
     assert red > green + 100 > blue + 100
 
     def vermilion(marked: bool) -> int:
-        picture = garment_rows([Block("a", 1)], [Row([[tile(0, "word", "more", marked=marked)]], "name")])
+        picture = rows_picture([Block("a", 1)], [Row([[tile(0, "word", "more", marked=marked)]], "name")])
         shown = np.asarray(picture).astype(int)
         return int((shown[:, :, 0] > shown[:, :, 1] + 60).sum())
 
@@ -35,8 +35,8 @@ def test_only_what_is_marked_is_vermilion():
 
 def test_rows_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="at least one row"):
-        garment_rows([Block("a", 1)], [])
+        rows_picture([Block("a", 1)], [])
     with pytest.raises(ValueError, match=r"at most \[1, 2\] images, got \[2, 0\]"):
-        garment_rows([Block("a", 1), Block("b", 2)], [Row([[tile(0), tile(1)], []])])
+        rows_picture([Block("a", 1), Block("b", 2)], [Row([[tile(0), tile(1)], []])])
     with pytest.raises(ValueError, match=r"uint8 \[28, 28\], got float64 \[28, 28\]"):
         Tile(np.zeros((28, 28)))

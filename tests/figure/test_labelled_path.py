@@ -33,5 +33,5 @@ def test_labels_of_close_points_do_not_cover_each_other():
 
 @pytest.mark.parametrize("given", [([1], [1, 2], ["a"]), ([1], [1], []), ([], [], [])])
 def test_what_does_not_fit_is_refused(given):
-    with pytest.raises(ValueError, match="needs as many x as y and labels"):
+    with pytest.raises(ValueError, match="x, y and labels must have one length"):
         path_figure(*given, **NAMES)

@@ -19,7 +19,7 @@ def test_maps_of_the_same_images_share_them():
     drawn = draw_maps(
         {"s": [a_map("a", images), a_map("b", images), a_map("c", 255 - images), a_map("d", images, "xyz")]}
     )
-    assert set(drawn.places) == {("s", "a"), ("s", "b"), ("s", "c"), ("s", "d")}
+    assert set(drawn.divs) == {("s", "a"), ("s", "b"), ("s", "c"), ("s", "d")}
     found = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", drawn.script)
     assert len(found) == 9
     decoded = {Image.open(io.BytesIO(base64.b64decode(each))).tobytes() for each in found}

@@ -1,4 +1,4 @@
-"""Simple attributes of a garment: brightness, size, symmetry, edges and texture."""
+"""Simple attributes of images: brightness, size, symmetry, edges and texture."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,16 +12,13 @@ from fmcgan.analysis.effect import Z
 from fmcgan.metric.image_set import ImageSet
 
 GARMENT = 16
-"""Grey level from which on a pixel belongs to the garment; darker pixels are background and noise."""
-
+"""Lowest grey level of a pixel of the garment; darker pixels are background and noise."""
 EDGE = 32
-"""Slope in grey levels per pixel from which on a pixel is at an edge: an eighth of the scale."""
-
+"""Slope in grey levels per pixel above which a pixel is an edge: an eighth of the scale."""
 PROTOCOL = f"attributes of garments, first version: garment from grey level {GARMENT}, edges above slope {EDGE}"
 """Identifies the results of `measure_attributes` in the store."""
-
 SIDE = 28
-_IMAGES_AT_ONCE = 500  # whose arrays stay in the processor's cache
+_IMAGES_AT_ONCE = 500  # fit into the processor's cache
 _CROSS = ndimage.generate_binary_structure(2, 1)[None]
 
 Numbers = NDArray[np.float64]
@@ -29,12 +26,12 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Attribute:
-    """Words for an attribute.
+    """An attribute and the words for it.
 
     Args:
         name: lower case.
-        definition: what is measured, with its range.
-        unit: as it follows a number.
+        definition: with its range.
+        unit: text after a number.
         mean: name of the mean.
         more: verb phrase for images with larger values.
         less: verb phrase for images with smaller values.
@@ -69,8 +66,8 @@ ATTRIBUTES = (
     Attribute("height", "of the same, 1 to 28 pixels", " pixels", "mean height", "are taller", "are less tall", 2),
     Attribute(
         "symmetry",
-        "1 less the share of the grey that differs from the left-right mirror image about the middle of the rectangle: "
-        "1 if both are the same, 0 if they do not overlap",
+        "1 minus the share of the grey that differs from the mirror image about the middle of the rectangle: 1 if "
+        "both are the same, 0 if they do not overlap",
         "",
         "mean symmetry",
         "are more symmetric",
@@ -101,25 +98,25 @@ ATTRIBUTES = (
 
 
 class Estimate(NamedTuple):
-    """A number with a normal 95 % interval."""
+    """A value with its normal 95 % interval."""
 
     value: float
     low: float
     high: float
 
     def in_words(self, digits: int) -> str:
-        """``92 [91, 93]``."""
+        """Formats value and interval: ``92 [91, 93]``."""
         return f"{self.value:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
 
 
 def mean_of(values: Numbers) -> Estimate:
-    """Mean of [N] finite values, N at least 2."""
+    """Estimates the mean of [N] finite values, N at least 2."""
     mean, half = float(values.mean()), Z * float(stats.sem(values))
     return Estimate(mean, mean - half, mean + half)
 
 
 def spread_of(values: Numbers) -> Estimate:
-    """Standard deviation of [N] finite values; with kurtosis k its logarithm has the variance ``(k - 1) / 4N``."""
+    """Estimates the standard deviation of [N] finite values; with kurtosis k its log has variance ``(k - 1) / 4N``."""
     if np.ptp(values) == 0:
         return Estimate(0.0, 0.0, 0.0)
     spread = float(values.std(ddof=1))
@@ -128,7 +125,7 @@ def spread_of(values: Numbers) -> Estimate:
 
 
 def attributes_of(images: ImageSet) -> dict[str, Numbers]:
-    """`measure_attributes` of a set, computed once."""
+    """Returns `measure_attributes` of a set, computed once."""
 
     def measured() -> dict[str, torch.Tensor]:
         return {name: torch.from_numpy(each) for name, each in measure_attributes(images.images.numpy()).items()}
@@ -137,20 +134,14 @@ def attributes_of(images: ImageSet) -> dict[str, Numbers]:
 
 
 def measure_attributes(images: NDArray[np.uint8]) -> dict[str, Numbers]:
-    """Measures each image. Grey levels below `GARMENT`, and pixels beyond the border, count as 0.
+    """Measures the `ATTRIBUTES` of each image; grey levels below `GARMENT`, and pixels beyond the border, count as 0.
 
-    ``brightness``: mean grey level of the garment's pixels, in 16..255.
-    ``area``: share of the 784 pixels that belong to the garment, in percent, 0..100.
-    ``width`` and ``height``: of the smallest upright rectangle around the garment, in pixels, 1..28.
-    ``symmetry``: ``1 - Σ|x - x'| / 2 Σx`` with x' the mirror image of x about the vertical axis of that rectangle, so
-    that an off-centre garment is not less symmetric; 0..1.
-    ``edges``: share of the garment's pixels whose slope (Sobel operator divided by 8) exceeds `EDGE` grey levels per
-    pixel, in percent, 0..100. A sharp outline counts.
-    ``texture``: mean of ``|x - (mean of the four neighbours)|``, a quarter of the absolute Laplacian, in grey levels,
-    0..255, over the pixels whose four neighbours all belong to the garment, which excludes the outline.
+    Symmetry is ``1 - Σ|x - x'| / 2 Σx`` with x' the mirror image of x about the vertical axis of the bounding box, so
+    that an off-centre garment is not less symmetric. The slope of an edge is the Sobel operator divided by 8; a sharp
+    outline counts. Texture is a quarter of the absolute Laplacian; the outline does not count.
 
-    A black image has an area of 0 and nan for the others. A garment nowhere three pixels thick has no texture (nan).
-    What an image has not is nan.
+    Undefined attributes are nan: all but the area of a black image, and the texture of a garment less than three pixels
+    thick everywhere.
 
     Args:
         images: uint8 [N, 1, 28, 28] in 0..255, at least one.
@@ -159,7 +150,7 @@ def measure_attributes(images: NDArray[np.uint8]) -> dict[str, Numbers]:
         Name -> float64 [N].
 
     Raises:
-        ValueError: type or shape is another one.
+        ValueError: the images have another type or shape.
     """
     if images.dtype != np.uint8 or images.shape[1:] != (1, SIDE, SIDE) or len(images) == 0:
         raise ValueError(f"images must be uint8 [N, 1, 28, 28] with N > 0, got {images.dtype} {list(images.shape)}")
@@ -175,6 +166,7 @@ def _measure(images: NDArray[np.uint8]) -> dict[str, Numbers]:
     left, right = _ends(np.any(garment, axis=1))
     top, bottom = _ends(np.any(garment, axis=2))
     inner = ndimage.binary_erosion(garment, _CROSS)
+    grain = np.abs(_filtered(grey, (1, -2, 1), 1) + _filtered(grey, (1, -2, 1), 2)) / 4
     return {
         "brightness": _ratio(total, pixels),
         "area": 100 * pixels / SIDE**2,
@@ -182,27 +174,27 @@ def _measure(images: NDArray[np.uint8]) -> dict[str, Numbers]:
         "height": np.where(pixels > 0, bottom - top + 1.0, np.nan),
         "symmetry": 1 - _ratio(_sum(np.abs(grey - _mirrored(grey, left + right))), 2 * total),
         "edges": 100 * _ratio(_sum(garment & _steep(grey)), pixels),
-        "texture": _ratio(_sum(np.where(inner, _grain(grey), 0)), _sum(inner)),
+        "texture": _ratio(_sum(np.where(inner, grain, 0)), _sum(inner)),
     }
 
 
 def _sum(values: NDArray) -> Numbers:
-    """Over each image of [N, 28, 28]: [N]."""
+    """Sums over each image of [N, 28, 28]: [N]."""
     return values.sum(axis=(1, 2), dtype=np.float64)
 
 
 def _ratio(above: Numbers, below: Numbers) -> Numbers:
-    """The quotient; nan where the divisor is 0."""
+    """Divides; nan where the divisor is 0."""
     return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
 
 
 def _ends(taken: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and last true index of each row, [N, 28]; 0 and 27 of a row without one."""
+    """Finds the first and last true index of each row, [N, 28]; 0 and 27 for a row without any."""
     return taken.argmax(axis=1), SIDE - 1 - taken[:, ::-1].argmax(axis=1)
 
 
 def _mirrored(grey: NDArray[np.float32], ends: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Column c of image i is column ``ends[i] - c``, black if there is none."""
+    """Mirrors images: column c of image i is column ``ends[i] - c``, black if there is none."""
     source = ends[:, None] - np.arange(SIDE)
     taken = np.take_along_axis(grey, source.clip(0, SIDE - 1)[:, None], axis=2)
     return taken * ((source >= 0) & (source < SIDE))[:, None]
@@ -212,10 +204,6 @@ def _steep(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
     # Not ndimage.sobel, which would also smooth along the images.
     across, down = (_filtered(_filtered(grey, (-1, 0, 1), axis), (1, 2, 1), 3 - axis) for axis in (2, 1))
     return across**2 + down**2 > (8 * EDGE) ** 2
-
-
-def _grain(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.abs(_filtered(grey, (1, -2, 1), 1) + _filtered(grey, (1, -2, 1), 2)) / 4
 
 
 def _filtered(values: NDArray[np.float32], weights: tuple[int, ...], axis: int) -> NDArray[np.float32]:

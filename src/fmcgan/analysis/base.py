@@ -1,4 +1,4 @@
-"""Base class of the parts of the analysis: each turns samples, real images and perhaps a generator into a section."""
+"""Base class of the parts of the analysis, and functions that they share."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -20,17 +20,17 @@ from fmcgan.metric.results_store import Store
 
 @dataclass(frozen=True)
 class Subject:
-    """What is analysed.
+    """Samples to analyse, with their real images, generator and run.
 
     Args:
-        samples: generated images and the classes they were asked to show.
-        real: the data set. Samples are compared with its training split. The difference between its test split and its
-            training split is the floor of an effect: no generator can be expected to come closer.
+        samples: generated images, labelled by the class asked for.
+        real: data set. Samples are compared with its training split; the floor of an effect is the difference between
+            its test and training splits.
         generator: of the samples, on the CPU in evaluation mode, with ``latent_dim``: G(latent float32 [B, Z],
-            labels int64 [B]) -> [B, 1, 28, 28] in [-1, 1]. ``None`` if the samples came from a file.
-        run: the folder of the run that trained it, if there is one.
-        seed: non-negative; of every random choice.
-        store: cache of results on real images alone, under keys that name everything they depend on.
+            labels int64 [B]) -> [B, 1, 28, 28] in [-1, 1]. ``None`` for samples from a file.
+        run: folder of the run that trained the generator; ``None`` if unknown.
+        seed: of all random choices, non-negative.
+        store: cache of results that depend on real images only, by keys that name all their inputs.
     """
 
     samples: ImageSet
@@ -41,19 +41,20 @@ class Subject:
     store: Store
 
 
-class NotApplicable(InvalidValueError):  # noqa: N818 (not a fault: the part is left out)
-    """The subject lacks what a part needs; the text says what, and how to provide it."""
+class NotApplicable(InvalidValueError):  # noqa: N818 (the part is skipped)
+    """Error for a subject that lacks an input of a part; the message says which, and how to provide it."""
 
 
 class Analysis(ABC):
-    """A part of the analysis: one file, and one yaml in ``configs/analysis``.
+    """Base class of a part of the analysis: one Python file and one yaml in ``configs/analysis``.
 
-    A part has no state beyond its parameters. It draws all random numbers from the subject's seed and does not change
-    the global random state, so that the same subject gives the same section.
+    The same subject gives the same section: random numbers follow from its seed, the global random state is unchanged,
+    and a part has no state beyond its parameters. Constructors raise `InvalidValueError` for parameters of another
+    type or range.
     """
 
     packages: ClassVar[tuple[str, ...]] = ()
-    """Import names, of the extra `analysis`, that this part needs. It is left out where one is not installed."""
+    """Modules of the extra `analysis` that the part imports; it is skipped if one is not installed."""
 
     @abstractmethod
     def analyse(self, subject: Subject) -> Section:
@@ -65,27 +66,27 @@ class Analysis(ABC):
 
 
 def common_classes(*sets: ImageSet, least: int = 1) -> list[int]:
-    """The classes, in rising order, of which every set has at least ``least`` images."""
+    """Returns the classes, ascending, of which every set has at least ``least`` images."""
     return [label for label in range(NUM_CLASSES) if all(len(images.of_class(label)) >= least for images in sets)]
 
 
 def class_key(label: int | None) -> str:
-    """The name of a class as in keys and tables; ``all`` for ``None``."""
+    """Returns the name of a class in keys and tables; ``all`` for ``None``."""
     return "all" if label is None else CLASS_NAMES[label]
 
 
 def class_noun(label: int | None) -> str:
-    """The noun for the images of a class in sentences: ``t-shirts``; ``images`` for ``None``."""
+    """Returns the plural noun of a class, such as ``t-shirts``; ``images`` for ``None``."""
     return "images" if label is None else plural(label)
 
 
 def image_rows(images: ImageSet, rows: Sequence[Tensor], columns: int) -> NDArray[np.uint8]:
-    """Arranges images in rows, with paper behind the last image of a short row.
+    """Arranges images in rows; short rows end with blank tiles.
 
     Args:
-        images: a set.
+        images: the set.
         rows: indices of the images of each row.
-        columns: length of a row.
+        columns: tiles per row.
 
     Returns:
         uint8 [R, columns, 28, 28].

@@ -1,4 +1,4 @@
-"""Differences between generated and real garments in mean and standard deviation of simple attributes, by class."""
+"""Mean and standard deviation of simple attributes by class, of generated and of real images."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from matplotlib.colors import Normalize
 from scipy import stats
+from typing_extensions import override
 
 from fmcgan.analysis.attributes import ATTRIBUTES, Attribute, Numbers, attributes_of, mean_of, spread_of
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classes
@@ -23,19 +24,18 @@ from fmcgan.metric.image_set import ImageSet
 Statistic = Literal["mean", "spread"]
 
 LEAST_SPREAD = {"width": 1.0, "height": 1.0}
-"""Lower bounds of standard deviations, in pixels: nearly all sneakers have the same width."""
-
+"""Lower bounds of standard deviations in pixels, because nearly all sneakers have the same width."""
 SHOWN = np.linspace(0.01, 0.99, 7)
-"""Quantiles of brightness of the images shown; without the ends, which are more extreme in a larger set."""
+"""Quantiles of brightness of the images shown, without the extremes, which depend on the size of the set."""
 
 
 @dataclass(frozen=True)
 class AttributeComparison:
-    """One attribute of one class, compared by its mean or by its standard deviation.
+    """One attribute of one class, compared by mean or by standard deviation.
 
     Args:
         label: the class.
-        attribute: what was measured.
+        attribute: the attribute.
         statistic: ``mean``, or ``spread`` for the standard deviation.
         samples: of generated images, finite float64 [N].
         train: of real training images, finite float64 [M].
@@ -73,7 +73,7 @@ class AttributeComparison:
 
     @property
     def shift(self) -> float:
-        """The value in the heat map: an effect size for means, a change in percent for standard deviations."""
+        """Value in the heat map: effect size of the mean, or relative change of the standard deviation in percent."""
         if self.statistic == "mean":
             return self.effect.difference.size
         real = float(self.train.std(ddof=1))
@@ -81,21 +81,20 @@ class AttributeComparison:
 
 
 class Bias(Analysis):
-    """Compares `fmcgan.analysis.attributes.measure_attributes` of generated and real images, class by class.
+    """Compares attributes (`fmcgan.analysis.attributes`) of generated and real images, class by class.
 
-    Attributes are measured on each image alone. Correlations between attributes, and what a garment shows, are not
-    compared.
+    Neither correlations between attributes nor the content of images are compared.
 
     Args:
-        samples_a_class: at least 3; classes with fewer samples, or fewer real images, are left out.
+        samples_a_class: minimum number of samples and of real images of a class, at least 3.
     """
 
     def __init__(self, samples_a_class: int = 10) -> None:
         checks.whole_number(minimum=3, samples_a_class=samples_a_class)
         self.samples_a_class = samples_a_class
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Measures all images and compares the sets."""
         means, spreads = (list(self._compared(subject, statistic)) for statistic in _STATISTICS)
         if not means:
             least = f"at least {self.samples_a_class} samples and real images of one class"
@@ -106,8 +105,8 @@ class Bias(Analysis):
                 f"{len(ATTRIBUTES)} attributes of each of {len(subject.samples):,} generated images are compared by "
                 f"class with those of {len(subject.real.train):,} real training images. The floor is the same "
                 f"difference for {len(subject.real.test):,} real test images. Classes with fewer than "
-                f"{self.samples_a_class} images are left out. Attributes measure size, shape and tone, not whether a "
-                "garment is recognisable."
+                f"{self.samples_a_class} images are left out. Attributes measure size, shape and tone, not whether "
+                "the class is recognisable."
             ),
             pictures=[_heat_map(means), _heat_map(spreads), _violins(means), _by_brightness(subject, means)],
             tables=[_table(means), _table(spreads)],
@@ -136,13 +135,13 @@ def _labels(compared: Sequence[AttributeComparison]) -> list[int]:
 
 
 def _heat_map(compared: Sequence[AttributeComparison]) -> Picture:
-    """Classes by attributes, of means or of standard deviations."""
+    """Draws classes by attributes, for means or for standard deviations."""
     labels, is_mean = _labels(compared), compared[0].statistic == "mean"
     shape = (len(labels), len(ATTRIBUTES))
     shifts, faint = np.full(shape, np.nan), np.ones(shape, dtype=bool)
     for each in compared:
-        place = labels.index(each.label), ATTRIBUTES.index(each.attribute)
-        shifts[place], faint[place] = each.shift, not each.effect.beyond_floor
+        cell = labels.index(each.label), ATTRIBUTES.index(each.attribute)
+        shifts[cell], faint[cell] = each.shift, not each.effect.beyond_floor
     name, statistic, compares = (
         ("means", "Mean", "minus") if is_mean else ("spreads", "Standard deviation", "relative to")
     )
@@ -152,7 +151,7 @@ def _heat_map(compared: Sequence[AttributeComparison]) -> Picture:
         [CLASS_NAMES[label] for label in labels],
         [each.name for each in ATTRIBUTES],
         formats="+.2f" if is_mean else lambda value: f"{value:+.0f} %",
-        title=f"{statistic} of generated garments {compares} that of real ones",
+        title=f"{statistic} of generated images {compares} that of real ones",
         label="standard deviations of the real images" if is_mean else "change of the standard deviation, %",
         colours=DIVERGING,
         scale=Normalize(-limit, limit),
@@ -194,10 +193,10 @@ def _by_brightness(subject: Subject, compared: Sequence[AttributeComparison]) ->
             rows.append(images.images.numpy()[indices[brightness[indices].argsort()[ranks]], 0])
         grids.append((title, class_grid(np.stack(rows), [CLASS_NAMES[label] for label in labels])))
     caption = (
-        "Seven garments of each class, from the 1st to the 99th percentile of brightness in equal steps: real training "
+        "Seven images of each class, from the 1st to the 99th percentile of brightness in equal steps: real training "
         "images at the left, generated ones at the right."
     )
-    alternative = "Two grids of garments, one class per row, ordered by brightness."
+    alternative = "Two grids of images, one class per row, ordered by brightness."
     return Picture("brightness", side_by_side(grids), caption, alternative)
 
 

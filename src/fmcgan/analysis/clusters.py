@@ -1,10 +1,10 @@
-"""Clusters within a class (sleeves, heels, straps, prints): which of them are missing, rare or too frequent."""
+"""Clusters within a class (sleeves, heels, straps, prints): missing, rare and over-produced ones."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classes
 from fmcgan.analysis.clustering.cluster_frequencies import COLUMNS, Frequency, Members, compare_cluster, picture_name
@@ -14,7 +14,7 @@ from fmcgan.app.checks import MOST_SHOWN, one_of, whole_number
 from fmcgan.app.checks import number as check_number
 from fmcgan.data.classes import CLASS_NAMES, plural
 from fmcgan.figure.clusters import clusters_picture, ratios_figure
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet
+from fmcgan.metric.image_set import FeatureNetwork
 from fmcgan.metric.results_store import Arrays
 
 LEAST = 10
@@ -24,18 +24,25 @@ LEAST_OF_A_CLUSTER = 10
 
 
 class Clusters(Analysis):
-    """Clusters the real training images of each class and compares how often real and generated images are in each.
+    """Clusters the real training images of each class and compares real and generated frequencies of the clusters.
 
-    Images are clustered by their outline at half the resolution, and by the features of a network that sees the inside.
-    This space was chosen among 14 by looking at exemplars of sandals, bags, shirts, dresses and boots. Features of the
-    classifier mix sleeves, heels and handles, which it learned to ignore. Grey levels and random features alone
-    separate shirts by brightness first. The outline alone separates heels from flats, sleeve lengths, and handles, but
-    not prints. Random features with half the weight add prints and dark garments without mixing outlines.
+    The vectors to cluster consist of the outline at half the resolution and of network features. They were chosen among
+    14 alternatives by inspecting exemplars of five classes. Features of the classifier mix sleeves, heels and handles,
+    which it learned to ignore. Grey levels and random features alone separate shirts by brightness first. The outline
+    alone separates heels from flats, sleeve lengths and handles, but not prints. Random features at half the weight
+    also separate prints and dark garments.
 
     K-means with another seed agrees by an adjusted Rand index of at least 0.96 (bags: 0.7), on half of the images
-    by 0.9 (bags: 0.7). 10 clusters are less stable than 8. Clusters of garments touch each other (mean silhouette at
-    most 0.21 in any space): they divide a continuum. HDBSCAN finds clusters in a few classes only, with half of their
-    images in none.
+    by 0.9 (bags: 0.7). 10 clusters are less stable than 8. The clusters divide a continuum (mean silhouette at most
+    0.21 in any space). HDBSCAN finds clusters in a few classes only, and leaves half of their images in none.
+
+    Args:
+        features: network for the features.
+        weight: total variance of the features, relative to that of the outline; 0: outline alone.
+        method: ``k_means``, or ``hdbscan``, which finds dense clusters and leaves other images in none.
+        number: clusters per class of k-means.
+        least_share: smallest cluster of HDBSCAN, as a share of the training images of its class.
+        seed: of k-means; not that of the subject, because clusters depend on real images only.
     """
 
     packages = ("sklearn",)
@@ -49,19 +56,6 @@ class Clusters(Analysis):
         least_share: float = 0.02,
         seed: int = 0,
     ) -> None:
-        """Checks the parameters.
-
-        Args:
-            features: network that sees the inside of the garment.
-            weight: total variance of its features; that of the outline is 1. 0: outline alone.
-            method: ``k_means``, or ``hdbscan``, which finds dense clusters and leaves other images in none.
-            number: clusters of a class, of k-means.
-            least_share: smallest cluster of HDBSCAN, as a share of the training images of its class.
-            seed: of k-means; not the subject's, because clusters depend on real images alone.
-
-        Raises:
-            InvalidValueError: a value of another type or range.
-        """
         check_number(0, 1000, weight=weight)
         one_of(("k_means", "hdbscan"), method=method)
         whole_number(minimum=2, maximum=MOST_SHOWN, number=number)
@@ -70,21 +64,17 @@ class Clusters(Analysis):
         self.features, self.weight, self.method = features, weight, method
         self.number, self.least_share, self.seed = number, least_share, seed
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Compares the shares of the clusters.
-
-        Raises:
-            NotApplicable: no class has enough images.
-        """
         classes = {
             label: found
             for label in common_classes(subject.samples, subject.real.test, least=LEAST)
-            if (found := self._of_class(subject, label))
+            if (found := self._frequencies(subject, label))
         }
         if not classes:
             raise NotApplicable(
                 f"clusters need a class with at least {LEAST} samples, {LEAST} test images and "
-                f"{LEAST_OF_A_CLUSTER * self.number} training images; draw more samples"
+                f"{LEAST_OF_A_CLUSTER * self.number} training images; give more samples"
             )
         every = [each for found in classes.values() for each in found]
         return Section(
@@ -94,24 +84,27 @@ class Clusters(Analysis):
                 f"{'k-means' if self.method == 'k_means' else 'HDBSCAN'} in their outline and the features of the "
                 f"{self.features.name} network. Each of {len(subject.samples):,} samples and "
                 f"{len(subject.real.test):,} test images is assigned to the cluster of the nearest centre. A cluster "
-                "is called missing if its share among the samples is below a quarter of its real share, rare or "
-                "over-produced if it is 1.5 times smaller or larger, and only if the difference is significant and "
-                "larger than that of test images. Samples unlike any real image are assigned to a cluster too: a "
-                "shift of all samples changes shares although no cluster is missing, and the table shows how far "
-                "samples are from the centres."
+                "is called missing if its share among the samples is below a quarter of its real share, and rare or "
+                "over-produced if it is 1.5 times smaller or larger. The difference must also be significant and "
+                "exceed that of test images. Samples unlike any real image are assigned to a cluster too, so a shift "
+                "of all samples changes shares although no cluster is missing: see the distances from the centres in "
+                "the table."
             ),
-            pictures=[_overview(classes), *(_of_one(label, found) for label, found in classes.items())],
+            pictures=[_overview(classes), *(_class_picture(label, found) for label, found in classes.items())],
             tables=[Table("shares", "All clusters of all classes.", COLUMNS, [each.values for each in every])],
             effects=[each.effect for each in every],
         )
 
-    def _of_class(self, subject: Subject, label: int) -> list[Frequency]:
-        """The clusters of a class; empty if it has too few training images or no clusters."""
+    def _frequencies(self, subject: Subject, label: int) -> list[Frequency]:
+        """Compares the clusters of a class; empty if it has too few training images or no clusters."""
         sets = (subject.samples, subject.real.test, subject.real.train)
         indices = [each.of_class(label) for each in sets]
         if len(indices[2]) < LEAST_OF_A_CLUSTER * self.number:
             return []
-        vectors = [self._vectors(each, some) for each, some in zip(sets, indices, strict=True)]
+        vectors = [
+            vectors_of(each.images[some], self.features.features(each)[some])
+            for each, some in zip(sets, indices, strict=True)
+        ]
         clusters = self._clusters(subject, label, vectors[2])
         if not clusters.number:
             return []
@@ -122,11 +115,8 @@ class Clusters(Analysis):
         count = clusters.number + (self.method == "hdbscan")
         return [compare_cluster(label, cluster, clusters, *members) for cluster in range(count)]
 
-    def _vectors(self, images: ImageSet, indices: Tensor) -> NDArray[np.float32]:
-        return vectors_of(images.images[indices], self.features.features(images)[indices])
-
     def _clusters(self, subject: Subject, label: int, vectors: NDArray[np.float32]) -> ClassClusters:
-        """The clusters of a class, found once for each data set."""
+        """Returns the clusters of a class, found once for each data set."""
         train = subject.real.train
         choices = (self.weight, self.method, self.number, self.least_share, self.seed)
         network = f"{self.features.name} {self.features.version}"
@@ -152,7 +142,7 @@ def _overview(classes: Mapping[int, Sequence[Frequency]]) -> Picture:
     )
 
 
-def _of_one(label: int, found: Sequence[Frequency]) -> Picture:
+def _class_picture(label: int, found: Sequence[Frequency]) -> Picture:
     return Picture(
         picture_name(label),
         clusters_picture([each.row for each in found], f"Clusters of {plural(label)}, the most frequent first"),

@@ -1,4 +1,4 @@
-"""As which classes a classifier reads the samples, beside how it reads real images."""
+"""Confusions of a classifier on samples, compared with its confusions on real images."""
 
 import math
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, image_rows
 from fmcgan.analysis.effect import Difference, Effect, difference_of_shares, share_text
@@ -24,10 +25,8 @@ from fmcgan.metric.value import wilson_interval
 
 SIGNIFICANT = 0.01
 """p-value below which a difference is printed in bold."""
-
 EXPLAINED = 0.5
-"""Share of a class's change in agreement from which on one pair of classes explains it."""
-
+"""Smallest share of a class's change in agreement that counts as explained by one pair of classes."""
 FRACTIONS = {
     9 / 10: "nine tenths",
     3 / 4: "three quarters",
@@ -38,8 +37,7 @@ FRACTIONS = {
     1 / 5: "a fifth",
     1 / 10: "a tenth",
 }
-"""Ratios below 1 in words; the nearest is taken."""
-
+"""Words for ratios below 1."""
 COLUMNS = (
     Column("asked", "class asked for"),
     Column("read", "class read"),
@@ -99,33 +97,27 @@ class Cell:
 class Confusions(Analysis):
     """Separates errors of the generator from the similarity of the classes.
 
-    GAN-test (Shmelkov et al. 2018) alone attributes to the generator that shirts look like t-shirts, although real
-    shirts do so too. Therefore the same classifier reads real test images (not the training images, which it has
-    learned), and the effects are differences between both. Their floor is the difference between the two halves of the
-    test images of each class.
+    GAN-test (Shmelkov et al. 2018) counts a shirt that looks like a t-shirt as an error of the generator, although some
+    real shirts do too. Effects are therefore differences from real test images; the classifier was trained on the
+    training images. Their floor is the difference between the two halves of the test images of each class.
 
-    There is an effect for each pair of classes that occurs. The agreement of a class is an effect of its own only if no
-    pair explains at least half of its change.
+    Each pair of classes that occurs is an effect. The agreement of a class is an effect only if no pair explains at
+    least half of its change.
+
+    Args:
+        features: the classifier.
+        strips: number of confusions whose samples are shown.
+        images_per_strip: maximum number of samples of each, and half as many real images.
     """
 
     def __init__(self, features: ClassifierFeatures, strips: int = 10, images_per_strip: int = 8) -> None:
-        """Checks the parameters.
-
-        Args:
-            features: the classifier.
-            strips: number of confusions whose samples are shown.
-            images_per_strip: samples of each at most, and half as many real images.
-
-        Raises:
-            InvalidValueError: a number is not a whole number of at least 1.
-        """
         whole_number(maximum=MOST_SHOWN, strips=strips, images_per_strip=images_per_strip)
         self.features = features
         self.strips = strips
         self.images_per_strip = images_per_strip
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Reads samples and real test images and compares both confusion matrices."""
         samples, test = subject.samples, subject.real.test
         counts, real_counts = (count_agreement(each.labels, self.features.logits(each)) for each in (samples, test))
         cells = cells_of(counts, real_counts, halves_of(test.labels, self.features.logits(test)))
@@ -164,13 +156,13 @@ class Confusions(Analysis):
             ),
             "The confusions whose shares differ most from those of real images: "
             f"up to {self.images_per_strip} samples of each, those of the highest confidence of the classifier first, "
-            f"and up to {few} real test images misread in the same way. Judge by eye whether the sample or the "
+            f"and up to {few} real test images misread in the same way. Check whether the sample or the "
             "classifier is wrong.",
             f"Rows of generated images beside real ones: {', '.join(names)}.",
         )
 
     def _most_certain(self, images: ImageSet, cell: Cell) -> Tensor:
-        """Indices of the images of a cell, the highest probability of the class read first."""
+        """Returns indices of the images of a cell, the highest probability of the class read first."""
         logits = self.features.logits(images)
         inside = ((images.labels == cell.asked) & (logits.argmax(dim=1) == cell.read)).nonzero().squeeze(1)
         probability = logits[inside].double().softmax(dim=1)[:, cell.read]
@@ -178,10 +170,10 @@ class Confusions(Analysis):
 
 
 def cells_of(counts: Tensor, real_counts: Tensor, halves: tuple[Tensor, Tensor]) -> list[Cell]:
-    """The cells that are not empty, of the classes that both matrices have; the largest differences first.
+    """Returns the non-empty cells of the classes in both matrices, the largest differences first.
 
     Args:
-        counts: of the samples, int64 [10, 10], as returned by `count_agreement`.
+        counts: confusion matrix of the samples, int64 [10, 10] (`count_agreement`).
         real_counts: of the test images, int64 [10, 10].
         halves: of the two halves of the test images, int64 [10, 10] each.
     """
@@ -201,27 +193,29 @@ def cells_of(counts: Tensor, real_counts: Tensor, halves: tuple[Tensor, Tensor])
 
 
 def halves_of(labels: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Confusion matrices of the first and of the second half of the images of each class, int64 [10, 10] each.
+    """Computes confusion matrices of the first and of the second half of each class, int64 [10, 10] each.
 
     Args:
         labels: int64 [N].
         logits: of the classifier, [N, 10].
     """
-    places = [(labels == label).nonzero().squeeze(1) for label in range(NUM_CLASSES)]
-    first = torch.cat([each[: len(each) // 2] for each in places])
-    second = torch.cat([each[len(each) // 2 :] for each in places])
+    members = [(labels == label).nonzero().squeeze(1) for label in range(NUM_CLASSES)]
+    first = torch.cat([each[: len(each) // 2] for each in members])
+    second = torch.cat([each[len(each) // 2 :] for each in members])
     return count_agreement(labels[first], logits[first]), count_agreement(labels[second], logits[second])
 
 
 def effect_of_pair(cell: Cell) -> Effect:
-    """The effect that a class is read as another class more or less often than real images."""
+    """Makes the effect of a class that is read as another one more or less often than in real images."""
     asked, read = plural(cell.asked), plural(cell.read)
     if not cell.count:
         statement = f"Generated {asked} are never read as {read}; real ones are ({cell.shares})"
     elif not cell.real_count:
         statement = f"Generated {asked} are read as {read}; real ones never are ({cell.shares})"
     else:
-        statement = f"Generated {asked} are read as {read} {times(cell.ratio or 1)} as real ones ({cell.shares})"
+        statement = (
+            f"Generated {asked} are read as {read} {ratio_in_words(cell.ratio or 1)} as real ones ({cell.shares})"
+        )
     if cell.gain < 0:
         statement += f". {_EASIER}"
     key = f"confusions/{CLASS_NAMES[cell.asked]}/{CLASS_NAMES[cell.read]}"
@@ -233,15 +227,11 @@ _EASIER = "In this respect they are easier to classify than the data, as typical
 
 
 def effects_of_agreement(cells: Sequence[Cell]) -> list[Effect]:
-    """The effects that a class is read as itself less or more often than real images, where no pair explains it.
-
-    Args:
-        cells: as returned by `cells_of`.
-    """
+    """Makes the effects of classes read as themselves more or less often, if no pair of `cells_of` explains it."""
     found = []
     for cell in cells:
         others = [each.gain for each in cells if each.asked == cell.asked != each.read]
-        # Other classes gain what the class itself loses: gains of pairs have the opposite sign.
+        # A loss of the class itself is a gain of other classes: gains of pairs have the opposite sign.
         explained = max((math.copysign(1, -cell.gain) * gain for gain in others), default=0.0)
         if cell.asked == cell.read and explained < EXPLAINED * abs(cell.gain):
             name, is_more = plural(cell.asked), cell.gain > 0
@@ -253,7 +243,7 @@ def effects_of_agreement(cells: Sequence[Cell]) -> list[Effect]:
     return found
 
 
-def times(ratio: float) -> str:
+def ratio_in_words(ratio: float) -> str:
     """Puts a ratio above 0 into words: ``2.1 times as often``, ``about half as often``."""
     if 0.95 < ratio < 1.05:
         return "as often"
@@ -279,9 +269,9 @@ def _agreement(counts: Tensor) -> Picture:
     return Picture(
         "agreement",
         agreement_figure(counts.numpy(), "Samples: class read by the classifier, by class asked for"),
-        "Percentage of the samples of each class asked for (row) that is read as each class (column). Errors off the "
-        "framed diagonal may be due to the generator or to the similarity of the classes.",
-        "Table of ten by ten percentages, class asked for by class read.",
+        "Percentage of the samples of each class asked for (row) that is read as each class (column). Cells off "
+        "the framed diagonal are errors, of the generator or of the classifier.",
+        "Table of ten by ten percentages: class asked for and class read.",
         vector=True,
     )
 

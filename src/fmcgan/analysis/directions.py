@@ -1,4 +1,4 @@
-"""Directions of the latent space that change images most, and the attributes that they change."""
+"""Latent directions that change images most, and the attributes that they change."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from typing_extensions import override
 
 from fmcgan.analysis.attributes import attributes_of, mean_of, measure_attributes
 from fmcgan.analysis.base import Analysis, Subject
@@ -22,7 +23,6 @@ from fmcgan.training.sampling import render
 
 _SINGLE, _ACTIVATIONS, _SLOPES, _RANDOM = 111, 112, 113, 114
 """Random streams of the steps, combined with the subject's seed."""
-
 _RANDOM_DIRECTIONS = 20
 
 _CAPTIONS = {
@@ -34,11 +34,17 @@ _CAPTIONS = {
 class Directions(Analysis):
     """Compares single latent dimensions, closed-form directions of the weights, and components of the activations.
 
-    Single dimensions of a normal latent vector have no special role: any rotation is equivalent. Comparing them with
-    random directions shows whether the generator gave them one. SeFa (Shen and Zhou 2021) and GANSpace (Härkönen et al.
+    The distribution of latent vectors is invariant under rotation. Comparing single dimensions with random directions
+    shows whether the generator distinguishes them. SeFa (Shen and Zhou 2021) and GANSpace (Härkönen et al.
     2020) find directions that matter to the generator.
 
-    A step along a direction sets the coordinate along it, in standard deviations, and keeps all others.
+    A step along a direction sets the coordinate along it, in standard deviations, and changes no other.
+
+    Args:
+        n_latents: latent vectors over all classes, for the change along a single dimension.
+        n_directions: number of directions of each method.
+        n_per_class: latent vectors of each class, for the change of attributes along a direction.
+        n_activations: latent vectors for the principal component analysis.
     """
 
     packages = ("sklearn",)
@@ -46,39 +52,25 @@ class Directions(Analysis):
     def __init__(
         self, n_latents: int = 64, n_directions: int = 5, n_per_class: int = 32, n_activations: int = 5000
     ) -> None:
-        """Checks the parameters.
-
-        Args:
-            n_latents: latent vectors of all classes, for the change along a single dimension.
-            n_directions: number of directions of each method.
-            n_per_class: latent vectors of each class, for the change of attributes along a direction.
-            n_activations: latent vectors for the principal component analysis.
-
-        Raises:
-            InvalidValueError: a value is not a whole number, or too small.
-        """
         whole_number(maximum=MOST_SHOWN, n_directions=n_directions)
         whole_number(minimum=2, maximum=10_000, n_latents=n_latents, n_per_class=n_per_class)
         whole_number(minimum=100, maximum=MOST_IMAGES, n_activations=n_activations)
         self.n_latents, self.n_directions = n_latents, n_directions
         self.n_per_class, self.n_activations = n_per_class, n_activations
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Finds directions and measures what they change.
-
-        Raises:
-            NotApplicable: there is no generator.
-        """
         generator, size = latent_generator(subject)
         latents, _ = balanced_latents(size, 1, subject.seed, _SLOPES)
         drawn, _ = balanced_latents(size, _RANDOM_DIRECTIONS // NUM_CLASSES, subject.seed, _RANDOM)
-        usual = self._changes(subject, generator, drawn / drawn.norm(dim=1, keepdim=True))
+        random_change = float(self._changes(subject, generator, drawn / drawn.norm(dim=1, keepdim=True)).mean())
         families = list(self._families(subject, generator))
         section = Section(
             "Directions of the latent space",
             f"Changes of the images along each of the {size} dimensions of the latent vector, and along directions "
-            "found from the generator's weights (SeFa) or activations (GANSpace). Changes are measured by attributes "
-            "of the images; others are for the eye. Real images have no latent vectors, so there is no reference.",
+            "found from the generator's weights (SeFa) or activations (GANSpace). The tables measure changes by "
+            "attributes of the images; the figures show all changes. There is no "
+            "reference, because real images have no latent vectors.",
         )
         if families:
             section.pictures.append(attribute_map(families))
@@ -86,12 +78,12 @@ class Directions(Analysis):
         for each in families:
             picture = traversals(generator, latents, each.directions, each.titles, each.name, _CAPTIONS[each.name])
             section.pictures.append(picture)
-        order, shown = self._single(subject, generator, float(usual.mean()), section)
+        order, shown = self._single(subject, generator, random_change, section)
         rows = [f"z {at}" for at in order]
-        name, what = "strongest_dimensions", "The single dimensions that change images most"
+        name, what = "strongest_dimensions", "Single dimensions that change images most"
         section.pictures.append(traversals(generator, latents, shown, rows, name, what))
         section.values |= {
-            "grey_levels_along_a_random_direction": float(usual.mean()),
+            "grey_levels_along_a_random_direction": random_change,
             "grey_levels_along": {each.source: float(each.changes[0]) for each in families},
             "along_it_garments": {
                 title: each.slopes.in_words(at) for each in families for at, title in enumerate(each.titles)
@@ -100,10 +92,10 @@ class Directions(Analysis):
         return section
 
     def _changes(self, subject: Subject, generator: nn.Module, directions: Tensor) -> NDArray[np.float64]:
-        """Mean absolute change of an image from -2 to +2 along each direction, in grey levels: [D, n_latents]."""
+        """Measures the mean absolute change from -2 to +2 along each direction, in grey levels: [D, n_latents]."""
         per_class = -(-self.n_latents // NUM_CLASSES)
         latents, labels = balanced_latents(directions.shape[1], per_class, subject.seed, _SINGLE)
-        # The first of each class, then the second, so that any number is spread over the classes.
+        # The first of each class, then the second, so that any number is balanced.
         order = torch.arange(len(labels)).unflatten(0, (NUM_CLASSES, per_class)).T.flatten()[: self.n_latents]
         latents, labels = latents[order], labels[order]
         found = []
@@ -114,7 +106,7 @@ class Directions(Analysis):
         return np.stack(found)
 
     def _families(self, subject: Subject, generator: nn.Module) -> Iterator[Family]:
-        """The directions of SeFa and GANSpace, where the network has the layers that they need."""
+        """Yields the directions of SeFa and GANSpace, if the network has the layers that they need."""
         layers = affine_layers(generator)
         if layers.names:
             found = closed_form(layers.gram, self.n_directions)
@@ -125,7 +117,7 @@ class Directions(Analysis):
             latents, labels = balanced_latents(layers.gram.shape[0], n, subject.seed, _ACTIVATIONS)
             activations = activations_before(generator, layers.next, latents, labels)
             found = of_activations(activations, latents, labels, self.n_directions, subject.seed)
-            explains = f"share of the variance within a class of what {layers.next} receives"
+            explains = f"share of the variance of the input of {layers.next} within a class"
             yield self._family(subject, generator, found, "ganspace", "GANSpace", explains)
 
     def _family(
@@ -142,9 +134,9 @@ class Directions(Analysis):
         return Family(name, source, explains, directions, found.shares, slopes, changes)
 
     def _single(
-        self, subject: Subject, generator: nn.Module, usual: float, section: Section
+        self, subject: Subject, generator: nn.Module, random_change: float, section: Section
     ) -> tuple[list[int], Tensor]:
-        """Measures each dimension; returns the strongest and the unit vectors along them."""
+        """Measures each dimension; returns the strongest ones and their unit vectors."""
         axes = torch.eye(latent_generator(subject)[1])
         estimates = [mean_of(each) for each in self._changes(subject, generator, axes)]
         order = sorted(range(len(estimates)), key=lambda at: -estimates[at].value)
@@ -152,11 +144,10 @@ class Directions(Analysis):
         curve = Series("single dimensions, with 95 % intervals", np.arange(1, len(order) + 1), mean, (low, high))
         title = f"Change of an image from -{REACH:g} to +{REACH:g} along a dimension"
         panel = Panel(title, "mean absolute change, grey levels", [curve], "rank of the dimension")
-        reference = {f"mean of {_RANDOM_DIRECTIONS} random directions": usual}
+        reference = {f"mean of {_RANDOM_DIRECTIONS} random directions": random_change}
         caption = (
             f"Change of an image along each single dimension, over {self.n_latents} latent vectors, and the mean of "
-            "random directions (dashed). If all dimensions were equivalent, the curve would follow the line up to "
-            "chance."
+            "random directions (dashed). If all dimensions were equivalent, the curve would follow the line."
         )
         text = "A falling curve of the change over the rank of the dimension, with a dashed line."
         drawn = curves_figure([replace(panel, references=reference)])

@@ -62,13 +62,13 @@ class Difference:
         return self if self.size > 0 else replace(self, p_value=1.0)
 
     def with_variance(self, variance: float) -> "Difference":
-        """The difference with error and p-value for at least this variance of the size."""
+        """Returns the difference with the error and p-value of at least this variance of the size."""
         error = max(self.error, math.sqrt(variance))
         return Difference(self.size, error, max(self.p_value, 2 * _NORMAL.cdf(-abs(self.size) / error)))
 
 
 UNKNOWN = Difference(0.0, math.inf, 1.0)
-"""The difference of sets that are too small."""
+"""Difference between sets that are too small to compare."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ class Effect:
         key: unique among all effects, with slashes: ``clusters/bag/3``.
         statement: one sentence with both numbers and their intervals.
         difference: between samples and real images.
-        floor: between other real images and the same real images: the size that chance alone gives.
-        classes: labels it is about; empty if it is about all.
-        figure: name of the picture in the section that shows it.
+        floor: the same difference between two sets of real images, which is due to chance.
+        classes: labels it refers to; empty for all.
+        figure: name of a picture of the section that shows it.
     """
 
     key: str
@@ -120,8 +120,8 @@ def difference_of_means(values: ArrayLike, real_values: ArrayLike, least_spread:
     Args:
         values: of samples, [N].
         real_values: of real images, [M].
-        least_spread: lower bound of the standard deviation. Without it, a tenth of a pixel would be large where nearly
-            all real images have the same whole number of pixels.
+        least_spread: lower bound of the standard deviation. Without it, a tenth of a pixel would be a large effect if
+            nearly all real images had the same width.
     """
     first, second = _finite(values), _finite(real_values)
     if min(len(first), len(second)) < 2 or np.ptp(second) == 0:
@@ -129,13 +129,13 @@ def difference_of_means(values: ArrayLike, real_values: ArrayLike, least_spread:
     spread = max(second.std(ddof=1), least_spread)
     size = (first.mean() - second.mean()) / spread
     ratio = first.var(ddof=1) / spread**2
-    # The last term: the spread itself is known from M values only (Hedges 1981, for the reference group's spread).
+    # Error of the estimated spread (Hedges 1981, for the standard deviation of the reference group).
     spread_unknown = size**2 / (2 * len(second))
     error = math.sqrt(ratio / len(first) + 1 / len(second) + spread_unknown)
     with _of_equal_values():
         p_value = float(stats.ttest_ind(first, second, equal_var=False).pvalue)
     found = Difference(float(size), error, p_value)
-    # Few samples may by chance lack the extreme values of real images, which underestimates the error.
+    # A few samples may lack the extreme values of real images by chance; their variance alone is too small.
     return found.with_variance(1 / len(first) + 1 / len(second) + spread_unknown)
 
 
@@ -163,7 +163,7 @@ def difference_of_spreads(values: ArrayLike, real_values: ArrayLike, least_sprea
 
 
 def difference_by_auc(scores: ArrayLike, real_scores: ArrayLike) -> tuple[Difference, float, tuple[float, float]]:
-    """Compares the scores that a detector gives two sets by the area under the ROC curve (AUC) and Mann-Whitney's test.
+    """Compares the detector scores of two sets by the area under the ROC curve (AUC) and the Mann-Whitney test.
 
     Args:
         scores: of the samples, [N]; higher means more probably generated.
@@ -193,7 +193,7 @@ def share_text(count: int, n: int, widening: float = 1.0) -> str:
     Args:
         count: images with the property.
         n: all images.
-        widening: factor on the width of the interval, for draws that are not independent.
+        widening: factor on the width of the interval, for dependent samples.
     """
     low, high = (100 * end for end in wilson_interval(round(count / widening**2), round(n / widening**2)))
     digits = 1 if 100 * count < 10 * n else 0
@@ -202,7 +202,7 @@ def share_text(count: int, n: int, widening: float = 1.0) -> str:
 
 @contextmanager
 def _of_equal_values() -> Iterator[None]:
-    """Suppresses scipy's warning about the precision of moments of nearly equal values, which suffices here."""
+    """Suppresses scipy's warning about moments of nearly equal values; their precision suffices here."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
         yield

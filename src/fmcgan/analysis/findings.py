@@ -1,4 +1,4 @@
-"""Selects findings among all effects: significant after correction for their number, and larger than their floor."""
+"""Findings: effects that are significant after correction for multiple comparisons and exceed their floor."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,25 +10,21 @@ from fmcgan.analysis.effect import Effect
 
 LEVEL = 0.01
 """False discovery rate (Benjamini and Yekutieli 2001)."""
-
 MOST = 10
 """Default number of findings shown."""
-
-MOST_OF_A_SECTION = 3
-"""Findings of one section shown before those of other sections."""
-
+MAX_PER_SECTION = 3
+"""Findings of one section that precede those of other sections."""
 LEAST = 0.1
-"""Smallest effect size of a finding, half of what Cohen calls small: with many samples, tiny differences are
-significant."""
+"""Smallest effect size of a finding, half of Cohen's "small"; with many samples, tiny differences are significant."""
 
 
 @dataclass(frozen=True)
 class AdjustedEffect:
-    """An effect with a p-value that is corrected for the number of effects.
+    """An effect and its corrected p-value.
 
     Args:
         effect: as measured.
-        adjusted_p: its p-value, corrected for multiple comparisons of any dependence.
+        adjusted_p: p-value corrected for multiple, arbitrarily dependent comparisons.
     """
 
     effect: Effect
@@ -41,7 +37,7 @@ class AdjustedEffect:
 
     @property
     def section(self) -> str:
-        """The part of the analysis that measured it."""
+        """Name of its section."""
         return self.effect.key.partition("/")[0]
 
 
@@ -61,26 +57,26 @@ def adjust_effects(effects: Sequence[Effect]) -> list[AdjustedEffect]:
         return []
     adjusted = stats.false_discovery_control([effect.difference.p_value for effect in effects], method="by")
     found = [AdjustedEffect(effect, float(p)) for effect, p in zip(effects, adjusted, strict=True)]
-    # By the lower end of the interval: a huge effect of ten images must not precede a large one of thousands.
+    # By the lower end of the interval, so that a huge effect of ten images does not precede a large one of thousands.
     return sorted(found, key=lambda each: each.effect.difference.at_least, reverse=True)
 
 
 def select_findings(
-    effects: Sequence[AdjustedEffect], most: int = MOST, most_of_a_section: int = MOST_OF_A_SECTION
+    effects: Sequence[AdjustedEffect], most: int = MOST, max_per_section: int = MAX_PER_SECTION
 ) -> list[AdjustedEffect]:
     """Selects the findings to show, the largest first.
 
     Args:
         effects: as `adjust_effects` sorts them.
-        most: number of findings at most.
-        most_of_a_section: number of findings of one section, unless other sections have too few.
+        most: maximum number of findings.
+        max_per_section: maximum for one section; exceeded if other sections have too few findings.
     """
     first: list[AdjustedEffect] = []
     others: list[AdjustedEffect] = []
     counts: Counter[str] = Counter()
     for each in effects:
         if each.holds and abs(each.effect.difference.size) >= LEAST:
-            (first if counts[each.section] < most_of_a_section else others).append(each)
+            (first if counts[each.section] < max_per_section else others).append(each)
             counts[each.section] += 1
     chosen = {id(each) for each in [*first, *others][:most]}
     return [each for each in effects if id(each) in chosen]

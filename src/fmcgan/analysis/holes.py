@@ -6,6 +6,7 @@ from dataclasses import replace
 from PIL.Image import Image
 from scipy import stats
 from torch import Tensor
+from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, Subject, class_key, class_noun, image_rows
 from fmcgan.analysis.effect import Difference, Effect, difference_of_shares, share_text
@@ -18,47 +19,38 @@ from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.neighbours import nearest
 
 WIDENING = 1.2
-"""Factor on the standard error of differences of shares of holes, which are not independent. Between six disjoint sets
-of 10,000 training images, their z-scores have a standard deviation of 1.16 (those of outliers 0.99)."""
+"""Factor on the standard error of differences of shares of holes, which are not independent: between six disjoint sets
+of 10,000 training images, the z-scores have a standard deviation of 1.16 (0.99 for outliers)."""
 
 
 class Holes(Analysis):
-    """Finds what coverage counts (Naeem et al. 2020, "Reliable fidelity and diversity metrics", section 3).
+    """Finds the images that coverage counts (Naeem et al. 2020, "Reliable fidelity and diversity metrics", section 3).
 
     The ball of a real test image reaches to its k-th nearest other test image. A hole is a test image whose ball
-    contains no sample. An outlier is a sample in no ball. The same counts for as many training images of each class
-    show how often both happen to real images; those for as many other training images show how much that varies.
+    contains no sample. An outlier is a sample in no ball. The reference is the same count for as many training images
+    of each class; the floor compares it with as many other training images.
 
-    Only more holes or outliers than among real images are a finding: copies of test images cover all balls, and samples
-    from the centre of the data are rarely outliers. Sizes may have either sign, but p-values are one-sided. Holes are
-    not independent, because one image may cover several balls: standard errors of their shares are widened by
-    `WIDENING`, and their p-values are the larger one of Fisher's exact test and of a normal test with that error.
+    Only more holes or outliers than among real images are a finding, so p-values are one-sided: copies of test images
+    cover all balls, and samples from the centre of the data are rarely outliers. One image may cover several balls, so
+    holes are not independent: standard errors of their shares are multiplied by `WIDENING`, and the p-value is the
+    larger one of Fisher's exact test and of a normal test with that error.
 
-    Classes with few images are left out. Balls are always of all test images, and samples of any class cover them.
+    Classes with few images are left out. Balls are those of all test images; samples of any class cover them.
+
+    Args:
+        features: network for distances.
+        k: balls reach to the k-th nearest other test image.
+        shown: holes and outliers of each class in the figures.
+        least: least number of samples, and of test images, of a class.
     """
 
     def __init__(self, features: FeatureNetwork, k: int = 5, shown: int = 8, least: int = 10) -> None:
-        """Checks the parameters.
-
-        Args:
-            features: network for distances.
-            k: balls reach to the k-th nearest other test image.
-            shown: holes and outliers of each class that are drawn.
-            least: least number of samples, and of test images, of a class.
-
-        Raises:
-            InvalidValueError: a value is not a whole number of at least 1.
-        """
         whole_number(maximum=1000, k=k, least=least)
         whole_number(maximum=MOST_SHOWN, shown=shown)
         self.features, self.k, self.shown, self.least = features, k, shown, least
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Counts holes and outliers of samples and of training images.
-
-        Raises:
-            NotApplicable: no class has enough samples and real images.
-        """
         test = subject.real.test
         samples, first, second = compare_coverage(subject, self.features, self.k, self.least)
         labels, n = samples.images.labels[samples.index].unique().tolist(), len(samples.index)
@@ -70,8 +62,8 @@ class Holes(Analysis):
         return Section(
             "Holes and outliers",
             f"A real test image is a hole if none of {n:,} samples is as near to it as its {self.k}th nearest other "
-            f"test image, in the features of the {self.features.name} network. A sample is an outlier if it is that "
-            "near to no test image. As many training images show how often both happen to real images.",
+            f"test image, in the features of the {self.features.name} network. A sample is an outlier if no test "
+            "image is that near. The reference is the same number of real training images.",
             [
                 *([self._holes(samples, test, labels)] if samples.uncovered.any() else []),
                 *([self._outliers(samples, subject.real.train, labels)] if samples.outside.any() else []),
@@ -91,7 +83,7 @@ class Holes(Analysis):
             "Left: the real test images of each class that are farthest from any sample, in radii of their ball, the "
             "farthest first. Right: the nearest sample of each, of any class."
         )
-        alternative = "Grid of real garments without a sample nearby, beside a grid of the nearest samples."
+        alternative = "Grid of real images without a sample nearby, beside a grid of the nearest samples."
         titles = "real images without a sample nearby", "nearest sample of each"
         return Picture("holes", self._grids(titles, sides, relative, labels), caption, alternative)
 
@@ -103,7 +95,7 @@ class Holes(Analysis):
             f"Left: the outliers of each class asked for that are farthest from all {len(train):,} training images, "
             "the farthest first. Right: the nearest training image of each."
         )
-        alternative = "Grid of generated garments unlike real ones, beside a grid of the nearest training images."
+        alternative = "Grid of generated images unlike real ones, beside a grid of the nearest training images."
         titles = "samples without a real image nearby", "nearest training image of each"
         return Picture("outliers", self._grids(titles, sides, distance, labels), caption, alternative)
 
@@ -126,7 +118,7 @@ class Holes(Analysis):
 
 
 def _one_sided(share: tuple[int, int], of_real: tuple[int, int], widening: float) -> Difference:
-    """The difference of two shares, with the p-value of the test that the first is not the larger one."""
+    """Compares two shares; the p-value is one-sided and small if the first is larger."""
     (count, n), (real_count, real_n) = share, of_real
     table = [[count, n - count], [real_count, real_n - real_count]]
     p_value = stats.fisher_exact(table, alternative="greater").pvalue
@@ -142,9 +134,13 @@ def _effect(
     widening = WIDENING if what == "holes" else 1.0
     ours, theirs = share_text(*share, widening), share_text(*of_real, widening)
     if what == "holes":
-        statement = f"{ours} of the real {noun} have no generated image nearby; with as many training images {theirs}."
+        statement = (
+            f"{ours} of the real {noun} have no generated image nearby; with as many real training images {theirs}."
+        )
     else:
-        statement = f"{ours} of the generated {noun} have no real image nearby, against {theirs} of training {noun}."
+        statement = (
+            f"{ours} of the generated {noun} have no real image nearby, against {theirs} of real training {noun}."
+        )
     return Effect(
         f"holes/{class_key(label)}/{what}",
         statement,

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, Subject
 from fmcgan.analysis.latent.space import balanced_latents, between_classes, can_blend, latent_generator, slerp
@@ -20,13 +21,10 @@ from fmcgan.training.sampling import render
 
 CHAIN = (0, 6, 2, 4, 3, 1, 8, 9, 7, 5, 0)
 """Order of the classes: tops, dress, trouser, bag, shoes, and back."""
-
 PAIRS = list(pairwise(CHAIN))
 """Pairs of classes to interpolate between."""
-
 _STREAM, _HALFWAY_STREAM = 101, 102
 """Random streams of the latent vectors, combined with the subject's seed."""
-
 _SCALE = 3
 """Magnification of images."""
 
@@ -34,43 +32,33 @@ _SCALE = 3
 class Interpolation(Analysis):
     """Interpolates between latent vectors within each class, and between classes with a fixed latent vector.
 
-    Within a class the path is a great circle (`slerp`). Between classes it consists of mixtures of both label
-    embeddings, wherever they are in the network. Generators that receive the label in another way are not interpolated
-    between classes.
+    Within a class the path is a great circle (`slerp`). Between classes it mixes both label embeddings in all layers
+    that have them; generators without label embeddings are not interpolated between classes.
 
-    The classes that the classifier reads halfway between two classes are counted. There is no reference, since no real
-    image is half a dress; a third class shows how the generator arranges the classes.
+    The classes that the classifier reads halfway between two classes are counted. There is no reference: no real image
+    lies between two classes.
+
+    Args:
+        features: the classifier.
+        steps: images of a path including both ends, at least 2.
+        n_halfway: latent vectors for images halfway between two classes.
     """
 
     def __init__(self, features: ClassifierFeatures, steps: int = 10, n_halfway: int = 100) -> None:
-        """Checks the parameters.
-
-        Args:
-            features: the classifier.
-            steps: images of a path including both ends, at least 2.
-            n_halfway: latent vectors for the images halfway between two classes.
-
-        Raises:
-            InvalidValueError: a value is not a whole number, or too small.
-        """
         whole_number(minimum=2, maximum=MOST_SHOWN, steps=steps)
         whole_number(maximum=MOST_IMAGES, n_halfway=n_halfway)
         self.features, self.steps, self.n_halfway = features, steps, n_halfway
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Draws the paths and counts the classes read halfway.
-
-        Raises:
-            NotApplicable: there is no generator.
-        """
         generator, latent_dim = latent_generator(subject)
         latents, labels = balanced_latents(latent_dim, 2, subject.seed, _STREAM)
         shared = latents.unflatten(0, (NUM_CLASSES, 2))[0]
         section = Section(
             "Interpolation",
             "A generator that has learned a distribution rather than single images changes gradually between any two "
-            "latent vectors, and every image in between looks like a garment. There are no real images to compare "
-            "with: judge the figures by eye.",
+            "latent vectors, and every image in between looks real. There are no real images to compare with: inspect "
+            "the figures.",
             [self._within(generator, latents, labels), self._same_latent(subject, generator)],
         )
         if can_blend(generator, shared, PAIRS):
@@ -81,13 +69,13 @@ class Interpolation(Analysis):
         else:
             section.introduction += (
                 " This generator does not receive the label through embeddings that can be mixed, so it is not "
-                "interpolated between classes; the figure of one latent vector in all classes shows the ends."
+                "interpolated between classes; one figure shows the same latent vectors in all classes."
             )
         section.values["blends_classes"] = len(section.pictures) == 3
         return section
 
     def _within(self, generator: nn.Module, latents: Tensor, labels: Tensor) -> Picture:
-        """One path per class, each between two latent vectors of its own."""
+        """Draws one path per class, each between two latent vectors of its own."""
         first, second = latents.unflatten(0, (NUM_CLASSES, 2)).unsqueeze(2).unbind(1)  # [10, 1, Z] each
         shares = torch.linspace(0, 1, self.steps)[:, None]
         paths = slerp(first.expand(-1, self.steps, -1), second.expand(-1, self.steps, -1), shares)
@@ -96,8 +84,8 @@ class Interpolation(Analysis):
             "within_class",
             class_grid(_rows(images, self.steps), CLASS_NAMES, scale=_SCALE),
             "From one latent vector (left) to another (right) along a great circle, in equal steps, within each class. "
-            "Changes should be gradual, and every image should look like a garment.",
-            f"Ten rows of {self.steps} generated garments, one class a row, each row changing from one into another.",
+            "Changes should be gradual, and every image should look real.",
+            f"Ten rows of {self.steps} generated images, one class per row, each row changing from one into another.",
         )
 
     def _same_latent(self, subject: Subject, generator: nn.Module) -> Picture:
@@ -106,9 +94,9 @@ class Interpolation(Analysis):
         return Picture(
             "same_latent",
             class_grid(_rows(images, 10), CLASS_NAMES, scale=_SCALE),
-            "Each column is one latent vector in all ten classes. What its images have in common, such as brightness "
-            "or width, depends on the latent vector; what differs depends on the class.",
-            "Ten rows, one a class, and ten columns, one a latent vector, of generated garments.",
+            "Each column is one latent vector in all ten classes. Its images share properties of the latent "
+            "vector, such as brightness or width, and differ by the class.",
+            "Ten rows (classes) by ten columns (latent vectors) of generated images.",
         )
 
     def _between(self, generator: nn.Module, latent: Tensor) -> Picture:
@@ -120,11 +108,11 @@ class Interpolation(Analysis):
             class_grid(_rows(torch.cat(images), self.steps), names, scale=_SCALE),
             "From class to class at one latent vector, by mixing both label embeddings in equal steps. Each row begins "
             "where the row above ends.",
-            f"Ten rows of {self.steps} generated garments, each row changing from one class into the next.",
+            f"Ten rows of {self.steps} generated images, each row changing from one class into the next.",
         )
 
     def _halfway(self, subject: Subject, generator: nn.Module) -> tuple[Table, float]:
-        """The classes read halfway between two classes, and the mean share of third classes."""
+        """Counts the classes read halfway between two classes; also returns the mean share of third classes."""
         latent_dim = latent_generator(subject)[1]
         latents = balanced_latents(latent_dim, self.n_halfway, subject.seed, _HALFWAY_STREAM)[0][: self.n_halfway]
         images = torch.cat([between_classes(generator, latents, *pair, 0.5) for pair in PAIRS])
@@ -160,6 +148,6 @@ def _halfway_row(pair: tuple[int, int], counts: Tensor) -> list[str | float]:
 
 
 def _rows(images: Tensor, columns: int) -> NDArray[np.uint8]:
-    """Reshapes [R * columns, 1, 28, 28] to the numpy array [R, columns, 28, 28] for `class_grid`."""
+    """Reshapes [R * columns, 1, 28, 28] to a numpy array [R, columns, 28, 28]."""
     tiles: NDArray[np.uint8] = images.squeeze(1).unflatten(0, (-1, columns)).numpy()
     return tiles

@@ -1,4 +1,4 @@
-"""Maps of real and generated images: where real images have no samples, and where there are too many."""
+"""Maps of real and generated images in the plane, which show regions with too few or too many samples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classes
 from fmcgan.analysis.clustering.embedding import Plane, pca, principal_components, tsne, umap
@@ -19,13 +20,12 @@ from fmcgan.metric.image_set import FeatureNetwork, ImageSet, class_balanced
 
 LEAST = 50
 """Least number of training images."""
-
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class _Chosen:
-    """Some images of a set."""
+    """A subset of a set of images."""
 
     images: ImageSet
     index: Tensor
@@ -41,16 +41,25 @@ class _Chosen:
 class Maps(Analysis):
     """Maps of features by PCA, t-SNE (van der Maaten and Hinton 2008) and UMAP (McInnes et al. 2018).
 
-    Features are standardised and reduced to principal components. Each map is fitted to training images alone: fitted
-    to samples too, it would be pulled towards them and close their holes. Images that are added later lie closer to the
-    centre than fitted ones, so samples are compared with test images that are added in the same way, as many of each
-    class.
+    Features are standardised and reduced to principal components. Each map is fitted to training images only, because a
+    fit to samples would hide holes. Images that are added later lie closer to the centre than fitted ones. Samples are
+    therefore compared with test images added in the same way, as many of each class.
 
     PCA is linear and shows outliers. UMAP, and the weighted mean used for t-SNE, place an image among its neighbours:
     they show holes, but hardly any outliers.
 
-    t-SNE and UMAP are initialised by principal components (Kobak and Linderman 2021, "Initialization is critical"). The
-    fit of t-SNE is stored; that of UMAP is an object and is repeated.
+    t-SNE and UMAP are initialised by principal components (Kobak and Linderman 2021, "Initialization is critical").
+    The fit of t-SNE is stored; that of UMAP is repeated.
+
+    Args:
+        features: network for distances.
+        classifier: reads the class of each image.
+        fitted: training images that the maps are fitted to.
+        shown: samples in the figures, and as many test images.
+        on_page: samples, and test images, on the interactive map.
+        components: principal components given to t-SNE and UMAP.
+        perplexity: of t-SNE, at least 1; at most a third of the fitted images is used.
+        neighbours: of UMAP, at least 2; at most a third of the fitted images is used.
     """
 
     packages = ("sklearn", "umap", "bokeh")
@@ -66,21 +75,6 @@ class Maps(Analysis):
         perplexity: float = 30.0,
         neighbours: int = 15,
     ) -> None:
-        """Checks the parameters.
-
-        Args:
-            features: network for distances.
-            classifier: reads the class of each image.
-            fitted: training images that the maps are fitted to.
-            shown: samples on the maps, and as many test images.
-            on_page: samples, and test images, on the interactive map.
-            components: principal components given to t-SNE and UMAP.
-            perplexity: of t-SNE, at least 1; at most a third of the fitted images is used.
-            neighbours: of UMAP, at least 2; at most a third of the fitted images is used.
-
-        Raises:
-            InvalidValueError: a value is outside its range.
-        """
         whole_number(minimum=LEAST, maximum=MOST_IMAGES, fitted=fitted)
         whole_number(minimum=NUM_CLASSES, maximum=100_000, shown=shown, on_page=on_page)
         whole_number(minimum=2, maximum=10_000, components=components, neighbours=neighbours)
@@ -89,12 +83,8 @@ class Maps(Analysis):
         self.fitted, self.shown, self.on_page = fitted, shown, on_page
         self.components, self.perplexity, self.neighbours = components, perplexity, neighbours
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Fits and draws the maps.
-
-        Raises:
-            NotApplicable: there are too few training images, or no class with samples and test images.
-        """
         train = subject.real.train
         if len(train) < LEAST:
             raise NotApplicable(f"maps need at least {LEAST} training images, got {len(train)}")
@@ -108,8 +98,8 @@ class Maps(Analysis):
             "Maps of real and generated images",
             f"Images with similar features of the {self.features.name} network lie close together. The maps were "
             f"fitted to {len(vectors):,} training images; {n:,} samples and as many real test images were then added. "
-            "Samples are missing where there are test images only. Sizes of islands of UMAP and t-SNE, and distances "
-            "between them, mean little.",
+            "Samples are missing where there are only test images. The sizes of clusters in UMAP and t-SNE, and the "
+            "distances between them, mean little.",
             [picture for plane in planes for picture in _pictures(plane, real, generated)],
             [self._trustworthiness(vectors, planes)],
             self._maps(planes, real, generated, others),
@@ -117,7 +107,7 @@ class Maps(Analysis):
         )
 
     def _choose(self, subject: Subject) -> tuple[_Chosen, _Chosen]:
-        """The same number of test images and samples of each class."""
+        """Chooses the same number of test images and of samples in each class."""
         samples, test = subject.samples, subject.real.test
         pairs = []
         for label in common_classes(samples):
@@ -137,18 +127,18 @@ class Maps(Analysis):
         )
         perplexity = min(self.perplexity, len(vectors) / 3)
         return [
-            umap(vectors, others, self._near(vectors), seed),
+            umap(vectors, others, self._n_neighbours(vectors), seed),
             tsne(vectors, others, perplexity, seed, subject.store.arrays, fitted_to),
             pca(vectors, others),
         ]
 
-    def _near(self, vectors: Array) -> int:
+    def _n_neighbours(self, vectors: Array) -> int:
         return min(self.neighbours, len(vectors) // 3)
 
     def _trustworthiness(self, vectors: Array, planes: Sequence[Plane]) -> Table:
         from sklearn.manifold import trustworthiness
 
-        near = self._near(vectors)
+        near = self._n_neighbours(vectors)
         rows = [(plane.title, float(trustworthiness(vectors, plane.fitted, n_neighbors=near))) for plane in planes]
         caption = (
             f"Whether the {near} neighbours of a training image on the map are also its neighbours in the features: 1 "
@@ -158,20 +148,20 @@ class Maps(Analysis):
         return Table("trustworthiness", caption, columns, rows)
 
     def _maps(self, planes: Sequence[Plane], real: _Chosen, generated: _Chosen, vectors: Array) -> list[Map]:
-        """The maps of the page; the first one has the vectors."""
+        """Makes the interactive maps; the first one has the vectors."""
         per_class, n = self.on_page // NUM_CLASSES, len(real.index)
         labels = generated.images.labels[generated.index]  # the same as those of the real ones
-        kept = torch.cat([(labels == label).nonzero().squeeze(1)[:per_class] for label in labels.unique()])
-        some = [_Chosen(each.images, each.index[kept]) for each in (real, generated)]
+        chosen = torch.cat([(labels == label).nonzero().squeeze(1)[:per_class] for label in labels.unique()])
+        some = [_Chosen(each.images, each.index[chosen]) for each in (real, generated)]
         notes = _notes(some[0], self.classifier, "real, labelled")
         notes += _notes(some[1], self.classifier, "generated, asked for")
         images = torch.cat([each.images.images[each.index].squeeze(1) for each in some]).numpy()
-        places = torch.cat([kept, kept + n]).numpy()
-        classes, origin = labels[kept].repeat(2).numpy(), np.arange(len(places)) >= len(kept)
+        rows = torch.cat([chosen, chosen + n]).numpy()
+        classes, origin = labels[chosen].repeat(2).numpy(), np.arange(len(rows)) >= len(chosen)
         return [
             Map(
-                *(plane.name, plane.title, plane.remark, plane.others[places], images, classes, origin, notes),
-                vectors=vectors[places].astype(np.float32) if plane is planes[0] else None,
+                *(plane.name, plane.title, plane.remark, plane.others[rows], images, classes, origin, notes),
+                vectors=vectors[rows].astype(np.float32) if plane is planes[0] else None,
             )
             for plane in planes
         ]
@@ -196,7 +186,7 @@ def _pictures(plane: Plane, of_real: _Chosen, of_samples: _Chosen) -> list[Pictu
     )
     thumbnails = (
         "Each cell shows the image nearest to its centre: real test images left, samples right. Coloured cells contain "
-        "several images of the other side only."
+        "images of the other origin only."
     )
     what = f"of {n:,} real test images and {n:,} samples"
     return [
@@ -217,6 +207,6 @@ def _pictures(plane: Plane, of_real: _Chosen, of_samples: _Chosen) -> list[Pictu
             f"{plane.name}_thumbnails",
             thumbnail_map(real, generated),
             thumbnails,
-            f"Two grids of garments by {title} {what}, each garment at its position on the map.",
+            f"Two grids of images by {title} {what}, each image at its position on the map.",
         ),
     ]

@@ -1,9 +1,10 @@
-"""The nearest training images of samples: near copies, typical and atypical samples, the best and the worst."""
+"""Nearest training images of samples: near copies, typical and atypical, best and worst samples."""
 
 from collections.abc import Mapping, Sequence
 
 from PIL.Image import Image
 from torch import Tensor
+from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classes
 from fmcgan.analysis.nearest.exemplars import INSIDE, Exemplars, choose_exemplars
@@ -12,13 +13,12 @@ from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.app.checks import MOST_SHOWN, whole_number
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.figure.image_rows import Block, Row, Tile, garment_rows
+from fmcgan.figure.image_rows import Block, Row, Tile, rows_picture
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet
 
 SUSPICIOUS, TYPICAL, ATYPICAL, BEST_AND_WORST = "suspicious", "typical", "atypical", "best_and_worst"
 """Names of the pictures."""
-
 _DISTANCES = (
     "Below each training image: its distance (root mean square of grey levels, or Euclidean in the features) and its "
     "class, in vermilion if the sample is a near copy of it."
@@ -38,21 +38,19 @@ _COLUMNS = (
 class Neighbours(Analysis):
     """Finds the training images nearest to samples, by grey levels and by a classifier's features.
 
-    Effects are the shares of near copies (`NearestTraining`) against those of the test images; their floor is the first
-    half of the test split against the second. ``values`` holds the indices of the best and worst samples of each class.
+    Effects compare the shares of near copies (`NearestTraining`) among samples and test images; their floor compares
+    the two halves of the test split. ``values`` holds the indices of the best and worst samples of each class.
+
+    Args:
+        features: a classifier, also for the probability of a sample's class.
+        neighbours: training images shown beside each sample.
+        examples: best and worst samples of each class, and suspicious ones in each space.
+
+    Raises:
+        InvalidValueError: the network is not a classifier, or a number is not a whole number of at least 1.
     """
 
     def __init__(self, features: ClassifierFeatures, neighbours: int = 5, examples: int = 5) -> None:
-        """Checks the parameters.
-
-        Args:
-            features: a classifier, which also gives the probability of a sample's class.
-            neighbours: training images shown beside a sample.
-            examples: best and worst samples shown of each class, and suspicious ones in each space.
-
-        Raises:
-            InvalidValueError: the network is no classifier, or a number is not a whole number of at least 1.
-        """
         if not isinstance(features, ClassifierFeatures):
             given = type(features).__name__
             raise InvalidValueError(f"features must be a classifier, such as feature.classifier, got {given}")
@@ -61,12 +59,8 @@ class Neighbours(Analysis):
         self.neighbours = neighbours
         self.examples = examples
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Compares all samples with all training images.
-
-        Raises:
-            NotApplicable: no class has samples, training and test images.
-        """
         samples, real = subject.samples, subject.real
         classes = common_classes(samples, real.train, real.test)
         if not classes:
@@ -79,8 +73,8 @@ class Neighbours(Analysis):
             f"{len(samples):,} samples are compared with all {len(real.train):,} training images, by grey levels and "
             "by the features of a classifier. A sample is a near copy if its distance to a training image is at most "
             "that of the nearest hundredth of the test images of its class: about one in a hundred new real images is "
-            "a near copy too. Many near copies call for a look but do not prove memorisation, because plain garments "
-            "are close to many training images.",
+            "a near copy too. Many near copies do not prove memorisation, because plain garments are close to many "
+            "training images: inspect them.",
             [
                 self._best_and_worst(samples, chosen),
                 self._suspicious(spaces),
@@ -104,13 +98,13 @@ class Neighbours(Analysis):
         blocks = Block("best", self.examples), Block("worst", self.examples)
         caption = (
             "The best and worst samples of each class, with the class that the classifier reads and its probability "
-            "(vermilion: another class). Best: highest probability of the class asked for, among samples that are no "
+            "(vermilion: another class). Best: highest probability of the class asked for, among samples that are not "
             "near copies and whose distance to the training images of their class is at most that of "
             f"{100 * INSIDE:.0f} % of its test images. Worst: farthest in the features from all training images of the "
             "class asked for."
         )
         alternative = f"For each of {len(rows)} classes up to {self.examples} of the best and of the worst samples."
-        return Picture(BEST_AND_WORST, garment_rows(blocks, rows), caption, alternative, lead=True)
+        return Picture(BEST_AND_WORST, rows_picture(blocks, rows), caption, alternative, lead=True)
 
     def _suspicious(self, spaces: Sequence[NearestTraining]) -> Picture:
         upper = spaces[0].most_suspicious(self.examples)
@@ -118,19 +112,19 @@ class Neighbours(Analysis):
         caption = (
             "The samples closest to a training image, relative to the limit for near copies of their class: "
             f"the upper {len(upper)} {spaces[0].words}, the lower {len(lower)} {spaces[1].words}. {_DISTANCES} A copy "
-            "is much closer to the first image than to the others; a plain garment is about as close to all of them."
+            "is much closer to the first image than to the others; a plain garment is equally close to all of them."
         )
         alternative = "Samples closest to a training image, each beside its nearest training images."
         return Picture(SUSPICIOUS, self._rows(spaces, upper + lower), caption, alternative)
 
     def _typical(self, spaces: Sequence[NearestTraining], chosen: Mapping[int, Exemplars]) -> list[Picture]:
-        """The most and the least typical sample of each class."""
+        """Draws the most and the least typical sample of each class."""
         texts = {
             TYPICAL: "The most typical sample of each class: its features are the nearest to the mean of the training "
             "images of the class.",
             ATYPICAL: "The least typical sample of each class that is still read as that class: its features are the "
             "farthest from the mean of the training images of the class. Similar training images show that the data "
-            "contain such garments too.",
+            "contain such images too.",
         }
         pictures = []
         for name, text in texts.items():
@@ -141,7 +135,7 @@ class Neighbours(Analysis):
         return pictures
 
     def _rows(self, spaces: Sequence[NearestTraining], chosen: list[int]) -> Image:
-        """Each sample beside its nearest training images in each space."""
+        """Draws each sample beside its nearest training images in each space."""
         samples = spaces[0].samples
         blocks = [
             Block("sample", 1),
@@ -155,7 +149,7 @@ class Neighbours(Analysis):
             for space, (index, distance) in zip(spaces, found, strict=True):
                 tiles.append(_near_tiles(space, sample, index[row], distance[row]))
             rows.append(Row(tiles))
-        return garment_rows(blocks, rows)
+        return rows_picture(blocks, rows)
 
 
 def _table(spaces: Sequence[NearestTraining]) -> Table:

@@ -21,7 +21,7 @@ _COLUMNS = (
 
 
 class SampleCheck(Analysis):
-    """Counts faults of samples of any origin and raises alarms.
+    """Checks samples of any origin and raises alarms.
 
     Args:
         features: the classifier.
@@ -34,16 +34,14 @@ class SampleCheck(Analysis):
     def analyse(self, subject: Subject) -> Section:
         samples = subject.samples
         if int(samples.labels.bincount().max()) < LEAST:
-            raise NotApplicable(
-                f"no class has {LEAST} samples, the least number for comparing pairs; give more samples"
-            )
+            raise NotApplicable(f"no class has {LEAST} samples, the minimum for comparing pairs; give more samples")
         checks = check_classes(samples, subject.real, self.features)
         table = Table("classes", "Counts by class.", _COLUMNS, [_row(each) for each in checks])
         introduction = (
             f"Four checks of {len(samples):,} samples: whether the classifier reads the class asked for, whether "
             f"samples of a class differ (all pairs of at most {MOST}), whether some are equal in every pixel, and "
-            "whether some are empty. An alarm puts all other parts in doubt; no alarm does not mean that samples are "
-            "good."
+            "whether some are empty. After an alarm, all other parts are doubtful; no alarm does not mean that samples "
+            "are good."
         )
         missing = [name for label, name in enumerate(CLASS_NAMES) if label not in {each.label for each in checks}]
         if missing:

@@ -1,6 +1,8 @@
-"""Metrics of the samples beside the same metrics of real images."""
+"""Metrics of the samples and of real images."""
 
 from collections.abc import Mapping
+
+from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject
 from fmcgan.analysis.section import Column, Picture, Section, Table
@@ -20,35 +22,29 @@ class Scores(Analysis):
     """Measures metrics as `fmcgan.evaluate` does, on all samples and on real images.
 
     There are no effects, because metrics have different units. ``values`` holds the `Results`.
+
+    Args:
+        metric: by name in the configuration.
+
+    Raises:
+        InvalidValueError: no metric given.
     """
 
     def __init__(self, metric: Mapping[str, Metric]) -> None:
-        """Stores the metrics.
-
-        Args:
-            metric: by name in the configuration.
-
-        Raises:
-            InvalidValueError: there is no metric.
-        """
         if not metric:
             raise InvalidValueError("metric must hold at least one metric, got none; choose from configs/metric")
         self.metric = metric
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Measures every metric on all samples.
-
-        Raises:
-            NotApplicable: there are too few samples for every metric.
-        """
         n, names = len(subject.samples), ", ".join(self.metric)
         results = Evaluator(self.metric, subject.real, n, (REAL,), subject.store).measure(subject.samples)
         if not results:
             raise NotApplicable(f"none of {names} can be measured on {n} samples; give more of each class")
         introduction = (
             f"{names}, measured on {n:,} samples as by fmcgan.evaluate, with the {subject.real.reference_split} split "
-            "as reference. The value of real data is measured on as many real images that are not in the reference: "
-            "about the value of a perfect generator. The name of a metric holds its protocol: feature network, number "
+            "as reference. The value of real data is measured on as many real images outside the reference: a perfect "
+            "generator would have about this value. The name of a metric holds its protocol: feature network, number "
             "of samples and split. Values of different protocols cannot be compared."
         )
         section = Section("Metrics", introduction, tables=[_table(results)], values=dict(results))
@@ -60,7 +56,7 @@ class Scores(Analysis):
 
 
 def class_panel(name: str, result: Result) -> ClassBars:
-    """The panel of a metric that has values by class."""
+    """Makes the panel of a metric that has values by class."""
     references = {} if result["floor_by_class"] is None else {REAL_DATA: result["floor_by_class"]}
     return ClassBars(f"{name} ({BETTER[result['better']]} is better)", result["by_class"] or (), references)
 
@@ -96,8 +92,8 @@ def _bars(results: Results) -> Picture:
     return Picture(
         "scores_by_class",
         class_bars_figure([class_panel(name, result) for name, result in results.items()]),
-        "Each metric by class: bars are the samples, marks are real data. Look at classes whose bar is much worse than "
-        "the mark.",
+        "Each metric by class: bars are samples, marks are real data. In a poor class, the bar is much worse than the "
+        "mark.",
         f"Bars of {len(results)} metrics for each of the ten classes, with marks for real data.",
         vector=True,
     )

@@ -21,11 +21,11 @@ class Picture:
 
     Args:
         name: of its file without suffix, unique in the section: lower case, digits and underscores.
-        content: drawn by matplotlib, a picture, or the bytes of a GIF.
+        content: matplotlib figure, PIL image, or the bytes of a GIF.
         caption: how to read it, one to three sentences.
         alternative: text for screen readers.
         vector: also write it as SVG; for figures of few lines and points.
-        lead: shown at the head of the section; the page folds other pictures away.
+        lead: whether it is shown first; the page may collapse other pictures.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Column:
     Args:
         name: in the CSV: lower case, digits and underscores.
         title: on the page.
-        format: how the page shows its values; ``percent`` takes shares in 0..1. The CSV has them unrounded.
+        format: of the values on the page; ``percent`` takes shares in 0..1. The CSV is not rounded.
         digits: after the decimal point, of ``number`` and ``percent``.
     """
 
@@ -55,14 +55,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: a CSV beside the page, and sortable on it.
+    """A table: a CSV file, and sortable on the page.
 
     Args:
         name: of its file without suffix, unique in the section.
         caption: what it holds.
         columns: names, titles and formats.
         rows: one value per column: str, int, float, None (unknown) or a `fmcgan.report.html.Cell`.
-        open: whether the page shows it unfolded.
+        open: whether the page shows it expanded.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Map:
         labels: the class of each, int [N] in 0..9.
         generated: bool [N]; the others are real.
         notes: text shown when hovering over each point, N of them, or empty.
-        vectors: float [N, F] that the positions were computed from, for TensorBoard's projector; one map needs them.
+        vectors: float [N, F] from which the positions were computed, for TensorBoard's projector; needed for one map.
     """
 
     name: str
@@ -105,7 +105,7 @@ class Alarm:
 
     Args:
         name: such as ``mode collapse``.
-        statement: what was measured, with its numbers.
+        statement: the measurement, with its numbers.
         rule: the threshold, in words.
     """
 
@@ -120,11 +120,11 @@ class Section:
 
     Args:
         title: its heading.
-        introduction: one to four sentences: what was measured, on how many images, and what it can and cannot show.
+        introduction: one to four sentences: the measurement, the number of images, and what it can and cannot show.
         pictures: in the order shown.
         tables: in the order shown.
         maps: shown as tabs.
-        effects: all that were measured; findings are selected over all sections.
+        effects: all measured ones; findings are selected over all sections.
         alarms: shown at the head of the page.
         values: further numbers for ``findings.json``, as plain JSON types, by name.
     """

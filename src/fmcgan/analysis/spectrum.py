@@ -1,4 +1,4 @@
-"""Power spectra: fine detail and coarse structure of generated images, compared with real ones."""
+"""Power spectra: fine detail and coarse structure of generated and of real images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.colors import Normalize
 from scipy import stats
+from typing_extensions import override
 
 from fmcgan.analysis.attributes import Estimate, Numbers
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key, class_noun, common_classes
@@ -37,14 +38,14 @@ class Levels:
     labels: np.ndarray
 
     def band(self, band: "Band", label: int | None) -> Numbers:
-        """Mean relative power in a band for each image of one class, or of all: [N]."""
+        """Averages the relative power in a band, for each image of one class or of all: [N]."""
         rings = self.relative[:, band.lowest : band.highest + 1].mean(axis=1)
         return rings if label is None else rings[self.labels == label]
 
 
 @dataclass(frozen=True)
 class Band:
-    """A frequency band: its name in keys and in sentences, its lowest and its highest radius."""
+    """A frequency band: key, name in sentences, lowest and highest radius."""
 
     key: str
     name: str
@@ -60,14 +61,14 @@ class Band:
 class SpectrumAnalysis(Analysis):
     """Compares the radial power of `fmcgan.metric.spectrum.radial_power` image by image, in decibels.
 
-    Power is averaged as a logarithm, so that bright images do not dominate, unlike in the metric
-    `fmcgan.metric.spectrum.Spectrum`, which averages power. Each image is compared with the mean of the real training
-    images of its class: the proportions of the classes do not matter, and standard deviations are within classes.
+    Decibels are averaged, so that bright images do not dominate; the metric `fmcgan.metric.spectrum.Spectrum` averages
+    power. Each image is compared with the mean of the real training images of its class, so that class proportions do
+    not matter and standard deviations are within classes.
 
     Args:
         coarse_to: coarse structure has 1 to ``coarse_to`` cycles per image; 0, the mean of the image, is left out.
         fine_from: fine detail has ``fine_from`` to 14 cycles per image; more than ``coarse_to``.
-        samples_a_class: at least 3; classes with fewer samples, or fewer real images, are left out.
+        samples_a_class: minimum number of samples and of real images of a class, at least 3.
     """
 
     def __init__(self, coarse_to: int = 4, fine_from: int = 10, samples_a_class: int = 10) -> None:
@@ -82,8 +83,8 @@ class SpectrumAnalysis(Analysis):
         )
         self.samples_a_class = samples_a_class
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Measures all images and compares the sets."""
         sets = (subject.samples, subject.real.train, subject.real.test)
         classes = common_classes(*sets, least=self.samples_a_class)
         if not classes:
@@ -97,7 +98,7 @@ class SpectrumAnalysis(Analysis):
                 f"that of {len(train.labels):,} real training images of the same class. The floor is the same "
                 f"difference for {len(test.labels):,} real test images. Blur removes power at fine frequencies; noise "
                 "and upsampling artefacts add power; darker images have less power at all frequencies. Three decibels "
-                "are a factor of two in power. Positions within the image are not compared."
+                "are a factor of two in power. Spectra do not depend on positions within the image."
             ),
             pictures=[_curves(samples, train, test), _heat_map(samples, train, test, classes)],
             tables=[_bands_table(self.bands, samples, train, test, classes)],
@@ -110,11 +111,11 @@ class SpectrumAnalysis(Analysis):
 
 
 def _measured(sets: Sequence[ImageSet], classes: Sequence[int]) -> list[Levels]:
-    """Levels of the images of some classes of samples, training and test images."""
+    """Measures the images of some classes in samples, training and test images."""
     found = []
     for images in sets:
-        kept = np.isin(images.labels.numpy(), classes)
-        found.append((_decibels(images)[kept], images.labels.numpy()[kept]))
+        chosen = np.isin(images.labels.numpy(), classes)
+        found.append((_decibels(images)[chosen], images.labels.numpy()[chosen]))
     levels, labels = found[1]
     centre = np.zeros((NUM_CLASSES, RADII))
     for label in classes:
@@ -129,7 +130,7 @@ def _decibels(images: ImageSet) -> Numbers:
 
 
 def _difference(values: Numbers, real: Numbers) -> Estimate:
-    """The difference of two means, with a normal 95 % interval."""
+    """Estimates the difference of two means, with a normal 95 % interval."""
     difference = float(values.mean() - real.mean())
     half = Z * float(np.hypot(stats.sem(values), stats.sem(real)))
     return Estimate(difference, difference - half, difference + half)
@@ -151,11 +152,6 @@ def _effect(band: Band, label: int | None, samples: Levels, train: Levels, test:
     )
 
 
-def _rings(levels: Levels, train: Levels) -> list[Estimate]:
-    """Difference from the training images at each radius, 15 of them."""
-    return [_difference(levels.relative[:, ring], train.relative[:, ring]) for ring in range(RADII)]
-
-
 def _curves(samples: Levels, train: Levels, test: Levels) -> Picture:
     radius = np.arange(RADII)
     generated = samples.absolute.mean(axis=0)
@@ -163,7 +159,8 @@ def _curves(samples: Levels, train: Levels, test: Levels) -> Picture:
     upper = [Series("real (training)", radius, expected), Series("generated", radius, generated)]
     lower = []
     for label, levels in (("generated", samples), ("real (test)", test)):
-        value, low, high = np.array(_rings(levels, train)).T
+        pairs = zip(levels.relative.T, train.relative.T, strict=True)
+        value, low, high = np.array([_difference(ours, theirs) for ours, theirs in pairs]).T
         lower.append(Series(label, radius, value, band=(low, high)))
     panels = [
         Panel("Power of each spatial frequency", "mean power, dB", upper, X_LABEL),

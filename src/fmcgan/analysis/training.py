@@ -1,4 +1,4 @@
-"""The training run: its curves, its samples over time, and alarms."""
+"""Training curves of a run, its samples over time, and alarms."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -34,9 +34,9 @@ class TrainingAnalysis(Analysis):
     """Draws the curves of a run folder and raises alarms (`fmcgan.analysis.alarms.curves`).
 
     Args:
-        most_frames: of the animation of the sample grids.
-        seconds_per_frame: of the animation.
-        most_megabytes: of its file.
+        most_frames: maximum number of frames of the animation of the sample grids.
+        seconds_per_frame: duration of a frame.
+        most_megabytes: maximum size of the animation.
     """
 
     def __init__(self, most_frames: int = 24, seconds_per_frame: float = 0.5, most_megabytes: float = 1.5) -> None:
@@ -64,14 +64,14 @@ class TrainingAnalysis(Analysis):
         return section
 
     def _samples(self, folder: Path) -> list[Picture]:
-        """The sample grids as an animation, and three of them side by side."""
+        """Draws the sample grids as an animation, and three of them side by side."""
         frames = read_frames(folder)
         if not frames:
             return []
-        alternative = "Grids of generated garments, one class per row, at several epochs."
+        alternative = "Grids of generated images, one class per row, at several epochs."
         caption = (
-            "The same latent vectors (columns) and classes (rows) during training, by the averaged generator. Changes "
-            "at the end suggest that training has not converged."
+            "The same latent vectors (columns) and classes (rows) during training, by the averaged (EMA) generator. "
+            "Changes at the end suggest that training has not converged."
         )
         if len(frames) == 1:
             return [Picture("samples", frames[0], "The sample grid of the run.", alternative)]
@@ -91,7 +91,7 @@ class TrainingAnalysis(Analysis):
 
 
 def epoch_table(rows: Sequence[Row]) -> Table:
-    """One row per epoch: its means, its seconds of training, and its metrics."""
+    """Makes a table with means, seconds of training and metrics of each epoch."""
     names = run_curves.metric_names(rows)
     columns = [
         Column("epoch", "epoch", "whole"),
@@ -112,7 +112,7 @@ def epoch_table(rows: Sequence[Row]) -> Table:
 
 
 def metric_title(name: str) -> str:
-    """The title of a metric: ``recall_k3_classifier_10k_test`` -> ``Recall (k3, classifier, 10k, test)``."""
+    """Formats the title of a metric: ``recall_k3_classifier_10k_test`` -> ``Recall (k3, classifier, 10k, test)``."""
     found = quantity_of(name)
     if found is None:
         return name.replace("_", " ").capitalize()
@@ -134,7 +134,7 @@ def _curves(rows: Sequence[Row], facts: Facts) -> list[Picture]:
         Picture(
             "losses",
             run_curves.loss_figure(rows),
-            "Losses of generator and discriminator. They are relative to each other: a falling loss does not mean "
+            "Losses of generator and discriminator. Each depends on the other network: a falling loss does not mean "
             "better samples.",
             "Curves of the losses over the images seen.",
             lead=True,
@@ -149,7 +149,7 @@ def _curves(rows: Sequence[Row], facts: Facts) -> list[Picture]:
         Picture(
             "gradient_norms",
             norms,
-            "Gradient norms of generator and discriminator, before clipping and, if there is any, after it.",
+            "Gradient norms of generator and discriminator, before and, if clipped, after clipping.",
             "Curves of the gradient norms over the images seen.",
             lead=True,
         ),
@@ -166,16 +166,16 @@ def _introduction(rows: Sequence[Row], facts: Facts) -> str:
     minutes = _largest(rows, "seconds") / 60
     text = (
         f"{_largest(rows, 'epoch'):.4g} epochs, {_largest(rows, 'images_seen'):,.0f} images seen and "
-        f"{minutes:.{0 if minutes >= 10 else 1}f} minutes of training are recorded. An alarm names the rule that "
-        "raised it."
+        f"{minutes:.{0 if minutes >= 10 else 1}f} minutes of training are recorded. Each alarm states its "
+        "rule."
     )
     if facts.has_decision_boundary:
         return text
-    return f"{text} This loss has no decision boundary at a logit of 0, so there are no alarms on the discriminator."
+    return f"{text} The loss has no decision boundary at a logit of 0, so the discriminator raises no alarms."
 
 
 def _by_epoch(rows: Sequence[Row]) -> dict[int, list[Row]]:
-    """The rows of each epoch; epochs count from 1 and end with the row at their number."""
+    """Groups rows by epoch, counted from 1; an epoch ends with the row at its number."""
     found: dict[int, list[Row]] = {}
     before = 0.0
     for row in rows:
@@ -186,7 +186,7 @@ def _by_epoch(rows: Sequence[Row]) -> dict[int, list[Row]]:
 
 
 def _mean(rows: Sequence[Row], key: str) -> float | None:
-    """Mean weighted by images, because the last row of an epoch may be a mean of fewer steps."""
+    """Averages a key, weighted by images: the last row of an epoch may be a mean of fewer steps."""
     known = [(value, row["weight"] or 0.0) for row in rows if (value := row.get(key)) is not None]
     total = sum(weight for _, weight in known)
     return sum(value * weight for value, weight in known) / total if total > 0 else None

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject
 from fmcgan.analysis.latent.smoothness import lengths_table, mean_squared_distance, path_lengths
@@ -23,27 +24,36 @@ from fmcgan.metric.value import MetricValue, mean_interval
 from fmcgan.training.latent import seed_of
 from fmcgan.training.sampling import sample_classes
 
-_SWEEP, _STARTS, _ENDS, _PLACES = 121, 122, 123, 124
+_SWEEP, _STARTS, _ENDS, _POSITIONS = 121, 122, 123, 124
 """Random streams of the steps, combined with the subject's seed."""
-
 _RESAMPLES = 200
 _SHOWN = 5
 """Samples of each class in the figure."""
 _LEAST = 100
 """Least number of images for the metrics."""
-
 _SHARES = ("precision", "recall", "density", "coverage")
 
 
 class Truncation(Analysis):
     """Scales latent vectors by psi; below 1, images are expected to become more typical and less varied.
 
-    A generator that was never trained on such short vectors may behave otherwise: its precision may fall on both sides
-    of 1.
+    A generator that was not trained on such short vectors may behave differently: its precision may be highest at 1.
 
     The sweep measures precision and recall (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020) of as
-    many samples as real test images. The values of as many real training images are the best that can be reached.
-    Smoothness is the perceptual path length (`path_lengths`).
+    many samples as real test images. The reference is the value of as many real training images. Smoothness is the
+    perceptual path length (`path_lengths`).
+
+    Args:
+        features: network for the metrics.
+        weights: of the classifier for the path length; ``None``: the shipped ones.
+        n: samples at each psi, and real test images: a multiple of 10 of at least 100; fewer if there are fewer.
+        psi: factors on the latent vectors, rising, in 0..2.
+        shown: values of psi in the figure of samples.
+        n_paths: pairs of latent vectors of each class for the path length.
+
+    Raises:
+        InvalidValueError: a value has the wrong type or range.
+        UserError: the weights are missing or damaged.
     """
 
     def __init__(
@@ -55,20 +65,6 @@ class Truncation(Analysis):
         shown: Sequence[float] = (0.3, 0.7, 1.0),
         n_paths: int = 100,
     ) -> None:
-        """Checks the parameters and loads the classifier whose features the path length is measured on.
-
-        Args:
-            features: network for the metrics.
-            weights: of the classifier for the path length; ``None``: the shipped ones.
-            n: samples at each psi, and real test images: a multiple of 10 of at least 100; fewer if there are fewer.
-            psi: factors on the latent vectors, rising, in 0..2.
-            shown: values of psi whose samples are drawn.
-            n_paths: pairs of latent vectors of each class for the path length.
-
-        Raises:
-            InvalidValueError: a value has the wrong type or range.
-            UserError: the weights are missing or damaged.
-        """
         whole_number(minimum=_LEAST, maximum=MOST_IMAGES, n=n)
         whole_number(minimum=2, maximum=100_000, n_paths=n_paths)
         for each in (*psi, *shown):
@@ -81,17 +77,13 @@ class Truncation(Analysis):
         self.classifier = load_classifier(weights)
         self.n, self.psi, self.shown, self.n_paths = n, tuple(psi), tuple(shown), n_paths
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Measures the sweep and the path length.
-
-        Raises:
-            NotApplicable: there is no generator, or there are fewer than 100 real test or training images.
-        """
         generator, _ = latent_generator(subject)
         train, test, _ = subject.real
         n = min(self.n, len(train), len(test)) // NUM_CLASSES * NUM_CLASSES
         if n < _LEAST:
-            raise NotApplicable(f"truncation needs {_LEAST} real images of each split, there are {n}")
+            raise NotApplicable(f"truncation needs at least {_LEAST} real images of each split, got {n}")
         reference = _stored(test.balanced(n), subject)
         sweep = {psi: self._shares(_sampled(subject, generator, psi, n), subject, reference) for psi in self.psi}
         best = self._shares(_stored(train.balanced(n), subject), subject, reference)
@@ -101,9 +93,9 @@ class Truncation(Analysis):
             "Truncation and smoothness",
             "Latent vectors scaled by psi below 1 are expected to give more typical and less varied images. Precision "
             f"and recall of {n:,} samples at each psi are measured against {n:,} real test images, in the "
-            f"{self.features.name} features. The values of as many real training images are those of a perfect "
-            "generator. The path length measures how fast images change with the latent vector; it has no reference "
-            "value, because real images have no latent vectors.",
+            f"{self.features.name} features. A perfect generator would have the values of as many real "
+            "training images. The path length measures how fast images change with the latent vector; it has no "
+            "reference value, because real images have no latent vectors.",
             pictures,
             [_sweep_table(sweep, best), lengths],
             values={
@@ -116,7 +108,7 @@ class Truncation(Analysis):
         )
 
     def _shares(self, images: ImageSet, subject: Subject, reference: ImageSet) -> dict[str, MetricValue]:
-        """Precision, recall, density and coverage of a set."""
+        """Measures precision, recall, density and coverage of a set."""
         real = RealImages(subject.real.train, reference)
         measured = Manifold({self.features.name: self.features}).measure(images, real)
         return {name: each for name in _SHARES for key, each in measured.items() if key.startswith(f"{name}_")}
@@ -128,18 +120,18 @@ class Truncation(Analysis):
             shown = images.squeeze(1).unflatten(0, (NUM_CLASSES, _SHOWN)).numpy()
             grids.append((f"psi = {psi:g}", class_grid(shown, CLASS_NAMES)))
         caption = (
-            "The same latent vectors, scaled by psi. A small psi gives vectors that are much shorter than those of the "
+            "The same latent vectors, scaled by psi. A small psi gives vectors that are much shorter than in "
             "training, so images may be implausible."
         )
-        text = f"{len(grids)} grids of generated garments, one class per row, more varied for larger psi."
+        text = f"{len(grids)} grids of generated images, one class per row, more varied for larger psi."
         return Picture("samples_by_psi", side_by_side(grids), caption, text)
 
     def _lengths(self, subject: Subject, generator: nn.Module) -> tuple[Table, float]:
-        """The path length of each class, and distances of random images of the class."""
+        """Measures path lengths and distances of random images, by class."""
         size = latent_generator(subject)[1]
         ends = [balanced_latents(size, self.n_paths, subject.seed, stream) for stream in (_STARTS, _ENDS)]
         labels = ends[0][1]
-        draw = np.random.Generator(np.random.Philox(seed_of(subject.seed, _PLACES)))
+        draw = np.random.Generator(np.random.Philox(seed_of(subject.seed, _POSITIONS)))
         shares = torch.from_numpy(draw.random(len(labels)))
         latents = ends[0][0], ends[1][0]
         lengths = path_lengths(generator, self.classifier.features_of, latents, shares, labels)
@@ -155,18 +147,18 @@ class Truncation(Analysis):
         return lengths_table(rows, self.n_paths), lengths.mean().item()
 
     def _distances(self, images: ImageSet) -> list[float | None]:
-        """Mean squared feature distance between two images of each class."""
+        """Computes the mean squared feature distance between two images of each class."""
         read = self.path_features.features(images)
         return [mean_squared_distance(read[images.of_class(label)]) for label in range(NUM_CLASSES)]
 
 
 def _stored(images: ImageSet, subject: Subject) -> ImageSet:
-    """Real images whose features and neighbours are stored on disk."""
+    """Returns real images with features and neighbours stored on disk."""
     return ImageSet(images.images, images.labels, images.device, subject.store, _RESAMPLES)
 
 
 def _sampled(subject: Subject, generator: nn.Module, psi: float, n: int) -> ImageSet:
-    """The same latent vectors at every psi."""
+    """Generates samples, from the same latent vectors at every psi."""
     seed = seed_of(subject.seed, _SWEEP)
     drawn = sample_classes(generator, range(NUM_CLASSES), n // NUM_CLASSES, seed, psi)
     return ImageSet(*drawn, bootstrap_samples=_RESAMPLES)
@@ -210,6 +202,6 @@ def _sweep_table(sweep: dict[float, dict[str, MetricValue]], best: dict[str, Met
         rows.append(row)
     caption = (
         "Metrics at each psi; the last row is as many real training images. Precision and density have 95 % bootstrap "
-        "intervals. Recall and coverage have none, because resampling itself would lower them."
+        "intervals. Recall and coverage have none, because resampling lowers them."
     )
     return Table("truncation", caption, columns, rows, open=True)

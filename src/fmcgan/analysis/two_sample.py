@@ -1,7 +1,9 @@
-"""Classifier two-sample test: how well a small network separates samples from real images, and by which parts."""
+"""Classifier two-sample test: how well a small network separates samples from real images."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key
 from fmcgan.analysis.detector.cross_fit import FEWEST, DetectorScores, cross_fit
@@ -27,12 +29,21 @@ COLUMNS = (
 class TwoSample(Analysis):
     """Classifier two-sample test (Lopez-Paz and Oquab 2017, "Revisiting classifier two-sample tests").
 
-    A small class-conditional network is trained to separate half of the samples from as many training images. It is
-    applied to the other half and to other training images; then the halves are swapped, so that every sample gets a
+    A small class-conditional network is trained to separate half of the samples from as many training images, and
+    applied to the other half and to other training images. Then the halves are swapped, so that every sample gets a
     score. The statistic is the area under the ROC curve (AUC): the share of pairs of a generated and a real image in
-    which the generated one has the higher score; 50 % is chance. Unlike accuracy it needs no threshold.
+    which the generated one has the higher score. Chance is 50 %.
 
     The floor is the same test with real test images instead of samples.
+
+    Args:
+        most_per_class: maximum number of samples of a class.
+        images_shown: training length of each of the two networks, in images including repetitions.
+        batch_size: images of one step.
+        learning_rate: initial learning rate of Adam.
+        patch: side of the occluding patch in pixels, at most 28.
+        stride: step of the patch in pixels.
+        occluded_per_class: samples of each class that are occluded, those of the highest scores.
     """
 
     def __init__(
@@ -45,20 +56,6 @@ class TwoSample(Analysis):
         stride: int = 2,
         occluded_per_class: int = 20,
     ) -> None:
-        """Checks the parameters.
-
-        Args:
-            most_per_class: most samples of a class that are used.
-            images_shown: training length of each of the two networks in images, repetitions counted.
-            batch_size: images of one step.
-            learning_rate: initial learning rate of Adam.
-            patch: side of the occluding patch in pixels, at most 28.
-            stride: step of the patch in pixels.
-            occluded_per_class: samples of each class, those of the highest scores, that are occluded.
-
-        Raises:
-            InvalidValueError: a value is out of range.
-        """
         whole_number(minimum=FEWEST, maximum=MOST_IMAGES, most_per_class=most_per_class)
         whole_number(maximum=10**9, images_shown=images_shown)
         whole_number(maximum=MOST_IMAGES, batch_size=batch_size)
@@ -69,8 +66,8 @@ class TwoSample(Analysis):
         self.recipe = Recipe(images_shown, batch_size, float(learning_rate))
         self.patch = Patch(patch, stride, occluded_per_class)
 
+    @override
     def analyse(self, subject: Subject) -> Section:
-        """Tests the samples and, once for each data set and seed, its test images."""
         train = subject.real.train
         scores = cross_fit(subject.samples, train, self.most_per_class, self.recipe, subject.seed)
         if scores is None:
@@ -84,8 +81,8 @@ class TwoSample(Analysis):
             introduction=(
                 "Two small class-conditional networks were trained to separate samples from real training images, each "
                 f"on one half of {len(scores.index):,} samples, and applied to the other half and to training images "
-                "that neither had seen. What they separate differs from the data. What they do not separate may still "
-                "differ in ways that are too subtle, too rare or too global for so small a network."
+                "that neither had seen. Samples that they separate differ from the data. Others may still differ in "
+                "ways that are too subtle, too rare or too global for a small network."
             ),
             pictures=[sample_picture(occluded, subject.samples), map_picture(occluded, self.patch)],
             tables=[_table(scores, floor)],
@@ -94,7 +91,7 @@ class TwoSample(Analysis):
         )
 
     def _floor(self, subject: Subject) -> dict[str, Any]:
-        """The AUC of test images with its interval, by class and for ``all``, and the ``difference``; or empty."""
+        """Returns AUC and interval of test images by class and for ``all``, and the ``difference``; or nothing."""
         train, test = subject.real.train, subject.real.test
 
         def measure() -> dict[str, Any]:
@@ -118,7 +115,7 @@ class TwoSample(Analysis):
 
 
 def _area(floor: Mapping[str, Sequence[float]], name: str) -> Sequence[float | None]:
-    """AUC and the ends of its interval."""
+    """Returns AUC and interval."""
     return floor.get(name, [None, None, None])
 
 
@@ -145,7 +142,8 @@ def _effect(scores: DetectorScores, floor: dict[str, list[float]]) -> Effect:
     statement += " (50 % is chance)"
     by_class = {label: scores.auc(label)[1:] for label in scores.classes}
     if len({area for area, _ in by_class.values()}) > 1:
-        easiest, hardest = (choose(by_class, key=lambda label: by_class[label][0]) for choose in (max, min))
+        areas = {label: area for label, (area, _) in by_class.items()}
+        easiest, hardest = max(areas, key=areas.__getitem__), min(areas, key=areas.__getitem__)
         statement += (
             f". Easiest to separate are {plural(easiest)} ({_words(*by_class[easiest])}), "
             f"hardest {plural(hardest)} ({_words(*by_class[hardest])})"

@@ -25,11 +25,11 @@ SAMPLES_FIGURE = "samples.png"
 
 
 def compare(runs: Sequence[Path], output: Path) -> Path:
-    """Compares groups of runs by tables and figures; runs of a group differ in nothing but their seed.
+    """Compares groups of runs by tables and figures; runs of a group differ only in their seed.
 
     Args:
         runs: run folders, or folders above them such as that of a multirun.
-        output: the folder for ``comparison.md``, ``comparison.html`` (a single file), ``comparison.csv`` (one row per
+        output: folder for ``comparison.md``, ``comparison.html`` (a single file), ``comparison.csv`` (one row per
             group), ``runs.csv`` (one row per run), ``pairs.csv`` (one row per pair of groups, metric and table),
             ``loss.png``, ``grad_norm.png``, and, if any run has metrics or samples, ``scores.png`` and
             ``samples.png``. It is created if missing.
@@ -75,7 +75,7 @@ def _draw(comparison: Comparison, output: Path) -> list[str]:
 
 
 def _last_grid(run: Run) -> Image.Image | None:
-    """The run's last sample grid, whose title names its epoch; None if there is none."""
+    """Reads the last sample grid of a run, whose title names the epoch; None if there is none."""
     pictures = sorted((run.folder / run_dir.SAMPLES).glob("*.png"), key=lambda path: (len(path.name), path.name))
     if not pictures:
         return None

@@ -1,4 +1,4 @@
-"""A comparison as CSV files with all digits; text that a spreadsheet would run as a formula gets an apostrophe."""
+"""CSV files of a comparison, with all digits; formulas are escaped for spreadsheets."""
 
 import csv
 import io
@@ -54,9 +54,8 @@ def write_runs(path: Path, comparison: Comparison) -> None:
 def write_pairs(path: Path, comparison: Comparison) -> None:
     """Writes one row for each pair of groups, each metric and each table.
 
-    ``compared`` says whether the difference is one of ``value`` or of ``distance to real``; ``mean_a`` and ``mean_b``
-    are means of the values over the ``seeds`` of the pairs; ``larger_than_spread`` is ``yes`` where the difference is
-    significant. Statistics that need two pairs are empty where there are fewer.
+    ``compared`` is ``value`` or ``distance to real``; ``mean_a`` and ``mean_b`` are means of the values over ``seeds``;
+    ``larger_than_spread`` is ``yes`` for a significant difference. Statistics of fewer than two pairs are empty.
     """
     labels = [group.label for group in comparison.groups]
     rows = [

@@ -1,4 +1,4 @@
-"""Groups of runs: runs of one group differ in nothing but their seed."""
+"""Groups of runs that differ only in their seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,9 @@ from textwrap import shorten
 from fmcgan.comparison.runs import Run
 
 NOT_COMPARED = ("seed", "ckpt_path", "data.root", "data.mirror")
-"""Overrides that do not make another experiment: the seed, the checkpoint to resume from, where the data lie."""
-
+"""Overrides that do not define an experiment: seed, checkpoint to resume from, location of the data."""
 LONGEST = 36
-"""Letters of a label in a short name."""
+"""Maximum number of letters of a label in a short name."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Group:
     """Runs of one configuration.
 
     Args:
-        label: the overrides in which it differs from the other groups.
+        label: overrides that distinguish it from other groups.
         runs: sorted by seed.
     """
 
@@ -28,20 +27,20 @@ class Group:
 
     @property
     def seeds(self) -> tuple[int | None, ...]:
-        """The seed of each run; None where it is unknown."""
+        """Seed of each run; None if unknown."""
         return tuple(run.seed for run in self.runs)
 
     @property
     def seed_list(self) -> str:
-        """The number of runs and their seeds, such as ``3 (0, 1, 2)``."""
+        """Number of runs and their seeds, such as ``3 (0, 1, 2)``."""
         return f"{len(self.runs)} ({', '.join('?' if seed is None else str(seed) for seed in self.seeds)})"
 
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:
-    """Groups runs by their overrides without the seed, in the order in which the groups first appear.
+    """Groups runs by `compared_overrides`, in the order of first appearance.
 
-    The label of a group consists of its overrides, in the order typed, without those that all groups share. It is
-    ``default`` if nothing is left. A single group keeps all of its overrides.
+    The label of a group lists its overrides except those that all groups share; ``default`` if there are none. The
+    label of a single group lists all overrides.
     """
     groups: dict[frozenset[str], list[Run]] = {}
     for run in runs:
@@ -57,18 +56,18 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
 
 
 def compared_overrides(run: Run) -> list[str]:
-    """The overrides that define the experiment, the last one of each key, in the order typed."""
+    """Returns the overrides that define the experiment, the last one of each key, in the order typed."""
     last = {override.split("=", 1)[0].lstrip("+~"): override for override in run.overrides}
     return [text for key, text in last.items() if key not in NOT_COMPARED and not key.startswith("hydra.")]
 
 
 def letter(index: int) -> str:
-    """The letter of a group by its index: A to Z, then AA, AB and so on."""
+    """Returns the letter of a group by its index: A to Z, then AA, AB and so on."""
     before, last = divmod(index, len(ascii_uppercase))
     return (letter(before - 1) if before else "") + ascii_uppercase[last]
 
 
 def short_names(groups: Sequence[Group]) -> list[str]:
-    """Names for legends and tables: the letter of each group and the beginning of its label."""
+    """Makes names for legends and tables: letter and beginning of the label of each group."""
     beginnings = [shorten(group.label, LONGEST, placeholder=" ...").replace(", ...", " ...") for group in groups]
     return [f"{letter(index)}: {beginning}" for index, beginning in enumerate(beginnings)]

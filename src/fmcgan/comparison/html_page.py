@@ -1,4 +1,4 @@
-"""The page ``comparison.html``: sortable tables, all figures, and the best group by each metric."""
+"""The page ``comparison.html``: the best group by each metric, sortable tables and all figures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,23 +26,17 @@ PAGE = "comparison.html"
 
 _CURVES = {
     "scores.png": "Each metric over the images seen and over the minutes trained.",
-    run_dir.LOSS_FIGURE: "Losses. Those of different formulas cannot be compared with each other.",
+    run_dir.LOSS_FIGURE: "Losses. Different loss functions cannot be compared.",
     run_dir.GRADIENT_NORM_FIGURE: "Gradient norms before any clipping.",
 }
 _SAMPLES = "samples.png"
 
 WIDEST = 1090
-"""Widest picture on the page, in CSS pixels."""
+"""Largest width of a picture on the page, in CSS pixels."""
 
 
 def comparison_page(comparison: Comparison, folder: Path, figures: Sequence[str]) -> str:
-    """Makes the page.
-
-    Args:
-        comparison: the results.
-        folder: of the figures.
-        figures: names of the PNGs.
-    """
+    """Makes the page, with the figures (names of PNGs) of a folder."""
     names = short_names(comparison.groups)
     sections = _sections(comparison, {name: folder / name for name in figures}, names)
     pictures = {(name, each.name): _encode(each) for name, section in sections.items() for each in section.pictures}
@@ -61,7 +55,7 @@ def comparison_page(comparison: Comparison, folder: Path, figures: Sequence[str]
 def _sections(comparison: Comparison, figures: Mapping[str, Path], names: Sequence[str]) -> dict[str, Section]:
     read = (
         " Numbers are means ± standard deviations over the seeds of a group; ↓ lower is better, ↑ higher is better, "
-        "→ real: the nearer to real data the better."
+        "→ real: nearer to real data is better."
     )
     sections = {}
     for title, text, table in zip(TITLES, explanations(comparison), comparison.tables, strict=True):
@@ -74,14 +68,14 @@ def _sections(comparison: Comparison, figures: Mapping[str, Path], names: Sequen
     pictures = [_picture(figures[name], caption) for name, caption in _CURVES.items() if name in figures]
     sections["curves"] = Section("Curves", CURVES_NOTE, pictures=pictures)
     if _SAMPLES in figures:
-        caption = "The last grid of the first seed of each group: one class a row, one latent vector a column."
+        caption = "The last grid of the first seed of each group: one class per row, one latent vector per column."
         sections["samples"] = Section(
             "Samples", "The same latent vectors in every grid.", pictures=[_picture(figures[_SAMPLES], caption)]
         )
     sections["runs"] = Section(
         "Runs",
-        "One run a row. Brackets hold the 95 % interval of a metric over its samples, where it was measured. "
-        "Unfinished runs are in no other table.",
+        "One run per row. Brackets: 95 % interval of a metric over its samples, if measured. Unfinished runs are in "
+        "no other table.",
         tables=[runs_table(comparison, names)],
     )
     return sections
@@ -94,7 +88,7 @@ def _picture(path: Path, caption: str) -> Picture:
 
 
 def _encode(picture: Picture) -> Encoded:
-    """Encodes a picture; wide grids are shown at half their size, one CSS pixel per pixel of an image."""
+    """Encodes a picture; wide grids are shown at half size, one CSS pixel per pixel of a sample."""
     encoded = encode(picture)
     is_wide_grid = picture.name == Path(_SAMPLES).stem and encoded.width > WIDEST
     return replace(encoded, width=encoded.width // 2, height=encoded.height // 2) if is_wide_grid else encoded
@@ -104,15 +98,15 @@ def _alarms(comparison: Comparison) -> list[Alarm]:
     alarms = [
         Alarm(
             "repeated seeds",
-            f"{label} holds seed {', '.join(seeds)} more than once: its ± is not one over seeds.",
-            "in a pair of groups a seed counts once, with the mean of its runs",
+            f"{label} has seed {', '.join(seeds)} more than once: its ± is not a standard deviation over seeds.",
+            "each seed of a group occurs once; in pairs, a repeated seed counts once with the mean of its runs",
         )
         for label, seeds in comparison.repeated_seeds().items()
     ]
     hardware = sorted(comparison.counts("hardware"))
     if len(hardware) > 1:
-        statement = f"The runs were made on {' and on '.join(hardware)}: their minutes cannot be compared."
-        alarms.append(Alarm("different hardware", statement, "one kind of hardware for all runs"))
+        statement = f"The runs used {' and '.join(hardware)}: their minutes cannot be compared."
+        alarms.append(Alarm("different hardware", statement, "all runs have the same hardware"))
     if comparison.others:
         names = ", ".join(comparison.names[run.folder] for run in comparison.others)
         alarms.append(Alarm("failed or unfinished runs", f"Left out: {names}.", "only finished runs are compared"))

@@ -11,64 +11,59 @@ from fmcgan.comparison.tables import FEW, markdown_table, number, pairs_table, v
 TITLES = ("At the end", "At equal images", "At equal time")
 
 CURVES_NOTE = (
-    "Curves are means over the seeds of a group; the light area reaches from the lowest to the highest seed, over the "
-    "range that all its seeds cover. Losses and gradient norms of long runs are smoothed by a running mean first."
+    "Curves are means over the seeds of a group, where all seeds have values; the light area reaches from the lowest "
+    "to the highest seed. Losses and gradient norms of long runs are smoothed by a running mean."
 )
 
 _HOW_TO_READ = """\
-- Every number is the mean ± standard deviation (n - 1) over the seeds of a group. One seed has no ±; "(2 of 3)" means
-  that only two of three runs have the value, and — that none has.
-- ↓ lower is better, ↑ higher is better, → real: the nearer to real data the better, from above or below. "real data"
-  is the value of real images by the same protocol.
-- **Bold**: the best mean, if it leads by more than the sum of both standard deviations. Nothing is bold where no group
-  leads by that much, or where one of the best two has one seed only.
-- Gradient norms are measured before clipping. Losses of different formulas cannot be compared with each other.
+- Numbers are means ± standard deviations (n - 1) over the seeds of a group. A single seed has no ±; "(2 of 3)": two of
+  three runs have the value; —: none has.
+- ↓ lower is better, ↑ higher is better, → real: nearer to real data is better. "real data" is the value of real images
+  by the same protocol.
+- **Bold**: the best mean, if it leads by more than the sum of both standard deviations and both groups have two seeds
+  or more.
+- Gradient norms are measured before clipping. Different loss functions cannot be compared.
 - Minutes are minutes of training, without evaluation, pictures and checkpoints."""
 
 _HOW_TO_READ_PAIRS = """\
-- "difference" is the mean ± standard deviation (n - 1) of first minus second over the pairs; then follow the 95 %
-  interval of the mean by Student's t, and the absolute mean in standard deviations.
+- "difference": mean ± standard deviation (n - 1) of first minus second over the pairs, followed by the 95 % interval
+  of the mean by Student's t and the absolute mean in standard deviations.
 - **Significant**: the interval excludes 0. With two pairs it is very wide (12.7 standard errors to each side; with
   three 4.3, with five 2.8), so "not significant with 2 pairs" says little: use more seeds."""
 
 _DISTANCES = """\
-- Of a metric marked → real, distances to the value of real data are compared: below 0, the first group is nearer."""
+- Metrics marked → real are compared by their distance to real data: below 0, the first group is nearer."""
 
 
 def explanations(comparison: Comparison) -> tuple[str, str, str]:
-    """A paragraph for each of the three tables."""
+    """Makes a paragraph for each of the three tables."""
     last = "Each run at its last evaluation within the budget, which may be exceeded by 5 %."
     return (
-        "Each run where its configuration ended it, measured on fresh samples. Values at equal images and at equal "
-        "time were measured during training, on samples that also chose the best checkpoint.",
+        "Each run at its configured end, measured on fresh samples. Values at equal images and at equal time were "
+        "measured during training, on the samples that select the best checkpoint.",
         f"Budget: {comparison.images:,} images, as many as the shortest run saw. {last}",
         f"Budget: {number(comparison.seconds / 60)} minutes of training, as many as the fastest run took. {last}",
     )
 
 
 def plural(count: int, noun: str) -> str:
-    """``1 run``, ``2 runs``."""
+    """Formats a count: ``1 run``, ``2 runs``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def page(comparison: Comparison, figures: Sequence[str]) -> str:
-    """Writes a comparison as Markdown: tables, pairs of groups, figures, unfinished runs and provenance.
-
-    Args:
-        comparison: the results.
-        figures: names of the PNGs beside the page.
-    """
+    """Writes tables, pairs of groups, figures (names of PNGs), unfinished runs and provenance as Markdown."""
     labels = [group.label for group in comparison.groups]
     parts = [f"# Comparison of {plural(len(comparison.finished), 'run')} in {plural(len(labels), 'group')}"]
     parts += [
-        f"**{markdown_code(label)} holds seed {', '.join(seeds)} more than once: its ± is not one over seeds. In a "
-        "pair of groups such a seed counts once, with the mean of its runs.**"
+        f"**{markdown_code(label)} has seed {', '.join(seeds)} more than once: its ± is not a standard deviation over "
+        "seeds. In pairs, a repeated seed counts once with the mean of its runs.**"
         for label, seeds in comparison.repeated_seeds().items()
     ]
     for title, text, table in zip(TITLES, explanations(comparison), comparison.tables, strict=True):
         parts += [f"## {title}", text, markdown_table(values_table(comparison, table, labels), code=["group"])]
     if len(comparison.counts("hardware")) > 1:
-        parts.append("**The runs were made on different hardware: their minutes cannot be compared.**")
+        parts.append("**The runs used different hardware: their minutes cannot be compared.**")
     parts += _pairs(comparison)
     protocols = [
         f"- {markdown_code(name)}: {each.in_words + ', ' if each.in_words else ''}measured on "
@@ -93,10 +88,7 @@ def page(comparison: Comparison, figures: Sequence[str]) -> str:
 
 
 def _pairs(comparison: Comparison) -> list[str]:
-    """The section of pairs; empty if there are no two groups or no metrics.
-
-    A table that repeats that of the end is replaced by a sentence.
-    """
+    """Makes the section of pairs; empty for one group or without metrics. Repeated tables become a sentence."""
     choose = every_pair if len(comparison.groups) <= FEW else best_with_others
     letters = [letter(index) for index in range(len(comparison.groups))]
     tables: list[str] = []
@@ -120,22 +112,22 @@ def _pairs(comparison: Comparison) -> list[str]:
         notes.append(_DISTANCES)
     if len(comparison.groups) > FEW:
         notes.append(
-            f"- Of more than {FEW} groups, each is paired with the one of the best mean (with the first group where "
-            "the direction of the metric is unknown). The best was chosen by the same numbers, which favours it."
+            f"- With more than {FEW} groups, each is paired with the group of the best mean (the first group if the "
+            "direction of the metric is unknown). The choice by the same numbers favours that group."
         )
     tested = sum(each.difference.n > 1 for each in shown)
     if tested > 1:
         notes.append(
-            f"- {tested} tests without a correction for their number: of those without a true difference, about one in "
-            "twenty is significant by chance."
+            f"- {tested} tests, not corrected for multiple comparisons: without a true difference, about one in twenty "
+            "is significant by chance."
         )
     notes.append("- `pairs.csv` holds every pair of groups with all digits.")
     legend = [
         f"- **{name}**: {markdown_code(group.label)}" for name, group in zip(letters, comparison.groups, strict=True)
     ]
     introduction = (
-        "Two groups are compared seed by seed. Runs of equal seed see the same order of images and the same latent "
-        "vectors, so each seed that both groups have makes a pair. The groups:"
+        "Two groups are compared by pairs of runs of equal seed, which see the same order of images and the same "
+        "latent vectors. The groups:"
     )
     parts = ["## Pairs of groups", introduction, "\n".join(legend), "The columns:", "\n".join(notes)]
     for title, text in zip(TITLES, tables, strict=True):

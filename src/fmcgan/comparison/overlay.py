@@ -1,4 +1,4 @@
-"""Curves of groups in one figure: the mean over the runs of a group, and the range from the lowest to the highest."""
+"""Curves of groups in one figure: mean and range over the runs of each group."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,13 +14,13 @@ from fmcgan.figure.curves import Panel, Series, draw_curves, running_mean, smoot
 Array = NDArray[np.float64]
 
 SMOOTHING_PARTS = 20
-"""Curves of several groups are smoothed more than those of one run; metrics are not smoothed."""
+"""Length of a curve divided by the width of its running mean; metrics are not smoothed."""
 WIDE = 30
-"""Ratio of the largest to the smallest value from which on the axis is logarithmic."""
+"""Ratio of the largest to the smallest value above which the axis is logarithmic."""
 
 
 def draw_losses(groups: Sequence[Group], path: Path) -> None:
-    """Draws the losses of both networks; on a symmetric logarithmic axis if one group would flatten the others."""
+    """Draws the losses of both networks, on a symmetric logarithmic axis if their ranges differ widely."""
     panels = [
         Panel("Generator loss", "loss", _all(groups, "loss/generator")),
         Panel("Discriminator loss (with penalty)", "loss", _all(groups, "loss/discriminator")),
@@ -62,12 +62,11 @@ def mean_curve(curves: Sequence[tuple[Array, Array]]) -> tuple[Array, Array, Arr
     """Averages curves that were recorded at different moments, with linear interpolation.
 
     Args:
-        curves: x [N_i], rising, and y [N_i] of each run. Values that are not finite, and runs without any value, are
-            left out.
+        curves: x [N_i], ascending, and y [N_i] of each run; values that are not finite are left out.
 
     Returns:
-        x [N] and the mean, the lowest and the highest y [N], at every recorded x within the range that all runs cover.
-        Without a common range, one point: the means of the last points.
+        x [N] and the mean, lowest and highest y [N], at every recorded x within the common range. Without a common
+        range, one point: the means of the last points.
     """
     known = [(x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in curves]
     known = [(x, y) for x, y in known if len(x)]
@@ -101,7 +100,7 @@ def _series(group: Group, key: str, clock: str) -> Series:
 
 
 def _readable(panel: Panel) -> Panel:
-    """The panel on a symmetric logarithmic axis, if one curve spans ten times as much as another."""
+    """Chooses a symmetric logarithmic axis if one curve spans ten times as much as another."""
     spans = [float(np.ptp(series.y)) for series in panel.series if np.size(series.y) > 1]
     if spans and max(spans) > max(10, 10 * min(spans)):
         return replace(panel, scale="symlog", y_label="loss (logarithmic beyond ±1)")

@@ -1,4 +1,4 @@
-"""The results of a comparison: groups, and their values at the end, at equal images and at equal time."""
+"""Results of a comparison: groups, and their values at the end, at equal images and at equal time."""
 
 import math
 import os
@@ -20,21 +20,20 @@ TRAINING_KEYS = (
     "gradient_norm/discriminator",
     "images_per_second",
 )
-"""Quantities of each run beside its metrics, ``images_seen`` and ``minutes``."""
-
+"""Training quantities in the tables, besides ``images_seen`` and ``minutes``."""
 TOLERANCE = 0.05
-"""Share by which an evaluation may exceed a budget: runs that were stopped together end a batch or a few seconds apart,
-and the evaluation before that can lie far back."""
+"""Share by which an evaluation may exceed a budget, because runs of equal length end a batch or a few seconds apart,
+and their second to last evaluation may be much earlier."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that tables and figures show.
+    """Data of all tables and figures.
 
     Args:
         groups: of the finished runs.
         others: the runs that did not finish.
-        names: of all runs, by folder: short and distinct.
+        names: of all runs, by folder; short and distinct.
         protocols: of the metrics, by name.
         images: the budget of equal images: images seen by the shortest finished run.
         seconds: the budget of equal time: training time of the fastest finished run.
@@ -64,26 +63,21 @@ class Comparison:
         return self.end, self.equal_images, self.equal_time
 
     def protocol(self, metric: str) -> Protocol:
-        """The protocol of a metric, `UNKNOWN` if no result has it."""
+        """Returns the protocol of a metric, `UNKNOWN` if no result has it."""
         return self.protocols.get(metric, UNKNOWN)
 
     def pairings(self, table: Table, choose: Callable[..., list[Pairing]] = every_pair) -> list[Pairing]:
-        """Pairs groups by each metric of a table, metric by metric.
-
-        Args:
-            table: one of the tables.
-            choose: which pairs: `every_pair` or `best_with_others`.
-        """
+        """Pairs groups by each metric of a table; ``choose`` is `every_pair` or `best_with_others`."""
         return [
             pairing for metric in table.metrics for pairing in choose(self.groups, table, metric, self.protocol(metric))
         ]
 
     def counts(self, key: str) -> Counter[str]:
-        """How many finished runs have each value of a key of ``result.json``, such as ``hardware``."""
+        """Counts the finished runs by their value of a key of ``result.json``, such as ``hardware``."""
         return Counter(run.result[key] for run in self.finished if run.result)
 
     def repeated_seeds(self) -> dict[str, list[str]]:
-        """The seeds that a group holds more than once, by the label of the group."""
+        """Returns the seeds that occur more than once in a group, by label."""
         found = {
             group.label: [str(seed) for seed, times in Counter(group.seeds).items() if times > 1]
             for group in self.groups
@@ -92,7 +86,7 @@ class Comparison:
 
 
 def gather(paths: Sequence[Path]) -> Comparison:
-    """Reads runs and takes their values.
+    """Reads runs and collects their values.
 
     Args:
         paths: run folders, or folders above them; a run found twice counts once.
@@ -107,7 +101,7 @@ def gather(paths: Sequence[Path]) -> Comparison:
     finished = [run for run in runs if run.finished]
     if not finished:
         listed = ", ".join(names.values()) or "no run given"
-        raise UserError(f"nothing to compare: none of the runs has finished and written {run_dir.RESULT} ({listed})")
+        raise UserError(f"no finished run to compare: none has {run_dir.RESULT} ({listed}); resume or add a run")
     groups = group_runs(finished)
     images = min(run.images_seen for run in finished)
     seconds = min(run.seconds for run in finished)
@@ -125,14 +119,14 @@ def gather(paths: Sequence[Path]) -> Comparison:
 
 
 def measure(name: str, groups: Sequence[Group], moment: Callable[[Run], Row]) -> Table:
-    """Takes the values of all runs at a moment of each."""
+    """Makes the table of all runs at a moment of each."""
     runs = tuple(tuple(moment(run) for run in group.runs) for group in groups)
     metrics = sorted({key for rows in runs for row in rows for key in row if key.startswith("score/")})
     return Table(name, ("images_seen", "minutes", *metrics, *TRAINING_KEYS), runs)
 
 
 def at_end(run: Run) -> Row:
-    """The values in a finished run's ``result.json``, under the keys of ``metrics.jsonl``."""
+    """Returns the values of ``result.json`` of a finished run, with the keys of ``metrics.jsonl``."""
     result = run.result
     if result is None:
         raise ValueError(f"{run.folder} has no result")
@@ -147,7 +141,7 @@ def at_end(run: Run) -> Row:
 
 
 def at_budget(run: Run, clock: str, budget: float) -> Row:
-    """The values at a run's last evaluation within a budget.
+    """Returns the values of a run at its last evaluation within a budget.
 
     Args:
         run: the run.
@@ -155,8 +149,8 @@ def at_budget(run: Run, clock: str, budget: float) -> Row:
         budget: may be exceeded by `TOLERANCE`.
 
     Returns:
-        Metrics and time of that evaluation, and the last recorded training quantities up to then. Without an evaluation
-        within the budget, the last row within it and no metric. Empty if there is no row either.
+        Metrics and time of the evaluation, and the last training quantities up to then. Without an evaluation, the last
+        row within the budget, without metrics; empty if there is none.
     """
     limit = budget * (1 + TOLERANCE)
     evaluations = [row for row in run.evaluations if row[clock] <= limit]

@@ -1,4 +1,4 @@
-"""Reads run folders."""
+"""Readers of run folders."""
 
 import re
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ Row = dict[str, float]
 
 @dataclass(frozen=True)
 class Run:
-    """The contents of a run folder.
+    """Contents of a run folder.
 
     Args:
         folder: the run folder.
         overrides: of the command line, in the order typed, such as ``("loss=wgan_gp", "seed=0")``.
-        seed: from the result or the configuration; None if the run failed before it wrote either.
+        seed: from the result or the configuration; None if neither exists.
         rows: of ``metrics.jsonl``, in the order written.
         result: of ``result.json``; None unless the run finished.
     """
@@ -37,12 +37,12 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the run reached the end that its configuration sets."""
+        """Whether the run reached its configured end."""
         return self.result is not None
 
     @cached_property
     def evaluations(self) -> tuple[Row, ...]:
-        """The rows with metrics; the final metrics come last even if only ``result.json`` holds them."""
+        """Rows with metrics, including the final metrics of ``result.json``."""
         found = [row for row in self.rows if any(key.startswith("score/") for key in row)]
         if self.result is not None and (not found or found[-1]["images_seen"] < self.result["images_seen"]):
             scores = {f"score/{name}": _number(score["value"]) for name, score in self.result["scores"].items()}
@@ -53,23 +53,23 @@ class Run:
 
     @property
     def images_seen(self) -> int:
-        """Images seen at the last row or the result, 0 if there is neither."""
+        """Images seen at the last row or the result, whichever is more; 0 without either."""
         return int(self._last("images_seen", "images_seen"))
 
     @property
     def seconds(self) -> float:
-        """Training seconds at the last row or the result, which round differently: the larger of both."""
+        """Training seconds at the last row or the result, whichever is more; both are rounded."""
         return self._last("seconds", "training_seconds")
 
     def curve(self, key: str, clock: str = "images_seen") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Reads one quantity over time.
+        """Returns one quantity over time.
 
         Args:
             key: as in ``metrics.jsonl``.
             clock: ``images_seen`` or ``seconds``.
 
         Returns:
-            The clock [N] and the quantity [N] of the rows that hold it.
+            Clock [N] and quantity [N] of the rows that have it.
         """
         rows = self.evaluations if key.startswith("score/") else self.rows
         known = [(row[clock], row[key]) for row in rows if key in row]
@@ -82,13 +82,13 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """Reads a run folder; files that a failed or unfinished run did not write are empty or None.
+    """Reads a run folder; missing files of a failed or unfinished run are empty or None.
 
     Raises:
-        UserError: the folder holds no run, or a file in it cannot be read.
+        UserError: the folder is not a run folder, or a file in it cannot be read.
     """
     if not _is_run(folder):
-        raise UserError(f"{folder} is not a run folder: it holds none of {', '.join(_MARKS)}")
+        raise UserError(f"{folder} is not a run folder: it has none of {', '.join(_RUN_FILES)}")
     config = read_config(folder / run_dir.CONFIG) or {}
     result = read_result(folder / run_dir.RESULT)
     if result is not None and result["status"] != "finished":
@@ -99,7 +99,7 @@ def read_run(folder: Path) -> Run:
         overrides=tuple(read_overrides(folder / run_dir.HYDRA_OVERRIDES)),
         seed=(result or config).get("seed"),
         rows=tuple({key: _number(value) for key, value in row.items()} for row in rows),
-        result=None if result is None else _NOT_KNOWN | result,
+        result=None if result is None else _RESULT_DEFAULTS | result,
     )
 
 
@@ -107,7 +107,7 @@ def find_runs(path: Path) -> list[Path]:
     """Finds run folders.
 
     Args:
-        path: a run folder, or a folder somewhere above run folders, such as that of a multirun.
+        path: a run folder, or a folder above run folders, such as that of a multirun.
 
     Returns:
         The run folders; numbers in their names are sorted as numbers.
@@ -120,26 +120,25 @@ def find_runs(path: Path) -> list[Path]:
     found = _runs_below(path)
     if not found:
         raise UserError(
-            f"no run found in {path}; give a run folder (it holds {run_dir.METRICS_JSONL}) "
+            f"no run found in {path}; give a run folder (with {run_dir.METRICS_JSONL}) "
             "or a folder above several run folders"
         )
     return found
 
 
-_NOT_KNOWN: dict[str, Any] = {
+_RESULT_DEFAULTS: dict[str, Any] = {
     "hardware": "not known",
     "command": "not known",
     "images_per_second": None,
     "final": {},
     "parameters": {},
 }
-"""Defaults for keys that a result lacks."""
-
-_MARKS = (run_dir.CONFIG, run_dir.METRICS_JSONL, run_dir.RESULT, run_dir.TRAIN_LOG)
+"""Defaults for missing keys of a result."""
+_RUN_FILES = (run_dir.CONFIG, run_dir.METRICS_JSONL, run_dir.RESULT, run_dir.TRAIN_LOG)
 
 
 def _is_run(folder: Path) -> bool:
-    return any((folder / mark).is_file() for mark in _MARKS)
+    return any((folder / name).is_file() for name in _RUN_FILES)
 
 
 def _runs_below(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Statistics over the runs of groups: means, intervals, the best group, and differences seed by seed."""
+"""Statistics over the runs of groups: means, intervals, best groups, and paired differences."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -23,9 +23,9 @@ class Spread:
 
     Args:
         mean: of the finite values; nan if there is none.
-        std: their standard deviation with n - 1 in the denominator; 0 for one value.
-        low: the smallest of them.
-        high: the largest of them.
+        std: of the finite values, with n - 1 in the denominator; 0 for one value.
+        low: smallest finite value.
+        high: largest finite value.
         n: number of finite values.
         of: number of runs.
     """
@@ -63,12 +63,12 @@ def spread(values: Iterable[float]) -> Spread:
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a metric was measured, according to all runs that have it.
+    """Protocol of a metric, from all runs that have it.
 
     Args:
         better: ``lower``, ``higher`` or ``real`` (the nearer to real data, the better); empty if the runs disagree.
-        n: numbers of images it was measured on; more than one if the runs disagree.
-        floors: values of real data by the same protocol; several if the runs disagree, none if unknown.
+        n: number of images; several if the runs disagree.
+        floors: value of real data; several if the runs disagree, none if unknown.
     """
 
     better: str
@@ -82,7 +82,7 @@ class Protocol:
 
     @property
     def direction(self) -> str:
-        """``better``, but empty if that is ``real`` and no floor is known: groups cannot be ranked then."""
+        """``better``; empty if groups cannot be ranked, because it is ``real`` and no floor is known."""
         return "" if self.better == "real" and not self.floors else self.better
 
     @property
@@ -92,11 +92,11 @@ class Protocol:
 
 
 UNKNOWN = Protocol(better="", n=(), floors=())
-"""Of a metric that is in no ``result.json``."""
+"""Protocol of a metric that no ``result.json`` has."""
 
 
 def protocols(runs: Iterable[Run]) -> dict[str, Protocol]:
-    """Collects the protocol of each metric in the ``result.json`` of the runs, by the metric's name."""
+    """Collects the protocols of the metrics in ``result.json`` of all runs, by name."""
     found: dict[str, list[dict[str, Any]]] = {}
     for run in runs:
         for name, entry in (run.result or {"scores": {}})["scores"].items():
@@ -115,12 +115,12 @@ def _protocol(entries: list[dict[str, Any]]) -> Protocol:
 
 @dataclass(frozen=True)
 class Table:
-    """Measured values of all groups at one moment.
+    """Values of all groups at one moment.
 
     Args:
         name: ``end``, ``equal_images`` or ``equal_time``.
-        keys: the quantities, in the order of the columns.
-        runs: the values of each run, by group; runs in the order of `Group.runs`.
+        keys: quantities, in the order of the columns.
+        runs: values of each run by group, in the order of `Group.runs`.
     """
 
     name: str
@@ -133,7 +133,7 @@ class Table:
         return [key.removeprefix("score/") for key in self.keys if key.startswith("score/")]
 
     def spreads(self, key: str) -> list[Spread]:
-        """One spread per group."""
+        """Computes one spread per group."""
         return [spread(row.get(key, math.nan) for row in rows) for rows in self.runs]
 
 
@@ -163,8 +163,7 @@ def clear_winner(spreads: Sequence[Spread], better: str, floor: float = math.nan
         floor: the value of real data; needed for ``real`` only.
 
     Returns:
-        Its index. None if no group leads by that much, or if one of the best two has a single run or a run without a
-        value.
+        Its index; None if no group leads by that much, or if one of the best two has a single run or a missing value.
     """
     ranked = ranking(spreads, better, floor)
     if len(ranked) < 2:
@@ -180,18 +179,18 @@ def clear_winner(spreads: Sequence[Spread], better: str, floor: float = math.nan
 class Pairing:
     """One metric of two groups, paired by seed.
 
-    Runs of equal seed see the same order of images and the same latent vectors. What a seed does to both groups
-    cancels in the difference.
+    Runs of equal seed see the same order of images and the same latent vectors, so effects of the seed that both groups
+    share cancel in the difference.
 
     Args:
         first: index of group A.
         second: index of group B.
         metric: its name.
         protocol: its direction and the value of real data.
-        seeds: seeds for which both groups have a finite value, in rising order. A seed that a group holds several times
-            counts once, with the mean of its runs, which are not independent.
+        seeds: seeds with finite values in both groups, ascending. A repeated seed counts once, with the mean of its
+            runs, which are not independent.
         values: of A and of B, one pair per seed.
-        common: number of seeds that both groups have, with or without values.
+        common: number of common seeds, with or without values.
     """
 
     first: int
@@ -204,18 +203,18 @@ class Pairing:
 
     @cached_property
     def difference(self) -> Spread:
-        """The differences A - B of the values, or of the distances to real data where ``better`` is ``real``."""
+        """Differences A - B of the values, or of the distances to real data if ``better`` is ``real``."""
         differences = [self._compared(a) - self._compared(b) for a, b in self.values]
         return replace(spread(differences), of=self.common)
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the mean difference; nan for less than 2 pairs."""
+        """The 95 % interval of the mean difference; nan for fewer than 2 pairs."""
         return self.difference.interval
 
     @property
     def ratio(self) -> float:
-        """Absolute mean difference in standard deviations: nan for less than 2 pairs or if all differences are 0."""
+        """Absolute mean difference in standard deviations; nan for fewer than 2 pairs or if all differences are 0."""
         mean, std = abs(self.difference.mean), self.difference.std
         if self.difference.n < 2 or mean == std == 0:
             return math.nan
@@ -236,11 +235,7 @@ class Pairing:
         return self.first if (mean > 0) == (self.protocol.direction == "higher") else self.second
 
     def verdict(self, names: Sequence[str]) -> str:
-        """What the pairs show, in words.
-
-        Args:
-            names: of all groups, by index.
-        """
+        """Describes the result of the test, with the names of all groups by index."""
         n = self.difference.n
         if n == 0:
             return "no common seed" if self.common == 0 else "no common seed has both values"
@@ -285,22 +280,22 @@ def every_pair(groups: Sequence[Group], table: Table, metric: str, protocol: Pro
 def best_with_others(groups: Sequence[Group], table: Table, metric: str, protocol: Protocol) -> list[Pairing]:
     """Pairs the group of the best mean with each other one; the arguments are those of `pair`.
 
-    The first group takes the place of the best one if no group has a value or the direction is unknown.
+    Without values or a direction, the first group counts as the best.
     """
     best = (_ranked(table, metric, protocol) or [0])[0]
     return [pair(groups, table, metric, protocol, best, other) for other in range(len(groups)) if other != best]
 
 
 def best_two(groups: Sequence[Group], table: Table, metric: str, protocol: Protocol) -> Pairing | None:
-    """Pairs the two groups of the best means; None if less than two have a value or the direction is unknown."""
+    """Pairs the two groups of the best means; None if fewer than two have a value or the direction is unknown."""
     ranked = _ranked(table, metric, protocol)
     return pair(groups, table, metric, protocol, ranked[0], ranked[1]) if len(ranked) > 1 else None
 
 
 def winner(best: Pairing | None) -> int | None:
-    """Index of the group of the best mean if it is significantly better than the next one; else None.
+    """Returns the index of the group of the best mean if it is significantly better than the next one, else None.
 
-    The best mean may belong to the group that is the worse one on the seeds that both have: it has not won then.
+    It does not win if it is worse on the common seeds.
 
     Args:
         best: as `best_two` returns it.
@@ -313,7 +308,7 @@ def _ranked(table: Table, metric: str, protocol: Protocol) -> list[int]:
 
 
 def _by_seed(group: Group, rows: Sequence[Row], key: str) -> dict[int, float]:
-    """The mean of the finite values of each seed, nan if there is none; runs of unknown seed are left out."""
+    """Averages the finite values of each seed, nan if there is none; runs of unknown seed are left out."""
     values: dict[int, list[float]] = {}
     for run, row in zip(group.runs, rows, strict=True):
         if run.seed is not None:

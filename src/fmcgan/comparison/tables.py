@@ -1,4 +1,4 @@
-"""The tables of a comparison, for ``comparison.html`` and, as Markdown, for ``comparison.md``."""
+"""Tables of a comparison, for ``comparison.html`` and, as Markdown, for ``comparison.md``."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -27,8 +27,7 @@ from fmcgan.report.html import NO_VALUE, Cell, cell, is_number
 ARROWS = {"lower": " ↓", "higher": " ↑", "real": " → real"}
 
 FEW = 4
-"""Up to this number of groups every pair is shown; of more, each group is paired with the best one."""
-
+"""Largest number of groups for which all pairs are shown; else each group is paired with the best one."""
 NO_WINNER = "no clear winner"
 
 REAL_DATA = "real data"
@@ -48,7 +47,7 @@ number = partial(decimal_number, missing=NO_VALUE)
 
 
 def mean_and_std(values: Spread) -> str:
-    """Formats a spread: ``12.34 ± 0.56``, ``12.34`` of one run, ``12.34 ± 0.56 (2 of 3)`` if a run has no value."""
+    """Formats a spread: ``12.34 ± 0.56``, ``12.34`` for one run, ``12.34 ± 0.56 (2 of 3)`` if a run has no value."""
     if values.n == 0:
         return NO_VALUE
     like = max(abs(values.mean), values.std)
@@ -71,12 +70,7 @@ def floors_text(protocol: Protocol) -> str:
 
 
 def markdown_table(table: Table, code: Collection[str] = ()) -> str:
-    """Formats a table as GitHub's Markdown.
-
-    Args:
-        table: the table; its caption is left out.
-        code: names of columns whose texts are shown as code.
-    """
+    """Formats a table as GitHub's Markdown, without caption, with the columns named in ``code`` as code."""
     rows = []
     for row in table.rows:
         cells = [cell(value, column) for value, column in zip(row, table.columns, strict=True)]
@@ -90,13 +84,7 @@ def markdown_table(table: Table, code: Collection[str] = ()) -> str:
 
 
 def values_table(comparison: Comparison, table: statistics.Table, names: Sequence[str]) -> Table:
-    """One row per group, and one for real data; bold marks a clear winner.
-
-    Args:
-        comparison: all results.
-        table: one of its tables.
-        names: of the groups.
-    """
+    """Makes a table with one row per group and one for real data; bold marks a clear winner."""
     columns, cells, floors = [Column("group", "group"), Column("seeds", "seeds", "whole")], [], []
     for key in table.keys:
         spreads, protocol = table.spreads(key), comparison.protocol(key.removeprefix("score/"))
@@ -115,14 +103,14 @@ def values_table(comparison: Comparison, table: statistics.Table, names: Sequenc
     ]
     rows.append([REAL_DATA, None, *floors])
     caption = (
-        "All groups, and the values of real data by the same protocol. Bold: the best mean, if it leads by more than "
+        "All groups, and real data by the same protocol. Bold: the best mean, if it leads by more than "
         "the sum of both standard deviations."
     )
     return Table("measured", caption, columns, rows, open=True)
 
 
 def intervals_table(comparison: Comparison, table: statistics.Table, names: Sequence[str]) -> Table:
-    """One row per metric and group: the mean over the seeds with its interval, and the value of real data."""
+    """Makes a table with one row per metric and group: mean over the seeds with interval, and value of real data."""
     columns = [
         *(Column("metric", "metric"), Column("group", "group"), Column("seeds", "seeds", "whole")),
         *(Column("mean", "mean", "number"), Column("low", "95 % from", "number"), Column("high", "to", "number")),
@@ -135,11 +123,13 @@ def intervals_table(comparison: Comparison, table: statistics.Table, names: Sequ
         for index, each in enumerate(table.spreads(f"score/{metric}")):
             numbers = [Cell(number(value, each.mean), _finite(value)) for value in (each.mean, *each.interval)]
             rows.append([_title(comparison, metric), names[index], each.n, *numbers, real])
-    return Table("intervals", "Mean of each metric over the seeds, with 95 % interval by Student's t.", columns, rows)
+    return Table(
+        "intervals", "Mean of each metric over the seeds, with its 95 % interval by Student's t.", columns, rows
+    )
 
 
 def winners_table(comparison: Comparison, names: Sequence[str]) -> Table:
-    """One row per metric: the best group at the end, at equal images and at equal time."""
+    """Makes a table with one row per metric: the best group at the end, at equal images and at equal time."""
     metrics = list(dict.fromkeys(metric for table in comparison.tables for metric in table.metrics))
     rows = []
     for metric in metrics:
@@ -160,7 +150,7 @@ def winners_table(comparison: Comparison, names: Sequence[str]) -> Table:
 
 
 def best_table(comparison: Comparison, table: statistics.Table, names: Sequence[str]) -> Table:
-    """One row per metric: the best group, the next one, and their difference seed by seed."""
+    """Makes a table with one row per metric: the best two groups and their paired difference."""
     columns = [
         *(Column("metric", "metric"), Column("best", "best"), Column("mean", "mean", "number")),
         *(Column("next", "next"), Column("next_mean", "mean", "number")),
@@ -182,11 +172,11 @@ def best_table(comparison: Comparison, table: statistics.Table, names: Sequence[
         ]
         verdict = "clear winner" if won is not None else f"{NO_WINNER}: {_verdict(comparison, best)}"
         rows.append([_title(comparison, metric), *about, *_pair(best), Cell(verdict, strong=won is not None)])
-    return Table("best", "The best two groups by each metric, and their difference seed by seed.", columns, rows)
+    return Table("best", "Best two groups by each metric, and their difference, paired by seed.", columns, rows)
 
 
 def pairs_table(comparison: Comparison, table: statistics.Table, names: Sequence[str]) -> Table:
-    """One row per metric and pair of groups; of more than `FEW` groups, pairs with the best one only."""
+    """Makes a table with one row per metric and pair of groups; with the best group only if there are over `FEW`."""
     few = len(comparison.groups) <= FEW
     pairings = comparison.pairings(table, every_pair if few else best_with_others)
     rows = [
@@ -202,11 +192,11 @@ def pairs_table(comparison: Comparison, table: statistics.Table, names: Sequence
     which = "Every pair of groups" if few else "Each group and the best one"
     known = f"{tested} pairs have two seeds or more" if tested else "no pair has two seeds"
     columns = [Column("metric", "metric"), Column("first", "first"), Column("second", "second"), *_PAIR_COLUMNS]
-    return Table("pairs", f"{which} by each metric: first minus second, seed by seed; {known}.", columns, rows)
+    return Table("pairs", f"{which} by each metric: first minus second, paired by seed; {known}.", columns, rows)
 
 
 def runs_table(comparison: Comparison, names: Sequence[str]) -> Table:
-    """One row per run, finished or not."""
+    """Makes a table with one row per run, finished or not."""
     metrics = comparison.end.metrics
     columns = [
         *(Column("run", "run"), Column("group", "group"), Column("seed", "seed", "whole"), Column("status", "status")),
@@ -222,7 +212,7 @@ def runs_table(comparison: Comparison, names: Sequence[str]) -> Table:
         ]
         for name, run in [*members, *((NO_VALUE, run) for run in comparison.others)]
     ]
-    return Table("runs", "All runs that were found.", columns, rows, open=True)
+    return Table("runs", "All runs.", columns, rows, open=True)
 
 
 _PAIR_COLUMNS = (

@@ -1,4 +1,4 @@
-"""What the figures with axes share: panels, axes style, names of a table's cells, colour bars and legends."""
+"""Axes of figures: panels, style, names of cells, colour bars and legends."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -15,12 +15,7 @@ from fmcgan.figure.palette import GRID, INK, LINE
 
 
 def padded_figure(size: tuple[float, float], pad: tuple[float, float] = (0.08, 0.08)) -> Figure:
-    """Makes an empty figure.
-
-    Args:
-        size: width and height in inches.
-        pad: inches left free at the left and right, and above and below the axes.
-    """
+    """Makes an empty figure of a size and horizontal and vertical padding in inches."""
     return Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=pad[0], h_pad=pad[1]))
 
 
@@ -36,7 +31,7 @@ def panel_figure(
     Args:
         count: number of panels.
         inches: width and height of one.
-        columns: most panels in a row.
+        columns: maximum number of panels in a row.
         extra: height for a legend or title, in inches.
         pad: as for `padded_figure`.
 
@@ -58,7 +53,7 @@ def panel_figure(
 
 
 def style_axes(axes: Axes, grid: Literal["both", "x", "y"] = "both") -> None:
-    """Draws a faint grid behind the data and only the left and lower spines."""
+    """Draws a faint grid behind the data, and the left and lower spines only."""
     axes.grid(axis=grid, color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=8.5, color=LINE)
@@ -67,7 +62,7 @@ def style_axes(axes: Axes, grid: Literal["both", "x", "y"] = "both") -> None:
 
 
 def name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str], slanted: bool) -> None:
-    """Writes the names of a table's rows and columns and separates its cells by white lines."""
+    """Labels rows and columns of a table and separates cells by white lines."""
     if slanted:
         axes.set_xticks(np.arange(len(columns)), columns, fontsize=10, rotation=35, ha="right", rotation_mode="anchor")
     else:
@@ -81,7 +76,7 @@ def name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str], slanted:
 
 
 def colour_bar(figure: Figure, axes: Axes, scale: Normalize, colours: Colormap, label: str | None) -> Colorbar:
-    """Adds a colour bar beside the axes."""
+    """Adds a colour bar at the right of the axes."""
     bar = figure.colorbar(ScalarMappable(scale, colours), ax=axes, shrink=0.8, aspect=22, pad=0.02)
     bar.ax.tick_params(labelsize=9, color=LINE)
     bar.ax.spines[:].set_visible(False)
@@ -91,9 +86,9 @@ def colour_bar(figure: Figure, axes: Axes, scale: Normalize, colours: Colormap, 
 
 
 def legend_size(labels: Sequence[str], width: float, font_size: float = 9) -> tuple[int, float]:
-    """Columns and height in inches of a legend in a figure of a width in inches."""
+    """Computes number of columns and height of a legend for the width of its figure, in inches."""
     if not labels:
         return 1, 0.0
-    entries = [0.6 + 0.0085 * font_size * len(label) for label in labels]  # a line, a gap and letters
+    entries = [0.6 + 0.0085 * font_size * len(label) for label in labels]  # line, gap and letters
     columns = len(labels) if sum(entries) <= width else max(1, min(len(labels), int(width / max(entries))))
     return columns, 0.15 + 0.022 * font_size * -(-len(labels) // columns)

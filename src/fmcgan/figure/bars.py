@@ -1,4 +1,4 @@
-"""Metrics by class in one figure: one panel per metric, one bar per class, and marks for reference values."""
+"""Bar charts of metrics by class, with marks for reference values."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -27,10 +27,10 @@ BAR_COLOUR = PALETTE[5]
 BARS_LABEL = "samples"
 """Legend of the bars."""
 MARKS = (("|", INK), ("D", PALETTE[1]), ("^", PALETTE[2]), ("o", PALETTE[3]))
-"""Shape and colour of each reference; both repeat after four."""
+"""Shape and colour of each reference; they repeat after four."""
 DASHES = (0, (4, 2))
 WIDEST_TITLE = 56
-"""Letters of a title in one line."""
+"""Maximum number of letters of a title in one line."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class ClassBars:
 
     Args:
         title: above the axes.
-        values: of each of the ten classes; ``None`` for a class without samples, whose bar is replaced by these words.
-        references: by label: ten values are drawn as marks on the bars (``None``: no mark), one number as a line
-            through all bars. Equal labels have equal colours in all panels.
+        values: of the ten classes; ``None`` for a class without samples, which has a remark instead of a bar.
+        references: by label: ten values (``None``: no mark) are drawn as marks, one number as a line. Equal labels have
+            equal colours in all panels.
 
     Raises:
-        ValueError: values or references for another number of classes.
+        ValueError: values or references have another number of classes.
     """
 
     title: str
@@ -54,16 +54,13 @@ class ClassBars:
     def __post_init__(self) -> None:
         for name, given in {"values": self.values, **self.references}.items():
             if not isinstance(given, int | float) and len(given) != NUM_CLASSES:
-                raise ValueError(f"{self.title}: {name} must hold {NUM_CLASSES} numbers, one a class, got {len(given)}")
+                raise ValueError(
+                    f"{self.title}: {name} must hold {NUM_CLASSES} numbers, one per class, got {len(given)}"
+                )
 
 
 def draw_class_bars(panels: Sequence[ClassBars], path: Path) -> None:
-    """Writes `class_bars_figure` as a PNG.
-
-    Raises:
-        ValueError: no panel given.
-        OSError: the PNG cannot be written.
-    """
+    """Writes `class_bars_figure` as a PNG."""
     write_png(class_bars_figure(panels), path)
 
 
@@ -90,9 +87,9 @@ def class_bars_figure(panels: Sequence[ClassBars]) -> Figure:
 
 
 def _draw_panel(axes: Axes, panel: ClassBars, labels: list[str]) -> None:
-    places = np.arange(NUM_CLASSES)
+    positions = np.arange(NUM_CLASSES)
     values = _numbers(panel.values)
-    axes.barh(places, np.nan_to_num(values), height=0.72, color=BAR_COLOUR, zorder=2)
+    axes.barh(positions, np.nan_to_num(values), height=0.72, color=BAR_COLOUR, zorder=2)
     shown = [values]
     for label, reference in panel.references.items():
         mark = _mark(labels.index(label))
@@ -101,15 +98,15 @@ def _draw_panel(axes: Axes, panel: ClassBars, labels: list[str]) -> None:
             axes.axvline(shown[-1][0], color=mark["color"], linestyle=DASHES, linewidth=1.3, zorder=3)
         else:
             shown.append(_numbers(reference))
-            axes.plot(shown[-1], places, linestyle="", zorder=4, **mark)
+            axes.plot(shown[-1], positions, linestyle="", zorder=4, **mark)
     axes.set_xlim(*_limits(np.concatenate(shown)))
     _style(axes, panel)
 
 
 def _style(axes: Axes, panel: ClassBars) -> None:
-    places = np.arange(NUM_CLASSES)
+    positions = np.arange(NUM_CLASSES)
     axes.set_title(fill(panel.title, WIDEST_TITLE), fontsize=11, loc="left", color=INK)
-    axes.set_yticks(places, CLASS_NAMES, fontsize=9)
+    axes.set_yticks(positions, CLASS_NAMES, fontsize=9)
     axes.set_ylim(NUM_CLASSES - 0.4, -0.6)  # label 0 on top
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -118,21 +115,21 @@ def _style(axes: Axes, panel: ClassBars) -> None:
     axes.tick_params(axis="x", labelsize=8.5, color=LINE)
     axes.tick_params(axis="y", length=0)
     axes.spines[:].set_visible(False)
-    for place, value in enumerate(panel.values):  # beside the bars, where no mark covers the numbers
+    for index, value in enumerate(panel.values):  # beside the bars, clear of the marks
         ink, right = INK if _is_number(value) else FAINT_INK, axes.get_yaxis_transform()
-        axes.text(1.02, place, _text(value), transform=right, va="center_baseline", fontsize=9, color=ink)
+        axes.text(1.02, index, _text(value), transform=right, va="center_baseline", fontsize=9, color=ink)
 
 
 def _handle(label: str, labels: list[str], panels: Sequence[ClassBars]) -> Line2D:
-    """The legend entry of a reference: its mark, or a line if it is a line in every panel."""
+    """Makes the legend entry of a reference: a mark, or a line if it is a line in every panel."""
     mark = _mark(labels.index(label))
     if all(isinstance(panel.references.get(label, 0.0), int | float) for panel in panels):
         return Line2D([], [], color=mark["color"], linestyle=DASHES, linewidth=1.3, label=label)
     return Line2D([], [], linestyle="", label=label, **mark)
 
 
-def _mark(place: int) -> dict[str, Any]:
-    shape, colour = MARKS[place % len(MARKS)]
+def _mark(index: int) -> dict[str, Any]:
+    shape, colour = MARKS[index % len(MARKS)]
     size, edge = (13.0, 2.4) if shape == "|" else (6.0, 0.8)
     return {
         "marker": shape,
@@ -162,7 +159,7 @@ def _text(value: float | None) -> str:
 
 
 def _limits(shown: NDArray[np.float64]) -> tuple[float, float]:
-    """From 0, so that bars compare by length, with space for a mark at either end."""
+    """Chooses limits that include 0, so that bars compare by length, with space for marks."""
     finite = [0.0, *shown[np.isfinite(shown)]]
     low, high = min(finite), max(finite)
     if low == high:

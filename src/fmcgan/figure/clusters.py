@@ -1,4 +1,4 @@
-"""Clusters within the classes: examples and shares, real and generated."""
+"""Figures of clusters within the classes: examples and shares."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,26 +12,26 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from fmcgan.figure.grid import GAP, MARGIN
+from fmcgan.figure.grid import GAP, MARGIN, enlarged, load_font
 from fmcgan.figure.palette import FAINT_INK, GENERATED, GRID, INK, LINE, REAL
 
 SCALE, COLUMNS, ROWS = 2, 6, 2
-"""Magnification of images, and columns and rows of the real and of the generated images of a cluster."""
+"""Magnification of images, and columns and rows of a block of real or generated images."""
 STEP = 28 * SCALE + GAP
 BLOCK_WIDTH, BLOCK_HEIGHT = COLUMNS * STEP - GAP, ROWS * STEP - GAP
 NAME_WIDTH, BAR_WIDTH, BETWEEN, HEAD = 150, 190, 14, 66
-"""Pixels: words at the left, bars at the right, gaps between blocks, and headings above the rows."""
+"""Pixels: width of the text, width of the bars, gap between blocks, height of the headings."""
 SMALL, LARGE = 14, 17
 BAR = 16
 """Height of a bar."""
 RATIOS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4)
-"""Ticks of the overview; values beyond the ends are drawn at the ends."""
+"""Ticks of the overview; values are clipped to the ends."""
 ROW_INCHES = 0.135
 
 Share = tuple[float, float, float]
-"""A share and both ends of its interval, in 0..1."""
+"""A share and the ends of its interval, in 0..1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +41,12 @@ class ClusterRow:
     Args:
         name: such as ``Cluster 3``.
         description: a few words.
-        mark: such as ``missing``; empty if its shares are about equal.
+        mark: such as ``missing``; empty if the shares are about equal.
         real: examples, uint8 [N, 28, 28]; the first `COLUMNS` x `ROWS` are drawn.
         generated: examples, uint8 [N, 28, 28]; may be empty.
-        real_share: among the real training images.
-        test_share: among the real test images.
-        generated_share: among the generated images.
+        real_share: among real training images.
+        test_share: among real test images.
+        generated_share: among generated images.
     """
 
     name: str
@@ -65,7 +65,7 @@ class ClusterRow:
 
 
 def clusters_picture(rows: Sequence[ClusterRow], title: str) -> Image.Image:
-    """Draws one cluster per row: its name, real and generated examples, and both shares as bars with intervals.
+    """Draws one cluster per row: name, real and generated examples, and both shares as bars with intervals.
 
     Args:
         rows: at least one; all bars have one scale.
@@ -82,15 +82,15 @@ def clusters_picture(rows: Sequence[ClusterRow], title: str) -> Image.Image:
     width = 2 * MARGIN + NAME_WIDTH + 2 * (BLOCK_WIDTH + BETWEEN) + BAR_WIDTH
     picture = Image.new("RGB", (width, HEAD + len(rows) * (BLOCK_HEIGHT + BETWEEN)), "white")
     draw = ImageDraw.Draw(picture)
-    draw.text((MARGIN, MARGIN), title, fill=INK, font=_font(LARGE), anchor="lt")
+    draw.text((MARGIN, MARGIN), title, fill=INK, font=load_font(LARGE), anchor="lt")
     _, real, generated, bars = _columns()
     heads = ((real, "real, nearest to the centre", FAINT_INK), (generated, "generated, unselected", FAINT_INK))
-    behind = bars + math.ceil(_font(SMALL).getlength("share of real, "))
+    behind = bars + math.ceil(load_font(SMALL).getlength("share of real, "))
     for left, head, colour in (*heads, (bars, "share of real,", REAL), (behind, "generated", GENERATED)):
-        draw.text((left, HEAD - 10), head, fill=colour, font=_font(SMALL), anchor="ls")
+        draw.text((left, HEAD - 10), head, fill=colour, font=load_font(SMALL), anchor="ls")
     full = max(max(row.real_share[2], row.generated_share[2]) for row in rows)
-    for place, row in enumerate(rows):
-        _draw_row(picture, row, HEAD + place * (BLOCK_HEIGHT + BETWEEN), full)
+    for index, row in enumerate(rows):
+        _draw_row(picture, row, HEAD + index * (BLOCK_HEIGHT + BETWEEN), full)
     return picture
 
 
@@ -112,8 +112,8 @@ def ratios_figure(classes: Mapping[str, Sequence[ClusterRow]]) -> Figure:
     middles, top = [], 0
     for rows in classes.values():
         axes.axhline(top - 1, color=GRID, linewidth=0.8)
-        for place, row in enumerate(rows):
-            _draw_ratio(axes, top + place, row)
+        for index, row in enumerate(rows):
+            _draw_ratio(axes, top + index, row)
         middles.append(top + (len(rows) - 1) / 2)
         top += len(rows) + 1
     axes.set_ylim(top - 1, -1)
@@ -126,7 +126,7 @@ def ratios_figure(classes: Mapping[str, Sequence[ClusterRow]]) -> Figure:
 
 
 def _columns() -> tuple[int, ...]:
-    """Left edges of the words, of the real and the generated images, and of the bars."""
+    """Computes the left edges of text, real images, generated images and bars."""
     first = MARGIN + NAME_WIDTH
     return MARGIN, first, first + BLOCK_WIDTH + BETWEEN, first + 2 * (BLOCK_WIDTH + BETWEEN)
 
@@ -134,31 +134,30 @@ def _columns() -> tuple[int, ...]:
 def _draw_row(picture: Image.Image, row: ClusterRow, top: int, full: float) -> None:
     draw = ImageDraw.Draw(picture)
     words, real, generated, bars = _columns()
-    draw.text((words, top), row.name, fill=INK, font=_font(LARGE), anchor="lt")
+    draw.text((words, top), row.name, fill=INK, font=load_font(LARGE), anchor="lt")
     for line, text in enumerate(wrap(row.description, 18), start=1):
-        draw.text((words, top + 2 + 18 * line), text, fill=INK, font=_font(SMALL), anchor="la")
+        draw.text((words, top + 2 + 18 * line), text, fill=INK, font=load_font(SMALL), anchor="la")
     if row.mark:
         box = (
             words,
             top + BLOCK_HEIGHT - 24,
-            words + math.ceil(_font(SMALL).getlength(row.mark)) + 14,
+            words + math.ceil(load_font(SMALL).getlength(row.mark)) + 14,
             top + BLOCK_HEIGHT,
         )
         draw.rounded_rectangle(box, radius=4, fill=INK)
-        draw.text((words + 7, top + BLOCK_HEIGHT - 12), row.mark, fill="white", font=_font(SMALL), anchor="lm")
+        draw.text((words + 7, top + BLOCK_HEIGHT - 12), row.mark, fill="white", font=load_font(SMALL), anchor="lm")
     for left, images in ((real, row.real), (generated, row.generated)):
-        for place, image in enumerate(images[: COLUMNS * ROWS]):
-            large = Image.fromarray(image.repeat(SCALE, axis=0).repeat(SCALE, axis=1))
-            picture.paste(large, (left + place % COLUMNS * STEP, top + place // COLUMNS * STEP))
+        for index, image in enumerate(images[: COLUMNS * ROWS]):
+            picture.paste(enlarged(image, SCALE), (left + index % COLUMNS * STEP, top + index // COLUMNS * STEP))
         if not len(images):
-            draw.text((left, top + STEP // 2), "none", fill=FAINT_INK, font=_font(LARGE), anchor="lm")
+            draw.text((left, top + STEP // 2), "none", fill=FAINT_INK, font=load_font(LARGE), anchor="lm")
     middle = top + BLOCK_HEIGHT // 2
     _draw_bar(draw, row.real_share, bars, middle - BAR - 3, full, REAL)
     _draw_bar(draw, row.generated_share, bars, middle + 3, full, GENERATED)
 
 
 def _draw_bar(draw: ImageDraw.ImageDraw, share: Share, left: int, top: int, full: float, colour: str) -> None:
-    """A bar with its interval as a line, and its number; ``full`` is the share of the full length."""
+    """Draws a bar with interval and number; ``full`` is the share at full length."""
     length = BAR_WIDTH - 58
     value, low, high = (left + round(length * part / full) for part in share)
     draw.rectangle((left, top, value, top + BAR - 1), fill=colour)
@@ -167,21 +166,21 @@ def _draw_bar(draw: ImageDraw.ImageDraw, share: Share, left: int, top: int, full
     for end in (low, high):
         draw.line((end, middle - 4, end, middle + 4), fill=INK, width=2)
     text = f"{100 * share[0]:.1f} %"
-    draw.text((max(value, high) + 6, middle), text, fill=INK, font=_font(SMALL), anchor="lm")
+    draw.text((max(value, high) + 6, middle), text, fill=INK, font=load_font(SMALL), anchor="lm")
 
 
 def _draw_ratio(axes: Axes, y: float, row: ClusterRow) -> None:
-    """A dot with its interval; a triangle at the edge for a ratio beyond the axis."""
+    """Draws a dot with interval, or a triangle at the edge for a ratio beyond the axis."""
     value, low, high = (_within(part, row.real_share[0]) for part in row.generated_share)
     axes.plot([low, high], [y, y], color=GENERATED, linewidth=1.3, alpha=0.55, solid_capstyle="butt")
     marker = "<" if value == RATIOS[0] else ">" if value == RATIOS[-1] else "o"
     axes.plot(value, y, color=GENERATED, marker=marker, markersize=5 if row.mark else 3.2)
     axes.plot(_within(row.test_share[0], row.real_share[0]), y, color=REAL, marker="|", markersize=7)
-    if row.mark:  # on the free side of the line of equal shares
-        place, shift, side = (max(high, 1.15), 6, "left") if value < 1 else (min(low, 0.87), -6, "right")
+    if row.mark:  # on the other side of the line of equal shares
+        x, shift, side = (max(high, 1.15), 6, "left") if value < 1 else (min(low, 0.87), -6, "right")
         text = f"{row.name}, {row.mark}: {row.description}"
         style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "va": "center", "color": INK}
-        axes.annotate(text, (place, y), (shift, 0), ha=side, **style)
+        axes.annotate(text, (x, y), (shift, 0), ha=side, **style)
 
 
 def _within(share: float, real_share: float) -> float:
@@ -193,7 +192,7 @@ def _draw_axes(axes: Axes) -> None:
     axes.set_xscale("log")
     axes.set_xlim(RATIOS[0] / 1.08, RATIOS[-1] * 1.08)
     axes.xaxis.set_major_locator(FixedLocator(RATIOS))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _ratio_label(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"1/{1 / ratio:g}" if ratio < 1 else f"{ratio:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.axvline(1, color=INK, linewidth=1, zorder=1)
     axes.axvspan(RATIOS[0] / 1.08, 1 / 4, color=GRID, alpha=0.5, linewidth=0, zorder=0)
@@ -205,11 +204,3 @@ def _draw_axes(axes: Axes) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(LINE)
-
-
-def _ratio_label(ratio: float) -> str:
-    return f"1/{1 / ratio:g}" if ratio < 1 else f"{ratio:g}"
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)

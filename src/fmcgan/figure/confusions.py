@@ -1,4 +1,4 @@
-"""Confusion matrices: classes asked for against classes read, and how two such matrices differ."""
+"""Figures of confusion matrices (class asked for, class read) and of their differences."""
 
 import math
 from pathlib import Path
@@ -19,36 +19,30 @@ from fmcgan.figure.png import write_png
 FIGURE_INCHES = (8.0, 7.4)
 """Width and height of a figure."""
 SCALE = PowerNorm(0.5, vmin=0, vmax=100)
-"""Colour goes with the square root of the percentage, so that an error of 2 is visible beside a diagonal near 100."""
+"""Square root of the percentage, so that an error of 2 is visible beside a diagonal near 100."""
 WIDEST_TITLE = 64
-"""Letters of a title in one line."""
+"""Maximum number of letters of a title in one line."""
 LEAST_LIMIT = 5.0
-"""Percentage points at which the colours of differences end at the least: two sets that agree are then pale."""
-
-AGREEMENT_TITLE = "Class read by the classifier, by the class that was asked for"
-DIFFERENCE_TITLE = "Read as: share of the samples minus share of the real test images"
+"""Smallest limit of the colours of differences, in percentage points; two similar sets are pale."""
+AGREEMENT_TITLE = "Class read by the classifier, by class asked for"
+DIFFERENCE_TITLE = "Class read: share of samples minus share of real test images"
 
 
 def draw_agreement(counts: ArrayLike, path: Path, title: str = AGREEMENT_TITLE) -> None:
-    """Writes `agreement_figure` as a PNG.
-
-    Raises:
-        ValueError: as for `agreement_figure`.
-        OSError: the PNG cannot be written.
-    """
+    """Writes `agreement_figure` as a PNG."""
     write_png(agreement_figure(counts, title), path)
 
 
 def agreement_figure(counts: ArrayLike, title: str = AGREEMENT_TITLE) -> Figure:
-    """Draws each row of a confusion matrix in percent, and below it the share of all samples on the diagonal.
+    """Draws the rows of a confusion matrix in percent, and the total agreement.
 
     Args:
-        counts: whole numbers [10, 10]: row = class asked for, column = class read by the classifier. A row without
-            samples is grey; a cell without samples is blank.
+        counts: whole numbers [10, 10]: row = class asked for, column = class read. A row without samples is grey; a
+            cell without samples is blank.
         title: above the table.
 
     Raises:
-        ValueError: counts are not whole numbers of at least 0, or have another shape.
+        ValueError: the counts are not whole numbers of at least 0, or have another shape.
     """
     table = _checked(counts)
     if table.dtype.kind not in "iuf" or not np.isfinite(table).all() or (table < 0).any() or (table % 1 != 0).any():
@@ -84,7 +78,7 @@ def difference_figure(
     Args:
         counts: of the samples, whole numbers [10, 10]: row = class asked for, column = class read.
         real_counts: of real images, [10, 10].
-        sure: bool [10, 10]: significant differences, drawn bold; the others are pale.
+        sure: bool [10, 10]: whether a difference is significant and drawn bold; others are pale.
         title: above the table.
 
     Raises:
@@ -108,7 +102,7 @@ def difference_figure(
         size=FIGURE_INCHES,
     )
     axes = figure.axes[0]
-    axes.grid(which="minor", color=GRID, linewidth=1)  # white lines would not separate white cells
+    axes.grid(which="minor", color=GRID, linewidth=1)  # visible between white cells
     _name_axes(axes)
     mark_rows(axes, {int(row): "not compared" for row in np.flatnonzero(missing)}, NUM_CLASSES)
     return figure
@@ -134,7 +128,7 @@ def _name_axes(axes: Axes) -> None:
 
 
 def _percent(share: float) -> str:
-    """Never 0.0 for some nor 100 for not all."""
+    """Formats percent; some are never 0.0 and not all are never 100."""
     if share < 0.1:
         return "<0.1"
     if 99.9 < share < 100:

@@ -1,4 +1,4 @@
-"""Panels of curves over the images seen or the minutes, and running means. No pyplot, which has global state."""
+"""Panels of curves over images seen or minutes, and running means. Pyplot is avoided for its global state."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ from fmcgan.figure.palette import FAINT_INK, INK
 from fmcgan.figure.png import write_png
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D")
-"""Colours of Okabe and Ito, safe for colour-blind readers, without the yellow that is faint on white."""
+"""Colours of Okabe and Ito, safe for colour-blind readers, without the faint yellow."""
 LINE_STYLES, MARKERS = ("-", "--", ":", "-."), ("o", "s", "^", "D")
-"""Combined with the palette they give 28 distinct labels."""
+"""Combined with the palette they distinguish 28 labels."""
 PANEL_INCHES = (5.4, 3.5)
 """Width and height of one panel."""
 FEW = 3
-"""A curve of at most this number of points has dots: a line through a single point would be invisible."""
+"""Largest number of points of a curve with dots, because a line through a single point is invisible."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Series:
     """One curve.
 
     Args:
-        label: equal labels have equal colours in all panels of a figure and one entry in its legend.
-        x: [N], rising.
+        label: equal labels have equal colours in all panels and one entry in the legend.
+        x: [N], ascending.
         y: [N]; a value that is not finite leaves a gap.
         band: lower and upper edge, [N] each, drawn as a light area, such as the range over seeds.
         raw: [N], the values before smoothing, drawn thin behind the curve.
@@ -51,9 +51,9 @@ class Panel:
 
     Args:
         title: above the axes.
-        y_label: what the curves show and its unit.
-        series: the curves; without any finite value the panel says "no values".
-        x_label: what the curves run over.
+        y_label: quantity and unit.
+        series: the curves; without finite values the panel shows "no values".
+        x_label: of the x axis.
         scale: of the y axis, ``linear``, ``log`` (values <= 0 leave gaps) or ``symlog`` (linear within -1..1).
         references: label and height of each dashed horizontal line.
     """
@@ -70,12 +70,7 @@ class Panel:
 
 
 def draw_curves(panels: Sequence[Panel], path: Path, columns: int = 2) -> None:
-    """Writes `curves_figure` as a PNG.
-
-    Raises:
-        ValueError: no panel given.
-        OSError: the PNG cannot be written.
-    """
+    """Writes `curves_figure` as a PNG."""
     write_png(curves_figure(panels, columns), path)
 
 
@@ -84,7 +79,7 @@ def curves_figure(panels: Sequence[Panel], columns: int = 2) -> Figure:
 
     Args:
         panels: at least one.
-        columns: most panels in a row.
+        columns: maximum number of panels in a row.
 
     Raises:
         ValueError: no panel given.
@@ -111,7 +106,7 @@ def curves_figure(panels: Sequence[Panel], columns: int = 2) -> Figure:
 
 
 def count_label(count: float) -> str:
-    """Writes a count as an axis does: 0, 500, 50k, 1.5M."""
+    """Formats a count for an axis: 0, 500, 50k, 1.5M."""
     for size, suffix in ((1e6, "M"), (1e3, "k")):
         if abs(count) >= size:
             return f"{count / size:g}{suffix}"
@@ -134,19 +129,19 @@ def _draw_panel(axes: Axes, panel: Panel, labels: list[str]) -> None:
     style_axes(axes)
 
 
-def _draw_series(axes: Axes, series: Series, place: int, scale: str) -> bool:
-    """Draws one curve; returns False if the scale can show none of its values."""
+def _draw_series(axes: Axes, series: Series, index: int, scale: str) -> bool:
+    """Draws one curve; returns False if it has no values to show."""
     x, y = np.asarray(series.x, dtype=np.float64), _shown(series.y, scale)
     if not np.isfinite(y).any():
         return False
-    colour = PALETTE[place % len(PALETTE)]
-    lap = place // len(PALETTE) % len(LINE_STYLES)
+    colour = PALETTE[index % len(PALETTE)]
+    lap = index // len(PALETTE) % len(LINE_STYLES)
     if series.raw is not None:
         axes.plot(x, _shown(series.raw, scale), color=colour, linewidth=0.7, alpha=0.3)
     if series.band is not None:
         low, high = (_shown(edge, scale) for edge in series.band)
         axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
-        if len(x) == 1:  # an area of no width is not seen
+        if len(x) == 1:  # an area of zero width is invisible
             axes.vlines(x, low, high, color=colour, alpha=0.5, linewidth=3)
     marker = MARKERS[lap] if np.isfinite(y).sum() <= FEW else ""
     style, label = LINE_STYLES[lap], series.label
@@ -178,14 +173,14 @@ def _scale(axes: Axes, scale: str) -> None:
 
 
 def running_mean(values: ArrayLike, window: int) -> NDArray[np.float64]:
-    """Smooths a curve by the mean of the finite values in a centred window, which is cut at both ends of the curve.
+    """Smooths a curve by the mean of the finite values in a centred window, truncated at both ends.
 
     Args:
         values: [N].
-        window: width in points; an even one is widened by one, and 1 changes nothing.
+        window: width in points; even widths are increased by one.
 
     Returns:
-        [N]; a value that was not finite stays nan, so that the figure shows where a run diverged.
+        [N]; nan where the value is not finite, so that the figure shows where a run diverged.
     """
     checks.whole_number(window=window)
     given = np.asarray(values, dtype=np.float64)
@@ -200,5 +195,5 @@ def running_mean(values: ArrayLike, window: int) -> NDArray[np.float64]:
 
 
 def smoothing_window(points: int, parts: int = 50) -> int:
-    """Width of a running mean, odd: about one of ``parts`` of the curve, and 1 for short curves."""
+    """Chooses the odd width of a running mean: about the length divided by ``parts``, and 1 for short curves."""
     return points // (2 * parts) * 2 + 1

@@ -12,21 +12,21 @@ from fmcgan.app.errors import InvalidValueError
 from fmcgan.figure.png import LONGEST
 
 PAPER, INK = 255, 45
-"""Grey levels of the background and of the text."""
+"""Grey levels of background and text."""
 MARGIN, GAP = 10, 2
-"""Pixels around a grid and between its images."""
+"""Pixels around a grid and between images."""
 NAME_SIZE, TITLE_SIZE = 14, 17
 """Font sizes in pixels."""
-_BESIDE = 150  # pixels, at most, of names and margins
+_BESIDE = 150  # maximum width of names and margins, in pixels
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def check_columns(**columns: int) -> None:
-    """Checks that a grid of 28 x 28 samples is not wider than a PNG that can be read.
+    """Checks that a grid of 28 x 28 samples is not wider than `LONGEST`.
 
     Args:
-        columns: numbers of columns by the names of their options.
+        columns: number of columns by name of the option.
 
     Raises:
         InvalidValueError: there are too many columns.
@@ -40,27 +40,27 @@ def check_columns(**columns: int) -> None:
 def class_grid(
     images: NDArray[np.uint8], row_names: Sequence[str], title: str | None = None, scale: int = 2
 ) -> Image.Image:
-    """Draws a grid of images with the name of each row at its left.
+    """Draws a grid of images with row names at the left.
 
     Args:
         images: uint8 [R, C, H, W] in 0..255, such as one class per row and one latent vector per column.
         row_names: R names.
-        title: a line above the grid.
-        scale: each pixel becomes ``scale`` x ``scale`` equal pixels.
+        title: line above the grid.
+        scale: integer magnification.
 
     Returns:
         A grey picture (PIL mode ``L``).
 
     Raises:
-        ValueError: images have another type or shape, or there is not one name per row.
+        ValueError: the images have another type or shape, or the number of names differs.
     """
     checks.whole_number(scale=scale)
     if images.dtype != np.uint8 or images.ndim != 4 or images.size == 0:
         raise ValueError(f"images must be uint8 [rows, columns, height, width], got {images.dtype} {images.shape}")
     if len(row_names) != len(images):
-        raise ValueError(f"row_names must hold {len(images)} names, one a row, got {len(row_names)}")
+        raise ValueError(f"row_names must hold {len(images)} names, one per row, got {len(row_names)}")
     tiles = _tiles(images, scale)
-    name_font, title_font = _font(NAME_SIZE), _font(TITLE_SIZE)
+    name_font, title_font = load_font(NAME_SIZE), load_font(TITLE_SIZE)
     left = MARGIN + max(_width(name, name_font) for name in row_names) + 8
     top = MARGIN + (TITLE_SIZE + 10 if title else 0)
     width = max(left + tiles.shape[1], MARGIN + _width(title or "", title_font)) + MARGIN
@@ -79,8 +79,8 @@ def side_by_side(grids: Sequence[tuple[str, Image.Image]], columns: int = 3) -> 
     """Arranges pictures side by side, each under its title.
 
     Args:
-        grids: (title, picture); long titles are wrapped to the width of their picture.
-        columns: most pictures in a row.
+        grids: (title, picture); titles are wrapped to the width of their picture.
+        columns: maximum number of pictures in a row.
 
     Returns:
         A grey picture (PIL mode ``L``).
@@ -91,7 +91,7 @@ def side_by_side(grids: Sequence[tuple[str, Image.Image]], columns: int = 3) -> 
     checks.whole_number(columns=columns)
     if not grids:
         raise ValueError("grids must hold at least one (title, picture), got none")
-    font, line = _font(TITLE_SIZE), TITLE_SIZE + 6
+    font, line = load_font(TITLE_SIZE), TITLE_SIZE + 6
     titles = [_wrapped(title, font, grid.width - 2 * MARGIN) for title, grid in grids]
     head = MARGIN + line * max(len(lines) for lines in titles)
     cell_width = max(
@@ -101,16 +101,16 @@ def side_by_side(grids: Sequence[tuple[str, Image.Image]], columns: int = 3) -> 
     columns = min(columns, len(grids))
     picture = Image.new("L", (columns * cell_width, -(-len(grids) // columns) * cell_height), PAPER)
     draw = ImageDraw.Draw(picture)
-    for place, (lines, (_, grid)) in enumerate(zip(titles, grids, strict=True)):
-        x, y = place % columns * cell_width, place // columns * cell_height
-        for above, text in enumerate(reversed(lines), start=1):  # the last line is right above its picture
+    for index, (lines, (_, grid)) in enumerate(zip(titles, grids, strict=True)):
+        x, y = index % columns * cell_width, index // columns * cell_height
+        for above, text in enumerate(reversed(lines), start=1):  # the last line is above the picture
             draw.text((x + MARGIN, y + head - above * line), text, fill=INK, font=font, anchor="lt")
         picture.paste(grid.convert("L"), (x, y + head))
     return picture
 
 
 def _tiles(images: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
-    """The images upscaled, with gaps between them: uint8 [R * (H * scale + GAP) - GAP, C * (W * scale + GAP) - GAP]."""
+    """Arranges magnified images: uint8 [R * (H * scale + GAP) - GAP, C * (W * scale + GAP) - GAP]."""
     rows, columns, _, _ = images.shape
     large = images.repeat(scale, axis=2).repeat(scale, axis=3)
     padded = np.pad(large, ((0, 0), (0, 0), (0, GAP), (0, GAP)), constant_values=PAPER)
@@ -135,5 +135,11 @@ def _width(text: str, font: Font) -> int:
 
 
 @cache
-def _font(size: int) -> Font:
+def load_font(size: int) -> Font:
+    """Returns the font of all pictures in a size in pixels."""
     return ImageFont.load_default(size)
+
+
+def enlarged(image: NDArray[np.uint8], scale: int) -> Image.Image:
+    """Magnifies an image, uint8 [H, W] or [H, W, 3], by an integer."""
+    return Image.fromarray(image.repeat(scale, axis=0).repeat(scale, axis=1))

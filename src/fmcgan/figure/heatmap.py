@@ -1,4 +1,4 @@
-"""Tables of numbers on colours."""
+"""Heat maps with numbers."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,18 +14,18 @@ from fmcgan.figure.axes import colour_bar, name_cells, padded_figure
 from fmcgan.figure.palette import FAINT_INK, GENERATED, INK, REAL
 
 SEQUENTIAL = colormaps["Blues"]
-"""One hue that darkens with the value: legible in print and for colour-blind readers."""
+"""One hue that darkens with the value."""
 DIVERGING = LinearSegmentedColormap.from_list("real to generated", [REAL, "#FFFFFF", GENERATED])
 """Blue below 0, white at 0, vermilion above."""
 UNKNOWN = "#D9D9D9"
-"""Colour of a cell without a value, and of a row with a note; in neither map."""
+"""Colour of a cell without a value, and of a row with a note; in neither colour map."""
 WIDEST = 11.0
-"""Inches; more columns make narrower cells."""
+"""Largest width in inches; more columns make narrower cells."""
 PALE = 0.25
-"""Share of its colour that a faint cell keeps."""
+"""Opacity of a faint cell."""
 _CELL = 0.78, 0.42  # inches
-_LETTER = 0.085  # inches of the width of a letter
-_STEEP = 9  # letters from which the names of columns are slanted
+_LETTER = 0.085  # width of a letter in inches
+_STEEP = 9  # shortest slanted column name, in letters
 
 Format = str | Callable[[float], str]
 
@@ -44,31 +44,30 @@ def heatmap_figure(
     blank: ArrayLike | None = None,
     size: tuple[float, float] | None = None,
 ) -> Figure:
-    """Draws each value as a number on its colour.
+    """Draws a heat map with the number of each cell.
 
     Args:
         values: [R, C]; a cell that is not finite is grey and has no number.
         rows: R names.
         columns: C names.
-        formats: of the numbers: a format such as ``+.2f`` or ``.0%`` or a function, or one format per column.
+        formats: a format such as ``+.2f``, a function, or one format per column.
         title: above the table.
-        label: of the colour bar: what the values are, with their unit.
+        label: of the colour bar: quantity and unit.
         colours: `SEQUENTIAL`, or `DIVERGING` for values of both signs.
-        scale: from values to colours. Default: lowest to highest value, with `DIVERGING` symmetric about 0.
-        faint: bool [R, C]: cells drawn pale, such as differences that may be chance; the others get bold numbers. None:
-            no cell is pale or bold.
+        scale: from values to colours. Default: lowest to highest value, or symmetric about 0 for `DIVERGING`.
+        faint: bool [R, C]: cells drawn pale; the others have bold numbers. None: no cell is pale or bold.
         blank: bool [R, C]: cells without a number; None: none.
         size: of the figure in inches; None: as large as needed.
 
     Raises:
-        ValueError: values, names and formats do not fit each other.
+        ValueError: the shapes of values, names and formats differ.
     """
     table = np.asarray(values, dtype=np.float64)
     if table.ndim != 2 or table.size == 0 or table.shape != (len(rows), len(columns)):
         raise ValueError(f"values must be [{len(rows)}, {len(columns)}] and not empty, got {list(table.shape)}")
     written = [formats] * len(columns) if isinstance(formats, str) or callable(formats) else list(formats)
     if len(written) != len(columns):
-        raise ValueError(f"formats must be one or {len(columns)}, one a column, got {len(written)}")
+        raise ValueError(f"formats must be one or {len(columns)}, one per column, got {len(written)}")
     pale = np.zeros(table.shape, dtype=bool) if faint is None else np.asarray(faint, dtype=bool)
     if pale.shape != table.shape:
         raise ValueError(f"faint must be {list(table.shape)} like the values, got {list(pale.shape)}")
@@ -85,13 +84,7 @@ def heatmap_figure(
 
 
 def mark_rows(axes: Axes, notes: Mapping[int, str], count: int) -> None:
-    """Frames the diagonal cells of a square table, and covers rows that have a note with it.
-
-    Args:
-        axes: of the table.
-        notes: texts by row.
-        count: number of rows.
-    """
+    """Frames the diagonal of a square table of ``count`` rows, and covers rows by their notes."""
     for row in range(count):
         if row in notes:
             cell = Rectangle((-0.5, row - 0.46), count, 0.92, color=UNKNOWN, linewidth=0, zorder=2.8)
@@ -102,7 +95,7 @@ def mark_rows(axes: Axes, notes: Mapping[int, str], count: int) -> None:
 
 
 def _inches(rows: Sequence[str], columns: Sequence[str], title: str | None, label: str | None) -> tuple[float, float]:
-    """Wide enough for the names of the rows, high enough for the label of the colour bar."""
+    """Computes a size with space for the names of the rows and the label of the colour bar."""
     width = 1.6 + _LETTER * max(map(len, rows)) + _CELL[0] * len(columns)
     longest = max(map(len, columns))
     below = 0.35 if longest < _STEEP else 0.3 + 0.6 * _LETTER * longest
@@ -143,6 +136,6 @@ def _draw_cells(
 
 
 def _text(value: float, form: Format) -> str:
-    """The number with a true minus sign; a value that rounds to zero has no sign."""
+    """Formats a number with a true minus sign; a value that rounds to zero has no sign."""
     text = f"{value:{form}}" if isinstance(form, str) else form(value)
     return text.replace("-", "\N{MINUS SIGN}") if any(digit in text for digit in "123456789") else text.lstrip("+-")

@@ -1,4 +1,4 @@
-"""Rows of images in blocks of columns with a few words below each, such as samples beside training images."""
+"""Rows of images with captions, in blocks of columns, such as samples beside training images."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE
+from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, enlarged
 from fmcgan.figure.palette import FAINT_INK, GENERATED, INK
 
 MAGNIFICATION = 3
@@ -18,22 +18,22 @@ BETWEEN = 14
 """Pixels between two blocks."""
 WORDS_SIZE = 12
 LINE = WORDS_SIZE + 3
-"""Font size of the words below images, and pixels from one line of them to the next."""
+"""Font size and line height of the words below images, in pixels."""
 HEAD_LINE = NAME_SIZE + 4
 PAPER = "white"
 
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """An image with words below it.
+    """An image with a caption.
 
     Args:
         image: uint8 [28, 28].
-        words: one or two short lines.
+        words: one or two short lines below the image.
         marked: whether the words are vermilion.
 
     Raises:
-        ValueError: an image of another type or shape.
+        ValueError: the image has another type or shape.
     """
 
     image: NDArray[np.uint8]
@@ -63,7 +63,7 @@ class Row:
     """One row of tiles.
 
     Args:
-        tiles: of each block; there may be fewer than columns.
+        tiles: of each block, at most as many as columns.
         name: at the left.
     """
 
@@ -71,7 +71,7 @@ class Row:
     name: str = ""
 
 
-def garment_rows(blocks: Sequence[Block], rows: Sequence[Row]) -> Image.Image:
+def rows_picture(blocks: Sequence[Block], rows: Sequence[Row]) -> Image.Image:
     """Draws rows of images.
 
     Args:
@@ -82,7 +82,7 @@ def garment_rows(blocks: Sequence[Block], rows: Sequence[Row]) -> Image.Image:
         A colour picture (PIL mode ``RGB``).
 
     Raises:
-        ValueError: there is no row, or one with too many blocks or images.
+        ValueError: no row given, or a row has another number of blocks or too many images.
     """
     if not rows:
         raise ValueError("rows must hold at least one row of images, got none")
@@ -90,14 +90,15 @@ def garment_rows(blocks: Sequence[Block], rows: Sequence[Row]) -> Image.Image:
         most = [block.columns for block in blocks]
         if len(row.tiles) != len(most) or any(len(tiles) > n for tiles, n in zip(row.tiles, most, strict=True)):
             raise ValueError(f"a row must hold at most {most} images, got {[len(tiles) for tiles in row.tiles]}")
-    lefts, width = _places(blocks, [row.name for row in rows])
+    lefts, width = _block_edges(blocks, [row.name for row in rows])
     top = MARGIN + 3 + HEAD_LINE * max(len(block.heading.splitlines()) for block in blocks)
-    heights = [SIDE + 4 + LINE * _lines(row) + BETWEEN // 2 for row in rows]
+    lines = [max((len(tile.words) for tiles in row.tiles for tile in tiles), default=0) for row in rows]
+    heights = [SIDE + 4 + LINE * n + BETWEEN // 2 for n in lines]
     picture = Image.new("RGB", (width, top + sum(heights) + MARGIN), PAPER)
     draw = ImageDraw.Draw(picture)
     for block, left in zip(blocks, lefts, strict=True):
-        for place, text in enumerate(reversed(block.heading.splitlines())):  # the last line is right above the images
-            y = top - 7 - HEAD_LINE * place
+        for line, text in enumerate(reversed(block.heading.splitlines())):  # the last line is above the images
+            y = top - 7 - HEAD_LINE * line
             draw.text((left, y), text, fill=INK, font=ImageFont.load_default(NAME_SIZE), anchor="ls")
     for row, height in zip(rows, heights, strict=True):
         _draw_row(picture, row, lefts, top)
@@ -105,8 +106,8 @@ def garment_rows(blocks: Sequence[Block], rows: Sequence[Row]) -> Image.Image:
     return picture
 
 
-def _places(blocks: Sequence[Block], names: Sequence[str]) -> tuple[list[int], int]:
-    """The left edge of each block and the width of the picture."""
+def _block_edges(blocks: Sequence[Block], names: Sequence[str]) -> tuple[list[int], int]:
+    """Computes the left edge of each block and the width of the picture."""
     font = ImageFont.load_default(NAME_SIZE)
     named = math.ceil(max(font.getlength(name) for name in names))
     left, lefts = MARGIN + (named + 8 if named else 0), []
@@ -117,10 +118,6 @@ def _places(blocks: Sequence[Block], names: Sequence[str]) -> tuple[list[int], i
     return lefts, left - BETWEEN + MARGIN
 
 
-def _lines(row: Row) -> int:
-    return max((len(tile.words) for tiles in row.tiles for tile in tiles), default=0)
-
-
 def _draw_row(picture: Image.Image, row: Row, lefts: Sequence[int], top: int) -> None:
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(WORDS_SIZE)
     if row.name:
@@ -129,7 +126,7 @@ def _draw_row(picture: Image.Image, row: Row, lefts: Sequence[int], top: int) ->
     for left, tiles in zip(lefts, row.tiles, strict=True):
         for column, tile in enumerate(tiles):
             x = left + column * (SIDE + GAP)
-            picture.paste(Image.fromarray(tile.image.repeat(MAGNIFICATION, 0).repeat(MAGNIFICATION, 1)), (x, top))
+            picture.paste(enlarged(tile.image, MAGNIFICATION), (x, top))
             for line, text in enumerate(tile.words):
                 ink = GENERATED if tile.marked else FAINT_INK if line else INK
                 y = top + SIDE + 4 + LINE * line + LINE // 2

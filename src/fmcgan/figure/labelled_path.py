@@ -1,4 +1,4 @@
-"""A trade-off of two quantities: points joined in order, each with a label."""
+"""Path of labelled points, for the trade-off of two quantities."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Affine2D, Bbox
 from numpy.typing import ArrayLike, NDArray
 
-from fmcgan.figure.palette import GENERATED, GRID, INK, LINE, REAL
+from fmcgan.figure.axes import style_axes
+from fmcgan.figure.palette import GENERATED, INK, REAL
 
 FIGURE_INCHES = (6.6, 5.0)
 """Width and height."""
 _LETTERS, _MARK = 9.5, 6.0  # points
 _Line = NDArray[np.float64]  # points, [N, 2]
-_BETWEEN = 40  # points of a segment that a label should not cover
+_BETWEEN = 40  # points per segment, to keep labels off the lines
 _LABEL, _OUTSIDE = 20, 100  # costs of covering another label, and of leaving the axes
 
 
@@ -30,16 +31,16 @@ def path_figure(
     y_band: tuple[ArrayLike, ArrayLike] | None = None,
     landmarks: Mapping[str, tuple[float, float]] | None = None,
 ) -> Figure:
-    """Draws the points.
+    """Draws points joined in order, each with a label.
 
     Args:
         x: [N].
         y: [N].
         labels: N texts beside the points.
         title: above the axes.
-        x_label: what x is.
-        y_label: what y is.
-        y_band: lower and upper end of each point's interval in y, [N] each.
+        x_label: of the x axis.
+        y_label: of the y axis.
+        y_band: ends of the interval of each y, [N] each.
         landmarks: separate points of real images, by label.
 
     Raises:
@@ -47,7 +48,9 @@ def path_figure(
     """
     across, up = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if across.ndim != 1 or across.shape != up.shape or len(labels) != len(across) or not len(across):
-        raise ValueError(f"needs as many x as y and labels, got {len(across)}, {len(up)} and {len(labels)}")
+        raise ValueError(
+            f"x, y and labels must have one length of at least 1, got {len(across)}, {len(up)} and {len(labels)}"
+        )
     figure = Figure(figsize=FIGURE_INCHES, layout="constrained")
     axes = figure.subplots()
     axes.set_title(title, fontsize=12, loc="left", color=INK)
@@ -63,11 +66,8 @@ def path_figure(
     for text, point in (landmarks or {}).items():
         axes.plot(*point, color=REAL, marker="*", markersize=13, linestyle="", label=text)
     axes.margins(0.12)
-    axes.grid(color=GRID, linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(labelsize=9, color=LINE)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(LINE)
+    style_axes(axes)
+    axes.tick_params(labelsize=9)
     if landmarks:
         axes.legend(loc="lower right", frameon=False, fontsize=_LETTERS, labelcolor=REAL)
     _write_labels(axes, path, labels, lines)
@@ -75,16 +75,16 @@ def path_figure(
 
 
 def _write_labels(axes: Axes, path: _Line, labels: Sequence[str], lines: Sequence[_Line]) -> None:
-    """Writes each label beside its point where it covers least of lines and other labels."""
+    """Writes each label beside its point, with the least overlap of lines and other labels."""
     figure = axes.get_figure(root=True)
     assert figure is not None  # for the type checker
     figure.draw_without_rendering()  # computes the layout
     points = 72 / figure.dpi
     frame = axes.get_window_extent().transformed(Affine2D().scale(points))
-    places = axes.transData.transform(path) * points
+    positions = axes.transData.transform(path) * points
     drawn = [_along(axes.transData.transform(line) * points) for line in lines]
     taken = [Bbox.from_bounds(x - _MARK / 2, y - _MARK / 2, _MARK, _MARK) for x, y in np.concatenate(drawn)]
-    for (x, y), point, text in zip(places, path, labels, strict=True):
+    for (x, y), point, text in zip(positions, path, labels, strict=True):
         width, height = 0.58 * _LETTERS * len(text), 1.25 * _LETTERS
         right_left, above_below = (_MARK, -width / 2, -_MARK - width), (_MARK / 2, -height / 2, -_MARK / 2 - height)
         offsets = [(across, up) for up in above_below for across in right_left]
@@ -97,7 +97,7 @@ def _write_labels(axes: Axes, path: _Line, labels: Sequence[str], lines: Sequenc
         axes.annotate(text, tuple(point), offsets[best], textcoords="offset points", fontsize=_LETTERS, va="bottom")
 
 
-def _along(places: _Line) -> _Line:
-    """The points and dense points between them, [M, 2]."""
-    ways = [np.linspace(first, second, _BETWEEN, endpoint=False) for first, second in pairwise(places)]
-    return np.concatenate([*ways, places[-1:]])
+def _along(positions: _Line) -> _Line:
+    """Interpolates points densely, [M, 2]."""
+    ways = [np.linspace(first, second, _BETWEEN, endpoint=False) for first, second in pairwise(positions)]
+    return np.concatenate([*ways, positions[-1:]])

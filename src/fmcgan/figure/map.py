@@ -1,4 +1,4 @@
-"""Maps of images: points coloured by class or by origin, and thumbnails at their positions."""
+"""Figures of maps: points coloured by class or by origin, and thumbnails at their positions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ WIDTH_INCHES, LEGEND_INCHES, TITLE_INCHES = 11.0, 0.5, 0.7
 BACKGROUND = "#DDDDDD"
 """Colour of the images that the map was fitted to."""
 ORIGINS = LinearSegmentedColormap.from_list("origins", [REAL, "#E6E6E6", GENERATED])
-"""From only real to only generated; grey in the middle, distinct from paper."""
+"""Colours from only real to only generated; the middle is grey, distinct from the white background."""
 FEW = 8
-"""Least number of points in a coloured cell: of equally frequent origins, 8 points have the same one with a probability
-of 2 · 2⁻⁸ = 0.8 %."""
+"""Least number of points in a coloured cell: 8 points of equally frequent origins have the same origin with a
+probability of 2 · 2⁻⁸ = 0.8 %."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Cloud:
         images: uint8 [N, 28, 28].
 
     Raises:
-        ValueError: the arrays have different lengths or other shapes.
+        ValueError: the arrays have other shapes or different lengths.
     """
 
     positions: NDArray[np.float64]
@@ -89,7 +89,7 @@ def origin_map(real: Cloud, generated: Cloud, title: str) -> Figure:
     is_generated = np.arange(len(positions)) >= len(real.labels)
     figure, (dots, cells) = _two_panels(positions, title)
     _name(dots, "each image")
-    order = _mixed(len(positions))  # so that neither origin covers the other
+    order = _mixed(len(positions))
     colours = [GENERATED if each else REAL for each in is_generated[order]]
     dots.scatter(positions[order, 0], positions[order, 1], s=6, c=colours, linewidths=0, alpha=0.6)
     _name(cells, f"cells of at least {FEW} images")
@@ -104,7 +104,7 @@ def origin_map(real: Cloud, generated: Cloud, title: str) -> Figure:
         vmax=1,
         linewidths=0.2,
     )
-    inset = cells.inset_axes((0.64, -0.04, 0.34, 0.02))  # below the panel, so that both panels have equal size
+    inset = cells.inset_axes((0.64, -0.04, 0.34, 0.02))  # below the panel: both panels have equal size
     bar = figure.colorbar(ScalarMappable(Normalize(0, 100), ORIGINS), cax=inset, orientation="horizontal")
     bar.set_ticks([0, 50, 100])
     bar.ax.tick_params(labelsize=8.5, color=LINE, length=2)
@@ -117,20 +117,20 @@ def origin_map(real: Cloud, generated: Cloud, title: str) -> Figure:
 def thumbnail_map(real: Cloud, generated: Cloud, columns: int = 22, scale: int = 1) -> Image.Image:
     """Draws the map as cells of thumbnails, real images left and generated ones right.
 
-    A cell shows the image nearest to its centre. An empty cell has the faint colour of the other origin if that has at
-    least `FEW` images in it.
+    A cell shows the image nearest to its centre. An empty cell is coloured if it has at least `FEW` images of the other
+    origin.
 
     Args:
         real: as many images as generated ones, so that empty cells can be compared.
         generated: the samples.
         columns: cells along the longer side of the map.
-        scale: each pixel becomes ``scale`` x ``scale`` equal pixels.
+        scale: integer magnification.
 
     Returns:
         A coloured picture (PIL mode ``RGB``).
     """
     checks.whole_number(columns=columns, scale=scale)
-    places, (wide, high) = _cells([real.positions, generated.positions], columns)
+    positions, (wide, high) = _cells([real.positions, generated.positions], columns)
     step = 28 * scale + GAP
     head = MARGIN + TITLE_SIZE + 2 * NAME_SIZE
     left, right = MARGIN, 3 * MARGIN + wide * step
@@ -143,14 +143,15 @@ def thumbnail_map(real: Cloud, generated: Cloud, columns: int = 22, scale: int =
         remark = f"coloured cell: no {name} image, at least {FEW} {other} ones"
         height = MARGIN + TITLE_SIZE + 6
         draw.text((x, height), remark, fill=FAINT_INK, font=ImageFont.load_default(NAME_SIZE), anchor="lt")
-        tiles = _tiles(cloud, places[mine], places[1 - mine], (wide, high), scale, _faint(tint))
+        faint = np.rint(255 * (0.35 * np.array(to_rgb(tint)) + 0.65)).astype(np.uint8)
+        tiles = _tiles(cloud, positions[mine], positions[1 - mine], (wide, high), scale, faint)
         picture.paste(Image.fromarray(tiles), (x, head))
         draw.rectangle((x - GAP, head - GAP, x + wide * step - 1, head + high * step - 1), outline=LINE)
     return picture
 
 
 def _two_panels(positions: NDArray[np.float64], title: str) -> tuple[Figure, Sequence[Axes]]:
-    """Two panels of one scale in x and y that hold all positions."""
+    """Makes two panels of equal scale in x and y that contain all positions."""
     low, high = positions.min(axis=0), positions.max(axis=0)
     margin = 0.03 * max(*(high - low), 1e-6)
     (left, bottom), (right, top) = low - margin, high + margin
@@ -171,7 +172,9 @@ def _name(axes: Axes, name: str) -> None:
 
 def _write_class(axes: Axes, positions: NDArray[np.float64], label: int) -> None:
     middle = np.median(positions, axis=0)
-    x, y = positions[np.square(positions - middle).sum(axis=1).argmin()]  # on one of several islands, not between them
+    x, y = positions[
+        np.square(positions - middle).sum(axis=1).argmin()
+    ]  # a point of the class, not between its clusters
     halo = withStroke(linewidth=3, foreground="white")
     text = axes.text(x, y, CLASS_NAMES[label], fontsize=9.5, color=INK, ha="center", va="center", weight="bold")
     text.set_path_effects([halo])
@@ -185,12 +188,12 @@ def _legend(figure: Figure, marks: Sequence[tuple[str, str]]) -> None:
 
 
 def _mixed(n: int) -> NDArray[np.int64]:
-    """A random order, so that no class and no origin covers the others."""
+    """Returns a random order, so that no class and no origin covers the others."""
     return np.random.default_rng(0).permutation(n)
 
 
 def _cells(clouds: Sequence[NDArray[np.float64]], columns: int) -> tuple[list[NDArray[np.float64]], tuple[int, int]]:
-    """Scales positions to cells of side 1, row 0 on top; also returns the width and height of the map in cells."""
+    """Scales positions to cells of side 1, row 0 on top; also returns width and height in cells."""
     together = np.concatenate(clouds)
     low, high = together.min(axis=0), together.max(axis=0)
     side = max(*(high - low), 1e-9) / columns * (1 + 1e-9)  # so that the last point lies in the last cell
@@ -201,26 +204,22 @@ def _cells(clouds: Sequence[NDArray[np.float64]], columns: int) -> tuple[list[ND
 
 def _tiles(
     cloud: Cloud,
-    places: NDArray[np.float64],
+    positions: NDArray[np.float64],
     others: NDArray[np.float64],
     size: tuple[int, int],
     scale: int,
     tint: NDArray[np.uint8],
 ) -> NDArray[np.uint8]:
-    """The cells of one origin, uint8 [high * step, wide * step, 3]."""
+    """Draws the cells of one origin, uint8 [high * step, wide * step, 3]."""
     step = 28 * scale + GAP
     canvas = np.full((size[1] * step, size[0] * step, 3), PAPER, dtype=np.uint8)
     cells, counts = np.unique(np.floor(others).astype(int), axis=0, return_counts=True)
     for x, y in cells[counts >= FEW]:
         canvas[y * step : (y + 1) * step - GAP, x * step : (x + 1) * step - GAP] = tint
-    own = np.floor(places).astype(int)
-    nearest_first = np.square(places - own - 0.5).sum(axis=1).argsort(kind="stable")
+    own = np.floor(positions).astype(int)
+    nearest_first = np.square(positions - own - 0.5).sum(axis=1).argsort(kind="stable")
     cells, first = np.unique(own[nearest_first], axis=0, return_index=True)
     for (x, y), index in zip(cells, nearest_first[first], strict=True):
         image = cloud.images[index].repeat(scale, axis=0).repeat(scale, axis=1)
         canvas[y * step : (y + 1) * step - GAP, x * step : (x + 1) * step - GAP] = image[:, :, None]
     return canvas
-
-
-def _faint(colour: str) -> NDArray[np.uint8]:
-    return np.rint(255 * (0.35 * np.array(to_rgb(colour)) + 0.65)).astype(np.uint8)

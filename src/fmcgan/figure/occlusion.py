@@ -1,4 +1,4 @@
-"""Occlusion maps over images, one by one and on average."""
+"""Figures of occlusion maps: of single images and mean maps."""
 
 import math
 from collections.abc import Sequence
@@ -12,31 +12,31 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fmcgan.app import checks
 from fmcgan.figure.axes import panel_figure
-from fmcgan.figure.grid import GAP, INK, MARGIN, NAME_SIZE, PAPER
+from fmcgan.figure.grid import GAP, INK, MARGIN, NAME_SIZE, PAPER, enlarged
 from fmcgan.figure.palette import GENERATED
 from fmcgan.figure.palette import INK as INK_COLOUR
 
 HEAT = LinearSegmentedColormap.from_list("heat", ["#FFFFFF", GENERATED])
-"""From no decrease of the score to the largest one."""
+"""Colours from no decrease of the score to the largest one."""
 STRONGEST = 0.85
-"""Opacity of the hottest pixel: the image stays visible below."""
+"""Opacity of the hottest pixel, which leaves the image visible."""
 BETWEEN = 22
 """Pixels between both blocks of images."""
 HEADS = ("highest scores, each beside its occlusion map", "lowest scores")
 OUTLINE = 64
-"""Grey level of the outline of a garment in the mean maps."""
+"""Grey level of the outline in the mean maps."""
 COLUMNS, MAP_INCHES = 5, (2.1, 2.35)
 
 
 @dataclass(frozen=True, eq=False)
 class SampleRow:
-    """A row of the picture.
+    """A row of `samples_picture`.
 
     Args:
         name: of the row.
-        highest: the images of the highest scores, uint8 [K, 28, 28].
+        highest: images of the highest scores, uint8 [K, 28, 28].
         heat: their occlusion maps, float [K, 28, 28]; negative values count as 0.
-        lowest: the images of the lowest scores, uint8 [L, 28, 28].
+        lowest: images of the lowest scores, uint8 [L, 28, 28].
     """
 
     name: str
@@ -61,11 +61,11 @@ class MeanMap:
 
 
 def overlaid(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Overlays a grey image with heat in one colour, whose opacity is relative to the hottest pixel.
+    """Overlays a grey image with a heat map, whose opacity is relative to the hottest pixel.
 
     Args:
         image: uint8 [28, 28].
-        heat: float [28, 28]; pixels at or below 0 stay as they are.
+        heat: float [28, 28]; values up to 0 are transparent.
 
     Returns:
         uint8 [28, 28, 3].
@@ -77,11 +77,11 @@ def overlaid(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.
 
 
 def samples_picture(rows: Sequence[SampleRow], scale: int = 2) -> Image.Image:
-    """Draws rows of images: those of the highest scores, each beside its overlay, then those of the lowest scores.
+    """Draws rows of images: highest scores, each beside its overlay, then lowest scores.
 
     Args:
-        rows: at least one; a row may hold fewer images than another.
-        scale: each pixel becomes ``scale`` x ``scale`` equal pixels.
+        rows: at least one; the number of images may differ.
+        scale: integer magnification.
 
     Returns:
         A colour picture (PIL mode ``RGB``).
@@ -102,25 +102,25 @@ def samples_picture(rows: Sequence[SampleRow], scale: int = 2) -> Image.Image:
     draw = ImageDraw.Draw(picture)
     for head, x in zip(HEADS, (left, lowest_left), strict=True):
         draw.text((x, MARGIN), head, fill=(INK,) * 3, font=font, anchor="lt")
-    for place, row in enumerate(rows):
-        y = top + place * step
+    for index, row in enumerate(rows):
+        y = top + index * step
         draw.text((left - 8, y + side // 2), row.name, fill=(INK,) * 3, font=font, anchor="rm")
         shown = [
             tile for image, heat in zip(row.highest, row.heat, strict=True) for tile in (image, overlaid(image, heat))
         ]
         for column, tile in enumerate(shown):
-            picture.paste(_enlarged(tile, scale), (left + column * step, y))
+            picture.paste(enlarged(tile, scale), (left + column * step, y))
         for column, tile in enumerate(row.lowest):
-            picture.paste(_enlarged(tile, scale), (lowest_left + column * step, y))
+            picture.paste(enlarged(tile, scale), (lowest_left + column * step, y))
     return picture
 
 
 def maps_figure(maps: Sequence[MeanMap], title: str) -> Figure:
-    """Draws one heat map per class in rows of five, each in colours up to its own maximum.
+    """Draws one heat map per class in rows of five, with colours relative to the maximum of each.
 
     Args:
         maps: at least one.
-        title: above all.
+        title: of the figure.
 
     Raises:
         ValueError: no map given.
@@ -135,7 +135,3 @@ def maps_figure(maps: Sequence[MeanMap], title: str) -> Figure:
             axes.contour(each.garment, levels=[OUTLINE], colors=INK_COLOUR, linewidths=0.9)
         axes.spines[:].set(color="#BBBBBB", linewidth=0.8)
     return figure
-
-
-def _enlarged(tile: NDArray[np.uint8], scale: int) -> Image.Image:
-    return Image.fromarray(tile.repeat(scale, axis=0).repeat(scale, axis=1))

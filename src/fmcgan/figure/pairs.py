@@ -1,4 +1,4 @@
-"""Generated images above their nearest training images, as one PNG."""
+"""Figure of generated images above their nearest training images."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.figure.image_rows import PAPER, Block, Row, Tile, garment_rows
+from fmcgan.figure.image_rows import PAPER, Block, Row, Tile, rows_picture
 from fmcgan.figure.png import write_png
 
 MOST_PAIRS = 10
-"""Most pairs of a group."""
+"""Maximum number of pairs of a group."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,11 +24,11 @@ class Pair:
     Args:
         sample: the generated image, uint8 [28, 28].
         training: the training image, uint8 [28, 28].
-        distance: between them, in the space of the group.
+        distance: between both, in the space of the group.
         label: class asked for, 0..9.
 
     Raises:
-        ValueError: an image of another type or shape, or no such class.
+        ValueError: an image has another type or shape, or the label is out of range.
     """
 
     sample: NDArray[np.uint8]
@@ -48,7 +48,7 @@ def draw_pairs(groups: Mapping[str, Sequence[Pair]], path: Path) -> None:
     """Draws groups of pairs: generated images, training images and absolute differences (black: none).
 
     Args:
-        groups: pairs by the name of the space of the distances; the first ten are drawn.
+        groups: pairs by the space of the distances; the first `MOST_PAIRS` of each are drawn.
         path: the PNG to write.
 
     Raises:
@@ -75,7 +75,7 @@ def _draw_group(name: str, pairs: Sequence[Pair]) -> Image.Image:
         Row([[Tile(pair.training) for pair in pairs]], "nearest training"),
         Row([[Tile(image, text) for image, text in zip(differences, words, strict=True)]], "difference"),
     ]
-    return garment_rows([Block(heading, max(1, len(pairs)))], rows if pairs else [Row([[]])])
+    return rows_picture([Block(heading, max(1, len(pairs)))], rows if pairs else [Row([[]])])
 
 
 def _distance(distance: float) -> str:

@@ -2,7 +2,6 @@
 
 REAL, GENERATED = "#0072B2", "#D55E00"
 """Blue and vermilion of Okabe and Ito, safe for colour-blind readers."""
-
 CLASS_COLOURS = (
     "#4477AA",
     "#EE6677",
@@ -15,7 +14,6 @@ CLASS_COLOURS = (
     "#332288",
     "#882255",
 )
-"""One per class, by label: Paul Tol's bright and muted colours, with a darker yellow."""
-
+"""Colour of each class: Paul Tol's bright and muted colours, with a darker yellow."""
 INK, FAINT_INK, LINE, GRID = "#222222", "#777777", "#999999", "#E3E3E3"
 """Colours of titles, remarks, axes and grid lines."""

@@ -1,4 +1,4 @@
-"""Pictures as PNG: encoding, atomic writing, and safe reading."""
+"""PNG files: encoding, atomic writing, and safe reading."""
 
 import io
 import warnings
@@ -15,24 +15,17 @@ from fmcgan.app.run_dir import write_atomically
 from fmcgan.app.untrusted_data import check_file
 
 LONGEST = 65_535
-"""Longest side of a grid, and of a PNG that is read, in pixels: the limit of a GIF."""
-
+"""Largest side of a grid and of a readable PNG, in pixels: the limit of a GIF."""
 LARGEST = 50_000_000
-"""Largest PNG that is read, in pixels; the largest grid of ten rows has 41 million."""
-
+"""Largest readable PNG, in pixels; the largest grid of ten rows has 41 million."""
 LARGEST_FILE = 100_000_000
-"""Largest PNG that is read, in bytes."""
-
+"""Largest readable PNG, in bytes."""
 DPI = 120
 """Pixels per inch of matplotlib figures."""
 
 
 def png_bytes(picture: Figure | Image.Image) -> bytes:
-    """Encodes a picture as PNG.
-
-    Args:
-        picture: a matplotlib figure, drawn at `DPI`, or a PIL image.
-    """
+    """Encodes a matplotlib figure, drawn at `DPI`, or a PIL image as PNG."""
     content = io.BytesIO()
     if isinstance(picture, Figure):
         save_figure(picture, content, format="png", dpi=DPI)
@@ -42,13 +35,7 @@ def png_bytes(picture: Figure | Image.Image) -> bytes:
 
 
 def save_figure(figure: Figure, content: io.BytesIO, **options: Any) -> None:
-    """Saves a figure with literal texts: names may contain ``$``, or characters that XML forbids.
-
-    Args:
-        figure: the figure.
-        content: the file.
-        options: of `Figure.savefig`.
-    """
+    """Saves a figure with literal texts, which may contain ``$`` or characters that XML forbids."""
     for text in figure.findobj(Text):
         if isinstance(text, Text):  # for the type checker
             text.set_parse_math(False)
@@ -72,19 +59,19 @@ def write_png(picture: Figure | Image.Image, path: Path) -> None:
 
 
 def read_png(path: Path) -> Image.Image:
-    """Reads a PNG in greys (PIL mode ``L``); the size in its header is checked before decoding.
+    """Reads a PNG in grey (PIL mode ``L``), after a check of the size in its header.
 
     Raises:
-        UserError: the file is missing, no PNG, damaged or too large.
+        UserError: the file is missing, not a PNG, damaged or too large.
     """
     check_file(path, LARGEST_FILE)
     try:
-        with Image.open(path, formats=["PNG"]) as picture:  # PNG only: decoders of other formats start other programs
+        with Image.open(path, formats=["PNG"]) as picture:  # other decoders may start external programs
             width, height = picture.size
             if width * height > LARGEST or max(width, height) > LONGEST:
-                raise UserError(f"{path} has {width:,} x {height:,} pixels; at most {LARGEST:,} are read")
+                raise UserError(f"{path} has {width:,} x {height:,} pixels; at most {LARGEST:,} are allowed")
             return picture.convert("L")
     except UserError:
         raise
-    except Exception as error:  # damaged files raise many types, which Pillow does not document
+    except Exception as error:  # Pillow raises many undocumented types
         raise UserError(f"{path} is not a readable PNG") from error

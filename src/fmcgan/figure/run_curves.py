@@ -1,4 +1,4 @@
-"""The figures of one run, from the rows of its ``metrics.jsonl``."""
+"""Figures of one run, from the rows of its ``metrics.jsonl``."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -13,10 +13,9 @@ from fmcgan.figure.png import write_png
 Rows = Sequence[Mapping[str, float | None]]
 
 FLOOR = "real images"
-"""Label of the line at the value of real images."""
-
+"""Label of the reference line."""
 WIDE = 10
-"""Ratio of largest to smallest value from which on a metric is drawn on a logarithmic axis."""
+"""Smallest ratio of the largest to the smallest value of a metric on a logarithmic axis."""
 
 
 def draw_loss(rows: Rows, path: Path) -> None:
@@ -25,11 +24,7 @@ def draw_loss(rows: Rows, path: Path) -> None:
 
 
 def loss_figure(rows: Rows) -> Figure:
-    """Draws the losses of both networks and, if the run has a penalty, the terms of the discriminator's loss.
-
-    Args:
-        rows: of a ``metrics.jsonl``; rows without a loss are skipped.
-    """
+    """Draws the losses of both networks and, with a penalty, the terms of the discriminator's loss."""
     losses = {"generator": "loss/generator", "discriminator": "loss/discriminator"}
     parts = {"adversarial": "loss/adversarial", "penalty": "loss/penalty"}
     panels = [_panel("Losses", "loss", rows, losses)]
@@ -50,13 +45,13 @@ def gradient_norm_figure(
 ) -> Figure:
     """Draws the gradient norms of both networks before clipping and, if one is clipped, after it.
 
-    Clipping reduces a norm n to min(n, clip). A row holds the mean norm of several steps, so the curve after clipping
-    is an upper bound of the mean clipped norm.
+    Clipping reduces a norm n to min(n, clip). Rows are means over several steps, so the curve after clipping is an
+    upper bound.
 
     Args:
-        rows: of a ``metrics.jsonl``; rows without a norm are skipped.
-        generator_clip: norm to which its gradients were clipped, a dashed line; None: no clipping.
-        discriminator_clip: norm for the discriminator.
+        rows: of ``metrics.jsonl``; rows without a norm are skipped.
+        generator_clip: maximum norm, drawn as a dashed line; None: no clipping.
+        discriminator_clip: the same for the discriminator.
     """
     norms = {"generator": "gradient_norm/generator", "discriminator": "gradient_norm/discriminator"}
     clips = dict(zip(norms.values(), (generator_clip, discriminator_clip), strict=True))
@@ -80,8 +75,8 @@ def logit_figure(rows: Rows, has_decision_boundary: bool = True) -> Figure:
     """Draws the discriminator's logits of real and of generated images.
 
     Args:
-        rows: of a ``metrics.jsonl``.
-        has_decision_boundary: whether positive logits mean "real"; if not, the shares classified as real are left out.
+        rows: of ``metrics.jsonl``.
+        has_decision_boundary: whether positive logits mean "real"; else the shares classified as real are left out.
     """
     logits = {"real images": "logit/real", "generated images": "logit/fake"}
     shares = {"real images": "judged_real/real", "generated images": "judged_real/fake"}
@@ -92,11 +87,7 @@ def logit_figure(rows: Rows, has_decision_boundary: bool = True) -> Figure:
 
 
 def speed_figure(rows: Rows) -> Figure:
-    """Draws the training images per second and, if they change, the learning rates.
-
-    Args:
-        rows: of a ``metrics.jsonl``.
-    """
+    """Draws the training images per second and, if they change, the learning rates."""
     panels = [_panel("Speed", "images per second", rows, {"images per second": "images_per_second"})]
     rates = [_series(rows, network, f"learning_rate/{network}", 1) for network in ("generator", "discriminator")]
     if any(len(np.unique(np.asarray(each.y))) > 1 for each in rates):
@@ -107,15 +98,15 @@ def speed_figure(rows: Rows) -> Figure:
 
 
 def metric_figure(rows: Rows, titles: Mapping[str, str], shares: Collection[str]) -> Figure | None:
-    """Draws each metric over the images seen in a panel of its own, with a dashed line at the value of real images.
+    """Draws one panel per metric over the images seen, with a dashed line at the value of real images.
 
     Args:
-        rows: of a ``metrics.jsonl``.
-        titles: of the metrics, by their names without ``score/``.
-        shares: names of metrics in 0..1, whose whole range is drawn so that chance does not look like a trend.
+        rows: of ``metrics.jsonl``.
+        titles: of the metrics, by name without ``score/``.
+        shares: names of metrics in 0..1, drawn over the whole range.
 
     Returns:
-        The figure; None without any metric.
+        The figure; None without metrics.
     """
     if not titles:
         return None
@@ -129,7 +120,7 @@ def metric_figure(rows: Rows, titles: Mapping[str, str], shares: Collection[str]
 
 
 def metric_names(rows: Rows) -> list[str]:
-    """Names of the metrics in the rows, without ``score/``, in the order of their appearance."""
+    """Lists the metrics in the rows, without ``score/``, in order of appearance."""
     keys = dict.fromkeys(key for row in rows for key in row)
     return [key.removeprefix("score/") for key in keys if key.startswith("score/")]
 

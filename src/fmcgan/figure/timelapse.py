@@ -1,4 +1,4 @@
-"""Animations: pictures at several times as one looping GIF."""
+"""Animations as looping GIFs."""
 
 import io
 from collections.abc import Sequence
@@ -10,10 +10,9 @@ from fmcgan.app import checks
 MEGABYTE = 1_000_000
 
 FEWEST = 6
-"""Least number of frames; an animation that is still too large is scaled down."""
-
+"""Least number of frames; a larger animation is scaled down instead."""
 SMALLEST = 160
-"""Least pixels of the shorter side after scaling down."""
+"""Least length of the shorter side after scaling down, in pixels."""
 
 
 def timelapse(
@@ -23,16 +22,16 @@ def timelapse(
     most_frames: int = 30,
     most_megabytes: float = 1.5,
 ) -> bytes:
-    """Makes a looping GIF in greys.
+    """Makes a looping grey GIF.
 
-    If the file is too large, it first loses frames evenly, never the first or last one, then every second pixel.
+    A file that is too large loses frames evenly, except the first and the last, then resolution.
 
     Args:
-        frames: at least one, in the order of time; frames of another size than the last one are left out.
+        frames: at least one, in order; frames of another size than the last are left out.
         seconds: duration of a frame.
         last_seconds: duration of the last frame.
-        most_frames: most frames.
-        most_megabytes: of the file; `FEWEST` frames of less than 2 × `SMALLEST` pixels a side may exceed it.
+        most_frames: maximum number of frames.
+        most_megabytes: maximum size; `FEWEST` frames of less than 2 × `SMALLEST` pixels a side may exceed it.
 
     Returns:
         The content of the file.
@@ -40,7 +39,7 @@ def timelapse(
     Raises:
         ValueError: no frame given.
     """
-    checks.number(minimum=0.02, seconds=seconds, last_seconds=last_seconds)  # browsers slow down faster ones
+    checks.number(minimum=0.02, seconds=seconds, last_seconds=last_seconds)  # the minimum of browsers
     checks.whole_number(minimum=2, most_frames=most_frames)
     checks.number(minimum=0.001, most_megabytes=most_megabytes)
     if not frames:
@@ -61,12 +60,12 @@ def timelapse(
 
 
 def evenly(frames: Sequence[Image.Image], most: int) -> list[Image.Image]:
-    """Chooses at most ``most`` frames evenly, including the first and the last."""
+    """Chooses at most ``most`` evenly spaced frames, including the first and the last."""
     if len(frames) <= most:
         return list(frames)
     if most == 1:
         return [frames[-1]]
-    return [frames[round(place * (len(frames) - 1) / (most - 1))] for place in range(most)]
+    return [frames[round(index * (len(frames) - 1) / (most - 1))] for index in range(most)]
 
 
 def _gif(frames: Sequence[Image.Image], seconds: float, last_seconds: float) -> bytes:

@@ -1,4 +1,4 @@
-"""Distributions of values, generated beside real, as halves of violins."""
+"""Split violins: distributions of real (left) and generated (right) values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from fmcgan.figure.palette import GENERATED, INK, REAL
 PANEL_INCHES = (5.4, 3.0)
 """Width and height of one panel."""
 CENTRE = (0.5, 99.5)
-"""Percentiles between which a violin is drawn: single outliers would flatten all others."""
+"""Percentiles between which a violin is drawn, because outliers would flatten the others."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,9 @@ class Violins:
 
     Args:
         title: above the axes.
-        y_label: what the values are, with their unit.
-        real: values of each name, drawn left in blue; values that are not finite are left out, an empty set is not
-            drawn.
-        generated: values of each name, drawn right in vermilion; as many sets as ``real``.
+        y_label: quantity and unit.
+        real: values for each name, left in blue; values that are not finite are left out.
+        generated: values for each name, right in vermilion; as many sets as ``real``.
     """
 
     title: str
@@ -48,7 +47,7 @@ def violins_figure(panels: Sequence[Violins], names: Sequence[str]) -> Figure:
         names: along the x axis of each.
 
     Raises:
-        ValueError: no panel given, or a panel for another number of names.
+        ValueError: no panel given, or a panel has another number of names.
     """
     for panel in panels:
         if not len(panel.real) == len(panel.generated) == len(names):
@@ -63,20 +62,19 @@ def violins_figure(panels: Sequence[Violins], names: Sequence[str]) -> Figure:
 
 
 def _draw_violins(axes: Axes, panel: Violins, names: Sequence[str]) -> None:
-    places = np.arange(len(names))
+    positions = np.arange(len(names))
     axes.set_title(panel.title, fontsize=11, loc="left", color=INK)
     axes.set_ylabel(panel.y_label, fontsize=9)
-    axes.set_xticks(places, names, rotation=35, ha="right", rotation_mode="anchor")
+    axes.set_xticks(positions, names, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.6, len(names) - 0.4)
     for sets, colour in ((panel.real, REAL), (panel.generated, GENERATED)):
         side: Literal["low", "high"] = "low" if colour == REAL else "high"
-        drawn = [(place, _central(values)) for place, values in zip(places, sets, strict=True)]
-        drawn = [(place, values) for place, values in drawn if len(values)]
+        drawn = [(at, central) for at, values in zip(positions, sets, strict=True) if len(central := _central(values))]
         if not drawn:
             continue
         parts = axes.violinplot(
             [values for _, values in drawn],
-            [place for place, _ in drawn],
+            [at for at, _ in drawn],
             widths=0.9,
             showextrema=False,
             showmedians=True,

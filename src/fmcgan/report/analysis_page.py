@@ -1,4 +1,4 @@
-"""The page of an analysis, ``report.html``, and the files of its figures, tables and numbers."""
+"""Output files of an analysis: ``report.html``, figures, tables and ``findings.json``."""
 
 import csv
 import io
@@ -26,25 +26,24 @@ PAGE = "report.html"
 FINDINGS = "findings.json"
 SCORES = "scores"
 """Name of the section whose values are results of metrics."""
-
 _OWN_FILE = re.compile(r"samples\.(png|svg)|[a-z0-9]\w*_[\w-]+\.(png|svg|gif|csv)", re.ASCII)
-"""File names of an analysis, `SECTION_NAME`; no paths and no other kinds of files."""
+"""File names that an analysis may write and remove: ``SECTION_NAME.SUFFIX``, no paths."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """The results of an analysis.
+    """Results of an analysis.
 
     Args:
         title: of the page.
-        subject: what was analysed, in one line.
+        subject: description of the samples, in one line.
         sections: by name, in the order of the page. The values of the section `SCORES` are
-            `fmcgan.metric.results.Results`, some of which are shown at the head of the page.
-        findings: those shown, the largest first.
-        effects: all that were measured.
+            `fmcgan.metric.results.Results`; some are shown at the top of the page.
+        findings: on the page, the largest first.
+        effects: all measured ones.
         samples: a grid of samples.
         provenance: source, command, date, versions and so on, by title.
-        failed: errors of parts and figures that could not be made, by name.
+        failed: errors of failed parts and figures, by name.
     """
 
     title: str
@@ -63,9 +62,9 @@ def write_analysis(folder: Path, report: Report, failures: Failures | None = Non
     Args:
         folder: for ``report.html`` (a single file), ``findings.json``, ``samples.png``, and
             ``<section>_<name>`` with ``.png``, ``.svg`` or ``.gif`` for each picture and ``.csv`` for each table. It is
-            created if missing; other figures and tables of an earlier analysis are removed.
+            created if missing; outdated figures and tables of an earlier analysis are removed.
         report: the results.
-        failures: collects the errors of pictures, which are left out; ``None``: the first error is raised.
+        failures: collects errors of pictures, which are left out; ``None``: errors are raised.
 
     Returns:
         The path of the page.
@@ -82,18 +81,18 @@ def write_analysis(folder: Path, report: Report, failures: Failures | None = Non
     }
     for name, section in report.sections.items():
         files |= {f"{name}_{table.name}.csv": table_csv(table) for table in section.tables}
-    outdated = _files_of_earlier(folder) - files.keys()
+    outdated = _earlier_files(folder) - files.keys()
     for name, content in files.items():
         write_atomically(folder / name, content)
-    write_json(folder / FINDINGS, found(report) | {"files": sorted(files)})
+    write_json(folder / FINDINGS, findings_json(report) | {"files": sorted(files)})
     write_atomically(folder / PAGE, page(report, pictures, samples))
-    for name in outdated:  # they could be mistaken for figures of this analysis
+    for name in outdated:  # not to be mistaken for files of this analysis
         (folder / name).unlink(missing_ok=True)
     return folder / PAGE
 
 
 def _drawn(report: Report, failures: Failures) -> tuple[Report, dict[tuple[str, str], Encoded]]:
-    """Encodes the pictures; returns the report without those that failed, which are listed in it."""
+    """Encodes the pictures; also returns the report with failed pictures listed and left out."""
     pictures: dict[tuple[str, str], Encoded] = {}
     for name, section in report.sections.items():
         for picture in section.pictures:
@@ -106,24 +105,18 @@ def _drawn(report: Report, failures: Failures) -> tuple[Report, dict[tuple[str, 
     return replace(report, sections=sections, failed=dict(failures.failed)), pictures
 
 
-def _files_of_earlier(folder: Path) -> set[str]:
-    """Figures and tables that ``findings.json`` of an earlier analysis lists."""
+def _earlier_files(folder: Path) -> set[str]:
+    """Lists figures and tables of an earlier analysis by its ``findings.json``."""
     try:
         earlier = read_findings(folder / FINDINGS)
-    except UserError:  # it is about to be replaced
+    except UserError:  # replaced below
         return set()
     names = earlier["files"] if earlier is not None else []
     return {name for name in names if _OWN_FILE.fullmatch(name) and (folder / name).is_file()}
 
 
 def page(report: Report, pictures: Mapping[tuple[str, str], Encoded], samples: Encoded) -> str:
-    """Renders the page.
-
-    Args:
-        report: the results.
-        pictures: of all sections, by the names of section and picture.
-        samples: the grid of samples.
-    """
+    """Renders the page; pictures by the names of section and picture."""
     scores = report.sections[SCORES].values if SCORES in report.sections else {}
     return render(
         "analysis.html.j2",
@@ -140,8 +133,8 @@ def page(report: Report, pictures: Mapping[tuple[str, str], Encoded], samples: E
     )
 
 
-def found(report: Report) -> dict[str, object]:
-    """All results as plain JSON types; values that are not finite become None."""
+def findings_json(report: Report) -> dict[str, object]:
+    """Converts all results to plain JSON types; values that are not finite become None."""
     content = {
         "title": report.title,
         "subject": report.subject,
@@ -160,7 +153,7 @@ def found(report: Report) -> dict[str, object]:
 
 
 def table_csv(table: Table) -> str:
-    """A table as CSV with all digits; unknown values are empty."""
+    """Formats a table as CSV with all digits; unknown values are empty."""
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
     writer.writerow([spreadsheet_cell(column.name) for column in table.columns])

@@ -1,4 +1,4 @@
-"""Pictures as files and as data URIs of a page."""
+"""Encoding of pictures as files and as data URIs."""
 
 import base64
 import io
@@ -12,10 +12,8 @@ from fmcgan.figure.png import DPI, png_bytes, save_figure
 
 CSS_DPI = 96
 """Pixels of CSS per inch."""
-
 LARGEST_SVG = 100_000
-"""Largest SVG in a page, in bytes; larger ones are replaced by pixels."""
-
+"""Largest SVG on a page, in bytes; larger ones are shown as pixels."""
 LARGEST_WEBP = 16_383
 """Largest side of a WebP, in pixels."""
 
@@ -40,12 +38,15 @@ class Encoded:
 def encode(picture: Picture) -> Encoded:
     """Encodes a picture: matplotlib figures at their size in inches, others at one CSS pixel per pixel.
 
-    PNGs of this project's figures, known by their resolution, are shown at their size in inches too. Pages hold
-    lossless WebP, which has half the size of PNG.
+    PNGs of the resolution `DPI` count as matplotlib figures. Pages hold lossless WebP, half the size of PNG.
     """
     content = picture.content
     if isinstance(content, Figure):
-        files = {".png": png_bytes(content)} | ({".svg": _svg(content)} if picture.vector else {})
+        files = {".png": png_bytes(content)}
+        if picture.vector:
+            svg = io.BytesIO()
+            save_figure(content, svg, format="svg", metadata={"Date": None})
+            files[".svg"] = svg.getvalue()
         width, height = (round(CSS_DPI * inches) for inches in content.get_size_inches())
         return Encoded(files, _uri(files), width, height)
     if isinstance(content, bytes):
@@ -72,12 +73,6 @@ def _uri(files: dict[str, bytes]) -> str:
         content = io.BytesIO()
         is_opaque = image.mode == "RGBA" and image.getchannel("A").getextrema()[0] == 255
         shown = image.convert("RGB") if is_opaque else image
-        # Higher methods and quality take longer for the same size; lower methods give twice the size.
+        # Higher methods and quality are slower without gain; lower methods give twice the size.
         shown.save(content, format="WEBP", lossless=True, quality=50, method=2)
     return data_uri(content.getvalue(), "image/webp")
-
-
-def _svg(figure: Figure) -> bytes:
-    content = io.BytesIO()
-    save_figure(figure, content, format="svg", metadata={"Date": None})
-    return content.getvalue()

@@ -27,15 +27,15 @@ def draw_evaluation(
     folder: Path,
     failures: Failures | None = None,
 ) -> list[str]:
-    """Draws the figures for which there are results.
+    """Draws the figures whose results are available.
 
     Args:
         results: of the metrics.
-        findings: ``agreement_matrix`` and ``closest_pairs``, if the metrics return them.
-        sample_images: uint8 [N, 28, 28]; ``closest_pairs`` holds indices.
+        findings: ``agreement_matrix`` and ``closest_pairs`` (indices of images), if the metrics return them.
+        sample_images: uint8 [N, 28, 28].
         training_images: uint8 [M, 28, 28].
         folder: of the figures.
-        failures: collects the errors of figures; ``None``: the first error is raised.
+        failures: collects errors of figures; ``None``: errors are raised.
 
     Returns:
         The names of the figures.
@@ -50,7 +50,10 @@ def draw_evaluation(
         wanted[BY_CLASS_FIGURE] = lambda path: draw_class_bars(panels, path)
     if any(findings.get("closest_pairs", {}).values()):
         groups = {
-            name: [_pair(pair, sample_images, training_images) for pair in pairs]
+            name: [
+                Pair(sample_images[each["sample"]], training_images[each["training"]], each["distance"], each["label"])
+                for each in pairs
+            ]
             for name, pairs in findings["closest_pairs"].items()
         }
         wanted[CLOSEST_PAIRS_FIGURE] = lambda path: draw_pairs(groups, path)
@@ -59,7 +62,3 @@ def draw_evaluation(
         with failures.catch(name):
             draw(folder / name)
     return [name for name in wanted if name not in failures.failed]
-
-
-def _pair(pair: Mapping[str, Any], samples: NDArray[np.uint8], training: NDArray[np.uint8]) -> Pair:
-    return Pair(samples[pair["sample"]], training[pair["training"]], pair["distance"], pair["label"])

@@ -1,4 +1,4 @@
-"""The head of an analysis page: some metrics as cards, and the effect sizes of the findings on one scale."""
+"""Top of an analysis page: metrics as cards, and effect sizes of the findings on one scale."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,12 +8,12 @@ from fmcgan.analysis.effect import Effect
 from fmcgan.analysis.findings import AdjustedEffect
 
 _PREFERRED = "classifier"
-"""Feature network of the card of a metric that was measured on several."""
+"""Preferred feature network for the card of a metric."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """A metric at the head of the page.
+    """A metric at the top of the page.
 
     Args:
         title: of the metric.
@@ -22,7 +22,7 @@ class Card:
         value: of the samples.
         interval: 95 %, or None.
         floor: value of real images, or None.
-        is_share: whether it lies in 0..1 and is drawn as a part of a bar.
+        is_share: whether it lies in 0..1 and is drawn as a gauge.
     """
 
     title: str
@@ -35,7 +35,7 @@ class Card:
 
     @property
     def times(self) -> str:
-        """The multiple of the floor in words; empty for shares and without a positive floor."""
+        """Ratio to the floor in words; empty for shares and without a positive floor."""
         if self.is_share or not self.floor or self.floor < 0:
             return ""
         times = self.value / self.floor
@@ -43,7 +43,7 @@ class Card:
 
 
 def cards(results: Mapping[str, object]) -> list[Card]:
-    """Makes the cards of the metrics that have a summary, one for each title.
+    """Makes a card for each title of the metrics that have a summary.
 
     Args:
         results: as `fmcgan.metric.results.Results`; entries of other kinds are skipped.
@@ -83,7 +83,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Scale:
-    """The scale of all findings, from 0.
+    """Common scale of all findings, from 0.
 
     Args:
         bars: by the key of the effect.
@@ -95,11 +95,7 @@ class Scale:
 
 
 def scale(findings: Sequence[AdjustedEffect]) -> Scale:
-    """Puts absolute sizes, intervals and floors on one scale that reaches at least to 1, a large effect.
-
-    Args:
-        findings: those shown.
-    """
+    """Scales absolute sizes, intervals and floors to a common length of at least 1, a large effect."""
     effects = [each.effect for each in findings]
     ends = [each.at_most for effect in effects for each in (effect.difference, effect.floor)]
     length = max([1.0, *(end for end in ends if math.isfinite(end))])

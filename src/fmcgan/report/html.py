@@ -1,4 +1,4 @@
-"""Pages in a single file that contains figures, tables and maps, for use without network or server."""
+"""HTML pages in a single file with figures, tables and maps, for use without network or server."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,16 +21,15 @@ from fmcgan.report.interactive import Interactive, draw_maps
 TEMPLATES = Path(__file__).parent / "template"
 NO_VALUE = "—"
 SHOWN_ROWS = 30
-"""Rows of a table that are shown unfolded."""
+"""Rows of a table that are shown expanded."""
 SHOWN_PICTURES = 2
-"""Pictures of a section that are shown unfolded; more if more of them lead, or if only one would be folded away."""
-
+"""Pictures of a section that are shown expanded; more if more are leading, or if only one would be collapsed."""
 _SIZE = "\ue000size of the page\ue000"  # occurs in no text
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A value of a table with its own text; other values are formatted by their column.
+    """A value of a table with its own text, instead of the format of its column.
 
     Args:
         text: as shown.
@@ -57,7 +56,7 @@ def render(
         sections: by name, in the order of the page.
         pictures: all pictures of the sections, by the names of section and picture.
         provenance: shown at the foot; the size of the page is added.
-        context: other variables of the template; all are escaped except `markupsafe.Markup`.
+        context: other variables of the template; escaped unless `markupsafe.Markup`.
     """
     maps = {name: section.maps for name, section in sections.items() if section.maps}
     page = (
@@ -77,12 +76,7 @@ def render(
 
 
 def cell(value: object, column: Column) -> Cell:
-    """Formats a value of a table.
-
-    Args:
-        value: str, int, float, ``None`` or a `Cell`, which is returned.
-        column: its column.
-    """
+    """Formats a value of a table: str, int, float or ``None``; a `Cell` is returned unchanged."""
     if isinstance(value, Cell):
         return value
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -92,20 +86,14 @@ def cell(value: object, column: Column) -> Cell:
     return Cell(_number(float(value), column), float(value))
 
 
-def is_number(column: Column, rows: Sequence[Sequence[object]], place: int) -> bool:
-    """Whether a column is sorted by number and aligned to the right.
-
-    Args:
-        column: the column.
-        rows: of its table.
-        place: index of the column.
-    """
-    keys = [value.key for row in rows if isinstance(value := row[place], Cell)]
+def is_number(column: Column, rows: Sequence[Sequence[object]], index: int) -> bool:
+    """Tests whether the column at an index is sorted by number and right-aligned."""
+    keys = [value.key for row in rows if isinstance(value := row[index], Cell)]
     return column.format != "text" or any(key is not None for key in keys)
 
 
 def in_order(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]:
-    """Splits the pictures of a section into those shown, leading ones first, and those folded away."""
+    """Splits the pictures of a section into expanded ones, leading ones first, and collapsed ones."""
     leading = sum(each.lead for each in pictures)
     ordered = sorted(pictures, key=lambda each: not each.lead)
     shown = max(leading, SHOWN_PICTURES)
@@ -136,7 +124,7 @@ def _number(value: float, column: Column) -> str:
 
 
 def _legend(maps: Sequence[Map]) -> list[tuple[int, str, str]]:
-    """Label, name and colour of each class on the maps."""
+    """Lists label, name and colour of each class on the maps."""
     labels = sorted({int(label) for each in maps for label in each.labels})
     return [(label, CLASS_NAMES[label], CLASS_COLOURS[label]) for label in labels]
 

@@ -1,4 +1,4 @@
-"""Interactive maps: Bokeh scatter plots whose points show their image."""
+"""Interactive maps: Bokeh scatter plots that show the image of a point."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from bokeh.plotting import figure
 
 HEIGHT = 560
-"""CSS pixels; the width is that of the page."""
+"""Height of a plot in CSS pixels; its width is that of the page."""
 ENLARGED = 112
 """Side of the image under the pointer, in CSS pixels."""
-
 _TOOLTIP = f"""
 <div class="point"
      style="display: flex; gap: 10px; max-width: 290px; color: {INK}; font: 13px/1.4 system-ui, sans-serif">
@@ -34,23 +33,23 @@ _TOOLTIP = f"""
 
 @dataclass(frozen=True)
 class Interactive:
-    """The parts of a page with maps; empty without maps.
+    """HTML of all maps of a page; empty without maps.
 
     Args:
         bokeh: script tags of Bokeh's JavaScript.
-        script: the script tag that draws the maps.
-        places: the element of each map, by the names of section and map.
+        script: script tag that draws the maps.
+        divs: element of each map, by the names of section and map.
     """
 
     bokeh: str = ""
     script: str = ""
-    places: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    divs: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 def draw_maps(maps: Mapping[str, Sequence[Map]]) -> Interactive:
     """Draws all maps of a page.
 
-    Maps of one section with the same images share their data. The script of the page finds Bokeh's models by name:
+    Maps of one section with the same images share their data. ``page.js`` finds Bokeh's models by name:
     ``points/<section>/<i>`` is the data of the i-th set of images of a section, ``shown/<section>/<i>/real`` and
     ``.../generated`` are the filters of its visible points.
 
@@ -69,21 +68,21 @@ def draw_maps(maps: Mapping[str, Sequence[Map]]) -> Interactive:
                 points = _Points(each, f"{section}/{len(drawn)}")
                 drawn.append(points)
             plots[section, each.name] = points.plot(each)
-    script, places = components(list(plots.values()))
+    script, divs = components(list(plots.values()))
     return Interactive(
         # Not escaped: Bokeh's texts contain those of this project as JSON only.
         Markup(Resources(mode="inline", components=["bokeh"]).render_js()),
         Markup(script),
-        {key: Markup(place) for key, place in zip(plots, places, strict=True)},
+        {key: Markup(div) for key, div in zip(plots, divs, strict=True)},
     )
 
 
 class _Points:
-    """The images of a map as Bokeh's data.
+    """Bokeh data of the images of a map.
 
     Args:
         first: the first map with these images.
-        name: for the script of the page.
+        name: of its Bokeh models.
     """
 
     def __init__(self, first: Map, name: str) -> None:
@@ -109,7 +108,7 @@ class _Points:
         self._maps = 0
 
     def same_as(self, other: Map) -> bool:
-        """Whether a map has the same images, in the same order, with the same notes."""
+        """Tests whether a map has the same images and notes in the same order."""
         first = self._first
         arrays = ((first.images, other.images), (first.labels, other.labels), (first.generated, other.generated))
         return all(np.array_equal(a, b) for a, b in arrays) and list(first.notes) == list(other.notes)
@@ -127,7 +126,7 @@ class _Points:
             height=HEIGHT,
             sizing_mode="stretch_width",
             tools="pan,wheel_zoom,box_zoom,reset",
-            active_drag=None,  # so that touch and wheel scroll the page until a tool is chosen
+            active_drag=None,  # touch and wheel scroll the page until a tool is chosen
             active_scroll=None,
             toolbar_location="above",
             output_backend="canvas",

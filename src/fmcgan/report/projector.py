@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from fmcgan.analysis.section import Map
@@ -16,7 +16,7 @@ from fmcgan.figure.confusions import agreement_figure
 from fmcgan.figure.png import png_bytes
 
 MOST_POINTS = 2000
-"""Most images of a map: a sprite of 45 x 45 images has 1,260 pixels a side; browsers load up to 8,192."""
+"""Maximum number of images of a map: a sprite of 45 x 45 images has 1,260 pixels a side; browsers load up to 8,192."""
 STEP = "00000"
 """Folder of step 0 of `SummaryWriter.add_embedding`."""
 
@@ -25,9 +25,9 @@ def write_projector(points: Map, folder: Path) -> None:
     """Writes the vectors, classes, origins and images of a map for the tab *Projector* of TensorBoard.
 
     Args:
-        points: a map with vectors; of more than `MOST_POINTS` images, as many are taken, evenly spaced.
-        folder: of the event file and of ``projector_config.pbtxt``, one map per folder; created if missing. An earlier
-            map of this name is replaced.
+        points: a map with vectors; at most `MOST_POINTS` images are taken, evenly spaced.
+        folder: for the event file and ``projector_config.pbtxt``, one map per folder; created if missing. A map of
+            this name is replaced.
 
     Raises:
         ValueError: the map has no vectors.
@@ -36,12 +36,12 @@ def write_projector(points: Map, folder: Path) -> None:
     from torch.utils.tensorboard import SummaryWriter  # slow to import
 
     if points.vectors is None:
-        raise ValueError(f"the projector needs the vectors of a map, and {points.name} has none")
+        raise ValueError(f"the projector needs a map with vectors, got {points.name} without")
     n = len(points.labels)
     index = np.linspace(0, n - 1, min(n, MOST_POINTS)).round().astype(np.int64)
     origins = ["generated" if each else "real" for each in points.generated[index]]
     classes = [CLASS_NAMES[label] for label in points.labels[index]]
-    # The writer multiplies by 255 and truncates: half a grey level is added to get the same level.
+    # The writer multiplies by 255 and truncates; half a grey level restores the level.
     images = (torch.from_numpy(points.images[index]).double() + 0.5) / 255
     shutil.rmtree(folder / STEP / points.name, ignore_errors=True)
     with SummaryWriter(str(folder)) as writer:
@@ -62,17 +62,13 @@ def write_agreement(agreement: Figure | ArrayLike, folder: Path) -> None:
         folder: of the event file; created if missing.
 
     Raises:
-        ValueError: counts are no whole numbers of at least 0, or of another shape.
+        ValueError: the counts are not whole numbers of at least 0, or have another shape.
         OSError: the folder cannot be written.
     """
     from torch.utils.tensorboard import SummaryWriter
 
     figure = agreement if isinstance(agreement, Figure) else agreement_figure(agreement)
+    pixels = np.asarray(Image.open(io.BytesIO(png_bytes(figure))).convert("RGB"))  # uint8 [H, W, 3]
     with SummaryWriter(str(folder)) as writer:
-        # Not `add_figure`, which uses pyplot and its global state.
-        writer.add_image("agreement", _pixels(figure), dataformats="HWC")  # type: ignore[no-untyped-call]
-
-
-def _pixels(figure: Figure) -> NDArray[np.uint8]:
-    """The figure as uint8 [H, W, 3]."""
-    return np.asarray(Image.open(io.BytesIO(png_bytes(figure))).convert("RGB"))
+        # `add_figure` would use pyplot and its global state.
+        writer.add_image("agreement", pixels, dataformats="HWC")  # type: ignore[no-untyped-call]

@@ -128,7 +128,7 @@ def test_latents_of_a_class_do_not_depend_on_how_many_are_drawn():
 
 
 def test_without_a_generator_the_way_out_is_told():
-    with pytest.raises(NotApplicable, match="samples came from a file; give run= to look at the latent space"):
+    with pytest.raises(NotApplicable, match="give run="):
         latent_generator(Subject(None, None, None, None, 0, None))
 
 

@@ -1,8 +1,7 @@
-"""Alarms raised by the curves of a run; each rule returns None if there are too few rows.
+"""Alarms on the training curves of a run.
 
-Each rule is a function of the rows of ``metrics.jsonl``, whose values are means of about 20 steps. Rules on the
-discriminator and on gradients average over the last fifth of the run. Rules on metrics are in
-`fmcgan.analysis.alarms.metrics`.
+Each rule is a function of the rows of ``metrics.jsonl``, whose values are means of about 20 steps, and returns None if
+there are too few. Rules on the discriminator and on gradients average over the last fifth of the run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,40 +19,32 @@ Rows = Sequence[Mapping[str, float | None]]
 NETWORKS = ("generator", "discriminator")
 
 FEWEST_ROWS = 10
-"""Least number of rows, of which a fifth are two."""
-
+"""Least number of rows; a fifth of them are two."""
 SATURATED = 0.98
-"""Accuracy from which on a discriminator leaves the generator little gradient (Goodfellow et al. 2014, section 3).
-Usual runs have 60 to 90 %."""
-
+"""Accuracy of the discriminator above which the generator gets little gradient (Goodfellow et al. 2014, section 3).
+Typical runs have 60 to 90 %."""
 ALIKE = 0.02
-"""Difference of shares classified as real below which they count as equal: the last fifth of even a short run has about
-10,000 images of either origin, whose shares have a standard error of 0.005."""
-
+"""Difference below which the shares classified as real count as equal. Their standard error is about 0.005: the last
+fifth of a short run has 10,000 images of either origin."""
 IMPROVEMENT = 0.05
-"""Relative decrease of the Fréchet distance from which on the generator improves."""
-
+"""Smallest relative decrease of the Fréchet distance that counts as an improvement."""
 NEAR_FLOOR = 3.0
-"""Multiple of the Fréchet distance of real images within which the generator is good."""
-
+"""Largest ratio of the Fréchet distances of a good generator and of real images."""
 GROWTH = 100.0
-"""Growth factor of exploding gradient norms; usual runs stay below 10."""
-
+"""Growth factor of exploding gradient norms; typical runs stay below 10."""
 VANISHED = 1e-6
-"""Vanishing gradient norm: with a million weights 1e-9 per weight, below Adam's epsilon of 1e-8."""
-
+"""Upper bound of a vanishing gradient norm: 1e-9 per weight for a million weights, below Adam's epsilon of 1e-8."""
 ALWAYS = 0.9
-"""Share of clipped rows from which on clipping determines the step size."""
-
+"""Share of clipped rows above which clipping determines the step size."""
 NEARLY_DONE = 0.95
-"""Share of the planned epochs from which on a run counts as finished."""
+"""Share of the planned epochs above which a run counts as finished."""
 
 
 class Facts(NamedTuple):
-    """Facts on a run beside its rows."""
+    """Properties of a run that are not in its rows."""
 
     generator_clip: float | None = None
-    """Norm to which gradients were clipped; None: no clipping."""
+    """Maximum gradient norm; None: no clipping."""
     discriminator_clip: float | None = None
     has_decision_boundary: bool = True
     """Whether positive logits mean "real"; False for Wasserstein and relativistic losses."""
@@ -63,7 +54,7 @@ class Facts(NamedTuple):
 
 
 def curve_alarms(rows: Rows, facts: Facts) -> list[Alarm]:
-    """All alarms that these rows raise."""
+    """Returns all alarms that the rows raise."""
     found = [
         unfinished(rows, facts.finished, facts.planned_epochs),
         discriminator_saturated(rows, facts.has_decision_boundary),
@@ -80,42 +71,42 @@ def curve_alarms(rows: Rows, facts: Facts) -> list[Alarm]:
 
 
 def unfinished(rows: Rows, finished: bool, planned_epochs: float | None) -> Alarm | None:
-    """Raises an alarm if the run has not reached the end that its configuration sets."""
+    """Raises an alarm if the run has not reached its configured end."""
     done = max((epoch for row in rows if (epoch := row.get("epoch")) is not None), default=0.0)
     if finished or (planned_epochs is not None and done >= NEARLY_DONE * planned_epochs):
         return None
     planned = "" if planned_epochs is None else f" of {planned_epochs:g}"
     return Alarm(
         "the training is not finished",
-        f"The run has recorded {done:.3g} epochs{planned} and no result: it is still running or was stopped.",
+        f"The run has recorded {done:.3g} epochs{planned} and no result: it is running or was stopped.",
         f"there is no finished result, and less than {percent(NEARLY_DONE)} of the planned epochs are recorded",
     )
 
 
 def discriminator_saturated(rows: Rows, has_decision_boundary: bool = True) -> Alarm | None:
-    """Raises an alarm if the discriminator classifies nearly all images correctly, unless its loss has no boundary."""
-    shares = _shares_judged_real(rows) if has_decision_boundary else None
+    """Raises an alarm if the discriminator classifies nearly all images correctly."""
+    shares = _shares_classified_real(rows) if has_decision_boundary else None
     if shares is None or shares[0] <= SATURATED or shares[1] >= 1 - SATURATED:
         return None
     return Alarm(
         "the discriminator is saturated",
         f"In the last fifth of the run it classified {percent(shares[0], 1)} of the real and {percent(shares[1], 1)} "
-        "of the generated images as real: the generator gets little gradient.",
+        "of the generated images as real. The generator gets little gradient.",
         f"over the last fifth of the run, more than {percent(SATURATED)} of the real and less than "
         f"{percent(1 - SATURATED)} of the generated images are classified as real",
     )
 
 
 def discriminator_stuck(rows: Rows, has_decision_boundary: bool = True) -> Alarm | None:
-    """Raises an alarm if the discriminator does not separate the images although the generator is not good."""
-    shares = _shares_judged_real(rows) if has_decision_boundary else None
+    """Raises an alarm if the discriminator does not separate the images although the samples are poor."""
+    shares = _shares_classified_real(rows) if has_decision_boundary else None
     if shares is None or abs(shares[0] - shares[1]) >= ALIKE or _good_or_improving(rows):
         return None
     return Alarm(
         "the discriminator does not learn",
         f"In the last fifth of the run it classified {percent(shares[0], 1)} of the real and {percent(shares[1], 1)} "
         "of the generated images as real, and the samples did not improve.",
-        f"over the last fifth of the run, both shares classified as real differ by less than {ALIKE:g}, and the "
+        f"over the last fifth of the run, the shares classified as real differ by less than {ALIKE:g}, and the "
         f"Fréchet distance did not fall by {percent(IMPROVEMENT)} and is more than {NEAR_FLOOR:g} times that of real "
         "images",
     )
@@ -158,13 +149,13 @@ def clipping_always_active(
     for network, clip in zip(NETWORKS, (generator_clip, discriminator_clip), strict=True):
         norms = _values(rows, f"gradient_norm/{network}")
         if clip is not None and len(norms) >= FEWEST_ROWS and (share := float(np.mean(norms > clip))) > ALWAYS:
-            always.append(f"the {network}'s above its clip of {clip:g} in {percent(share)} of the rows")
+            always.append(f"the {network}'s above its limit of {clip:g} in {percent(share)} of the rows")
     if not always:
         return None
     return Alarm(
         "clipping is always active",
-        f"Gradients were nearly always clipped: {' and '.join(always)}. The clip then determines the step size.",
-        f"the norm exceeds the clip in more than {percent(ALWAYS)} of the rows",
+        f"Gradients were nearly always clipped: {' and '.join(always)}. The limit then determines the step size.",
+        f"the norm exceeds its limit in more than {percent(ALWAYS)} of the rows",
     )
 
 
@@ -176,8 +167,8 @@ def _good_or_improving(rows: Rows) -> bool:
     return good or (len(known) > 1 and known[-1].value < (1 - IMPROVEMENT) * known[-2].value)
 
 
-def _shares_judged_real(rows: Rows) -> tuple[float, float] | None:
-    """Shares of real and of generated images classified as real, means over the last fifth."""
+def _shares_classified_real(rows: Rows) -> tuple[float, float] | None:
+    """Averages the shares of real and of generated images classified as real over the last fifth."""
     real, fake = (_values(rows, f"judged_real/{kind}") for kind in ("real", "fake"))
     if min(len(real), len(fake)) < FEWEST_ROWS:
         return None
@@ -185,7 +176,7 @@ def _shares_judged_real(rows: Rows) -> tuple[float, float] | None:
 
 
 def _median_ends(rows: Rows, key: str) -> tuple[float, float]:
-    """Medians of the first and of the last fifth; nan for few rows, which raises no alarm."""
+    """Computes the medians of the first and of the last fifth; nan for few rows, which raises no alarm."""
     values = _values(rows, key)
     if len(values) < FEWEST_ROWS:
         return float("nan"), float("nan")
@@ -197,6 +188,6 @@ def _last_fifth(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _values(rows: Rows, key: str) -> NDArray[np.float64]:
-    """The finite values of a key."""
+    """Returns the finite values of a key."""
     known = np.array([value for row in rows if (value := row.get(key)) is not None], dtype=np.float64)
     return known[np.isfinite(known)]

@@ -1,4 +1,4 @@
-"""Alarms raised by the metrics of a run; each rule returns None if there are too few rows."""
+"""Alarms on the metrics of a run; each rule returns None if there are too few rows."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,27 +10,21 @@ from fmcgan.app.formatting import percent
 Rows = Sequence[Mapping[str, float | None]]
 
 LOST = 0.5
-"""Recall or coverage, as a share of the best of the run, below which variety was lost."""
-
+"""Recall or coverage, relative to the best of the run, below which variety was lost."""
 ALMOST_NONE = 0.1
-"""Recall or coverage, as a share of that of real images, below which there is almost no variety."""
-
+"""Recall or coverage, relative to that of real images, below which there is almost no variety."""
 IGNORED = 0.5
-"""Label agreement, as a share of that of real images, below which labels are ignored."""
-
+"""Label agreement, relative to that of real images, below which labels are ignored."""
 IGNORED_WITHOUT_FLOOR = 0.2
 """Label agreement below which labels are ignored if that of real images is unknown: twice chance."""
-
 IMPROVEMENT = 0.05
 """Relative decrease of the Fréchet distance between the last two evaluations that suggests longer training."""
-
 WORSE = 0.1
-"""Relative increase above the lowest Fréchet distance: more than two evaluations of one generator differ by, and twice
-`IMPROVEMENT`, because the lowest of many values is low by chance."""
-
+"""Relative increase of the Fréchet distance that counts as worse. It exceeds the difference between two evaluations
+of a generator, and is twice `IMPROVEMENT`, because the lowest of many values is low by chance."""
 ANNEALED = 0.1
-"""Learning rate, as a share of its largest value, below which it was annealed: such a run ends as planned, improves
-most at its end, and cannot simply be continued."""
+"""Learning rate, relative to its maximum, below which it was annealed. An annealed run improves most at its end and
+cannot simply be continued."""
 
 
 class Evaluated(NamedTuple):
@@ -42,11 +36,11 @@ class Evaluated(NamedTuple):
 
 
 def history(rows: Rows, metric: str) -> list[Evaluated]:
-    """Reads one metric over time, on the classifier's features if it was measured on them.
+    """Returns one metric over time, that of the classifier's features if there are several.
 
     Args:
-        rows: of a ``metrics.jsonl``.
-        metric: start of its name: ``fd``, ``recall``.
+        rows: of ``metrics.jsonl``.
+        metric: start of its name, such as ``fd`` or ``recall``.
     """
     names = list(dict.fromkeys(key for row in rows for key in row if key.startswith(f"score/{metric}_")))
     if not names:
@@ -61,7 +55,7 @@ def history(rows: Rows, metric: str) -> list[Evaluated]:
 
 
 def mode_collapse(rows: Rows) -> Alarm | None:
-    """Raises an alarm if the samples lost variety or never had any."""
+    """Raises an alarm if the samples have little variety."""
     found = [text for metric in ("recall", "coverage") if (text := _lost(metric, history(rows, metric)))]
     if not found:
         return None
@@ -92,9 +86,11 @@ def labels_ignored(rows: Rows) -> Alarm | None:
 
 
 def still_improving(rows: Rows) -> Alarm | None:
-    """Raises an alarm if the run ended while it still improved, without an annealed learning rate."""
+    """Raises an alarm if the run was still improving at its end, without an annealed learning rate."""
     known = history(rows, "fd")
-    if len(known) < 2 or _annealed(rows) or known[-1].value >= (1 - IMPROVEMENT) * known[-2].value:
+    rates = [rate for row in rows if (rate := row.get("learning_rate/generator")) is not None]
+    is_annealed = bool(rates) and rates[-1] < ANNEALED * max(rates)
+    if len(known) < 2 or is_annealed or known[-1].value >= (1 - IMPROVEMENT) * known[-2].value:
         return None
     before, last = known[-2:]
     return Alarm(
@@ -108,7 +104,7 @@ def still_improving(rows: Rows) -> Alarm | None:
 
 
 def not_the_best(rows: Rows) -> Alarm | None:
-    """Raises an alarm if the last generator of the run is much worse than the best one."""
+    """Raises an alarm if the last generator is much worse than the best one."""
     known = history(rows, "fd")
     if len(known) < 2:
         return None
@@ -124,7 +120,7 @@ def not_the_best(rows: Rows) -> Alarm | None:
 
 
 def _lost(metric: str, known: Sequence[Evaluated]) -> str | None:
-    """A phrase on a metric that is too low; None if it is not."""
+    """Describes a metric that is too low; None if it is not."""
     if not known:
         return None
     last, best = known[-1], max(known, key=lambda each: each.value)
@@ -133,8 +129,3 @@ def _lost(metric: str, known: Sequence[Evaluated]) -> str | None:
     if last.value < LOST * best.value:
         return f"{metric} is {last.value:.3g} (epoch {best.epoch:g}: {best.value:.3g})"
     return None
-
-
-def _annealed(rows: Rows) -> bool:
-    rates = [rate for row in rows if (rate := row.get("learning_rate/generator")) is not None]
-    return bool(rates) and rates[-1] < ANNEALED * max(rates)

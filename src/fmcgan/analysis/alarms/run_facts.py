@@ -1,4 +1,4 @@
-"""Reads a run folder for the analysis: rows, facts for the alarms, sample grids."""
+"""Readers of a run folder for the analysis: rows, facts for the alarms, sample grids."""
 
 import logging
 import re
@@ -19,18 +19,18 @@ from fmcgan.figure.png import read_png
 log = logging.getLogger(__name__)
 
 MOST_PIXELS = 1_000_000_000
-"""Limit for all sample grids in memory: about 2,500 usual ones."""
+"""Limit for all sample grids in memory: about 2,500 default ones."""
 
 
 def read_rows(run: Path | None) -> tuple[list[dict[str, float]], Path]:
-    """Reads the rows of a run.
+    """Reads the rows of ``metrics.jsonl``.
 
     Raises:
         NotApplicable: there is no run folder, or it holds no rows.
         UserError: the file is damaged.
     """
     if run is None:
-        raise NotApplicable("samples or an exported generator carry no training record; give run=outputs/...")
+        raise NotApplicable("samples and exported generators have no training record; give run=outputs/...")
     rows = read_metrics(run / run_dir.METRICS_JSONL)
     if not rows:
         raise NotApplicable(f"{run} holds no training record ({run_dir.METRICS_JSONL}); give another run=outputs/...")
@@ -38,10 +38,10 @@ def read_rows(run: Path | None) -> tuple[list[dict[str, float]], Path]:
 
 
 def read_facts(folder: Path) -> Facts:
-    """Reads facts from configuration, result and environment of a run; missing ones keep their defaults.
+    """Reads facts from configuration, result and environment of a run; missing ones have their defaults.
 
     Raises:
-        UserError: one of them is damaged.
+        UserError: a file is damaged.
     """
     config = read_config(folder / run_dir.CONFIG) or {}
     result = read_result(folder / run_dir.RESULT) or {}
@@ -59,9 +59,9 @@ def read_facts(folder: Path) -> Facts:
 
 
 def read_frames(folder: Path) -> list[Image.Image]:
-    """Reads the sample grids in the order of their epochs, in greys.
+    """Reads the sample grids in grey, sorted by epoch.
 
-    A file that is no picture is skipped with a warning; reading ends with a warning at `MOST_PIXELS` in total.
+    Unreadable files are skipped with a warning; reading ends with a warning at `MOST_PIXELS` in total.
     """
     epochs = {path: re.fullmatch(r"epoch_(\d+)\.png", path.name) for path in folder.glob("epoch_*.png")}
     numbered = sorted((int(found[1]), path) for path, found in epochs.items() if found)

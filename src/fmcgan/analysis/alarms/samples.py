@@ -1,4 +1,4 @@
-"""Alarms raised by labelled samples of any origin."""
+"""Alarms on labelled samples of any origin."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,23 +18,17 @@ from fmcgan.metric.value import wilson_interval
 
 LEAST = 10
 """Least number of images of a class (45 pairs)."""
-
 MOST = 300
-"""Most images of a class whose pairs are compared (44,850 pairs)."""
-
+"""Maximum number of images of a class whose pairs are compared (44,850 pairs)."""
 CLOSEST = 0.001
-"""Quantile of the distances of pairs of real images of a class up to which a pair is "nearly identical"."""
-
+"""Share of the closest pairs of real images of a class; pairs as close as these are "nearly identical"."""
 ALIKE = 0.05
-"""Share of nearly identical pairs from which on a class has collapsed: fifty times that of real images. It is reached
-if a quarter of the samples are one image, or if ten or twenty images are repeated with small changes."""
-
+"""Share of nearly identical pairs above which a class has collapsed: fifty times that of real images. It is reached if
+a quarter of the samples are one image, or if ten or twenty images are repeated with small changes."""
 IGNORED = 0.5
-"""Label agreement, as a share of that of real images, below which labels are ignored."""
-
+"""Label agreement, relative to that of real images, below which labels are ignored."""
 FAINT = 16
 """Largest difference of grey levels in an empty image."""
-
 MANY = 0.01
 """Share of empty images, or of exact repeats, above which there is an alarm."""
 
@@ -72,7 +66,8 @@ def check_classes(samples: ImageSet, real: RealImages, classifier: ClassifierFea
     Agreement is compared with that of test images, because the classifier was trained on the training images.
     """
     agree, real_agree = (classifier.logits(each).argmax(dim=1) == each.labels for each in (samples, real.test))
-    faint = _contrast(samples.images) <= FAINT
+    pixels = samples.images.flatten(1).int()
+    faint = pixels.amax(dim=1) - pixels.amin(dim=1) <= FAINT
     alike, real_alike = _shares_alike(samples, real)
     checks = []
     for label in common_classes(samples):
@@ -93,7 +88,7 @@ def check_classes(samples: ImageSet, real: RealImages, classifier: ClassifierFea
 
 
 def alarms_of(checks: Sequence[ClassCheck]) -> list[Alarm]:
-    """All alarms that the counts raise."""
+    """Returns all alarms that the counts raise."""
     found = [collapsed_classes(checks), ignored_labels(checks), empty_samples(checks), repeated_samples(checks)]
     return [alarm for alarm in found if alarm is not None]
 
@@ -113,7 +108,7 @@ def collapsed_classes(checks: Sequence[ClassCheck]) -> Alarm | None:
 
 
 def ignored_labels(checks: Sequence[ClassCheck]) -> Alarm | None:
-    """Raises an alarm if samples of all or of some classes are not read as the class asked for."""
+    """Raises an alarm if the classifier does not read samples, of all or of some classes, as the class asked for."""
     rule = (
         f"the 95 % interval of the label agreement is below {percent(IGNORED)} of that of real test images, for all "
         "samples or for a class"
@@ -128,7 +123,11 @@ def ignored_labels(checks: Sequence[ClassCheck]) -> Alarm | None:
             "of real images; chance is 10 %.",
             rule,
         )
-    ignored = [each for each in checks if each.real_n and _ignored(each)]
+    ignored = [
+        each
+        for each in checks
+        if each.real_n and wilson_interval(each.agree, each.n)[1] < IGNORED * each.real_agree / each.real_n
+    ]
     if not ignored:
         return None
     words = ", ".join(f"{CLASS_NAMES[each.label]} {share_text(each.agree, each.n)}" for each in ignored)
@@ -136,7 +135,7 @@ def ignored_labels(checks: Sequence[ClassCheck]) -> Alarm | None:
 
 
 def empty_samples(checks: Sequence[ClassCheck]) -> Alarm | None:
-    """Raises an alarm for empty images, or images saved on another scale than 0..255."""
+    """Raises an alarm for images that are empty or not scaled to 0..255."""
     n, empty = sum(each.n for each in checks), sum(each.empty for each in checks)
     if empty <= MANY * n:
         return None
@@ -161,12 +160,8 @@ def repeated_samples(checks: Sequence[ClassCheck]) -> Alarm | None:
     )
 
 
-def _ignored(check: ClassCheck) -> bool:
-    return wilson_interval(check.agree, check.n)[1] < IGNORED * check.real_agree / check.real_n
-
-
 def _shares_alike(samples: ImageSet, real: RealImages) -> tuple[list[float | None], list[float | None]]:
-    """Shares of nearly identical pairs by class, of the samples and of training images."""
+    """Computes shares of nearly identical pairs by class, of the samples and of training images."""
     what = f"pairs of {MOST} images of each class"
     near = real.test.derived(f"largest distance of the closest {CLOSEST:g} of {what}", lambda: _closest(real.test))
     train = real.train.derived(
@@ -179,13 +174,13 @@ def _shares_alike(samples: ImageSet, real: RealImages) -> tuple[list[float | Non
 
 
 def _closest(images: ImageSet) -> Arrays:
-    """``distances``, float32 [10]: largest distance of nearly identical pairs; nan for small classes."""
+    """Computes ``distances``, float32 [10]: largest distance of nearly identical pairs; nan for small classes."""
     closest = [torch.quantile(_distances(images, label), CLOSEST) for label in range(NUM_CLASSES)]
     return {"distances": torch.stack(closest)}
 
 
 def _within(images: ImageSet, near: Tensor) -> Arrays:
-    """``shares`` of nearly identical pairs by class, float64 [10]; nan if unknown."""
+    """Computes ``shares`` of nearly identical pairs by class, float64 [10]; nan if unknown."""
     shares = torch.full((NUM_CLASSES,), torch.nan, dtype=torch.float64)
     for label in range(NUM_CLASSES):
         distances = _distances(images, label)
@@ -195,15 +190,9 @@ def _within(images: ImageSet, near: Tensor) -> Arrays:
 
 
 def _distances(images: ImageSet, label: int) -> Tensor:
-    """Distances of all pairs of at most `MOST` images of a class, in grey levels, float32; a nan for small classes."""
+    """Computes distances of all pairs of at most `MOST` images of a class, in grey levels, float32; nan if too few."""
     order = images.content_order  # files of samples may be sorted
     members = order[images.labels[order] == label][:MOST]
     if len(members) < LEAST:
         return torch.tensor([torch.nan])
     return torch.pdist(images.images[members].flatten(1).float())
-
-
-def _contrast(images: Tensor) -> Tensor:
-    """Brightest minus darkest pixel, int [N]."""
-    flat = images.flatten(1).int()
-    return flat.amax(dim=1) - flat.amin(dim=1)

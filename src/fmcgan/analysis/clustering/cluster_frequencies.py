@@ -1,4 +1,4 @@
-"""How often a cluster of a class occurs among samples, test images and training images: shares, words and examples."""
+"""Frequency of each cluster of a class among samples, test images and training images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,9 @@ from fmcgan.metric.value import wilson_interval
 SHOWN = 12
 """Real and generated images shown of a cluster."""
 MISSING, RARE, OVER_PRODUCED = 1 / 4, 2 / 3, 3 / 2
-"""Ratios of the generated to the real share below, or above, which a cluster gets this mark."""
+"""Ratios of the generated to the real share below (the last: above) which a cluster is marked so."""
 SIGNIFICANT = 0.01
-"""Largest p-value of a marked cluster; findings need more (`fmcgan.analysis.findings`)."""
-
+"""Upper bound of the p-value of a marked cluster; findings are corrected for multiple comparisons too."""
 COLUMNS = (
     Column("class", "class"),
     Column("cluster", "cluster"),
@@ -44,7 +43,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """The images of a class in one set, and their clusters."""
+    """Images of a class in one set, and their clusters."""
 
     images: NDArray[np.uint8]
     """uint8 [N, 28, 28]."""
@@ -54,21 +53,21 @@ class Members:
     """To the nearest centre, [N]."""
 
     def of(self, cluster: int) -> NDArray[np.bool_]:
-        """Which images are in a cluster, [N]."""
+        """Returns whether each image is in a cluster, [N]."""
         return self.cluster == cluster
 
     def count(self, cluster: int) -> tuple[int, int]:
-        """Number of images in a cluster, and of all images."""
+        """Counts the images in a cluster, and all images."""
         return int(self.of(cluster).sum()), len(self.cluster)
 
     def share(self, cluster: int) -> Share:
-        """The share of images in a cluster, with its interval."""
+        """Computes the share of images in a cluster, with its interval."""
         count, n = self.count(cluster)
         return count / n, *wilson_interval(count, n)
 
 
 class Frequency(NamedTuple):
-    """A cluster in the figures, among the effects and in the table."""
+    """A cluster as a row of the figures, an effect, and a row of the table."""
 
     row: ClusterRow
     effect: Effect
@@ -78,11 +77,11 @@ class Frequency(NamedTuple):
 def compare_cluster(
     label: int, cluster: int, clusters: ClassClusters, samples: Members, test: Members, train: Members
 ) -> Frequency:
-    """Compares how often samples and real images are in a cluster.
+    """Compares the frequencies of a cluster among samples and real images.
 
     Args:
         label: the class.
-        cluster: index in 0..K-1, or K for images out of reach of all centres.
+        cluster: index in 0..K-1, or K for images in no cluster.
         clusters: of the class.
         samples: generated images of the class.
         test: real test images.
@@ -115,7 +114,7 @@ def compare_cluster(
 
 
 def picture_name(label: int) -> str:
-    """Name of the picture of a class."""
+    """Returns the name of the picture of a class."""
     return f"of_{CLASS_NAMES[label].replace('-', '_')}"
 
 
@@ -126,14 +125,14 @@ def _mark(ratio: float | None) -> str:
 
 
 def _examples(cluster: int, train: Members, samples: Members) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The real images nearest to the centre, and the first samples: choosing the nearest samples would flatter."""
+    """Returns the real images nearest to the centre and the first samples, which are not selected by quality."""
     members = np.flatnonzero(train.of(cluster))
     nearest = members[np.argsort(train.distance[members], kind="stable")[:SHOWN]]
     return train.images[nearest], samples.images[np.flatnonzero(samples.of(cluster))[:SHOWN]]
 
 
 def _relative_distance(cluster: int, samples: Members, test: Members) -> float | None:
-    """Median distance of the samples to the centre, divided by that of the test images."""
+    """Divides the median distance of the samples to the centre by that of the test images."""
     medians = [
         float(np.median(each.distance[each.of(cluster)])) if each.of(cluster).any() else 0 for each in (samples, test)
     ]

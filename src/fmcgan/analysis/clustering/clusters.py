@@ -1,4 +1,4 @@
-"""Clusters of the real images of a class, the assignment of other images to them, and words for each cluster."""
+"""Clusters of the real images of a class, assignment of other images, and descriptions."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from torch import Tensor
 from fmcgan.metric.results_store import Arrays
 
 REVISION = 1
-"""Raise it when a change here changes clusters, so that stored ones are recomputed."""
+"""Version of stored clusters; increase it when the code changes them."""
 AXES = 20
-"""Principal axes of a class; along the others distances are noise."""
+"""Number of principal axes of a class; distances along the others are noise."""
 REACH = 0.95
-"""Quantile of the distances within a cluster of HDBSCAN up to which other images are assigned to it."""
+"""Quantile of the distances within an HDBSCAN cluster that limits the assignment of other images."""
 OUTLINE = 14 * 14
-"""The first columns of the vectors."""
+"""Number of leading columns of the vectors that hold the outline."""
 INK_LEVEL = 13
 """Grey level, 5 % of white, above which a pixel belongs to the garment."""
 TRAITS = (
@@ -29,20 +29,20 @@ TRAITS = (
     ("plainer", "more patterned"),
     ("fuller below", "fuller above"),
 )
-"""Words for a cluster whose `traits` are below or above those of its class."""
-WORTH_A_WORD = 0.3
-"""Standard deviations of the class from which on a difference in a trait is mentioned."""
+"""Words for `traits` of a cluster below and above the mean of its class."""
+MIN_TRAIT_DIFFERENCE = 0.3
+"""Smallest difference in a trait that is mentioned, in standard deviations of the class."""
 
 
 @dataclass(frozen=True)
 class ClassClusters:
-    """The clusters of a class, the most frequent first; they depend on real images alone.
+    """Clusters of a class, the most frequent first; they depend on real images only.
 
     Args:
         offset: mean of the vectors of the class, [V].
         axes: principal axes, [P, V].
         centres: one per cluster, [K, P]; none if no clusters were found.
-        reaches: distance from the centre up to which images are assigned to a cluster, [K]; infinite for k-means.
+        reaches: largest distance from the centre of assigned images, [K]; infinite for k-means.
         traits: mean of each cluster minus that of the class, in standard deviations of the class, [K, T].
     """
 
@@ -64,7 +64,7 @@ class ClassClusters:
             vectors: [N, V].
 
         Returns:
-            Index of the nearest centre, [N] in 0..K-1, or K if it is out of reach, and the distance to it, [N].
+            Index of the nearest centre, [N] in 0..K-1, or K if it is too far, and the distance to it, [N].
         """
         from sklearn.metrics import pairwise_distances_argmin_min
 
@@ -73,13 +73,13 @@ class ClassClusters:
         return np.where(distances <= self.reaches[nearest], nearest, self.number), distances
 
     def description(self, cluster: int) -> str:
-        """At most two traits in which a cluster differs most from its class: ``darker, taller``."""
+        """Describes a cluster by at most two traits that differ most from its class: ``darker, taller``."""
         amounts = self.traits[cluster]
-        named = [trait for trait in np.argsort(-abs(amounts))[:2] if abs(amounts[trait]) >= WORTH_A_WORD]
+        named = [trait for trait in np.argsort(-abs(amounts))[:2] if abs(amounts[trait]) >= MIN_TRAIT_DIFFERENCE]
         return ", ".join(TRAITS[trait][int(amounts[trait] > 0)] for trait in named) or "near the mean of the class"
 
     def as_arrays(self) -> Arrays:
-        """The fields as arrays for the store."""
+        """Returns the fields as arrays for the store."""
         return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in vars(self).items()}
 
     @classmethod
@@ -101,8 +101,8 @@ def find_clusters(
 
     Args:
         vectors: as returned by `vectors_of`, [N, V].
-        images: uint8 [N, 28, 28], for the words.
-        weight: total variance of the features; that of the outline is 1.
+        images: uint8 [N, 28, 28], for the descriptions.
+        weight: total variance of the features, relative to that of the outline.
         method: ``k_means`` or ``hdbscan``.
         number: clusters of k-means; HDBSCAN finds their number.
         least_share: smallest cluster of HDBSCAN, as a share of the images.
@@ -135,11 +135,11 @@ def find_clusters(
 
 
 def traits(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Measures the appearance of garments, in the order of `TRAITS`: float64 [N, 7].
+    """Measures the `TRAITS` of garments, float64 [N, 7].
 
-    They are the mean grey level of the garment; its height and width; the share of its bounding box that it fills;
-    minus its difference from its mirror image; the mean difference of neighbouring pixels relative to its grey level;
-    and the share of its pixels in the upper half of its bounding box.
+    They are the mean grey level; height and width; the filled share of the bounding box; minus the difference from the
+    mirror image; the mean difference of neighbouring pixels relative to the grey level; and the share of pixels in the
+    upper half of the bounding box.
 
     Args:
         images: uint8 [N, 28, 28].
@@ -161,13 +161,13 @@ def traits(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _span(lines: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Distance from the first to the last row or column with garment, [N]; 0 for an empty image."""
+    """Computes the distance from the first to the last true element of each row, [N]; 0 if there is none."""
     last = lines.shape[1] - lines[:, ::-1].argmax(axis=1)
     return np.where(lines.any(axis=1), last - lines.argmax(axis=1), 0)
 
 
 def vectors_of(images: Tensor, features: Tensor) -> NDArray[np.float32]:
-    """Concatenates the vectors to cluster: the outline, as the share of garment in each 2 by 2 pixels, and features.
+    """Concatenates outline (share of garment in each 2 by 2 pixels) and features to the vectors to cluster.
 
     Args:
         images: uint8 [N, 1, 28, 28].
@@ -181,7 +181,7 @@ def vectors_of(images: Tensor, features: Tensor) -> NDArray[np.float32]:
 
 
 def _scales(vectors: NDArray[np.float32], weight: float) -> NDArray[np.float64]:
-    """Factors per column that give the outline a total variance of 1, and the features one of ``weight``."""
+    """Computes factors per column: outline of total variance 1, features of total variance ``weight``."""
     parts = np.split(vectors.astype(np.float64), [OUTLINE], axis=1)
     spreads = [part.var(axis=0).sum() for part in parts]
     factors = [np.sqrt(part / spread) if spread > 0 else 0.0 for part, spread in zip((1, weight), spreads, strict=True)]

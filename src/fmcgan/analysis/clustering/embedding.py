@@ -12,19 +12,19 @@ from fmcgan.app.user_dirs import set_numba_cache_dir
 from fmcgan.metric.results_store import Arrays
 
 Array = NDArray[np.float64]
-Keep = Callable[[str, Callable[[], Arrays]], Arrays]
+Cache = Callable[[str, Callable[[], Arrays]], Arrays]
 
 NEAREST = 5
-"""Number of fitted images whose positions give the position of another image in t-SNE."""
+"""Number of fitted images that determine the position of another image in t-SNE."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """An embedding.
+    """An embedding in the plane.
 
     Args:
         name: lower case.
-        title: the name as usually written.
+        title: usual spelling of the name.
         remark: what it can and cannot show.
         fitted: positions of the images that it was fitted to, [F, 2].
         others: positions of other images, [N, 2].
@@ -43,7 +43,7 @@ def principal_components(fitted: Array, others: Array, components: int) -> tuple
     Args:
         fitted: [F, D].
         others: [N, D].
-        components: most components.
+        components: maximum number of components.
 
     Returns:
         The components of both, [F, C] and [N, C], and the share of the variance explained by the first two.
@@ -58,13 +58,8 @@ def principal_components(fitted: Array, others: Array, components: int) -> tuple
 
 
 def pca(fitted: Array, others: Array) -> Plane:
-    """Takes the first two principal components.
-
-    Args:
-        fitted: principal components [F, C].
-        others: principal components [N, C].
-    """
-    remark = "PCA is linear: samples unlike all real images may lie outside the real ones."
+    """Takes the first two of the principal components [F, C] and [N, C]."""
+    remark = "PCA is linear: samples unlike all real images may lie outside them."
     return Plane("pca", "PCA", remark, fitted[:, :2], others[:, :2])
 
 
@@ -75,31 +70,31 @@ def umap(fitted: Array, others: Array, neighbours: int, seed: int) -> Plane:
         fitted: principal components [F, C].
         others: principal components [N, C].
         neighbours: of each image.
-        seed: of its random numbers.
+        seed: random seed.
     """
     set_numba_cache_dir()
     from umap import UMAP
 
-    # min_dist: with the default of 0.1 garments overlap each other.
+    # With the default min_dist of 0.1, thumbnails overlap.
     options = {"init": "pca", "min_dist": 0.5, "random_state": seed, "transform_seed": seed}
     fit = UMAP(n_neighbors=neighbours, n_jobs=1, **options)  # several jobs are not reproducible
     own = fit.fit_transform(fitted)
-    remark = "UMAP places samples among the real images most like them: it shows holes, but not outliers."
+    remark = "UMAP positions samples among the most similar real images: it shows holes, but not outliers."
     return Plane("umap", "UMAP", remark, own.astype(np.float64), fit.transform(others).astype(np.float64))
 
 
-def tsne(fitted: Array, others: Array, perplexity: float, seed: int, keep: Keep, fitted_to: str) -> Plane:
+def tsne(fitted: Array, others: Array, perplexity: float, seed: int, cache: Cache, fitted_to: str) -> Plane:
     """Fits t-SNE (van der Maaten and Hinton 2008), initialised by two principal components.
 
-    t-SNE cannot transform other images: they are placed at the weighted mean of the nearest fitted ones.
+    t-SNE cannot transform other images: their position is the weighted mean of the nearest fitted ones.
 
     Args:
         fitted: principal components [F, C].
         others: principal components [N, C].
         perplexity: roughly the number of neighbours of each image.
-        seed: of its random numbers.
-        keep: returns the positions stored under a key, or computes them.
-        fitted_to: identifies the fitted images and their components.
+        seed: random seed.
+        cache: returns the positions stored under a key, or computes them.
+        fitted_to: identifier of the fitted images and their components, for the key.
     """
     import sklearn
     from sklearn.manifold import TSNE
@@ -110,10 +105,10 @@ def tsne(fitted: Array, others: Array, perplexity: float, seed: int, keep: Keep,
         return {"positions": torch.from_numpy(fit.fit_transform(fitted))}
 
     key = f"t-SNE (scikit-learn {sklearn.__version__}) of {fitted_to}, perplexity {perplexity:g}, seed {seed}"
-    own = keep(key, compute)["positions"].double().numpy()
+    own = cache(key, compute)["positions"].double().numpy()
     placing = KNeighborsRegressor(min(NEAREST, len(fitted)), weights="distance").fit(fitted, own)
     remark = (
-        f"t-SNE cannot transform other images: samples and test images are placed at the mean of their {NEAREST} "
+        f"t-SNE cannot transform other images: samples and test images lie at the mean of their {NEAREST} "
         "nearest training images, weighted by 1 / distance. It shows holes, but not outliers."
     )
     return Plane("tsne", "t-SNE", remark, own, placing.predict(others))

@@ -1,4 +1,4 @@
-"""DetectorScores of samples by detectors that were not trained on them."""
+"""Cross-fitted detector scores: each sample is scored by a detector that was not trained on it."""
 
 import math
 from collections.abc import Sequence
@@ -15,25 +15,24 @@ from fmcgan.metric.image_set import ImageSet
 
 FEWEST = 8
 """Least number of samples of a class: a detector is trained on half of them."""
+MAX_ERROR_FACTOR = math.sqrt(2)
+"""Upper bound of the factor on standard errors due to correlated folds.
 
-TIED = math.sqrt(2)
-"""Largest factor on standard errors due to the correlation of the two folds.
-
-Each detector is tested on the training half of the other, so their AUCs are correlated. With full correlation the error
-of the mean would be that of one AUC. Among real images 24 repetitions gave a correlation of 0.4 and a factor of 1.3.
+Each detector is tested on the training half of the other, which correlates their AUCs. The bound holds for full
+correlation. With real images, 24 repetitions gave a correlation of 0.4 and a factor of 1.3.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class DetectorScores:
-    """DetectorScores of samples and of real images by detectors that were trained on neither.
+    """Scores of samples and of real images by detectors that were not trained on them.
 
     Args:
-        index: the N samples with a score, int64 [N].
+        index: the scored samples, int64 [N].
         labels: their classes, int64 [N].
         fold: index of the detector of each, 0 or 1, int64 [N].
-        scores: in 0..1, float64 [N]: the rank of the logit among the images of the same class and detector, so that
-            scores of both detectors and of all classes have one scale.
+        scores: relative rank of the logit among the images of the same class and detector, in 0..1, float64 [N]; so
+            detectors and classes share one scale.
         real_labels: classes of the real training images with a score, int64 [N].
         real_scores: their scores, float64 [N].
         detectors: by fold.
@@ -49,23 +48,23 @@ class DetectorScores:
 
     @property
     def classes(self) -> list[int]:
-        """The classes of the samples, in rising order."""
+        """Classes of the samples, ascending."""
         return [int(label) for label in self.labels.unique()]
 
     def auc(self, label: int | None = None) -> tuple[Difference, float, tuple[float, float]]:
         """Computes the AUC between samples and real images of a class, or of all classes.
 
         Returns:
-            As `difference_by_auc` does, with interval, error and p-value for errors that are `TIED` times as large.
+            As `difference_by_auc`, for errors that are `MAX_ERROR_FACTOR` times as large.
         """
         samples, real = (
             scores if label is None else scores[labels == label]
             for scores, labels in ((self.scores, self.labels), (self.real_scores, self.real_labels))
         )
         difference, area, bounds = difference_by_auc(samples.numpy(), real.numpy())
-        p_value = 2 * stats.norm.sf(stats.norm.isf(difference.p_value / 2) / TIED)
-        low, high = (min(max(area + TIED * (end - area), 0.0), 1.0) for end in bounds)
-        return Difference(difference.size, TIED * difference.error, float(p_value)), area, (low, high)
+        p_value = 2 * stats.norm.sf(stats.norm.isf(difference.p_value / 2) / MAX_ERROR_FACTOR)
+        low, high = (min(max(area + MAX_ERROR_FACTOR * (end - area), 0.0), 1.0) for end in bounds)
+        return Difference(difference.size, MAX_ERROR_FACTOR * difference.error, float(p_value)), area, (low, high)
 
 
 def cross_fit(
@@ -73,13 +72,13 @@ def cross_fit(
 ) -> DetectorScores | None:
     """Trains two detectors, each on one half of the samples, and applies each to the other half.
 
-    Each half has as many real images of each class as samples, for training and for testing. No real image is used
-    twice: an image that one detector is trained on and the other is tested on would correlate their errors.
+    Training and test sets have as many real images of each class as samples. No real image is used twice, because
+    reuse by the other detector would correlate their errors.
 
     Args:
-        samples: generated images, or real ones instead.
-        train: real images; of a class at least twice as many as samples, or else fewer samples are used.
-        most_per_class: most samples of a class, chosen by the seed.
+        samples: generated images, or real ones for the floor.
+        train: real images. A class with less than twice as many as samples limits the samples used.
+        most_per_class: maximum number of samples of a class, chosen by the seed.
         recipe: of the training.
         seed: of the halves and the detectors.
 
@@ -126,7 +125,7 @@ def _scored(
     recipe: Recipe,
     seed: int,
 ) -> tuple[Detector, Tensor, Tensor]:
-    """A detector trained on the first indices of each set, and its scores of the second ones."""
+    """Trains a detector on the first indices of each set and scores the second ones."""
     (images, labels, generated), (test_images, test_labels, is_own) = (
         (
             torch.cat([samples.images[mine], train.images[theirs]]),

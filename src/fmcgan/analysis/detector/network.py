@@ -1,4 +1,4 @@
-"""The detector: a small network that separates generated from real images, and its occlusion maps."""
+"""Detector: a small network that separates generated from real images, and its occlusion maps."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,18 +13,15 @@ from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.data.images import to_float
 
 SIDE = 28
-_AT_ONCE = 500
-"""Batch size of inference; changes results by float rounding only."""
+_AT_ONCE = 500  # batch size of inference; affects rounding only
 
 
 class Detector(nn.Module):
     """Class-conditional network of three 3×3 convolutions of stride 2 with 16, 32 and 64 channels: 34,833 parameters.
 
     Batch normalisation speeds up training: after 80,000 images in batches of 128, the AUC on samples of a generator was
-    76 % with it and 59 % without.
-
-    The class shifts the first feature maps and has weights of its own in the last layer, as in a projection
-    discriminator (Miyato and Koyama 2018, eq. 3), so that each class can have features of its own.
+    76 % with it and 59 % without. The class shifts the first feature maps and has its own weights in the last layer, as
+    in a projection discriminator (Miyato and Koyama 2018, eq. 3).
     """
 
     def __init__(self) -> None:
@@ -64,7 +61,7 @@ class Recipe:
     """Training of a detector.
 
     Args:
-        images_shown: length in images, repetitions counted.
+        images_shown: length in images, including repetitions.
         batch_size: images of one step.
         learning_rate: of Adam; falls linearly to 0.
     """
@@ -75,7 +72,7 @@ class Recipe:
 
     @property
     def protocol(self) -> str:
-        """Network and training in full, for keys of stored results."""
+        """Identifier of network and training, for keys of stored results."""
         with torch.device("meta"):  # draws nothing
             design = hashlib.sha256(repr(Detector()).encode()).hexdigest()[:8]
         steps = f"{self.images_shown} images in batches of {self.batch_size}"
@@ -89,8 +86,8 @@ def train_detector(
 
     Args:
         images: uint8 [N, 1, 28, 28].
-        labels: the class of each, int64 [N]. Each class should have as many generated images as real ones, or else
-            the label alone separates them.
+        labels: int64 [N]. Each class should have as many generated as real images, or the label alone separates
+            them.
         generated: bool [N].
         recipe: length, batch size and learning rate.
         seed: of the initial weights and the order of images.
@@ -146,19 +143,19 @@ def occlusion(detector: Detector, images: Tensor, labels: Tensor, fill: Tensor, 
         images: uint8 [N, 1, 28, 28].
         labels: the class of each, int64 [N].
         fill: content of the patch, uint8 [N, 1, 28, 28].
-        patch: its side in pixels, at most 28.
-        stride: step in pixels; the last patch is always at the border.
+        patch: side in pixels, at most 28.
+        stride: step in pixels; the last patch always touches the border.
 
     Returns:
         Float32 [N, 28, 28]: mean decrease over the patches that cover a pixel; negative if covering it raises the
         logit.
     """
-    places = [*range(0, SIDE - patch, stride), SIDE - patch]
+    offsets = [*range(0, SIDE - patch, stride), SIDE - patch]
     drops = torch.zeros(len(images), SIDE, SIDE)
     covers = torch.zeros(SIDE, SIDE)
     before = detector_logits(detector, images, labels)
-    for top in places:
-        for left in places:
+    for top in offsets:
+        for left in offsets:
             window = slice(top, top + patch), slice(left, left + patch)
             covered = images.clone()
             covered[:, :, *window] = fill[:, :, *window]

@@ -1,4 +1,4 @@
-"""Occlusion maps: which parts of the samples raise the score of the detector."""
+"""Occlusion maps: parts of the samples that raise the detector's score."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Occluded:
 
 @dataclass(frozen=True)
 class Patch:
-    """The patch that covers a part of an image with pixels of the mean training image of its class.
+    """Size and step of an occluding patch, filled with the mean training image of the class.
 
     Args:
         side: in pixels, at most 28.
@@ -54,7 +54,7 @@ class Patch:
 
 
 def occlude(scores: DetectorScores, label: int, samples: ImageSet, train: ImageSet, patch: Patch) -> Occluded:
-    """Slides a patch over the samples of a class with the highest scores.
+    """Computes occlusion maps of the samples of a class with the highest scores.
 
     Args:
         scores: of the samples.
@@ -92,9 +92,9 @@ def sample_picture(occluded: Sequence[Occluded], samples: ImageSet) -> Picture:
         samples_picture(rows),
         f"Left: the {SHOWN} samples of each class with the highest scores (most certainly generated), each beside its "
         "occlusion map. Vermilion: covering this part with the mean training image of the class lowers the score; each "
-        f"map is relative to its own maximum. Right: the {SHOWN} samples with the lowest scores. The maps show local "
-        "differences from the mean image only: an image that is too smooth everywhere has no such part, and the most "
-        "marked part need not be a visible fault.",
+        f"map is relative to its own maximum. Right: the {SHOWN} samples with the lowest scores. The maps show only "
+        "local differences from the mean image: they cannot show an image that is too smooth everywhere, and the "
+        "strongest part need not be a visible fault.",
         "Rows of generated images by class: the highest scores with heat maps, then the lowest scores.",
     )
 
@@ -112,8 +112,8 @@ def map_picture(occluded: Sequence[Occluded], patch: Patch) -> Picture:
         maps_figure(maps, "Mean occlusion maps, and AUC of each class"),
         f"Mean decrease of the logit when a patch of {patch.side} by {patch.side} pixels covers a part, over the "
         f"{patch.samples} samples of each class with the highest scores. The line is the outline of the mean training "
-        "image. Colours go up to the maximum of each map: compare parts, not classes. With an AUC near 50 % a map "
-        "shows what misled the detector.",
+        "image. Colours are relative to the maximum of each map: compare parts, not classes. With an AUC near 50 %, a "
+        "map is not informative.",
         "Heat maps, one per class, over the outline of its mean image.",
         lead=True,
     )

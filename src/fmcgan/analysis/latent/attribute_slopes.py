@@ -1,4 +1,4 @@
-"""Changes of attributes along directions of the latent space, as numbers and in words."""
+"""Changes of attributes along latent directions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +16,10 @@ from fmcgan.training.sampling import render
 Numbers = NDArray[np.float64]
 Measure = Callable[[NDArray[np.uint8]], Mapping[str, Numbers]]
 """From uint8 [N, 1, 28, 28] to one number per image, [N], by name; nan where it is undefined."""
-
 REACH = 2.0
-"""Standard deviations to either side between which slopes are measured."""
+"""Slopes are measured between -`REACH` and +`REACH` standard deviations."""
 LEAST_SLOPE = 0.1
-"""Smallest slope that is put into words: half of what Cohen calls small."""
+"""Smallest slope that is mentioned: half of Cohen's "small"."""
 MOST_WORDS = 3
 
 
@@ -43,14 +42,14 @@ class Slopes:
     half_by_class: Numbers
 
     def oriented(self) -> tuple["Slopes", Numbers]:
-        """The slopes with directions oriented so that their strongest attributes rise, and the signs +1 or -1, [D]."""
+        """Orients directions so that their strongest attributes rise; also returns the signs, +1 or -1, [D]."""
         strongest = np.nan_to_num(np.abs(self.mean)).argmax(axis=1)
         signs = np.where(self.mean[np.arange(len(self.mean)), strongest] < 0, -1.0, 1.0)
         mean, by_class = self.mean * signs[:, None], self.by_class * signs[:, None, None]
         return replace(self, mean=mean, by_class=by_class), signs
 
     def in_words(self, direction: int) -> str:
-        """The changes along one direction in words: ``are brighter and have fewer edges``."""
+        """Describes the changes along a direction: ``are brighter and have fewer edges``."""
         mean, half = self.mean[direction], self.half[direction]
         order = np.argsort(-np.nan_to_num(np.abs(mean)), kind="stable")[:MOST_WORDS]
         named = [at for at in order if abs(mean[at]) >= LEAST_SLOPE and abs(mean[at]) > half[at]]
@@ -65,12 +64,7 @@ class Slopes:
 
 
 def class_spreads(measured: Mapping[str, Numbers], labels: Tensor) -> Numbers:
-    """Standard deviation of each attribute within each class, [10, A]; nan where it is 0 or unknown.
-
-    Args:
-        measured: one number per image, [N], by name.
-        labels: int64 [N].
-    """
+    """Computes the standard deviation of attributes [N] within classes, [10, A]; nan if 0 or unknown."""
     spreads = np.full((NUM_CLASSES, len(measured)), np.nan)
     for at, values in enumerate(measured.values()):
         for label in range(NUM_CLASSES):
@@ -88,11 +82,11 @@ def attribute_slopes(
     spreads: Numbers,
     measure: Measure,
 ) -> Slopes:
-    """Measures slopes between `REACH` standard deviations to either side along each direction.
+    """Measures the slope of each attribute along each direction.
 
     Args:
         generator: as for `render`.
-        directions: each of length 1, [D, Z].
+        directions: unit vectors, [D, Z].
         latents: standard normal, [N, Z].
         labels: the class of each, int64 [N].
         spreads: as returned by `class_spreads`, in the order of ``measure``, [10, A].
@@ -115,7 +109,7 @@ def attribute_slopes(
 
 
 def _mean(values: Numbers) -> tuple[Numbers, Numbers]:
-    """Mean over the finite values of axis 1 and half the width of its interval; nan and inf where there are too few."""
+    """Averages the finite values of axis 1; also returns half the width of the interval; nan and inf for too few."""
     known = np.isfinite(values)
     count = known.sum(axis=1)
     filled = np.where(known, values, 0.0)

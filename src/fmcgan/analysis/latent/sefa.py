@@ -1,4 +1,4 @@
-"""Directions of the latent space from a generator's weights (SeFa) and activations (GANSpace)."""
+"""Latent directions from a generator's weights (SeFa) and activations (GANSpace)."""
 
 import copy
 from contextlib import suppress
@@ -24,8 +24,8 @@ class Principal(NamedTuple):
     """Directions, the strongest first.
 
     Args:
-        directions: each of length 1, float32 [K, Z].
-        shares: of the total that each explains, in 0..1, float64 [K].
+        directions: unit vectors, float32 [K, Z].
+        shares: explained share of the total of each, in 0..1, float64 [K].
     """
 
     directions: Tensor
@@ -33,12 +33,12 @@ class Principal(NamedTuple):
 
 
 class AffineLayers(NamedTuple):
-    """The layers whose output is an affine function of the latent vector.
+    """Layers whose output is an affine function of the latent vector.
 
     Args:
-        names: of these layers, in the order of their calls.
+        names: in the order of their calls.
         gram: ``AᵀA`` of their stacked matrices A, mean over the classes, float64 [Z, Z].
-        next: the first weighted layer behind a nonlinearity.
+        next: first weighted layer after a nonlinearity; None if there is none.
     """
 
     names: tuple[str, ...]
@@ -88,13 +88,13 @@ def affine_layers(generator: nn.Module) -> AffineLayers:
 
 
 def _sorted_layers(exact: nn.Module, size: int) -> tuple[tuple[str, ...], str | None]:
-    """The weighted layers that are affine in the latent vector, and the first that is not, in the order of their calls.
+    """Finds the weighted layers that are affine in the latent vector, in the order of calls, and the first other one.
 
     A function is affine if ``f(a) - f(b) + f(c) = f(a - b + c)``, tested at random vectors.
     """
-    places = draw_latents(0, 0, 3, size).double()
-    places = torch.cat([places, places[:1] - places[1:2] + places[2:]])
-    affine: dict[str, None] = {}  # a dict keeps the order
+    points = draw_latents(0, 0, 3, size).double()
+    points = torch.cat([points, points[:1] - points[1:2] + points[2:]])
+    affine: dict[str, None] = {}  # ordered, unlike a set
     curved: dict[str, None] = {}
 
     def watch(name: str, layer: nn.Module) -> RemovableHandle:
@@ -109,7 +109,7 @@ def _sorted_layers(exact: nn.Module, size: int) -> tuple[tuple[str, ...], str | 
         return layer.register_forward_hook(look)
 
     handles = [watch(name, layer) for name, layer in exact.named_modules() if isinstance(layer, _WEIGHTED)]
-    exact(places.repeat(2, 1), torch.tensor([0, NUM_CLASSES - 1]).repeat_interleave(4))
+    exact(points.repeat(2, 1), torch.tensor([0, NUM_CLASSES - 1]).repeat_interleave(4))
     for handle in handles:
         handle.remove()
     return tuple(name for name in affine if name not in curved), next(iter(curved), None)
@@ -129,7 +129,7 @@ def closed_form(gram: Tensor, count: int) -> Principal:
 
 @torch.no_grad()
 def activations_before(generator: nn.Module, layer: str, latents: Tensor, labels: Tensor) -> Tensor:
-    """Computes the flattened input of a layer; later layers are not computed.
+    """Computes the flattened input of a layer, without the later layers.
 
     Args:
         generator: in evaluation mode.
@@ -159,7 +159,7 @@ def activations_before(generator: nn.Module, layer: str, latents: Tensor, labels
 def of_activations(activations: Tensor, latents: Tensor, labels: Tensor, count: int, seed: int) -> Principal:
     """Regresses principal components of activations to latent vectors (Härkönen et al. 2020, GANSpace, eq. 2).
 
-    The mean of each class is subtracted first, or the components would separate the classes.
+    The mean of each class is subtracted first, so that components do not separate the classes.
 
     Args:
         activations: float32 [N, A]; centred in place.

@@ -10,7 +10,6 @@ from fmcgan.analysis.section import Column, Table
 
 EPSILON = 1e-3
 """Step of the finite difference as a share of the path: small compared with bends, large compared with rounding."""
-
 _AT_ONCE = 250
 
 
@@ -26,9 +25,9 @@ def path_lengths(
     """Computes the squared speed of the features at one point of the great circle between two latent vectors.
 
     ``d(G(slerp(z₁, z₂; t)), G(slerp(z₁, z₂; t + ε)))² / ε²`` (Karras et al. 2019, "A style-based generator
-    architecture", eq. 2, in Z), whose mean is the perceptual path length. There d² is a perceptual
-    distance that is itself quadratic; here it is the squared Euclidean distance of the classifier's features, so values
-    cannot be compared with those of other projects. Images are not rounded to grey levels.
+    architecture", eq. 2, in Z), whose mean is the perceptual path length. Here d² is the squared Euclidean distance of
+    the classifier's features instead of a perceptual distance, so values cannot be compared with those of other
+    projects. Images are not rounded to grey levels.
 
     Args:
         generator: G(latent, labels) -> [B, 1, 28, 28] in [-1, 1], in evaluation mode.
@@ -51,7 +50,7 @@ def path_lengths(
 
 
 def mean_squared_distance(features: Tensor) -> float | None:
-    """Mean over all pairs of rows of [N, F]: twice the sum of the variances; None for fewer than 2 rows."""
+    """Averages over all pairs of rows of [N, F]: twice the sum of the variances; None for fewer than 2 rows."""
     return 2 * features.double().var(dim=0).sum().item() if len(features) > 1 else None
 
 
@@ -73,9 +72,8 @@ def lengths_table(rows: Sequence[Sequence[object]], n: int) -> Table:
     ]
     caption = (
         f"Perceptual path length of {n} paths per class: squared speed of the classifier's features along the path "
-        "from one latent vector to another, with its 95 % interval. There is no value for real images. For "
-        "comparison, the mean squared distance of two samples of the class: a straight path at constant speed has "
-        "this path length, and no path has less on average. Last, the mean squared distance of two real test images "
-        "of the class."
+        "from one latent vector to another, with its 95 % interval. There is no value for real images. The "
+        "mean squared distance of two samples of the class is a lower bound, reached by a straight path at constant "
+        "speed. The last column is the mean squared distance of two real test images of the class."
     )
     return Table("path_length", caption, columns, rows)

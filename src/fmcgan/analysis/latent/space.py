@@ -1,4 +1,4 @@
-"""The latent space: random vectors, interpolation, steps along directions, and mixtures of classes."""
+"""Latent space: random vectors, interpolation, steps along directions, and mixtures of classes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,12 +23,12 @@ def latent_generator(subject: Subject) -> tuple[nn.Module, int]:
         NotApplicable: there is no generator.
     """
     if subject.generator is None:
-        raise NotApplicable("samples came from a file; give run= to look at the latent space")
+        raise NotApplicable("samples from a file have no latent space; give run=outputs/...")
     return subject.generator, latent_dim_of(subject.generator)
 
 
 def latent_dim_of(generator: nn.Module) -> int:
-    """The length of a generator's latent vectors."""
+    """Returns the dimension of a generator's latent vectors."""
     return int(generator.latent_dim)  # type: ignore[arg-type]
 
 
@@ -38,7 +38,7 @@ def balanced_latents(latent_dim: int, n_per_class: int, *key: int) -> tuple[Tens
     Args:
         latent_dim: Z.
         n_per_class: of each class.
-        *key: non-negative numbers that identify the stream, beginning with the subject's seed.
+        *key: non-negative numbers that identify the stream, the subject's seed first.
 
     Returns:
         float32 [10 * n_per_class, Z] and their classes int64, class by class.
@@ -51,8 +51,7 @@ def balanced_latents(latent_dim: int, n_per_class: int, *key: int) -> tuple[Tens
 def slerp(first: Tensor, second: Tensor, share: Tensor | float) -> Tensor:
     """Interpolates along the great circle between latent vectors (White 2016, "Sampling generative networks", 2.1).
 
-    Linear interpolation of standard normal vectors gives vectors that are shorter than nearly all training vectors.
-    Collinear vectors are interpolated linearly.
+    Linear interpolation would give vectors shorter than nearly all training vectors; it is used for collinear vectors.
 
     Args:
         first: [..., Z].
@@ -60,7 +59,7 @@ def slerp(first: Tensor, second: Tensor, share: Tensor | float) -> Tensor:
         share: position, 0..1; a tensor must broadcast against [..., 1].
 
     Returns:
-        [..., Z]; of the length of both vectors if that is equal.
+        [..., Z]; of equal length if both vectors are.
     """
     share = torch.as_tensor(share, dtype=first.dtype)
     angle = F.cosine_similarity(first, second, dim=-1).clamp(-1, 1).arccos().unsqueeze(-1)
@@ -92,8 +91,8 @@ def blended(generator: nn.Module, first: int, second: int, share: float) -> Iter
 
     Args:
         generator: with label embeddings.
-        first: the class whose label is given to the generator.
-        second: the class that is mixed in.
+        first: class given to the generator.
+        second: class mixed in.
         share: of the second class, 0..1.
     """
 
@@ -120,9 +119,9 @@ def between_classes(generator: nn.Module, latents: Tensor, first: int, second: i
 
 
 def can_blend(generator: nn.Module, latents: Tensor, pairs: list[tuple[int, int]]) -> bool:
-    """Tests whether the label enters through embeddings alone, so that mixtures lie between classes.
+    """Tests whether the label enters through embeddings only: a share of 1 must give the image of the second class.
 
-    If so, a share of 1 gives the image of the second class, up to a grey level.
+    A difference of one grey level is allowed.
 
     Args:
         generator: as for `blended`.

@@ -1,4 +1,4 @@
-"""Figures and tables of directions that were found by one method: traversals and attributes."""
+"""Figures and tables of latent directions: traversals and attributes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,21 +19,20 @@ from fmcgan.training.sampling import render
 
 SHOWN_CLASSES = (0, 3, 8, 9)
 """T-shirt, dress, bag and boot."""
-
 POSITIONS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 """Positions of the images of a traversal, in standard deviations along the direction."""
 
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """Directions that were found by one method.
+    """Directions found by one method.
 
     Args:
         name: lower case.
         source: name of the method, such as ``SeFa``.
-        explains: total that the shares refer to.
-        directions: each of length 1, float32 [D, Z].
-        shares: of the total that each explains, [D].
+        explains: phrase for the explained share.
+        directions: unit vectors, float32 [D, Z].
+        shares: explained share of each, [D].
         slopes: changes of attributes along them.
         changes: mean absolute change of an image from -2 to +2, in grey levels, [D].
     """
@@ -60,7 +59,7 @@ def traversals(
     Args:
         generator: as for `render`.
         latents: one per class, [10, Z].
-        directions: each of length 1, [D, Z].
+        directions: unit vectors, [D, Z].
         rows: their names.
         name: of the picture.
         what: the directions in words, for the caption.
@@ -73,14 +72,14 @@ def traversals(
         grids.append((CLASS_NAMES[label], class_grid(shown, rows)))
     caption = (
         f"{what}, one per row: from {POSITIONS[0]:g} (left) to +{POSITIONS[-1]:g} (right) standard deviations along "
-        "the direction; all other coordinates are fixed. The ends are rare: 3 in 1,000 samples are beyond them."
+        "the direction; all other coordinates are fixed. Only 3 in 1,000 samples lie beyond the ends."
     )
-    text = f"Four grids, one a class, of {len(rows)} rows of {len(POSITIONS)} generated garments."
+    text = f"Four grids, one per class, of {len(rows)} rows of {len(POSITIONS)} generated images."
     return Picture(name, side_by_side(grids, columns=2), caption, text)
 
 
 def attribute_map(families: Sequence[Family]) -> Picture:
-    """Draws all directions by all attributes."""
+    """Draws the slopes of all attributes along all directions."""
     slopes = [each.slopes for each in families]
     mean, half = (np.concatenate([getattr(each, name) for each in slopes]) for name in ("mean", "half"))
     figure = heatmap_figure(
@@ -88,7 +87,7 @@ def attribute_map(families: Sequence[Family]) -> Picture:
         [title for family in families for title in family.titles],
         slopes[0].names,
         formats="+.2f",
-        title="What each direction changes",
+        title="Change of attributes along each direction",
         label="standard deviations of the class",
         colours=DIVERGING,
         faint=~(np.abs(mean) > half),
@@ -102,13 +101,13 @@ def attribute_map(families: Sequence[Family]) -> Picture:
 
 
 def summary(families: Sequence[Family]) -> Table:
-    """One row per direction: its share, the change of an image, and the changed attributes in words."""
+    """Makes a table of directions: explained share, change of an image, and changed attributes in words."""
     columns = [
         Column("direction", "direction"),
         Column("share", "explains", "percent", 1),
         Column("change", "change of an image, grey levels", "number", 1),
         Column("likeness", "largest cosine with the other method", "number", 2),
-        Column("words", "along it garments"),
+        Column("words", "images along it"),
     ]
     rows: list[list[object]] = []
     for family in families:
@@ -129,7 +128,7 @@ def summary(families: Sequence[Family]) -> Table:
 
 
 def by_class(families: Sequence[Family]) -> Table:
-    """The slopes of each direction with their intervals, for all classes and for each class."""
+    """Makes a table of the slopes of each direction with intervals, for all classes and for each class."""
     names = families[0].slopes.names
     columns = [Column("direction", "direction"), Column("class", "class")]
     for name in names:

@@ -1,4 +1,4 @@
-"""Which real test images have a sample nearby, and which samples have a test image nearby."""
+"""Coverage: real test images with a sample nearby, and samples with a test image nearby."""
 
 from dataclasses import dataclass
 
@@ -14,18 +14,18 @@ from fmcgan.metric.results_store import Arrays
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
-    """Images of a set, and which of them lie in the balls of the test images."""
+    """Images of a set and their membership in the balls of the test images."""
 
     images: ImageSet
     index: Tensor
-    """int64 [N]: the images of the set that are compared."""
+    """int64 [N]: the compared images."""
     uncovered: Tensor
-    """bool [M]: the ball of the test image contains none of them."""
+    """bool [M]: whether the ball of a test image contains none of them."""
     outside: Tensor
-    """bool [N]: the image is in no ball."""
+    """bool [N]: whether an image is in no ball."""
 
     def counts(self, test: ImageSet, label: int | None) -> dict[str, tuple[int, int]]:
-        """Counts images of one class, or of all classes that are compared.
+        """Counts images of one class, or of all compared classes.
 
         Args:
             test: the test images.
@@ -65,8 +65,8 @@ def compare_coverage(
 
 
 def radii(test: ImageSet, features: FeatureNetwork, k: int) -> Tensor:
-    """The radius of the ball of each test image, float64 [M]."""
-    # The key of the metric coverage, so that the distances are computed once.
+    """Returns the radius of the ball of each test image, float64 [M]."""
+    # Same key as the metric coverage: distances are computed once.
     protocol = f"distances to {k} nearest others on {features.name} {features.version}"
 
     def compute() -> Arrays:
@@ -98,7 +98,7 @@ def _coverage(images: ImageSet, index: Tensor, test: ImageSet, features: Feature
 
 
 def _of_training(subject: Subject, index: Tensor, part: int, features: FeatureNetwork, k: int) -> Coverage:
-    """The coverage of training images, which are the same for any samples of equal number."""
+    """Computes the coverage of training images, stored because it depends on the number of samples only."""
     train, test, _ = subject.real
     key = (
         f"holes in the balls of {test.fingerprint}, k={k}, on {features.name} {features.version}, left by part {part} "

@@ -1,4 +1,4 @@
-"""Exemplars of a class: its most and least typical samples, its best and its worst."""
+"""Exemplars of a class: the most and least typical, the best and the worst samples."""
 
 from typing import NamedTuple
 
@@ -12,11 +12,11 @@ from fmcgan.metric.neighbours import nearest
 from fmcgan.metric.results_store import Arrays
 
 INSIDE = 0.9
-"""Share of the test images of a class that count as close to its training images."""
+"""Share of the test images of a class that counts as close to its training images."""
 
 
 class Exemplars(NamedTuple):
-    """Indices of samples of one class, the most typical, atypical, best or worst first."""
+    """Indices of samples of one class, the most extreme first."""
 
     typical: list[int]
     """Nearest to the centre of the class: the mean features of its training images."""
@@ -34,12 +34,12 @@ def choose_exemplars(
     """Chooses exemplars of a class.
 
     Args:
-        samples: to choose from.
-        real: with training and test images of the class.
+        samples: the generated images.
+        real: training and test images.
         classifier: network for distances.
         label: the class.
-        count: most samples of each kind.
-        copies: near copies of training images, bool [N], which are never the best.
+        count: maximum number of each kind.
+        copies: whether samples are near copies, bool [N]; near copies are never the best.
     """
     members = samples.of_class(label)
     logits = classifier.logits(samples)[members].double()
@@ -58,7 +58,7 @@ def choose_exemplars(
 
 
 def _to_own_class(images: ImageSet, real: RealImages, classifier: ClassifierFeatures) -> Tensor:
-    """The distance to the nearest training image of its own class, float64 [N], inf where there is none."""
+    """Computes the distance to the nearest training image of the same class, float64 [N]; inf if there is none."""
 
     def compute() -> Arrays:
         distance = torch.full((len(images),), torch.inf, dtype=torch.float64)
@@ -76,5 +76,5 @@ def _to_own_class(images: ImageSet, real: RealImages, classifier: ClassifierFeat
 
 
 def _first(members: Tensor, values: Tensor, count: int) -> list[int]:
-    """The members with the smallest values, the smallest first."""
+    """Returns the members with the smallest values, the smallest first."""
     return members[values.argsort(stable=True)[:count]].tolist()

@@ -1,4 +1,4 @@
-"""Distances of samples and of test images to their nearest training images in one space, and near copies."""
+"""Nearest training images of samples and of test images, and near copies."""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -14,15 +14,14 @@ from fmcgan.metric.neighbours import BLOCK, squared_distances
 from fmcgan.metric.value import wilson_interval
 
 LEAST = 10
-"""Least number of samples of a class with an effect of its own."""
+"""Least number of samples of a class with its own effect."""
 
 
 class NearestTraining:
-    """The distance of each sample to the nearest of all training images.
+    """Distance of each sample to its nearest training image.
 
     A sample is a near copy if its distance is at most that of the nearest hundredth of the test images of its class.
-    Each class has a limit of its own, because plain garments such as trousers are closer to each other than bags are.
-    So a hundredth of the test images of every class are near copies, whatever classes the samples have.
+    Limits differ by class, because plain garments such as trousers are closer to each other than bags are.
 
     Args:
         subject: with samples and real images.
@@ -30,7 +29,7 @@ class NearestTraining:
 
     Attributes:
         name: of the space, as in names of metrics.
-        words: the space in words, to follow a distance.
+        words: phrase for the space, such as ``on grey levels``.
         index: the nearest training image of each sample, int64 [N].
         distance: to it, float64 [N].
         limits: largest distance of a near copy of each class, float64 [10]; -inf for a class without test images.
@@ -52,11 +51,11 @@ class NearestTraining:
         self.real_near = self._of_test <= self.limits[self.real.test.labels]
 
     def most_suspicious(self, count: int, without: Collection[int] = ()) -> list[int]:
-        """The samples closest to a training image, relative to the limit of their class.
+        """Returns the samples closest to a training image, relative to the limit of their class.
 
         Args:
-            count: number at most; no two of them have the same nearest training image.
-            without: samples to leave out.
+            count: maximum number; no two have the same nearest training image.
+            without: excluded samples.
         """
         limits = self.limits[self.samples.labels]
         chosen: dict[int, int] = {}
@@ -69,11 +68,11 @@ class NearestTraining:
         """Finds the ``k`` nearest training images of some samples.
 
         Args:
-            chosen: indices of the samples, R of them.
-            k: number of training images; less if there are fewer.
+            chosen: indices of R samples.
+            k: number of training images; all if there are fewer.
 
         Returns:
-            Indices of training images, int64 [R, k], and the distances to them, float64 [R, k], rising along k.
+            Indices of training images, int64 [R, k], and their distances, float64 [R, k], ascending along k.
         """
         some, training = self._vectors(self.samples)[chosen], self._vectors(self.real.train)
         blocks = squared_distances(some, training, (max(len(some), 1), BLOCK[1]))  # all samples in each
@@ -90,11 +89,11 @@ class NearestTraining:
         return images.images.flatten(1) if self.network is None else self.network.features(images)
 
     def effects(self, section: str, figure: str) -> Iterator[Effect]:
-        """The share of near copies of all samples and of each class, against that of the test images.
+        """Compares the share of near copies with that of the test images, for all samples and for each class.
 
         Args:
             section: start of the keys.
-            figure: that shows near copies.
+            figure: name of the figure of near copies.
         """
         for label, own, real in self._groups():
             n, count, real_n, real_count = len(own), int(own.sum()), len(real), int(real.sum())
@@ -103,14 +102,14 @@ class NearestTraining:
                 f"{section}/{class_key(label)}/near_copies_{self.name}",
                 f"{share_text(count, n)} of the generated {class_noun(label)} are near copies of training images "
                 f"{self.words}, against {share_text(real_count, real_n)} of real test images.",
-                difference_of_shares(count, n, real_count, real_n).one_sided,  # fewer near copies are no fault
+                difference_of_shares(count, n, real_count, real_n).one_sided,  # fewer near copies are not a fault
                 difference_of_shares(int(first.sum()), len(first), int(second.sum()), len(second)),
                 () if label is None else (label,),
                 figure,
             )
 
     def rows(self) -> Sequence[Sequence[object]]:
-        """Rows by class: name, space, number of samples, share with interval, share of real images, limit."""
+        """Makes rows by class: name, space, number of samples, share with interval, share of real images, limit."""
         rows = []
         for label, own, real in self._groups():
             limit = None if label is None else self.limits[label].item()
@@ -120,7 +119,7 @@ class NearestTraining:
         return rows
 
     def _groups(self) -> Iterator[tuple[int | None, Tensor, Tensor]]:
-        """Near copies among samples and among test images: of all classes that both have, then of each."""
+        """Yields near copies among samples and test images, of all common classes and then of each."""
         known = (self.limits >= 0)[self.samples.labels]
         if known.any():
             yield None, self.near[known], self.real_near
@@ -129,7 +128,7 @@ class NearestTraining:
                 yield label, self.near[self.samples.of_class(label)], self.real_near[self.real.test.of_class(label)]
 
     def _halves(self, label: int | None) -> tuple[Tensor, Tensor]:
-        """Near copies among the first and among the second half of the test split."""
+        """Returns near copies in the first and in the second half of the test split."""
         labels = self.real.test.labels
         wanted = torch.ones_like(labels, dtype=torch.bool) if label is None else labels == label
         middle = len(labels) // 2

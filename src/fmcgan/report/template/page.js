@@ -4,12 +4,12 @@
 
   const numberOf = (cell) => (cell.dataset.key ? Number(cell.dataset.key) : NaN);
 
-  function sort(table, place, descending) {
+  function sort(table, index, descending) {
     const body = table.tBodies[0];
-    const byNumber = table.tHead.rows[0].cells[place].classList.contains("number");
+    const byNumber = table.tHead.rows[0].cells[index].classList.contains("number");
     const sign = descending ? -1 : 1;
     const compare = (one, other) => {
-      const [a, b] = [one.cells[place], other.cells[place]];
+      const [a, b] = [one.cells[index], other.cells[index]];
       if (!byNumber) return sign * a.textContent.localeCompare(b.textContent, "en", { numeric: true });
       const [x, y] = [numberOf(a), numberOf(b)];
       if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y); // unknown values come last
@@ -20,7 +20,7 @@
 
   for (const table of document.querySelectorAll("table.sortable")) {
     const heads = [...table.tHead.rows[0].cells];
-    heads.forEach((head, place) => {
+    heads.forEach((head, index) => {
       const button = document.createElement("button");
       button.type = "button";
       button.append(...head.childNodes);
@@ -29,7 +29,7 @@
         const descending = head.ariaSort === "ascending";
         heads.forEach((each) => each.removeAttribute("aria-sort"));
         head.ariaSort = descending ? "descending" : "ascending";
-        sort(table, place, descending);
+        sort(table, index, descending);
       });
     });
   }
@@ -65,13 +65,13 @@
     return null;
   };
 
-  // All sets of points of a section, by their names in report/interactive.py.
+  // Returns all sets of points of a section, by their names in report/interactive.py.
   function pointsOf(section) {
     const found = [];
-    for (let place = 0; ; place += 1) {
-      const source = model(`points/${section}/${place}`);
+    for (let index = 0; ; index += 1) {
+      const source = model(`points/${section}/${index}`);
       if (!source) return found;
-      const [real, generated] = ["real", "generated"].map((each) => model(`shown/${section}/${place}/${each}`));
+      const [real, generated] = ["real", "generated"].map((each) => model(`shown/${section}/${index}/${each}`));
       found.push({ source, shown: { real, generated } });
     }
   }
@@ -92,9 +92,9 @@
     }
   }
 
-  const MOST_KEPT = 12;
+  const MOST_PINNED = 12;
 
-  function keep(list, source) {
+  function pin(list, source) {
     for (const index of source.selected.indices.slice(0, 1)) {
       const at = (column) => source.data[column][index];
       const item = document.createElement("li");
@@ -105,7 +105,7 @@
       words.textContent = [at("class_name"), at("origin"), at("note")].filter(Boolean).join(", ");
       item.append(image, words);
       list.prepend(item);
-      while (list.children.length > MOST_KEPT) list.lastElementChild.remove();
+      while (list.children.length > MOST_PINNED) list.lastElementChild.remove();
     }
   }
 
@@ -119,16 +119,16 @@
     maps.querySelector(".everything").addEventListener("click", () => press(buttons, () => true));
   }
 
-  // Opens folded elements that a link points to.
-  function unfold() {
+  // Expands collapsed elements around the target of a link.
+  function expand() {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     for (let fold = target?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
     target?.scrollIntoView();
   }
-  window.addEventListener("hashchange", unfold);
-  if (location.hash) unfold();
+  window.addEventListener("hashchange", expand);
+  if (location.hash) expand();
 
-  // Fades wide elements at the right while they can be scrolled further.
+  // Fades the right edge of wide elements while they can be scrolled further.
   const boxes = [...document.querySelectorAll(".scroll")];
   const fade = (box) => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
   const observer = new ResizeObserver((entries) => entries.forEach((entry) => fade(entry.target)));
@@ -137,7 +137,7 @@
     observer.observe(box);
   }
 
-  // Bokeh draws some frames after the page is loaded.
+  // Waits for Bokeh, which draws after the page is loaded.
   function listen(attempts) {
     const maps = [...document.querySelectorAll(".maps")];
     const found = maps.map((each) => pointsOf(each.dataset.section));
@@ -145,10 +145,10 @@
       if (attempts > 0) setTimeout(() => listen(attempts - 1), 100);
       return;
     }
-    maps.forEach((each, place) => {
+    maps.forEach((each, index) => {
       const list = each.querySelector(".pinned ul");
-      for (const { source } of found[place]) {
-        source.selected.properties.indices.change.connect(() => keep(list, source));
+      for (const { source } of found[index]) {
+        source.selected.properties.indices.change.connect(() => pin(list, source));
       }
     });
   }
