@@ -1,4 +1,4 @@
-"""Measures time: waits for the device, and measures several actions in turns."""
+"""Measures the time of actions on a device, several actions in turns."""
 
 import statistics
 import time
@@ -9,7 +9,7 @@ import torch
 
 Name = TypeVar("Name")
 Row = dict[str, object]
-"""One row of a table: texts, numbers and `Spread`."""
+"""One row of a table, by column: text, number or `Spread`."""
 
 
 class Spread(TypedDict):
@@ -35,12 +35,12 @@ def seconds_of(action: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def in_turn(
+def time_interleaved(
     actions: Mapping[Name, Callable[[], object]], device: torch.device, seconds: float, at_least: int = 3
 ) -> dict[Name, list[float]]:
     """Times several actions in turns, so that other load on the machine affects all of them equally.
 
-    A first round, which chooses kernels and allocates memory, is not counted.
+    The first round chooses kernels and allocates memory; it is not counted.
 
     Args:
         actions: by name.

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.clock import Row, in_turn, spread
+from benchmarks.clock import Row, spread, time_interleaved
 from benchmarks.setting import Setting
 
 SHAPES = ((128, 64, 7), (64, 32, 14))  # channels in, channels out, size: those of `dcgan`, width 32
@@ -54,7 +54,7 @@ class ProductAndFold(nn.Module):
         return F.fold(self.weight @ maps.flatten(2), size, kernel_size=4, stride=2, padding=1)
 
 
-def ways(inputs: int, outputs: int) -> dict[str, tuple[str, nn.Module]]:
+def upsampling_layers(inputs: int, outputs: int) -> dict[str, tuple[str, nn.Module]]:
     """Returns each layer, channels last, and its relation to the transposed convolution."""
     layer = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
     resize = nn.Upsample(scale_factor=2, mode="nearest")
@@ -82,7 +82,7 @@ def _rows(setting: Setting, inputs: int, outputs: int, size: int) -> list[Row]:
     maps = maps.to(memory_format=torch.channels_last).requires_grad_()
     gradient = torch.randn(setting.batch_size, outputs, 2 * size, 2 * size, device=setting.device)
     gradient = gradient.to(memory_format=torch.channels_last)
-    found = {name: (kind, way.to(setting.device)) for name, (kind, way) in ways(inputs, outputs).items()}
+    found = {name: (kind, way.to(setting.device)) for name, (kind, way) in upsampling_layers(inputs, outputs).items()}
 
     def pass_through(way: nn.Module, mixed: bool) -> None:
         with torch.autocast(setting.device.type, torch.bfloat16, enabled=mixed):
@@ -94,7 +94,7 @@ def _rows(setting: Setting, inputs: int, outputs: int, size: int) -> list[Row]:
         for name, (_, way) in found.items()
         for mixed in (False, True)
     }
-    taken = in_turn(actions, setting.device, setting.seconds / 4, at_least=10)
+    taken = time_interleaved(actions, setting.device, setting.seconds / 4, at_least=10)
     shape = f"{inputs} → {outputs}, {size} → {2 * size}"
     return [
         {

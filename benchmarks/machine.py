@@ -29,6 +29,6 @@ def record(setting: Setting) -> Measured:
 
 
 def _instructions() -> list[str]:
-    """Returns the relevant instruction sets of the processor; none if the system does not list them."""
+    """Returns the relevant instruction sets of the processor; empty if unknown."""
     cpuinfo = Path("/proc/cpuinfo")
     return sorted(set(_RELEVANT.findall(cpuinfo.read_text(encoding="utf-8")))) if cpuinfo.exists() else []

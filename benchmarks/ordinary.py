@@ -105,7 +105,7 @@ class OrdinaryLoop:
 def contiguous(network: nn.Module) -> nn.Module:
     """Copies a network to contiguous memory format, with `nn.Unflatten` and `nn.Flatten` between vectors and maps.
 
-    These change the order of a vector's elements, which does not matter for random weights.
+    This changes the order of a vector's elements, which does not matter for random weights.
     """
     network = copy.deepcopy(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     for parent in list(network.modules()):

@@ -1,4 +1,4 @@
-"""Writes tables of measured values into marked blocks of a document; the rest of the document stays unchanged."""
+"""Writes tables of measured values into marked blocks of a document."""
 
 import json
 import re
@@ -20,7 +20,7 @@ def write(page: Path, name: str, measured: dict[str, Any]) -> str:
 
     Args:
         page: Markdown file; created if missing.
-        name: Name of the part and of its block.
+        name: of the part and of its block.
         measured: ``rows`` and the record of `benchmarks.machine.record`.
 
     Returns:

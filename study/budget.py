@@ -1,8 +1,7 @@
-"""The budget of every arm: the images that it can train on in the same time.
+"""Converts equal training times to a number of images for each arm.
 
-The speed of each arm is measured once, on an otherwise idle machine (`study.speed`). Runs then end after a number of
-images, so that their results do not depend on how the machine was shared (except for the order of floating-point sums,
-which depends on the number of threads).
+The speed of each arm is measured once, on an otherwise idle machine (`study.speed`). Runs end after a number of images,
+so that their results do not depend on the load of the machine.
 """
 
 import math
@@ -54,7 +53,7 @@ def values_file(page: Path) -> Path:
 
 
 def read(page: Path) -> results_store.Entry:
-    """Reads all values of the study so far; empty if there are none.
+    """Reads all stored values of the study; empty if there are none.
 
     Raises:
         UserError: the file is damaged.

@@ -15,9 +15,8 @@ class Hardware:
         accelerator: of the Trainer.
         device: of torch.
         seconds: training time of every arm.
-        workers: parallel trainings, if the command line does not say.
-        shared: whether two parallel trainings measure the cost of each. They do not on a GPU, where one training
-            alone fills the queue of kernels.
+        workers: default number of parallel trainings.
+        shared: whether parallel trainings measure the speed of each. Not on a GPU, whose queue one training fills.
         rows_every: batches between rows of ``metrics.jsonl`` while speed is measured, a multiple of every penalty's
             interval. Slow arms on a CPU need several rows; a GPU must not wait more often than in a real run.
         page: the page of its table.

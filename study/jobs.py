@@ -1,6 +1,6 @@
 """Runs the trainings of the study: each arm with each seed, several processes in parallel.
 
-A job is ``python -m fmcgan.train -m`` with one seed, in a sweep folder of its arm. So the program itself skips finished
+A job is ``python -m fmcgan.train -m`` with one seed, in a sweep folder of its arm. So `train` skips finished
 runs, resumes interrupted runs, and refuses to mix runs of different budgets. Two jobs of one thread use two cores
 better than one job of two threads, with the same results (`study.budget`).
 """
@@ -119,12 +119,12 @@ def _job(arm: str, seed: int, speeds: Speeds, folder: Path, accelerator: str) ->
 def launch(job: Job, threads: int | None) -> Process:
     """Starts a job, whose output goes into `Job.output`.
 
-    The job has its own session, so that Ctrl-C in the terminal reaches it only once, through `sweep`: a second signal
-    would stop a training without saving.
+    The job has its own session, so that Ctrl-C reaches it only once, through `sweep`: a second signal would stop a
+    training without a checkpoint.
 
     Args:
         job: to start.
-        threads: that the job uses; ``None`` means the default.
+        threads: of the job; ``None`` means the default.
     """
     job.output.parent.mkdir(parents=True, exist_ok=True)
     environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
@@ -145,7 +145,7 @@ def sweep(
     jobs: Sequence[Job],
     workers: int,
     start: Callable[[Job], Process],
-    failing: Callable[[Job], None] = lambda job: None,
+    on_failure: Callable[[Job], None] = lambda job: None,
 ) -> list[Job]:
     """Runs all jobs, several in parallel. A failed job does not stop the others.
 
@@ -155,12 +155,12 @@ def sweep(
         jobs: in the order of their starts.
         workers: jobs in parallel.
         start: starts a job.
-        failing: called at once with each failed job.
+        on_failure: called at once with each failed job.
 
     Returns:
         The jobs that failed.
     """
-    waiting, tally = deque(jobs), _Tally(len(jobs), workers)
+    waiting, tally = deque(jobs), _JobProgress(len(jobs), workers)
     running: dict[Job, tuple[Process, float, bool]] = {}
     try:
         while waiting or running:
@@ -174,7 +174,7 @@ def sweep(
                     success = process.poll() == 0 and job.finished
                     tally.note(job, success, time.monotonic() - begin, before)
                     if not success:
-                        failing(job)
+                        on_failure(job)
     finally:
         processes = [process for process, _, _ in running.values()]
         for process in processes:
@@ -184,7 +184,7 @@ def sweep(
     return tally.failed
 
 
-class _Tally:
+class _JobProgress:
     """Counts and logs finished, failed and remaining jobs, with the remaining time.
 
     Args:
@@ -200,7 +200,7 @@ class _Tally:
         self._seconds: list[float] = []
 
     def note(self, job: Job, success: bool, seconds: float, before: bool) -> None:
-        """Counts an ended job. The time of a job that was finished before does not count."""
+        """Counts an ended job. The mean time omits jobs that had finished before."""
         self.left -= 1
         self.done += success
         if not success:

@@ -15,7 +15,7 @@ from fmcgan.comparison.statistics import UNKNOWN, Spread, Table, clear_winner, p
 from fmcgan.comparison.tables import ARROWS, count_range, floors_text, mean_and_std, number
 from fmcgan.report.html import NO_VALUE
 from study import budget, results_store
-from study.arms import ARMS, BASE, GROUPS, folder_name, what_is_changed
+from study.arms import ARMS, BASE, GROUPS, arm_description, folder_name
 
 SCORES = {
     "FD": "fd_classifier_10k_test",
@@ -63,7 +63,7 @@ def write(page: Path, folder: Path) -> str:
     """
     found = {arm: _runs(folder / folder_name(arm)) for arm in ARMS}
     new = [_entry(arm, run) for arm, runs in found.items() for run in runs if run.finished]
-    entries = results_store.joined(results_store.read(budget.values_file(page)), new, ARMS)
+    entries = results_store.merge_entries(results_store.read(budget.values_file(page)), new, ARMS)
     results_store.write(budget.values_file(page), entries)
     shown = {arm: [results_store.as_run(each) for each in entries if each["arm"] == arm] for arm in ARMS}
     failed = results_store.failures(budget.values_file(page))
@@ -74,7 +74,7 @@ def write(page: Path, folder: Path) -> str:
     machines = dict.fromkeys(origin(records[speeds[arm]["record"]]) for arm in shown if arm in speeds)
     broken = {arm for arm, runs in begun.items() if runs} | {each["arm"] for each in failed}
     how = HOW_TO_READ.format(base=BASE, seconds=budget.seconds(page), enough=ENOUGH)
-    parts = [table(shown, speeds, broken), how, *left_out(shown, begun, failed), *trained(entries), *machines]
+    parts = [table(shown, speeds, broken), how, *omitted_runs(shown, begun, failed), *trained(entries), *machines]
     block = "\n\n".join(part for part in parts if part)
     text = page.read_text(encoding="utf-8") if page.exists() else "# Study\n"
     write_atomically(page, replace_block(text, "arms", block))
@@ -107,7 +107,7 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = ()) -> s
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def left_out(shown: Runs, begun: Runs, failed: Sequence[results_store.Failure]) -> list[str]:
+def omitted_runs(shown: Runs, begun: Runs, failed: Sequence[results_store.Failure]) -> list[str]:
     """Lists what the table omits: arms without runs, unfinished runs and failed runs.
 
     Args:
@@ -159,7 +159,7 @@ def _arm(group: Group, speeds: budget.Speeds, seen: Spread) -> list[str]:
     family = next(name for name, arms in GROUPS.items() if arm in arms)
     rate = number(speeds[arm]["images_per_second"]) if arm in speeds else NO_VALUE
     counts = [f"{parameters[network]:,}" for network in ("generator", "discriminator")]
-    change = what_is_changed(arm).replace("|", "\\|")
+    change = arm_description(arm).replace("|", "\\|")
     return [family, markdown_code(arm), change, group.seed_list, count_range(seen), rate, *counts]
 
 

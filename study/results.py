@@ -73,7 +73,7 @@ def write(page: Path, values: Path, folders: Sequence[Path], evaluate: Evaluate 
     """
     found = [(recipe, folder / folder_name(recipe)) for recipe in RECIPES for folder in folders]
     new = [_entry(recipe, run, evaluate) for recipe, folder in found for run in _finished(folder)]
-    entries = results_store.joined(results_store.read(values), new, RECIPES)
+    entries = results_store.merge_entries(results_store.read(values), new, RECIPES)
     if not entries:
         raise UserError(f"no finished run of {', '.join(RECIPES)} in {', '.join(map(str, folders))}")
     results_store.write(values, entries)

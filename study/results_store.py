@@ -1,7 +1,7 @@
-"""Stores the results of runs in a JSON file beside the page, so that the tables outlive the run folders.
+"""Stores the results of runs in a JSON file beside the page, so that run folders can be deleted.
 
-A stored finished run is neither trained nor evaluated again until it is forgotten. A failed run is stored until a
-training succeeds: conclusions from the surviving runs of an arm would be biased.
+A stored finished run is neither trained nor evaluated again until it is removed. A failed run is stored until it
+succeeds, since conclusions from the other runs of an arm would be biased.
 """
 
 import json
@@ -15,12 +15,12 @@ from fmcgan.app.run_dir import write_json
 from fmcgan.app.run_files import read_environment
 from fmcgan.comparison.runs import Run
 
-FACTS = ("value", "floor", "better", "n")
+SCORE_FIELDS = ("value", "floor", "better", "n")
 """Stored fields of a score."""
 
 Entry = dict[str, Any]
 """One run: ``arm``, ``seed``, ``images_seen``, ``parameters`` by network, ``seconds`` of training, ``made`` (date,
-hardware, commit and torch) and ``scores`` (`FACTS` by name). Old entries lack ``seconds`` and ``made``."""
+hardware, commit and torch) and ``scores`` (`SCORE_FIELDS` by name). Old entries lack ``seconds`` and ``made``."""
 
 Failure = dict[str, Any]
 """A failed run: ``arm``, ``seed`` and ``why``, its last error."""
@@ -36,7 +36,7 @@ def new_entry(arm: str, run: Run, scores: Mapping[str, Entry], names: Iterable[s
         names: scores of the table. Scores that the run lacks are omitted.
     """
     result: Entry = dict(run.result or {})
-    known = {name: {fact: scores[name].get(fact) for fact in FACTS} for name in names if name in scores}
+    known = {name: {fact: scores[name].get(fact) for fact in SCORE_FIELDS} for name in names if name in scores}
     return {
         "arm": arm,
         "seed": run.seed,
@@ -85,7 +85,7 @@ def read(values: Path) -> list[Entry]:
     return entries
 
 
-def joined(old: Iterable[Entry], new: Iterable[Entry], arms: Iterable[str]) -> list[Entry]:
+def merge_entries(old: Iterable[Entry], new: Iterable[Entry], arms: Iterable[str]) -> list[Entry]:
     """Merges entries: a new entry replaces the old one of the same arm and seed.
 
     Args:
@@ -119,7 +119,7 @@ def failures(values: Path) -> list[Failure]:
     return failed
 
 
-def note_failure(values: Path, failure: Failure) -> None:
+def add_failure(values: Path, failure: Failure) -> None:
     """Stores a failure, in place of an earlier failure of the same run."""
     _put(values, failed=[*(each for each in failures(values) if _key(each) != _key(failure)), failure])
 

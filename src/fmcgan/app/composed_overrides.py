@@ -1,4 +1,4 @@
-"""Checks overrides after composition: keys that nothing reads, and values in the place of a group's option."""
+"""Checks overrides after composition: unknown keys, and values where a group's option is needed."""
 
 import inspect
 
@@ -31,8 +31,8 @@ _UNSUPPORTED = {
     "trainer.gradient_clip_val": "Lightning refuses it for several optimizers; use training.generator_clip",
 }
 _COLLECTIONS = ("callback", "logger", "metric", "analysis", "feature")
-"""Groups whose entries are built under any name."""
-_NOTHING = object()
+"""Groups whose entries may have any name."""
+_MISSING = object()
 
 
 def check_composed(config: DictConfig) -> None:
@@ -53,7 +53,7 @@ def check_composed(config: DictConfig) -> None:
 
 
 def _check_option(override: Override) -> None:
-    """Refuses ``training.generator_optimizer=rmsprop``: the text would stand where an object is built."""
+    """Refuses ``training.generator_optimizer=rmsprop``: a text would replace the configuration of an object."""
     value, key = override.value(), key_of(override)
     if isinstance(value, dict | None):
         return
@@ -63,12 +63,12 @@ def _check_option(override: Override) -> None:
 
 
 def _check_added(override: Override, config: DictConfig, overrides: list[Override]) -> None:
-    """Refuses a key that nothing reads. Arguments of a class that is built can be added."""
+    """Refuses an unknown key. Parameters of an instantiated class can be added."""
     key = (override.package or override.key_or_group).replace("/", ".")
     if reason := _UNSUPPORTED.get(key):
         raise UserError(f"{key} is not supported: {reason}")
-    if OmegaConf.select(config, key, throw_on_missing=False, default=_NOTHING) is _NOTHING:
-        return  # an option whose file says where it is put
+    if OmegaConf.select(config, key, throw_on_missing=False, default=_MISSING) is _MISSING:
+        return  # an option with an ``@package``
     base = _composed_without_additions(overrides)
     if not _is_known(key, config, base):
         parent = key.rpartition(".")[0]
@@ -79,7 +79,7 @@ def _check_added(override: Override, config: DictConfig, overrides: list[Overrid
 
 
 def _is_known(key: str, config: DictConfig, base: DictConfig) -> bool:
-    if OmegaConf.select(base, key, default=_NOTHING) is not _NOTHING:
+    if OmegaConf.select(base, key, default=_MISSING) is not _MISSING:
         return True
     parent, _, name = key.rpartition(".")
     if not parent:
@@ -89,7 +89,7 @@ def _is_known(key: str, config: DictConfig, base: DictConfig) -> bool:
     if not _is_known(parent, config, base):
         return False
     while parent and not builds(OmegaConf.select(config, parent)):
-        parent, _, name = parent.rpartition(".")  # below a dictionary that is an argument of the object
+        parent, _, name = parent.rpartition(".")  # inside a dictionary that is an argument
     return bool(parent) and _accepts(OmegaConf.select(config, parent)["_target_"], name)
 
 
@@ -99,7 +99,7 @@ def _accepts(target: str, name: str) -> bool:
     try:
         parameters = inspect.signature(get_object(target)).parameters
     except (ImportError, AttributeError, ValueError, TypeError):
-        return True  # it is built next, and that error says what is wrong
+        return True  # its instantiation raises a better error
     return name in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
 
 

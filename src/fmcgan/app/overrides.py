@@ -1,4 +1,4 @@
-"""The grammar of the command line: parses overrides, quotes values, and writes commands that can be pasted."""
+"""Parses and quotes overrides of the command line, and formats commands for a shell."""
 
 import re
 import shlex
@@ -44,7 +44,7 @@ def parse(override: str) -> Override:
     try:
         return _parser().parse_override(override)
     except ValueError as error:
-        raise UserError(f"{printable(override)} has a number of thousands of digits") from error
+        raise UserError(f"{printable(override)} has a number with too many digits") from error
     except (HydraException, RecursionError) as error:
         key, equals, value = override.partition("=")
         if not equals:
@@ -79,7 +79,7 @@ def quoted_elements(value: str) -> str:
 
 
 def shell_command(module: str, *arguments: str) -> str:
-    """Returns a command that can be pasted into a shell."""
+    """Returns a command, quoted for a shell."""
     return shlex.join(["python", "-m", module, *arguments])
 
 

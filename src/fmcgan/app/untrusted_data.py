@@ -13,10 +13,10 @@ MAX_DEPTH = 50
 """Levels of nested mappings and lists. The files of a run have fewer than ten."""
 
 MAX_VALUES = 1_000_000
-"""Values in one file. Also bounds shared values, of which a few bytes can stand for many."""
+"""Values in one file. Also bounds shared values: a few bytes can refer to many."""
 
 MAX_CONFIG_VALUES = 20_000
-"""Values in a configuration, from which objects are built. Those of this project have some 300."""
+"""Values in a configuration. Those of this project have some 300."""
 
 _FILE_KINDS = {
     stat.S_IFDIR: "a folder",
@@ -34,7 +34,7 @@ def check_file(path: Path, max_bytes: int) -> int:
 
     Args:
         path: a file, or a link to one.
-        max_bytes: the largest size that is read.
+        max_bytes: the largest allowed size.
 
     Returns:
         The size in bytes.
@@ -73,7 +73,7 @@ def walk(node: object, max_values: int = MAX_VALUES) -> Iterator[object]:
 
     Args:
         node: nested mappings and lists. Values may be shared, and a container may hold itself.
-        max_values: the most values that are allowed.
+        max_values: the largest allowed number of values.
 
     Raises:
         ValueError: there are more values, or more than `MAX_DEPTH` levels.
@@ -100,7 +100,7 @@ def check_data(node: object, max_values: int = MAX_VALUES) -> None:
 
     Args:
         node: from a parser of JSON or YAML, or from a checkpoint.
-        max_values: the most values that are allowed.
+        max_values: the largest allowed number of values.
 
     Raises:
         ValueError: says what is wrong.

@@ -1,4 +1,4 @@
-"""Batches by tensor indexing of images on the training device: no workers, no Python per image."""
+"""Batches by tensor indexing of images on the training device, without worker processes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -42,12 +42,11 @@ class ShuffledBatches(Sampler[Tensor]):
     Args:
         n_images: size of the training set.
         batch_size: images in a global batch; divisible by ``world_size``, at most ``n_images``.
-        seed: of the order; independent of the global random state.
+        seed: of the order.
         rank: this device.
         world_size: number of devices.
         device: of the index tensors.
-        batches_done: returns how many batches of this epoch to skip, called at the first batch of each pass: a resumed
-            run may start within an epoch.
+        batches_done: called at the first batch; returns how many batches a resumed run skips in this epoch.
 
     Raises:
         ValueError: the batch size does not fit the training set or the devices.
@@ -77,7 +76,7 @@ class ShuffledBatches(Sampler[Tensor]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Batches of a whole epoch, also in a pass that starts within one."""
+        """Returns the batches of a whole epoch, also if some are skipped."""
         return self.n_images // self.batch_size
 
     def __iter__(self) -> Iterator[Tensor]:
