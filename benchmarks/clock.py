@@ -8,8 +8,7 @@ from typing import TypedDict, TypeVar
 import torch
 
 Name = TypeVar("Name")
-Row = dict[str, object]
-"""One row of a table, by column: text, number or `Spread`."""
+Row = dict[str, object]  # one row of a table, by column: text, number or `Spread`
 
 
 class Spread(TypedDict):

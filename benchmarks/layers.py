@@ -55,18 +55,19 @@ class ProductAndFold(nn.Module):
 
 
 def upsampling_layers(inputs: int, outputs: int) -> dict[str, tuple[str, nn.Module]]:
-    """Returns each layer, channels last, and its relation to the transposed convolution."""
+    """Returns relation to the transposed convolution, and layer (channels last), by name."""
     layer = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
     resize = nn.Upsample(scale_factor=2, mode="nearest")
+    convolution = functools.partial(nn.Conv2d, kernel_size=3, padding=1, bias=False)
     found: dict[str, tuple[str, nn.Module]] = {
         "transposed convolution 4 x 4": ("reference", layer),
         "2 x 2 convolution to four phases": ("equivalent", SubPixel(layer)),
         "matrix product and fold": ("equivalent", ProductAndFold(layer)),
-        "resize, 3 x 3 convolution": ("alternative", nn.Sequential(resize, _convolution(inputs, outputs))),
-        "3 x 3 convolution, resize": ("alternative", nn.Sequential(_convolution(inputs, outputs), resize)),
+        "resize, 3 x 3 convolution": ("alternative", nn.Sequential(resize, convolution(inputs, outputs))),
+        "3 x 3 convolution, resize": ("alternative", nn.Sequential(convolution(inputs, outputs), resize)),
         "3 x 3 convolution, pixel shuffle": (
             "alternative",
-            nn.Sequential(_convolution(inputs, 4 * outputs), nn.PixelShuffle(2)),
+            nn.Sequential(convolution(inputs, 4 * outputs), nn.PixelShuffle(2)),
         ),
     }
     return {name: (kind, way.to(memory_format=torch.channels_last)) for name, (kind, way) in found.items()}  # type: ignore[call-overload]
@@ -106,7 +107,3 @@ def _rows(setting: Setting, inputs: int, outputs: int, size: int) -> list[Row]:
         }
         for name, (kind, _) in found.items()
     ]
-
-
-def _convolution(inputs: int, outputs: int) -> nn.Module:
-    return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)

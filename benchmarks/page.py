@@ -11,8 +11,7 @@ from fmcgan.app.run_dir import write_atomically, write_json
 from fmcgan.comparison.tables import number
 from fmcgan.report.html import NO_VALUE
 
-Measured = dict[str, Any]
-"""``rows``, and the record of the machine (`benchmarks.machine.record`)."""
+Measured = dict[str, Any]  # ``rows``, and the record of the machine (`benchmarks.machine.record`)
 
 
 def write(page: Path, name: str, measured: dict[str, Any]) -> str:

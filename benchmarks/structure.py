@@ -30,16 +30,16 @@ class FilesPerBatch(Callback):
 
     def __init__(self) -> None:
         self.batches: list[set[str]] = []
-        self._watch = CallRecorder()
+        self._recorder = CallRecorder()
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Ends the recording of a batch and starts the next. Must be the last callback."""
         sys.setprofile(None)
         if batch_idx > WARM_UP:
-            self.batches.append(self._watch.files())
-        self._watch = CallRecorder()
+            self.batches.append(self._recorder.files())
+        self._recorder = CallRecorder()
         if WARM_UP <= batch_idx < WARM_UP + RECORDED:
-            sys.setprofile(self._watch)
+            sys.setprofile(self._recorder)
 
 
 class CallRecorder:
@@ -66,7 +66,8 @@ def count_lines(package: Path) -> int:
 def count_any(package: Path) -> int:
     """Counts `Any` in annotations of parameters, results and variables, also in quoted ones."""
     annotations = (each for text in _texts(package) for each in _annotations(ast.parse(text)))
-    return sum(_is_any(node) for annotation in annotations for node in ast.walk(_unquoted(annotation)))
+    nodes = (node for annotation in annotations for node in ast.walk(_unquoted(annotation)))
+    return sum(isinstance(node, ast.Name) and node.id == "Any" for node in nodes)
 
 
 def count_type_ignores(package: Path) -> int:
@@ -85,13 +86,13 @@ def files_of_batches() -> list[set[str]]:
     with tempfile.TemporaryDirectory() as folder:
         config = _default_recipe(Path(folder))
         trainer, gan, data = build(config)
-        watch = FilesPerBatch()
+        recorder = FilesPerBatch()
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if hasattr(callback, "configure"):
                 callback.configure(OmegaConf.to_container(config, resolve=True))
-        trainer.callbacks.append(watch)  # type: ignore[attr-defined]
+        trainer.callbacks.append(recorder)  # type: ignore[attr-defined]
         trainer.fit(gan, data)
-    return sorted(watch.batches, key=len)
+    return sorted(recorder.batches, key=len)
 
 
 def files_of_frechet_distance() -> set[str]:
@@ -108,13 +109,13 @@ def files_of_frechet_distance() -> set[str]:
 
 
 def _files_of(call: Callable[[], object]) -> set[str]:
-    watch = CallRecorder()
-    sys.setprofile(watch)
+    recorder = CallRecorder()
+    sys.setprofile(recorder)
     try:
         call()
     finally:
         sys.setprofile(None)
-    return watch.files()
+    return recorder.files()
 
 
 def _default_recipe(folder: Path) -> DictConfig:
@@ -149,10 +150,6 @@ def _unquoted(annotation: ast.expr) -> ast.expr:
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         return ast.parse(annotation.value, mode="eval").body
     return annotation
-
-
-def _is_any(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and node.id == "Any"
 
 
 def main() -> None:

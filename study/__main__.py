@@ -5,7 +5,7 @@ import logging
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from fmcgan.app.checks import whole_number
@@ -30,12 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):  # stop as after Ctrl-C, except under nohup
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
-    steps: dict[str, Callable[[argparse.Namespace], bool]] = {
-        "speed": _speed,
-        "run": _run,
-        "page": _page,
-        "results": _results,
-    }
+    steps = {"speed": _speed, "run": _run, "page": _page, "results": _results}
     try:
         success = steps[given.step](given)
     except KeyboardInterrupt:
@@ -47,8 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(0 if success else 1)
 
 
-RECIPES = CHECKOUT / "docs" / "results.json"
-"""Results of the runs in the table of the README."""
+RECIPES = CHECKOUT / "docs" / "results.json"  # results of the runs in the table of the README
 
 _RESUME = {
     "speed": "finished measurements are stored; add the names of the missing arms to",
@@ -59,7 +53,6 @@ _RESUME = {
 
 
 def _speed(given: argparse.Namespace) -> bool:
-    """Measures the images/s of the arms."""
     import torch
 
     from benchmarks import machine
@@ -75,7 +68,6 @@ def _speed(given: argparse.Namespace) -> bool:
 
 
 def _run(given: argparse.Namespace) -> bool:
-    """Trains the arms."""
     whole_number(**{"--workers": given.workers})
     whole_number(minimum=0, **{f"--seeds {seed}": seed for seed in given.seeds})
     speeds = budget.speeds(given.output)
@@ -101,11 +93,7 @@ def _run(given: argparse.Namespace) -> bool:
 
 
 def _to_train(planned: Sequence[jobs.Job], values: Path) -> list[jobs.Job]:
-    """Returns the jobs without stored results.
-
-    Raises:
-        UserError: a stored run has another budget than its job; runs of one arm must have the same budget.
-    """
+    """Returns the jobs without stored results. Refuses a stored run with another budget than its job."""
     entries = {(each["arm"], each["seed"]): each for each in results_store.read(values)}
     todo = [job for job in planned if (job.arm, job.seed) not in entries]
     for job in planned:
@@ -127,7 +115,6 @@ _STORED = (
 
 
 def _page(given: argparse.Namespace) -> bool:
-    """Writes the table."""
     from study import page
 
     _forget(budget.values_file(given.output), given.forget)
@@ -136,7 +123,6 @@ def _page(given: argparse.Namespace) -> bool:
 
 
 def _results(given: argparse.Namespace) -> bool:
-    """Evaluates the recipes and writes the README's table."""
     from study import results
 
     _forget(RECIPES, given.forget)

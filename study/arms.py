@@ -114,7 +114,7 @@ def arm_description(arm: str) -> str:
 
 
 def batch_size(arm: str) -> int:
-    """Returns the batch size of an experiment."""
+    """Composes an experiment and returns its batch size."""
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         return int(compose("train", [f"experiment={arm}"]).data.batch_size)
 

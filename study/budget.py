@@ -53,11 +53,7 @@ def values_file(page: Path) -> Path:
 
 
 def read(page: Path) -> results_store.Entry:
-    """Reads all stored values of the study; empty if there are none.
-
-    Raises:
-        UserError: the file is damaged.
-    """
+    """Reads all stored values of the study; empty if there are none. Raises `UserError` if the file is damaged."""
     return results_store.content(values_file(page))
 
 
@@ -107,5 +103,4 @@ def write_speed(page: Path, arm: str, record: results_store.Entry, seconds: int,
 
 
 def _arms(page: Path) -> Speeds:
-    """Returns the measurements by arm."""
     return read(page).get("speed", {}).get("arms", {})

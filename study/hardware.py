@@ -35,7 +35,6 @@ class Hardware:
 
 CPU = Hardware("cpu", "cpu", 600, 2, True, 4, CHECKOUT / "docs" / "study.md", Path("outputs/multirun/study"))
 GPU = Hardware("gpu", "cuda", 300, 1, False, 20, CHECKOUT / "docs" / "study_gpu.md", Path("outputs/multirun/study_gpu"))
-
 HARDWARE = {each.accelerator: each for each in (CPU, GPU)}
 
 

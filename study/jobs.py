@@ -23,8 +23,7 @@ from study.budget import Speeds, epochs_and_batches
 
 log = logging.getLogger("study.run")
 
-PAUSE = 0.5
-"""Seconds between checks of the running jobs."""
+PAUSE = 0.5  # seconds between checks of the running jobs
 
 PROTOCOL = (
     "callback.evaluation.every_n_epochs=10",  # the last epoch is always evaluated
@@ -185,12 +184,7 @@ def sweep(
 
 
 class _JobProgress:
-    """Counts and logs finished, failed and remaining jobs, with the remaining time.
-
-    Args:
-        jobs: number of jobs.
-        workers: jobs in parallel.
-    """
+    """Counts and logs finished, failed and remaining jobs, with the remaining time."""
 
     def __init__(self, jobs: int, workers: int) -> None:
         self.left = jobs

@@ -42,8 +42,7 @@ however bad it is: look at its ±.
 Images/s is the speed of a run that has the idle machine to itself. It is measured directly or, for an arm that changes
 one ingredient, as a ratio to `{base}`. {seconds} seconds at this speed are the budget, the images seen."""
 
-ENOUGH = 3
-"""Seeds that an arm needs to be compared with the base."""
+ENOUGH = 3  # seeds that an arm needs to be compared with the base
 
 Runs = Mapping[str, Sequence[Run]]
 
@@ -53,13 +52,10 @@ def write(page: Path, folder: Path) -> str:
 
     Args:
         page: Markdown file; created if missing.
-        folder: Run folders of the study. Stored runs stay in the table when their folders are deleted.
+        folder: of the run folders. Stored runs stay in the table when their folders are deleted.
 
     Returns:
         The block that was written.
-
-    Raises:
-        UserError: A file cannot be read.
     """
     found = {arm: _runs(folder / folder_name(arm)) for arm in ARMS}
     new = [_entry(arm, run) for arm, runs in found.items() for run in runs if run.finished]
@@ -85,9 +81,9 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = ()) -> s
     """Builds the table: one line per arm, by group, then real data; empty if no run has finished.
 
     Args:
-        shown: Finished runs by arm, at least one each, in the order of the lines.
-        speeds: Speeds measured by `study.speed`.
-        broken: Arms with failed or unfinished runs. They get no marks; nor do arms with fewer than `ENOUGH` runs.
+        shown: finished runs by arm, at least one each, in the order of the lines.
+        speeds: measured by `study.speed`.
+        broken: arms with failed or unfinished runs. They get no marks; nor do arms with fewer than `ENOUGH` runs.
     """
     if not shown:
         return ""
@@ -108,13 +104,7 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = ()) -> s
 
 
 def omitted_runs(shown: Runs, begun: Runs, failed: Sequence[results_store.Failure]) -> list[str]:
-    """Lists what the table omits: arms without runs, unfinished runs and failed runs.
-
-    Args:
-        shown: Finished runs by arm, at least one each.
-        begun: Unfinished runs of every arm that have not failed.
-        failed: Failed runs.
-    """
+    """Lists what the table omits: arms without runs, unfinished runs (``begun``, by arm) and failed runs."""
     arms = {each["arm"] for each in failed}
     missing = [markdown_code(arm) for arm, runs in begun.items() if not runs and arm not in shown and arm not in arms]
     broken = [f"{markdown_code(arm)} {_name(run)}" for arm, runs in begun.items() for run in runs]

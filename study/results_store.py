@@ -15,15 +15,13 @@ from fmcgan.app.run_dir import write_json
 from fmcgan.app.run_files import read_environment
 from fmcgan.comparison.runs import Run
 
-SCORE_FIELDS = ("value", "floor", "better", "n")
-"""Stored fields of a score."""
+SCORE_FIELDS = ("value", "floor", "better", "n")  # stored fields of a score
 
 Entry = dict[str, Any]
 """One run: ``arm``, ``seed``, ``images_seen``, ``parameters`` by network, ``seconds`` of training, ``made`` (date,
 hardware, commit and torch) and ``scores`` (`SCORE_FIELDS` by name). Old entries lack ``seconds`` and ``made``."""
 
-Failure = dict[str, Any]
-"""A failed run: ``arm``, ``seed`` and ``why``, its last error."""
+Failure = dict[str, Any]  # a failed run: ``arm``, ``seed`` and ``why``, its last error
 
 
 def new_entry(arm: str, run: Run, scores: Mapping[str, Entry], names: Iterable[str]) -> Entry:
@@ -64,11 +62,7 @@ def as_run(entry: Entry) -> Run:
 
 
 def content(values: Path) -> Entry:
-    """Reads the file; empty if it does not exist.
-
-    Raises:
-        UserError: the file is damaged.
-    """
+    """Reads the file; empty if it does not exist. Raises `UserError` if it is damaged, as all readers below."""
     try:
         return json.loads(values.read_text(encoding="utf-8")) if values.exists() else {}
     except ValueError as error:
@@ -76,11 +70,7 @@ def content(values: Path) -> Entry:
 
 
 def read(values: Path) -> list[Entry]:
-    """Reads the entries of all runs.
-
-    Raises:
-        UserError: the file is damaged.
-    """
+    """Reads the entries of all runs."""
     entries: list[Entry] = content(values).get("runs", [])
     return entries
 
@@ -110,11 +100,7 @@ def write(values: Path, entries: list[Entry]) -> None:
 
 
 def failures(values: Path) -> list[Failure]:
-    """Returns the failed runs whose training has not succeeded since.
-
-    Raises:
-        UserError: the file is damaged.
-    """
+    """Reads the failed runs whose training has not succeeded since."""
     failed: list[Failure] = content(values).get("failed", [])
     return failed
 

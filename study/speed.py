@@ -26,8 +26,7 @@ from study.results_store import Entry
 log = logging.getLogger("study.speed")
 
 TURNS = 2
-WARM_UP = 5.0
-"""Seconds of training that are not measured: the first steps choose algorithms and allocate memory."""
+WARM_UP = 5.0  # seconds of training that are not measured: the first steps choose algorithms and allocate memory
 
 SHORT_RUN = (
     "trainer.max_time=00:00:00:20",

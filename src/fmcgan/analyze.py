@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TITLE = "Analysis of generated images"
-_COLUMNS = 12
-"""Samples of each class in the grid of the page: the first, without selection."""
+_COLUMNS = 12  # samples of each class in the grid of the page: the first, without selection
 
 
 def analyze(config: DictConfig) -> None:

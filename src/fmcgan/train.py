@@ -52,7 +52,10 @@ def _train(config: DictConfig, plain: dict[str, Any]) -> None:
     if config.trainer.precision == AUTO:
         config.trainer.precision = plain["trainer"]["precision"] = _precision(plain, checkpoint)
     trainer, gan, data = build(config)
-    _check_weights(checkpoint, gan)
+    if checkpoint is not None:
+        from fmcgan.training.checkpoint_file import check_fits
+
+        check_fits(Path(checkpoint), gan)
     records = [callback for callback in trainer.callbacks if hasattr(callback, "write_result")]  # type: ignore[attr-defined]
     for record in records:
         record.configure(plain)
@@ -67,13 +70,6 @@ def _train(config: DictConfig, plain: dict[str, Any]) -> None:
     if trainer.is_global_zero:
         for record in records:
             _log_results(folder, record.write_result(trainer, gan))
-
-
-def _check_weights(checkpoint: str | None, gan: "ConditionalGAN") -> None:
-    if checkpoint is not None:
-        from fmcgan.training.checkpoint_file import check_fits
-
-        check_fits(Path(checkpoint), gan)
 
 
 def validate(config: DictConfig) -> None:

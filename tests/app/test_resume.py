@@ -143,7 +143,7 @@ def test_a_damaged_checkpoint_of_a_sweep_says_what_to_do(fit, compose, monkeypat
     path = tmp_path / "run" / "checkpoints" / "last.ckpt"
     whole = path.read_bytes()
     path.write_bytes(whole[:-2000])
-    with pytest.raises(UserError, match=r"damaged.*\nTo continue: remove it and this job starts anew\."):
+    with pytest.raises(UserError, match=r"damaged.*\nTo continue: remove it to restart this job\."):
         resume.find_resume_checkpoint(config, plain)
     path.with_name("best.ckpt").write_bytes(whole)
     with pytest.raises(UserError, match=r"To continue: copy \S+best.ckpt over it to resume from there, or remove it"):

@@ -30,8 +30,7 @@ _UNSUPPORTED = {
     ),
     "trainer.gradient_clip_val": "Lightning refuses it for several optimizers; use training.generator_clip",
 }
-_COLLECTIONS = ("callback", "logger", "metric", "analysis", "feature")
-"""Groups whose entries may have any name."""
+_COLLECTIONS = ("callback", "logger", "metric", "analysis", "feature")  # groups whose entries may have any name
 _MISSING = object()
 
 

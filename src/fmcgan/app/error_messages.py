@@ -27,10 +27,9 @@ def format_error(error: Exception, config: DictConfig | None = None) -> str:
         error: any error.
         config: the composed configuration; finds the key that the user sets for an interpolated value.
     """
-    message = _user_message(error, config)
-    if message is None:
-        return f"{''.join(traceback.format_exception(error))}unexpected error: please report it with the lines above"
-    return f"error: {message}"
+    if (message := _user_message(error, config)) is not None:
+        return f"error: {message}"
+    return f"{''.join(traceback.format_exception(error))}unexpected error: please report it with the lines above"
 
 
 def _user_message(error: Exception, config: DictConfig | None) -> str | None:

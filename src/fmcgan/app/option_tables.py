@@ -15,8 +15,7 @@ import yaml
 
 from fmcgan.app.config_dir import config_dir
 
-COMMANDS = ("train", "evaluate", "analyze")
-"""Commands with configuration groups."""
+COMMANDS = ("train", "evaluate", "analyze")  # commands with configuration groups
 
 _WIDTH = 80
 _KEY = re.compile(r"(?P<indent> *)(?P<name>[\w-]+):(?: +(?P<value>[^#\s](?:[^#]|(?<! )#)*?))?(?: +# ?(?P<comment>.*))?")

@@ -14,8 +14,7 @@ from fmcgan.app.escaping import visible
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-_BAR_MOVES = re.compile("\n*(\x1b\\[A)*")
-"""Control characters that tqdm writes to move between bars."""
+_BAR_MOVES = re.compile("\n*(\x1b\\[A)*")  # control characters that tqdm writes to move between bars
 
 
 def stop_signals() -> list[int]:

@@ -56,12 +56,12 @@ def check(config: DictConfig) -> None:
 def _lasting_schedules(config: Any) -> list[str]:
     """Names of the schedules that change until the end of the run."""
     schedules = config["training"]["schedules"].items()
-    return [name for name, each in schedules if isinstance(each, Mapping | DictConfig) and _lasts(each)]
-
-
-def _lasts(schedule: Any) -> bool:
-    ends_with_run = "_target_" in schedule and schedule.get("end_images") is None
-    return ends_with_run and schedule.get("start_value") != schedule.get("end_value")
+    named = [(name, each) for name, each in schedules if isinstance(each, Mapping | DictConfig) and "_target_" in each]
+    return [
+        name
+        for name, each in named
+        if each.get("end_images") is None and each.get("start_value") != each.get("end_value")
+    ]
 
 
 def already_done(config: dict[str, Any]) -> bool:
@@ -132,11 +132,7 @@ def find_resume_checkpoint(config: DictConfig, plain: dict[str, Any]) -> str | N
 
 
 def _read(path: Path, folder: Path) -> dict[str, Any]:
-    """Reads the checkpoint of a run.
-
-    Raises:
-        UserError: it is damaged; says how to continue the run.
-    """
+    """Reads the checkpoint of a run. The error of a damaged one says how to continue the run."""
     from fmcgan.training.checkpoint_file import read_checkpoint
 
     try:
@@ -147,10 +143,8 @@ def _read(path: Path, folder: Path) -> dict[str, Any]:
         if best.is_file() and best != path.absolute():
             advice += [f"copy {os.path.relpath(best)} over it to resume from there"]
         if in_sweep():
-            advice += ["remove it and this job starts anew"]
-        raise UserError(
-            "\n".join([str(error), *([f"To continue: {', or '.join(advice)}."] if advice else [])])
-        ) from error
+            advice += ["remove it to restart this job"]
+        raise UserError(f"{error}\nTo continue: {', or '.join(advice)}." if advice else str(error)) from error
 
 
 def _warn_of_changed_settings(saved: dict[str, Any], mine: dict[str, Any]) -> None:

@@ -68,11 +68,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Appends a line to a file.
-
-    Raises:
-        UserError: the file cannot be written or the disk is full.
-    """
+    """Appends a line to a file. Raises `UserError` if the file cannot be written or the disk is full."""
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(decodable(line) + "\n")

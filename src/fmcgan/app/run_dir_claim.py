@@ -66,9 +66,7 @@ class ClaimRunDir(Callback):
 
 
 def refuse_overwriting(folder: Path, checkpoint: str | None) -> None:
-    """Refuses to write one run over another.
-
-    A run that stopped before its first checkpoint cannot be resumed and may be overwritten.
+    """Refuses to overwrite a run, except one that stopped before its first checkpoint.
 
     Raises:
         UserError: the folder holds a run that is not resumed from `checkpoint`.

@@ -25,13 +25,11 @@ from fmcgan.app.untrusted_data import check_data, check_schema, read_file
 LARGEST_YAML = 200_000  # bytes; a configuration has some 5,000, and the parser takes seconds for a megabyte
 LARGEST_JSON = 50_000_000
 LARGEST_TABLE = 2_000_000_000  # some 500 bytes a row
-
 _ADVICE = "Restore the file, or leave this run out"
 _UNREADABLE = (ValueError, RecursionError, LookupError, AttributeError, TypeError, OverflowError, yaml.YAMLError)
 """Errors of the parsers; that of YAML also raises lookup errors."""
 
-Record = dict[str, Any]
-"""A parsed file: nested mappings, lists, texts and numbers that fit a schema."""
+Record = dict[str, Any]  # a parsed file: nested mappings, lists, texts and numbers that fit a schema
 
 
 def read_result(path: Path) -> Record | None:

@@ -76,11 +76,7 @@ def unlock_all() -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds the lock of a folder in a context. Does nothing if this process already holds it.
-
-    Raises:
-        RunningElsewhereError: another process holds it.
-    """
+    """Holds the lock of a folder in a context, with the errors of `lock`."""
     mine = lock(folder)
     try:
         yield

@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-Number = Annotated[float, Meta(ge=-1e39, le=1e39)]
-"""A finite number in the range of float32."""
+Number = Annotated[float, Meta(ge=-1e39, le=1e39)]  # a finite number in the range of float32
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 Seconds = Annotated[float, Meta(ge=0, le=1e12)]
 Name = Annotated[str, Meta(max_length=200)]

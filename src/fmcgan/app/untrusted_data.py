@@ -9,14 +9,9 @@ import msgspec
 
 from fmcgan.app.errors import UserError
 
-MAX_DEPTH = 50
-"""Levels of nested mappings and lists. The files of a run have fewer than ten."""
-
-MAX_VALUES = 1_000_000
-"""Values in one file. Also bounds shared values: a few bytes can refer to many."""
-
-MAX_CONFIG_VALUES = 20_000
-"""Values in a configuration. Those of this project have some 300."""
+MAX_DEPTH = 50  # levels of nested mappings and lists; the files of a run have fewer than ten
+MAX_VALUES = 1_000_000  # values in one file; shared values count each time, since a few bytes can refer to many
+MAX_CONFIG_VALUES = 20_000  # values in a configuration; those of this project have some 300
 
 _FILE_KINDS = {
     stat.S_IFDIR: "a folder",

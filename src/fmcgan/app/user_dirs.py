@@ -49,11 +49,7 @@ def set_numba_cache_dir() -> None:
 
 
 def expand_home(path: str | Path) -> Path:
-    """Replaces ``~`` in a path by the home folder.
-
-    Raises:
-        UserError: there is no such home folder.
-    """
+    """Replaces ``~`` in a path by the home folder. Raises `UserError` if there is none."""
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

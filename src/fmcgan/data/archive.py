@@ -36,11 +36,8 @@ SIZES = {
 }
 """Bytes of each file, and the most that is read from a mirror."""
 
-LOCK_SEC = 5
-"""Seconds before a line says that another process holds the lock."""
-
+LOCK_SEC = 5  # seconds before a line says that another process holds the lock
 MIRROR_HELP = "set data.mirror=... (or FMCGAN_DATA_MIRROR) to a folder or an http(s):// address with the four files"
-
 _LARGEST = 1 << 30  # bytes of an unpacked IDX file; the largest of Fashion-MNIST has 47 million
 
 

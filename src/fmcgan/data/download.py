@@ -11,12 +11,8 @@ from urllib.request import url2pathname, urlopen
 
 from fmcgan.app.progress import Progress, format_duration
 
-TIMEOUT_SEC = 30
-"""Seconds without data after which a mirror counts as broken."""
-
-SLOWEST = 20_000
-"""Bytes per second below which a mirror counts as broken, after the first minute."""
-
+TIMEOUT_SEC = 30  # seconds without data after which a mirror counts as broken
+SLOWEST = 20_000  # bytes per second below which a mirror counts as broken, after the first minute
 _BLOCK = 1 << 16  # bytes at a time
 
 

@@ -24,8 +24,7 @@ from fmcgan.training.sampling import sample_classes, stream_classes
 
 log = logging.getLogger(__name__)
 
-SHIPPED = Path(__file__).parents[1] / "pretrained" / f"generator{SUFFIX}"
-"""The generator in the package."""
+SHIPPED = Path(__file__).parents[1] / "pretrained" / f"generator{SUFFIX}"  # the generator in the package
 
 ALLOWED_PREFIXES = ("fmcgan.network.", "fmcgan.conditioning.")
 """Prefixes of classes that the configuration of a generator may instantiate."""
@@ -162,11 +161,7 @@ def _build(path: Path, config: Metadata, state: Mapping[str, Tensor]) -> nn.Modu
 
 
 def find_checkpoint(path: Path) -> Path:
-    """Returns the file of a generator: the path itself, or the last checkpoint of a run folder.
-
-    Raises:
-        UserError: there is no such file.
-    """
+    """Returns the path of a file, or the last checkpoint of a run folder. Raises `UserError` if there is none."""
     if path.is_file():
         return path
     checkpoint = path / run_dir.LAST_CHECKPOINT
@@ -187,11 +182,7 @@ def run_folder_of(checkpoint: Path) -> Path | None:
 
 
 def check_device(device: object) -> None:
-    """Checks that a device is available.
-
-    Raises:
-        UserError: it is not available, or unknown.
-    """
+    """Raises `UserError` unless a device is available."""
     if not isinstance(device, str | torch.device):
         raise UserError(f"device must be cpu, cuda (cuda:1 is the second GPU) or mps, got {device!r}")
     try:

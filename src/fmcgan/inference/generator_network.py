@@ -53,11 +53,7 @@ def _max_parameters(maximum: int) -> Iterator[None]:
 
 @torch.no_grad()
 def _check_images(generator: nn.Module) -> None:
-    """Checks that a network is a generator by an image of each class.
-
-    Raises:
-        ValueError: the output has another shape, or NaN.
-    """
+    """Generates an image of each class. Raises `ValueError` if the output has another shape, or NaN."""
     images = generator(torch.zeros(NUM_CLASSES, latent_dim_of(generator)), torch.arange(NUM_CLASSES))
     if images.shape != (NUM_CLASSES, 1, 28, 28) or not images.isfinite().all():
         raise ValueError(f"its output has shape {tuple(images.shape)} or holds NaN; images are [N, 1, 28, 28]")

@@ -26,9 +26,7 @@ from fmcgan.training.checkpoint_file import CHECKPOINT_FORMAT
 from fmcgan.training.weights import LARGEST_FILE, check_weights
 
 SUFFIX = ".safetensors"
-FORMAT = 1
-"""Version of the header. Increase it when a key changes its meaning."""
-
+FORMAT = 1  # of the header; increased when a key changes its meaning
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
 Metadata = Mapping[str, Any]
@@ -99,11 +97,7 @@ def read_generator(path: Path) -> tuple[dict[str, Tensor], Record]:
 
 
 def _header(path: Path, text: str) -> Record:
-    """Parses a header.
-
-    Raises:
-        UserError: the header is damaged, of another format, or lacks a key.
-    """
+    """Parses a header. Raises `UserError` if it is damaged, of another format, or lacks a key."""
     try:
         header = json.loads(text)
         check_data(header)

@@ -25,15 +25,10 @@ from fmcgan.training.sampling import sample_classes
 
 log = logging.getLogger(__name__)
 
-SPLITS = ("train", "test")
-"""Values of ``samples=`` that mean the real images."""
+SPLITS = ("train", "test")  # values of ``samples=`` that mean the real images
 
-DEFAULT_N = 10_000
-"""Samples of each metric, if ``n`` is null."""
-
-_MIN_BOOTSTRAP_SAMPLES = 10
-"""With fewer resamples, the ends of an interval are random."""
-
+DEFAULT_N = 10_000  # samples of each metric, if ``n`` is null
+_MIN_BOOTSTRAP_SAMPLES = 10  # with fewer resamples, the ends of an interval are random
 _SHIPPED = "the shipped generator"
 
 

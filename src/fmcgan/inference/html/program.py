@@ -16,11 +16,9 @@ from fmcgan.training.latent import latent_dim_of
 
 aten = torch.ops.aten
 
-Step = dict[str, Any]
-"""One operation, as `Program` describes it."""
+Step = dict[str, Any]  # one operation, as `Program` describes it
 
-Constants = dict[str, Any]
-"""Values of nodes by name, mostly tensors."""
+Constants = dict[str, Any]  # values of nodes by name, mostly tensors
 
 
 @dataclass
