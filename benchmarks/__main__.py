@@ -60,8 +60,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=f"Measure speed and memory on this machine.\n\nparts:\n{parts}",
-        epilog="Each part replaces its own block of the page and its own entry of the JSON file beside it; the rest is "
-        "unchanged. On a GPU the block is named PART_cuda.",
+        epilog="Each part replaces its block of the page (PART, or PART_cuda on a GPU) and its entry of the JSON file.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     usual = Setting(torch.device("cpu"))

@@ -37,18 +37,10 @@ def seconds_of(action: Callable[[], object], device: torch.device) -> float:
 def time_interleaved(
     actions: Mapping[Name, Callable[[], object]], device: torch.device, seconds: float, at_least: int = 3
 ) -> dict[Name, list[float]]:
-    """Times several actions in turns, so that other load on the machine affects all of them equally.
+    """Returns the seconds of several actions, timed in turns, so that other load affects all of them equally.
 
-    The first round chooses kernels and allocates memory; it is not counted.
-
-    Args:
-        actions: by name.
-        device: of the actions.
-        seconds: no round starts later than this.
-        at_least: minimum number of rounds.
-
-    Returns:
-        Seconds of each action in each round.
+    The first round chooses kernels and allocates memory; it is not counted. There are ``at_least`` rounds, and none
+    starts later than after ``seconds``.
     """
     taken: dict[Name, list[float]] = {name: [] for name in actions}
     end = time.perf_counter() + seconds

@@ -16,9 +16,6 @@ class SubPixel(nn.Module):
     """`nn.ConvTranspose2d(..., 4, stride=2, padding=1)` as one 2 x 2 convolution to four phases.
 
     Even output rows depend on the input rows i - 1 and i, odd ones on i and i + 1; columns likewise.
-
-    Args:
-        layer: the source of the weight.
     """
 
     def __init__(self, layer: nn.ConvTranspose2d) -> None:
@@ -38,11 +35,7 @@ class SubPixel(nn.Module):
 
 
 class ProductAndFold(nn.Module):
-    """The same layer as one matrix product and a sum of overlapping windows.
-
-    Args:
-        layer: the source of the weight.
-    """
+    """The same layer as one matrix product and a sum of overlapping windows."""
 
     def __init__(self, layer: nn.ConvTranspose2d) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ Measured = dict[str, Any]  # ``rows``, and the record of the machine (`benchmark
 
 
 def write(page: Path, name: str, measured: dict[str, Any]) -> str:
-    """Writes the table of one part into its block of the page, and its values into the JSON file beside the page.
+    """Writes the table of a part into its block of the page, and its values into the JSON file beside the page.
 
     Args:
         page: Markdown file; created if missing.
@@ -23,7 +23,7 @@ def write(page: Path, name: str, measured: dict[str, Any]) -> str:
         measured: ``rows`` and the record of `benchmarks.machine.record`.
 
     Returns:
-        The block that was written.
+        The block.
     """
     values = page.with_suffix(".json")
     known = json.loads(values.read_text(encoding="utf-8")) if values.exists() else {}

@@ -63,14 +63,9 @@ def _compare(setting: Setting, network: str, loss: str, precision: str) -> Row:
 
 
 class InterleavedTiming(Callback):
-    """Runs a block of the two other loops after every block of the Trainer's steps, and times all three.
+    """Callback that runs a block of both other loops after every block of the Trainer's steps, and times all three.
 
     A block includes fetching batches, hooks and all other callbacks, but not the time between epochs.
-
-    Args:
-        ordinary: the typical loop.
-        bare: the bare step.
-        setting: sets the steps of a block and the duration.
     """
 
     def __init__(self, ordinary: OrdinaryLoop, bare: BareLoop, setting: Setting) -> None:

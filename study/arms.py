@@ -90,10 +90,7 @@ ARMS = tuple(arm for arms in GROUPS.values() for arm in arms)
 
 
 def select_arms(names: Sequence[str]) -> tuple[str, ...]:
-    """Returns the named arms without duplicates; without names, all arms of the table.
-
-    Args:
-        names: of experiments, in the table or not.
+    """Returns the named experiments without duplicates; without names, all arms of the table.
 
     Raises:
         UserError: there is no such experiment.

@@ -18,9 +18,9 @@ class Hardware:
         workers: default number of parallel trainings.
         shared: whether parallel trainings measure the speed of each. Not on a GPU, whose queue one training fills.
         rows_every: batches between rows of ``metrics.jsonl`` while speed is measured, a multiple of every penalty's
-            interval. Slow arms on a CPU need several rows; a GPU must not wait more often than in a real run.
-        page: the page of its table.
-        folder: of its runs.
+            interval. Slow arms on a CPU need several rows; on a GPU each row makes the device wait.
+        page: of the table.
+        folder: of the runs.
     """
 
     accelerator: str

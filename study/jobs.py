@@ -48,15 +48,7 @@ class Process(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """One training.
-
-    Args:
-        arm: name of the experiment.
-        seed: of the run.
-        folder: of the run.
-        images: seen in the whole training.
-        overrides: of ``python -m fmcgan.train -m``.
-    """
+    """One training: the arm, the seed, the run folder, the images seen, and the overrides of ``fmcgan.train -m``."""
 
     arm: str
     seed: int
@@ -86,15 +78,7 @@ class Job:
 def planned(
     arms: Sequence[str], seeds: Sequence[int], speeds: Speeds, folder: Path, accelerator: str = "cpu"
 ) -> list[Job]:
-    """Returns all jobs, ordered by seed and then by arm, so that the table fills evenly.
-
-    Args:
-        arms: names of experiments with a measured speed.
-        seeds: of the runs.
-        speeds: measured by `study.speed`.
-        folder: of the study.
-        accelerator: of the Trainer.
-    """
+    """Returns all jobs, ordered by seed and then by arm, so that the table fills evenly."""
     return [_job(arm, seed, speeds, folder, accelerator) for seed in seeds for arm in arms]
 
 
@@ -116,14 +100,10 @@ def _job(arm: str, seed: int, speeds: Speeds, folder: Path, accelerator: str) ->
 
 
 def launch(job: Job, threads: int | None) -> Process:
-    """Starts a job, whose output goes into `Job.output`.
+    """Starts a job with its output in `Job.output`. The number of threads may be ``None`` for the default.
 
     The job has its own session, so that Ctrl-C reaches it only once, through `sweep`: a second signal would stop a
     training without a checkpoint.
-
-    Args:
-        job: to start.
-        threads: of the job; ``None`` means the default.
     """
     job.output.parent.mkdir(parents=True, exist_ok=True)
     environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
@@ -157,7 +137,7 @@ def sweep(
         on_failure: called at once with each failed job.
 
     Returns:
-        The jobs that failed.
+        The failed jobs.
     """
     waiting, tally = deque(jobs), _JobProgress(len(jobs), workers)
     running: dict[Job, tuple[Process, float, bool]] = {}

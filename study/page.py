@@ -50,12 +50,7 @@ Runs = Mapping[str, Sequence[Run]]
 def write(page: Path, folder: Path) -> str:
     """Stores the results of all runs in the JSON file beside the page and writes the table of all stored runs.
 
-    Args:
-        page: Markdown file; created if missing.
-        folder: of the run folders. Stored runs stay in the table when their folders are deleted.
-
-    Returns:
-        The block that was written.
+    Returns the block that was written. Stored runs stay in the table when their folders are deleted.
     """
     found = {arm: _runs(folder / folder_name(arm)) for arm in ARMS}
     new = [_entry(arm, run) for arm, runs in found.items() for run in runs if run.finished]
@@ -81,7 +76,7 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = ()) -> s
     """Builds the table: one line per arm, by group, then real data; empty if no run has finished.
 
     Args:
-        shown: finished runs by arm, at least one each, in the order of the lines.
+        shown: finished runs by arm, in the order of the lines.
         speeds: measured by `study.speed`.
         broken: arms with failed or unfinished runs. They get no marks; nor do arms with fewer than `ENOUGH` runs.
     """

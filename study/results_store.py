@@ -25,14 +25,7 @@ Failure = dict[str, Any]  # a failed run: ``arm``, ``seed`` and ``why``, its las
 
 
 def new_entry(arm: str, run: Run, scores: Mapping[str, Entry], names: Iterable[str]) -> Entry:
-    """Returns the stored entry of a finished run.
-
-    Args:
-        arm: name of its experiment.
-        run: the run.
-        scores: as in ``result.json`` or ``evaluation.json``.
-        names: scores of the table. Scores that the run lacks are omitted.
-    """
+    """Returns the stored entry of a finished run, with those of the named scores that the run has."""
     result: Entry = dict(run.result or {})
     known = {name: {fact: scores[name].get(fact) for fact in SCORE_FIELDS} for name in names if name in scores}
     return {
@@ -76,13 +69,7 @@ def read(values: Path) -> list[Entry]:
 
 
 def merge_entries(old: Iterable[Entry], new: Iterable[Entry], arms: Iterable[str]) -> list[Entry]:
-    """Merges entries: a new entry replaces the old one of the same arm and seed.
-
-    Args:
-        old: entries.
-        new: entries.
-        arms: names of experiments in the order of the result. Entries of other experiments come last.
-    """
+    """Merges entries in the order of the arms. New entries replace old ones of the same arm and seed."""
     order = {arm: index for index, arm in enumerate(arms)}
     known = {_key(each): each for each in [*old, *new]}
     return sorted(known.values(), key=lambda each: (order.get(each["arm"], len(order)), each["arm"], each["seed"] or 0))
@@ -111,11 +98,7 @@ def add_failure(values: Path, failure: Failure) -> None:
 
 
 def forget(values: Path, arms: Collection[str]) -> int:
-    """Removes all runs of some arms, such as arms whose recipe has changed.
-
-    Returns:
-        The number of removed runs.
-    """
+    """Removes all runs of some arms and returns their number."""
     before = {"runs": read(values), "failed": failures(values)}
     left = {name: [each for each in runs if each["arm"] not in arms] for name, runs in before.items()}
     dropped = sum(len(before[name]) - len(left[name]) for name in before)

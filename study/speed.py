@@ -39,9 +39,7 @@ Train = Callable[[Sequence[Sequence[str]]], None]
 
 
 def train(runs: Sequence[Sequence[str]]) -> None:
-    """Runs ``python -m fmcgan.train`` in parallel for each list of overrides.
-
-    A single run has the default number of threads; parallel runs share the cores.
+    """Runs ``python -m fmcgan.train`` in parallel for each list of overrides; parallel runs share the cores.
 
     Raises:
         UserError: a run failed. The message ends with its last error.
@@ -66,10 +64,10 @@ def train(runs: Sequence[Sequence[str]]) -> None:
 def measure(
     arms: Sequence[str], page: Path, record: Entry, train: Train = train, hardware: Hardware = CPU
 ) -> list[str]:
-    """Measures arms in turns and writes each measurement into the values beside the page at once.
+    """Measures arms in turns. Stores each measurement beside the page at once.
 
     The first turn of an arm that runs alone also chooses its precision (``trainer.precision=auto``), which later turns
-    and the study use. An arm that runs beside the base has the precision of the base.
+    and the study use. Other arms have the precision of the base.
 
     Args:
         arms: names of experiments. The base is measured first.
@@ -80,9 +78,6 @@ def measure(
 
     Returns:
         The arms that failed.
-
-    Raises:
-        UserError: an arm must be measured beside the base, whose speed is unknown.
     """
     relative = [arm for arm in arms if is_relative_to_base(arm)]
     alone = [arm for arm in arms if arm not in relative]
@@ -110,10 +105,7 @@ def is_relative_to_base(arm: str) -> bool:
 
 
 def rate(rows: Sequence[dict[str, float]]) -> float:
-    """Returns the images/s between the first row after the warm-up and the last row.
-
-    Args:
-        rows: of ``metrics.jsonl``.
+    """Returns the images/s between the first row of ``metrics.jsonl`` after the warm-up and the last.
 
     Raises:
         UserError: there are fewer than two rows.

@@ -1,4 +1,4 @@
-"""``python -m fmcgan.evaluate``: metrics of a run or of samples, beside those of real images and other baselines."""
+"""``python -m fmcgan.evaluate``: computes metrics of a run or of samples, and of baselines such as real images."""
 
 import logging
 import os

@@ -156,20 +156,20 @@ def _precision(config: dict[str, Any], checkpoint: str | None) -> str:
     if is_distributed(config["trainer"]["devices"]):
         log.info("precision: 32-true (auto measures no other on several devices)")
         return "32-true"
-    asked = {name: config[name] for name in ("network", "loss", "penalty", "augment", "regularizer")}
-    asked["batch_size"] = config["data"]["batch_size"]
-    none = {"_target_": "fmcgan.training.schedules.Schedules"}  # schedules do not change the speed
-    asked["training"] = config["training"] | {"seed": 0, "schedules": none}
-    asked["trainer"] = config["trainer"] | {"default_root_dir": None}
-    return _measured_precision(OmegaConf.to_yaml(asked))
+    relevant = {name: config[name] for name in ("network", "loss", "penalty", "augment", "regularizer")}
+    relevant["batch_size"] = config["data"]["batch_size"]
+    no_schedules = {"_target_": "fmcgan.training.schedules.Schedules"}  # schedules do not change the speed
+    relevant["training"] = config["training"] | {"seed": 0, "schedules": no_schedules}
+    relevant["trainer"] = config["trainer"] | {"default_root_dir": None}
+    return _measured_precision(OmegaConf.to_yaml(relevant))
 
 
 @functools.cache  # measured once for all jobs of a sweep
-def _measured_precision(asked: str) -> str:
+def _measured_precision(relevant: str) -> str:
     from fmcgan.training.precision import faster_precision
 
     _quieten_lightning()
-    config: DictConfig = OmegaConf.create(asked)  # type: ignore[assignment]
+    config: DictConfig = OmegaConf.create(relevant)  # type: ignore[assignment]
     return faster_precision(lambda: _build_gan(config), functools.partial(_trainer, config.trainer), config.batch_size)
 
 

@@ -37,9 +37,6 @@ _MISSING = object()
 def check_composed(config: DictConfig) -> None:
     """Refuses overrides that have no effect or an unintended one.
 
-    Args:
-        config: composed with the overrides of this process.
-
     Raises:
         UserError: names the override and what to write instead.
     """

@@ -1,4 +1,4 @@
-"""Optional dependencies: which extra of the package brings them."""
+"""Checks optional dependencies, which the extras of the package install."""
 
 from importlib.util import find_spec
 

@@ -119,7 +119,7 @@ def _with_saved_overrides(typed: CommandLine, command: str) -> list[str]:
     if "${" in str(Path(checkpoint).absolute()):
         raise UserError(f"ckpt_path={checkpoint}: Hydra reads ${{ as an interpolation; give a path without it")
     folder = Path(checkpoint).absolute().parent.parent
-    # Written after the run has started: Hydra's own .hydra/overrides.yaml also holds refused overrides.
+    # Hydra's .hydra/overrides.yaml is written before the checks, so it may have refused overrides.
     if not (folder / run_dir.ENVIRONMENT).is_file():
         return [*typed.options, *overrides]
     saved = saved_overrides(folder, set(parsed), typed.config_dirs)

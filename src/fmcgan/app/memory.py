@@ -36,11 +36,8 @@ def require(need: float, what: str, remedy: str = _REMEDY) -> None:
 
     Args:
         need: bytes.
-        what: the operation, as the subject of a sentence.
+        what: the operation, as the subject of the error's sentence.
         remedy: what to do instead.
-
-    Raises:
-        UserError: says what is needed, what is available and what to do.
     """
     free = available()
     if need > free:
@@ -50,16 +47,13 @@ def require(need: float, what: str, remedy: str = _REMEDY) -> None:
 def check_training(networks: "Callable[[], Iterable[Module]]", batch_size: int, precision: str) -> None:
     """Refuses a training on the CPU that does not fit into memory, without computing a step.
 
-    Networks and tensors on torch's meta device have shapes, but no contents. The estimate is a lower bound: weights,
-    gradients, Adam's moments, the generator's moving average, and the activations saved for the backward pass.
+    The estimate, from tensors on torch's meta device, is a lower bound: weights, gradients, Adam's moments, the
+    generator's moving average, and the activations saved for the backward pass.
 
     Args:
         networks: builds generator and discriminator.
         batch_size: images on a device.
         precision: of the trainer; bf16 halves the saved activations.
-
-    Raises:
-        UserError: says what is needed and what is available.
     """
     import torch
 

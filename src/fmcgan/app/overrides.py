@@ -63,7 +63,7 @@ def key_of(override: Override) -> str:
 
 
 def quoted(text: str) -> str:
-    """Quotes a text as the value of an override. Hydra and OmegaConf read it back unchanged, whatever it contains."""
+    """Quotes a text as the value of an override. Hydra and OmegaConf read any text back unchanged."""
     if re.fullmatch(r"[\w./-]{1,1000}", text, re.ASCII) and _parser().parse_override(f"key={text}").value() == text:
         return text
     no_interpolation = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", text)
@@ -84,13 +84,7 @@ def shell_command(module: str, *arguments: str) -> str:
 
 
 class CommandLine(NamedTuple):
-    """The parsed arguments of a command.
-
-    Args:
-        options: of Hydra, such as ``--config-dir mine`` or ``-m``.
-        overrides: all other arguments.
-        config_dirs: folders of groups and their options.
-    """
+    """A parsed command line: options of Hydra (such as ``-m``), overrides, and folders of configuration groups."""
 
     options: list[str]
     overrides: list[str]

@@ -123,7 +123,7 @@ def find_resume_checkpoint(config: DictConfig, plain: dict[str, Any]) -> str | N
             if not isinstance(saved.get(name), dict) or len(differing) < 3  # nested values repeat those above
         ]
         raise UserError(
-            f"the checkpoint holds other networks than this run: {printable('; '.join(values), 2000)}.\n"
+            f"the networks of the checkpoint differ from those of this run: {printable('; '.join(values), 2000)}.\n"
             "Omit these values to use those of the checkpoint."
         )
     _warn_of_changed_settings(config_of_checkpoint, plain)
@@ -200,6 +200,6 @@ def _check_same_state(saved: dict[str, Any], mine: dict[str, Any]) -> None:
         name = part.rpartition(".")[2]
         if kinds[0] != kinds[1]:
             raise UserError(
-                f"the checkpoint was trained with the {name} {kinds[0]}, this run asks for {kinds[1]}.\n"
+                f"the checkpoint was trained with the {name} {kinds[0]}, this run has {kinds[1]}.\n"
                 "Omit it to use that of the checkpoint."
             )

@@ -38,11 +38,7 @@ WRITTEN = (
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes a file atomically, even if the process is killed.
-
-    Args:
-        path: the final name. The content is written beside it and then renamed.
-        content: text (UTF-8) or bytes.
+    """Writes text (UTF-8) or bytes atomically: first beside the final name, then renamed.
 
     Raises:
         UserError: the folder cannot be written or the disk is full. The unfinished file is removed.

@@ -60,7 +60,7 @@ class ClaimRunDir(Callback):
             folder = _create(config.hydra.sweep)
             _check_space(folder)
         given = [each for each in config.hydra.overrides.hydra if not each.startswith("hydra.sweep.dir=")]
-        with open_dict(config):  # the configurations of the jobs are composed anew
+        with open_dict(config):  # each job composes its own configuration
             config.hydra.overrides.hydra = [*given, f"hydra.sweep.dir={quoted(str(folder))}"]
         ClaimRunDir.sweep_dir = folder.absolute()
 

@@ -1,7 +1,7 @@
 """Reads the files of a run.
 
 Each reader returns plain types that fit its schema (`fmcgan.app.run_schema`), or ``None`` if there is no such file. NaN
-and infinity, which old tables hold, are read as ``None``.
+and infinity, as in old tables, are read as ``None``.
 
 Raises:
     UserError: every reader, if a file is invalid, too large or not regular; names file, field and problem.

@@ -15,16 +15,13 @@ _INSTRUCTIONS = {"_partial_", "_args_", "_recursive_", "_convert_"}
 
 
 def check_targets(config: Config, *prefixes: str) -> Config:
-    """Refuses a configuration that would instantiate other classes than this project's own.
+    """Returns a configuration (plain types) unless it would instantiate other classes than this project's own.
 
     Also refuses names that lead out of an allowed prefix (``fmcgan.network.dcgan.torch.hub.load``), and interpolations.
 
     Args:
-        config: plain types.
+        config: from a file.
         prefixes: every ``_target_`` must begin with one of them.
-
-    Returns:
-        The configuration.
 
     Raises:
         UserError: names what is refused.
@@ -51,14 +48,9 @@ def _problem(node: object, prefixes: tuple[str, ...]) -> str | None:
 
 
 def own_class(target: object, *prefixes: str) -> type | None:
-    """Returns the class of this project that a ``_target_`` names; imports nothing else.
+    """Returns the class of this project that a ``_target_`` from a file names; imports nothing else.
 
-    Args:
-        target: any value from a file.
-        prefixes: such as ``fmcgan.network.``; the target must begin with one of them.
-
-    Returns:
-        The class, which the named module itself must define; otherwise ``None``.
+    Returns ``None`` unless the target begins with one of the prefixes and its module itself defines the class.
     """
     if not isinstance(target, str) or not target.startswith(prefixes) or not re.fullmatch(r"fmcgan(\.\w+)+", target):
         return None

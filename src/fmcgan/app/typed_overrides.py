@@ -27,7 +27,7 @@ _PATH_LISTS = ("runs",)  # keys of several paths
 
 
 def normalize_overrides(typed: CommandLine, command: str) -> list[str]:
-    """Returns the overrides with paths quoted (``output=7`` and ``run=Läufe/3`` are texts) and old names replaced.
+    """Quotes paths (``output=7`` and ``run=Läufe/3`` are texts) and replaces old names in overrides.
 
     Args:
         typed: the command line.

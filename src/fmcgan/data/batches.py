@@ -36,8 +36,8 @@ class ImageBatches(Dataset[tuple[Tensor, Tensor]]):
 class ShuffledBatches(Sampler[Tensor]):
     """Indices of the batches of an epoch, in an order that depends on ``seed`` and the epoch alone.
 
-    The global batch is split evenly: device ``rank`` of ``world_size`` takes its part of each batch, so that together
-    they see the images that one device would see. The last, incomplete batch of an epoch is dropped.
+    Device ``rank`` of ``world_size`` gets its part of each global batch, so that the images do not depend on the number
+    of devices. The last, incomplete batch of an epoch is dropped.
 
     Args:
         n_images: size of the training set.
@@ -95,13 +95,12 @@ class ShuffledBatches(Sampler[Tensor]):
 class DeviceLoader(DataLoader[tuple[Tensor, Tensor]]):
     """A `DataLoader` of whole batches that Lightning can resume within an epoch.
 
-    Lightning asks for ``state_dict`` and ``load_state_dict``. The state is empty: the order follows from seed and
-    epoch, and the Trainer counts the batches.
+    Lightning needs ``state_dict`` and ``load_state_dict``. The state is empty: the order follows from seed and epoch,
+    and the Trainer counts the batches.
     """
 
     def __init__(self, dataset: ImageBatches, sampler: ShuffledBatches) -> None:
-        # A DataLoader draws a seed whenever it is iterated, which a resumed run does at another moment. A generator
-        # of its own keeps the global random state unchanged.
+        # A DataLoader draws a seed when iterated. With its own generator, the global random state does not depend on it.
         super().__init__(dataset, sampler=sampler, batch_size=None, num_workers=0, generator=torch.Generator())
 
     def state_dict(self) -> dict[str, object]:

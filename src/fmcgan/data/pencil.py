@@ -1,4 +1,4 @@
-"""Randomised drawing of one garment, in the coordinates of a 28 x 28 image."""
+"""Randomised drawing on a 28 x 28 image."""
 
 from collections.abc import Sequence
 

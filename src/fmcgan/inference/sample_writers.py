@@ -54,13 +54,13 @@ def writer_for(output: Path) -> Writer:
 
 
 def check_space(write: Writer, n_classes: int, n_per_class: int, output: Path) -> int:
-    """Refuses an output that does not fit on the disk, before anything is written.
+    """Refuses an output that does not fit on the disk, and removes leftovers of killed processes.
 
     Args:
         write: the result of `writer_for`.
         n_classes: rows of a grid.
         n_per_class: images of each class.
-        output: its folder need not exist. Leftovers of a killed process are removed.
+        output: its folder need not exist.
 
     Returns:
         Bytes on the disk; 0 for a grid, which is small.
@@ -98,15 +98,9 @@ def write_grid(images: Images, labels: Sequence[int], n_per_class: int, output: 
 
 
 def write_npz(images: Images, labels: Sequence[int], n_per_class: int, output: Path) -> None:
-    """Writes ``images`` uint8 [N, 28, 28] and ``labels`` int64 [N] like ``np.savez``, without compression.
+    """Writes ``images`` uint8 [N, 28, 28] and ``labels`` int64 [N] like ``np.savez``, atomically and not compressed.
 
     Compression saves less than 10 % of the space, since generated backgrounds are not exactly black.
-
-    Args:
-        images: class by class, in arrays of any lengths.
-        labels: the classes, in this order.
-        n_per_class: images of each class.
-        output: the file, written atomically.
     """
     n = len(labels) * n_per_class
     with _unfinished(output.parent, output.name) as folder:

@@ -29,7 +29,7 @@ def write_page(path: Path, network: nn.Module, about: Metadata, dtype: str = "fl
         dtype: of the weights: ``float32``, or ``float16`` for half the size.
 
     Raises:
-        UserError: an operation is not supported, a weight is out of range of ``dtype``, or the file cannot be written.
+        UserError: an operation is not supported, a weight is out of range, or the file cannot be written.
     """
     text = render_page(trace_program(network), about, dtype)
     path.parent.mkdir(parents=True, exist_ok=True)
