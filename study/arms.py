@@ -1,11 +1,11 @@
 """The arms of the study: experiments that change one ingredient of the base, and whole recipes."""
 
-import difflib
 from collections.abc import Sequence
 
 from hydra import compose, initialize_config_dir
 
 from fmcgan.app.config_dir import config_dir
+from fmcgan.app.error_messages import unknown_option
 from fmcgan.app.errors import UserError
 from fmcgan.app.option_tables import read_option
 
@@ -99,9 +99,7 @@ def select_arms(names: Sequence[str]) -> tuple[str, ...]:
     known = sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {close[0]}?" if close else ""
-            raise UserError(f"there is no experiment={name}.{hint} Available: {', '.join(known)}")
+            raise UserError(unknown_option("experiment", name, known))
     return tuple(dict.fromkeys(names)) or ARMS
 
 

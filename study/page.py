@@ -53,7 +53,12 @@ def write(page: Path, folder: Path) -> str:
     Returns the block that was written. Stored runs stay in the table when their folders are deleted.
     """
     found = {arm: _runs(folder / folder_name(arm)) for arm in ARMS}
-    new = [_entry(arm, run) for arm, runs in found.items() for run in runs if run.finished]
+    new = [
+        results_store.new_entry(arm, run, (run.result or {})["scores"], SCORES.values())
+        for arm, runs in found.items()
+        for run in runs
+        if run.finished
+    ]
     entries = results_store.merge_entries(results_store.read(budget.values_file(page)), new, ARMS)
     results_store.write(budget.values_file(page), entries)
     shown = {arm: [results_store.as_run(each) for each in entries if each["arm"] == arm] for arm in ARMS}
@@ -102,7 +107,8 @@ def omitted_runs(shown: Runs, begun: Runs, failed: Sequence[results_store.Failur
     """Lists what the table omits: arms without runs, unfinished runs (``begun``, by arm) and failed runs."""
     arms = {each["arm"] for each in failed}
     missing = [markdown_code(arm) for arm, runs in begun.items() if not runs and arm not in shown and arm not in arms]
-    broken = [f"{markdown_code(arm)} {_name(run)}" for arm, runs in begun.items() for run in runs]
+    seeds = ((arm, run.folder.name.replace("_", " ")) for arm, runs in begun.items() for run in runs)
+    broken = [f"{markdown_code(arm)} {seed}" for arm, seed in seeds]
     ended = [f"{markdown_code(each['arm'])} seed {each['seed']} ({each['why']})" for each in failed]
     lists = {"Not run": missing, "Unfinished": broken, "Failed": ended}
     return [f"{what}: {', '.join(names)}." for what, names in lists.items() if names]
@@ -133,11 +139,6 @@ def _runs(folder: Path) -> list[Run]:
     return sorted((read_run(each) for each in found), key=lambda run: run.seed or 0)
 
 
-def _name(run: Run) -> str:
-    """Returns "seed 2" or the like, also for a run that failed before it wrote its configuration."""
-    return run.folder.name.replace("_", " ")
-
-
 def _arm(group: Group, speeds: budget.Speeds, seen: Spread) -> list[str]:
     """Returns the cells in front of the scores."""
     arm, parameters = group.label, group.runs[0].result["parameters"]  # type: ignore[index]
@@ -163,10 +164,6 @@ def _scores(
             text = {None: text, 0: f"*{text}*", 1: f"**{text}**"}[winner]
         cells.append(text)
     return heading + ARROWS.get(protocol.better, ""), cells, floors_text(protocol)
-
-
-def _entry(arm: str, run: Run) -> results_store.Entry:
-    return results_store.new_entry(arm, run, (run.result or {})["scores"], SCORES.values())
 
 
 def _at_end(run: Run) -> Row:

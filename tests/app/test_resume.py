@@ -48,7 +48,7 @@ def test_a_checkpoint_of_another_augmentation_is_refused(fit, compose, tmp_path)
     fit("trainer.max_epochs=1", "trainer.limit_train_batches=1", "augment=adaptive")
     path = tmp_path / "run" / "checkpoints" / "last.ckpt"
     config = compose(f"ckpt_path={path}")
-    with pytest.raises(UserError, match="trained with the augment Adaptive, this run asks for NoAugmentation"):
+    with pytest.raises(UserError, match="trained with the augment Adaptive, this run has NoAugmentation"):
         resume.find_resume_checkpoint(config, OmegaConf.to_container(config, resolve=True))
     config = compose(f"ckpt_path={path}", "augment=adaptive")
     assert resume.find_resume_checkpoint(config, OmegaConf.to_container(config, resolve=True)) == str(path)
@@ -60,7 +60,7 @@ def test_a_checkpoint_of_another_optimizer_is_refused(fit, compose, tmp_path):
     fit(*few)
     path = tmp_path / "run" / "checkpoints" / "last.ckpt"
     config = compose(f"ckpt_path={path}", *few, "optimizer@training.discriminator_optimizer=rmsprop")
-    with pytest.raises(UserError, match="with the discriminator_optimizer Adam, this run asks for RMSprop"):
+    with pytest.raises(UserError, match="with the discriminator_optimizer Adam, this run has RMSprop"):
         resume.find_resume_checkpoint(config, OmegaConf.to_container(config, resolve=True))
     config = compose(f"ckpt_path={path}", *few, "training.discriminator_optimizer.lr=1e-3")
     assert resume.find_resume_checkpoint(config, OmegaConf.to_container(config, resolve=True)) == str(path)
@@ -129,7 +129,7 @@ def test_a_checkpoint_from_before_an_option_was_there_goes_on(fit, compose, tmp_
     config = compose(f"ckpt_path={path}", *few)
     assert resume.find_resume_checkpoint(config, OmegaConf.to_container(config, resolve=True)) == str(path)
     config = compose(f"ckpt_path={path}", "network.generator.refine=true", *few)
-    with pytest.raises(UserError, match="holds other networks"):
+    with pytest.raises(UserError, match="networks of the checkpoint differ"):
         resume.find_resume_checkpoint(config, OmegaConf.to_container(config, resolve=True))
 
 

@@ -3,6 +3,7 @@
 import difflib
 import re
 import traceback
+from collections.abc import Sequence
 
 from hydra.errors import HydraException, InstantiationException, MissingConfigException
 from omegaconf import DictConfig
@@ -66,7 +67,11 @@ def _unknown_option_message(message: str) -> str:
     if wanted is None:
         return message.partition("\n")[0]
     group, option = wanted.groups()
-    known = option_names(group)
+    return unknown_option(group, option, option_names(group))
+
+
+def unknown_option(group: str, option: str, known: Sequence[str]) -> str:
+    """Formats the error of an option that does not exist, with a similar one and all known ones."""
     close = difflib.get_close_matches(option, known, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     return f"there is no {group}={option}.{hint} Available: {', '.join(known)}"

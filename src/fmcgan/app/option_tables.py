@@ -176,25 +176,20 @@ def _section(group: Group, commands: list[str]) -> str:
     also = f" Also {', '.join(f'`{key}=`' for key in group.keys[1:])}." if group.keys[1:] else ""
     default = ", ".join(f"`{name}`" for name in group.default)
     of = ", ".join(f"`fmcgan.{command}`" for command in commands)
-    said = f"Default{f' of `{commands[0]}`' if commands[1:] else ''}: {default}." if default else "No default."
-    lines = [f"## {title}", "", f"For {of}.{also} {said}"]
+    default_text = f"Default{f' of `{commands[0]}`' if commands[1:] else ''}: {default}." if default else "No default."
+    lines = [f"## {title}", "", f"For {of}.{also} {default_text}"]
     lines += ["", "| option | description |", "|---|---|"]
     lines += [f"| `{option.name}` | {_cell(option.description)} |" for option in group.options]
-    keys = [(option.name, key) for option in group.options for key in option.keys] if group.name != "experiment" else []
+    keys: dict[Key, list[str]] = {}
+    for option in group.options if group.name != "experiment" else ():
+        for key in option.keys:
+            keys.setdefault(key, []).append(option.name)
     if keys:
         lines += ["", "| key | default | of | meaning |", "|---|---|---|---|"]
-        for key, options in _merged(keys).items():
+        for key, options in keys.items():
             of_options = "" if len(options) == len(group.options) else ", ".join(f"`{name}`" for name in options)
             lines.append(f"| `{key.name}` | `{key.default}` | {of_options} | {_cell(key.comment)} |")
     return "\n".join(lines)
-
-
-def _merged(keys: list[tuple[str, Key]]) -> dict[Key, list[str]]:
-    """Groups the options by equal keys: the same name, default and comment."""
-    merged: dict[Key, list[str]] = {}
-    for option, key in keys:
-        merged.setdefault(key, []).append(option)
-    return merged
 
 
 def _cell(text: str) -> str:

@@ -124,7 +124,7 @@ def upgrade_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _drop_default_spectral_norm(config: dict[str, Any]) -> None:
-    """Removes ``spectral_norm: false`` from networks, which only configurations of older releases spell out."""
+    """Removes ``spectral_norm: false`` from networks: the default, which only older releases wrote."""
     for node in _nodes_at(config, ["network", "*"]):
         if node.get("spectral_norm") is False:
             del node["spectral_norm"]

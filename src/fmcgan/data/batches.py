@@ -100,7 +100,7 @@ class DeviceLoader(DataLoader[tuple[Tensor, Tensor]]):
     """
 
     def __init__(self, dataset: ImageBatches, sampler: ShuffledBatches) -> None:
-        # A DataLoader draws a seed when iterated. With its own generator, the global random state does not depend on it.
+        # Iterating draws a seed: from an own generator, so that the global random state does not depend on it.
         super().__init__(dataset, sampler=sampler, batch_size=None, num_workers=0, generator=torch.Generator())
 
     def state_dict(self) -> dict[str, object]:

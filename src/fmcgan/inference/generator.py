@@ -121,7 +121,9 @@ def load_generator(
     """
     one_of(("ema", "raw"), weights=weights)
     check_device(device)
-    file = _shipped() if path is None else find_checkpoint(Path(path))
+    file = SHIPPED if path is None else find_checkpoint(Path(path))
+    if not file.is_file():
+        raise UserError(f"this version ships no generator: give run=, {_SOURCES}")
     state, about = read_generator(file) if file.suffix == SUFFIX else _read_state(file, weights)
     if about["weights"] != weights:
         raise UserError(f"{file} holds weights={about['weights']} only, got weights={weights}")
@@ -132,12 +134,6 @@ def load_generator(
     if path is None:
         log.info("using the shipped generator (run= chooses another), %s images seen", f"{about['images_seen']:,}")
     return generator
-
-
-def _shipped() -> Path:
-    if not SHIPPED.is_file():
-        raise UserError(f"this version ships no generator: give run=, {_SOURCES}")
-    return SHIPPED
 
 
 def _read_state(path: Path, weights: str) -> tuple[Record, Record]:

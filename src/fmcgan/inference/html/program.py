@@ -124,16 +124,9 @@ def _expansion(node: Node, known: Constants) -> Description:
     return {"op": "reshape", "in": [source]} if same else None
 
 
-def _permutation(node: Node, known: Constants) -> Description:
-    return {"op": "permute", "in": [_args(node)[0]], "axes": list(_args(node)[1])}
-
-
 def _leaky_relu(node: Node, known: Constants) -> Description:
-    return {
-        "op": "leaky_relu",
-        "in": [_args(node)[0]],
-        "slope": _args(node)[1] if len(_args(node)) > 1 else 0.01,
-    }
+    slope = _args(node)[1] if len(_args(node)) > 1 else 0.01
+    return {"op": "leaky_relu", "in": [_args(node)[0]], "slope": slope}
 
 
 def _softmax(node: Node, known: Constants) -> Description:
@@ -166,8 +159,8 @@ def _convolution(node: Node, known: Constants) -> Description:
 
 
 def _bilinear(node: Node, known: Constants) -> Description:
-    aligned = _args(node)[2]
-    return None if aligned else {"op": "bilinear", "in": [_args(node)[0]]}
+    align_corners = _args(node)[2]
+    return None if align_corners else {"op": "bilinear", "in": [_args(node)[0]]}
 
 
 def _first_output(node: Node, known: Constants) -> Description:
@@ -185,13 +178,10 @@ _OPERATIONS: Mapping[object, _Describe] = {
     aten.clone.default: _simple_operation("reshape"),
     aten.expand.default: _expansion,
     operator.getitem: _first_output,
-    aten.permute.default: _permutation,
+    aten.permute.default: lambda node, known: {"op": "permute", "in": [_args(node)[0]], "axes": list(_args(node)[1])},
     aten.mm.default: lambda node, known: {"op": "matrix_product", "in": list(_args(node))},
     aten.bmm.default: lambda node, known: {"op": "matrix_product", "in": list(_args(node))},
-    aten.addmm.default: lambda node, known: {
-        "op": "matrix_product",
-        "in": [*_args(node)[1:], _args(node)[0]],
-    },
+    aten.addmm.default: lambda node, known: {"op": "matrix_product", "in": [*_args(node)[1:], _args(node)[0]]},
     aten.add.Tensor: _elementwise("add"),
     aten.mul.Tensor: _elementwise("multiply"),
     aten.relu.default: _simple_operation("leaky_relu", slope=0.0),
