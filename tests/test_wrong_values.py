@@ -70,7 +70,7 @@ def composed_run(*overrides: str) -> DictConfig:
 
 def check_run(config: DictConfig) -> None:
     """What `train` does before it reads a checkpoint."""
-    resume.check(config)
+    resume.check_config(config)
     train.validate(config)
 
 

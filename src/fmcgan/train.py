@@ -17,7 +17,7 @@ from fmcgan.app.distributed import cluster_environment, is_distributed, is_nonze
 from fmcgan.app.hydra_app import in_sweep, run_command
 from fmcgan.app.overrides import applied_overrides, key_of, parse
 from fmcgan.app.renamed import upgrade_composed
-from fmcgan.app.resume import AUTO, already_done, check, find_resume_checkpoint
+from fmcgan.app.resume import AUTO, already_done, check_config, find_resume_checkpoint
 from fmcgan.app.run_lock import locked
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def train(config: DictConfig) -> None:
         Interrupted: a signal stopped the training; a checkpoint was saved.
     """
     upgrade_composed(config, [key_of(parse(each)) for each in applied_overrides()])
-    check(config)
+    check_config(config)
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     if in_sweep() and already_done(plain):
         return

@@ -9,7 +9,7 @@ from hydra.types import RunMode
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from fmcgan.app.config_validation import builds
+from fmcgan.app.config_validation import has_target
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.overrides import INSTANTIATE_KEYS, applied_overrides, is_deletion, key_of, parse
@@ -80,11 +80,11 @@ def _is_known(key: str, config: DictConfig, base: DictConfig) -> bool:
     parent, _, name = key.rpartition(".")
     if not parent:
         return False
-    if parent in _COLLECTIONS and parent in base and builds(OmegaConf.select(config, key)):
+    if parent in _COLLECTIONS and parent in base and has_target(OmegaConf.select(config, key)):
         return True
     if not _is_known(parent, config, base):
         return False
-    while parent and not builds(OmegaConf.select(config, parent)):
+    while parent and not has_target(OmegaConf.select(config, parent)):
         parent, _, name = parent.rpartition(".")  # inside a dictionary that is an argument
     return bool(parent) and _accepts(OmegaConf.select(config, parent)["_target_"], name)
 

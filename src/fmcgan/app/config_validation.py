@@ -27,8 +27,7 @@ _WORDS: Mapping[object, str] = {
 _LISTS = (list, tuple, set, collections.abc.Sequence, collections.abc.Iterable)
 _MAPPINGS = (dict, collections.abc.Mapping)
 _UNIONS = (Union, types.UnionType)
-_MAY_LACK_TARGET = ("callback", "logger")
-"""An experiment may set values of a callback that was not chosen; they have no effect."""
+_MAY_LACK_TARGET = ("callback", "logger")  # an experiment may set values of a callback that is not selected
 
 
 def check_shape(config: DictConfig, parts: Iterable[str], groups: Iterable[str]) -> None:
@@ -45,7 +44,7 @@ def check_shape(config: DictConfig, parts: Iterable[str], groups: Iterable[str])
     _check_special_keys(config, "")
     for key in (_first_overwritten(config, part) for part in parts):
         part = OmegaConf.select(config, key)
-        if not builds(part):
+        if not has_target(part):
             raise InvalidValueError(f"{key} must be an object with a _target_{_options(key)}, got {_plain(part)!r}")
     for key in groups:
         group = config.get(key)
@@ -82,7 +81,7 @@ def _first_overwritten(config: DictConfig, key: str) -> str:
     return next((each for each in above if not isinstance(OmegaConf.select(config, each), DictConfig)), key)
 
 
-def builds(part: object) -> bool:
+def has_target(part: object) -> bool:
     """Whether a node of a configuration has a ``_target_``."""
     return isinstance(part, DictConfig) and "_target_" in part
 
@@ -117,7 +116,7 @@ def types_checked(config: DictConfig) -> Iterator[None]:
 
 
 def root_cause(error: BaseException) -> BaseException | None:
-    """Returns the error inside a constructor that Hydra called."""
+    """Returns the error of a constructor that Hydra called."""
     cause: BaseException | None = error.__cause__
     while isinstance(cause, InstantiationException):
         cause = cause.__cause__
@@ -214,7 +213,7 @@ def _fits_container(value: object, kind: object, arguments: tuple[object, ...]) 
     if kind in _MAPPINGS:
         values = value.values() if isinstance(value, DictConfig) else None
         return values is not None and all(_fits(each, hint) for each in values for hint in arguments[1:])
-    return builds(value)  # all other annotations are classes
+    return has_target(value)  # all other annotations are classes
 
 
 def _describe(hint: object) -> str:

@@ -119,7 +119,7 @@ def _with_saved_overrides(typed: CommandLine, command: str) -> list[str]:
     if "${" in str(Path(checkpoint).absolute()):
         raise UserError(f"ckpt_path={checkpoint}: Hydra reads ${{ as an interpolation; give a path without it")
     folder = Path(checkpoint).absolute().parent.parent
-    # Hydra's .hydra/overrides.yaml is written before the checks, so it may have refused overrides.
+    # Written after all checks: Hydra's .hydra/overrides.yaml may also have refused overrides.
     if not (folder / run_dir.ENVIRONMENT).is_file():
         return [*typed.options, *overrides]
     saved = saved_overrides(folder, set(parsed), typed.config_dirs)
@@ -171,8 +171,7 @@ def job_folder(overrides: str) -> str:
     return f"{name[:110]}-{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
 
 
-_outputs: set[str] = set()
-"""Outputs of earlier jobs of this sweep; training runs have Hydra's folders instead."""
+_outputs: set[str] = set()  # of earlier jobs of this sweep; training runs have Hydra's folders instead
 
 
 def _check_output(config: DictConfig) -> None:

@@ -32,7 +32,7 @@ _PARTS = (
 _GROUPS = ("callback", "logger", "metric", "feature")
 
 
-def check(config: DictConfig) -> None:
+def check_config(config: DictConfig) -> None:
     """Refuses settings that Lightning would silently accept, or fail on without naming the key."""
     check_shape(config, _PARTS, _GROUPS)
     seed_number(seed=config.seed)
@@ -47,14 +47,14 @@ def check(config: DictConfig) -> None:
     lasting = _lasting_schedules(config)
     if lasting and trainer.max_time is not None and trainer.max_epochs != -1:
         log.warning(
-            "%s: planned for all of trainer.max_epochs=%s; if trainer.max_time=%s ends the run earlier, they do not"
+            "schedules %s end after trainer.max_epochs=%s; if trainer.max_time=%s ends the run earlier, they do not"
             " reach their end_value (training.schedules.%s.end_images=IMAGES ends one earlier)",
             *(", ".join(lasting), trainer.max_epochs, trainer.max_time, lasting[0]),
         )
 
 
 def _lasting_schedules(config: Any) -> list[str]:
-    """Names of the schedules that change until the end of the run."""
+    """Returns the names of the schedules that change until the end of the run."""
     schedules = config["training"]["schedules"].items()
     named = [(name, each) for name, each in schedules if isinstance(each, Mapping | DictConfig) and "_target_" in each]
     return [
@@ -149,8 +149,7 @@ def _read(path: Path, folder: Path) -> dict[str, Any]:
 
 def _warn_of_changed_settings(saved: dict[str, Any], mine: dict[str, Any]) -> None:
     """Warns of changed settings that affect training, except settings that the checkpoint lacks."""
-    before, now = ({group: config.get(group) for group in _TRAINING_KEYS} for config in (saved, mine))
-    before, now = _leaves(before), _leaves(now)
+    before, now = (_leaves({group: config.get(group) for group in _TRAINING_KEYS}) for config in (saved, mine))
     changed = [f"{name}={now.get(name)} (checkpoint: {old})" for name, old in before.items() if now.get(name) != old]
     if changed:
         log.warning("resuming with changed settings: %s", printable(", ".join(changed), 2000))
