@@ -1,4 +1,4 @@
-# fmcgan: `make train` and `make test` are all a fresh machine needs. `make help` lists the rest.
+# `make train` and `make test` set up a fresh machine themselves. `make help` lists all targets.
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,11 +7,11 @@ UV := build/uv/bin/uv
 ARGS ?=
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
-# The first Python of 3.13, 3.12, 3.11 that really starts (a shim that cannot is passed over).
+# The newest of Python 3.13, 3.12 and 3.11 that starts (a shim may exist that does not).
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 
-# Where a copy of the data lies beside the checkout it serves as the mirror; else torchvision's addresses do.
+# A copy of the data beside the checkout is the mirror; else torchvision's mirrors are used.
 BESIDE := $(wildcard ../shared/data/fashion-mnist)
 ifdef BESIDE
 export FMCGAN_DATA_MIRROR ?= $(abspath $(BESIDE))
@@ -35,8 +35,8 @@ $(UV):
 	$(PYTHON) -m venv build/uv
 	build/uv/bin/python -m pip install --quiet uv
 
-# Not after `setup`: the old lock must not undo what was upgraded.
-lock: $(UV) ## write the versions of .venv into constraints.txt; first upgrade there what you want newer
+# Does not depend on `setup`, which would undo upgrades.
+lock: $(UV) ## write the versions of .venv into constraints.txt (first upgrade packages in .venv)
 	$(BIN)/python -m pip list --format=freeze --exclude-editable | sed -E '/^pip==/d; s/[+].*//' >build/installed.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --constraint build/installed.txt \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml >build/compiled.txt
@@ -44,7 +44,7 @@ lock: $(UV) ## write the versions of .venv into constraints.txt; first upgrade t
 	mv build/constraints.txt constraints.txt
 	@touch $(STAMP)
 
-train: $(STAMP) ## train experiment=quick, or another in ARGS="experiment=minute"; ARGS="loss=wgan_gp trainer.max_epochs=30"
+train: $(STAMP) ## train experiment=quick; ARGS="experiment=minute" or ARGS="loss=wgan_gp trainer.max_epochs=30" changes it
 	$(BIN)/python -m fmcgan.train $(if $(findstring experiment=,$(ARGS))$(findstring ckpt_path=,$(ARGS)),,experiment=quick) $(ARGS)
 
 test: $(STAMP) lint ## check style and types and run all tests (about 12 minutes on two cores); ARGS="-k resume"
@@ -57,7 +57,7 @@ test-changed: $(STAMP) ## run the tests of the files that differ from main; ARGS
 	@files=$$($(BIN)/python tests/changed.py) && if [ -n "$$files" ]; then $(PYTEST) $$files $(ARGS); \
 	else echo "no changed file has tests"; fi
 
-# The lowest version of each direct dependency, the newest of what they bring.
+# The lowest version of each direct dependency, the newest of indirect ones.
 test-lowest: $(UV) ## run the fast tests in .venv-lowest, with the lowest versions that pyproject.toml allows
 	test -x $(VENV)-lowest/bin/python || $(PYTHON) -m venv $(VENV)-lowest
 	$(UV) pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct --editable '.[dev]'
@@ -70,14 +70,14 @@ lint: $(STAMP) ## check style (ruff), types (mypy) and spelling (codespell)
 	$(BIN)/codespell
 	$(BIN)/mypy
 
-format: $(STAMP) ## put the code into shape
+format: $(STAMP) ## format the code and fix style errors
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 options: $(STAMP) ## write docs/options.md from the yaml files
 	$(BIN)/python -m fmcgan.app.option_tables
 
-tensorboard: $(STAMP) ## watch all runs in a browser
+tensorboard: $(STAMP) ## show all runs in TensorBoard
 	$(BIN)/tensorboard --logdir outputs --samples_per_plugin images=100
 
 bench: $(STAMP) ## measure speed and memory for docs/performance.md (about 15 minutes on two idle cores); ARGS="training floor"
@@ -86,15 +86,15 @@ bench: $(STAMP) ## measure speed and memory for docs/performance.md (about 15 mi
 count: $(STAMP) ## count lines, `Any`, and the files that a training batch and a Fréchet distance touch
 	$(BIN)/python -m benchmarks.structure
 
-study: $(STAMP) ## which ingredients pay, for docs/study.md; ARGS=speed (under an hour), then run (about 14 hours, can be stopped), then page
+study: $(STAMP) ## run the study of docs/study.md; ARGS=speed (under an hour), then ARGS=run (about 14 hours, resumable), then ARGS=page
 	$(BIN)/python -m study $(ARGS)
 
-classifier: $(STAMP) ## retrain the classifier that the scores use (about 15 minutes on two cores)
+classifier: $(STAMP) ## retrain the classifier of the metrics (about 15 minutes on two cores)
 	$(BIN)/python -m fmcgan.metric.train_classifier $(ARGS)
 
-# Evaluating real images leaves what the rows get in the cache; the small files travel with the package.
-MEASURE := FMCGAN_CACHE=build/measured $(BIN)/python -m fmcgan.evaluate output=build/evaluation replicates=0
-measured: $(STAMP) ## measure again what real and bad images get, the values that travel with the package (about two hours)
+# Evaluating real images caches the values of the baselines; these small files are part of the package.
+MEASURE := FMCGAN_CACHE=build/measured $(BIN)/python -m fmcgan.evaluate output=build/evaluation bootstrap_samples=0
+measured: $(STAMP) ## recompute the metrics of real images and baselines in the package (about two hours)
 	rm -rf build/measured && mkdir -p build/measured
 	$(MEASURE) samples=test
 	$(MEASURE) samples=test reference=train
@@ -110,5 +110,5 @@ clean: ## remove caches and builds
 	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache
 	find src tests benchmarks study -name __pycache__ -type d -prune -exec rm -rf {} +
 
-clean-all: clean ## remove the environment and the downloaded data too (runs in outputs/ stay)
+clean-all: clean ## also remove the environments and the downloaded data (not outputs/)
 	rm -rf $(VENV) $(VENV)-lowest data

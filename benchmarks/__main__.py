@@ -25,14 +25,14 @@ PARTS = {
     "evaluation": "seconds of the evaluation in training and of the evaluate command",
     "memory": "peak memory of training with the default recipe",
     "scaling": "images/s by batch size and width, cost of an epoch by the number of images",
-    "floor": "the minimum time of a step on this machine, and how close training comes to it",
+    "floor": "the minimum time of a step on this machine, compared with training",
     "profile": "the most costly operations of a step",
     "layers": "milliseconds of several layers that double the size of a feature map",
 }
 
 
 def main() -> None:
-    """Runs the benchmarks that the command line names."""
+    """Runs the benchmarks of the command line."""
     arguments = _arguments()
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
     logging.getLogger("benchmarks").setLevel(logging.INFO)
@@ -59,9 +59,8 @@ def _arguments() -> argparse.Namespace:
     parts = "\n".join(f"  {name:11} {what}" for name, what in PARTS.items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description=f"Measure how fast this project is on this machine.\n\nparts:\n{parts}",
-        epilog="Each part replaces its own block of the page and its own entry of the JSON file beside it; the rest is "
-        "unchanged. On a GPU the block is named PART_cuda.",
+        description=f"Measure speed and memory on this machine.\n\nparts:\n{parts}",
+        epilog="Each part replaces its block of the page (PART, or PART_cuda on a GPU) and its entry of the JSON file.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     usual = Setting(torch.device("cpu"))

@@ -13,10 +13,10 @@ from fmcgan.training.step import AdversarialStep, Metrics
 
 
 class BareLoop:
-    """Trains a GAN's networks step by step.
+    """Trains a GAN's networks step by step; both networks are updated at every batch.
 
     Args:
-        gan: a `ConditionalGAN` on the device; generator and discriminator are updated at every batch.
+        gan: a `ConditionalGAN` on the device.
         images: the data set on the same device.
         batch_size: images in a batch.
         precision: ``"32-true"`` or ``"bf16-mixed"``.
@@ -34,10 +34,10 @@ class BareLoop:
         plain = AdversarialStep(
             gan.generator, gan.discriminator, gan.loss, gan.penalty, generator_optimizer, discriminator_optimizer
         )
-        self.take: Callable[..., Metrics] = plain
+        self.adversarial_step: Callable[..., Metrics] = plain
         if cuda_graphs and gan.device.type == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32, as in training
-            self.take = CapturedStep(plain, cuda_graph)
+            self.adversarial_step = CapturedStep(plain, cuda_graph)
         self.data = ImageBatches(images.train_images, images.train_labels)
         order = ShuffledBatches(len(self.data), batch_size, seed=0, device=gan.device)
         self.indices = itertools.chain.from_iterable(itertools.repeat(order))
@@ -56,6 +56,8 @@ class BareLoop:
         with_penalty = self.updates % gan.penalty.interval == 0
         self.updates += 1
         with torch.autocast(gan.device.type, torch.bfloat16, enabled=self.mixed):
-            metrics = self.take(real, labels, latents, epsilon, with_generator=True, with_penalty=with_penalty)
+            metrics = self.adversarial_step(
+                real, labels, latents, epsilon, with_generator=True, with_penalty=with_penalty
+            )
         gan.ema.update(gan.generator, n, self.updates * n)
         return metrics

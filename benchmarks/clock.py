@@ -1,4 +1,4 @@
-"""Measures time: waits for the device, and measures several actions in turns."""
+"""Measures the time of actions on a device, several actions in turns."""
 
 import statistics
 import time
@@ -8,8 +8,7 @@ from typing import TypedDict, TypeVar
 import torch
 
 Name = TypeVar("Name")
-Row = dict[str, object]
-"""One row of a table: texts, numbers and `Spread`."""
+Row = dict[str, object]  # one row of a table, by column: text, number or `Spread`
 
 
 class Spread(TypedDict):
@@ -35,21 +34,13 @@ def seconds_of(action: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def in_turn(
+def time_interleaved(
     actions: Mapping[Name, Callable[[], object]], device: torch.device, seconds: float, at_least: int = 3
 ) -> dict[Name, list[float]]:
-    """Times several actions in turns, so that other load on the machine affects all of them equally.
+    """Returns the seconds of several actions, timed in turns, so that other load affects all of them equally.
 
-    A first round, which chooses kernels and allocates memory, is not counted.
-
-    Args:
-        actions: by name.
-        device: of the actions.
-        seconds: no round starts later than this.
-        at_least: minimum number of rounds.
-
-    Returns:
-        Seconds of each action in each round.
+    The first round chooses kernels and allocates memory; it is not counted. There are ``at_least`` rounds, and none
+    starts later than after ``seconds``.
     """
     taken: dict[Name, list[float]] = {name: [] for name in actions}
     end = time.perf_counter() + seconds

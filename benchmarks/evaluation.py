@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 from hydra.utils import instantiate
 
-from benchmarks.clock import Row, Spread, in_turn, spread
+from benchmarks.clock import Row, Spread, spread, time_interleaved
 from benchmarks.setting import CHECKOUT, DATA, Setting, tiny_run
 from fmcgan.app.run_files import read_evaluation
 
@@ -27,7 +27,7 @@ def _in_training(setting: Setting) -> Spread:
     evaluation, gan = instantiate(config.callback.evaluation), setting.gan()
     trainer = SimpleNamespace(is_global_zero=True, datamodule=SimpleNamespace(images=setting.images))
     evaluation.setup(trainer, gan, "fit")
-    taken = in_turn(
+    taken = time_interleaved(
         {"": lambda: evaluation.measure(gan.ema.calibrated(), seed=0)}, setting.device, seconds=0, at_least=2
     )
     return spread(taken[""])

@@ -1,4 +1,4 @@
-"""Computes the minimum time of a step on this machine from its arithmetic and memory traffic, and compares with it."""
+"""Computes the minimum time of a step on this machine from arithmetic and memory traffic, and compares with it."""
 
 import logging
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from benchmarks.bare import BareLoop
-from benchmarks.clock import Row, in_turn, rates, ratios
+from benchmarks.clock import Row, rates, ratios, time_interleaved
 from benchmarks.setting import Setting
 from fmcgan.training.gan import ConditionalGAN
 
@@ -32,7 +32,7 @@ def _row(setting: Setting, network: str, precision: str, copied: float) -> Row:
     loop = BareLoop(gan, setting.images, setting.batch_size, precision)
     product, product_flops = _product(setting, torch.float32 if precision == "32-true" else torch.bfloat16)
     actions = {"steps": lambda: loop.run(setting.steps), "product": product}
-    seconds = in_turn(actions, setting.device, setting.seconds / 2, at_least=1)
+    seconds = time_interleaved(actions, setting.device, setting.seconds / 2, at_least=1)
     flops, traffic = step_flops(setting, network), weight_traffic(gan)
     least = [max(flops / product_flops * each, traffic / copied) * setting.steps for each in seconds["product"]]
     images = setting.batch_size * setting.steps
@@ -53,14 +53,15 @@ def _product(setting: Setting, dtype: torch.dtype) -> tuple[Callable[[], object]
     """Returns a large matrix product and its number of operations."""
     size = 8192 if setting.device.type == "cuda" else 2048
     left, right = (torch.randn(size, size, device=setting.device).to(dtype) for _ in range(2))
-    return lambda: left @ right, 2 * size**3  # a multiplication and an addition count as two
+    return lambda: left @ right, 2 * size**3  # a multiply-add counts as two
 
 
 def bandwidth(setting: Setting) -> float:
     """Measures the bytes per second that a large copy reads and writes."""
     source = torch.zeros(COPIED, dtype=torch.uint8, device=setting.device)
     target = torch.ones_like(source)
-    return rates(2 * COPIED, in_turn({"": lambda: target.copy_(source)}, setting.device, seconds=2)[""])["median"]
+    seconds = time_interleaved({"": lambda: target.copy_(source)}, setting.device, seconds=2)[""]
+    return rates(2 * COPIED, seconds)["median"]
 
 
 def step_flops(setting: Setting, network: str) -> float:

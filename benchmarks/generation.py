@@ -8,13 +8,13 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import nn
 
-from benchmarks.clock import Row, in_turn, rates, ratios, spread
+from benchmarks.clock import Row, rates, ratios, spread, time_interleaved
 from benchmarks.setting import Setting, tiny_run
 from fmcgan.app.config_dir import config_dir
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.generate import generate
 from fmcgan.inference.generator import load_generator
-from fmcgan.inference.generator_network import latent_dim_of
+from fmcgan.training.latent import latent_dim_of
 
 IMAGES = 10_000
 TRIAL = 2_000
@@ -32,7 +32,7 @@ def measure(setting: Setting) -> list[Row]:
             "file": _to_file(run, device),
             "forward": partial(_forward, network, device, IMAGES, batch),
         }
-        seconds = in_turn(actions, device, setting.seconds)
+        seconds = time_interleaved(actions, device, setting.seconds)
     file, forward = (seconds[name] for name in actions)
     return [
         {
@@ -54,7 +54,7 @@ def _to_file(run: Path, device: torch.device) -> Callable[[], object]:
 
 def _best_batch(network: nn.Module, device: torch.device) -> int:
     actions = {batch: partial(_forward, network, device, TRIAL, batch) for batch in BATCHES}
-    seconds = in_turn(actions, device, seconds=0)
+    seconds = time_interleaved(actions, device, seconds=0)
     return min(BATCHES, key=lambda batch: spread(seconds[batch])["median"])
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.clock import Row, in_turn, spread
+from benchmarks.clock import Row, spread, time_interleaved
 from benchmarks.setting import Setting
 
 SHAPES = ((128, 64, 7), (64, 32, 14))  # channels in, channels out, size: those of `dcgan`, width 32
@@ -16,9 +16,6 @@ class SubPixel(nn.Module):
     """`nn.ConvTranspose2d(..., 4, stride=2, padding=1)` as one 2 x 2 convolution to four phases.
 
     Even output rows depend on the input rows i - 1 and i, odd ones on i and i + 1; columns likewise.
-
-    Args:
-        layer: the source of the weight.
     """
 
     def __init__(self, layer: nn.ConvTranspose2d) -> None:
@@ -38,11 +35,7 @@ class SubPixel(nn.Module):
 
 
 class ProductAndFold(nn.Module):
-    """The same layer as one matrix product and a sum of overlapping windows.
-
-    Args:
-        layer: the source of the weight.
-    """
+    """The same layer as one matrix product and a sum of overlapping windows."""
 
     def __init__(self, layer: nn.ConvTranspose2d) -> None:
         super().__init__()
@@ -54,19 +47,20 @@ class ProductAndFold(nn.Module):
         return F.fold(self.weight @ maps.flatten(2), size, kernel_size=4, stride=2, padding=1)
 
 
-def ways(inputs: int, outputs: int) -> dict[str, tuple[str, nn.Module]]:
-    """Returns each layer, channels last, and its relation to the transposed convolution."""
+def upsampling_layers(inputs: int, outputs: int) -> dict[str, tuple[str, nn.Module]]:
+    """Returns relation to the transposed convolution, and layer (channels last), by name."""
     layer = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
     resize = nn.Upsample(scale_factor=2, mode="nearest")
+    convolution = functools.partial(nn.Conv2d, kernel_size=3, padding=1, bias=False)
     found: dict[str, tuple[str, nn.Module]] = {
         "transposed convolution 4 x 4": ("reference", layer),
         "2 x 2 convolution to four phases": ("equivalent", SubPixel(layer)),
         "matrix product and fold": ("equivalent", ProductAndFold(layer)),
-        "resize, 3 x 3 convolution": ("alternative", nn.Sequential(resize, _convolution(inputs, outputs))),
-        "3 x 3 convolution, resize": ("alternative", nn.Sequential(_convolution(inputs, outputs), resize)),
+        "resize, 3 x 3 convolution": ("alternative", nn.Sequential(resize, convolution(inputs, outputs))),
+        "3 x 3 convolution, resize": ("alternative", nn.Sequential(convolution(inputs, outputs), resize)),
         "3 x 3 convolution, pixel shuffle": (
             "alternative",
-            nn.Sequential(_convolution(inputs, 4 * outputs), nn.PixelShuffle(2)),
+            nn.Sequential(convolution(inputs, 4 * outputs), nn.PixelShuffle(2)),
         ),
     }
     return {name: (kind, way.to(memory_format=torch.channels_last)) for name, (kind, way) in found.items()}  # type: ignore[call-overload]
@@ -82,7 +76,7 @@ def _rows(setting: Setting, inputs: int, outputs: int, size: int) -> list[Row]:
     maps = maps.to(memory_format=torch.channels_last).requires_grad_()
     gradient = torch.randn(setting.batch_size, outputs, 2 * size, 2 * size, device=setting.device)
     gradient = gradient.to(memory_format=torch.channels_last)
-    found = {name: (kind, way.to(setting.device)) for name, (kind, way) in ways(inputs, outputs).items()}
+    found = {name: (kind, way.to(setting.device)) for name, (kind, way) in upsampling_layers(inputs, outputs).items()}
 
     def pass_through(way: nn.Module, mixed: bool) -> None:
         with torch.autocast(setting.device.type, torch.bfloat16, enabled=mixed):
@@ -94,7 +88,7 @@ def _rows(setting: Setting, inputs: int, outputs: int, size: int) -> list[Row]:
         for name, (_, way) in found.items()
         for mixed in (False, True)
     }
-    taken = in_turn(actions, setting.device, setting.seconds / 4, at_least=10)
+    taken = time_interleaved(actions, setting.device, setting.seconds / 4, at_least=10)
     shape = f"{inputs} → {outputs}, {size} → {2 * size}"
     return [
         {
@@ -106,7 +100,3 @@ def _rows(setting: Setting, inputs: int, outputs: int, size: int) -> list[Row]:
         }
         for name, (kind, _) in found.items()
     ]
-
-
-def _convolution(inputs: int, outputs: int) -> nn.Module:
-    return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)

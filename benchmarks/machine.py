@@ -15,6 +15,8 @@ _RELEVANT = re.compile(r"\b(avx2|avx512f|avx512_bf16|avx512_fp16|amx_bf16|asimd|
 
 def record(setting: Setting) -> Measured:
     """Returns date, command, commit, versions, machine and data, as JSON types."""
+    cpuinfo = Path("/proc/cpuinfo")
+    instructions = sorted(set(_RELEVANT.findall(cpuinfo.read_text(encoding="utf-8")))) if cpuinfo.exists() else []
     known = environment(build(setting.config("callback=[]", "logger=[]"))[0])
     return {
         "date": known["date"],
@@ -22,13 +24,7 @@ def record(setting: Setting) -> Measured:
         "git": known["git"],
         "data": "Fashion-MNIST" if has_real_images() else "drawn images",
         "hardware": known["hardware"],
-        "instructions": {"torch": torch.backends.cpu.get_cpu_capability(), "processor": _instructions()},
+        "instructions": {"torch": torch.backends.cpu.get_cpu_capability(), "processor": instructions},
         "python": known["python"],
         "packages": known["packages"],
     }
-
-
-def _instructions() -> list[str]:
-    """Returns the relevant instruction sets of the processor; none if the system does not list them."""
-    cpuinfo = Path("/proc/cpuinfo")
-    return sorted(set(_RELEVANT.findall(cpuinfo.read_text(encoding="utf-8")))) if cpuinfo.exists() else []

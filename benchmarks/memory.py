@@ -9,7 +9,7 @@ from benchmarks.setting import CHECKOUT, Setting
 
 BATCHES = 200
 
-# On Linux a process inherits the peak of its parent. This process is large, so a small one starts the training.
+# On Linux a process inherits the peak of its parent, so a small process starts the training.
 LAUNCHER = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)

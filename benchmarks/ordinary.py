@@ -19,12 +19,7 @@ from fmcgan.training.gan import ConditionalGAN
 
 
 class PerImageData(Dataset[tuple[Tensor, int]]):
-    """A data set that applies torchvision's transforms to each image.
-
-    Args:
-        images: uint8 [N, 1, 28, 28].
-        labels: int64 [N].
-    """
+    """A data set that applies torchvision's transforms to each image (uint8 [N, 1, 28, 28])."""
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         self.images = images.cpu()
@@ -42,14 +37,7 @@ class PerImageData(Dataset[tuple[Tensor, int]]):
 
 
 class OrdinaryLoop:
-    """Trains a copy of a GAN's networks with the typical loop.
-
-    Args:
-        gan: a `ConditionalGAN`, the source of networks, loss, penalty and optimizer settings.
-        images: uint8 [N, 1, 28, 28].
-        labels: int64 [N].
-        batch_size: images in a batch.
-    """
+    """Trains a copy of a GAN's networks with the typical loop, on images uint8 [N, 1, 28, 28] and labels int64 [N]."""
 
     def __init__(self, gan: ConditionalGAN, images: Tensor, labels: Tensor, batch_size: int) -> None:
         self.device = gan.device
@@ -74,15 +62,7 @@ class OrdinaryLoop:
             self.step(real.to(self.device), labels.to(self.device))
 
     def step(self, real: Tensor, labels: Tensor) -> tuple[float, float]:
-        """Updates discriminator and generator once.
-
-        Args:
-            real: [B, 1, 28, 28] in [-1, 1].
-            labels: int64 [B].
-
-        Returns:
-            The losses of discriminator and generator.
-        """
+        """Updates discriminator and generator once and returns their losses. Images are [B, 1, 28, 28] in [-1, 1]."""
         self.discriminator_optimizer.zero_grad()
         fake = self.generator(self._latents(len(real)), labels).detach()
         epsilon = torch.rand(len(real), 1, 1, 1, device=self.device)
@@ -105,7 +85,7 @@ class OrdinaryLoop:
 def contiguous(network: nn.Module) -> nn.Module:
     """Copies a network to contiguous memory format, with `nn.Unflatten` and `nn.Flatten` between vectors and maps.
 
-    These change the order of a vector's elements, which does not matter for random weights.
+    This changes the order of a vector's elements, which does not matter for random weights.
     """
     network = copy.deepcopy(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     for parent in list(network.modules()):

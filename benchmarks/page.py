@@ -1,4 +1,4 @@
-"""Writes tables of measured values into marked blocks of a document; the rest of the document stays unchanged."""
+"""Writes tables of measured values into marked blocks of a document."""
 
 import json
 import re
@@ -11,20 +11,19 @@ from fmcgan.app.run_dir import write_atomically, write_json
 from fmcgan.comparison.tables import number
 from fmcgan.report.html import NO_VALUE
 
-Measured = dict[str, Any]
-"""``rows``, and the record of the machine (`benchmarks.machine.record`)."""
+Measured = dict[str, Any]  # ``rows``, and the record of the machine (`benchmarks.machine.record`)
 
 
 def write(page: Path, name: str, measured: dict[str, Any]) -> str:
-    """Writes the table of one part into its block of the page, and its values into the JSON file beside the page.
+    """Writes the table of a part into its block of the page, and its values into the JSON file beside the page.
 
     Args:
         page: Markdown file; created if missing.
-        name: Name of the part and of its block.
+        name: of the part and of its block.
         measured: ``rows`` and the record of `benchmarks.machine.record`.
 
     Returns:
-        The block that was written.
+        The block.
     """
     values = page.with_suffix(".json")
     known = json.loads(values.read_text(encoding="utf-8")) if values.exists() else {}

@@ -5,7 +5,7 @@ import functools
 import torch
 
 from benchmarks.bare import BareLoop
-from benchmarks.clock import Row, in_turn, rates, spread
+from benchmarks.clock import Row, rates, spread, time_interleaved
 from benchmarks.setting import Setting
 from fmcgan.data.batches import ImageBatches, ShuffledBatches
 
@@ -30,7 +30,7 @@ def _by_batch_and_width(setting: Setting) -> list[Row]:
     }
     actions = {shape: functools.partial(loop.run, setting.steps) for shape, loop in loops.items()}
     rows = []
-    for (batch, width), seconds in in_turn(actions, setting.device, setting.seconds).items():
+    for (batch, width), seconds in time_interleaved(actions, setting.device, setting.seconds).items():
         speed = rates(batch * setting.steps, seconds)
         epoch = IMAGES[0] / speed["median"]
         rows.append({"batch": batch, "width": width, "images/s": speed, "images": IMAGES[0], "epoch s": epoch})
@@ -47,5 +47,5 @@ def _by_data(setting: Setting, n: int) -> Row:
         for batch in order:
             data[batch]
 
-    seconds = in_turn({"": fetch_an_epoch}, setting.device, seconds=0, at_least=5)[""]
+    seconds = time_interleaved({"": fetch_an_epoch}, setting.device, seconds=0, at_least=5)[""]
     return {"batch": DEFAULT_BATCH, "images": n, "fetching all batches of an epoch s": spread(seconds)}

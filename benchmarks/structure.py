@@ -1,6 +1,6 @@
-"""``python -m benchmarks.structure`` (``make count``): how large the package is, how typed, and how far a call travels.
+"""``python -m benchmarks.structure`` (``make count``): counts lines, ``Any``, and the files that a call touches.
 
-It counts the package that Python imports: ``PYTHONPATH=../other/src`` counts another checkout.
+Counts the package that Python imports: ``PYTHONPATH=../other/src`` counts another checkout.
 """
 
 import ast
@@ -21,42 +21,40 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 import fmcgan
 
 PACKAGE = Path(fmcgan.__file__).parent
-WARM_UP = 8
-"""Batches before those that are watched: the first ones allocate and measure."""
-WATCHED = 24
-"""More than the 20 batches between two readings of the scalars, and several times the interval of a lazy penalty."""
+WARM_UP = 8  # batches that are not recorded
+RECORDED = 24  # more than the 20 batches between two rows of metrics, and several intervals of a lazy penalty
 
 
-class FilesOfABatch(Callback):
-    """The project's files of each watched batch: from the end of one to the end of the next, callbacks included."""
+class FilesPerBatch(Callback):
+    """Callback that records the package's files that each batch touches, callbacks included."""
 
     def __init__(self) -> None:
         self.batches: list[set[str]] = []
-        self._watch = Watch()
+        self._recorder = CallRecorder()
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Closes the files of one batch and begins those of the next. It must be the last callback."""
+        """Ends the recording of a batch and starts the next. Must be the last callback."""
         sys.setprofile(None)
         if batch_idx > WARM_UP:
-            self.batches.append(self._watch.files())
-        self._watch = Watch()
-        if WARM_UP <= batch_idx < WARM_UP + WATCHED:
-            sys.setprofile(self._watch)
+            self.batches.append(self._recorder.files())
+        self._recorder = CallRecorder()
+        if WARM_UP <= batch_idx < WARM_UP + RECORDED:
+            sys.setprofile(self._recorder)
 
 
-class Watch:
-    """A profile function that remembers which files of the package were called."""
+class CallRecorder:
+    """Profile function that records the files of all calls."""
 
     def __init__(self) -> None:
         self._called: set[str] = set()
 
     def __call__(self, frame: Any, event: str, argument: object) -> None:
-        """Notes the file of a call."""
+        """Records the file of a call."""
         if event == "call":
             self._called.add(frame.f_code.co_filename)
 
     def files(self) -> set[str]:
-        """Paths below the package."""
+        """Returns the recorded files of the package, as relative paths."""
         return {str(path.relative_to(PACKAGE)) for each in self._called if PACKAGE in (path := Path(each)).parents}
 
 
@@ -66,9 +64,10 @@ def count_lines(package: Path) -> int:
 
 
 def count_any(package: Path) -> int:
-    """Counts how often `Any` stands in annotations of parameters, results and variables, quoted ones included."""
+    """Counts `Any` in annotations of parameters, results and variables, also in quoted ones."""
     annotations = (each for text in _texts(package) for each in _annotations(ast.parse(text)))
-    return sum(_is_any(node) for annotation in annotations for node in ast.walk(_unquoted(annotation)))
+    nodes = (node for annotation in annotations for node in ast.walk(_unquoted(annotation)))
+    return sum(isinstance(node, ast.Name) and node.id == "Any" for node in nodes)
 
 
 def count_type_ignores(package: Path) -> int:
@@ -78,26 +77,26 @@ def count_type_ignores(package: Path) -> int:
 
 
 def files_of_batches() -> list[set[str]]:
-    """The files that each of two dozen batches of the default recipe touches, the smallest set first.
+    """Returns the files that each recorded batch of the default recipe touches, sorted by their number.
 
-    The images are drawn and the networks narrow, which changes no path.
+    Uses synthetic images and narrow networks, which does not change the files.
     """
     from fmcgan.train import build
 
     with tempfile.TemporaryDirectory() as folder:
         config = _default_recipe(Path(folder))
         trainer, gan, data = build(config)
-        watch = FilesOfABatch()
+        recorder = FilesPerBatch()
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if hasattr(callback, "configure"):
                 callback.configure(OmegaConf.to_container(config, resolve=True))
-        trainer.callbacks.append(watch)  # type: ignore[attr-defined]
+        trainer.callbacks.append(recorder)  # type: ignore[attr-defined]
         trainer.fit(gan, data)
-    return sorted(watch.batches, key=len)
+    return sorted(recorder.batches, key=len)
 
 
-def files_of_a_frechet_distance() -> set[str]:
-    """The files that one Fréchet distance touches, with its interval, from images to the value."""
+def files_of_frechet_distance() -> set[str]:
+    """Returns the files that one Fréchet distance with its interval touches, from images to value."""
     from fmcgan.metric.base import RealImages
     from fmcgan.metric.image_set import ImageSet
 
@@ -110,27 +109,23 @@ def files_of_a_frechet_distance() -> set[str]:
 
 
 def _files_of(call: Callable[[], object]) -> set[str]:
-    watch = Watch()
-    sys.setprofile(watch)
+    recorder = CallRecorder()
+    sys.setprofile(recorder)
     try:
         call()
     finally:
         sys.setprofile(None)
-    return watch.files()
+    return recorder.files()
 
 
 def _default_recipe(folder: Path) -> DictConfig:
     configs = next(each for each in (PACKAGE / "configs", PACKAGE.parents[1] / "configs") if each.is_dir())
     overrides = [
         *("data=synthetic", "data.n_train=1000", "data.n_test=100", "data.batch_size=8", "network.width=8"),
-        *(
-            "metric/feature=[classifier]",
-            "trainer.accelerator=cpu",
-            "trainer.precision=32-true",
-            "trainer.max_epochs=1",
-        ),
+        *("metric/feature=[classifier]", "trainer.accelerator=cpu", "trainer.precision=32-true"),
+        "trainer.max_epochs=1",
         *(f"trainer.default_root_dir={folder}", f"++logger.tensorboard.save_dir={folder}"),
-        *("callback.evaluation.n=100", f"trainer.limit_train_batches={WARM_UP + WATCHED + 1}"),
+        *("callback.evaluation.n=100", f"trainer.limit_train_batches={WARM_UP + RECORDED + 1}"),
     ]
     with initialize_config_dir(str(configs), version_base="1.3"):
         config = compose("train", overrides)
@@ -157,20 +152,16 @@ def _unquoted(annotation: ast.expr) -> ast.expr:
     return annotation
 
 
-def _is_any(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and node.id == "Any"
-
-
 def main() -> None:
     """Prints the counts."""
-    batches, distance = files_of_batches(), files_of_a_frechet_distance()
+    batches, distance = files_of_batches(), files_of_frechet_distance()
     usual, largest = batches[len(batches) // 2], batches[-1]
     for count, name in (
         (count_lines(PACKAGE), "lines of Python"),
         (count_any(PACKAGE), "`Any` in annotations"),
         (count_type_ignores(PACKAGE), "`type: ignore`"),
         (len(usual), f"files that a training batch touches (median): {', '.join(sorted(usual))}"),
-        (len(largest), f"files at most, where scalars are written: also {', '.join(sorted(largest - usual))}"),
+        (len(largest), f"files at most, in a batch that writes metrics: also {', '.join(sorted(largest - usual))}"),
         (len(distance), f"files that a Fréchet distance touches: {', '.join(sorted(distance))}"),
     ):
         print(f"{count:6,}  {name}")  # noqa: T201

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 LOSS = "non_saturating_r1"
 LIKE_FOR_LIKE = "non_saturating_r1 penalty.interval=1"  # R1 as often as in the typical loop
 GRADIENT_PENALTY = "wgan_gp"
-CALLBACKS = "callback=[metrics_logger,progress,run_info,checkpointing]"  # those that act during training
+CALLBACKS = "callback=[metrics_logger,progress,run_info,checkpointing]"  # that act during training
 
 
 def measure(setting: Setting) -> list[Row]:
@@ -41,7 +41,7 @@ def _compare(setting: Setting, network: str, loss: str, precision: str) -> Row:
     images, labels = setting.images.train_images, setting.images.train_labels
     ordinary = OrdinaryLoop(ordinary_gan, images, labels, setting.batch_size)
     bare = BareLoop(bare_gan, setting.images, setting.batch_size, precision)
-    turns = TakeTurns(ordinary, bare, setting)
+    turns = InterleavedTiming(ordinary, bare, setting)
     with TemporaryDirectory() as folder:
         # The metrics logger reads the metrics within each block: on a CPU five times as often as by default.
         more = [f"callback.metrics_logger.every_n_batches={min(20, setting.steps)}", f"trainer.precision={precision}"]
@@ -62,22 +62,17 @@ def _compare(setting: Setting, network: str, loss: str, precision: str) -> Row:
     }
 
 
-class TakeTurns(Callback):
-    """Runs a block of the two other loops after every block of the Trainer's steps, and times all three.
+class InterleavedTiming(Callback):
+    """Callback that runs a block of both other loops after every block of the Trainer's steps, and times all three.
 
-    A block of the Trainer includes fetching batches, hooks and all other callbacks, but not the time between epochs.
-
-    Args:
-        ordinary: the typical loop.
-        bare: the bare step.
-        setting: sets the steps of a block and the duration.
+    A block includes fetching batches, hooks and all other callbacks, but not the time between epochs.
     """
 
     def __init__(self, ordinary: OrdinaryLoop, bare: BareLoop, setting: Setting) -> None:
         self.ordinary = ordinary
         self.bare = bare
         self.setting = setting
-        self.ordinary_steps = setting.steps // 4  # its steps are slow, and all alike
+        self.ordinary_steps = setting.steps // 4  # its steps are slow, and all have the penalty
         self.seconds: dict[str, list[float]] = {"ordinary": [], "bare": [], "ours": []}
         self.started = self.block_started = 0.0
 
@@ -108,7 +103,7 @@ class TakeTurns(Callback):
 
 @contextlib.contextmanager
 def plain_fp32() -> Iterator[None]:
-    """Computes matrix products without TF32 on a GPU, which is the default of torch."""
+    """Computes matrix products on a GPU without TF32, torch's default."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:

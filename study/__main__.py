@@ -5,14 +5,14 @@ import logging
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from fmcgan.app.checks import whole_number
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import UserError
 from study import budget, jobs, results_store
-from study.arms import chosen
+from study.arms import select_arms
 from study.hardware import CHECKOUT, CPU, HARDWARE, cores
 
 log = logging.getLogger("study")
@@ -27,15 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = _arguments(arguments)
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
     log.setLevel(logging.INFO)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # stop as after Ctrl-C, unless nohup ignores the signal
+    for number in (signal.SIGTERM, signal.SIGHUP):  # stop as after Ctrl-C, except under nohup
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
-    steps: dict[str, Callable[[argparse.Namespace], bool]] = {
-        "speed": _speed,
-        "run": _run,
-        "page": _page,
-        "results": _results,
-    }
+    steps = {"speed": _speed, "run": _run, "page": _page, "results": _results}
     try:
         success = steps[given.step](given)
     except KeyboardInterrupt:
@@ -47,8 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(0 if success else 1)
 
 
-RECIPES = CHECKOUT / "docs" / "results.json"
-"""Stores the results of each run in the table of the README."""
+RECIPES = CHECKOUT / "docs" / "results.json"  # results of the runs in the table of the README
 
 _RESUME = {
     "speed": "finished measurements are stored; add the names of the missing arms to",
@@ -59,14 +53,13 @@ _RESUME = {
 
 
 def _speed(given: argparse.Namespace) -> bool:
-    """Measures the images/s of the arms."""
     import torch
 
     from benchmarks import machine
     from benchmarks.setting import Setting
     from study import speed
 
-    arms = chosen(given.arms)
+    arms = select_arms(given.arms)
     record = machine.record(Setting(torch.device(given.hardware.device)))
     record["command"] = record["command"].replace("study.__main__", "study")
     failed = speed.measure(arms, given.output, record, hardware=given.hardware)
@@ -75,12 +68,11 @@ def _speed(given: argparse.Namespace) -> bool:
 
 
 def _run(given: argparse.Namespace) -> bool:
-    """Trains the arms."""
     whole_number(**{"--workers": given.workers})
     whole_number(minimum=0, **{f"--seeds {seed}": seed for seed in given.seeds})
     speeds = budget.speeds(given.output)
-    arms = [arm for arm in chosen(given.arms) if arm in speeds]
-    missing = [arm for arm in chosen(given.arms) if arm not in speeds]
+    arms = [arm for arm in select_arms(given.arms) if arm in speeds]
+    missing = [arm for arm in select_arms(given.arms) if arm not in speeds]
     if not arms:
         raise UserError(f"the speed of {', '.join(missing)} is unknown: first run python -m study speed ARM ...")
     if missing:
@@ -91,21 +83,17 @@ def _run(given: argparse.Namespace) -> bool:
     todo = _to_train(planned, values)
     log.info("%d trainings of %d arms in %s", len(todo), len(arms), given.folder)
 
-    def failing(job: jobs.Job) -> None:
-        results_store.note_failure(values, {"arm": job.arm, "seed": job.seed, "why": job.last_error})
+    def on_failure(job: jobs.Job) -> None:
+        results_store.add_failure(values, {"arm": job.arm, "seed": job.seed, "why": job.last_error})
 
-    failed = jobs.sweep(todo, given.workers, lambda job: jobs.launch(job, threads), failing)
+    failed = jobs.sweep(todo, given.workers, lambda job: jobs.launch(job, threads), on_failure)
     if failed:
         log.error("failed: %s; the same command starts them again", ", ".join(str(job) for job in failed))
     return not failed
 
 
 def _to_train(planned: Sequence[jobs.Job], values: Path) -> list[jobs.Job]:
-    """Returns the jobs without stored results.
-
-    Raises:
-        UserError: a stored run has another budget than its job; runs of one arm must have the same budget.
-    """
+    """Returns the jobs without stored results. Refuses a stored run with another budget than its job."""
     entries = {(each["arm"], each["seed"]): each for each in results_store.read(values)}
     todo = [job for job in planned if (job.arm, job.seed) not in entries]
     for job in planned:
@@ -127,7 +115,6 @@ _STORED = (
 
 
 def _page(given: argparse.Namespace) -> bool:
-    """Writes the table."""
     from study import page
 
     _forget(budget.values_file(given.output), given.forget)
@@ -136,7 +123,6 @@ def _page(given: argparse.Namespace) -> bool:
 
 
 def _results(given: argparse.Namespace) -> bool:
-    """Evaluates the recipes and writes the README's table."""
     from study import results
 
     _forget(RECIPES, given.forget)
@@ -146,7 +132,7 @@ def _results(given: argparse.Namespace) -> bool:
 
 def _forget(values: Path, arms: Sequence[str]) -> None:
     if arms:
-        log.info("%d runs are removed from %s", results_store.forget(values, chosen(arms)), values)
+        log.info("%d runs are removed from %s", results_store.forget(values, select_arms(arms)), values)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -1,11 +1,11 @@
-"""The arms of the study: experiments that change one ingredient of the base, and whole recipes beside it."""
+"""The arms of the study: experiments that change one ingredient of the base, and whole recipes."""
 
-import difflib
 from collections.abc import Sequence
 
 from hydra import compose, initialize_config_dir
 
 from fmcgan.app.config_dir import config_dir
+from fmcgan.app.error_messages import unknown_option
 from fmcgan.app.errors import UserError
 from fmcgan.app.option_tables import read_option
 
@@ -70,11 +70,10 @@ WITH_ALL_CORES = (
     "study/wide_discriminator",
     *GROUPS["recipes"],
 )
-"""Large networks, which gain more from a second core than the base does: beside it their speed would look too low; and
-whole recipes, whose networks are others."""
+"""Arms measured on all cores: large networks, which gain more from a second core than the base, and recipes."""
 
 SAME_WORK = {
-    "study/no_ema": BASE,  # a copy costs what an average costs
+    "study/no_ema": BASE,  # copying costs as much as averaging
     "study/learning_rate": BASE,
     "study/two_time_scales": BASE,
     "study/betas": BASE,
@@ -85,16 +84,13 @@ SAME_WORK = {
     "study/wgan_gp_one_sided": "study/wgan_gp",
     "study/bilinear_refine": "study/together",
 }
-"""Arms that do the computation of another one with other numbers, so with its speed."""
+"""Arms with the same computation as another arm, and so the same speed."""
 
 ARMS = tuple(arm for arms in GROUPS.values() for arm in arms)
 
 
-def chosen(names: Sequence[str]) -> tuple[str, ...]:
-    """Returns the arms that were named, each once; all arms of the table if none was.
-
-    Args:
-        names: of experiments, also of those that are not in the table.
+def select_arms(names: Sequence[str]) -> tuple[str, ...]:
+    """Returns the named experiments without duplicates; without names, all arms of the table.
 
     Raises:
         UserError: there is no such experiment.
@@ -103,23 +99,21 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
     known = sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {close[0]}?" if close else ""
-            raise UserError(f"there is no experiment={name}.{hint} Available: {', '.join(known)}")
+            raise UserError(unknown_option("experiment", name, known))
     return tuple(dict.fromkeys(names)) or ARMS
 
 
-def what_is_changed(arm: str) -> str:
-    """The description of an experiment: the first comment line of its file."""
+def arm_description(arm: str) -> str:
+    """Returns the description of an experiment: the first comment line of its file."""
     return read_option(config_dir() / "experiment" / f"{arm}.yaml", "experiment").description
 
 
 def batch_size(arm: str) -> int:
-    """Images in a batch of this experiment."""
+    """Composes an experiment and returns its batch size."""
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         return int(compose("train", [f"experiment={arm}"]).data.batch_size)
 
 
 def folder_name(arm: str) -> str:
-    """Where the runs of an arm lie below the folder of the study: one level, whatever the name."""
+    """Returns the name of an arm's run folder: a single level."""
     return arm.replace("/", "-")

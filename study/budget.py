@@ -1,8 +1,7 @@
-"""The budget of every arm: the images that it can train on in the same time.
+"""Converts equal training times to a number of images for each arm.
 
-The speed of each arm is measured once, on an otherwise idle machine (`study.speed`). Runs then end after a number of
-images, so that their results do not depend on how the machine was shared (except for the order of floating-point sums,
-which depends on the number of threads).
+The speed of each arm is measured once, on an otherwise idle machine (`study.speed`). Runs end after a number of images,
+so that their results do not depend on the load of the machine.
 """
 
 import math
@@ -26,18 +25,10 @@ times the median ratio of the pairs, of this arm or of the arm with the same com
 
 
 def epochs_and_batches(budget: int, batch_size: int, available: int = TRAINING_IMAGES) -> tuple[int, int]:
-    """Converts a budget to the Trainer's ``max_epochs`` and ``limit_train_batches``.
+    """Converts a budget in images to the Trainer's ``max_epochs`` and ``limit_train_batches``.
 
-    Lightning silently reduces a limit that is larger than an epoch. So the budget is divided evenly among the fewest
-    epochs that can hold it, with an error of at most half a batch per epoch.
-
-    Args:
-        budget: images.
-        batch_size: images in a batch.
-        available: images in the training set.
-
-    Returns:
-        The number of epochs, and of batches in each: from 1 to those of the whole training set.
+    Lightning silently reduces a limit that is larger than an epoch of ``available`` images. So the budget is divided
+    evenly among the fewest epochs, with an error of at most half a batch per epoch.
     """
     whole_number(budget=budget)
     whole_number(batch_size=batch_size, available=available)
@@ -54,16 +45,12 @@ def values_file(page: Path) -> Path:
 
 
 def read(page: Path) -> results_store.Entry:
-    """Reads all values of the study so far; empty if there are none.
-
-    Raises:
-        UserError: the file is damaged.
-    """
+    """Reads all stored values of the study; empty if there are none. Raises `UserError` if the file is damaged."""
     return results_store.content(values_file(page))
 
 
 def speeds(page: Path) -> Speeds:
-    """Returns the speed of each arm. Arms measured beside the base are omitted until the base is measured."""
+    """Returns the speed of each arm. Arms measured relative to the base need the speed of the base."""
     arms, time = _arms(page), seconds(page)
     base = statistics.median(arms[BASE]["turns"]) if BASE in arms else None
     known = {}
@@ -72,7 +59,7 @@ def speeds(page: Path) -> Speeds:
             rate = statistics.median(measured["turns"])
         elif base is not None:
             pairs = measured["pairs"] or arms.get(SAME_WORK.get(arm, BASE), {}).get("pairs", [])
-            rate = base * statistics.median([own / beside for own, beside in pairs] or [1.0])
+            rate = base * statistics.median([own / of_base for own, of_base in pairs] or [1.0])
         else:
             continue
         known[arm] = {"images_per_second": rate, "budget": round(time * rate)} | measured
@@ -93,7 +80,7 @@ def write_speed(page: Path, arm: str, record: results_store.Entry, seconds: int,
     """Stores the measurements of an arm, in place of earlier ones. Removes records that no arm refers to.
 
     Args:
-        page: the page of the study.
+        page: of the study.
         arm: name of the experiment.
         record: of the machine, with its ``date``.
         seconds: training time of every arm.
@@ -108,5 +95,4 @@ def write_speed(page: Path, arm: str, record: results_store.Entry, seconds: int,
 
 
 def _arms(page: Path) -> Speeds:
-    """Returns the measurements by arm."""
     return read(page).get("speed", {}).get("arms", {})

@@ -15,13 +15,12 @@ class Hardware:
         accelerator: of the Trainer.
         device: of torch.
         seconds: training time of every arm.
-        workers: parallel trainings, if the command line does not say.
-        shared: whether two parallel trainings measure the cost of each. They do not on a GPU, where one training
-            alone fills the queue of kernels.
+        workers: default number of parallel trainings.
+        shared: whether parallel trainings measure the speed of each. Not on a GPU, whose queue one training fills.
         rows_every: batches between rows of ``metrics.jsonl`` while speed is measured, a multiple of every penalty's
-            interval. Slow arms on a CPU need several rows; a GPU must not wait more often than in a real run.
-        page: the page of its table.
-        folder: of its runs.
+            interval. Slow arms on a CPU need several rows; on a GPU each row makes the device wait.
+        page: of the table.
+        folder: of the runs.
     """
 
     accelerator: str
@@ -36,7 +35,6 @@ class Hardware:
 
 CPU = Hardware("cpu", "cpu", 600, 2, True, 4, CHECKOUT / "docs" / "study.md", Path("outputs/multirun/study"))
 GPU = Hardware("gpu", "cuda", 300, 1, False, 20, CHECKOUT / "docs" / "study_gpu.md", Path("outputs/multirun/study_gpu"))
-
 HARDWARE = {each.accelerator: each for each in (CPU, GPU)}
 
 

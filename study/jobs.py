@@ -1,6 +1,6 @@
 """Runs the trainings of the study: each arm with each seed, several processes in parallel.
 
-A job is ``python -m fmcgan.train -m`` with one seed, in a sweep folder of its arm. So the program itself skips finished
+A job is ``python -m fmcgan.train -m`` with one seed, in a sweep folder of its arm. So `train` skips finished
 runs, resumes interrupted runs, and refuses to mix runs of different budgets. Two jobs of one thread use two cores
 better than one job of two threads, with the same results (`study.budget`).
 """
@@ -23,8 +23,7 @@ from study.budget import Speeds, epochs_and_batches
 
 log = logging.getLogger("study.run")
 
-PAUSE = 0.5
-"""Seconds between checks of the running jobs."""
+PAUSE = 0.5  # seconds between checks of the running jobs
 
 PROTOCOL = (
     "callback.evaluation.every_n_epochs=10",  # the last epoch is always evaluated
@@ -49,15 +48,7 @@ class Process(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """One training.
-
-    Args:
-        arm: name of the experiment.
-        seed: of the run.
-        folder: of the run.
-        images: seen in the whole training.
-        overrides: of ``python -m fmcgan.train -m``.
-    """
+    """One training: the arm, the seed, the run folder, the images seen, and the overrides of ``fmcgan.train -m``."""
 
     arm: str
     seed: int
@@ -87,15 +78,7 @@ class Job:
 def planned(
     arms: Sequence[str], seeds: Sequence[int], speeds: Speeds, folder: Path, accelerator: str = "cpu"
 ) -> list[Job]:
-    """Returns all jobs, ordered by seed and then by arm, so that the table fills evenly.
-
-    Args:
-        arms: names of experiments with a measured speed.
-        seeds: of the runs.
-        speeds: measured by `study.speed`.
-        folder: of the study.
-        accelerator: of the Trainer.
-    """
+    """Returns all jobs, ordered by seed and then by arm, so that the table fills evenly."""
     return [_job(arm, seed, speeds, folder, accelerator) for seed in seeds for arm in arms]
 
 
@@ -117,14 +100,10 @@ def _job(arm: str, seed: int, speeds: Speeds, folder: Path, accelerator: str) ->
 
 
 def launch(job: Job, threads: int | None) -> Process:
-    """Starts a job, whose output goes into `Job.output`.
+    """Starts a job with its output in `Job.output`. The number of threads may be ``None`` for the default.
 
-    The job has its own session, so that Ctrl-C in the terminal reaches it only once, through `sweep`: a second signal
-    would stop a training without saving.
-
-    Args:
-        job: to start.
-        threads: that the job uses; ``None`` means the default.
+    The job has its own session, so that Ctrl-C reaches it only once, through `sweep`: a second signal would stop a
+    training without a checkpoint.
     """
     job.output.parent.mkdir(parents=True, exist_ok=True)
     environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
@@ -145,7 +124,7 @@ def sweep(
     jobs: Sequence[Job],
     workers: int,
     start: Callable[[Job], Process],
-    failing: Callable[[Job], None] = lambda job: None,
+    on_failure: Callable[[Job], None] = lambda job: None,
 ) -> list[Job]:
     """Runs all jobs, several in parallel. A failed job does not stop the others.
 
@@ -155,12 +134,12 @@ def sweep(
         jobs: in the order of their starts.
         workers: jobs in parallel.
         start: starts a job.
-        failing: called at once with each failed job.
+        on_failure: called at once with each failed job.
 
     Returns:
-        The jobs that failed.
+        The failed jobs.
     """
-    waiting, tally = deque(jobs), _Tally(len(jobs), workers)
+    waiting, tally = deque(jobs), _JobProgress(len(jobs), workers)
     running: dict[Job, tuple[Process, float, bool]] = {}
     try:
         while waiting or running:
@@ -174,7 +153,7 @@ def sweep(
                     success = process.poll() == 0 and job.finished
                     tally.note(job, success, time.monotonic() - begin, before)
                     if not success:
-                        failing(job)
+                        on_failure(job)
     finally:
         processes = [process for process, _, _ in running.values()]
         for process in processes:
@@ -184,13 +163,8 @@ def sweep(
     return tally.failed
 
 
-class _Tally:
-    """Counts and logs finished, failed and remaining jobs, with the remaining time.
-
-    Args:
-        jobs: number of jobs.
-        workers: jobs in parallel.
-    """
+class _JobProgress:
+    """Counts and logs finished, failed and remaining jobs, with the remaining time."""
 
     def __init__(self, jobs: int, workers: int) -> None:
         self.left = jobs
@@ -200,7 +174,7 @@ class _Tally:
         self._seconds: list[float] = []
 
     def note(self, job: Job, success: bool, seconds: float, before: bool) -> None:
-        """Counts an ended job. The time of a job that was finished before does not count."""
+        """Counts an ended job. The mean time omits jobs that had finished before."""
         self.left -= 1
         self.done += success
         if not success:

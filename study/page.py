@@ -15,7 +15,7 @@ from fmcgan.comparison.statistics import UNKNOWN, Spread, Table, clear_winner, p
 from fmcgan.comparison.tables import ARROWS, count_range, floors_text, mean_and_std, number
 from fmcgan.report.html import NO_VALUE
 from study import budget, results_store
-from study.arms import ARMS, BASE, GROUPS, folder_name, what_is_changed
+from study.arms import ARMS, BASE, GROUPS, arm_description, folder_name
 
 SCORES = {
     "FD": "fd_classifier_10k_test",
@@ -42,8 +42,7 @@ however bad it is: look at its ±.
 Images/s is the speed of a run that has the idle machine to itself. It is measured directly or, for an arm that changes
 one ingredient, as a ratio to `{base}`. {seconds} seconds at this speed are the budget, the images seen."""
 
-ENOUGH = 3
-"""Seeds that an arm needs to be compared with the base."""
+ENOUGH = 3  # seeds that an arm needs to be compared with the base
 
 Runs = Mapping[str, Sequence[Run]]
 
@@ -51,19 +50,16 @@ Runs = Mapping[str, Sequence[Run]]
 def write(page: Path, folder: Path) -> str:
     """Stores the results of all runs in the JSON file beside the page and writes the table of all stored runs.
 
-    Args:
-        page: Markdown file; created if missing.
-        folder: Run folders of the study. Stored runs stay in the table when their folders are deleted.
-
-    Returns:
-        The block that was written.
-
-    Raises:
-        UserError: A file cannot be read.
+    Returns the block that was written. Stored runs stay in the table when their folders are deleted.
     """
     found = {arm: _runs(folder / folder_name(arm)) for arm in ARMS}
-    new = [_entry(arm, run) for arm, runs in found.items() for run in runs if run.finished]
-    entries = results_store.joined(results_store.read(budget.values_file(page)), new, ARMS)
+    new = [
+        results_store.new_entry(arm, run, (run.result or {})["scores"], SCORES.values())
+        for arm, runs in found.items()
+        for run in runs
+        if run.finished
+    ]
+    entries = results_store.merge_entries(results_store.read(budget.values_file(page)), new, ARMS)
     results_store.write(budget.values_file(page), entries)
     shown = {arm: [results_store.as_run(each) for each in entries if each["arm"] == arm] for arm in ARMS}
     failed = results_store.failures(budget.values_file(page))
@@ -74,7 +70,7 @@ def write(page: Path, folder: Path) -> str:
     machines = dict.fromkeys(origin(records[speeds[arm]["record"]]) for arm in shown if arm in speeds)
     broken = {arm for arm, runs in begun.items() if runs} | {each["arm"] for each in failed}
     how = HOW_TO_READ.format(base=BASE, seconds=budget.seconds(page), enough=ENOUGH)
-    parts = [table(shown, speeds, broken), how, *left_out(shown, begun, failed), *trained(entries), *machines]
+    parts = [table(shown, speeds, broken), how, *omitted_runs(shown, begun, failed), *trained(entries), *machines]
     block = "\n\n".join(part for part in parts if part)
     text = page.read_text(encoding="utf-8") if page.exists() else "# Study\n"
     write_atomically(page, replace_block(text, "arms", block))
@@ -85,9 +81,9 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = ()) -> s
     """Builds the table: one line per arm, by group, then real data; empty if no run has finished.
 
     Args:
-        shown: Finished runs by arm, at least one each, in the order of the lines.
-        speeds: Speeds measured by `study.speed`.
-        broken: Arms with failed or unfinished runs. They get no marks; nor do arms with fewer than `ENOUGH` runs.
+        shown: finished runs by arm, in the order of the lines.
+        speeds: measured by `study.speed`.
+        broken: arms with failed or unfinished runs. They get no marks; nor do arms with fewer than `ENOUGH` runs.
     """
     if not shown:
         return ""
@@ -107,17 +103,12 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = ()) -> s
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def left_out(shown: Runs, begun: Runs, failed: Sequence[results_store.Failure]) -> list[str]:
-    """Lists what the table omits: arms without runs, unfinished runs and failed runs.
-
-    Args:
-        shown: Finished runs by arm, at least one each.
-        begun: Unfinished runs of every arm that have not failed.
-        failed: Failed runs.
-    """
+def omitted_runs(shown: Runs, begun: Runs, failed: Sequence[results_store.Failure]) -> list[str]:
+    """Lists what the table omits: arms without runs, unfinished runs (``begun``, by arm) and failed runs."""
     arms = {each["arm"] for each in failed}
     missing = [markdown_code(arm) for arm, runs in begun.items() if not runs and arm not in shown and arm not in arms]
-    broken = [f"{markdown_code(arm)} {_name(run)}" for arm, runs in begun.items() for run in runs]
+    seeds = ((arm, run.folder.name.replace("_", " ")) for arm, runs in begun.items() for run in runs)
+    broken = [f"{markdown_code(arm)} {seed}" for arm, seed in seeds]
     ended = [f"{markdown_code(each['arm'])} seed {each['seed']} ({each['why']})" for each in failed]
     lists = {"Not run": missing, "Unfinished": broken, "Failed": ended}
     return [f"{what}: {', '.join(names)}." for what, names in lists.items() if names]
@@ -148,18 +139,13 @@ def _runs(folder: Path) -> list[Run]:
     return sorted((read_run(each) for each in found), key=lambda run: run.seed or 0)
 
 
-def _name(run: Run) -> str:
-    """Returns "seed 2" or the like, also for a run that failed before it wrote its configuration."""
-    return run.folder.name.replace("_", " ")
-
-
 def _arm(group: Group, speeds: budget.Speeds, seen: Spread) -> list[str]:
     """Returns the cells in front of the scores."""
     arm, parameters = group.label, group.runs[0].result["parameters"]  # type: ignore[index]
     family = next(name for name, arms in GROUPS.items() if arm in arms)
     rate = number(speeds[arm]["images_per_second"]) if arm in speeds else NO_VALUE
     counts = [f"{parameters[network]:,}" for network in ("generator", "discriminator")]
-    change = what_is_changed(arm).replace("|", "\\|")
+    change = arm_description(arm).replace("|", "\\|")
     return [family, markdown_code(arm), change, group.seed_list, count_range(seen), rate, *counts]
 
 
@@ -178,10 +164,6 @@ def _scores(
             text = {None: text, 0: f"*{text}*", 1: f"**{text}**"}[winner]
         cells.append(text)
     return heading + ARROWS.get(protocol.better, ""), cells, floors_text(protocol)
-
-
-def _entry(arm: str, run: Run) -> results_store.Entry:
-    return results_store.new_entry(arm, run, (run.result or {})["scores"], SCORES.values())
 
 
 def _at_end(run: Run) -> Row:

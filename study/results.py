@@ -45,11 +45,7 @@ Evaluate = Callable[[Path], None]
 
 
 def evaluate(run: Path) -> None:
-    """Runs ``python -m fmcgan.evaluate`` on a run.
-
-    Raises:
-        UserError: the command failed.
-    """
+    """Runs ``python -m fmcgan.evaluate`` on a run."""
     options = [f"run={run}", f"metric=[{','.join(METRICS)}]", "bootstrap_samples=0"]
     ended = subprocess.run([sys.executable, "-m", "fmcgan.evaluate", *options], capture_output=True, text=True)
     if ended.returncode:
@@ -62,18 +58,15 @@ def write(page: Path, values: Path, folders: Sequence[Path], evaluate: Evaluate 
     Args:
         page: a Markdown file with the block ``recipes``.
         values: a JSON file that stores the results of each run, so that run folders can be deleted.
-        folders: each holds folders of runs, named after their recipe.
+        folders: of the folders of runs, which are named after their recipe.
         evaluate: writes ``evaluation.json`` into a run folder.
 
     Returns:
         The block.
-
-    Raises:
-        UserError: there is no finished run, or a run could not be evaluated.
     """
     found = [(recipe, folder / folder_name(recipe)) for recipe in RECIPES for folder in folders]
     new = [_entry(recipe, run, evaluate) for recipe, folder in found for run in _finished(folder)]
-    entries = results_store.joined(results_store.read(values), new, RECIPES)
+    entries = results_store.merge_entries(results_store.read(values), new, RECIPES)
     if not entries:
         raise UserError(f"no finished run of {', '.join(RECIPES)} in {', '.join(map(str, folders))}")
     results_store.write(values, entries)
@@ -86,11 +79,7 @@ def write(page: Path, values: Path, folders: Sequence[Path], evaluate: Evaluate 
 
 
 def table(runs: dict[str, list[results_store.Entry]]) -> str:
-    """Returns a table with one column per recipe, one for real data, and one row per fact and score.
-
-    Args:
-        runs: stored entries of each recipe, at least one.
-    """
+    """Returns a table with one column per recipe, one for real data, and one row per fact and score."""
     lines = [["", *map(markdown_code, runs), "real data"], ["---", *["---:"] * (len(runs) + 1)]]
     facts: dict[str, Callable[[results_store.Entry], float]] = {
         "images seen": lambda run: run["images_seen"],

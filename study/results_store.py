@@ -1,7 +1,7 @@
-"""Stores the results of runs in a JSON file beside the page, so that the tables outlive the run folders.
+"""Stores the results of runs in a JSON file beside the page, so that run folders can be deleted.
 
-A stored finished run is neither trained nor evaluated again until it is forgotten. A failed run is stored until a
-training succeeds: conclusions from the surviving runs of an arm would be biased.
+A stored finished run is neither trained nor evaluated again until it is removed. A failed run is stored until it
+succeeds, since conclusions from the other runs of an arm would be biased.
 """
 
 import json
@@ -15,28 +15,19 @@ from fmcgan.app.run_dir import write_json
 from fmcgan.app.run_files import read_environment
 from fmcgan.comparison.runs import Run
 
-FACTS = ("value", "floor", "better", "n")
-"""Stored fields of a score."""
+SCORE_FIELDS = ("value", "floor", "better", "n")  # stored fields of a score
 
 Entry = dict[str, Any]
 """One run: ``arm``, ``seed``, ``images_seen``, ``parameters`` by network, ``seconds`` of training, ``made`` (date,
-hardware, commit and torch) and ``scores`` (`FACTS` by name). Old entries lack ``seconds`` and ``made``."""
+hardware, commit and torch) and ``scores`` (`SCORE_FIELDS` by name). Old entries lack ``seconds`` and ``made``."""
 
-Failure = dict[str, Any]
-"""A failed run: ``arm``, ``seed`` and ``why``, its last error."""
+Failure = dict[str, Any]  # a failed run: ``arm``, ``seed`` and ``why``, its last error
 
 
 def new_entry(arm: str, run: Run, scores: Mapping[str, Entry], names: Iterable[str]) -> Entry:
-    """Returns the stored entry of a finished run.
-
-    Args:
-        arm: name of its experiment.
-        run: the run.
-        scores: as in ``result.json`` or ``evaluation.json``.
-        names: scores of the table. Scores that the run lacks are omitted.
-    """
+    """Returns the stored entry of a finished run, with those of the named scores that the run has."""
     result: Entry = dict(run.result or {})
-    known = {name: {fact: scores[name].get(fact) for fact in FACTS} for name in names if name in scores}
+    known = {name: {fact: scores[name].get(fact) for fact in SCORE_FIELDS} for name in names if name in scores}
     return {
         "arm": arm,
         "seed": run.seed,
@@ -64,11 +55,7 @@ def as_run(entry: Entry) -> Run:
 
 
 def content(values: Path) -> Entry:
-    """Reads the file; empty if it does not exist.
-
-    Raises:
-        UserError: the file is damaged.
-    """
+    """Reads the file; empty if it does not exist. Raises `UserError` if it is damaged, as all readers below."""
     try:
         return json.loads(values.read_text(encoding="utf-8")) if values.exists() else {}
     except ValueError as error:
@@ -76,23 +63,13 @@ def content(values: Path) -> Entry:
 
 
 def read(values: Path) -> list[Entry]:
-    """Reads the entries of all runs.
-
-    Raises:
-        UserError: the file is damaged.
-    """
+    """Reads the entries of all runs."""
     entries: list[Entry] = content(values).get("runs", [])
     return entries
 
 
-def joined(old: Iterable[Entry], new: Iterable[Entry], arms: Iterable[str]) -> list[Entry]:
-    """Merges entries: a new entry replaces the old one of the same arm and seed.
-
-    Args:
-        old: entries.
-        new: entries.
-        arms: names of experiments in the order of the result. Entries of other experiments come last.
-    """
+def merge_entries(old: Iterable[Entry], new: Iterable[Entry], arms: Iterable[str]) -> list[Entry]:
+    """Merges entries in the order of the arms. New entries replace old ones of the same arm and seed."""
     order = {arm: index for index, arm in enumerate(arms)}
     known = {_key(each): each for each in [*old, *new]}
     return sorted(known.values(), key=lambda each: (order.get(each["arm"], len(order)), each["arm"], each["seed"] or 0))
@@ -110,26 +87,18 @@ def write(values: Path, entries: list[Entry]) -> None:
 
 
 def failures(values: Path) -> list[Failure]:
-    """Returns the failed runs whose training has not succeeded since.
-
-    Raises:
-        UserError: the file is damaged.
-    """
+    """Reads the failed runs whose training has not succeeded since."""
     failed: list[Failure] = content(values).get("failed", [])
     return failed
 
 
-def note_failure(values: Path, failure: Failure) -> None:
+def add_failure(values: Path, failure: Failure) -> None:
     """Stores a failure, in place of an earlier failure of the same run."""
     _put(values, failed=[*(each for each in failures(values) if _key(each) != _key(failure)), failure])
 
 
 def forget(values: Path, arms: Collection[str]) -> int:
-    """Removes all runs of some arms, such as arms whose recipe has changed.
-
-    Returns:
-        The number of removed runs.
-    """
+    """Removes all runs of some arms and returns their number."""
     before = {"runs": read(values), "failed": failures(values)}
     left = {name: [each for each in runs if each["arm"] not in arms] for name, runs in before.items()}
     dropped = sum(len(before[name]) - len(left[name]) for name in before)

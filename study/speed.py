@@ -1,9 +1,9 @@
 """Measures the images/s of each arm on an otherwise idle machine.
 
-The base runs alone with all cores. Its speed varies by 10 to 20 % within half a minute, more than most ingredients
-cost. So an arm that changes one ingredient runs in parallel with the base, each on half of the cores, and their ratio
-is measured. Large networks gain more from all cores than the base does: they and whole recipes alternate with the base
-on all cores, as does every arm on a GPU. An experiment that is not an arm of the table runs alone.
+The base runs alone on all cores. Its speed varies by 10 to 20 % within half a minute, more than the cost of most
+ingredients. So an arm that changes one ingredient runs in parallel with the base, each on half of the cores, and their
+ratio is measured. Large networks and recipes (`WITH_ALL_CORES`) alternate with the base on all cores, as does every arm
+on a GPU. An experiment that is not in the table runs alone.
 """
 
 import logging
@@ -26,12 +26,11 @@ from study.results_store import Entry
 log = logging.getLogger("study.speed")
 
 TURNS = 2
-WARM_UP = 5.0
-"""Seconds of training that are not measured: the first steps choose algorithms and allocate memory."""
+WARM_UP = 5.0  # seconds of training that are not measured: the first steps choose algorithms and allocate memory
 
 SHORT_RUN = (
     "trainer.max_time=00:00:00:20",
-    "trainer.max_epochs=1000",  # the time limit ends it, but schedules need a length
+    "trainer.max_epochs=1000",  # schedules need a length; the time limit ends the run
     "metric=[]",
     "callback=[metrics_logger,run_info]",
 )
@@ -40,9 +39,7 @@ Train = Callable[[Sequence[Sequence[str]]], None]
 
 
 def train(runs: Sequence[Sequence[str]]) -> None:
-    """Runs ``python -m fmcgan.train`` in parallel for each list of overrides.
-
-    A single run has the default number of threads; parallel runs share the cores.
+    """Runs ``python -m fmcgan.train`` in parallel for each list of overrides; parallel runs share the cores.
 
     Raises:
         UserError: a run failed. The message ends with its last error.
@@ -67,10 +64,10 @@ def train(runs: Sequence[Sequence[str]]) -> None:
 def measure(
     arms: Sequence[str], page: Path, record: Entry, train: Train = train, hardware: Hardware = CPU
 ) -> list[str]:
-    """Measures arms in turns and writes each measurement into the values beside the page at once.
+    """Measures arms in turns. Stores each measurement beside the page at once.
 
     The first turn of an arm that runs alone also chooses its precision (``trainer.precision=auto``), which later turns
-    and the study use. An arm that runs beside the base has the precision of the base.
+    and the study use. Other arms have the precision of the base.
 
     Args:
         arms: names of experiments. The base is measured first.
@@ -81,11 +78,8 @@ def measure(
 
     Returns:
         The arms that failed.
-
-    Raises:
-        UserError: an arm must be measured beside the base, whose speed is unknown.
     """
-    relative = [arm for arm in arms if compared_with_the_base(arm)]
+    relative = [arm for arm in arms if is_relative_to_base(arm)]
     alone = [arm for arm in arms if arm not in relative]
     failed: list[str] = []
     for turn in range(TURNS):
@@ -93,7 +87,7 @@ def measure(
             if arm in failed:
                 continue
             try:
-                take_turn = _relative_to_the_base if arm in relative else _alone
+                take_turn = _relative_to_base if arm in relative else _alone
                 measured = take_turn(arm, page, train, hardware, turn)
             except UserError as error:
                 log.error("%s failed: %s", arm, error)
@@ -105,16 +99,13 @@ def measure(
     return failed
 
 
-def compared_with_the_base(arm: str) -> bool:
+def is_relative_to_base(arm: str) -> bool:
     """Whether the speed of this arm is measured relative to the base."""
     return arm in ARMS and arm != BASE
 
 
 def rate(rows: Sequence[dict[str, float]]) -> float:
-    """Returns the images/s between the first row after the warm-up and the last row.
-
-    Args:
-        rows: of ``metrics.jsonl``.
+    """Returns the images/s between the first row of ``metrics.jsonl`` after the warm-up and the last.
 
     Raises:
         UserError: there are fewer than two rows.
@@ -133,7 +124,7 @@ def _alone(arm: str, page: Path, train: Train, hardware: Hardware, turn: int) ->
     return {"turns": [*known.get("turns", []), speed], "precision": precision, "batch_size": batch_size(arm)}
 
 
-def _relative_to_the_base(arm: str, page: Path, train: Train, hardware: Hardware, turn: int) -> Entry:
+def _relative_to_base(arm: str, page: Path, train: Train, hardware: Hardware, turn: int) -> Entry:
     """Measures one more turn of an arm and the base, in parallel or one after the other."""
     speeds = budget.speeds(page)
     if BASE not in speeds:
@@ -143,7 +134,7 @@ def _relative_to_the_base(arm: str, page: Path, train: Train, hardware: Hardware
         if SAME_WORK[arm] not in speeds:
             raise UserError(f"it has the speed of {SAME_WORK[arm]}, which is unknown: measure {SAME_WORK[arm]} too")
         return {"pairs": [], "precision": precision, "batch_size": size}
-    order = [arm, BASE] if turn % 2 == 0 else [BASE, arm]  # alternate which one starts first
+    order = [arm, BASE] if turn % 2 == 0 else [BASE, arm]  # alternate the order
     together = [order] if hardware.shared and arm not in WITH_ALL_CORES else [[each] for each in order]
     measured = [each for names in together for each in _short_runs(names, precision, train, hardware)]
     rates = {name: speed for name, (speed, _) in zip(order, measured, strict=True)}

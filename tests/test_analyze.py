@@ -132,7 +132,7 @@ def test_the_command_writes_a_page(command, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["analysis=[]"], "analysis=[] analyses nothing"),
+        (["analysis=[]"], "analysis=[] selects no part"),
         (["run=a", "samples=b"], "both run=a and samples=b"),
         (["n=7"], "n must be a whole number of at least 100, got 7"),
         (["samples=test", "data=synthetic", "analysis=[interpolation]"], "nothing could be analysed"),

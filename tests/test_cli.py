@@ -295,7 +295,7 @@ def test_errors_before_anything_heavy_is_imported(command, arguments, told):
         ("evaluate", ["samples=none.npz"], "samples=none.npz: no such file"),
         ("evaluate", ["run=x", "reference=validation"], "reference must be one of train, test, got 'validation'"),
         ("evaluate", ["run=x", "n=5"], "n must be a whole number of at least 20, got 5"),
-        ("evaluate", ["run=x", "metric=[]"], "metric=[] measures nothing"),
+        ("evaluate", ["run=x", "metric=[]"], "metric=[] selects no metric"),
         ("evaluate", ["run=0"], "run=0: no such file or folder"),
         ("evaluate", ["run=x", "classes=[boot,sneeker]"], "unknown class 'sneeker'; choose from 0 t-shirt"),
         ("evaluate", ["run=x", "baselines=real"], "baselines must be a list such as baselines=[real,"),

@@ -26,7 +26,7 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.safe_instantiate import check_targets
 from fmcgan.evaluate import evaluate
 from fmcgan.export import export
-from fmcgan.inference.generator import PARTS, load_generator
+from fmcgan.inference.generator import ALLOWED_PREFIXES, load_generator
 from fmcgan.inference.onnx_file import write_onnx
 from fmcgan.inference.safetensors_file import provenance, read_generator, without_paths, write_generator
 from fmcgan.training.checkpoint_file import CHECKPOINT_FORMAT
@@ -252,7 +252,7 @@ def test_a_checkpoint_of_another_content_is_refused_in_one_line(tmp_path, wrong)
 @pytest.mark.parametrize(
     ("generator", "told"),
     [
-        ({"_target_": "pathlib.Path.touch", "self": "touched"}, "asks to build pathlib.Path.touch"),
+        ({"_target_": "pathlib.Path.touch", "self": "touched"}, "has _target_ pathlib.Path.touch"),
         ({"_target_": "fmcgan.network.dcgan.torch.save", "f": "touched", "obj": 1}, "fmcgan.network.dcgan.torch.save"),
         ({"_target_": "fmcgan.network.dcgan._initialise", "module": 1}, "fmcgan.network.dcgan._initialise"),
         ({"_target_": "fmcgan.network.dcgan.Tensor"}, "fmcgan.network.dcgan.Tensor"),
@@ -295,11 +295,11 @@ def test_what_may_be_built(monkeypatch):
     module.Label = label
     monkeypatch.setitem(sys.modules, module.__name__, module)
     config = {"_target_": "fmcgan.network.dcgan.Generator", "label": {"_target_": "fmcgan.conditioning.made_up.Label"}}
-    assert check_targets(config, *PARTS) is config
+    assert check_targets(config, *ALLOWED_PREFIXES) is config
     with pytest.raises(UserError, match=r"fmcgan\.network\.\*"):
         check_targets(config, "fmcgan.network.")
     with pytest.raises(UserError, match=r"os\.system"):
-        check_targets(({"_target_": "os.system"},), *PARTS)  # a tuple becomes a list of configurations, too
+        check_targets(({"_target_": "os.system"},), *ALLOWED_PREFIXES)  # a tuple becomes a list of configurations, too
 
 
 def test_evaluate_without_run_and_samples_scores_the_shipped_generator(exported, monkeypatch):

@@ -74,7 +74,7 @@ def test_auto_trains_and_writes_down_what_it_chose(command, tmp_path):
     assert chosen in ("32-true", "bf16-mixed")
     assert f"precision: {chosen} (" in output
     again = command("train", "ckpt_path=run/checkpoints/last.ckpt", "trainer.max_epochs=2").stderr
-    assert f"precision: {chosen}, that of the checkpoint" in again
+    assert f"precision: {chosen}, from the checkpoint" in again
 
 
 def test_sigterm_while_precisions_are_tried_is_no_success(start, tmp_path):

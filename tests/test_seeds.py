@@ -54,7 +54,9 @@ def config_of(name, value, *overrides):
 
 
 PLACES = {
-    "train": lambda value: resume.check(config_of("train", value, "experiment=smoke", "trainer.default_root_dir=run")),
+    "train": lambda value: resume.check_config(
+        config_of("train", value, "experiment=smoke", "trainer.default_root_dir=run")
+    ),
     "evaluate": lambda value: evaluate._checked_metrics(config_of("evaluate", value)),
     "analyze": lambda value: analyze._checked_parts(config_of("analyze", value)),
     "sample": lambda value: TINY.sample([1], 2, value),

@@ -70,7 +70,7 @@ def composed_run(*overrides: str) -> DictConfig:
 
 def check_run(config: DictConfig) -> None:
     """What `train` does before it reads a checkpoint."""
-    resume.check(config)
+    resume.check_config(config)
     train.validate(config)
 
 
@@ -151,9 +151,9 @@ def test_a_wrong_value_of_a_command_is_refused_in_one_line(untouched, name):
         ("data.batch_size=-4", "data.batch_size must be a whole number of at least 1, got -4"),
         ("data.batch_size=5000", "data.batch_size must be at most 2000, the number of training images"),
         ("network.width=abc", "network.width must be a whole number of at least 1, got 'abc'"),
-        ("network.generator=null", "network.generator must be a part that can be built: choose with network= from"),
+        ("network.generator=null", "network.generator must be an object with a _target_: choose with network= from"),
         ("penalty._target_=null", "penalty._target_ must be the dotted name of a class"),
-        ("training.schedules=null", "training.schedules must be a part that can be built"),
+        ("training.schedules=null", "training.schedules must be an object with a _target_"),
         ("training.generator_optimizer.betas=[0.5]", "training.generator_optimizer.betas must be a list of 2 values"),
         ("training.generator_optimizer.lr=abc", "training.generator_optimizer.lr must be a finite number, got 'abc'"),
         ("training.generator_optimizer.lr=0", "training.generator_optimizer.lr must be a number above 0, got 0"),
@@ -259,7 +259,7 @@ def test_a_score_that_was_left_out_is_allowed(untouched, caplog):
         ("output=[a]", "output must be one path"),
         ("output=1e3", "needs two quotes"),
         ("run=''", "run must be one path"),
-        ("metric.frechet=null", "metric.frechet must be a part"),
+        ("metric.frechet=null", "metric.frechet must be an object with a _target_"),
     ],
 )
 def test_what_is_said_of_wrong_samples(untouched, name, override, message):

@@ -9,7 +9,7 @@ __all__ = ["load_generator"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports `load_generator` when it is asked for: the commands must start without torch."""
+    """Imports `load_generator` on first use, so that commands start without torch."""
     if name == "load_generator":
         from fmcgan.inference.generator import load_generator
 

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TITLE = "Analysis of generated images"
-_COLUMNS = 12
-"""Samples of each class at the head of the page: the first ones, not the best."""
+_COLUMNS = 12  # samples of each class in the grid of the page: the first, without selection
 
 
 def analyze(config: DictConfig) -> None:
@@ -39,7 +38,7 @@ def analyze(config: DictConfig) -> None:
     from fmcgan.app.run_dir import refuse_links
     from fmcgan.report.analysis_page import Report, write_analysis
 
-    parts, missing = _installed(_checked_parts(config))
+    parts, missing = _split_installed(_checked_parts(config))
     start, failures = time.perf_counter(), Failures(NotApplicable)
     subject, provenance, folder = _subject(config)
     refuse_links(folder, run_dir.TENSORBOARD)
@@ -48,11 +47,8 @@ def analyze(config: DictConfig) -> None:
     effects = adjust_effects([effect for section in sections.values() for effect in section.effects])
     findings = select_findings(effects, config.findings)
     provenance |= {f"part left out: {name}": reason for name, reason in skipped.items()}
-    provenance["seconds"] = (
-        f"{time.perf_counter() - start:.0f} ("
-        + ", ".join(f"{name} {taken:.1f}" for name, taken in seconds.items())
-        + ")"
-    )
+    by_part = ", ".join(f"{name} {taken:.1f}" for name, taken in seconds.items())
+    provenance["seconds"] = f"{time.perf_counter() - start:.0f} ({by_part})"
     counts = f"{len(subject.samples):,} samples, compared with {len(subject.real.train):,} real images"
     about = f"{provenance['source']}: {counts}"
     page = Report(_TITLE, about, sections, findings, effects, _grid(subject.samples), provenance)
@@ -65,7 +61,7 @@ def analyze(config: DictConfig) -> None:
 
 
 def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
-    """The parts of the analysis; checks all options before anything is read or downloaded."""
+    """Builds the parts of the analysis after checking all options; reads and downloads nothing."""
     from hydra.utils import instantiate
 
     from fmcgan.app.config_validation import check_shape, types_checked
@@ -75,14 +71,14 @@ def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
     check_options(config, min_n=100)
     whole_number(maximum=10_000, findings=config.findings)
     if not config.analysis:
-        raise UserError("analysis=[] analyses nothing; omit it for all parts, or name some parts (see --help)")
+        raise UserError("analysis=[] selects no part; omit it for all parts, or name some (see --help)")
     with types_checked(config):
         instantiate(config.data)
         return instantiate(config.analysis)
 
 
-def _installed(parts: Mapping[str, "Analysis"]) -> tuple[dict[str, "Analysis"], dict[str, str]]:
-    """Splits the parts into those whose packages are installed, and messages for the others, by name."""
+def _split_installed(parts: Mapping[str, "Analysis"]) -> tuple[dict[str, "Analysis"], dict[str, str]]:
+    """Returns the parts whose packages are installed, and an error message for each other part."""
     from fmcgan.app.extras import MissingExtraError, require_extra
 
     installed, missing = {}, {}
@@ -100,7 +96,7 @@ def _installed(parts: Mapping[str, "Analysis"]) -> tuple[dict[str, "Analysis"], 
 
 
 def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
-    """Returns what is analysed, where it comes from, in words, and the folder of the results."""
+    """Returns the subject of the analysis, its provenance as text, and the results folder."""
     from fmcgan.analysis.base import Subject
     from fmcgan.app.system_info import processor
     from fmcgan.inference.sample_source import load_inputs, package_versions
@@ -119,7 +115,7 @@ def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
 
 
 def _grid(samples: "ImageSet") -> "Image":
-    """The first samples of each class; classes without samples have no row."""
+    """Draws the first samples of each class; classes without samples have no row."""
     from fmcgan.analysis.base import common_classes, image_rows
     from fmcgan.data.classes import CLASS_NAMES
     from fmcgan.figure.grid import class_grid
@@ -133,7 +129,7 @@ def _grid(samples: "ImageSet") -> "Image":
 def _sections(
     parts: Mapping[str, "Analysis"], subject: "Subject", failures: "Failures"
 ) -> tuple[dict[str, "Section"], dict[str, str], dict[str, float]]:
-    """Sections by name, reasons of parts that are left out, and seconds of each part."""
+    """Runs the parts. Returns sections, reasons of skipped parts, and seconds, each by name of the part."""
     from tqdm import tqdm
 
     from fmcgan.analysis.base import NotApplicable
@@ -159,7 +155,7 @@ def _sections(
 
 
 def _write_tensorboard(folder: "Path", sections: Mapping[str, "Section"]) -> None:
-    """Writes the map with vectors for the projector and the confusion matrix; replaces those of an earlier analysis."""
+    """Writes embeddings for TensorBoard's projector and the confusion matrix, replacing earlier ones."""
     import shutil
 
     from matplotlib.figure import Figure
@@ -179,7 +175,7 @@ def _write_tensorboard(folder: "Path", sections: Mapping[str, "Section"]) -> Non
 
 
 def _print_findings(sections: Mapping[str, "Section"], findings: list[str], n: int) -> None:
-    """Prints the alarms and the findings."""
+    """Logs the alarms and prints the findings."""
     for section in sections.values():
         for alarm in section.alarms:
             log.warning("%s: %s (%s)", alarm.name, alarm.statement, alarm.rule)
@@ -189,7 +185,7 @@ def _print_findings(sections: Mapping[str, "Section"], findings: list[str], n: i
 
 
 def main() -> None:
-    """Entry of the console command."""
+    """Runs the console command."""
     run_command("analyze", analyze)
 
 

@@ -1,4 +1,4 @@
-"""``python -m fmcgan.compare``: compares groups of runs over their seeds by tables and figures."""
+"""``python -m fmcgan.compare``: compares groups of runs, averaged over seeds, in tables and figures."""
 
 import logging
 import os
@@ -35,7 +35,7 @@ def compare_runs(config: DictConfig) -> None:
 
 
 def _checked_paths(config: DictConfig) -> tuple[list[Path], Path]:
-    """The folders of ``runs=`` and the output folder."""
+    """Returns the folders of ``runs=`` and the output folder."""
     named = config.runs if isinstance(config.runs, ListConfig) else [config.runs]
     given = [path for each in named if (path := path_text(runs=each)) is not None]
     if not given or len(given) < len(named):
@@ -45,7 +45,7 @@ def _checked_paths(config: DictConfig) -> tuple[list[Path], Path]:
 
 
 def main() -> None:
-    """Entry of the console command."""
+    """Runs the console command."""
     run_command("compare", compare_runs)
 
 

@@ -1,4 +1,4 @@
-"""``python -m fmcgan.evaluate``: metrics of a run or of samples, beside those of real images and other baselines."""
+"""``python -m fmcgan.evaluate``: computes metrics of a run or of samples, and of baselines such as real images."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(config: DictConfig) -> None:
-    """Measures; writes ``evaluation.json``, ``evaluation.md`` and the figures; prints the table."""
+    """Computes the metrics, writes ``evaluation.json``, ``evaluation.md`` and figures, and prints the table."""
     from fmcgan.app.errors import Failures
     from fmcgan.inference.sample_source import load_inputs
     from fmcgan.metric.evaluation import Evaluator
@@ -50,7 +50,7 @@ def evaluate(config: DictConfig) -> None:
 
 
 def _checked_metrics(config: DictConfig) -> "Mapping[str, Metric]":
-    """Builds the metrics after checking every value of the command; reads and downloads nothing before."""
+    """Builds the metrics after checking all options; reads and downloads nothing."""
     from hydra.utils import instantiate
 
     from fmcgan.app.config_validation import check_shape, types_checked
@@ -60,7 +60,7 @@ def _checked_metrics(config: DictConfig) -> "Mapping[str, Metric]":
     check_shape(config, ("data",), ("metric", "feature"))
     check_options(config, min_n=20)
     if not config.metric:
-        raise UserError("metric=[] measures nothing; leave it out for the default metrics, or name some (see --help)")
+        raise UserError("metric=[] selects no metric; omit it for the default metrics, or name some (see --help)")
     if not isinstance(config.baselines, ListConfig):
         given = f"got {config.baselines!r}"
         raise UserError(f"baselines must be a list such as baselines=[real,uniform_noise], or [] for none, {given}")
@@ -84,7 +84,7 @@ def _findings(evaluator: "Evaluator", samples: "ImageSet", n: int) -> dict[str, 
 
 
 def _record(config: DictConfig, samples: "ImageSet", evaluator: "Evaluator", inputs: "Inputs") -> dict[str, Any]:
-    """Returns what the values were measured on and how."""
+    """Describes samples, protocol and time of the evaluation."""
     return {
         **inputs.provenance(samples),
         "n": evaluator.n,
@@ -110,7 +110,7 @@ def _write(
     about = f"Source: {markdown(record.get('checkpoint', record['source']))}; reference: {record['reference']} split; "
     if len(record["classes"]) < NUM_CLASSES:
         about += f"only images of {', '.join(record['classes'])}; "
-    about += f"names say how many samples; SHA-256 of the samples {record['samples_sha256'][:16]}.\n"
+    about += f"metric names contain the number of samples; SHA-256 of the samples {record['samples_sha256'][:16]}.\n"
     about += f"Command: {markdown_code(record['command'])}\n"
     tables = (as_markdown(record["scores"]), by_class_as_markdown(record["scores"]))
     shown = [f"![{figure}]({figure})\n" for figure in figures]

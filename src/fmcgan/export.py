@@ -21,7 +21,7 @@ FORMATS = ("safetensors", "onnx", "html")
 
 
 def export(config: DictConfig) -> None:
-    """Writes the file and logs its contents."""
+    """Exports a generator and logs what the file contains."""
     output = _output(config)
     from fmcgan.inference.safetensors_file import write_generator
 
@@ -43,7 +43,7 @@ def export(config: DictConfig) -> None:
 
 
 def _output(config: DictConfig) -> Path:
-    """Returns the file to write, after all options are checked."""
+    """Checks the options and returns the output file."""
     one_of(FORMATS, format=config.format)
     one_of(("float32", "float16"), dtype=config.dtype)
     if config.format == "onnx" and config.dtype != "float32":
@@ -61,7 +61,7 @@ def _output(config: DictConfig) -> Path:
 
 
 def _load(config: DictConfig) -> "LabelledGenerator":
-    """Loads the generator of ``run=``, or the shipped one, with its metadata. A checkpoint takes it from its run."""
+    """Loads the generator of ``run=``, or the shipped one. Metadata of a checkpoint come from its run folder."""
     from fmcgan.inference.generator import LabelledGenerator, find_checkpoint, load_generator
     from fmcgan.inference.safetensors_file import SUFFIX, provenance
 

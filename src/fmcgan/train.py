@@ -1,4 +1,4 @@
-"""``python -m fmcgan.train``: train one class-conditional GAN."""
+"""``python -m fmcgan.train``: trains one class-conditional GAN."""
 
 import functools
 import logging
@@ -17,7 +17,7 @@ from fmcgan.app.distributed import cluster_environment, is_distributed, is_nonze
 from fmcgan.app.hydra_app import in_sweep, run_command
 from fmcgan.app.overrides import applied_overrides, key_of, parse
 from fmcgan.app.renamed import upgrade_composed
-from fmcgan.app.resume import AUTO, already_done, check, checkpoint_of
+from fmcgan.app.resume import AUTO, already_done, check_config, find_resume_checkpoint
 from fmcgan.app.run_lock import locked
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ def train(config: DictConfig) -> None:
     """Trains one GAN and logs where the results are.
 
     Raises:
-        UserError: something the user can correct.
-        Interrupted: a signal asked to stop; a checkpoint is saved.
+        UserError: a setting, file or folder is invalid.
+        Interrupted: a signal stopped the training; a checkpoint was saved.
     """
     upgrade_composed(config, [key_of(parse(each)) for each in applied_overrides()])
-    check(config)
+    check_config(config)
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     if in_sweep() and already_done(plain):
         return
@@ -48,11 +48,14 @@ def train(config: DictConfig) -> None:
 
 
 def _train(config: DictConfig, plain: dict[str, Any]) -> None:
-    checkpoint = checkpoint_of(config, plain)
+    checkpoint = find_resume_checkpoint(config, plain)
     if config.trainer.precision == AUTO:
         config.trainer.precision = plain["trainer"]["precision"] = _precision(plain, checkpoint)
     trainer, gan, data = build(config)
-    _check_weights(checkpoint, gan)
+    if checkpoint is not None:
+        from fmcgan.training.checkpoint_file import check_resumable
+
+        check_resumable(Path(checkpoint), gan)
     records = [callback for callback in trainer.callbacks if hasattr(callback, "write_result")]  # type: ignore[attr-defined]
     for record in records:
         record.configure(plain)
@@ -61,28 +64,21 @@ def _train(config: DictConfig, plain: dict[str, Any]) -> None:
     try:
         trainer.fit(gan, data, ckpt_path=checkpoint, weights_only=True)
     except BaseException:
-        if trainer.strategy.launcher is not None:  # the processes of the other devices would wait for this one
+        if trainer.strategy.launcher is not None:  # else the other devices wait for this one
             trainer.strategy.launcher.kill(signal.SIGKILL)
         raise
     if trainer.is_global_zero:
         for record in records:
-            _say_where(folder, record.write_result(trainer, gan))
-
-
-def _check_weights(checkpoint: str | None, gan: "ConditionalGAN") -> None:
-    if checkpoint is not None:
-        from fmcgan.training.checkpoint_file import check_resumable
-
-        check_resumable(Path(checkpoint), gan)
+            _log_results(folder, record.write_result(trainer, gan))
 
 
 def validate(config: DictConfig) -> None:
-    """Checks a configuration before anything is measured, downloaded, written or trained.
+    """Checks a configuration before anything is downloaded, written or trained.
 
-    Everything is built once without memory for weights, so that every constructor sees its values.
+    Builds everything once, with networks on torch's meta device, so that every constructor checks its values.
 
     Raises:
-        UserError: names the key, what was given and what is allowed; or the run does not fit into memory.
+        UserError: a value is invalid, or the run does not fit into memory.
     """
     from fmcgan.app import memory
     from fmcgan.app.config_validation import types_checked
@@ -94,7 +90,7 @@ def validate(config: DictConfig) -> None:
     with types_checked(trial), suppress_warnings():
         trainer, gan, data = build(trial, weights=False)
     check_run(trainer, gan, data)
-    if trainer.strategy.root_device.type == "cpu":  # a GPU says itself what it lacks
+    if trainer.strategy.root_device.type == "cpu":  # on a GPU, torch reports a lack of memory
         networks: Any = (gan.generator, gan.discriminator)
         memory.check_training(lambda: networks, trial.data.batch_size, trial.trainer.precision)
 
@@ -104,7 +100,7 @@ def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "Conditi
 
     Args:
         config: of the run.
-        weights: False builds networks of shapes alone, which cannot be trained.
+        weights: ``False`` builds the networks on torch's meta device: shapes without values.
     """
     from hydra.utils import instantiate
     from lightning.pytorch import seed_everything
@@ -121,11 +117,9 @@ def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "Conditi
         [instantiate(node) for node in group.values() if "_target_" in node]
         for group in (config.callback, config.logger)
     )
-    callbacks.sort(
-        key=lambda callback: not isinstance(callback, MetricsLogger)
-    )  # first: it stops the watch before the others
-    keeps_checkpoints = any(isinstance(callback, Checkpoint) for callback in callbacks)  # else Lightning adds its own
-    options = {"callbacks": callbacks, "logger": loggers, "enable_checkpointing": keeps_checkpoints}
+    callbacks.sort(key=lambda callback: not isinstance(callback, MetricsLogger))  # first: it times the step alone
+    has_checkpoint = any(isinstance(callback, Checkpoint) for callback in callbacks)  # else Lightning adds its own
+    options = {"callbacks": callbacks, "logger": loggers, "enable_checkpointing": has_checkpoint}
     return _trainer(config.trainer, **options), gan, data
 
 
@@ -145,37 +139,37 @@ def _build_gan(config: DictConfig, weights: bool = True) -> "ConditionalGAN":
     parts |= {"augmentation": config.augment, "regularizer": config.regularizer}
     built = {}
     for name, part in parts.items():
-        shapes_alone = not weights and part._target_.startswith("fmcgan.")  # the user's own may need contents
-        with torch.device("meta") if shapes_alone else nullcontext():
+        on_meta = not weights and part._target_.startswith("fmcgan.")  # a user's own class may need values
+        with torch.device("meta") if on_meta else nullcontext():
             built[name] = instantiate(part)
     return instantiate(config.training, **built)
 
 
 def _precision(config: dict[str, Any], checkpoint: str | None) -> str:
-    """Returns what `trainer.precision=auto` means for this run; a resumed run takes that of its checkpoint."""
+    """Resolves `trainer.precision=auto`: that of the checkpoint, fp32 on several devices, else the faster one."""
     if checkpoint is not None:
         from fmcgan.training.checkpoint_file import read_checkpoint
 
         precision = str(read_checkpoint(Path(checkpoint))["config"]["trainer"]["precision"])
-        log.info("precision: %s, that of the checkpoint", precision)
+        log.info("precision: %s, from the checkpoint", precision)
         return precision
     if is_distributed(config["trainer"]["devices"]):
-        log.info("precision: 32-true (several devices try no other: they must agree)")
+        log.info("precision: 32-true (auto measures no other on several devices)")
         return "32-true"
-    asked = {name: config[name] for name in ("network", "loss", "penalty", "augment", "regularizer")}
-    asked["batch_size"] = config["data"]["batch_size"]
-    none = {"_target_": "fmcgan.training.schedules.Schedules"}  # schedules change no speed
-    asked["training"] = config["training"] | {"seed": 0, "schedules": none}
-    asked["trainer"] = config["trainer"] | {"default_root_dir": None}
-    return _measured_precision(OmegaConf.to_yaml(asked))
+    relevant = {name: config[name] for name in ("network", "loss", "penalty", "augment", "regularizer")}
+    relevant["batch_size"] = config["data"]["batch_size"]
+    no_schedules = {"_target_": "fmcgan.training.schedules.Schedules"}  # schedules do not change the speed
+    relevant["training"] = config["training"] | {"seed": 0, "schedules": no_schedules}
+    relevant["trainer"] = config["trainer"] | {"default_root_dir": None}
+    return _measured_precision(OmegaConf.to_yaml(relevant))
 
 
-@functools.cache  # the jobs of a sweep share one answer
-def _measured_precision(asked: str) -> str:
+@functools.cache  # measured once for all jobs of a sweep
+def _measured_precision(relevant: str) -> str:
     from fmcgan.training.precision import faster_precision
 
     _quieten_lightning()
-    config: DictConfig = OmegaConf.create(asked)  # type: ignore[assignment]
+    config: DictConfig = OmegaConf.create(relevant)  # type: ignore[assignment]
     return faster_precision(lambda: _build_gan(config), functools.partial(_trainer, config.trainer), config.batch_size)
 
 
@@ -186,7 +180,7 @@ def _quieten_lightning() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _say_where(folder: Path, result: dict[str, Any]) -> None:
+def _log_results(folder: Path, result: dict[str, Any]) -> None:
     from fmcgan.metric.results import as_text
 
     scores = [f"  {as_text(name, score)}" for name, score in result["scores"].items()]
@@ -204,7 +198,7 @@ def _say_where(folder: Path, result: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Entry of the console command."""
+    """Runs the console command."""
     run_command("train", train)
 
 

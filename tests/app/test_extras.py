@@ -65,14 +65,14 @@ def test_every_extra_that_the_code_names_exists_and_dev_includes_it():
 
 def test_a_part_costs_itself_only(missing):
     parts = {"clusters": object.__new__(Clusters), "spectrum": object.__new__(SpectrumAnalysis)}
-    assert analyze._installed(parts) == (parts, {})
+    assert analyze._split_installed(parts) == (parts, {})
     missing("sklearn")
-    installed, why = analyze._installed(parts)
+    installed, why = analyze._split_installed(parts)
     assert list(installed) == ["spectrum"]
     assert list(why) == ["clusters"]
     assert "fmcgan[analysis]" in why["clusters"]
     with pytest.raises(MissingExtraError, match=r"^analyze needs the extra"):
-        analyze._installed({"clusters": parts["clusters"]})
+        analyze._split_installed({"clusters": parts["clusters"]})
 
 
 def test_onnx_is_asked_for_before_anything_is_computed(missing, tmp_path):

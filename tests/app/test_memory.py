@@ -24,13 +24,13 @@ def test_amounts_are_read_in_three_digits():
 
 
 def test_the_tightest_bound_counts(monkeypatch):
-    monkeypatch.setattr(memory, "_of_machine", lambda: 5e9)
-    monkeypatch.setattr(memory, "_of_container", lambda: None)
-    monkeypatch.setattr(memory, "_of_process", lambda: 0.0)
+    monkeypatch.setattr(memory, "_machine_memory", lambda: 5e9)
+    monkeypatch.setattr(memory, "_container_memory", lambda: None)
+    monkeypatch.setattr(memory, "_process_memory", lambda: 0.0)
     assert memory.available() == 0
-    monkeypatch.setattr(memory, "_of_process", lambda: None)
+    monkeypatch.setattr(memory, "_process_memory", lambda: None)
     assert memory.available() == 5e9
-    monkeypatch.setattr(memory, "_of_machine", lambda: None)
+    monkeypatch.setattr(memory, "_machine_memory", lambda: None)
     assert memory.available() == float("inf")  # not known: nothing is refused
 
 
@@ -50,15 +50,15 @@ def test_the_tightest_bound_counts(monkeypatch):
 )
 def test_the_limit_of_a_container(monkeypatch, files, expected):
     monkeypatch.setattr(memory, "_text", lambda path: files.get(path.removeprefix("/sys/fs/cgroup/"), ""))
-    assert memory._of_container() == expected
+    assert memory._container_memory() == expected
 
 
 def test_the_machine_says_what_is_available(monkeypatch):
     text = "MemTotal: 100 kB\nMemFree: 1 kB\nMemAvailable:     40 kB\nSwapFree:      2 kB\n"
     monkeypatch.setattr(memory, "_text", lambda path: text)
-    assert memory._of_machine() == 42 * 1024
+    assert memory._machine_memory() == 42 * 1024
     monkeypatch.setattr(memory, "_text", lambda path: "")  # elsewhere than on Linux
-    assert memory._of_machine() > 1e8
+    assert memory._machine_memory() > 1e8
 
 
 def test_what_does_not_fit_is_refused_with_need_and_what_is_there(monkeypatch):

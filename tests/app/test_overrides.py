@@ -20,7 +20,7 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.hydra_app import job_folder
 from fmcgan.app.overrides import parse, parse_arguments, quoted, quoted_elements, shell_command
 from fmcgan.app.run_files import read_metrics
-from fmcgan.app.typed_overrides import as_meant
+from fmcgan.app.typed_overrides import normalize_overrides
 
 ODD = "aZ0._-/ '\"\\$`{}[](),:;=~!*?&|<>#%@^+\täßøЖ日本é\u0301\u00a0😀\n"
 NAMES = st.text(st.sampled_from(ODD), min_size=1, max_size=12) | st.text(
@@ -64,15 +64,15 @@ PLAIN = NAMES.map(str.strip).filter(lambda name: not re.search(r"[\[\],\\]|\$\{|
 @QUICK
 @given(PLAIN.filter(lambda name: not re.match(r"\w+\s*\(", name)))  # a function of Hydra's
 def test_a_name_typed_without_quotes_is_meant_as_typed(name):
-    for override in as_meant(parse_arguments([f"run={name}", f"output={name}"]), "evaluate"):
+    for override in normalize_overrides(parse_arguments([f"run={name}", f"output={name}"]), "evaluate"):
         assert read_back(override) == name
 
 
 @pytest.mark.parametrize("value", ["???", "'???'", '"???"'])
 def test_the_mark_of_a_missing_value_names_no_file(value):
     with pytest.raises(UserError, match=r"write \./\?\?\?"):
-        as_meant(parse_arguments([f"run={value}"]), "evaluate")
-    (override,) = as_meant(parse_arguments(["run=./???"]), "evaluate")
+        normalize_overrides(parse_arguments([f"run={value}"]), "evaluate")
+    (override,) = normalize_overrides(parse_arguments(["run=./???"]), "evaluate")
     assert parse(override).value() == "./???"
 
 
@@ -88,30 +88,30 @@ def test_the_mark_of_a_missing_value_names_no_file(value):
     ],
 )
 def test_a_name_that_looks_like_a_number_is_a_name(command, key, name):
-    (override,) = as_meant(parse_arguments([f"{key}={name}"]), command)
+    (override,) = normalize_overrides(parse_arguments([f"{key}={name}"]), command)
     assert parse(override).value() == name
     if key == "runs":
-        (override,) = as_meant(parse_arguments([f"runs=[a,{name},'{name}',\"it's, it\",Läufe]"]), command)
+        (override,) = normalize_overrides(parse_arguments([f"runs=[a,{name},'{name}',\"it's, it\",Läufe]"]), command)
         assert parse(override).value() == ["a", name, name, "it's, it", "Läufe"]
 
 
 def test_null_is_a_name_only_where_it_has_no_meaning():
     for command, key, value in (("evaluate", "run", None), ("export", "output", None), ("generate", "output", "null")):
-        (override,) = as_meant(parse_arguments([f"{key}=null"]), command)
+        (override,) = normalize_overrides(parse_arguments([f"{key}=null"]), command)
         assert parse(override).value() == value
 
 
 def test_what_is_quoted_or_interpolated_stays_as_it_is():
     typed = ["output='a b'", 'samples="7"', "cache=${oc.env:HOME}/x", "run=plain/path.ckpt", "seed=7", "n=1e3"]
-    assert as_meant(parse_arguments(typed), "evaluate") == typed
+    assert normalize_overrides(parse_arguments(typed), "evaluate") == typed
     sweep = ["-m", "output=7,8", "run=a,b"]
-    assert as_meant(parse_arguments(sweep), "generate") == ['output="7","8"', "run=a,b"]
+    assert normalize_overrides(parse_arguments(sweep), "generate") == ['output="7","8"', "run=a,b"]
 
 
 @pytest.mark.parametrize("value", ["'Läufe", "logs=a", "it's", "Läufe", "a(b", "[Läufe,b]", "#", "~/x"])
 def test_other_unreadable_values_end_in_a_line_that_shows_how_to_quote(value):
     with pytest.raises(UserError, match="need quotes") as error:
-        as_meant(parse_arguments([f"logger.tensorboard.name={value}"]), "train")
+        normalize_overrides(parse_arguments([f"logger.tensorboard.name={value}"]), "train")
     (pasted,) = shlex.split(str(error.value).splitlines()[1])
     expected = ["Läufe", "b"] if value[0] == "[" else value
     assert read_back(pasted) == expected

@@ -19,7 +19,7 @@ from fmcgan.app.renamed import (
     upgrade_composed,
     upgrade_config,
 )
-from fmcgan.app.typed_overrides import as_meant
+from fmcgan.app.typed_overrides import normalize_overrides
 from fmcgan.loss.base import AdversarialLoss
 
 
@@ -87,7 +87,7 @@ def test_each_old_name_is_warned_of_once_with_the_new_one(caplog):
             *("training.schedules.beta1.until=5", "training.schedules.beta2.until=5", "loss.penalty.interval=1"),
         ]
     )
-    assert as_meant(typed, "train")[0] == "penalty=wgan_gp,wgan_lp"
+    assert normalize_overrides(typed, "train")[0] == "penalty=wgan_gp,wgan_lp"
     said = [record.getMessage() for record in caplog.records]
     pairs = [("penalty@loss.penalty", "penalty"), ("penalty=interpolated", "penalty=wgan_gp")]
     pairs += [("penalty=interpolated_one_sided", "penalty=wgan_lp"), ("loss.penalty", "penalty")]

@@ -152,7 +152,7 @@ def test_a_folder_that_was_there_or_a_run_that_succeeded_stays(tmp_path):
     run_dir_claim.release(failed=False)
     assert (tmp_path / "quiet").is_dir()
     start("fault")
-    run_dir_claim.keep_log()  # a fault of the program
+    run_dir_claim.keep_files()  # a fault of the program
     run_dir_claim.release(failed=True)
     assert (tmp_path / "fault").is_dir()
 

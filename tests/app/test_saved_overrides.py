@@ -12,7 +12,7 @@ from fmcgan.app import hydra_app
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.errors import UserError
 from fmcgan.app.overrides import key_of, parse, parse_arguments
-from fmcgan.app.saved_overrides import refusal, saved_overrides
+from fmcgan.app.saved_overrides import reason_to_refuse, saved_overrides
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ HOSTILE = [
 def test_a_saved_override_names_no_code(run, place, call):
     override = place.format(call)
     run("loss=hinge", override)
-    with pytest.raises(UserError, match="holds what a file may not choose") as error:
+    with pytest.raises(UserError, match="has overrides that a file may not set") as error:
         resumed()
     assert override[:100] in str(error.value)
     assert len(str(error.value).splitlines()) == 2
@@ -139,7 +139,7 @@ def test_a_saved_override_names_no_code(run, place, call):
 @pytest.mark.parametrize("override", HOSTILE, ids=lambda text: text[:40])
 def test_a_saved_override_chooses_values_and_options_only(run, override):
     run("loss=hinge", override)
-    with pytest.raises(UserError, match="holds what a file may not choose"):
+    with pytest.raises(UserError, match="has overrides that a file may not set"):
         resumed()
 
 
@@ -198,9 +198,9 @@ def test_the_printed_command_resumes_the_run_as_it_was(run, chosen, monkeypatch,
     """Overrides that are not taken from the folder are repeated by the command."""
     before = composed(chosen)
     folder = run(*chosen)
-    refused = [each for each in chosen if refusal(parse(each), folder, [config_dir()])]
+    refused = [each for each in chosen if reason_to_refuse(parse(each), folder, [config_dir()])]
     if refused:
-        with pytest.raises(UserError, match="may not choose"):
+        with pytest.raises(UserError, match="may not set"):
             resumed()
     monkeypatch.setattr(hydra_app, "in_sweep", lambda: False)
     monkeypatch.setattr(
@@ -272,7 +272,7 @@ def test_every_option_that_there_is_can_be_resumed(run):
     overrides = [f"{group}={option}" for group, option in options if not group.startswith("hydra")]
     folder = run()
     assert len(overrides) > 100
-    assert [each for each in overrides if refusal(parse(each), folder, [config_dir()])] == []
+    assert [each for each in overrides if reason_to_refuse(parse(each), folder, [config_dir()])] == []
 
 
 def test_no_combination_of_signs_and_quotes_hides_code(run):
@@ -282,10 +282,10 @@ def test_no_combination_of_signs_and_quotes_hides_code(run):
     signs, values = ("", "+", "++", "~"), ("{}", "'{}'", '"{}"', "[{}]", "{{a:{}}}")
     combinations = list(itertools.product(signs, keys, names, values))
     for sign, key, name, value in combinations:
-        assert refusal(parse(f"{sign}{key.format(name)}={value.format('torch.load')}"), folder, [config_dir()])
+        assert reason_to_refuse(parse(f"{sign}{key.format(name)}={value.format('torch.load')}"), folder, [config_dir()])
         nested = f"{sign}{key.format('x')}={{{name}:{value.format('torch.load')}}}"
         if sign != "~":
-            assert refusal(parse(nested), folder, [config_dir()]), nested
+            assert reason_to_refuse(parse(nested), folder, [config_dir()]), nested
 
 
 def test_a_foreign_run_folder_runs_nothing(command, tmp_path):

@@ -12,7 +12,7 @@ from fmcgan.app.config_dir import config_dir
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import UserError
 from fmcgan.app.overrides import parse, parse_arguments
-from fmcgan.app.typed_overrides import as_meant
+from fmcgan.app.typed_overrides import normalize_overrides
 
 
 @pytest.mark.parametrize(
@@ -22,20 +22,20 @@ from fmcgan.app.typed_overrides import as_meant
         ("train", "loss=hinge loss=wgan", "loss is given twice"),
         ("train", "+trainer.x=1 ++trainer.x=2", "trainer.x is given twice"),
         ("train", "penalty=none penalty=dragan", "penalty is given twice"),
-        ("train", "=1", "no key in front of ="),
-        ("train", "={a:1}", "no key in front of ="),
+        ("train", "=1", "has no key in front of ="),
+        ("train", "={a:1}", "has no key in front of ="),
         ("train", "banana", "banana .*key=value"),
-        ("train", "~data", "~data: this command cannot do without data; data=OPTION"),
-        ("train", "~trainer", "cannot do without trainer"),
-        ("train", "~seed", "~seed: this command cannot do without seed; seed=VALUE"),
-        ("evaluate", "~data=fashion_mnist", "cannot do without data"),
-        ("generate", "~n_per_class", "cannot do without n_per_class"),
+        ("train", "~data", "~data: this command needs data; data=OPTION"),
+        ("train", "~trainer", "command needs trainer"),
+        ("train", "~seed", "~seed: this command needs seed; seed=VALUE"),
+        ("evaluate", "~data=fashion_mnist", "command needs data"),
+        ("generate", "~n_per_class", "command needs n_per_class"),
         ("train", "ckpt_path=[a]", r"ckpt_path must be one path, got \[a\]"),
         ("train", "ckpt_path={a:b}", r"ckpt_path must be one path, got \{a:b\}"),
         ("train", "ckpt_path=", "ckpt_path= is empty"),
         ("train", "ckpt_path=''", "ckpt_path= is empty"),
         ("train", "++ckpt_path=[a]", "ckpt_path must be one path"),
-        ("train", "ckpt_path=~/x.ckpt", "no shell expands ~ behind ="),
+        ("train", "ckpt_path=~/x.ckpt", "a shell does not expand ~ here"),
         ("train", "hydra.run.dir=", "hydra.run.dir= is empty"),
         ("train", "data.root=[a]", "data.root must be one path"),
         ("generate", "output=", "output= is empty"),
@@ -48,13 +48,13 @@ from fmcgan.app.typed_overrides import as_meant
         ("train", "penalty=7", "there is no penalty=7; available: dragan"),
         ("train", "data=5", "there is no data=5; available: fashion_mnist, synthetic"),
         ("train", "callback=[1]", "there is no callback="),
-        ("train", "data=null", "cannot do without data"),
+        ("train", "data=null", "command needs data"),
         ("train", "callback=null", r"callback takes a list, got null; callback=\[\]"),
-        ("train", "+experiment=smoke", "experiment is there already"),
-        ("train", "++loss=hinge", "loss is there already"),
+        ("train", "+experiment=smoke", "experiment exists already"),
+        ("train", "++loss=hinge", "loss exists already"),
         ("train", "experiment=null", "experiment=null: leave that out, or choose from best"),
         ("train", "conditioning/generator=null", "leave that out, or choose from concatenation"),
-        ("train", "penalty=null", "penalty=null: this command cannot do without penalty; available: dragan"),
+        ("train", "penalty=null", "penalty=null: this command needs penalty; available: dragan"),
         ("train", "penalty=[none]", "penalty takes one option"),
         ("train", "callback=[metrics_logger,null]", "there is no callback="),
         ("train", "-m loss=hinge,null", "null is no option of loss"),
@@ -63,7 +63,7 @@ from fmcgan.app.typed_overrides import as_meant
 )
 def test_what_cannot_be_meant_is_refused(name, overrides, told):
     with pytest.raises(UserError, match=told) as error:
-        as_meant(parse_arguments(overrides.split()), name)
+        normalize_overrides(parse_arguments(overrides.split()), name)
     assert len(str(error.value).splitlines()) == 1
 
 
@@ -87,13 +87,13 @@ def test_what_cannot_be_meant_is_refused(name, overrides, told):
 )
 def test_what_can_be_meant_stays_as_it_is(overrides):
     line = parse_arguments(overrides.split())
-    assert as_meant(line, "train") == line.overrides
+    assert normalize_overrides(line, "train") == line.overrides
 
 
 def test_no_word_is_lost_as_the_name_of_a_folder():
     names = ("7", "1e3", "true", "null", "2026_11_29")
     for override in (f"hydra.{kind}.dir={name}" for kind in ("run", "sweep") for name in names):
-        (meant,) = as_meant(parse_arguments([override]), "train")
+        (meant,) = normalize_overrides(parse_arguments([override]), "train")
         assert parse(meant).value() == override.partition("=")[2]
 
 
@@ -185,7 +185,7 @@ def test_a_folder_that_hydra_would_interpolate_is_told(tmp_path, monkeypatch, pl
     (tmp_path / place).mkdir()
     monkeypatch.chdir(tmp_path / place)
     with pytest.raises(UserError, match="Hydra reads as an interpolation"):
-        as_meant(parse_arguments(["seed=1"]), "train")
+        normalize_overrides(parse_arguments(["seed=1"]), "train")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="Hydra reads"):
         hydra_app._with_saved_overrides(parse_arguments([f"ckpt_path='{place}/checkpoints/last.ckpt'"]), "train")

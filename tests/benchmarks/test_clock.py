@@ -3,7 +3,7 @@ import time
 import pytest
 import torch
 
-from benchmarks.clock import in_turn, rates, ratios, spread
+from benchmarks.clock import rates, ratios, spread, time_interleaved
 
 CPU = torch.device("cpu")
 
@@ -27,7 +27,7 @@ def test_actions_take_turns_and_the_first_round_does_not_count(monkeypatch):
         order.append(name)
         now[0] += seconds
 
-    taken = in_turn({"a": lambda: action("a", 1), "b": lambda: action("b", 2)}, CPU, seconds=0, at_least=2)
+    taken = time_interleaved({"a": lambda: action("a", 1), "b": lambda: action("b", 2)}, CPU, seconds=0, at_least=2)
     assert order == ["a", "b"] * 3
     assert taken == {"a": [1, 1], "b": [2, 2]}
 
@@ -36,5 +36,5 @@ def test_actions_take_turns_and_the_first_round_does_not_count(monkeypatch):
 def test_no_round_begins_too_late(monkeypatch, seconds, rounds):
     now = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    taken = in_turn({"": lambda: now.__setitem__(0, now[0] + 2)}, CPU, seconds, at_least=3)
+    taken = time_interleaved({"": lambda: now.__setitem__(0, now[0] + 2)}, CPU, seconds, at_least=3)
     assert len(taken[""]) == rounds

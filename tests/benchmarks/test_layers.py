@@ -1,11 +1,11 @@
 import torch
 
-from benchmarks.layers import measure, ways
+from benchmarks.layers import measure, upsampling_layers
 
 
 def test_the_ways_that_claim_so_compute_the_same_map():
     maps = torch.randn(2, 6, 5, 5).to(memory_format=torch.channels_last)
-    found = ways(6, 3)
+    found = upsampling_layers(6, 3)
     expected = found["transposed convolution 4 x 4"][1](maps)
     assert expected.shape == (2, 3, 10, 10)
     for name, (relation, way) in found.items():

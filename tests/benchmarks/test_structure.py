@@ -20,7 +20,7 @@ def test_counts_of_a_small_package(tmp_path):
 
 
 def test_a_distance_touches_files_of_this_package_only():
-    files = structure.files_of_a_frechet_distance()
+    files = structure.files_of_frechet_distance()
     assert "metric/frechet.py" in files
     assert all((structure.PACKAGE / file).is_file() for file in files)
 

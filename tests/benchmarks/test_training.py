@@ -1,7 +1,7 @@
 import time
 from types import SimpleNamespace
 
-from benchmarks.training import LIKE_FOR_LIKE, TakeTurns, measure
+from benchmarks.training import LIKE_FOR_LIKE, InterleavedTiming, measure
 
 
 def test_a_row_for_each_case_with_its_ratios(tiny):
@@ -21,7 +21,7 @@ def test_a_block_holds_everything_but_the_other_loops(tiny, monkeypatch):
     def slow(seconds):
         return SimpleNamespace(run=lambda steps: now.__setitem__(0, now[0] + seconds * steps))
 
-    turns, trainer = TakeTurns(slow(100), slow(10), tiny()), SimpleNamespace(should_stop=False)
+    turns, trainer = InterleavedTiming(slow(100), slow(10), tiny()), SimpleNamespace(should_stop=False)
     turns.on_train_start(trainer, None)
     for _ in range(2):  # epochs, of 9 batches: the ninth is in no block
         now[0] += 1000  # what happens between two epochs

@@ -5,7 +5,7 @@ from omegaconf import OmegaConf
 
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.errors import UserError
-from study.arms import ARMS, BASE, batch_size, chosen, folder_name, what_is_changed
+from study.arms import ARMS, BASE, arm_description, batch_size, folder_name, select_arms
 
 FALLING = [f"schedule@training.schedules.{player}_lr=cosine" for player in ("generator", "discriminator")]
 NEAREST = "network.generator.upsampling=nearest"
@@ -27,9 +27,9 @@ def test_every_arm_is_an_experiment_of_its_own_and_says_what_it_changes(configs)
     assert configs[BASE] == composed(*FALLING, NEAREST)
     assert configs["study/bilinear"] == composed(*FALLING)
     assert len(set(configs.values())) == len(ARMS)
-    assert len({what_is_changed(arm) for arm in ARMS}) == len(ARMS)
+    assert len({arm_description(arm) for arm in ARMS}) == len(ARMS)
     assert len({folder_name(arm) for arm in ARMS}) == len(ARMS)
-    assert all(5 < len(what_is_changed(arm)) < 200 for arm in ARMS)
+    assert all(5 < len(arm_description(arm)) < 200 for arm in ARMS)
 
 
 def test_every_arm_but_one_has_the_falling_learning_rates_of_the_base(configs):
@@ -45,14 +45,14 @@ def test_no_file_of_the_study_is_left_out_of_the_table():
 
 
 def test_chosen():
-    assert chosen([]) == ARMS
-    assert chosen(["smoke", "study/r3", "smoke"]) == ("smoke", "study/r3")
+    assert select_arms([]) == ARMS
+    assert select_arms(["smoke", "study/r3", "smoke"]) == ("smoke", "study/r3")
     with pytest.raises(UserError, match=r"no experiment=study/hing\. Did you mean study/hinge\? Available: .*smoke"):
-        chosen(["study/hing"])
+        select_arms(["study/hing"])
 
 
 def test_what_is_known_of_an_arm():
     assert batch_size("smoke") == 32
-    assert what_is_changed("study/hinge") == "Hinge loss, with the same R1."
-    assert what_is_changed("recipe_b").startswith("Recipe B")
+    assert arm_description("study/hinge") == "Hinge loss, with the same R1."
+    assert arm_description("recipe_b").startswith("Recipe B")
     assert folder_name("study/hinge") == "study-hinge"

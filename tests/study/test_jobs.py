@@ -102,7 +102,7 @@ def test_a_job_without_a_result_has_failed_whatever_its_exit_code_says(tmp_path)
 
 def test_time_left_is_that_of_trained_jobs_shared_by_the_workers(tmp_path, caplog):
     caplog.set_level(logging.INFO)
-    tally, (a, b, c) = jobs._Tally(9, 2), make(tmp_path, "a", "b", "c")
+    tally, (a, b, c) = jobs._JobProgress(9, 2), make(tmp_path, "a", "b", "c")
     tally.note(a, True, 2.0, before=True)
     assert str(tally) == "1 done, 0 failed, 8 left"
     tally.note(b, True, 1000.0, before=False)

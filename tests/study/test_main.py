@@ -33,7 +33,7 @@ def test_only_arms_with_a_budget_run_and_threads_are_shared_out(page, tmp_path, 
     monkeypatch.setattr(__main__, "cores", lambda: 4)
     monkeypatch.setattr(jobs, "launch", lambda job, threads: seen.append(threads))
 
-    def sweep(todo, workers, start, failing):
+    def sweep(todo, workers, start, on_failure):
         seen.extend([[str(job) for job in todo], workers])
         start(todo[0])
         return []
@@ -50,7 +50,7 @@ def test_only_arms_with_a_budget_run_and_threads_are_shared_out(page, tmp_path, 
 def test_a_kept_training_is_not_run_again_until_it_is_forgotten(page, tmp_path, monkeypatch, caplog):
     seen = []
     monkeypatch.setattr(
-        jobs, "sweep", lambda todo, workers, start, failing: seen.append([job.seed for job in todo]) or []
+        jobs, "sweep", lambda todo, workers, start, on_failure: seen.append([job.seed for job in todo]) or []
     )
     entry = {"arm": "smoke", "seed": 2, "images_seen": 640, "parameters": {}, "scores": {}}
     results_store.write(page.with_suffix(".json"), [entry])
@@ -73,10 +73,10 @@ def test_a_kept_training_of_another_budget_is_not_mixed_with_new_ones(page, tmp_
 
 
 def test_a_failure_is_written_down_with_its_last_word(page, tmp_path, monkeypatch):
-    def sweep(todo, workers, start, failing):
+    def sweep(todo, workers, start, on_failure):
         todo[0].output.parent.mkdir(parents=True)
         todo[0].output.write_text("epoch 1\nerror: loss/generator is nan\n")
-        failing(todo[0])
+        on_failure(todo[0])
         return todo[:1]
 
     monkeypatch.setattr(jobs, "sweep", sweep)
@@ -88,7 +88,7 @@ def test_a_failure_is_written_down_with_its_last_word(page, tmp_path, monkeypatc
 
 def test_a_gpu_has_its_own_page_folder_time_and_no_second_training_beside(page, monkeypatch):
     seen = []
-    monkeypatch.setattr(jobs, "sweep", lambda todo, workers, start, failing: seen.extend([*todo, workers]) or [])
+    monkeypatch.setattr(jobs, "sweep", lambda todo, workers, start, on_failure: seen.extend([*todo, workers]) or [])
     for accelerator in ("cpu", "gpu"):
         study("--accelerator", accelerator, "--output", page, "run", "smoke", "--seeds", 7)
     on_cores, two, on_gpu, one = seen
@@ -116,10 +116,10 @@ def test_what_cannot_be_run_is_told(page):
 
 
 def test_a_failed_job_is_exit_code_1_and_ctrl_c_says_how_to_go_on(page, monkeypatch, capsys):
-    monkeypatch.setattr(jobs, "sweep", lambda todo, workers, start, failing: todo[:1])
+    monkeypatch.setattr(jobs, "sweep", lambda todo, workers, start, on_failure: todo[:1])
     study("--output", page, "run", "smoke", code=1)
 
-    def interrupted(todo, workers, start, failing):
+    def interrupted(todo, workers, start, on_failure):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(jobs, "sweep", interrupted)

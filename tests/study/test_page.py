@@ -115,8 +115,8 @@ def test_a_failed_run_is_listed_and_its_arm_gets_no_marks(written, tmp_path):
     path, values = tmp_path / "study.md", tmp_path / "study.json"
     page.write(path, tmp_path / "runs")
     assert cells(path.read_text(encoding="utf-8"), "`study/hinge`")[8].startswith("**")
-    results_store.note_failure(values, {"arm": "study/hinge", "seed": 4, "why": "loss/generator is nan"})
-    results_store.note_failure(values, {"arm": "study/lecam", "seed": 1, "why": "no space left"})
+    results_store.add_failure(values, {"arm": "study/hinge", "seed": 4, "why": "loss/generator is nan"})
+    results_store.add_failure(values, {"arm": "study/lecam", "seed": 1, "why": "no space left"})
     page.write(path, tmp_path / "runs")
     text = path.read_text(encoding="utf-8")
     assert cells(text, "`study/hinge`")[8] == "1.600 ± 0.100"

@@ -12,11 +12,11 @@ def entry(arm, seed, images=1):
 
 def test_a_new_run_takes_the_place_of_the_old_one_and_the_order_is_that_of_the_arms():
     old = [entry("other", 1), entry("b", 10), entry("a", 2), entry("b", 2)]
-    joined = results_store.joined(old, [entry("b", 2, images=7), entry("c", None)], ["c", "b", "a"])
-    assert [(each["arm"], each["seed"]) for each in joined] == [
+    merge_entries = results_store.merge_entries(old, [entry("b", 2, images=7), entry("c", None)], ["c", "b", "a"])
+    assert [(each["arm"], each["seed"]) for each in merge_entries] == [
         *(("c", None), ("b", 2), ("b", 10), ("a", 2), ("other", 1)),
     ]
-    assert [each["images_seen"] for each in joined] == [1, 7, 1, 1, 1]
+    assert [each["images_seen"] for each in merge_entries] == [1, 7, 1, 1, 1]
 
 
 def test_runs_are_written_beside_what_else_is_there_and_forgotten_by_arm(tmp_path):
@@ -61,9 +61,9 @@ def test_a_kept_run_says_when_on_what_and_with_what_it_was_made(tmp_path, write_
 def test_a_failure_is_kept_until_the_run_is_trained_or_forgotten(tmp_path):
     values = tmp_path / "study.json"
     failure = {"arm": "a", "seed": 3, "why": "loss is nan"}
-    results_store.note_failure(values, failure | {"why": "another"})
-    results_store.note_failure(values, failure)
-    results_store.note_failure(values, failure | {"arm": "b"})
+    results_store.add_failure(values, failure | {"why": "another"})
+    results_store.add_failure(values, failure)
+    results_store.add_failure(values, failure | {"arm": "b"})
     results_store.write(values, [entry("a", 1)])
     assert results_store.failures(values) == [failure, failure | {"arm": "b"}]
     results_store.write(values, [entry("a", 1), entry("a", 3)])

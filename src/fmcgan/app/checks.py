@@ -10,17 +10,10 @@ from typing import TypeGuard
 
 from fmcgan.app.errors import InvalidValueError
 
-LARGEST = 2**53
-"""The largest whole number that a float64 holds exactly, and larger than any useful value."""
-
-MOST_IMAGES = 1_000_000
-"""Images held in memory at once: 784 MB of pixels, and ten times as much of computed values."""
-
-MOST_SHOWN = 100
-"""Images side by side, or figures below each other. No viewer opens a page of more."""
-
-LARGEST_NUMBER = 1e9
-"""A larger weight, rate or bound makes all other terms vanish in float32."""
+LARGEST = 2**53  # the largest whole number that a float64 holds exactly
+MOST_IMAGES = 1_000_000  # images held in memory at once: 784 MB of pixels, and ten times as much of computed values
+MOST_SHOWN = 100  # images side by side, or figures below each other, on a page that viewers can open
+LARGEST_NUMBER = 1e9  # a larger weight, rate or bound makes all other terms vanish in float32
 
 
 def whole_number(minimum: int = 1, maximum: int = LARGEST, **values: object) -> None:

@@ -1,4 +1,4 @@
-"""Checks overrides after composition: keys that nothing reads, and values in the place of a group's option."""
+"""Checks overrides after composition: unknown keys, and values where a group's option is needed."""
 
 import inspect
 
@@ -9,7 +9,7 @@ from hydra.types import RunMode
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from fmcgan.app.config_validation import builds
+from fmcgan.app.config_validation import has_target
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.overrides import INSTANTIATE_KEYS, applied_overrides, is_deletion, key_of, parse
@@ -30,16 +30,12 @@ _UNSUPPORTED = {
     ),
     "trainer.gradient_clip_val": "Lightning refuses it for several optimizers; use training.generator_clip",
 }
-_COLLECTIONS = ("callback", "logger", "metric", "analysis", "feature")
-"""Groups whose entries are built under any name."""
-_NOTHING = object()
+_COLLECTIONS = ("callback", "logger", "metric", "analysis", "feature")  # groups whose entries may have any name
+_MISSING = object()
 
 
 def check_composed(config: DictConfig) -> None:
     """Refuses overrides that have no effect or an unintended one.
-
-    Args:
-        config: composed with the overrides of this process.
 
     Raises:
         UserError: names the override and what to write instead.
@@ -53,7 +49,7 @@ def check_composed(config: DictConfig) -> None:
 
 
 def _check_option(override: Override) -> None:
-    """Refuses ``training.generator_optimizer=rmsprop``: the text would stand where an object is built."""
+    """Refuses ``training.generator_optimizer=rmsprop``: a text would replace the configuration of an object."""
     value, key = override.value(), key_of(override)
     if isinstance(value, dict | None):
         return
@@ -63,12 +59,12 @@ def _check_option(override: Override) -> None:
 
 
 def _check_added(override: Override, config: DictConfig, overrides: list[Override]) -> None:
-    """Refuses a key that nothing reads. Arguments of a class that is built can be added."""
+    """Refuses an unknown key. Parameters of an instantiated class can be added."""
     key = (override.package or override.key_or_group).replace("/", ".")
     if reason := _UNSUPPORTED.get(key):
         raise UserError(f"{key} is not supported: {reason}")
-    if OmegaConf.select(config, key, throw_on_missing=False, default=_NOTHING) is _NOTHING:
-        return  # an option whose file says where it is put
+    if OmegaConf.select(config, key, throw_on_missing=False, default=_MISSING) is _MISSING:
+        return  # an option with an ``@package``
     base = _composed_without_additions(overrides)
     if not _is_known(key, config, base):
         parent = key.rpartition(".")[0]
@@ -79,17 +75,17 @@ def _check_added(override: Override, config: DictConfig, overrides: list[Overrid
 
 
 def _is_known(key: str, config: DictConfig, base: DictConfig) -> bool:
-    if OmegaConf.select(base, key, default=_NOTHING) is not _NOTHING:
+    if OmegaConf.select(base, key, default=_MISSING) is not _MISSING:
         return True
     parent, _, name = key.rpartition(".")
     if not parent:
         return False
-    if parent in _COLLECTIONS and parent in base and builds(OmegaConf.select(config, key)):
+    if parent in _COLLECTIONS and parent in base and has_target(OmegaConf.select(config, key)):
         return True
     if not _is_known(parent, config, base):
         return False
-    while parent and not builds(OmegaConf.select(config, parent)):
-        parent, _, name = parent.rpartition(".")  # below a dictionary that is an argument of the object
+    while parent and not has_target(OmegaConf.select(config, parent)):
+        parent, _, name = parent.rpartition(".")  # inside a dictionary that is an argument
     return bool(parent) and _accepts(OmegaConf.select(config, parent)["_target_"], name)
 
 
@@ -99,7 +95,7 @@ def _accepts(target: str, name: str) -> bool:
     try:
         parameters = inspect.signature(get_object(target)).parameters
     except (ImportError, AttributeError, ValueError, TypeError):
-        return True  # it is built next, and that error says what is wrong
+        return True  # its instantiation raises a better error
     return name in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
 
 

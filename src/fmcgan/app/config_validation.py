@@ -1,8 +1,7 @@
-"""Validates a composed configuration as a whole, before anything is measured, fetched, written or trained.
+"""Validates the structure of a composed configuration, and its values against the annotations of its classes.
 
-Hydra's composition does not check types, and a class that gets a text for a flag takes it for true. The shape of the
-configuration and the annotations of the classes that it builds (``width: int``, ``one_sided: bool``) are checked here.
-Constructors check the ranges (`fmcgan.app.checks`), and their messages come first.
+Hydra checks no types, and a class that gets a text for a flag reads it as true. Constructors check the ranges
+(`fmcgan.app.checks`); their errors take precedence.
 """
 
 import collections.abc
@@ -28,40 +27,41 @@ _WORDS: Mapping[object, str] = {
 _LISTS = (list, tuple, set, collections.abc.Sequence, collections.abc.Iterable)
 _MAPPINGS = (dict, collections.abc.Mapping)
 _UNIONS = (Union, types.UnionType)
-_MAY_LACK_TARGET = ("callback", "logger")
-"""An experiment may set values of a callback that was not chosen; they have no effect."""
+_MAY_LACK_TARGET = ("callback", "logger")  # an experiment may set values of a callback that is not selected
 
 
 def check_shape(config: DictConfig, parts: Iterable[str], groups: Iterable[str]) -> None:
-    """Refuses a value in the place of an object, or of several objects.
+    """Refuses a value where the configuration of an object, or of several objects, is needed.
 
     Args:
         config: of a command.
-        parts: keys of what is built from a ``_target_``, such as ``network.generator``.
-        groups: keys that hold any number of named parts, such as ``callback``.
+        parts: keys of objects, such as ``network.generator``.
+        groups: keys with any number of named objects, such as ``callback``.
 
     Raises:
         InvalidValueError: names the key, what was given and the options.
     """
-    _check_instructions(config, "")
-    for key in (_first_wrong(config, part) for part in parts):
+    _check_special_keys(config, "")
+    for key in (_first_overwritten(config, part) for part in parts):
         part = OmegaConf.select(config, key)
-        if not builds(part):
-            raise InvalidValueError(f"{key} must be a part that can be built{_options(key)}, got {_plain(part)!r}")
+        if not has_target(part):
+            raise InvalidValueError(f"{key} must be an object with a _target_{_options(key)}, got {_plain(part)!r}")
     for key in groups:
         group = config.get(key)
         if not isinstance(group, DictConfig):
             raise InvalidValueError(f"{key} must be a list of options{_options(key)}, got {_plain(group)!r}")
         for name, part in group.items():
             if not isinstance(part, DictConfig) or ("_target_" not in part and key not in _MAY_LACK_TARGET):
-                raise InvalidValueError(f"{key}.{name!s} must be a part{_options(key)}, got {_plain(part)!r}")
+                raise InvalidValueError(
+                    f"{key}.{name!s} must be an object with a _target_{_options(key)}, got {_plain(part)!r}"
+                )
 
 
-def _check_instructions(config: object, key: str) -> None:
-    """Refuses instructions that Hydra cannot follow: ``_target_`` names a class, the others are true or false."""
+def _check_special_keys(config: object, key: str) -> None:
+    """Refuses invalid keys of `instantiate`: ``_target_`` must name a class, the others be true or false."""
     if isinstance(config, ListConfig):
         for index in range(len(config)):
-            _check_instructions(config[index], f"{key}[{index}]")
+            _check_special_keys(config[index], f"{key}[{index}]")
     if not isinstance(config, DictConfig):
         return
     for name in map(str, config):
@@ -71,18 +71,18 @@ def _check_instructions(config: object, key: str) -> None:
         if name in ("_partial_", "_recursive_") and not isinstance(config[name], bool):
             raise InvalidValueError(f"{inner} must be true or false, got {_plain(config[name])!r}")
         if OmegaConf.is_config(value) and not OmegaConf.is_interpolation(config, name):
-            _check_instructions(value, inner)
+            _check_special_keys(value, inner)
 
 
-def _first_wrong(config: DictConfig, key: str) -> str:
-    """Returns the first key above this one that holds no mapping, since the user overwrote it; else the key itself."""
+def _first_overwritten(config: DictConfig, key: str) -> str:
+    """Returns the first parent key whose mapping was overwritten by a value, else the key itself."""
     names = key.split(".")
     above = [".".join(names[:end]) for end in range(1, len(names))]
     return next((each for each in above if not isinstance(OmegaConf.select(config, each), DictConfig)), key)
 
 
-def builds(part: object) -> bool:
-    """Whether a node of a configuration builds an object."""
+def has_target(part: object) -> bool:
+    """Whether a node of a configuration has a ``_target_``."""
     return isinstance(part, DictConfig) and "_target_" in part
 
 
@@ -91,7 +91,7 @@ def _plain(value: object) -> object:
 
 
 def _options(key: str) -> str:
-    """Says how a part is chosen: by the group that its key begins with."""
+    """Names the options of the group that a key begins with."""
     group = key.partition(".")[0].replace("feature", "metric/feature")
     options = option_names(group)
     return f": choose with {group}= from {', '.join(options)}" if options else ""
@@ -99,10 +99,9 @@ def _options(key: str) -> str:
 
 @contextmanager
 def types_checked(config: DictConfig) -> Iterator[None]:
-    """Checks the types of a configuration around the code that builds its parts.
+    """Checks the types of a configuration that the enclosed code instantiates.
 
-    If a constructor refuses a value, its own error is raised, since it knows the range. If it fails in another way, or
-    accepts everything, the annotations decide.
+    If a constructor refuses a value, its own error is raised, since it knows the range.
 
     Raises:
         InvalidValueError: a value has another type than its class declares.
@@ -117,7 +116,7 @@ def types_checked(config: DictConfig) -> Iterator[None]:
 
 
 def root_cause(error: BaseException) -> BaseException | None:
-    """Returns the error inside a constructor that Hydra called."""
+    """Returns the error of a constructor that Hydra called."""
     cause: BaseException | None = error.__cause__
     while isinstance(cause, InstantiationException):
         cause = cause.__cause__
@@ -125,7 +124,7 @@ def root_cause(error: BaseException) -> BaseException | None:
 
 
 def check_types(config: DictConfig) -> None:
-    """Checks every value of every part of a configuration against its annotation.
+    """Checks all values of a configuration against the annotations of its classes.
 
     Raises:
         InvalidValueError: names the key, what was given and what is allowed.
@@ -149,7 +148,7 @@ def typed_key(config: DictConfig, key: str) -> str:
 
 
 def _annotated_values(config: object, key: str) -> Iterator[tuple[str, object, object]]:
-    """Yields key, value and annotation of all parameters of all parts."""
+    """Yields key, value and annotation of all parameters of all objects."""
     if isinstance(config, ListConfig):
         for index in range(len(config)):
             yield from _annotated_values(config[index], f"{key}[{index}]")
@@ -170,7 +169,7 @@ def _annotated_values(config: object, key: str) -> Iterator[tuple[str, object, o
 
 def _hints(target: object) -> dict[str, object]:
     """Returns the annotations of a ``_target_``; none if they cannot be read."""
-    with suppress(Exception):  # a class of any library: some annotations name types that exist for type checkers only
+    with suppress(Exception):  # annotations of other libraries may name types that exist for type checkers only
         module, _, name = str(target).rpartition(".")
         found = getattr(import_module(module), name)
         if not isinstance(found, type):
@@ -214,7 +213,7 @@ def _fits_container(value: object, kind: object, arguments: tuple[object, ...]) 
     if kind in _MAPPINGS:
         values = value.values() if isinstance(value, DictConfig) else None
         return values is not None and all(_fits(each, hint) for each in values for hint in arguments[1:])
-    return builds(value)  # all other annotations are classes
+    return has_target(value)  # all other annotations are classes
 
 
 def _describe(hint: object) -> str:
@@ -230,7 +229,7 @@ def _describe(hint: object) -> str:
     if origin in _LISTS:
         return f"a list ({_describe(arguments[0])})"
     if origin in _MAPPINGS:
-        return f"named parts ({_describe(arguments[1])})"
+        return f"named objects ({_describe(arguments[1])})"
     if origin is collections.abc.Callable:
-        return "a part with _partial_: true"
-    return _WORDS.get(hint, f"a part that builds {getattr(hint, '__name__', hint)}")
+        return "an object with _partial_: true"
+    return _WORDS.get(hint, f"an object of class {getattr(hint, '__name__', hint)}")

@@ -1,8 +1,9 @@
-"""Formats errors: one or two lines if the user can correct them, with a stack trace if the program seems at fault."""
+"""Formats errors: one or two lines if the user can correct them, else with a stack trace."""
 
 import difflib
 import re
 import traceback
+from collections.abc import Sequence
 
 from hydra.errors import HydraException, InstantiationException, MissingConfigException
 from omegaconf import DictConfig
@@ -21,35 +22,34 @@ from fmcgan.app.errors import InvalidValueError, UserError
 
 
 def format_error(error: Exception, config: DictConfig | None = None) -> str:
-    """Formats an error, beginning with ``error: `` unless it is unexpected.
+    """Formats an error of a command, beginning with ``error: `` unless it is unexpected.
 
     Args:
-        error: any error of a command.
-        config: the composed configuration, which tells the key that the user sets for a value.
+        error: any error.
+        config: the composed configuration; finds the key that the user sets for an interpolated value.
     """
-    message = _message(error, config)
-    if message is None:
-        return f"{''.join(traceback.format_exception(error))}unexpected error: please report it with the lines above"
-    return f"error: {message}"
+    if (message := _user_message(error, config)) is not None:
+        return f"error: {message}"
+    return f"{''.join(traceback.format_exception(error))}unexpected error: please report it with the lines above"
 
 
-def _message(error: Exception, config: DictConfig | None) -> str | None:
+def _user_message(error: Exception, config: DictConfig | None) -> str | None:
     if isinstance(error, UserError) or type(error).__name__ == "MisconfigurationException":
         return str(error)
     if (failed_allocation := memory.format_allocation_error(error)) is not None:
         return failed_allocation
     if isinstance(error, HydraException | OmegaConfBaseException):  # one of them is an OSError too
-        return _of_configuration(error, config)
+        return _config_message(error, config)
     if isinstance(error, OSError):
         return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
     return None
 
 
-def _of_configuration(error: Exception, config: DictConfig | None) -> str | None:
+def _config_message(error: Exception, config: DictConfig | None) -> str | None:
     if isinstance(error, InstantiationException):
-        return _of_constructor(error, config)
+        return _constructor_message(error, config)
     if isinstance(error, MissingConfigException):
-        return _of_choice(str(error))
+        return _unknown_option_message(str(error))
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key}= is missing; --help shows how to use this command"
     if isinstance(error, InterpolationKeyError) and (feature := re.search(r"'feature\.(\w+)'", str(error))):
@@ -57,23 +57,27 @@ def _of_configuration(error: Exception, config: DictConfig | None) -> str | None
         return f"{user} needs the feature network {feature[1]}: add it, as in metric/feature=[{feature[1]}]"
     for cause in (error, error.__cause__):
         if isinstance(cause, ConfigKeyError | ConfigAttributeError):
-            return _of_key(cause)
+            return _unknown_key_message(cause)
     return str(error).replace("\n", " ")
 
 
-def _of_choice(message: str) -> str:
-    """Names the option that does not exist, and those that do."""
+def _unknown_option_message(message: str) -> str:
+    """Names the unknown option and the available ones."""
     wanted = re.search(r"Could not (?:find|load) '([\w/]+)/([^/']+)'", message)
     if wanted is None:
         return message.partition("\n")[0]
     group, option = wanted.groups()
-    known = option_names(group)
+    return unknown_option(group, option, option_names(group))
+
+
+def unknown_option(group: str, option: str, known: Sequence[str]) -> str:
+    """Formats the error of an option that does not exist, with a similar one and all known ones."""
     close = difflib.get_close_matches(option, known, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     return f"there is no {group}={option}.{hint} Available: {', '.join(known)}"
 
 
-def _of_constructor(error: InstantiationException, config: DictConfig | None) -> str | None:
+def _constructor_message(error: InstantiationException, config: DictConfig | None) -> str | None:
     """Puts the key of the refused value in front of a constructor's message."""
     text = str(error)
     where = text.rpartition("full_key: ")[2].strip() if "full_key: " in text else "configuration"
@@ -95,15 +99,15 @@ def _of_constructor(error: InstantiationException, config: DictConfig | None) ->
     return None if cause is not None else text.replace("\n", " ")
 
 
-def _of_key(error: ConfigKeyError | ConfigAttributeError) -> str:
-    """Names the key that does not exist, and those that do."""
+def _unknown_key_message(error: ConfigKeyError | ConfigAttributeError) -> str:
+    """Names the unknown key and the known ones."""
     parent = error.parent_node
     known = [str(key) for key in parent] if isinstance(parent, DictConfig) else []
     key = str(error.full_key)
     above, _, name = key.rpartition(".")
     close = [f"{above}.{each}".strip(".") for each in difflib.get_close_matches(name, known, n=1)]
     if group := _group_at(key):
-        return f"unknown key {key}: a group chooses this part, such as {group}@{key}=OPTION"
+        return f"unknown key {key}: select this object by its group, {group}@{key}=OPTION"
     if not close and isinstance(parent, DictConfig):
         close = sorted(each for each in _full_keys(parent._get_root()) if each.endswith(f".{key}"))[:4]
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
@@ -111,7 +115,7 @@ def _of_key(error: ConfigKeyError | ConfigAttributeError) -> str:
 
 
 def _group_at(key: str) -> str | None:
-    """Returns the group whose option a configuration puts at this key."""
+    """Returns the group whose option defines the node of this key."""
     group, _, rest = key.partition(".")
     texts = (path.read_text(encoding="utf-8") for path in (config_dir() / group).glob("*.yaml"))
     found = (re.search(rf"^ +- /([\w/]+)@{re.escape(rest)}:", text, re.MULTILINE) for text in texts)

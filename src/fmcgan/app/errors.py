@@ -7,8 +7,7 @@ from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
 
-MAX_REASON = 300
-"""Characters of a reason that a page and the terminal show."""
+MAX_REASON = 300  # characters of a reason that a page and the terminal show
 
 
 class UserError(Exception):

@@ -2,8 +2,7 @@
 
 import re
 
-_BYTES = re.compile("[\udc80-\udcff]+")
-"""How Python represents undecodable bytes of a path."""
+_BYTES = re.compile("[\udc80-\udcff]+")  # how Python represents undecodable bytes of a path
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters of terminals, marks that change the direction of text, and half surrogate pairs."""

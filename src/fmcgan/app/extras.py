@@ -1,4 +1,4 @@
-"""Optional dependencies: which extra of the package brings them."""
+"""Checks optional dependencies, which the extras of the package install."""
 
 from importlib.util import find_spec
 
@@ -6,7 +6,7 @@ from fmcgan.app.errors import UserError
 
 
 class MissingExtraError(UserError):
-    """A package of an extra is not installed; the text names the extra and the command that installs it."""
+    """A package of an extra is not installed. The message has the command that installs it."""
 
 
 def require_extra(extra: str, needed_by: str, *packages: str) -> None:

@@ -23,7 +23,7 @@ def decimal_number(value: float, like: float | None = None, missing: str = "-") 
 
     Args:
         value: any.
-        like: a number whose decimals to use, so that a mean and its deviation align.
+        like: a number that sets the decimals, so that a mean and its deviation align.
         missing: text for values that are not finite.
     """
     if not math.isfinite(value):

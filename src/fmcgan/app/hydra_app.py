@@ -1,4 +1,4 @@
-"""What all commands share: the start of Hydra, one-line errors, exit codes, resuming a run and sweeps."""
+"""Starts a command with Hydra: one-line errors, exit codes, saved overrides of a resumed run, and sweeps."""
 
 import contextlib
 import hashlib
@@ -26,8 +26,8 @@ from fmcgan.app.process import protect_streams, stop_signals, use_utf8
 from fmcgan.app.renamed import register_options
 from fmcgan.app.run_dir_claim import ClaimRunDir
 from fmcgan.app.run_lock import RunningElsewhereError, is_locked
-from fmcgan.app.saved_overrides import refusal, saved_overrides
-from fmcgan.app.typed_overrides import as_meant
+from fmcgan.app.saved_overrides import reason_to_refuse, saved_overrides
+from fmcgan.app.typed_overrides import normalize_overrides
 from fmcgan.app.user_dirs import ensure_home
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def run_command(name: str, task: Task) -> None:
     start = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)
     try:
         sys.argv[1:] = _with_saved_overrides(parse_arguments(sys.argv[1:]), name)
-        start(_reporting(task))()
+        start(_with_error_reporting(task))()
     except _AlreadyReportedError:
         sys.exit(1)
     except Exception as error:
@@ -72,13 +72,13 @@ def run_command(name: str, task: Task) -> None:
 
 
 def _stop(number: int, frame: object) -> None:
-    """Exits at once, where there is nothing to save. A KeyboardInterrupt would make Lightning exit with code 1."""
+    """Exits with 128 plus the signal; after a KeyboardInterrupt, Lightning would exit with 1."""
     with contextlib.suppress(OSError):  # the terminal may be closed
         print("stopped", file=sys.stderr)  # noqa: T201
     sys.exit(128 + number)
 
 
-def _reporting(task: Task) -> Task:
+def _with_error_reporting(task: Task) -> Task:
     """Wraps a task so that its errors are in its own log: Hydra itself does not log the errors of a sweep's jobs."""
 
     def reporting(config: DictConfig) -> None:
@@ -89,7 +89,7 @@ def _reporting(task: Task) -> Task:
             task(config)
         except Interrupted as stop:
             log.warning("checkpoint saved; resume with\n  %s", _resume_command(os.path.relpath(stop.checkpoint)))
-            # Hydra lets SystemExit pass: the rest of a sweep must not start after Ctrl-C.
+            # SystemExit also ends a sweep: no other job starts after Ctrl-C.
             sys.exit(128 + stop.signal_number)
         except RunningElsewhereError as error:
             if not in_sweep():
@@ -98,7 +98,7 @@ def _reporting(task: Task) -> Task:
         except Exception as error:
             message = format_error(error, config)
             if not message.startswith("error: "):
-                run_dir_claim.keep_log()
+                run_dir_claim.keep_files()
             log.error(message)
             log.debug("raised at", exc_info=error)  # the log file has the stack trace
             if in_sweep():
@@ -110,8 +110,8 @@ def _reporting(task: Task) -> Task:
 
 
 def _with_saved_overrides(typed: CommandLine, command: str) -> list[str]:
-    """Returns the arguments; with ``ckpt_path=`` also the overrides and the folder of that run, unless given anew."""
-    overrides = as_meant(typed, command)
+    """Adds the saved overrides and the folder of the run of ``ckpt_path=``. Given overrides take precedence."""
+    overrides = normalize_overrides(typed, command)
     parsed = {key_of(each): each for each in map(parse, overrides)}
     checkpoint = parsed["ckpt_path"].value() if "ckpt_path" in parsed else None
     if not isinstance(checkpoint, str):
@@ -119,7 +119,7 @@ def _with_saved_overrides(typed: CommandLine, command: str) -> list[str]:
     if "${" in str(Path(checkpoint).absolute()):
         raise UserError(f"ckpt_path={checkpoint}: Hydra reads ${{ as an interpolation; give a path without it")
     folder = Path(checkpoint).absolute().parent.parent
-    # Written after the run has started: Hydra's own .hydra/overrides.yaml also holds refused overrides.
+    # Written after all checks: Hydra's .hydra/overrides.yaml may also have refused overrides.
     if not (folder / run_dir.ENVIRONMENT).is_file():
         return [*typed.options, *overrides]
     saved = saved_overrides(folder, set(parsed), typed.config_dirs)
@@ -128,7 +128,7 @@ def _with_saved_overrides(typed: CommandLine, command: str) -> list[str]:
 
 
 def _resume_command(checkpoint: str) -> str:
-    """Returns the command that resumes this run, with those of its overrides that its folder may not supply."""
+    """Returns the command that resumes this run, with the overrides that are not read from its folder."""
     if in_sweep():
         return "the same command and hydra.sweep.dir: finished jobs are skipped"
     typed = parse_arguments(sys.argv[1:])
@@ -137,7 +137,7 @@ def _resume_command(checkpoint: str) -> str:
     again = [
         text
         for text in (*applied_overrides("hydra"), *applied_overrides())
-        if key_of(parse(text)) not in replaced and refusal(parse(text), folder, typed.config_dirs)
+        if key_of(parse(text)) not in replaced and reason_to_refuse(parse(text), folder, typed.config_dirs)
     ]
     path = os.path.relpath(checkpoint, HydraConfig.get().runtime.cwd)
     return shell_command("fmcgan.train", *typed.options, *again, f"ckpt_path={quoted(path)}")
@@ -154,13 +154,13 @@ _UNAMBIGUOUS = re.compile(
     rf"(=({_VALUE}|\[\]|\[{_VALUE}(,{_VALUE})+\]))?)",
     re.ASCII,
 )
-"""An override whose folder name no other override of the same key has. A group's ``[a]`` and ``a`` are the same."""
+"""Overrides with a unique folder name for each value. A group's ``[a]`` and ``a`` are the same value."""
 
 
 def job_folder(overrides: str) -> str:
     """Returns the name of a job's folder in a sweep: its overrides, in characters that every shell and disk accepts.
 
-    The same overrides give the same name, so that a sweep that is started again, or extended, finds its finished jobs.
+    The same overrides give the same name, so that a restarted or extended sweep finds its finished jobs.
     A long or ambiguous name ends with a hash of the overrides.
     """
     name = re.sub(r"[^A-Za-z0-9_.,-]+", "-", overrides).replace(",", "__").strip("-_") or "default"
@@ -171,16 +171,11 @@ def job_folder(overrides: str) -> str:
     return f"{name[:110]}-{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
 
 
-_outputs: set[str] = set()
-"""Outputs of the jobs of this process's sweep so far. Training runs have folders of Hydra instead."""
+_outputs: set[str] = set()  # of earlier jobs of this sweep; training runs have Hydra's folders instead
 
 
 def _check_output(config: DictConfig) -> None:
-    """Refuses a job of a sweep that would overwrite the output of an earlier job.
-
-    Raises:
-        UserError: names the output, and how each job gets its own.
-    """
+    """Refuses a job of a sweep that would overwrite the output of an earlier job."""
     if not in_sweep() or "output" not in config:
         return
     output, *rest = (OmegaConf.select(config, key) for key in ("output", "run", "samples", "runs", "format"))
@@ -194,14 +189,11 @@ def _check_output(config: DictConfig) -> None:
 
 
 def _mark_failed(config: DictConfig, message: str | None) -> None:
-    """Writes, or removes (``None``), the mark of a failed job in its folder, if this is a training job of a sweep.
-
-    The mark is a file of its own, since ``result.json`` stands for a finished run wherever runs are read.
-    """
+    """Writes ``error.json`` into the folder of a training job of a sweep; removes it if the message is ``None``."""
     if not in_sweep() or "output" in config:
         return
     mark = Path(HydraConfig.get().runtime.output_dir) / run_dir.ERROR
-    with contextlib.suppress(OSError, UserError):  # the error itself is more important than its mark
+    with contextlib.suppress(OSError, UserError):  # the error itself must still be reported
         if message is None:
             mark.unlink(missing_ok=True)
         else:
@@ -209,7 +201,7 @@ def _mark_failed(config: DictConfig, message: str | None) -> None:
 
 
 def _summarize_sweep() -> None:
-    """Prints the state of each job. Hydra itself reports the first failed job only."""
+    """Prints the state of each job, since Hydra reports the first failed job only."""
     folder = ClaimRunDir.sweep_dir
     if folder is None or not folder.is_dir():
         return
@@ -222,7 +214,7 @@ def _summarize_sweep() -> None:
 
 
 def job_state(job: Path) -> str:
-    """Returns ``finished``, ``running``, ``FAILED`` or ``interrupted``: a killed job leaves no mark."""
+    """Returns ``finished``, ``running``, ``FAILED`` or ``interrupted``."""
     if (job / run_dir.RESULT).exists():
         return "finished"
     if is_locked(job):

@@ -1,4 +1,4 @@
-"""Available memory, the memory of a training step, and one-line errors where it is not enough."""
+"""Available memory, the memory of a training step, and errors for a lack of memory."""
 
 import os
 import re
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-_PRESENT = (
+_ALLOCATION_ERRORS = (
     "can't allocate memory",
     "not enough memory",
     "out of memory",
@@ -22,12 +22,12 @@ _PRESENT = (
 )
 """Parts of the messages of torch and numpy for a failed allocation."""
 
-_REMEDY = "reduce data.batch_size, network.width, n or whatever is large"
+_REMEDY = "reduce data.batch_size, network.width or n"
 
 
 def available() -> float:
     """Returns the bytes that this process can still allocate: the least of machine, container and its own limit."""
-    bounds = (_of_machine(), _of_container(), _of_process())
+    bounds = (_machine_memory(), _container_memory(), _process_memory())
     return min((bound for bound in bounds if bound is not None), default=float("inf"))
 
 
@@ -36,30 +36,24 @@ def require(need: float, what: str, remedy: str = _REMEDY) -> None:
 
     Args:
         need: bytes.
-        what: the operation, as the subject of a sentence.
+        what: the operation, as the subject of the error's sentence.
         remedy: what to do instead.
-
-    Raises:
-        UserError: says what is needed, what is available and what to do.
     """
-    there = available()
-    if need > there:
-        raise UserError(f"{what} needs {format_bytes(need)} of memory, {format_bytes(there)} are available; {remedy}")
+    free = available()
+    if need > free:
+        raise UserError(f"{what} needs {format_bytes(need)} of memory, {format_bytes(free)} are available; {remedy}")
 
 
 def check_training(networks: "Callable[[], Iterable[Module]]", batch_size: int, precision: str) -> None:
-    """Refuses a training on the CPU that cannot fit into memory, without computing a step.
+    """Refuses a training on the CPU that does not fit into memory, without computing a step.
 
-    Networks and tensors on torch's meta device have shapes, but no contents. The estimate is a lower bound: weights,
-    gradients, Adam's moments, the generator's moving average, and the activations saved for the backward pass.
+    The estimate, from tensors on torch's meta device, is a lower bound: weights, gradients, Adam's moments, the
+    generator's moving average, and the activations saved for the backward pass.
 
     Args:
         networks: builds generator and discriminator.
         batch_size: images on a device.
         precision: of the trainer; bf16 halves the saved activations.
-
-    Raises:
-        UserError: says what is needed and what is available.
     """
     import torch
 
@@ -68,7 +62,7 @@ def check_training(networks: "Callable[[], Iterable[Module]]", batch_size: int, 
     own: list[list[Tensor]] = []
 
     def save(tensor: "Tensor") -> "Tensor":
-        saved[tensor.untyped_storage()._cdata] = tensor  # several operations may save the same one
+        saved[tensor.untyped_storage()._cdata] = tensor  # saved by several operations, counted once
         return tensor
 
     try:
@@ -82,7 +76,7 @@ def check_training(networks: "Callable[[], Iterable[Module]]", batch_size: int, 
     except Exception as error:
         if format_allocation_error(error) is not None:
             raise
-        # A wrong value, or a network that needs contents: building it shows the error. Count what is known so far.
+        # An invalid value, or a network that needs real tensors: building it raises the error. Count what is known.
     for parameter in chain(*own):
         saved.pop(parameter.untyped_storage()._cdata, None)
     activations = sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
@@ -106,7 +100,7 @@ def format_allocation_error(error: BaseException | None) -> str | None:
 def _is_failed_allocation(error: BaseException) -> bool:
     if isinstance(error, MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _PRESENT)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _ALLOCATION_ERRORS)
 
 
 def format_bytes(size: float) -> str:
@@ -124,18 +118,18 @@ def format_bytes(size: float) -> str:
     return f"{size / 1e3:,.1f} kB"
 
 
-def _of_machine() -> float | None:
+def _machine_memory() -> float | None:
     text = _text("/proc/meminfo")
     if found := re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE):
         swap = re.search(r"^SwapFree:\s+(\d+) kB", text, re.MULTILINE)
         return 1024.0 * (int(found[1]) + (int(swap[1]) if swap else 0))
-    try:  # elsewhere than on Linux: all there is
+    try:  # not Linux: the total memory
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, OSError, ValueError):
         return None
 
 
-def _of_container() -> float | None:
+def _container_memory() -> float | None:
     """Returns the bytes below the limit of the control group, of version 1 or 2. Cached files count as free."""
     for limit, used, statistics, cached in (
         ("memory.max", "memory.current", "memory.stat", "inactive_file"),
@@ -148,7 +142,7 @@ def _of_container() -> float | None:
     return None
 
 
-def _of_process() -> float | None:
+def _process_memory() -> float | None:
     try:
         import resource
     except ImportError:  # Windows

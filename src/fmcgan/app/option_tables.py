@@ -15,8 +15,7 @@ import yaml
 
 from fmcgan.app.config_dir import config_dir
 
-COMMANDS = ("train", "evaluate", "analyze")
-"""Commands that have groups."""
+COMMANDS = ("train", "evaluate", "analyze")  # commands with configuration groups
 
 _WIDTH = 80
 _KEY = re.compile(r"(?P<indent> *)(?P<name>[\w-]+):(?: +(?P<value>[^#\s](?:[^#]|(?<! )#)*?))?(?: +# ?(?P<comment>.*))?")
@@ -24,13 +23,7 @@ _KEY = re.compile(r"(?P<indent> *)(?P<name>[\w-]+):(?: +(?P<value>[^#\s](?:[^#]|
 
 @dataclass(frozen=True)
 class Key:
-    """One value that an option sets.
-
-    Args:
-        name: dotted, as on the command line.
-        default: as in the yaml.
-        comment: what stands behind it; empty if nothing does.
-    """
+    """One key of an option: its dotted name, its default as in the yaml, and the comment behind it or ``""``."""
 
     name: str
     default: str
@@ -42,9 +35,9 @@ class Option:
     """One yaml file of a group.
 
     Args:
-        name: as on the command line; an option in a sub-folder has ``/`` in it.
-        description: the first comment line; empty if there is none.
-        keys: in the order of the file, without what is built (``_target_``) and what other keys fill in (``${...}``).
+        name: as on the command line; with ``/`` in a sub-folder.
+        description: the first comment line, or ``""``.
+        keys: in the order of the file, without ``_target_`` and interpolations of other keys (``${...}``).
     """
 
     name: str
@@ -54,12 +47,12 @@ class Option:
 
 @dataclass(frozen=True)
 class Group:
-    """What is chosen by one word of a command line.
+    """A configuration group of Hydra.
 
     Args:
         name: of the folder, such as ``metric/feature``.
-        keys: by which it is chosen: its name, or several such as ``optimizer@training.generator_optimizer``.
-        default: options of the command, an empty list for none.
+        keys: that select an option: the name, or several such as ``optimizer@training.generator_optimizer``.
+        default: options of the command; empty for none.
         is_list: whether it takes several options.
         options: sorted by name.
     """
@@ -71,25 +64,25 @@ class Group:
     options: tuple[Option, ...]
 
 
-def read_option(path: Path, group: str, place: str | None = None) -> Option:
-    """Reads what a yaml file says of itself.
+def read_option(path: Path, group: str, package: str | None = None) -> Option:
+    """Reads description and keys of a yaml file.
 
     Args:
         path: the file.
         group: its group, such as ``metric/feature``.
-        place: where its keys go, if neither to the group's own name nor to the file's ``@package``.
+        package: node of its keys; ``None`` means the file's ``@package``, or else the group.
     """
     lines = path.read_text(encoding="utf-8").splitlines()
-    package = next((found[1] for line in lines if (found := re.fullmatch(r"# @package (\S+)", line))), None)
+    declared = next((found[1] for line in lines if (found := re.fullmatch(r"# @package (\S+)", line))), None)
     comments = [line[1:].strip() for line in lines if line.startswith("#") and "@package" not in line]
-    above = (place or package or group.replace("/", ".")).replace("_global_", "")
+    above = (package or declared or group.replace("/", ".")).replace("_global_", "")
     name = path.relative_to(config_dir() / group) if path.is_relative_to(config_dir()) else Path(path.name)
     keys = tuple(_keys(lines, above.split(".") if above else []))
     return Option(name.with_suffix("").as_posix(), comments[0] if comments else "", keys)
 
 
 def _keys(lines: list[str], above: list[str]) -> list[Key]:
-    """The leaves of a yaml file, each with its full name."""
+    """Returns the leaves of a yaml file with their dotted names."""
     found: list[Key] = []
     names: list[tuple[int, str]] = []
     for line in lines:
@@ -106,11 +99,7 @@ def _keys(lines: list[str], above: list[str]) -> list[Key]:
 
 @cache
 def read_groups(command: str) -> tuple[Group, ...]:
-    """Reads the groups of a command, in the order of its defaults list; then those that its options bring.
-
-    Args:
-        command: one of `COMMANDS`.
-    """
+    """Reads the groups of a command (one of `COMMANDS`): those of its defaults list, then those of its options'."""
     listed = _defaults(config_dir() / f"{command}.yaml")
     defaults = {group: option for group, option in listed if not group.startswith("override ")}
     keys = {group: (group,) for group in defaults}
@@ -128,24 +117,24 @@ def read_groups(command: str) -> tuple[Group, ...]:
 
 def _group(name: str, keys: tuple[str, ...], default: Any) -> Group:
     folder = config_dir() / name
-    place = None if keys == (name,) else keys[0].partition("@")[2]
+    package = None if keys == (name,) else keys[0].partition("@")[2]
     files = sorted(folder.glob("*.yaml")) + (sorted(folder.glob("*/*.yaml")) if name == "experiment" else [])
     is_list = isinstance(default, list)
     chosen = default if is_list else [default] if default is not None else []
-    return Group(name, keys, tuple(chosen), is_list, tuple(read_option(path, name, place) for path in files))
+    return Group(name, keys, tuple(chosen), is_list, tuple(read_option(path, name, package) for path in files))
 
 
 def _defaults(path: Path) -> list[tuple[str, Any]]:
-    """The groups in the defaults list of a yaml file, with the option of each."""
+    """Returns group and option of each entry in the defaults list of a yaml file."""
     text = path.read_text(encoding="utf-8")
     entries = yaml.safe_load(text).get("defaults", []) if "defaults:" in text else []  # parsing takes most of the time
     return [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]
 
 
 def help_text(command: str) -> str:
-    """The options of a command for ``--help``, at 80 columns; ``*`` marks the default.
+    """Formats the options of a command for ``--help``, 80 columns wide; ``*`` marks the default.
 
-    A resolver of Hydra's help template, which takes ``$`` for a variable.
+    Escapes ``$``, which Hydra's help template reads as a variable.
     """
     blocks = [_help_block(group) for group in read_groups(command)]
     return "\n".join(blocks).replace("$", "$$")
@@ -166,7 +155,7 @@ def _help_block(group: Group) -> str:
 
 
 def page() -> str:
-    """The text of ``docs/options.md``."""
+    """Returns the text of ``docs/options.md``."""
     parts = [
         "# Options\n\nThe options of every group and their values, read from the files in `configs/`."
         " Generated: `python -m fmcgan.app.option_tables` writes it, edits are lost.\n"
@@ -187,25 +176,20 @@ def _section(group: Group, commands: list[str]) -> str:
     also = f" Also {', '.join(f'`{key}=`' for key in group.keys[1:])}." if group.keys[1:] else ""
     default = ", ".join(f"`{name}`" for name in group.default)
     of = ", ".join(f"`fmcgan.{command}`" for command in commands)
-    said = f"Default{f' of `{commands[0]}`' if commands[1:] else ''}: {default}." if default else "No default."
-    lines = [f"## {title}", "", f"For {of}.{also} {said}"]
+    default_text = f"Default{f' of `{commands[0]}`' if commands[1:] else ''}: {default}." if default else "No default."
+    lines = [f"## {title}", "", f"For {of}.{also} {default_text}"]
     lines += ["", "| option | description |", "|---|---|"]
     lines += [f"| `{option.name}` | {_cell(option.description)} |" for option in group.options]
-    keys = [(option.name, key) for option in group.options for key in option.keys] if group.name != "experiment" else []
+    keys: dict[Key, list[str]] = {}
+    for option in group.options if group.name != "experiment" else ():
+        for key in option.keys:
+            keys.setdefault(key, []).append(option.name)
     if keys:
         lines += ["", "| key | default | of | meaning |", "|---|---|---|---|"]
-        for key, options in _merged(keys).items():
+        for key, options in keys.items():
             of_options = "" if len(options) == len(group.options) else ", ".join(f"`{name}`" for name in options)
             lines.append(f"| `{key.name}` | `{key.default}` | {of_options} | {_cell(key.comment)} |")
     return "\n".join(lines)
-
-
-def _merged(keys: list[tuple[str, Key]]) -> dict[Key, list[str]]:
-    """Options by the key that they share, with the same value and comment."""
-    merged: dict[Key, list[str]] = {}
-    for option, key in keys:
-        merged.setdefault(key, []).append(option)
-    return merged
 
 
 def _cell(text: str) -> str:

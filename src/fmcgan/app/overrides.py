@@ -1,4 +1,4 @@
-"""The grammar of the command line: parses overrides, quotes values, and writes commands that can be pasted."""
+"""Parses and quotes overrides of the command line, and formats commands for a shell."""
 
 import re
 import shlex
@@ -44,7 +44,7 @@ def parse(override: str) -> Override:
     try:
         return _parser().parse_override(override)
     except ValueError as error:
-        raise UserError(f"{printable(override)} has a number of thousands of digits") from error
+        raise UserError(f"{printable(override)} has a number with too many digits") from error
     except (HydraException, RecursionError) as error:
         key, equals, value = override.partition("=")
         if not equals:
@@ -63,7 +63,7 @@ def key_of(override: Override) -> str:
 
 
 def quoted(text: str) -> str:
-    """Quotes a text as the value of an override. Hydra and OmegaConf read it back unchanged, whatever it contains."""
+    """Quotes a text as the value of an override. Hydra and OmegaConf read any text back unchanged."""
     if re.fullmatch(r"[\w./-]{1,1000}", text, re.ASCII) and _parser().parse_override(f"key={text}").value() == text:
         return text
     no_interpolation = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", text)
@@ -79,18 +79,12 @@ def quoted_elements(value: str) -> str:
 
 
 def shell_command(module: str, *arguments: str) -> str:
-    """Returns a command that can be pasted into a shell."""
+    """Returns a command, quoted for a shell."""
     return shlex.join(["python", "-m", module, *arguments])
 
 
 class CommandLine(NamedTuple):
-    """The parsed arguments of a command.
-
-    Args:
-        options: of Hydra, such as ``--config-dir mine`` or ``-m``.
-        overrides: all other arguments.
-        config_dirs: folders of groups and their options.
-    """
+    """A parsed command line: options of Hydra (such as ``-m``), overrides, and folders of configuration groups."""
 
     options: list[str]
     overrides: list[str]

@@ -1,4 +1,4 @@
-"""The process: which signals stop it, and output streams and log files that never raise."""
+"""Signals that stop the process, and output streams and log files that never raise."""
 
 import io
 import logging
@@ -14,12 +14,11 @@ from fmcgan.app.escaping import visible
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-_BAR_MOVES = re.compile("\n*(\x1b\\[A)*")
-"""Control characters that tqdm writes to move between bars."""
+_BAR_MOVES = re.compile("\n*(\x1b\\[A)*")  # control characters that tqdm writes to move between bars
 
 
 def stop_signals() -> list[int]:
-    """Returns SIGINT, SIGTERM and SIGHUP (closed terminal), without those that ``nohup`` has switched off."""
+    """Returns SIGINT, SIGTERM and SIGHUP (closed terminal), without those that ``nohup`` ignores."""
     numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     return [each for each in numbers if each == signal.SIGINT or signal.getsignal(each) != signal.SIG_IGN]
 
@@ -35,13 +34,13 @@ def use_utf8() -> None:
 
 
 def protect_streams() -> None:
-    r"""Makes standard output and standard error accept all text; what cannot be written is dropped.
+    r"""Makes standard output and standard error accept all text and never raise.
 
-    Writes to a closed stream, a full disk or a closed pipe are ignored. Characters that the terminal's encoding lacks,
+    Failed writes (closed stream, full disk, closed pipe) are ignored. Characters that the terminal's encoding lacks,
     and control characters, are escaped, as in ``\x1b``. Streams that a notebook or a test has replaced are unchanged.
     """
     logging.raiseExceptions = False
-    for number in range(3):  # a closed descriptor would be given to the next opened file, and C code prints into it
+    for number in range(3):  # else the next opened file gets a closed descriptor, and C code prints into it
         try:
             os.fstat(number)
         except OSError:
@@ -54,15 +53,17 @@ def protect_streams() -> None:
 
 def _protected(stream: TextIO | None, number: int) -> io.TextIOWrapper:
     if not isinstance(stream, io.TextIOWrapper):
-        return _Text(io.BufferedWriter(_Raw(os.devnull, "w")), encoding="utf-8", errors="backslashreplace")
+        return _EscapingStream(
+            io.BufferedWriter(_SafeFile(os.devnull, "w")), encoding="utf-8", errors="backslashreplace"
+        )
     with suppress(OSError):
         stream.flush()
     unbuffered = stream.line_buffering or stream.write_through
-    raw = io.BufferedWriter(_Raw(number, "w", closefd=False))
-    return _Text(raw, encoding=stream.encoding, errors="backslashreplace", line_buffering=unbuffered)
+    raw = io.BufferedWriter(_SafeFile(number, "w", closefd=False))
+    return _EscapingStream(raw, encoding=stream.encoding, errors="backslashreplace", line_buffering=unbuffered)
 
 
-class _Raw(io.FileIO):
+class _SafeFile(io.FileIO):
     """A file that ignores failed writes."""
 
     def write(self, data: "ReadableBuffer") -> int:
@@ -73,7 +74,7 @@ class _Raw(io.FileIO):
         return memoryview(data).nbytes if written is None else written
 
 
-class _Text(io.TextIOWrapper):
+class _EscapingStream(io.TextIOWrapper):
     """A text stream that escapes control characters, except those of a progress bar."""
 
     def write(self, text: str) -> int:

@@ -11,7 +11,7 @@ FIRST_SEC, EVERY_SEC = 10, 60
 
 
 class Progress:
-    """Shows how much of an operation is done. A context manager.
+    """Context manager that shows the progress of an operation.
 
     Args:
         total: how many items there are; ``None`` if unknown.
@@ -33,7 +33,7 @@ class Progress:
         self._next = self._start + FIRST_SEC
 
     def __enter__(self) -> Self:
-        """Returns itself. The clock runs since the construction."""
+        """Returns itself. The time is measured from the construction."""
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -1,6 +1,6 @@
 """Old names of keys, options and classes; they work for one release.
 
-One table serves what the user types, the overrides that a run folder saved, and configurations read from files.
+They are replaced on the command line, in saved overrides, and in configurations read from files.
 """
 
 import logging
@@ -28,7 +28,7 @@ _KEYS = {
     "replicates": "bootstrap_samples",
     "rows": "baselines",
 }
-"""Old key: new key; ``*`` is any one name."""
+"""New keys by old ones; ``*`` is any one name."""
 
 _OPTIONS = {
     "penalty": {
@@ -41,9 +41,9 @@ _OPTIONS = {
     "callback": {"recorder": "metrics_logger", "run_record": "run_info"},
     "baselines": {"noise": "uniform_noise", "copies": "training_copies"},
 }
-"""For each (new) key: old option: new option."""
+"""New options by old ones, for each (new) key."""
 
-_WITHIN = [
+_SIBLING_KEYS = [
     (above, name, new.rpartition(".")[2])
     for above, _, name, new in ((*old.rpartition("."), new) for old, new in _KEYS.items())
     if above and above == new.rpartition(".")[0]
@@ -62,14 +62,14 @@ _WITHOUT_DECISION_BOUNDARY = (
     "fmcgan.loss.wasserstein.ClippedWasserstein",
     "fmcgan.loss.relativistic.Relativistic",
 )
-"""Losses of the releases whose runs did not record `has_decision_boundary`."""
+"""Losses without a decision boundary, for old runs that did not record `has_decision_boundary`."""
 
 
 def rename_overrides(overrides: Iterable[str], warn: bool = False) -> list[str]:
     """Replaces old names in overrides, also in sweeps, in lists and behind ``+`` or ``~``.
 
     Args:
-        overrides: such as ``penalty@loss.penalty=interpolated``; what cannot be parsed is returned unchanged.
+        overrides: such as ``penalty@loss.penalty=interpolated``; invalid ones are returned unchanged.
         warn: logs one warning for each old name.
     """
     renamed: dict[str, str] = {}
@@ -88,16 +88,16 @@ def _rename(override: str, renamed: dict[str, str]) -> str:
             key = new.replace("*", found[1]) + found[found.lastindex or 0]
             renamed[old] = new
             break
-    for old, new in _words(key).items():
+    for old, new in _renamed_values(key).items():
         value, count = re.subn(rf"(?<![\w./-]){old}(?![\w./-])", new, value)
         if count:
             renamed[f"{key}={old}"] = f"{key}={new}"
     return f"{prefix}{key}{space}{equals}{value}"
 
 
-def _words(key: str) -> dict[str, str]:
-    """Old words in the value of a key: options of a group, and keys of a mapping such as ``{best_by: fd}``."""
-    keys = {name: new for above, name, new in _WITHIN if re.fullmatch(_pattern(above), key)}
+def _renamed_values(key: str) -> dict[str, str]:
+    """Returns new by old names in values of a key: options, and keys of a mapping such as ``{best_by: fd}``."""
+    keys = {name: new for above, name, new in _SIBLING_KEYS if re.fullmatch(_pattern(above), key)}
     return _OPTIONS.get(key.partition("@")[0], {}) | keys
 
 
@@ -106,17 +106,17 @@ def _pattern(key: str) -> str:
 
 
 def upgrade_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Returns the configuration of a run, read from a file, with today's keys; other content is left unchanged."""
+    """Replaces old keys and class paths in the configuration of a run."""
     config = dict(config)
     loss = config.get("loss")
     if isinstance(loss, dict) and "_target_" not in loss and isinstance(loss.get("adversarial"), dict):
         config |= {"loss": loss["adversarial"], "penalty": loss.get("penalty")}
-    for above, name, new in _WITHIN:
+    for above, name, new in _SIBLING_KEYS:
         for node in _nodes_at(config, above.split(".")):
             if name in node:
                 node.setdefault(new, node.pop(name))
-    for place in (["callback", "*"], ["metric", "*"], ["callback", "*", "scores", "*"]):
-        for node in _nodes_at(config, place):
+    for path in (["callback", "*"], ["metric", "*"], ["callback", "*", "scores", "*"]):
+        for node in _nodes_at(config, path):
             if isinstance(target := node.get("_target_"), str):
                 node["_target_"] = _CLASSES.get(target, target)
     _drop_default_spectral_norm(config)
@@ -124,18 +124,18 @@ def upgrade_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _drop_default_spectral_norm(config: dict[str, Any]) -> None:
-    """Removes ``spectral_norm: false`` from networks, which only configurations of older releases spell out."""
+    """Removes ``spectral_norm: false`` from networks: the default, which only older releases wrote."""
     for node in _nodes_at(config, ["network", "*"]):
         if node.get("spectral_norm") is False:
             del node["spectral_norm"]
 
 
 def _nodes_at(node: Any, names: list[str]) -> Iterator[dict[str, Any]]:
-    """The mappings at a dotted key that the user's own classes do not fill."""
+    """Yields the mappings at a path of keys, except the parameters of a user's own class."""
     if not isinstance(node, dict):
         return
     if not names:
-        if _is_ours(node):
+        if _is_builtin(node):
             yield node
         return
     below = list(node.values()) if names[0] == "*" else [node.get(names[0])]
@@ -143,31 +143,31 @@ def _nodes_at(node: Any, names: list[str]) -> Iterator[dict[str, Any]]:
         yield from _nodes_at(each, names[1:])
 
 
-def _is_ours(node: Any) -> bool:
-    """Whether a mapping is not filled by a class from outside the project, whose arguments may bear any name."""
+def _is_builtin(node: Any) -> bool:
+    """Whether a mapping belongs to no class outside fmcgan, whose parameters may have any name."""
     target = node.get("_target_", "fmcgan.")
     return isinstance(target, str) and target.startswith("fmcgan.")
 
 
 def register_options() -> None:
-    """Makes Hydra find old options, which a user's own yaml may name in its defaults list."""
+    """Registers old options, which a user's own yaml may name in its defaults list."""
     for group in ("penalty", "callback"):
         for old, new in _OPTIONS[group].items():
             ConfigStore.instance().store(name=old, group=group, node={"defaults": [new]})
 
 
 def upgrade_composed(config: DictConfig, typed: Collection[str]) -> None:
-    """Moves what a user's own yaml sets under old keys to the new ones, with one warning for each old key.
+    """Moves values of old keys, from a user's own yaml, to the new keys. Logs one warning for each old key.
 
     Args:
         config: composed; changed in place.
-        typed: keys of the command line, whose values are kept.
+        typed: keys of the command line, which take precedence.
     """
     for old, new in _KEYS.items():
-        for above, place in _parents(config, old):
-            key, name = new.replace("*", place), old.rpartition(".")[2]
+        for above, matched in _parents(config, old):
+            key, name = new.replace("*", matched), old.rpartition(".")[2]
             node = OmegaConf.select(config, above)
-            if not isinstance(node, DictConfig) or name not in node or not _is_ours(node):
+            if not isinstance(node, DictConfig) or name not in node or not _is_builtin(node):
                 continue
             log.warning("a yaml sets %s.%s, which is now %s; the old name works in this release only", above, name, key)
             with open_dict(config):
@@ -175,12 +175,12 @@ def upgrade_composed(config: DictConfig, typed: Collection[str]) -> None:
                 is_part = not isinstance(value, DictConfig) or "_target_" in value
                 for each in () if is_part else [each for each in value if f"{key}.{each}" in typed]:
                     del value[each]
-                if key not in typed or old.startswith(f"{new}."):  # loss=mine is the choice that brought this value
+                if key not in typed or old.startswith(f"{new}."):  # or loss=mine, whose yaml has the old key
                     OmegaConf.update(config, key, value, merge=not is_part, force_add=True)
 
 
 def _parents(config: DictConfig, old: str) -> list[tuple[str, str]]:
-    """Keys of the mappings that may hold an old key, and what ``*`` is in each."""
+    """Returns the keys of mappings that may hold an old key, and what ``*`` matches in each."""
     above = old.rpartition(".")[0]
     if "*" not in above:
         return [(above, "")] if above and "@" not in above else []
@@ -189,7 +189,7 @@ def _parents(config: DictConfig, old: str) -> list[tuple[str, str]]:
 
 
 def upgrade_checkpoint(checkpoint: Any) -> Any:
-    """Renames what a checkpoint holds: keys of its configuration, and callbacks whose state it has."""
+    """Replaces old keys in the configuration of a checkpoint, and old names of its callbacks."""
     if not isinstance(checkpoint, dict):
         return checkpoint
     if isinstance(config := checkpoint.get("config"), dict):
@@ -201,10 +201,6 @@ def upgrade_checkpoint(checkpoint: Any) -> Any:
 
 
 def had_decision_boundary(config: dict[str, Any]) -> bool:
-    """Whether a positive logit meant "real" in a run that did not record it.
-
-    Args:
-        config: of the run, upgraded.
-    """
+    """Whether a positive logit meant "real" in a run that did not record it, from its upgraded configuration."""
     loss = config.get("loss") or {}
     return loss.get("_target_") not in _WITHOUT_DECISION_BOUNDARY

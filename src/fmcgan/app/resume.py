@@ -1,4 +1,4 @@
-"""Decides whether and where a run starts: refusals, finished jobs of a sweep, the checkpoint to resume from."""
+"""Checks before a run: invalid settings, finished jobs of a sweep, and the checkpoint to resume from."""
 
 import inspect
 import logging
@@ -23,7 +23,7 @@ from fmcgan.app.trainer_options import AUTO, check_options
 
 log = logging.getLogger(__name__)
 
-_OF_LEARNING = ("loss", "penalty", "n_critic", "augment", "regularizer", "training", "seed")
+_TRAINING_KEYS = ("loss", "penalty", "n_critic", "augment", "regularizer", "training", "seed")
 _PARTS = (
     *("data", "network.generator", "network.discriminator", "loss", "penalty"),
     *("augment", "regularizer", "training", "training.schedules", "training.ema", "trainer"),
@@ -32,8 +32,8 @@ _PARTS = (
 _GROUPS = ("callback", "logger", "metric", "feature")
 
 
-def check(config: DictConfig) -> None:
-    """Refuses what Lightning would silently accept, or fail on without naming the key."""
+def check_config(config: DictConfig) -> None:
+    """Refuses settings that Lightning would silently accept, or fail on without naming the key."""
     check_shape(config, _PARTS, _GROUPS)
     seed_number(seed=config.seed)
     config.ckpt_path = path_text(ckpt_path=config.ckpt_path)
@@ -47,21 +47,21 @@ def check(config: DictConfig) -> None:
     lasting = _lasting_schedules(config)
     if lasting and trainer.max_time is not None and trainer.max_epochs != -1:
         log.warning(
-            "%s: planned for all of trainer.max_epochs=%s; if trainer.max_time=%s ends the run earlier, they do not"
+            "schedules %s end after trainer.max_epochs=%s; if trainer.max_time=%s ends the run earlier, they do not"
             " reach their end_value (training.schedules.%s.end_images=IMAGES ends one earlier)",
             *(", ".join(lasting), trainer.max_epochs, trainer.max_time, lasting[0]),
         )
 
 
 def _lasting_schedules(config: Any) -> list[str]:
-    """Names of the schedules that change until the end of the run."""
+    """Returns the names of the schedules that change until the end of the run."""
     schedules = config["training"]["schedules"].items()
-    return [name for name, each in schedules if isinstance(each, Mapping | DictConfig) and _lasts(each)]
-
-
-def _lasts(schedule: Any) -> bool:
-    ends_with_run = "_target_" in schedule and schedule.get("end_images") is None
-    return ends_with_run and schedule.get("start_value") != schedule.get("end_value")
+    named = [(name, each) for name, each in schedules if isinstance(each, Mapping | DictConfig) and "_target_" in each]
+    return [
+        name
+        for name, each in named
+        if each.get("end_images") is None and each.get("start_value") != each.get("end_value")
+    ]
 
 
 def already_done(config: dict[str, Any]) -> bool:
@@ -72,7 +72,7 @@ def already_done(config: dict[str, Any]) -> bool:
     """
     folder = Path(config["trainer"]["default_root_dir"])
     saved, result = read_config(folder / run_dir.CONFIG), read_result(folder / run_dir.RESULT)
-    if saved is not None and holds_run(folder) and not _same(saved, config):
+    if saved is not None and holds_run(folder) and not _is_same_run(saved, config):
         raise UserError(
             f"{os.path.relpath(folder)} holds a run of another configuration; choose another hydra.sweep.dir"
         )
@@ -84,24 +84,24 @@ def already_done(config: dict[str, Any]) -> bool:
     return done
 
 
-def _same(saved: Any, config: dict[str, Any]) -> bool:
-    """Whether two configurations are of the same run, wherever it started from and its data lie."""
-    left, right = _what_matters(saved), _what_matters(config)
+def _is_same_run(saved: Any, config: dict[str, Any]) -> bool:
+    """Whether two configurations are equal except for checkpoint, loggers and data folders."""
+    left, right = _comparable(saved), _comparable(config)
     if config["trainer"]["precision"] == AUTO:
         left["trainer"] = left.get("trainer", {}) | {"precision": AUTO}
     return left == right
 
 
-def _what_matters(config: dict[str, Any]) -> dict[str, Any]:
+def _comparable(config: dict[str, Any]) -> dict[str, Any]:
     data = {name: value for name, value in config.get("data", {}).items() if name not in ("root", "mirror")}
     return {**config, "data": data, "ckpt_path": None, "logger": None}
 
 
-def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
-    """Returns the checkpoint to resume from; in a sweep that is started again, that of the interrupted job.
+def find_resume_checkpoint(config: DictConfig, plain: dict[str, Any]) -> str | None:
+    """Returns the checkpoint to resume from; in a restarted sweep, that of the interrupted job.
 
     Raises:
-        UserError: it is not there, damaged, or of other networks; or the run's folder holds another run.
+        UserError: it is missing, damaged, or of other networks; or the folder holds another run.
     """
     folder = Path(config.trainer.default_root_dir)
     if not in_sweep() and not is_nonzero_rank(config.trainer.devices):
@@ -111,32 +111,28 @@ def checkpoint_of(config: DictConfig, plain: dict[str, Any]) -> str | None:
     if path is None:
         return None
     if not Path(path).is_file():
-        raise UserError(f"ckpt_path={path}: no such file; checkpoints lie in RUN/checkpoints/last.ckpt")
+        raise UserError(f"ckpt_path={path}: no such file; give RUN/checkpoints/last.ckpt")
     config_of_checkpoint = _read(Path(path), folder)["config"]
     _check_same_state(config_of_checkpoint, plain)
-    saved, mine = _completed(config_of_checkpoint["network"]), _completed(plain["network"])
+    saved, mine = _with_defaults(config_of_checkpoint["network"]), _with_defaults(plain["network"])
     differing = [name for name in {**saved, **mine} if saved.get(name) != mine.get(name)]
     if differing:
         values = [
             f"network.{name}={mine.get(name)} (checkpoint: {saved.get(name)})"
             for name in differing
-            if not isinstance(saved.get(name), dict) or len(differing) < 3  # the parts repeat what stands above them
+            if not isinstance(saved.get(name), dict) or len(differing) < 3  # nested values repeat those above
         ]
         raise UserError(
-            f"the checkpoint holds other networks than this run: {printable('; '.join(values), 2000)}.\n"
-            "Leave those values out to take over the checkpoint's own."
+            f"the networks of the checkpoint differ from those of this run: {printable('; '.join(values), 2000)}.\n"
+            "Omit these values to use those of the checkpoint."
         )
-    _tell_of_changes(config_of_checkpoint, plain)
-    _tell_of_stretched_schedules(config_of_checkpoint, plain)
+    _warn_of_changed_settings(config_of_checkpoint, plain)
+    _warn_of_changed_length(config_of_checkpoint, plain)
     return str(path)
 
 
 def _read(path: Path, folder: Path) -> dict[str, Any]:
-    """Reads the checkpoint of a run.
-
-    Raises:
-        UserError: it is damaged; says how the run can be continued all the same.
-    """
+    """Reads the checkpoint of a run. The error of a damaged one says how to continue the run."""
     from fmcgan.training.checkpoint_file import read_checkpoint
 
     try:
@@ -147,16 +143,13 @@ def _read(path: Path, folder: Path) -> dict[str, Any]:
         if best.is_file() and best != path.absolute():
             advice += [f"copy {os.path.relpath(best)} over it to resume from there"]
         if in_sweep():
-            advice += ["remove it and this job starts anew"]
-        raise UserError(
-            "\n".join([str(error), *([f"To continue: {', or '.join(advice)}."] if advice else [])])
-        ) from error
+            advice += ["remove it to restart this job"]
+        raise UserError(f"{error}\nTo continue: {', or '.join(advice)}." if advice else str(error)) from error
 
 
-def _tell_of_changes(saved: dict[str, Any], mine: dict[str, Any]) -> None:
-    """Warns of changed settings that affect training; settings that the checkpoint does not have are not compared."""
-    before, now = ({group: config.get(group) for group in _OF_LEARNING} for config in (saved, mine))
-    before, now = _leaves(before), _leaves(now)
+def _warn_of_changed_settings(saved: dict[str, Any], mine: dict[str, Any]) -> None:
+    """Warns of changed settings that affect training, except settings that the checkpoint lacks."""
+    before, now = (_leaves({group: config.get(group) for group in _TRAINING_KEYS}) for config in (saved, mine))
     changed = [f"{name}={now.get(name)} (checkpoint: {old})" for name, old in before.items() if now.get(name) != old]
     if changed:
         log.warning("resuming with changed settings: %s", printable(", ".join(changed), 2000))
@@ -169,7 +162,7 @@ def _leaves(part: Any, name: str = "") -> dict[str, Any]:
     return dict(pair for leaves in below for pair in leaves.items())
 
 
-def _tell_of_stretched_schedules(saved: dict[str, Any], mine: dict[str, Any]) -> None:
+def _warn_of_changed_length(saved: dict[str, Any], mine: dict[str, Any]) -> None:
     lengths = (("trainer", "max_epochs"), ("trainer", "limit_train_batches"), ("data", "batch_size"))
     changed = [
         f"{group}.{name}={mine[group][name]} (checkpoint: {saved[group].get(name)})"
@@ -178,18 +171,17 @@ def _tell_of_stretched_schedules(saved: dict[str, Any], mine: dict[str, Any]) ->
     ]
     if changed and (lasting := _lasting_schedules(mine)):
         log.warning(
-            "%s: %s last until the end of the run, so they continue from where a run of this length would be now, not"
-            " from where the checkpoint's were",
+            "%s: schedules %s depend on the length of the run, so their values are not those at the checkpoint",
             *(", ".join(changed), ", ".join(lasting)),
         )
 
 
-def _completed(network: dict[str, Any]) -> dict[str, Any]:
-    """Adds the defaults of parameters that the program of that time did not have."""
+def _with_defaults(network: dict[str, Any]) -> dict[str, Any]:
+    """Adds the defaults of parameters that an older release did not have."""
 
     def complete(part: Any) -> Any:
         target = own_class(part["_target_"], "fmcgan.") if isinstance(part, dict) and "_target_" in part else None
-        if target is None:  # of the user's own: compared as it stands, since a file must not have it imported
+        if target is None:  # a user's own class, which a file must not import
             return part
         parameters = inspect.signature(target).parameters.values()
         defaults = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
@@ -199,11 +191,7 @@ def _completed(network: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_same_state(saved: dict[str, Any], mine: dict[str, Any]) -> None:
-    """Refuses parts of another class than the checkpoint's, whose state would not fit.
-
-    Raises:
-        UserError: names both.
-    """
+    """Refuses optimizers, augmentations and regularizers of another class than the checkpoint's state."""
     parts = ("augment", "regularizer", "training.generator_optimizer", "training.discriminator_optimizer")
     for part in parts:
         targets = [printable(str(_leaves(config).get(f"{part}._target_"))) for config in (saved, mine)]
@@ -211,6 +199,6 @@ def _check_same_state(saved: dict[str, Any], mine: dict[str, Any]) -> None:
         name = part.rpartition(".")[2]
         if kinds[0] != kinds[1]:
             raise UserError(
-                f"the checkpoint was trained with the {name} {kinds[0]}, this run asks for {kinds[1]}.\n"
-                "Leave that out to take over the checkpoint's own."
+                f"the checkpoint was trained with the {name} {kinds[0]}, this run has {kinds[1]}.\n"
+                "Omit it to use that of the checkpoint."
             )

@@ -13,24 +13,20 @@ ENVIRONMENT = "environment.json"
 METRICS_JSONL = "metrics.jsonl"
 METRICS_CSV = "metrics.csv"
 EPOCHS_CSV = "epochs.csv"
-RESULT = "result.json"
-"""Written last: the run is finished."""
-ERROR = "error.json"
-"""Written by a failed job of a sweep. A run that was killed leaves neither this file nor `RESULT`."""
+RESULT = "result.json"  # written last, by a finished run
+ERROR = "error.json"  # written by a failed job of a sweep; a killed run leaves neither
 EVALUATION = "evaluation.json"
 TENSORBOARD = "tensorboard"
 SAMPLES = "samples"
 CHECKPOINTS = "checkpoints"
 LAST_CHECKPOINT = f"{CHECKPOINTS}/last.ckpt"
 BEST_CHECKPOINT = f"{CHECKPOINTS}/best.ckpt"
-UNFINISHED = ".unfinished-"
-"""Part of the name of a file that is being written. What a kill leaves of one can be deleted."""
+UNFINISHED = ".unfinished-"  # in the name of a file being written; leftovers can be deleted
 LOSS_FIGURE = "loss.png"
 GRADIENT_NORM_FIGURE = "grad_norm.png"
 HYDRA = ".hydra"
 HYDRA_OVERRIDES = f"{HYDRA}/overrides.yaml"
-TRAIN_LOG = "train.log"
-"""Written by Hydra before anything else, so that a run which failed at once is found too."""
+TRAIN_LOG = "train.log"  # written first, so that a run that failed at once is found too
 MULTIRUN = "multirun.yaml"
 LOCK = ".lock"
 COMPARISON = "comparison"
@@ -42,11 +38,7 @@ WRITTEN = (
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes a file atomically: its final name only ever holds the whole content, even if the process is killed.
-
-    Args:
-        path: the final name. The content is first written beside it and then renamed over it.
-        content: text (UTF-8) or bytes.
+    """Writes text (UTF-8) or bytes atomically: first beside the final name, then renamed.
 
     Raises:
         UserError: the folder cannot be written or the disk is full. The unfinished file is removed.
@@ -72,11 +64,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Appends a line to a file.
-
-    Raises:
-        UserError: the file cannot be written or the disk is full.
-    """
+    """Appends a line to a file. Raises `UserError` if the file cannot be written or the disk is full."""
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(decodable(line) + "\n")
@@ -98,11 +86,11 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def refuse_links(folder: Path, *names: str) -> None:
-    """Refuses links that lead out of a folder, which may come from elsewhere. The folder itself may be a link.
+    """Refuses links that lead out of an untrusted folder. The folder itself may be a link.
 
     Args:
         folder: such as a run folder.
-        names: entries that are about to be written. Folders among them are searched.
+        names: entries to be written; folders are searched.
 
     Raises:
         UserError: names the link and its target.
@@ -119,5 +107,5 @@ def refuse_links(folder: Path, *names: str) -> None:
 
 
 def _remove(unfinished: Path) -> None:
-    with contextlib.suppress(OSError):  # its folder may be gone; the earlier error is the one to report
+    with contextlib.suppress(OSError):  # its folder may be gone; the earlier error is reported
         unfinished.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Takes possession of a run folder before Hydra writes into it: a name of its own, its lock, no earlier run, no links.
+"""Claims a run folder before Hydra writes into it: makes it, locks it, and refuses earlier runs and links.
 
-A refused start leaves an earlier run unchanged, and no new folder.
+A refused start changes no earlier run and leaves no new folder.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _BEFORE_TRAINING |= {run_dir.CONFIG, run_dir.ENVIRONMENT, run_dir.TENSORBOARD}
 _CHECKPOINTING = "fmcgan.callback.checkpointing.Checkpointing"
 _MIN_FREE_BYTES = 1_000_000  # the size of a small checkpoint
 _created: list[Path] = []
-"""Folders that this process has made for its run or sweep, the innermost first."""
+"""Folders that this process made for its run or sweep, the innermost first."""
 
 
 class ClaimRunDir(Callback):
@@ -41,7 +41,7 @@ class ClaimRunDir(Callback):
     sweep_dir: Path | None = None
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
-        """Names and locks the folder of a single run. Ends the process if the folder belongs to another run."""
+        """Makes and locks the folder of a single run. Ends the process if it belongs to another run."""
         with _exit_on_error():
             run_dir.refuse_links(Path(config.hydra.run.dir), *run_dir.WRITTEN)
             if is_nonzero_rank(OmegaConf.select(config, "trainer.devices")):
@@ -52,7 +52,7 @@ class ClaimRunDir(Callback):
             refuse_overwriting(folder, OmegaConf.select(config, "ckpt_path"))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
-        """Names the folder of a sweep. Its jobs are locked one by one."""
+        """Makes the folder of a sweep. Each job locks its own folder."""
         sweep = Path(config.hydra.sweep.dir)
         with _exit_on_error():
             for folder in (sweep, *sweep.glob("*/")):
@@ -60,15 +60,13 @@ class ClaimRunDir(Callback):
             folder = _create(config.hydra.sweep)
             _check_space(folder)
         given = [each for each in config.hydra.overrides.hydra if not each.startswith("hydra.sweep.dir=")]
-        with open_dict(config):  # the configurations of the jobs are composed anew
+        with open_dict(config):  # each job composes its own configuration
             config.hydra.overrides.hydra = [*given, f"hydra.sweep.dir={quoted(str(folder))}"]
         ClaimRunDir.sweep_dir = folder.absolute()
 
 
 def refuse_overwriting(folder: Path, checkpoint: str | None) -> None:
-    """Refuses to write one run over another.
-
-    A run that stopped before its first checkpoint cannot be resumed and may be overwritten.
+    """Refuses to overwrite a run, except one that stopped before its first checkpoint.
 
     Raises:
         UserError: the folder holds a run that is not resumed from `checkpoint`.
@@ -102,14 +100,14 @@ def release(failed: bool) -> None:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     run_lock.unlock_all()
     if failed:
-        with contextlib.suppress(OSError):  # a folder that is not empty stays
+        with contextlib.suppress(OSError):  # a folder is removed only if empty
             for folder in _created:
                 folder.rmdir()
     _created.clear()
 
 
-def keep_log() -> None:
-    """Makes `release` remove nothing, so that the log of an unexpected error stays."""
+def keep_files() -> None:
+    """Makes `release` remove nothing, to preserve the log of an unexpected error."""
     _created.clear()
 
 
@@ -131,7 +129,7 @@ def _check_space(folder: Path) -> None:
 
 
 def _create(node: DictConfig) -> Path:
-    """Makes the folder ``node.dir``. A name from the clock gets a number if another process has just taken it."""
+    """Makes the folder ``node.dir``. A name from the clock gets a number if it is taken."""
     wanted = Path(node.dir)
     from_clock = "${now:" in str(node._get_node("dir"))
     missing = [folder for folder in (wanted, *wanted.parents) if not folder.exists()]

@@ -1,10 +1,10 @@
-"""Reads the files of a run. A damaged or foreign file raises one line that names file, field and problem.
+"""Reads the files of a run.
 
 Each reader returns plain types that fit its schema (`fmcgan.app.run_schema`), or ``None`` if there is no such file. NaN
-and infinity, which old tables hold, are read as ``None``.
+and infinity, as in old tables, are read as ``None``.
 
 Raises:
-    UserError: in every reader, for a file that is damaged, of another program, too large or no regular file.
+    UserError: every reader, if a file is invalid, too large or not regular; names file, field and problem.
 """
 
 import csv
@@ -22,20 +22,14 @@ from fmcgan.app.renamed import rename_overrides, upgrade_config
 from fmcgan.app.run_schema import Config, Environment, Evaluation, Findings, Numbers, Overrides, Result, Row
 from fmcgan.app.untrusted_data import check_data, check_schema, read_file
 
-LARGEST_YAML = 200_000
-"""Bytes. A configuration has some 5,000, and the parser takes seconds for a megabyte."""
-
+LARGEST_YAML = 200_000  # bytes; a configuration has some 5,000, and the parser takes seconds for a megabyte
 LARGEST_JSON = 50_000_000
-
-LARGEST_TABLE = 2_000_000_000
-"""Bytes. A table grows with the training, by some 500 bytes a row."""
-
+LARGEST_TABLE = 2_000_000_000  # some 500 bytes a row
 _ADVICE = "Restore the file, or leave this run out"
 _UNREADABLE = (ValueError, RecursionError, LookupError, AttributeError, TypeError, OverflowError, yaml.YAMLError)
 """Errors of the parsers; that of YAML also raises lookup errors."""
 
-Record = dict[str, Any]
-"""A parsed file: nested mappings, lists, texts and numbers that fit a schema."""
+Record = dict[str, Any]  # a parsed file: nested mappings, lists, texts and numbers that fit a schema
 
 
 def read_result(path: Path) -> Record | None:
@@ -59,18 +53,18 @@ def read_findings(path: Path) -> Record | None:
 
 
 def read_config(path: Path) -> Record | None:
-    """Reads a ``config.yaml``. One of an older release is upgraded to today's keys."""
+    """Reads a ``config.yaml`` and replaces old names."""
     config = _read(path, _yaml, Config, LARGEST_YAML)
     return None if config is None else upgrade_config(config)
 
 
 def read_overrides(path: Path) -> list[str]:
-    """Reads Hydra's list of overrides, with today's names. Returns [] if there is none or a kill left it empty."""
+    """Reads Hydra's list of overrides and replaces old names; empty if there is no list."""
     return rename_overrides(_read(path, _yaml, Overrides, LARGEST_YAML) or [])
 
 
 def read_metrics(path: Path) -> list[Record]:
-    """Reads the rows of a ``metrics.jsonl``, none if there is no file. Omits a last line that a kill cut short."""
+    """Reads the rows of a ``metrics.jsonl``, none if there is no file. Omits an incomplete last line."""
     if not os.path.lexists(path):
         return []
     *lines, unfinished = read_file(path, LARGEST_TABLE).split(b"\n")
@@ -89,7 +83,7 @@ def read_metrics(path: Path) -> list[Record]:
 
 
 def read_epochs(path: Path) -> list[dict[str, str]]:
-    """Reads the rows of an ``epochs.csv``, each with its epoch. Omits a last row that a kill cut short."""
+    """Reads the rows of an ``epochs.csv``, none if there is no file. Omits an incomplete last row."""
     if not os.path.lexists(path):
         return []
     try:
@@ -132,7 +126,7 @@ def _yaml(text: str) -> Any:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """A YAML loader without aliases: a few lines of them can stand for more values than fit into memory."""
+    """A YAML loader without aliases, since a few of them can expand to more values than fit into memory."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -141,7 +135,7 @@ class _PlainLoader(yaml.SafeLoader):
 
 
 def _reason(error: Exception) -> str:
-    """Returns what is wrong, in one short line."""
+    """Describes an error in one short line."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if isinstance(error, UnicodeDecodeError):

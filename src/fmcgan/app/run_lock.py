@@ -1,7 +1,4 @@
-"""The lock of a run folder: two processes never train into the same folder.
-
-The operating system releases it when the process ends, however it ends.
-"""
+"""The lock of a run folder, so that two processes never train into it. It ends with its process."""
 
 import contextlib
 import errno
@@ -29,11 +26,10 @@ class RunningElsewhereError(UserError):
 def lock(folder: Path) -> bool:
     """Locks a folder until `unlock` or the end of the process.
 
-    Returns:
-        Whether this call has locked it. False if this process already holds the lock, or the file system has no locks.
+    Returns whether this call locked it: False if this process holds the lock, or the file system has no locks.
 
     Raises:
-        RunningElsewhereError: another process holds it. The message names the process if it is known.
+        RunningElsewhereError: another process holds the lock. The message names the process if it is known.
     """
     path = folder.absolute() / LOCK
     if path in _held:
@@ -76,11 +72,7 @@ def unlock_all() -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds the lock of a folder in a context. Does nothing if this process already holds it.
-
-    Raises:
-        RunningElsewhereError: another process holds it.
-    """
+    """Holds the lock of a folder in a context, with the errors of `lock`."""
     mine = lock(folder)
     try:
         yield

@@ -4,19 +4,18 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-Number = Annotated[float, Meta(ge=-1e39, le=1e39)]
-"""A finite number in the range of float32."""
+Number = Annotated[float, Meta(ge=-1e39, le=1e39)]  # a finite number in the range of float32
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 Seconds = Annotated[float, Meta(ge=0, le=1e12)]
 Name = Annotated[str, Meta(max_length=200)]
 Text = Annotated[str, Meta(max_length=20_000)]
 Overrides = Annotated[list[Text], Meta(max_length=1000)] | None
-"""``.hydra/overrides.yaml``; null if a kill left an empty file."""
+"""``.hydra/overrides.yaml``; null if the process was killed before it wrote them."""
 Numbers = Annotated[dict[Name, Number | None], Meta(max_length=1000)]
 
 
 class Built(Struct):
-    """An object that a configuration builds."""
+    """A node with a ``_target_``."""
 
     target: Text | None = field(name="_target_", default=None)
 

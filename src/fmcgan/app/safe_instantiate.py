@@ -1,4 +1,4 @@
-"""Decides which configurations from files are built: instantiating an unknown file could run any code."""
+"""Refuses configurations from files that would instantiate arbitrary classes, and so run arbitrary code."""
 
 import re
 from collections.abc import Mapping
@@ -11,21 +11,17 @@ from fmcgan.app.untrusted_data import MAX_CONFIG_VALUES, walk
 Config = TypeVar("Config")
 
 _INSTRUCTIONS = {"_partial_", "_args_", "_recursive_", "_convert_"}
-"""Instructions to Hydra that no network and no data set of this project needs."""
+"""Special keys of `instantiate` that no network or data set of this project needs."""
 
 
 def check_targets(config: Config, *prefixes: str) -> Config:
-    """Refuses a configuration that would build anything but this project's own classes.
+    """Returns a configuration (plain types) unless it would instantiate other classes than this project's own.
 
-    A name with an allowed prefix can still lead elsewhere (``fmcgan.network.dcgan.torch.hub.load``), and an
-    interpolation can resolve to another configuration: both are refused too.
+    Also refuses names that lead out of an allowed prefix (``fmcgan.network.dcgan.torch.hub.load``), and interpolations.
 
     Args:
-        config: plain types.
+        config: from a file.
         prefixes: every ``_target_`` must begin with one of them.
-
-    Returns:
-        The configuration.
 
     Raises:
         UserError: names what is refused.
@@ -43,23 +39,18 @@ def _problem(node: object, prefixes: tuple[str, ...]) -> str | None:
     if isinstance(node, Mapping):
         if "_target_" in node and own_class(node["_target_"], *prefixes) is None:
             allowed = " or ".join(f"{prefix}*" for prefix in prefixes)
-            return f"asks to build {_shown(node['_target_'])}, which is no class of {allowed}"
+            return f"has _target_ {_printable_value(node['_target_'])}, which is not a class in {allowed}"
         if found := _INSTRUCTIONS & set(map(str, node)):
             return f"holds {', '.join(sorted(found))}"
     if isinstance(node, str) and "${" in node:
-        return f"holds the interpolation {_shown(node)}"
-    return "leaves a value open (???)" if isinstance(node, str) and node == "???" else None
+        return f"holds the interpolation {_printable_value(node)}"
+    return "has a missing value (???)" if isinstance(node, str) and node == "???" else None
 
 
 def own_class(target: object, *prefixes: str) -> type | None:
-    """Returns the class of this project that a ``_target_`` names; imports nothing else.
+    """Returns the class of this project that a ``_target_`` from a file names; imports nothing else.
 
-    Args:
-        target: any value from a file.
-        prefixes: such as ``fmcgan.network.``; the target must begin with one of them.
-
-    Returns:
-        The class, which the named module itself must define; otherwise ``None``.
+    Returns ``None`` unless the target begins with one of the prefixes and its module itself defines the class.
     """
     if not isinstance(target, str) or not target.startswith(prefixes) or not re.fullmatch(r"fmcgan(\.\w+)+", target):
         return None
@@ -71,7 +62,7 @@ def own_class(target: object, *prefixes: str) -> type | None:
     return found if isinstance(found, type) and found.__module__ == module else None
 
 
-def _shown(value: object) -> str:
-    if not isinstance(value, str):  # its text may be endless
+def _printable_value(value: object) -> str:
+    if not isinstance(value, str):  # its repr may be endless
         return f"a {type(value).__name__}"
     return value[:160] if value.isprintable() else ascii(value[:160])

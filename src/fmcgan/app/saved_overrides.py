@@ -1,4 +1,4 @@
-"""Reads the overrides that a run folder saved. A folder may come from anywhere: they choose values and options only."""
+"""Reads the overrides saved in a run folder. They are untrusted, so they may set values and options only."""
 
 import os
 import re
@@ -20,15 +20,15 @@ _OPTION = re.compile(r"\w[\w-]*(/\w[\w-]*)*")
 
 
 def saved_overrides(folder: Path, typed: set[str], config_dirs: Sequence[Path]) -> list[str]:
-    """Reads the overrides that a resumed run repeats, in today's names.
+    """Reads the overrides that a resumed run repeats, with current names.
 
     Args:
         folder: of the run.
-        typed: keys that the user gives anew on the command line.
-        config_dirs: where the options of groups lie.
+        typed: keys given on the command line, which take precedence.
+        config_dirs: folders of configuration groups.
 
     Raises:
-        UserError: the file is damaged, or holds what a file may not choose.
+        UserError: the file is damaged, or has an override that a file may not set.
     """
     file = folder / run_dir.ENVIRONMENT
     overrides: dict[str, str] = {}
@@ -42,24 +42,24 @@ def saved_overrides(folder: Path, typed: set[str], config_dirs: Sequence[Path]) 
         if (key := key_of(override)) in typed:
             continue
         overrides[key] = text
-        if reason := refusal(override, folder, config_dirs):
+        if reason := reason_to_refuse(override, folder, config_dirs):
             refused.append(f"{printable(text)} ({reason})")
     if refused:
         raise UserError(
-            f"{os.path.relpath(file)} holds what a file may not choose: {'; '.join(refused[:5])}"
+            f"{os.path.relpath(file)} has overrides that a file may not set: {'; '.join(refused[:5])}"
             f"{' ...' if len(refused) > 5 else ''}.\n"
-            "If you trust it, type these overrides yourself beside ckpt_path=: what is typed replaces what is saved."
+            "If you trust them, repeat them on the command line beside ckpt_path=, which replaces the saved ones."
         )
     return list(overrides.values())
 
 
-def refusal(override: Override, folder: Path, config_dirs: Sequence[Path]) -> str | None:
-    """Returns why an override is not taken from a file, or ``None`` if it is.
+def reason_to_refuse(override: Override, folder: Path, config_dirs: Sequence[Path]) -> str | None:
+    """Returns why an override from a file is refused, or ``None`` if it is allowed.
 
     Args:
-        override: one that is saved in a run folder.
+        override: saved in a run folder.
         folder: of the run; paths inside it are allowed.
-        config_dirs: where the options of groups lie.
+        config_dirs: folders of configuration groups.
     """
     if re.match(r"hydra\b", override.key_or_group) or re.match(r"hydra\b", override.package or ""):
         return "configures Hydra itself"
@@ -87,8 +87,8 @@ def _refused_value(name: str, value: Any, folder: Path) -> str | None:
 
 def _read(file: Path) -> list[str]:
     advice = (
-        "Without its overrides a run cannot be resumed: restore the file, or write there what the run was started with"
-        " (config.yaml beside it shows the values)."
+        "A run cannot be resumed without its overrides: restore the file, or write the overrides of the run into it"
+        " (config.yaml has the values)."
     )
     try:
         overrides = (read_environment(file) or {}).get("overrides")
@@ -100,7 +100,7 @@ def _read(file: Path) -> list[str]:
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """All values below a key, each with its full name."""
+    """Yields all values below a key with their dotted names."""
     if isinstance(value, dict):
         for key, each in value.items():
             yield from _leaves(each, f"{name}.{key}")
@@ -121,17 +121,17 @@ def _refused_option(override: Override, config_dirs: Sequence[Path]) -> str | No
         files = [folder / group / f"{option}.yaml" for folder in config_dirs]
         named = isinstance(option, str) and _OPTION.fullmatch(option)
         if not (named and any(file.is_file() for file in files)):
-            return "no option of this group; if it is your own, --config-dir says where it lies"
+            return "no option of this group; for an option of your own, give --config-dir"
     return None
 
 
 def _is_outside(name: str, value: Any, folder: Path) -> bool:
-    """Whether a value names a file or folder that does not lie in the run folder."""
+    """Whether a value names a path outside the run folder."""
     text = "" if value is None else str(value)
-    looks_like_one = re.match(r"[/\\~]|[A-Za-z]:", text) or ".." in re.split(r"[/\\]", text) or "://" in text
-    if not looks_like_one and (value is None or not is_path(name)):
+    looks_like_path = re.match(r"[/\\~]|[A-Za-z]:", text) or ".." in re.split(r"[/\\]", text) or "://" in text
+    if not looks_like_path and (value is None or not is_path(name)):
         return False
     if "://" in text or text.startswith("~"):
         return True
-    inside, place = os.path.realpath(folder), os.path.realpath(text)
-    return os.path.commonpath([inside, place]) != inside if "\0" not in text else True
+    root, target = os.path.realpath(folder), os.path.realpath(text)
+    return "\0" in text or os.path.commonpath([root, target]) != root

@@ -25,7 +25,7 @@ class Schedulable(Protocol):
 
 
 def check_options(trainer: DictConfig) -> None:
-    """Refuses options of the Trainer that cannot be meant, and brings `max_time` into one form.
+    """Refuses invalid options of the Trainer and converts `max_time` to DD:HH:MM:SS.
 
     Raises:
         UserError: names the key, what was given and what is allowed.
@@ -61,7 +61,7 @@ def check_run(trainer: "Trainer", gan: Schedulable, data: object) -> None:
         data: the data module, before it loads anything.
 
     Raises:
-        UserError: the batches do not fit the data or the devices, the run is too short, or a callback needs another.
+        UserError: the batches do not fit the data or the devices, the run has no batches, or a callback lacks another.
     """
     from lightning.pytorch import Callback
     from lightning.pytorch.loggers import Logger
@@ -82,7 +82,7 @@ def check_run(trainer: "Trainer", gan: Schedulable, data: object) -> None:
 
 
 def _total_batches(trainer: "Trainer", batch_size: int, n_train: int) -> int | None:
-    """Returns how many batches the run has; ``None`` is unlimited."""
+    """Returns the number of batches of the run; ``None`` is unlimited."""
     if batch_size > n_train:
         raise UserError(f"data.batch_size must be at most {n_train}, the number of training images, got {batch_size}")
     if batch_size % trainer.world_size:
@@ -116,7 +116,7 @@ def _is_count(value: object, minimum: int) -> bool:
 
 
 def _time_limit(given: object) -> str | None:
-    """Brings a time limit into the form DD:HH:MM:SS of Lightning. A number means seconds."""
+    """Converts a time limit to Lightning's DD:HH:MM:SS. A number means seconds."""
     if given is None:
         return None
     if isinstance(given, str):

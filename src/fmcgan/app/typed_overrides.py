@@ -1,4 +1,4 @@
-"""Prepares the overrides that the user typed: quotes paths, replaces old names, refuses what has no meaning."""
+"""Normalizes the overrides of the command line: quotes paths, replaces old names, refuses invalid ones."""
 
 import re
 from collections.abc import Sequence
@@ -23,35 +23,34 @@ from fmcgan.app.overrides import (
 )
 from fmcgan.app.renamed import rename_overrides
 
-_LISTS = ("runs",)
-"""Keys of several paths."""
+_PATH_LISTS = ("runs",)  # keys of several paths
 
 
-def as_meant(typed: CommandLine, command: str) -> list[str]:
-    """Returns the overrides with paths quoted (``output=7`` and ``run=Läufe/3`` are texts) and old names replaced.
+def normalize_overrides(typed: CommandLine, command: str) -> list[str]:
+    """Quotes paths (``output=7`` and ``run=Läufe/3`` are texts) and replaces old names in overrides.
 
     Args:
         typed: the command line.
         command: name of the command and its configuration.
 
     Raises:
-        UserError: an override cannot be parsed, is given twice, or is none of this command.
+        UserError: an override cannot be parsed, is given twice, or does not apply to this command.
     """
     if "${" in str(Path.cwd()):
-        raise UserError("the name of the current folder holds ${, which Hydra reads as an interpolation: rename it")
+        raise UserError("the name of the current folder contains ${, which Hydra reads as an interpolation: rename it")
     defaults = yaml.safe_load((config_dir() / f"{command}.yaml").read_text(encoding="utf-8"))
     groups = _groups(defaults.pop("defaults"))
-    overrides = [_named_path(text, defaults) for text in rename_overrides(typed.overrides, warn=True)]
+    overrides = [_quote_path(text, defaults) for text in rename_overrides(typed.overrides, warn=True)]
     first: dict[str, str] = {}
     for override, text in zip(map(parse, overrides), overrides, strict=True):
         key = key_of(override)
         if not key:
-            raise UserError(f"{printable(text)}: there is no key in front of = (--help shows the keys)")
+            raise UserError(f"{printable(text)} has no key in front of = (--help shows the keys)")
         # Lightning repeats hydra.run.dir for the processes of the other devices.
         if not override.is_hydra_override() and first.setdefault(key, text) is not text:
             raise UserError(f"{key} is given twice, {printable(first[key])} and {printable(text)}: leave one out")
         if key in groups and (override.is_add() or override.is_force_add()):
-            raise UserError(f"{printable(text)}: {key} is there already; without + the option is chosen")
+            raise UserError(f"{printable(text)}: the group {key} exists already; omit the + to select an option")
         if is_deletion(override):
             _check_deletion(key, defaults, groups)
         elif is_group(override.key_or_group, typed.config_dirs):
@@ -60,13 +59,13 @@ def as_meant(typed: CommandLine, command: str) -> list[str]:
 
 
 def _groups(entries: list[Any]) -> dict[str, Any]:
-    """The groups of a configuration and their defaults."""
+    """Returns the groups in a defaults list and their default options."""
     pairs = [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]
     return {name: option for name, option in pairs if not name.startswith("override ")}
 
 
-def _named_path(text: str, defaults: dict[str, Any]) -> str:
-    """An override of a path with its value quoted, where it would be no text otherwise."""
+def _quote_path(text: str, defaults: dict[str, Any]) -> str:
+    """Quotes the value of an override of a path, if Hydra would not read it as a text."""
     prefixed, equals, value = text.partition("=")
     key, value = prefixed.lstrip("+"), value.strip()
     if not equals or not is_path(key):
@@ -74,16 +73,16 @@ def _named_path(text: str, defaults: dict[str, Any]) -> str:
     if not value or value in ("''", '""'):
         raise UserError(f"{key}= is empty: give a path, or leave it out")
     if value.strip("'\"") == "???":
-        raise UserError(f"{key}=??? would count as missing: write ./??? for a file of that name")
+        raise UserError(f"{key}=??? means a missing value: write ./??? for a file of that name")
     if value.startswith("~"):
-        raise UserError(f"{printable(text)}: no shell expands ~ behind =; write $HOME (or ./~ for a name with ~)")
+        raise UserError(f"{printable(text)}: a shell does not expand ~ here; write $HOME (or ./~ for a name with ~)")
     try:
-        parsed = parse(f"{key}={value}")._value  # quoted texts are told apart from others
+        parsed = parse(f"{key}={value}")._value  # distinguishes quoted texts
     except UserError:
-        if value[0] in "'\"{" or (value[0] == "[" and key not in _LISTS):
+        if value[0] in "'\"{" or (value[0] == "[" and key not in _PATH_LISTS):
             raise
         return f"{prefixed}={quoted_elements(value) if value[0] == '[' else quoted(value)}"
-    if isinstance(parsed, dict) or (isinstance(parsed, list) and key not in _LISTS):
+    if isinstance(parsed, dict) or (isinstance(parsed, list) and key not in _PATH_LISTS):
         raise UserError(f"{key} must be one path, got {printable(value)}")
     may_be_null = not key.startswith("hydra.") and (defaults.get(key) is None or "${" in str(defaults[key]))
     is_null = value == "null" and may_be_null
@@ -104,34 +103,36 @@ def _check_deletion(key: str, defaults: dict[str, Any], groups: dict[str, Any]) 
     needed = isinstance(groups.get(key), str) or (key in defaults and defaults[key] != {})
     if needed:
         how = f"{key}=OPTION chooses another one" if key in groups else f"{key}=VALUE changes it"
-        raise UserError(f"~{key}: this command cannot do without {key}; {how}")
+        raise UserError(f"~{key}: this command needs {key}; {how}")
 
 
 def _check_choice(override: Override, groups: dict[str, Any], config_dirs: Sequence[Path]) -> None:
-    """Refuses what is no option, or no list of options where a list is needed."""
+    """Refuses a value that is not an option, or not a list of options where a list is needed."""
     group, value = override.key_or_group, override.value()
     default = groups.get(key_of(override))
     if isinstance(value, ChoiceSweep) and None in value.list:
         raise UserError(f"{printable(str(override.input_line))}: null is no option of {group}; leave it out")
     if isinstance(value, Sweep | Glob | dict):
         return
-    there = sorted({file.stem for folder in config_dirs for file in (folder / group).glob("*.yaml")})
+    available = sorted({file.stem for folder in config_dirs for file in (folder / group).glob("*.yaml")})
     if isinstance(value, list) and (group in groups or override.package) and not isinstance(default, list):
-        raise UserError(f"{key_of(override)} takes one option, got {_value(override)}; available: {', '.join(there)}")
+        raise UserError(
+            f"{key_of(override)} takes one option, got {_value(override)}; available: {', '.join(available)}"
+        )
     if value is None:
-        raise UserError(_of_null(key_of(override), default, ", ".join(there)))
+        raise UserError(_null_message(key_of(override), default, ", ".join(available)))
     for option in value if isinstance(value, list) else [value]:
         if not isinstance(option, str):
-            raise UserError(f"there is no {group}={_value(override)}; available: {', '.join(there)}")
+            raise UserError(f"there is no {group}={_value(override)}; available: {', '.join(available)}")
 
 
-def _of_null(key: str, default: Any, there: str) -> str:
-    """What to write in place of null, which Hydra takes for no group."""
+def _null_message(key: str, default: Any, available: str) -> str:
+    """Returns what to write instead of null, which Hydra reads as no group."""
     if isinstance(default, list):
         return f"{key} takes a list, got null; {key}=[] is none of them"
     if isinstance(default, str) and "/" not in key:
-        return f"{key}=null: this command cannot do without {key}; available: {there}"
-    return f"{key}=null: leave that out, or choose from {there}"
+        return f"{key}=null: this command needs {key}; available: {available}"
+    return f"{key}=null: leave that out, or choose from {available}"
 
 
 def _value(override: Override) -> str:

@@ -9,14 +9,9 @@ import msgspec
 
 from fmcgan.app.errors import UserError
 
-MAX_DEPTH = 50
-"""Levels of nested mappings and lists. The files of a run have fewer than ten."""
-
-MAX_VALUES = 1_000_000
-"""Values in one file. Also bounds shared values, of which a few bytes can stand for many."""
-
-MAX_CONFIG_VALUES = 20_000
-"""Values in a configuration, from which objects are built. Those of this project have some 300."""
+MAX_DEPTH = 50  # levels of nested mappings and lists; the files of a run have fewer than ten
+MAX_VALUES = 1_000_000  # values in one file; shared values count each time, since a few bytes can refer to many
+MAX_CONFIG_VALUES = 20_000  # values in a configuration; those of this project have some 300
 
 _FILE_KINDS = {
     stat.S_IFDIR: "a folder",
@@ -30,17 +25,13 @@ _WORDS = {"object": "mapping", "array": "list", "str": "text", "int": "whole num
 
 
 def check_file(path: Path, max_bytes: int) -> int:
-    """Checks that a path leads to a regular file: reading a pipe or a device may never end.
-
-    Args:
-        path: a file, or a link to one.
-        max_bytes: the largest size that is read.
+    """Checks that a path leads to a regular file, since reading a pipe or a device may never end.
 
     Returns:
         The size in bytes.
 
     Raises:
-        UserError: the file does not exist, is not a regular file, or is larger.
+        UserError: the file does not exist, is not regular, or has more than ``max_bytes``.
     """
     try:
         found = path.stat()
@@ -56,11 +47,7 @@ def check_file(path: Path, max_bytes: int) -> int:
 
 
 def read_file(path: Path, max_bytes: int) -> bytes:
-    """Reads a file that `check_file` accepts, with the same arguments.
-
-    Raises:
-        UserError: the file is not accepted or cannot be read.
-    """
+    """Reads a file that `check_file` accepts, with the same arguments and errors."""
     check_file(path, max_bytes)
     try:
         return path.read_bytes()
@@ -71,12 +58,10 @@ def read_file(path: Path, max_bytes: int) -> bytes:
 def walk(node: object, max_values: int = MAX_VALUES) -> Iterator[object]:
     """Yields a node and all keys and values below it, level by level, without recursion.
 
-    Args:
-        node: nested mappings and lists. Values may be shared, and a container may hold itself.
-        max_values: the most values that are allowed.
+    Values may be shared, and a container may hold itself.
 
     Raises:
-        ValueError: there are more values, or more than `MAX_DEPTH` levels.
+        ValueError: there are more than ``max_values``, or more than `MAX_DEPTH` levels.
     """
     level, count = [node], 1
     for _ in range(MAX_DEPTH):
@@ -97,10 +82,6 @@ def walk(node: object, max_values: int = MAX_VALUES) -> Iterator[object]:
 
 def check_data(node: object, max_values: int = MAX_VALUES) -> None:
     """Checks that data consist of bounded mappings, lists, text and numbers only.
-
-    Args:
-        node: from a parser of JSON or YAML, or from a checkpoint.
-        max_values: the most values that are allowed.
 
     Raises:
         ValueError: says what is wrong.

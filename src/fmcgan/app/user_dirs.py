@@ -1,4 +1,4 @@
-"""Folders of the user, also without a home folder: a container may run as a user that its system does not know."""
+"""Home, cache and temporary folders, also for a user without a home folder (as in some containers)."""
 
 import importlib.util
 import logging
@@ -14,15 +14,12 @@ log = logging.getLogger(__name__)
 
 
 def ensure_home() -> None:
-    """Sets ``HOME`` to a private folder in the temporary folder if there is no home folder.
-
-    Several libraries ask for the home folder when they are imported, and fail or warn without one.
-    """
+    """Sets ``HOME`` to a private temporary folder if there is none: several libraries need one when imported."""
     try:
         if Path.home().is_dir():
             return
     except RuntimeError:
-        os.environ.setdefault("USER", str(_user_id()))  # the user has no name either; torch's compiler asks for it
+        os.environ.setdefault("USER", str(_user_id()))  # torch's compiler needs a user name
     os.environ["HOME"] = str(private_temp_dir())
     log.warning("there is no home folder; caches are in %s (set HOME=FOLDER to change it)", private_temp_dir())
 
@@ -42,7 +39,7 @@ def private_temp_dir() -> Path:
 
 
 def set_numba_cache_dir() -> None:
-    """Sets the folder of numba's cache where numba would find none, and importing UMAP would fail."""
+    """Sets numba's cache folder if it would find no writable one, which makes importing UMAP fail."""
     ensure_home()
     umap = importlib.util.find_spec("umap")
     package = Path(umap.origin).parent if umap and umap.origin else Path()
@@ -52,11 +49,7 @@ def set_numba_cache_dir() -> None:
 
 
 def expand_home(path: str | Path) -> Path:
-    """Replaces ``~`` in a path by the home folder.
-
-    Raises:
-        UserError: there is no such home folder.
-    """
+    """Replaces ``~`` in a path by the home folder. Raises `UserError` if there is none."""
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

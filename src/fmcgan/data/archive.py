@@ -1,8 +1,7 @@
 """The four Fashion-MNIST files on disk: downloaded once, verified at every load.
 
-Names, MD5 checksums, mirrors and folder (``<root>/FashionMNIST/raw``) are torchvision's, so its downloads are used too.
-torchvision's ``download_url`` is not used: it has no timeout, always writes a progress bar and does not write
-atomically.
+Names, MD5 checksums, mirrors and folder (``<root>/FashionMNIST/raw``) are those of torchvision. Its ``download_url``
+has no timeout, always writes a progress bar and does not write atomically, so it is not used.
 """
 
 import gzip
@@ -35,18 +34,15 @@ SIZES = {
     "t10k-images-idx3-ubyte.gz": 4_422_102,
     "t10k-labels-idx1-ubyte.gz": 5_148,
 }
-"""Size of each file in bytes; no more is read from a mirror."""
+"""Bytes of each file, and the most that is read from a mirror."""
 
-LOCK_SEC = 5
-"""Seconds before a line says that another process holds the lock."""
-
+LOCK_SEC = 5  # seconds before a line says that another process holds the lock
 MIRROR_HELP = "set data.mirror=... (or FMCGAN_DATA_MIRROR) to a folder or an http(s):// address with the four files"
-
 _LARGEST = 1 << 30  # bytes of an unpacked IDX file; the largest of Fashion-MNIST has 47 million
 
 
 def ensure_archives(root: Path, mirror: str | None = None) -> Path:
-    """Downloads the files that are missing or damaged; a lock in ``root`` lets one process at a time do so.
+    """Downloads missing or damaged files, one process at a time (by a lock in ``root``).
 
     Args:
         root: the data folder, created if missing; may be read-only when the files are complete.
@@ -85,7 +81,7 @@ def read_idx(path: Path) -> Tensor:
             zeros, kind, n_dimensions = struct.unpack(">HBB", file.read(4))
             shape = struct.unpack(f">{n_dimensions}I", file.read(4 * n_dimensions))
             size = math.prod(shape)
-            content = file.read(size + 1) if 0 < size < _LARGEST else b""  # to the end, which verifies the checksum
+            content = file.read(size + 1) if 0 < size < _LARGEST else b""  # reading to the end verifies the checksum
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise UserError(f"{path} cannot be read as gzipped IDX: {error}; delete it to download it again") from error
     if zeros != 0 or kind != 0x08 or not content or len(content) != size:
@@ -95,20 +91,20 @@ def read_idx(path: Path) -> Tensor:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Holds a lock; waits at most as long as a download by another process may take."""
-    patience: float = LOCK_SEC
+    """Holds a lock. Waits as long as a download by another process may take."""
+    timeout: float = LOCK_SEC
     longest = sum(time_limit(size) for size in SIZES.values()) * len(FashionMNIST.mirrors)
     while True:
         try:
-            with FileLock(path, timeout=patience):
+            with FileLock(path, timeout=timeout):
                 yield
                 return
         except Timeout as error:
-            if patience != LOCK_SEC:
+            if timeout != LOCK_SEC:
                 hint = "stop it, or choose another folder: data.root=..."
-                raise UserError(f"another process has held {path} for {format_duration(patience)}; {hint}") from error
+                raise UserError(f"another process has held {path} for {format_duration(timeout)}; {hint}") from error
             log.info("waiting: another process downloads the data (it holds %s)", path)
-            patience = longest
+            timeout = longest
 
 
 def _addresses(mirror: str | None) -> list[str]:

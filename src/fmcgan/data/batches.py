@@ -1,4 +1,4 @@
-"""Batches by tensor indexing of images on the training device: no workers, no Python per image."""
+"""Batches by tensor indexing of images on the training device, without worker processes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -36,18 +36,17 @@ class ImageBatches(Dataset[tuple[Tensor, Tensor]]):
 class ShuffledBatches(Sampler[Tensor]):
     """Indices of the batches of an epoch, in an order that depends on ``seed`` and the epoch alone.
 
-    The global batch is split evenly: device ``rank`` of ``world_size`` takes its part of each batch, so that together
-    they see the images that one device would see. The last, incomplete batch of an epoch is dropped.
+    Device ``rank`` of ``world_size`` gets its part of each global batch, so that the images do not depend on the number
+    of devices. The last, incomplete batch of an epoch is dropped.
 
     Args:
         n_images: size of the training set.
         batch_size: images in a global batch; divisible by ``world_size``, at most ``n_images``.
-        seed: of the order; independent of the global random state.
+        seed: of the order.
         rank: this device.
         world_size: number of devices.
         device: of the index tensors.
-        batches_done: returns how many batches of this epoch to skip, called at the first batch of each pass: a resumed
-            run may start within an epoch.
+        batches_done: called at the first batch; returns how many batches a resumed run skips in this epoch.
 
     Raises:
         ValueError: the batch size does not fit the training set or the devices.
@@ -77,7 +76,7 @@ class ShuffledBatches(Sampler[Tensor]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Batches of a whole epoch, also in a pass that starts within one."""
+        """Returns the batches of a whole epoch, also if some are skipped."""
         return self.n_images // self.batch_size
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -96,13 +95,12 @@ class ShuffledBatches(Sampler[Tensor]):
 class DeviceLoader(DataLoader[tuple[Tensor, Tensor]]):
     """A `DataLoader` of whole batches that Lightning can resume within an epoch.
 
-    Lightning asks for ``state_dict`` and ``load_state_dict``. The state is empty: the order follows from seed and
-    epoch, and the Trainer counts the batches.
+    Lightning needs ``state_dict`` and ``load_state_dict``. The state is empty: the order follows from seed and epoch,
+    and the Trainer counts the batches.
     """
 
     def __init__(self, dataset: ImageBatches, sampler: ShuffledBatches) -> None:
-        # A DataLoader draws a seed whenever it is iterated, which a resumed run does at another moment. A generator
-        # of its own keeps the global random state unchanged.
+        # Iterating draws a seed: from an own generator, so that the global random state does not depend on it.
         super().__init__(dataset, sampler=sampler, batch_size=None, num_workers=0, generator=torch.Generator())
 
     def state_dict(self) -> dict[str, object]:

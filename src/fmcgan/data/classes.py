@@ -8,7 +8,6 @@ CLASS_NAMES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shi
 """Names of labels 0 to 9: Fashion-MNIST's, shortened for the command line."""
 
 NUM_CLASSES = len(CLASS_NAMES)
-
 _LABELS = {name: label for label, name in enumerate(CLASS_NAMES)}
 _LABELS |= dict.fromkeys(("t-shirt/top", "tshirt", "t_shirt", "top"), 0) | {"trousers": 1}
 _LABELS |= dict.fromkeys(("ankle boot", "ankle-boot", "ankle_boot"), 9)

@@ -27,10 +27,10 @@ class GarmentImages(NamedTuple):
 
 
 class GarmentData(LightningDataModule, ABC):
-    """Keeps a data set as uint8 on the training device and serves shuffled batches of its training images.
+    """Holds a data set as uint8 on the training device and serves shuffled batches of its training images.
 
-    Test images never enter a batch; metrics take them from ``images``. The Trainer needs
-    ``use_distributed_sampler=False``, since the batches are split among the devices here.
+    Batches hold no test images; metrics take these from ``images``. The Trainer needs
+    ``use_distributed_sampler=False``, since this class splits the batches among the devices.
 
     Args:
         batch_size: images in a global batch, over all devices.
@@ -68,7 +68,7 @@ class GarmentData(LightningDataModule, ABC):
         """
         if getattr(self.trainer, "overfit_batches", 0):
             raise UserError("trainer.overfit_batches is not supported; use trainer.limit_train_batches")
-        warnings.filterwarnings("ignore", ".*does not have many workers.*")  # workers would have nothing to do
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")  # indexing needs no workers
         images, labels = self.images.train_images, self.images.train_labels
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         try:
@@ -80,5 +80,5 @@ class GarmentData(LightningDataModule, ABC):
         return DeviceLoader(ImageBatches(images, labels), sampler)
 
     def _batches_done(self) -> int:
-        """Returns the batches of this epoch that the Trainer completed; above 0 only when it resumes within one."""
+        """Returns the batches that the Trainer completed in this epoch, above 0 when it resumes within one."""
         return self.trainer.fit_loop.batch_idx + 1 if self.trainer else 0

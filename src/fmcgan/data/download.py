@@ -11,12 +11,8 @@ from urllib.request import url2pathname, urlopen
 
 from fmcgan.app.progress import Progress, format_duration
 
-TIMEOUT_SEC = 30
-"""Seconds without data after which a mirror counts as broken."""
-
-SLOWEST = 20_000
-"""Bytes per second below which a mirror counts as broken, after the first minute."""
-
+TIMEOUT_SEC = 30  # seconds without data after which a mirror counts as broken
+SLOWEST = 20_000  # bytes per second below which a mirror counts as broken, after the first minute
 _BLOCK = 1 << 16  # bytes at a time
 
 
@@ -26,7 +22,7 @@ def time_limit(size: int) -> float:
 
 
 def download(source: str, path: Path, size: int) -> str | None:
-    """Copies ``source`` to ``path``, in a thread: only that bounds the time of a mirror that sends byte by byte.
+    """Copies ``source`` to ``path`` in a thread, which bounds the total time also for a slow mirror.
 
     Args:
         source: a ``file://`` or ``http(s)://`` address; urllib follows no redirection to a ``file://``.
@@ -49,7 +45,7 @@ def download(source: str, path: Path, size: int) -> str | None:
             except Exception as error:  # raised again in the caller's thread
                 work.set_exception(error)
 
-        threading.Thread(target=run, daemon=True).start()  # daemon: must not keep the process alive
+        threading.Thread(target=run, daemon=True).start()  # daemon: does not delay the end of the process
         try:
             while not work.done() and time.monotonic() < end:
                 wait([work], timeout=min(1.0, time_limit(size)))
@@ -75,7 +71,7 @@ def _copy(source: str, path: Path, size: int, counter: Progress, stop: threading
 
 
 class _BadSourceError(Exception):
-    """The source is wrong, not the file that is written."""
+    """An error of the source, not of the written file."""
 
 
 def _chunks(source: str, size: int) -> Iterator[bytes]:

@@ -5,10 +5,7 @@ from torch import Tensor
 
 
 def to_float(images: Tensor) -> Tensor:
-    """Maps uint8 0..255 to float32 [-1, 1]; 0 -> -1 and 255 -> 1 exactly.
-
-    Args:
-        images: uint8, any shape.
+    """Maps uint8 0..255, of any shape, to float32 [-1, 1]; 0 -> -1 and 255 -> 1 exactly.
 
     Raises:
         TypeError: the images are not uint8, so their range is unknown.
@@ -19,9 +16,5 @@ def to_float(images: Tensor) -> Tensor:
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """Maps float [-1, 1] to uint8 0..255, rounded to the nearest level; the inverse of `to_float`.
-
-    Args:
-        images: floating point, any shape; values outside [-1, 1] are clamped.
-    """
+    """Maps float [-1, 1], of any shape, to uint8, rounded and clamped to 0..255; the inverse of `to_float`."""
     return images.float().add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)

@@ -1,4 +1,4 @@
-"""Randomised drawing of one garment, in the coordinates of a 28 x 28 image."""
+"""Randomised drawing on a 28 x 28 image."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ Points = Sequence[tuple[float, float]]
 
 
 class Pencil:
-    """A black image and the random position, size and greys of one drawing on it.
+    """A black image and one drawing on it, with random position, size and greys.
 
     A point (x, y) is x pixels right of the centre of the drawing and y pixels below the top of the image.
 
@@ -22,8 +22,8 @@ class Pencil:
 
     def __init__(self, random: np.random.Generator) -> None:
         self._random = random
-        self._sheet = Image.new("L", (SIZE * _OVERSAMPLING, SIZE * _OVERSAMPLING))
-        self._draw = ImageDraw.Draw(self._sheet)
+        self._image = Image.new("L", (SIZE * _OVERSAMPLING, SIZE * _OVERSAMPLING))
+        self._draw = ImageDraw.Draw(self._image)
         self._middle = SIZE / 2 + self.vary(0, 1)
         self._shift_y = self.vary(0, 0.8)
         self._width = self.vary(1, 0.1)
@@ -44,8 +44,8 @@ class Pencil:
         """Fills a polygon, by default in the grey of the garment."""
         self._draw.polygon(self._place(points), fill=round(self.grey if grey is None else grey))
 
-    def clothes(self, right_half: Points, grey: float | None = None) -> None:
-        """Fills a symmetric shape, given by its right half from the neck down."""
+    def mirrored(self, right_half: Points, grey: float | None = None) -> None:
+        """Fills a symmetric polygon, given by its right half from top to bottom."""
         self.shape([*right_half, *((-x, y) for x, y in reversed(right_half))], grey)
 
     def line(self, points: Points, width: float = 0.7, grey: float | None = None) -> None:
@@ -60,7 +60,7 @@ class Pencil:
 
     def finish(self, pattern: bool) -> np.ndarray:
         """Returns the drawing, float32 [28, 28] in 0..255; with ``pattern``, sometimes with stripes or checks."""
-        drawing = np.asarray(self._sheet.reduce(_OVERSAMPLING), dtype=np.float32)
+        drawing = np.asarray(self._image.reduce(_OVERSAMPLING), dtype=np.float32)
         if not (pattern and self.chance(0.35)):
             return drawing
         period, strength = 2 + int(3 * self._random.random()), self.vary(0.7, 0.15)

@@ -1,6 +1,6 @@
-"""Drawings of the ten classes with random proportions: clothes in front view, shoes in side view.
+"""Draws the ten classes with random proportions: clothes in front view, shoes in side view.
 
-Clothes are given by their right half, from the neck down, as (distance from the centre, y) in a 28 x 28 image.
+Clothes are given by their right half, from top to bottom, as (distance from the centre, y) in a 28 x 28 image.
 """
 
 from collections.abc import Callable
@@ -11,44 +11,44 @@ from fmcgan.data.pencil import Pencil
 
 
 def t_shirt(pencil: Pencil) -> None:
-    """Short sleeves, straight body."""
+    """Draws short sleeves and a straight body."""
     neck, hem, sleeve = pencil.vary(3.2, 0.8), pencil.vary(24.5, 1), pencil.vary(10.5, 1.5)
     chest = pencil.vary(7, 0.7)
-    pencil.clothes(
+    pencil.mirrored(
         [(neck, 4), (chest, 4.8), (12, sleeve), (9.6, sleeve + 2.6), (chest, 10), (pencil.vary(chest, 0.5), hem)]
     )
-    pencil.clothes([(neck, 3.5), (neck * 0.6, pencil.vary(5.8, 0.8))], 0)
+    pencil.mirrored([(neck, 3.5), (neck * 0.6, pencil.vary(5.8, 0.8))], 0)
     if pencil.chance(0.4):  # a print on the chest
-        pencil.clothes([(pencil.vary(3, 1), 11), (pencil.vary(3, 1), pencil.vary(16, 1.5))], pencil.trim)
+        pencil.mirrored([(pencil.vary(3, 1), 11), (pencil.vary(3, 1), pencil.vary(16, 1.5))], pencil.trim)
 
 
 def trouser(pencil: Pencil) -> None:
-    """Two legs."""
+    """Draws two legs."""
     waist, hip, ankle = pencil.vary(4.3, 0.5), pencil.vary(5.2, 0.5), pencil.vary(5.3, 0.9)
     leg, crotch = pencil.vary(3, 0.6), pencil.vary(10, 1.2)
-    pencil.clothes([(waist, 1.5), (hip, 7), (ankle, 26.5), (max(ankle - leg, 0.9), 26.5), (0.3, crotch)])
+    pencil.mirrored([(waist, 1.5), (hip, 7), (ankle, 26.5), (max(ankle - leg, 0.9), 26.5), (0.3, crotch)])
     pencil.line([(-waist, 2.6), (waist, 2.6)])
     if pencil.chance(0.5):
         pencil.line([(0, 2.6), (0, crotch)], 0.5)
 
 
 def pullover(pencil: Pencil) -> None:
-    """Long hanging sleeves, apart from the body, ribbed hem and cuffs."""
+    """Draws long hanging sleeves, apart from the body, and a ribbed hem and cuffs."""
     neck, hem, cuff = pencil.vary(3, 0.6), pencil.vary(23.5, 0.8), pencil.vary(23, 1.2)
     chest, armpit = pencil.vary(6.4, 0.5), pencil.vary(11, 0.8)
-    pencil.clothes([(neck, 4), (7.5, 5.2), (12.2, cuff), (9.2, cuff + 0.6), (chest, armpit), (chest + 0.3, hem)])
-    pencil.clothes([(neck, 3.8), (neck * 0.7, 5.2)], pencil.trim)
+    pencil.mirrored([(neck, 4), (7.5, 5.2), (12.2, cuff), (9.2, cuff + 0.6), (chest, armpit), (chest + 0.3, hem)])
+    pencil.mirrored([(neck, 3.8), (neck * 0.7, 5.2)], pencil.trim)
     pencil.line([(-chest, hem - 1.2), (chest, hem - 1.2)], 0.8)
     for side in (-1, 1):
         pencil.line([(12 * side, cuff - 1.2), (9 * side, cuff - 0.6)])
 
 
 def dress(pencil: Pencil) -> None:
-    """Straps or short sleeves, a waist, and a skirt that widens downwards."""
+    """Draws straps or short sleeves, a waist, and a skirt that widens downwards."""
     bust, waist, skirt = pencil.vary(3.8, 0.5), pencil.vary(2.8, 0.4), pencil.vary(6.5, 2)
     waist_y, hem = pencil.vary(11.5, 1.5), pencil.vary(26.3, 0.6)
-    pencil.clothes([(bust - 1.2, 1.8), (bust, 2.2), (bust, 7), (waist, waist_y), (skirt, hem)])
-    pencil.clothes([(bust - 1.3, 1), (0.8, pencil.vary(5, 0.8))], 0)
+    pencil.mirrored([(bust - 1.2, 1.8), (bust, 2.2), (bust, 7), (waist, waist_y), (skirt, hem)])
+    pencil.mirrored([(bust - 1.3, 1), (0.8, pencil.vary(5, 0.8))], 0)
     if pencil.chance(0.35):
         for side in (-1, 1):
             pencil.shape([(bust * side, 2.2), ((bust + 3) * side, 6.5), ((bust + 1) * side, 7.8), (bust * side, 6)])
@@ -57,11 +57,11 @@ def dress(pencil: Pencil) -> None:
 
 
 def coat(pencil: Pencil) -> None:
-    """Long and wide, sleeves close to the body, open in front, with lapels, buttons and pockets."""
+    """Draws a long open front with lapels, buttons and pockets, and sleeves close to the body."""
     hem, cuff, body = pencil.vary(26.5, 0.5), pencil.vary(21, 1), pencil.vary(7.2, 0.5)
-    pencil.clothes([(2.6, 2.5), (7.6, 4), (11.4, cuff), (8.8, cuff + 0.8), (body - 0.4, 12), (body + 1, hem)])
+    pencil.mirrored([(2.6, 2.5), (7.6, 4), (11.4, cuff), (8.8, cuff + 0.8), (body - 0.4, 12), (body + 1, hem)])
     lapel = pencil.vary(10.5, 1.5)
-    pencil.clothes([(2.6, 2), (0.2, lapel)], 0)
+    pencil.mirrored([(2.6, 2), (0.2, lapel)], 0)
     for side in (-1, 1):
         pencil.line([(2.8 * side, 2.8), (4 * side, 6.5), (0, lapel)], 0.8)
         pencil.line([(3 * side, 18), (6 * side, pencil.vary(18, 0.5))], 0.9)
@@ -70,7 +70,7 @@ def coat(pencil: Pencil) -> None:
 
 
 def sandal(pencil: Pencil) -> None:
-    """A sole, flat or with a heel, and straps with air between them."""
+    """Draws a sole, flat or with a heel, and separate straps."""
     heel = pencil.vary(4, 3)
     back = 20 - heel
     sole = [(-12, 20.5), (-4, 20), (11, back), (12, back + 1.5), (-3, 22.5), (-12, 22.5)]
@@ -86,10 +86,10 @@ def sandal(pencil: Pencil) -> None:
 
 
 def shirt(pencil: Pencil) -> None:
-    """Sleeves held away from the body, a collar with two points, a row of buttons, a rounded hem."""
+    """Draws sleeves away from the body, a pointed collar, a row of buttons and a rounded hem."""
     hem, cuff = pencil.vary(24, 0.8), pencil.vary(16.5, 2)
     chest = pencil.vary(5.6, 0.5)
-    pencil.clothes(
+    pencil.mirrored(
         [(2.4, 4), (6.2, 5), (13.2, cuff), (10.6, cuff + 1.8), (chest, 10.5), (chest, hem - 1.5), (2, hem + 1)]
     )
     for side in (-1, 1):
@@ -101,7 +101,7 @@ def shirt(pencil: Pencil) -> None:
 
 
 def sneaker(pencil: Pencil) -> None:
-    """A low shoe, toe to the left, with a sole of another grey and laces."""
+    """Draws a low shoe, toe to the left, with laces and a sole of another grey."""
     ankle, toe = pencil.vary(12, 0.8), pencil.vary(17.5, 0.6)
     tongue = pencil.vary(2, 1)
     upper = [(-12, 20), (-11.5, toe + 0.4), (-8, toe - 0.5), (tongue, ankle), (6, ankle + 2.2), (11.5, ankle), (12, 20)]
@@ -115,13 +115,13 @@ def sneaker(pencil: Pencil) -> None:
 
 
 def bag(pencil: Pencil) -> None:
-    """A box with a handle."""
+    """Draws a box with a handle."""
     top, bottom, half = pencil.vary(12, 1.5), pencil.vary(24.5, 1), pencil.vary(10.5, 1.5)
     grip, height = pencil.vary(5.5, 1.2), top - pencil.vary(6, 2)
     angles = np.linspace(0, np.pi, 13)
     arc = [(grip * float(np.cos(angle)), top + 0.5 + (height - top) * float(np.sin(angle))) for angle in angles]
     pencil.line(arc, pencil.vary(1.2, 0.3), pencil.grey)
-    pencil.clothes([(pencil.vary(half - 0.8, 0.8), top), (half, bottom)])
+    pencil.mirrored([(pencil.vary(half - 0.8, 0.8), top), (half, bottom)])
     if pencil.chance(0.6):  # a flap
         pencil.line([(-half, top + 0.6), (0, pencil.vary(18, 1.5)), (half, top + 0.6)], 0.8)
     else:
@@ -131,7 +131,7 @@ def bag(pencil: Pencil) -> None:
 
 
 def boot(pencil: Pencil) -> None:
-    """A shaft, a foot to the left, and a heel."""
+    """Draws a shaft, a foot to the left, and a heel."""
     top, shaft, instep = pencil.vary(4, 1.5), pencil.vary(3.6, 0.7), pencil.vary(16, 0.8)
     heel = pencil.vary(1.8, 1.2)
     sole = 24.5 - heel

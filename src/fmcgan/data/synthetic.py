@@ -1,4 +1,4 @@
-"""A data set that needs no download: the ten classes, drawn from a seed."""
+"""A synthetic data set without a download: drawings of the ten classes."""
 
 import numpy as np
 import torch
@@ -44,11 +44,13 @@ class SyntheticData(GarmentData):
 
 def _draw_split(count: int, seed: np.random.SeedSequence) -> tuple[Tensor, Tensor]:
     """Draws images uint8 [count, 1, 28, 28], one of each class in turn, and labels int64 [count]."""
-    strokes, grain = (np.random.default_rng(each) for each in seed.spawn(2))
+    drawing_rng, noise_rng = (np.random.default_rng(each) for each in seed.spawn(2))
     labels = np.arange(count) % NUM_CLASSES
-    drawings = np.stack([_draw(int(label), strokes) for label in labels])  # [count, 28, 28]
-    cloth = 1 + 0.06 * grain.standard_normal((count, SIZE, SIZE), dtype=np.float32)  # black stays black
-    pixels = np.rint(drawings * cloth).clip(0, 255).astype(np.uint8)
+    drawings = np.stack([_draw(int(label), drawing_rng) for label in labels])  # [count, 28, 28]
+    noise = 1 + 0.06 * noise_rng.standard_normal(
+        (count, SIZE, SIZE), dtype=np.float32
+    )  # multiplicative: black stays black
+    pixels = np.rint(drawings * noise).clip(0, 255).astype(np.uint8)
     return torch.from_numpy(pixels).unsqueeze(1), torch.from_numpy(labels)
 
 

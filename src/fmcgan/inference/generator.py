@@ -24,13 +24,12 @@ from fmcgan.training.sampling import sample_classes, stream_classes
 
 log = logging.getLogger(__name__)
 
-SHIPPED = Path(__file__).parents[1] / "pretrained" / f"generator{SUFFIX}"
-"""The generator that is part of the package."""
+SHIPPED = Path(__file__).parents[1] / "pretrained" / f"generator{SUFFIX}"  # the generator in the package
 
-PARTS = ("fmcgan.network.", "fmcgan.conditioning.")
-"""Modules whose classes the configuration of a generator may build."""
+ALLOWED_PREFIXES = ("fmcgan.network.", "fmcgan.conditioning.")
+"""Prefixes of classes that the configuration of a generator may instantiate."""
 
-_WHAT = f"a run folder (outputs/DATE/TIME), a checkpoint or an exported generator ({SUFFIX})"
+_SOURCES = f"a run folder (outputs/DATE/TIME), a checkpoint or an exported generator ({SUFFIX})"
 
 
 class Samples(NamedTuple):
@@ -107,9 +106,9 @@ def load_generator(
 
     Args:
         path: a run folder (its ``checkpoints/last.ckpt``), a checkpoint or an exported generator (``.safetensors``);
-            ``None`` means the one that is part of the package.
+            ``None`` means the one in the package.
         weights: ``"ema"``, the moving average, or ``"raw"``, the last trained weights.
-        device: of the generator.
+        device: such as ``"cpu"`` or ``"cuda"``.
 
     Raises:
         UserError: there is no generator, it cannot be read or has other weights, or there is no such device.
@@ -122,26 +121,22 @@ def load_generator(
     """
     one_of(("ema", "raw"), weights=weights)
     check_device(device)
-    file = _shipped() if path is None else find_checkpoint(Path(path))
-    state, about = read_generator(file) if file.suffix == SUFFIX else _of_checkpoint(file, weights)
+    file = SHIPPED if path is None else find_checkpoint(Path(path))
+    if not file.is_file():
+        raise UserError(f"this version ships no generator: give run=, {_SOURCES}")
+    state, about = read_generator(file) if file.suffix == SUFFIX else _read_state(file, weights)
     if about["weights"] != weights:
         raise UserError(f"{file} holds weights={about['weights']} only, got weights={weights}")
     network = _build(file, about["generator"], state).to(device).eval()
     if about["weights"] == "raw":
-        measure_statistics(network)  # in the same way as for the moving average
+        measure_statistics(network)  # as for the moving average
     generator = LabelledGenerator(network, about)
     if path is None:
         log.info("using the shipped generator (run= chooses another), %s images seen", f"{about['images_seen']:,}")
     return generator
 
 
-def _shipped() -> Path:
-    if not SHIPPED.is_file():
-        raise UserError(f"this version ships no generator: give run=, {_WHAT}")
-    return SHIPPED
-
-
-def _of_checkpoint(path: Path, weights: str) -> tuple[Record, Record]:
+def _read_state(path: Path, weights: str) -> tuple[Record, Record]:
     """Reads the state dict of the generator in a checkpoint, and its metadata."""
     checkpoint = read_checkpoint(path)
     prefix = "ema.generator." if weights == "ema" else "generator."
@@ -152,21 +147,17 @@ def _of_checkpoint(path: Path, weights: str) -> tuple[Record, Record]:
 
 
 def _build(path: Path, config: Metadata, state: Mapping[str, Tensor]) -> nn.Module:
-    """Builds the network that a file names, with the weights of the file."""
-    config = check_targets(config, *PARTS)
+    """Builds the network of a file with its weights."""
+    config = check_targets(config, *ALLOWED_PREFIXES)
     try:
         return build_generator(config, state)
-    except Exception as error:  # classes of a foreign configuration may raise any error
+    except Exception as error:  # the classes of an untrusted configuration may raise any error
         reason = " ".join(str(error.__cause__ or error).split())
         raise UserError(f"{path} does not hold the generator of its configuration: {reason[:300]}") from error
 
 
 def find_checkpoint(path: Path) -> Path:
-    """Returns the file of a generator: the path itself, or the last checkpoint of a run folder.
-
-    Raises:
-        UserError: there is no such file.
-    """
+    """Returns the path of a file, or the last checkpoint of a run folder. Raises `UserError` if there is none."""
     if path.is_file():
         return path
     checkpoint = path / run_dir.LAST_CHECKPOINT
@@ -176,10 +167,10 @@ def find_checkpoint(path: Path) -> Path:
         problem = f"the folder holds no {run_dir.LAST_CHECKPOINT}"
     else:
         problem = "neither a file nor a folder" if path.exists() else "no such file or folder"
-    raise UserError(f"run={path}: {problem}; give {_WHAT}")
+    raise UserError(f"run={path}: {problem}; give {_SOURCES}")
 
 
-def run_of(checkpoint: Path) -> Path | None:
+def run_folder_of(checkpoint: Path) -> Path | None:
     """Returns the run folder of a checkpoint; ``None`` for an exported generator."""
     if checkpoint.suffix == SUFFIX:
         return None
@@ -187,11 +178,7 @@ def run_of(checkpoint: Path) -> Path | None:
 
 
 def check_device(device: object) -> None:
-    """Checks that a device is available.
-
-    Raises:
-        UserError: it is not available, or unknown.
-    """
+    """Raises `UserError` unless a device is available."""
     if not isinstance(device, str | torch.device):
         raise UserError(f"device must be cpu, cuda (cuda:1 is the second GPU) or mps, got {device!r}")
     try:

@@ -1,4 +1,4 @@
-"""Builds the network that a file describes, without trusting the size that the file claims."""
+"""Builds the network of an untrusted file, with a bound on its memory."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.training.latent import latent_dim_of
 from fmcgan.training.weights import check_fit
 
 
 def build_generator(config: Mapping[str, object], state: Mapping[str, Tensor]) -> nn.Module:
     """Builds a generator and loads its weights.
 
-    The network is first built without memory: its configuration may ask for far more than the file holds.
+    The network is first built on the meta device, since its configuration may ask for more memory than the file has.
 
     Args:
         config: of the generator, accepted by `fmcgan.app.safe_instantiate.check_targets`.
@@ -36,7 +37,7 @@ def build_generator(config: Mapping[str, object], state: Mapping[str, Tensor]) -
 
 @contextmanager
 def _max_parameters(maximum: int) -> Iterator[None]:
-    """Stops the construction of modules, in this process, after this number of parameters."""
+    """Raises an error if modules of this process get more than this number of parameters."""
     count = itertools.count(1)
 
     def check(*registered: object) -> None:
@@ -52,23 +53,7 @@ def _max_parameters(maximum: int) -> Iterator[None]:
 
 @torch.no_grad()
 def _check_images(generator: nn.Module) -> None:
-    """Draws an image of each class: a network with the right weights may still be no generator.
-
-    Raises:
-        ValueError: the output has the wrong shape, or NaN.
-    """
+    """Generates an image of each class. Raises `ValueError` if the output has another shape, or NaN."""
     images = generator(torch.zeros(NUM_CLASSES, latent_dim_of(generator)), torch.arange(NUM_CLASSES))
     if images.shape != (NUM_CLASSES, 1, 28, 28) or not images.isfinite().all():
         raise ValueError(f"its output has shape {tuple(images.shape)} or holds NaN; images are [N, 1, 28, 28]")
-
-
-def latent_dim_of(generator: nn.Module) -> int:
-    """Returns Z, the number of dimensions of the latent vectors.
-
-    Raises:
-        ValueError: the network does not say.
-    """
-    latent_dim = getattr(generator, "latent_dim", None)
-    if not isinstance(latent_dim, int):
-        raise ValueError(f"latent_dim must be a whole number, got {latent_dim!r}")
-    return latent_dim

@@ -15,7 +15,7 @@ from fmcgan.training.latent import latent_dim_of
 
 
 def write_onnx(path: Path, network: nn.Module, about: Metadata) -> None:
-    """Writes an ONNX model atomically, with the generator's metadata under ``fmcgan``.
+    """Writes an ONNX model atomically, with metadata under the key ``fmcgan``.
 
     Args:
         path: the file; its folder is created.
@@ -26,13 +26,13 @@ def write_onnx(path: Path, network: nn.Module, about: Metadata) -> None:
     Raises:
         UserError: the extra `onnx` is not installed, or the file cannot be written.
     """
-    require_extra("onnx", "format=onnx", "onnx", "onnxscript")  # torch imports both
+    require_extra("onnx", "format=onnx", "onnx", "onnxscript")  # imported by torch
     example = torch.zeros(2, latent_dim_of(network)), torch.zeros(2, dtype=torch.int64)
     batch = {0: torch.export.Dim("batch")}
     for verbose in ("onnxscript", "onnx_ir"):
         logging.getLogger(verbose).setLevel(logging.WARNING)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter itself
+        warnings.simplefilter("ignore")  # from the exporter
         program = torch.onnx.export(
             network,
             example,

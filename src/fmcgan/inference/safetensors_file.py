@@ -1,4 +1,4 @@
-"""Reads and writes exported generators: weights, with recipe, provenance and scores in the header.
+"""Reads and writes exported generators: weights, with configuration, provenance and scores in the header.
 
 An exported generator is a safetensors file (https://github.com/huggingface/safetensors), which holds numbers and text,
 and no code. The text is one JSON object under the key ``fmcgan``.
@@ -26,9 +26,7 @@ from fmcgan.training.checkpoint_file import CHECKPOINT_FORMAT
 from fmcgan.training.weights import LARGEST_FILE, check_weights
 
 SUFFIX = ".safetensors"
-FORMAT = 1
-"""Version of the header, which increases when a key changes its meaning."""
-
+FORMAT = 1  # of the header; increased when a key changes its meaning
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
 Metadata = Mapping[str, Any]
@@ -51,7 +49,7 @@ def write_generator(path: Path, state: Mapping[str, Tensor], about: Metadata, dt
     Raises:
         UserError: the file cannot be written, or a weight is out of range of ``dtype``.
     """
-    tensors = {name: _stored(value, DTYPES[dtype]) for name, value in sorted(state.items())}
+    tensors = {name: _prepare_tensor(value, DTYPES[dtype]) for name, value in sorted(state.items())}
     check_finite(tensors, dtype)
     header = {"format": FORMAT, "checkpoint_format": CHECKPOINT_FORMAT, **about}
     header |= {"dtype": dtype, "sha256": _fingerprint(tensors)}
@@ -71,7 +69,7 @@ def check_finite(tensors: Mapping[str, Tensor], dtype: str) -> None:
 
 
 def read_generator(path: Path) -> tuple[dict[str, Tensor], Record]:
-    """Reads an exported generator. Nothing in the file is executed; its configuration is not checked here.
+    """Reads an exported generator. Executes nothing; the caller must check the configuration.
 
     Returns:
         The state dict, in the dtype of the file, and the header.
@@ -99,11 +97,7 @@ def read_generator(path: Path) -> tuple[dict[str, Tensor], Record]:
 
 
 def _header(path: Path, text: str) -> Record:
-    """Parses a header.
-
-    Raises:
-        UserError: the header is damaged, of another format, or lacks a key.
-    """
+    """Parses a header. Raises `UserError` if it is damaged, of another format, or lacks a key."""
     try:
         header = json.loads(text)
         check_data(header)
@@ -148,14 +142,17 @@ def provenance(folder: Path | None, about: Metadata) -> Record:
     overrides = environment.get("overrides")
     command = shlex.join(["python", "-m", "fmcgan.train", *without_paths(overrides or [])])
     exported = ("date", "python", "packages", "hardware", "precision", "git")
-    measured = {run_dir.RESULT: _of_result(result, about), run_dir.EVALUATION: _of_evaluation(evaluation, about)}
+    scores = {
+        run_dir.RESULT: _scores_of_result(result, about),
+        run_dir.EVALUATION: _scores_of_evaluation(evaluation, about),
+    }
     return {
         "config": config,
         "seed": config.get("seed"),
         "command": None if overrides is None else command,
         "environment": {name: environment[name] for name in exported if name in environment},
         "data": _checksums(config, evaluation),
-        "scores": {name: scores for name, scores in measured.items() if scores},
+        "scores": {name: each for name, each in scores.items() if each},
         "licence": "MIT",
     }
 
@@ -174,8 +171,8 @@ def _is_path(value: object) -> bool:
     return "://" in text or text.startswith("~") or Path(text).is_absolute()
 
 
-def _of_result(result: Record, about: Metadata) -> Record:
-    """Returns the scores of the last or the best weights. A run evaluates its moving average only."""
+def _scores_of_result(result: Record, about: Metadata) -> Record:
+    """Returns the scores of these weights, if they are the last or best. A run evaluates its moving average only."""
     if about["weights"] != "ema":
         return {}
     for each in (result, result.get("best") or {}):
@@ -184,7 +181,7 @@ def _of_result(result: Record, about: Metadata) -> Record:
     return {}
 
 
-def _of_evaluation(evaluation: Record, about: Metadata) -> Record:
+def _scores_of_evaluation(evaluation: Record, about: Metadata) -> Record:
     same = all(evaluation.get(name) == about[name] for name in ("images_seen", "weights"))
     return _scores(evaluation) if same else {}
 
@@ -195,7 +192,7 @@ def _scores(record: Record) -> Record:
 
 
 def _checksums(config: Record, evaluation: Record) -> Record:
-    """Returns the MD5 of the data files, which every load checks, and the SHA-256 of the images of an evaluation."""
+    """Returns the MD5 of the data files, and the SHA-256 of the images of an evaluation."""
     checksums: Record = {name: evaluation[name] for name in ("train_sha256", "test_sha256") if name in evaluation}
     if (config.get("data") or {}).get("_target_") == _REAL_DATA:
         from torchvision.datasets import FashionMNIST
@@ -204,8 +201,8 @@ def _checksums(config: Record, evaluation: Record) -> Record:
     return checksums
 
 
-def _stored(value: Tensor, dtype: torch.dtype) -> Tensor:
-    """Prepares a tensor for the file: on the CPU, contiguous, floats in ``dtype``."""
+def _prepare_tensor(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """Copies a tensor to the CPU: contiguous, floats in ``dtype``."""
     return value.detach().to("cpu", dtype if value.is_floating_point() else value.dtype).contiguous().clone()
 
 

@@ -16,7 +16,7 @@ from fmcgan.app.run_dir import refuse_links
 from fmcgan.app.safe_instantiate import check_targets
 from fmcgan.app.system_info import command_line
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, parse_classes
-from fmcgan.inference.generator import LabelledGenerator, check_device, find_checkpoint, load_generator, run_of
+from fmcgan.inference.generator import LabelledGenerator, check_device, find_checkpoint, load_generator, run_folder_of
 from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.results_store import Store
@@ -25,21 +25,16 @@ from fmcgan.training.sampling import sample_classes
 
 log = logging.getLogger(__name__)
 
-SPLITS = ("train", "test")
-"""Values of ``samples=`` that mean the real images."""
+SPLITS = ("train", "test")  # values of ``samples=`` that mean the real images
 
-DEFAULT_N = 10_000
-"""Samples of each metric, if ``n`` is null."""
-
-_MIN_BOOTSTRAP_SAMPLES = 10
-"""With fewer resamples, the ends of an interval are random."""
-
+DEFAULT_N = 10_000  # samples of each metric, if ``n`` is null
+_MIN_BOOTSTRAP_SAMPLES = 10  # with fewer resamples, the ends of an interval are random
 _SHIPPED = "the shipped generator"
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What `evaluate` and `analyze` work on.
+    """Inputs of `evaluate` and `analyze`.
 
     Attributes:
         generator: draws the samples; ``None`` if they are given.
@@ -52,7 +47,7 @@ class Inputs:
         bootstrap_samples: resamples of each confidence interval.
         folder: of the results; it exists.
         run: folder of the run that trained the generator, if there is one.
-        store: caches what is computed of real images.
+        store: caches features and statistics of real images.
         origin: where the samples come from, for `provenance`.
     """
 
@@ -80,7 +75,7 @@ class Inputs:
         return ImageSet(*drawn, device=self.device, bootstrap_samples=self.bootstrap_samples)
 
     def provenance(self, samples: ImageSet) -> dict[str, object]:
-        """Describes what results were computed from: command, source, and hashes of samples and real images."""
+        """Describes the inputs of the results: command, source, and hashes of samples and real images."""
         return {
             "command": command_line(),
             **self.origin,
@@ -98,17 +93,17 @@ def package_versions() -> dict[str, str]:
 
 
 def check_options(config: DictConfig, min_n: int) -> None:
-    """Checks the options that `load_inputs` uses, before anything is read. Brings paths into one form.
+    """Checks the options that `load_inputs` uses, before anything is read, and converts paths to text.
 
     Args:
         config: of the command.
-        min_n: fewer samples give meaningless results.
+        min_n: the smallest allowed number of samples.
 
     Raises:
         UserError: two sources are given, a value has the wrong type or range, or there is no such class or device.
     """
     for key in ("run", "samples", "output", "cache"):
-        config[key] = path_text(**{key: config[key]})  # a number is the name of a file
+        config[key] = path_text(**{key: config[key]})  # a number names a file
     if config.run is not None and config.samples is not None:
         raise UserError(
             f"got both run={config.run} and samples={config.samples}; give run= (a run folder, checkpoint or exported"
@@ -134,11 +129,11 @@ def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
 
     Args:
         config: of the command.
-        what: names the results, such as ``evaluation``: folders beside samples are named ``NAME_evaluation``.
+        what: kind of results, such as ``evaluation``: a folder beside samples is named ``NAME_evaluation``.
         below_run: the folder of the results within a run folder.
 
     Raises:
-        UserError: a file cannot be read, classes or samples are missing, or the results folder cannot be made.
+        UserError: a file cannot be read, classes or samples are missing, or the results folder cannot be created.
     """
     classes = parse_classes(config.get("classes"))
     generator = given = None
@@ -149,7 +144,7 @@ def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
         origin |= {"checkpoint": str(checkpoint or _SHIPPED), "images_seen": generator.images_seen}
         origin |= {"seed": config.seed, "weights": config.weights}
     elif config.samples not in SPLITS:
-        given = _read_given(config, classes)
+        given = _read_samples(config, classes)
     folder = results_folder(config, what, below_run)
     store = Store(config.cache)
     real = _real_images(config, generator, store, classes)
@@ -167,19 +162,19 @@ def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
         device=str(config.device),
         bootstrap_samples=config.bootstrap_samples,
         folder=folder,
-        run=None if checkpoint is None else run_of(checkpoint),
+        run=None if checkpoint is None else run_folder_of(checkpoint),
         store=store,
         origin=origin,
     )
 
 
 def results_folder(config: DictConfig, what: str, below_run: str = ".") -> Path:
-    """Makes the folder of the results: ``output=``, the run folder, or beside samples or an exported generator.
+    """Creates the folder of the results: ``output=``, the run folder, or beside samples or an exported generator.
 
-    It is made before the computation, so that an error is reported at once. The arguments are those of `load_inputs`.
+    Takes the arguments of `load_inputs`. Called before the computation, so that an error is reported at once.
 
     Raises:
-        UserError: the folder cannot be made, or is a link out of the run folder.
+        UserError: the folder cannot be created, or is a link out of the run folder.
     """
     file = None if config.run is None else find_checkpoint(Path(config.run))
     if config.output:
@@ -189,7 +184,7 @@ def results_folder(config: DictConfig, what: str, below_run: str = ".") -> Path:
         folder = samples.with_name(f"{samples.stem if samples.is_file() else samples.name}_{what}")
     elif file is None:
         folder = Path(f"shipped_generator_{what}")
-    elif (run := run_of(file)) is None:
+    elif (run := run_folder_of(file)) is None:
         folder = file.with_name(f"{file.stem}_{what}")
     else:
         folder = run / below_run
@@ -202,16 +197,16 @@ def results_folder(config: DictConfig, what: str, below_run: str = ".") -> Path:
 
 
 def _load_generator(config: DictConfig) -> LabelledGenerator:
-    """Loads the generator. Warns if the seed is the one that chose the best checkpoint."""
+    """Loads the generator. Warns if the seed also selected the best checkpoint."""
     generator = load_generator(config.run, config.weights, config.device)
-    chosen_on = ((generator.config.get("callback") or {}).get("evaluation") or {}).get("seed")
-    if chosen_on == config.seed:
+    selection_seed = ((generator.config.get("callback") or {}).get("evaluation") or {}).get("seed")
+    if selection_seed == config.seed:
         log.warning("seed=%s drew the samples that chose the best checkpoint of this run; use another", config.seed)
     return generator
 
 
-def _read_given(config: DictConfig, classes: list[int]) -> ImageSet:
-    """Reads the samples of the file or folder ``samples=``, and keeps those of the chosen classes."""
+def _read_samples(config: DictConfig, classes: list[int]) -> ImageSet:
+    """Reads the samples of the chosen classes from the file or folder ``samples=``."""
     options = {"device": config.device, "bootstrap_samples": config.bootstrap_samples}
     samples = ImageSet(*read_samples(Path(config.samples)), **options)
     present = [label for label in range(NUM_CLASSES) if len(samples.of_class(label))]
@@ -240,16 +235,13 @@ def _n_samples(config: DictConfig, given: ImageSet | None, n_classes: int) -> in
 def _real_images(
     config: DictConfig, generator: LabelledGenerator | None, store: Store, classes: list[int]
 ) -> RealImages:
-    """Loads the real images of the chosen classes, from the generator's data set unless ``data=`` is given.
-
-    If both name the same data set, the paths of this command are used.
-    """
+    """Loads the real images of the chosen classes, from the generator's data set unless ``data=`` is given."""
     data_config = config.data
     if generator and not any(override.startswith("data=") for override in applied_overrides()):
         own = generator.config.get("data") or {}
         if "_target_" not in own:
             raise UserError("the generator's file does not name its data set; give data=fashion_mnist or another")
-        if own["_target_"] != config.data._target_:
+        if own["_target_"] != config.data._target_:  # else the paths of this command are used
             data_config = check_targets(own, "fmcgan.data.")
     data = instantiate(data_config)
     if not hasattr(data, "prepare_data"):

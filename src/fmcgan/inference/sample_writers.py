@@ -1,7 +1,7 @@
 """Writes labelled images while they are drawn, so that memory does not limit their number (except for a grid).
 
-Every writer takes the images class by class, in uint8 arrays [B, 28, 28] of any lengths. An output that is not complete
-has an unfinished name. An error or Ctrl-C removes it; after a kill, the next command with this output does.
+Every writer takes the images class by class, in uint8 arrays [B, 28, 28] of any lengths, and writes atomically.
+Unfinished files are removed after an error or Ctrl-C; those of a killed process, by the next command with this output.
 """
 
 import os
@@ -26,7 +26,7 @@ from fmcgan.data.classes import CLASS_NAMES
 Images = Iterable[NDArray[np.uint8]]
 Writer = Callable[[Images, Sequence[int], int, Path], None]
 
-_PNG = 4096  # bytes on the disk: a PNG of 28 x 28 has about 700, but disks allocate blocks
+_PNG_BYTES = 4096  # bytes on the disk: a PNG of 28 x 28 has about 700, but disks allocate blocks
 
 
 def writer_for(output: Path) -> Writer:
@@ -39,14 +39,14 @@ def writer_for(output: Path) -> Writer:
     if not as_file and (output.suffix[1:2].isalpha() or output.name in (".png", ".npz")):
         raise UserError(f"output={output}: its name must end in .png (a grid), .npz (arrays) or be that of a folder")
     if output.is_symlink() and not output.exists():
-        raise UserError(f"output={output} is a link to nothing; choose another name")
+        raise UserError(f"output={output} is a broken link; choose another name")
     if output.exists() and not (output.is_file() or output.is_dir()):
         raise UserError(f"output={output} is neither a file nor a folder; choose another name")
     if as_file and output.is_dir():
         raise UserError(f"output={output} is a folder; choose another name for the file")
     if as_file:
         return write_grid if output.suffix == ".png" else write_npz
-    if output.is_file() or (output.is_dir() and any(not _left_over(each, "") for each in output.iterdir())):
+    if output.is_file() or (output.is_dir() and any(not _is_leftover(each, "") for each in output.iterdir())):
         raise UserError(
             f"output={output} exists and is not empty; choose another name, so that old and new images do not mix"
         )
@@ -54,19 +54,19 @@ def writer_for(output: Path) -> Writer:
 
 
 def check_space(write: Writer, n_classes: int, n_per_class: int, output: Path) -> int:
-    """Refuses an output that does not fit on the disk, before anything is written.
+    """Refuses an output that does not fit on the disk, and removes leftovers of killed processes.
 
     Args:
         write: the result of `writer_for`.
         n_classes: rows of a grid.
         n_per_class: images of each class.
-        output: its folder need not exist. Leftovers of a killed process are removed.
+        output: its folder need not exist.
 
     Returns:
         Bytes on the disk; 0 for a grid, which is small.
 
     Raises:
-        UserError: a grid has too many columns, or there is too little free space: says how much is needed and free.
+        UserError: a grid has too many columns, or there is too little free space.
     """
     n = n_classes * n_per_class
     if write is write_grid:
@@ -74,11 +74,11 @@ def check_space(write: Writer, n_classes: int, n_per_class: int, output: Path) -
 
         check_columns(n_per_class=n_per_class)
         return 0
-    need = n * (784 + 8) if write is write_npz else n * _PNG
+    need = n * (784 + 8) if write is write_npz else n * _PNG_BYTES
     existing = next(folder for folder in (output.absolute(), *output.absolute().parents) if folder.is_dir())
-    _clear(output.parent, output.name)
+    _remove_leftovers(output.parent, output.name)
     if output.is_dir():
-        _clear(output)
+        _remove_leftovers(output)
     free = shutil.disk_usage(existing).free
     if need > free:
         raise UserError(
@@ -98,15 +98,9 @@ def write_grid(images: Images, labels: Sequence[int], n_per_class: int, output: 
 
 
 def write_npz(images: Images, labels: Sequence[int], n_per_class: int, output: Path) -> None:
-    """Writes ``images`` uint8 [N, 28, 28] and ``labels`` int64 [N] like ``np.savez``, without compression.
+    """Writes ``images`` uint8 [N, 28, 28] and ``labels`` int64 [N] like ``np.savez``, atomically and not compressed.
 
     Compression saves less than 10 % of the space, since generated backgrounds are not exactly black.
-
-    Args:
-        images: class by class, in arrays of any lengths.
-        labels: the classes, in this order.
-        n_per_class: images of each class.
-        output: the file; it appears when it is complete.
     """
     n = len(labels) * n_per_class
     with _unfinished(output.parent, output.name) as folder:
@@ -122,10 +116,10 @@ def write_npz(images: Images, labels: Sequence[int], n_per_class: int, output: P
 
 
 def write_folder(images: Images, labels: Sequence[int], n_per_class: int, output: Path) -> None:
-    """Writes ``output/bag/000000.png``, ...: one sub-folder for each class. The folder appears when it is complete.
+    """Writes ``output/bag/000000.png``, ...: one sub-folder for each class, atomically.
 
-    An existing empty folder may not be replaceable (it may be a mounted disk): then its sub-folders appear one by one,
-    after all of them are complete.
+    An existing empty folder is not replaced, since it may be a mounted disk: its complete sub-folders are moved into it
+    one by one.
     """
     each = chain.from_iterable(images)
     exists = output.is_dir()
@@ -157,34 +151,36 @@ def _add_array(
 
 @contextmanager
 def _unfinished(parent: Path, name: str) -> Iterator[Path]:
-    """Makes a folder for an unfinished output, removed at the end. Its name holds the output's name and the process."""
-    with TemporaryDirectory(prefix=f"{_mark(name)}{os.getpid()}-", dir=parent, ignore_cleanup_errors=True) as folder:
+    """Creates a temporary folder for an unfinished output, named after the output and the process."""
+    with TemporaryDirectory(
+        prefix=f"{_unfinished_prefix(name)}{os.getpid()}-", dir=parent, ignore_cleanup_errors=True
+    ) as folder:
         yield Path(folder)
 
 
-def _clear(parent: Path, name: str = "") -> None:
-    """Removes leftovers of killed processes from an output."""
+def _remove_leftovers(parent: Path, name: str = "") -> None:
+    """Removes leftovers of killed processes."""
     if parent.is_dir():
         for each in parent.iterdir():
-            if _left_over(each, name):
+            if _is_leftover(each, name):
                 shutil.rmtree(each, ignore_errors=True)
 
 
-def _mark(name: str) -> str:
-    return f"{name[:50]}{UNFINISHED}"  # disks limit the length of names
+def _unfinished_prefix(name: str) -> str:
+    return f"{name[:50]}{UNFINISHED}"  # file systems limit the length of names
 
 
-def _left_over(path: Path, name: str) -> bool:
-    """Whether a path is a leftover of an ended process: of the output of this name or, without a name, inside it."""
-    found = re.fullmatch(re.escape(_mark(name)) + r"(?:(\d{1,18})-)?\w{8}", path.name)
+def _is_leftover(path: Path, name: str) -> bool:
+    """Whether a path was left by an ended process: of the output of this name, or inside it if the name is empty."""
+    found = re.fullmatch(re.escape(_unfinished_prefix(name)) + r"(?:(\d{1,18})-)?\w{8}", path.name)
     if found is None or path.is_symlink() or not path.is_dir():
         return False
     if found[1] is None:  # version 1 wrote no process id, and only inside the output
         return not name
-    return int(found[1]) == os.getpid() or not _runs(int(found[1]))
+    return int(found[1]) == os.getpid() or not _is_running(int(found[1]))
 
 
-def _runs(process: int) -> bool:
+def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

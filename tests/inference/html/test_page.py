@@ -9,8 +9,8 @@ from markupsafe import escape
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import visible
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.inference.html.page import page_of, write_page
-from fmcgan.inference.html.program import program_of
+from fmcgan.inference.html.page import render_page, write_page
+from fmcgan.inference.html.program import trace_program
 from tests.hostile import PAYLOADS
 
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 3, "mobile": True}
@@ -18,7 +18,7 @@ PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 3, "mobile": True}
 
 @pytest.fixture(scope="module")
 def program(small):
-    return program_of(small())
+    return trace_program(small())
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def written(small, tmp_path_factory):
 def test_all_is_in_the_file_and_nothing_breaks_out_of_it(program):
     score = {"value": 0.12345, "real": 0.025}
     about = {"command": "python </script><b>", "images_seen": 5_000, "scores": {"result.json": {"fd": score}}}
-    page = page_of(program, about)
+    page = render_page(program, about)
     assert page.count("<script") == page.count("</script>") == 3
     assert "python &lt;/script&gt;&lt;b&gt;" in page
     assert "5,000" in page
@@ -140,7 +140,7 @@ def test_it_fits_a_phone(page):
 def test_what_is_known_of_a_generator_is_text(program):
     score = {"value": 0.5, "real": None}
     for text in PAYLOADS.values():
-        page = page_of(program, {"command": text, "images_seen": 1, "scores": {text: {text: score}}})
+        page = render_page(program, {"command": text, "images_seen": 1, "scores": {text: {text: score}}})
         assert page.count("<script") == page.count("</script>") == 3
         assert not re.search(r"<img|<svg|onerror=alert\(1\)>|\x1b|\u202e", page)
         assert escape(visible(text)) in page

@@ -11,8 +11,8 @@ from torch import nn
 
 import fmcgan
 from fmcgan.app.errors import UserError
-from fmcgan.inference.html.page import page_of
-from fmcgan.inference.html.program import program_of
+from fmcgan.inference.html.page import render_page
+from fmcgan.inference.html.program import trace_program
 
 SCRIPT = (Path(fmcgan.__file__).parent / "inference" / "html" / "template" / "program.js").read_text(encoding="utf-8")
 NETWORKS = {
@@ -51,7 +51,7 @@ def bytes_of(weights: str) -> list[int]:
 @pytest.fixture(scope="module", params=NETWORKS.values(), ids=NETWORKS)
 def network_and_page(small, request):
     network = small(*request.param)
-    return network, page_of(program_of(network), {"images_seen": 1})
+    return network, render_page(trace_program(network), {"images_seen": 1})
 
 
 def test_a_page_draws_what_torch_draws(network_and_page, javascript):
@@ -69,7 +69,7 @@ def test_a_page_draws_what_torch_draws(network_and_page, javascript):
 
 @pytest.fixture(scope="module")
 def transposed(small):
-    return program_of(small("network.generator.upsampling=transposed", "spectral_norm=both"))
+    return trace_program(small("network.generator.upsampling=transposed", "spectral_norm=both"))
 
 
 def test_what_follows_from_weights_alone_is_not_left_to_the_page(transposed):
@@ -116,4 +116,4 @@ class Odd(nn.Module):
 def test_what_the_page_could_not_do_is_refused(odd, operation):
     told = f"aten.{operation} "
     with pytest.raises(UserError, match=re.escape(told)):
-        program_of(Odd(odd))
+        trace_program(Odd(odd))

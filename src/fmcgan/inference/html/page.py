@@ -1,4 +1,4 @@
-"""Writes a generator as one HTML page, which draws images in any browser without a server."""
+"""Writes a generator as one HTML page, which generates images in a browser without a server."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from torch import nn
 
 from fmcgan.app import run_dir
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.inference.html.program import Program, program_of
+from fmcgan.inference.html.program import Program, trace_program
 from fmcgan.inference.safetensors_file import DTYPES, Metadata, check_finite
 from fmcgan.report.html import TEMPLATES, finalize, short
 
@@ -24,26 +24,20 @@ def write_page(path: Path, network: nn.Module, about: Metadata, dtype: str = "fl
 
     Args:
         path: the file; its folder is created.
-        network: a generator that `program_of` accepts.
+        network: a generator that `trace_program` accepts.
         about: its metadata, as in `fmcgan.inference.safetensors_file`.
-        dtype: ``float32``, or ``float16`` for half the size. Images are those of the rounded weights.
+        dtype: of the weights: ``float32``, or ``float16`` for half the size.
 
     Raises:
-        UserError: an operation is not supported, a weight is out of range of ``dtype``, or the file cannot be written.
+        UserError: an operation is not supported, a weight is out of range, or the file cannot be written.
     """
-    text = page_of(program_of(network), about, dtype)
+    text = render_page(trace_program(network), about, dtype)
     path.parent.mkdir(parents=True, exist_ok=True)
     run_dir.write_atomically(path, text)
 
 
-def page_of(program: Program, about: Metadata, dtype: str = "float32") -> str:
-    """Returns the page as text.
-
-    Args:
-        program: of the generator.
-        about: its metadata.
-        dtype: of the weights in the page.
-    """
+def render_page(program: Program, about: Metadata, dtype: str = "float32") -> str:
+    """Returns the page as text. Takes the arguments of `write_page`, with the generator as a `Program`."""
     names = list(program.tensors)
     stored = [program.tensors[name].flatten().to(DTYPES[dtype]) for name in names]
     check_finite(dict(zip(names, stored, strict=True)), dtype)
@@ -67,7 +61,7 @@ def page_of(program: Program, about: Metadata, dtype: str = "float32") -> str:
         trim_blocks=True,
     )
     return environment.get_template("generator.html.j2").render(
-        program=_in_script(described),
+        program=_script_json(described),
         weights=weights,
         classes=CLASS_NAMES,
         facts=_facts(program, about),
@@ -80,8 +74,8 @@ def page_of(program: Program, about: Metadata, dtype: str = "float32") -> str:
     )
 
 
-def _in_script(value: object) -> Markup:
-    """Returns JSON in which no text can end the script element."""
+def _script_json(value: object) -> Markup:
+    """Returns JSON that cannot end the script element."""
     return Markup(json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 

@@ -1,4 +1,4 @@
-"""Converts a generator to a short list of array operations on fixed shapes, which any language can execute."""
+"""Converts a generator to a short list of array operations on fixed shapes, for other languages."""
 
 import math
 import operator
@@ -12,15 +12,13 @@ from torch.fx import Node
 from torch.fx.node import map_arg
 
 from fmcgan.app.errors import UserError
-from fmcgan.inference.generator_network import latent_dim_of
+from fmcgan.training.latent import latent_dim_of
 
 aten = torch.ops.aten
 
-Step = dict[str, Any]
-"""One operation, as `Program` describes it."""
+Step = dict[str, Any]  # one operation, as `Program` describes it
 
-Constants = dict[str, Any]
-"""Values of nodes by name, nearly all of them tensors."""
+Constants = dict[str, Any]  # values of nodes by name, mostly tensors
 
 
 @dataclass
@@ -42,8 +40,8 @@ class Program:
     output: str = ""
 
 
-def program_of(network: nn.Module) -> Program:
-    """Traces a generator for one image. Values of weights only, such as a spectral norm, are computed here.
+def trace_program(network: nn.Module) -> Program:
+    """Traces a generator for one image. Values that depend on weights only, such as a spectral norm, become constants.
 
     Args:
         network: G(latent [1, Z], labels [1]) -> [1, 1, 28, 28], on the CPU, in evaluation mode, with `latent_dim`.
@@ -57,7 +55,7 @@ def program_of(network: nn.Module) -> Program:
     known = _constants(exported)
     program = Program(latent_dim)
     for node in exported.graph.nodes:
-        if node.op == "call_function" and node.name not in known and node.target not in _SILENT:
+        if node.op == "call_function" and node.name not in known and node.target not in _IGNORED:
             program.steps.append(_step(node, known))
         elif node.op == "output":
             program.output = _args(node)[0][0].name
@@ -90,7 +88,7 @@ def _step(node: Node, known: Constants) -> Step:
 
 
 def _args(node: Node) -> tuple[Any, ...]:
-    """Returns the arguments of a node, whose types follow from its operation."""
+    """Returns the arguments of a node, untyped."""
     return node.args
 
 
@@ -99,7 +97,7 @@ Description = Mapping[str, Any] | None
 _Describe = Callable[[Node, Constants], Description]
 
 
-def _same(op: str, **parameters: float) -> _Describe:
+def _simple_operation(op: str, **parameters: float) -> _Describe:
     return lambda node, known: {"op": op, "in": list(node.all_input_nodes), **parameters}
 
 
@@ -126,16 +124,9 @@ def _expansion(node: Node, known: Constants) -> Description:
     return {"op": "reshape", "in": [source]} if same else None
 
 
-def _permutation(node: Node, known: Constants) -> Description:
-    return {"op": "permute", "in": [_args(node)[0]], "axes": list(_args(node)[1])}
-
-
 def _leaky_relu(node: Node, known: Constants) -> Description:
-    return {
-        "op": "leaky_relu",
-        "in": [_args(node)[0]],
-        "slope": _args(node)[1] if len(_args(node)) > 1 else 0.01,
-    }
+    slope = _args(node)[1] if len(_args(node)) > 1 else 0.01
+    return {"op": "leaky_relu", "in": [_args(node)[0]], "slope": slope}
 
 
 def _softmax(node: Node, known: Constants) -> Description:
@@ -168,40 +159,37 @@ def _convolution(node: Node, known: Constants) -> Description:
 
 
 def _bilinear(node: Node, known: Constants) -> Description:
-    aligned = _args(node)[2]
-    return None if aligned else {"op": "bilinear", "in": [_args(node)[0]]}
+    align_corners = _args(node)[2]
+    return None if align_corners else {"op": "bilinear", "in": [_args(node)[0]]}
 
 
-def _first(node: Node, known: Constants) -> Description:
+def _first_output(node: Node, known: Constants) -> Description:
     return {"op": "reshape", "in": [_args(node)[0]]} if _args(node)[1] == 0 else None
 
 
-_SILENT = (aten._assert_tensor_metadata.default,)
+_IGNORED = (aten._assert_tensor_metadata.default,)
 
 _OPERATIONS: Mapping[object, _Describe] = {
     aten.embedding.default: lambda node, known: {"op": "embedding", "in": list(_args(node)[:2])},
     aten.cat.default: _concatenation,
-    aten.view.default: _same("reshape"),
-    aten.unsqueeze.default: _same("reshape"),
-    aten.squeeze.dims: _same("reshape"),
-    aten.clone.default: _same("reshape"),
+    aten.view.default: _simple_operation("reshape"),
+    aten.unsqueeze.default: _simple_operation("reshape"),
+    aten.squeeze.dims: _simple_operation("reshape"),
+    aten.clone.default: _simple_operation("reshape"),
     aten.expand.default: _expansion,
-    operator.getitem: _first,
-    aten.permute.default: _permutation,
+    operator.getitem: _first_output,
+    aten.permute.default: lambda node, known: {"op": "permute", "in": [_args(node)[0]], "axes": list(_args(node)[1])},
     aten.mm.default: lambda node, known: {"op": "matrix_product", "in": list(_args(node))},
     aten.bmm.default: lambda node, known: {"op": "matrix_product", "in": list(_args(node))},
-    aten.addmm.default: lambda node, known: {
-        "op": "matrix_product",
-        "in": [*_args(node)[1:], _args(node)[0]],
-    },
+    aten.addmm.default: lambda node, known: {"op": "matrix_product", "in": [*_args(node)[1:], _args(node)[0]]},
     aten.add.Tensor: _elementwise("add"),
     aten.mul.Tensor: _elementwise("multiply"),
-    aten.relu.default: _same("leaky_relu", slope=0.0),
+    aten.relu.default: _simple_operation("leaky_relu", slope=0.0),
     aten.leaky_relu.default: _leaky_relu,
-    aten.tanh.default: _same("tanh"),
+    aten.tanh.default: _simple_operation("tanh"),
     aten._softmax.default: _softmax,
     aten._native_batch_norm_legit_no_training.default: _batch_norm,
     aten.convolution.default: _convolution,
     aten.upsample_bilinear2d.vec: _bilinear,
-    aten.upsample_nearest2d.vec: _same("nearest"),
+    aten.upsample_nearest2d.vec: _simple_operation("nearest"),
 }

@@ -1,6 +1,6 @@
-// The page: what is asked for, drawn image by image so that the page goes on answering.
+// Draws the requested images one by one, so that the page stays responsive.
 
-const SIDE = 28, COLUMNS = 10, BREATH = 30; // milliseconds of drawing between two looks at what is asked for
+const SIDE = 28, COLUMNS = 10, SLICE = 30; // milliseconds of drawing before the browser handles events
 
 const text = (id) => document.getElementById(id).textContent;
 const element = (id) => document.getElementById(id);
@@ -8,7 +8,7 @@ const program = JSON.parse(text("program"));
 const generate = generatorOf(program, Uint8Array.from(atob(text("weights").trim()), (letter) => letter.charCodeAt(0)));
 const NAMES = [...document.querySelectorAll("input[name=class]")].slice(1).map((input) => input.parentNode.textContent.trim());
 
-/** Standard normal numbers that follow from a seed (mulberry32, then Box and Muller). */
+/** Draws a latent vector from a seed (mulberry32, then Box and Muller). */
 function latentOf(seed) {
   let state = Math.imul(seed + 1, 0x9e3779b1) >>> 0;
   const uniform = () => {
@@ -30,18 +30,18 @@ function paint(canvas, column, image) {
   canvas.getContext("2d").putImageData(pixels, column * SIDE, 0);
 }
 
-/** A worker through lists of images to draw; a new list takes the place of one that is not done. */
+/** Returns a function that draws a list of images and returns images per second; a new call cancels an unfinished one. */
 function painter() {
-  let turn = 0;
+  let latest = 0;
   return async (list) => {
-    const mine = ++turn, start = performance.now();
-    for (let done = 0, breath = start; done < list.length; done++) {
+    const request = ++latest, start = performance.now();
+    for (let done = 0, sliceStart = start; done < list.length; done++) {
       const { canvas, column, latent, label } = list[done];
       paint(canvas, column, generate(latent, label));
-      if (performance.now() - breath > BREATH) {
+      if (performance.now() - sliceStart > SLICE) {
         await new Promise((resume) => setTimeout(resume));
-        if (turn !== mine) return null;
-        breath = performance.now();
+        if (latest !== request) return null;
+        sliceStart = performance.now();
       }
     }
     return list.length / ((performance.now() - start) / 1000);
@@ -77,11 +77,11 @@ async function drawGrid() {
   grid.classList.toggle("single", chosen !== "all");
   grid.replaceChildren(...rows);
   element("truncation-value").textContent = truncation.toFixed(2);
-  const kind = chosen === "all" ? "A column has one random input under all ten labels." : "Each image has a random input of its own.";
+  const kind = chosen === "all" ? "Each column has one latent vector." : "Each image has its own latent vector.";
   caption.textContent = kind;
   const rate = await paintGrid(list);
-  if (rate === null) return; // something else is asked for by now
-  caption.textContent = `${kind} ${rate.toFixed(0)} images a second in this browser. Truncation below 1: more typical, less varied.`;
+  if (rate === null) return; // cancelled by a newer request
+  caption.textContent = `${kind} ${rate.toFixed(0)} images a second in this browser. Truncation below 1: more typical, less diverse.`;
   grid.dataset.done = `${chosen} ${seed} ${truncation}`;
 }
 

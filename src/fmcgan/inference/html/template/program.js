@@ -1,7 +1,7 @@
 "use strict";
-// Carries out a program (see program.py): a generator, one image at a time, on plain arrays.
+// Executes a program (see program.py): a generator, one image at a time, on plain arrays.
 
-/** Turns stored bytes into numbers. */
+/** Converts bytes to numbers. */
 function numbersOf(bytes, dtype) {
   const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
   if (dtype === "float32") return new Float32Array(buffer);
@@ -13,7 +13,7 @@ function numbersOf(bytes, dtype) {
 
 const size = (shape) => shape.reduce((product, length) => product * length, 1);
 
-/** How far apart in memory the neighbours along each axis of `shape` lie; 0 where one value stands for all. */
+/** Returns the strides of an array of `shape`, broadcast to this number of axes (0 along broadcast axes). */
 function strides(shape, axes = shape.length) {
   const steps = new Array(axes).fill(0);
   for (let axis = shape.length - 1, step = 1; axis >= 0; step *= shape[axis--]) {
@@ -22,7 +22,7 @@ function strides(shape, axes = shape.length) {
   return steps;
 }
 
-/** Calls `visit(place, index)` for every place of an array of `shape`; `index` moves by `steps`. */
+/** Calls `visit(place, index)` for every element of an array of `shape`; `steps` are the strides of `index`. */
 function walk(shape, steps, visit) {
   const at = new Array(shape.length).fill(0);
   for (let place = 0, index = 0, all = size(shape); place < all; place++) {
@@ -36,20 +36,20 @@ function walk(shape, steps, visit) {
   }
 }
 
-/** The values of `x` as an array of `shape`, each repeated where `shape` is longer. */
-function spread(x, shape) {
+/** Broadcasts `x` to `shape`. */
+function broadcast(x, shape) {
   if (x.data.length === size(shape)) return x.data;
   const out = new Float32Array(size(shape));
   walk(shape, strides(x.shape, shape.length), (place, index) => { out[place] = x.data[index]; });
   return out;
 }
 
-function each(step, inputs, combine) {
-  const left = spread(inputs[0], step.shape), out = new Float32Array(left.length);
+function elementwise(step, inputs, combine) {
+  const left = broadcast(inputs[0], step.shape), out = new Float32Array(left.length);
   if (inputs.length === 1) {
     for (let i = 0; i < out.length; i++) out[i] = combine(left[i], step.number);
   } else {
-    const right = spread(inputs[1], step.shape);
+    const right = broadcast(inputs[1], step.shape);
     for (let i = 0; i < out.length; i++) out[i] = combine(left[i], right[i]);
   }
   return out;
@@ -69,8 +69,8 @@ function resized(step, x, sample) {
   return out;
 }
 
-/** Adds one map's 3 x 3 convolution, of which nearly all the work consists, to `out`. */
-function nineTaps(kernel, at, padded, from, columns, out, to, tall, wide) {
+/** Adds the 3 x 3 convolution of one channel to `out`. Nearly all the time is spent here. */
+function convolve3x3(kernel, at, padded, from, columns, out, to, tall, wide) {
   const a = kernel[at], b = kernel[at + 1], c = kernel[at + 2], d = kernel[at + 3], e = kernel[at + 4];
   const f = kernel[at + 5], g = kernel[at + 6], h = kernel[at + 7], i = kernel[at + 8];
   for (let row = 0; row < tall; row++, from += columns, to += wide) {
@@ -107,7 +107,7 @@ const OPERATIONS = {
   matrix_product: (step, [left, right, bias]) => {
     const [rows, inner] = left.shape.slice(-2), columns = right.shape[right.shape.length - 1];
     const out = new Float32Array(size(step.shape)), pages = out.length / (rows * columns);
-    if (bias) out.set(spread(bias, step.shape));
+    if (bias) out.set(broadcast(bias, step.shape));
     for (let page = 0; page < pages; page++) {
       for (let row = 0; row < rows; row++) {
         const to = (page * rows + row) * columns;
@@ -129,8 +129,8 @@ const OPERATIONS = {
     return out;
   },
 
-  add: (step, inputs) => each(step, inputs, (a, b) => a + b),
-  multiply: (step, inputs) => each(step, inputs, (a, b) => a * b),
+  add: (step, inputs) => elementwise(step, inputs, (a, b) => a + b),
+  multiply: (step, inputs) => elementwise(step, inputs, (a, b) => a * b),
   leaky_relu: (step, [x]) => x.data.map((value) => (value > 0 ? value : step.slope * value)),
   tanh: (step, [x]) => x.data.map(Math.tanh),
 
@@ -165,7 +165,7 @@ const OPERATIONS = {
         const kernel = w;
         w += area;
         if (area === 9 && stride === 1) {
-          nineTaps(weight.data, kernel, padded, channel * rows * columns, columns, out, map * tall * wide, tall, wide);
+          convolve3x3(weight.data, kernel, padded, channel * rows * columns, columns, out, map * tall * wide, tall, wide);
           continue;
         }
         for (let r = 0; r < kernelRows; r++) {
@@ -215,7 +215,7 @@ const OPERATIONS = {
   nearest: (step, [x]) =>
     resized(step, x, (plane, width, height, row, column) => plane[Math.floor(row) * width + Math.floor(column)]),
 
-  // Pixels have their middles at half numbers; beyond the outermost ones these go on.
+  // Pixel centres are at half-integers; edge pixels are replicated.
   bilinear: (step, [x]) =>
     resized(step, x, (plane, width, height, row, column, scale) => {
       const y = Math.max(row + scale / 2 - 0.5, 0), z = Math.max(column + scale / 2 - 0.5, 0);
@@ -227,8 +227,8 @@ const OPERATIONS = {
 };
 
 /**
- * Makes a generator of a program.
- * @param program `latent_dim`, `steps`, `output`, `dtype` and `tensors`: name -> `shape` and `first`, its place
+ * Returns the generator that a program describes.
+ * @param program `latent_dim`, `steps`, `output`, `dtype` and `tensors`: name -> `shape` and `first`, its offset
  * @param bytes of all tensors, one after the other, little-endian
  * @returns (latent Float32Array [Z], label) -> Float32Array [784] in -1..1
  */
