@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
+from fmcgan.analysis.clustering.clusters import vectors_of
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet, class_balanced
@@ -105,9 +107,12 @@ def test_a_style_that_is_never_made_is_found_first(findings_of, plain, known, pa
     images, labels = plain
     sandals = (labels == SANDAL).nonzero().squeeze(1)
     subject, clusters = subject_of(images, labels), parts["clusters"]
-    of_training = clusters._vectors(known.train, known.train.of_class(SANDAL))
-    styles = clusters._clusters(subject, SANDAL, of_training)
-    style, _ = styles.assign(clusters._vectors(subject.samples, sandals))
+
+    def vectors(of: ImageSet, indices: torch.Tensor) -> np.ndarray:
+        return vectors_of(of.images[indices], clusters.features.features(of)[indices])
+
+    found = clusters._clusters(subject, SANDAL, vectors(known.train, known.train.of_class(SANDAL)))
+    style, _ = found.assign(vectors(subject.samples, sandals))
     kept = torch.ones(len(labels), dtype=torch.bool)
     kept[sandals[torch.from_numpy(style == 2)]] = False  # the third of them, the most frequent first
     assert 10 < (~kept).sum() < 100

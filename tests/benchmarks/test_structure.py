@@ -28,6 +28,6 @@ def test_a_distance_touches_files_of_this_package_only():
 @pytest.mark.train
 def test_batches_are_watched_one_by_one():
     batches = structure.files_of_batches()
-    assert len(batches) == structure.WATCHED
+    assert len(batches) == structure.RECORDED
     assert all({"training/step.py", "network/dcgan.py"} <= batch for batch in batches)
     assert any("loss/non_saturating.py" in batch for batch in batches)

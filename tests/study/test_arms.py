@@ -53,6 +53,6 @@ def test_chosen():
 
 def test_what_is_known_of_an_arm():
     assert batch_size("smoke") == 32
-    assert arm_description("study/hinge") == "Hinge loss, with the same R1."
+    assert arm_description("study/hinge") == "Hinge loss with the default's R1."
     assert arm_description("recipe_b").startswith("Recipe B")
     assert folder_name("study/hinge") == "study-hinge"

@@ -45,7 +45,7 @@ def test_what_stands_before_the_scores(written):
     assert base[:2] == ["base", "`study/base`"]
     assert base[3:8] == ["3 (1, 2, 10)", "600", "850.0", "1,234,567", "89"]
     assert cells(text, "`study/hinge`")[0] == "losses and penalties"
-    assert cells(text, "`study/hinge`")[2:6] == ["Hinge loss, with the same R1.", "3 (1, 2, 3)", "600", "—"]
+    assert cells(text, "`study/hinge`")[2:6] == ["Hinge loss with the default's R1.", "3 (1, 2, 3)", "600", "—"]
     assert cells(text, "`study/r3`")[4] == "601 to 603"
 
 
