@@ -158,18 +158,21 @@ def test_a_wrong_value_of_a_command_is_refused_in_one_line(untouched, name):
         ("training.generator_optimizer.lr=abc", "training.generator_optimizer.lr must be a finite number, got 'abc'"),
         ("training.generator_optimizer.lr=0", "training.generator_optimizer.lr must be a number above 0, got 0"),
         ("training.discriminator_optimizer.fused=5", "training.discriminator_optimizer.fused must be true or false"),
-        ("callback.checkpointing.monitor=5", "callback.checkpointing.monitor must be the start of a score's name"),
-        ("callback.checkpointing.monitor=foo", "no score of this run starts with that; there are fd_classifier"),
+        ("callback.checkpointing.monitor=5", "callback.checkpointing.monitor must be a prefix of a score's name"),
+        (
+            "callback.checkpointing.monitor=foo",
+            "monitor=foo matches no score of this run: fd_classifier",
+        ),
         ("callback.samples.n_columns=100000", "at least 1 and at most 100, got 100000"),
         ("callback.evaluation.n=1000000000", "callback.evaluation.n must be a whole number of at least 10 and at most"),
-        ("callback=[evaluation]", "the callback 'metrics_logger' is missing"),
-        ("callback.evaluation.scores=5", "callback.evaluation.scores must be named parts"),
+        ("callback=[evaluation]", "the callback metrics_logger is missing"),
+        ("callback.evaluation.scores=5", "callback.evaluation.scores must be named objects"),
         ("trainer.devices=0", "trainer.devices must be a whole number of at least 1, a list of devices"),
         ("trainer.limit_train_batches=0.001", "of 62 batches leaves none"),
         ("trainer.max_time=-1", "trainer.max_time must be DD:HH:MM:SS"),
         ("trainer.max_time=[1]", "trainer.max_time must be DD:HH:MM:SS"),
         ("trainer.max_time=10:00", "trainer.max_time must be DD:HH:MM:SS"),
-        ("n_critic=9999", "n_critic=9999: "),
+        ("n_critic=9999", "n_critic=9999 exceeds the 40 batches"),
         ("ckpt_path=[a]", "ckpt_path must be one path"),
         ("training.generator_optimizer._target_=torch.optim.Nope", "cannot import torch.optim.Nope"),
         ("+callback.mine._target_=no_such_module.Mine", "callback.mine: Python cannot import no_such_module.Mine"),
@@ -193,7 +196,7 @@ def test_what_a_class_hands_on_is_checked_as_its_base_asks():
 def test_a_schedule_that_cannot_end_is_named(untouched):
     begin = ("schedule@training.schedules.generator_lr=linear", "training.schedules.generator_lr.start_images=10000")
     with pytest.raises(
-        InvalidValueError, match=r"^training.schedules.generator_lr.end_images must be more than start_images"
+        InvalidValueError, match=r"^training.schedules.generator_lr.end_images must be larger than start_images"
     ):
         check_run(composed_run(*begin))
 

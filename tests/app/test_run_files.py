@@ -20,7 +20,7 @@ from fmcgan.comparison.results import at_end
 from fmcgan.comparison.runs import read_run
 from fmcgan.comparison.statistics import protocols
 from fmcgan.inference.safetensors_file import provenance
-from fmcgan.report.analysis_page import FINDINGS, _files_of_earlier
+from fmcgan.report.analysis_page import FINDINGS, _earlier_files
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -96,7 +96,7 @@ def use(folder):
     read_facts(folder)
     about = {"config": run_files.read_config(folder / "config.yaml") or {}, "images_seen": 128, "weights": "ema"}
     json.dumps(provenance(folder, about)).encode()
-    assert all((folder / name).parent == folder and (folder / name).is_file() for name in _files_of_earlier(folder))
+    assert all((folder / name).parent == folder and (folder / name).is_file() for name in _earlier_files(folder))
     assert all(int(row["epoch"]) > 0 for row in run_files.read_epochs(folder / "epochs.csv"))
     return run
 
@@ -283,7 +283,7 @@ def test_what_is_no_regular_file_is_not_read(folder, name, kind):
         "dangling": lambda: path.symlink_to("gone"),
     }[kind]()
     if name == FINDINGS:
-        assert _files_of_earlier(folder) == set()
+        assert _earlier_files(folder) == set()
     else:
         assert not assert_read_or_refused_in_one_line(folder, name)
 
@@ -300,10 +300,10 @@ def test_only_files_of_an_analysis_may_be_replaced(tmp_path):
     for name in [*own, *foreign[:4], "sub/maps_umap.png", ".hidden_file.png", "photo.png"]:
         (tmp_path / name).write_text("x", encoding="utf-8")
     (tmp_path / FINDINGS).write_text(json.dumps({"files": own + foreign}), encoding="utf-8")
-    assert _files_of_earlier(tmp_path) == set(own)
+    assert _earlier_files(tmp_path) == set(own)
     for damaged in ("", "[]", "{}", '{"files": "samples.png"}', '{"files": [["samples.png"]]}', "[" * 9000):
         (tmp_path / FINDINGS).write_text(damaged, encoding="utf-8")
-        assert _files_of_earlier(tmp_path) == set()
+        assert _earlier_files(tmp_path) == set()
 
 
 def test_values_that_are_shared_count_each_time():
