@@ -12,7 +12,7 @@ FD = {"better": "lower", "title": "Fréchet distance", "summary": "A distance.",
 def test_cards_show_what_was_measured(small_report):
     chosen = cards(small_report.sections["scores"].values)
     assert [card.name for card in chosen] == ["fd_classifier_10k_test", "label_agreement_classifier_10k"]
-    assert chosen[0].times == "20 times the floor"
+    assert chosen[0].times == "20 times that of real images"
     assert chosen[0].interval == (0.4, 0.6)
     assert chosen[1].times == ""
     assert chosen[1].is_share
@@ -24,7 +24,7 @@ def test_cards_of_distances_without_a_floor():
         (card,) = cards({"fd_x": {"value": 3.0, "floor": floor, **FD}})
         assert card.times == ""
     (card,) = cards({"fd_x": {"value": 3.0, "floor": 1.25, **FD}})
-    assert card.times == "2.4 times the floor"
+    assert card.times == "2.4 times that of real images"
 
 
 def judged(size, error, floor_size=0.0, floor_error=0.0):

@@ -69,7 +69,13 @@ def test_everything_is_escaped(reader, small_report):
 
 
 def test_order_of_the_page(reader):
-    parts = ["Analysis of <samples>", "40 images & nothing else", "Fréchet distance", "20 times the floor", "One alarm"]
+    parts = [
+        "Analysis of <samples>",
+        "40 images & nothing else",
+        "Fréchet distance",
+        "20 times that of real images",
+        "One alarm",
+    ]
     parts += ["Rule: more than 95 %", "Findings", "Bags are", "Boots lean.", "What <i>was</i> done."]
     parts += ["A wide one.", "A <line>.", "3 more figures", "One image.", "It blinks.", "Many rows", "Few <rows>"]
     parts += ["Maps.", "Provenance command"]

@@ -39,7 +39,7 @@ class Card:
         if self.is_share or not self.floor or self.floor < 0:
             return ""
         times = self.value / self.floor
-        return f"{times:,.0f} times the floor" if times >= 9.95 else f"{times:.1f} times the floor"
+        return f"{times:,.0f} times that of real images" if times >= 9.95 else f"{times:.1f} times that of real images"
 
 
 def cards(results: Mapping[str, object]) -> list[Card]:
