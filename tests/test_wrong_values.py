@@ -25,6 +25,8 @@ from fmcgan.app.config_validation import check_types, typed_key
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import InvalidValueError, UserError
 
+pytestmark = pytest.mark.train  # composes or draws for seconds
+
 WRONG = (-1, 0, 1e300, math.nan, math.inf, "abc", "", True, None, [], [1], {"a": 1}, 10**30)
 
 NEVER_MEANT = (1e300, math.nan, math.inf, [], {"a": 1})

@@ -306,6 +306,7 @@ def test_only_files_of_an_analysis_may_be_replaced(tmp_path):
         assert _earlier_files(tmp_path) == set()
 
 
+@pytest.mark.train
 def test_values_that_are_shared_count_each_time():
     few = [0]
     for _ in range(40):

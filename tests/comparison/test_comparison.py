@@ -9,6 +9,8 @@ from fmcgan.comparison.comparison import compare
 from fmcgan.figure.curves import PANEL_INCHES
 from fmcgan.figure.png import DPI
 
+pytestmark = pytest.mark.train  # composes or draws for seconds
+
 
 @pytest.fixture
 def sweep(write_run, tmp_path):

@@ -5,6 +5,8 @@ from fmcgan.comparison.grouping import Group, short_names
 from fmcgan.comparison.results import gather
 from fmcgan.comparison.statistics import best_two, winner
 
+pytestmark = pytest.mark.train  # composes or draws for seconds
+
 
 def scores(**values):
     """Of a result: fd is better when lower, agreement when higher, density near 1; all from 100 images."""

@@ -170,6 +170,7 @@ def test_budget_without_scores_is_said(write_run, tmp_path):
         assert f"### {title}\n\nNo metric was measured within this budget.\n" in text
 
 
+@pytest.mark.train
 def test_compare_writes_both(two, tmp_path):
     assert "## Pairs of groups\n" in compare([two], tmp_path / "out").read_text(encoding="utf-8")
     assert (tmp_path / "out" / "pairs.csv").read_text(encoding="utf-8").count("\n") == 7

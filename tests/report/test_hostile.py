@@ -116,6 +116,7 @@ def _panel(text):
     return Panel(text, text, [Series(text, [0, 1], [1, 2])], x_label=text, references={text: 1.5})
 
 
+@pytest.mark.train
 def test_an_analysis_of_hostile_texts(hostile_report, tmp_path, read_page):
     reader = read_page(write_analysis(tmp_path, hostile_report))
     assert_plain(reader)

@@ -85,6 +85,7 @@ def test_refuses_a_map_without_vectors(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("drawn", [False, True])
 def test_the_agreement_is_an_image_of_its_figure(tmp_path, drawn):
     counts = 90 * np.eye(10, dtype=int) + 1

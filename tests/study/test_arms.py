@@ -7,6 +7,8 @@ from fmcgan.app.config_dir import config_dir
 from fmcgan.app.errors import UserError
 from study.arms import ARMS, BASE, arm_description, batch_size, folder_name, select_arms
 
+pytestmark = pytest.mark.train  # composes or draws for seconds
+
 FALLING = [f"schedule@training.schedules.{player}_lr=cosine" for player in ("generator", "discriminator")]
 NEAREST = "network.generator.upsampling=nearest"
 

@@ -8,6 +8,8 @@ from study import budget, speed
 from study.arms import ARMS, BASE, SAME_WORK, WITH_ALL_CORES
 from study.hardware import GPU
 
+pytestmark = pytest.mark.train  # composes or draws for seconds
+
 
 def row(seconds, images, **more):
     return {"seconds": seconds, "images_seen": images, "images_per_second": 1.0} | more
