@@ -51,5 +51,12 @@ def test_every_picture_and_page_it_links_to_exists():
         assert path.startswith("https://") or (CHECKOUT / path).is_file(), path
 
 
+def test_every_test_that_a_document_names_exists():
+    text = (CHECKOUT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(tests/[\w/]+\.py)", text))
+    assert named
+    assert [path for path in sorted(named) if not (CHECKOUT / path).is_file()] == []
+
+
 def test_nothing_is_left_to_be_filled_in():
     assert "@@" not in README
