@@ -75,7 +75,7 @@ def limit(item: pytest.Item) -> float:
 
     Beside long tests, in a run without ``-m``, a test that is merely slowed down must not fail the run.
     """
-    busy = min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.5), 3.0)
+    busy = min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), 3.0)
     return SECONDS * (busy if item.config.option.markexpr else 5.0)
 
 

@@ -108,9 +108,9 @@ def test_a_longer_run_stretches_the_schedules_of_its_checkpoint(fit, compose, ca
     path = tmp_path / "run" / "checkpoints" / "last.ckpt"
     for other, said in (
         ("trainer.max_epochs=1", ""),
-        ("trainer.max_epochs=2", "trainer.max_epochs=2 (checkpoint: 1)"),
-        ("trainer.limit_train_batches=3", "trainer.limit_train_batches=3 (checkpoint: 1)"),
-        ("data.batch_size=16", "data.batch_size=16 (checkpoint: 32)"),
+        ("trainer.max_epochs=2", "trainer.max_epochs=2 (checkpoint: 1): schedules generator_lr"),
+        ("trainer.limit_train_batches=3", "trainer.limit_train_batches=3 (checkpoint: 1): schedules generator_lr"),
+        ("data.batch_size=16", "data.batch_size=16 (checkpoint: 32): schedules generator_lr"),
     ):
         caplog.clear()
         config = compose(f"ckpt_path={path}", "trainer.max_epochs=1", *few, other)

@@ -222,7 +222,7 @@ def test_groups_of_ones_own_need_their_folder(run, tmp_path):
     (tmp_path / "mine" / "loss").mkdir(parents=True)
     (tmp_path / "mine" / "loss" / "exponential.yaml").write_text("adversarial: {}\n", encoding="utf-8")
     run("loss=exponential")
-    with pytest.raises(UserError, match="--config-dir"):
+    with pytest.raises(UserError, match="for an option of your own, give --config-dir"):
         resumed()
     assert "loss=exponential" in resumed("--config-dir", "mine")
     assert "loss=exponential" in resumed("-cd", "mine")

@@ -184,7 +184,7 @@ def test_a_picture_that_cannot_be_drawn_leaves_the_others(small_report, tmp_path
     failures = Failures()
     reader = read_page(write_analysis(tmp_path, report, failures))
     assert failures.failed == {"first, figure broken": "RuntimeError: no such <font>"}
-    assert "first, figure broken. RuntimeError: no such <font>" in reader.shown
+    assert "Failed parts and figures first, figure broken. RuntimeError: no such <font>" in reader.shown
     assert (tmp_path / "first_line.png").exists()
     assert not (tmp_path / "first_broken.png").exists()
     with pytest.raises(RuntimeError, match="no such"):
