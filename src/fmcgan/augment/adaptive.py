@@ -14,9 +14,7 @@ class Adaptive(Augmentation):
 
     If the discriminator overfits, the mean of sign(D(real)) rises. p starts at 0, grows while that mean is above the
     target and shrinks while it is below. Unlike in the paper, one draw decides for all transformations of an image, and
-    p changes at every update, not at every fourth.
-
-    The sign of a logit has a meaning only for losses with a decision boundary; `ConditionalGAN` rejects others.
+    p changes at every update, not at every fourth. `ConditionalGAN` rejects losses without a decision boundary.
 
     Args:
         augmentation: applied with probability p.
@@ -31,9 +29,7 @@ class Adaptive(Augmentation):
         super().__init__()
         number(minimum=-0.99, maximum=0.99, target=target)  # at -1 p could only rise, at 1 only fall
         number(minimum=0.001, kimg=kimg)
-        self.augmentation = augmentation
-        self.target = target
-        self.kimg = kimg
+        self.augmentation, self.target, self.kimg = augmentation, target, kimg
         self.register_buffer("p", torch.zeros(()))
 
     @override

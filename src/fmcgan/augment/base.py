@@ -9,13 +9,12 @@ BACKGROUND = -1.0
 
 
 class Augmentation(nn.Module, ABC):
-    """A random transformation of the discriminator's images. A new one is one file with one subclass and one yaml.
+    """A random transformation of the discriminator's images. A new one is one file, one subclass, one yaml.
 
-    It is applied to real and generated images, and differentiable, since the generator's gradient passes through it.
-    Each image has its own random numbers, from the default generator of its device, which the training seeds at each
-    step. It neither synchronises with the device nor depends on a value on it, so that CUDA graphs can record it.
-
-    No augmentation mirrors images: all shoes of Fashion-MNIST point one way, and mirroring would leak into the samples.
+    It is differentiable, since the generator's gradient passes through it. Each image has its own random numbers, from
+    the default generator of its device, which the training seeds at each step. It neither synchronises with the device
+    nor depends on a value on it, so that CUDA graphs can record it. None mirrors images: all shoes of Fashion-MNIST
+    point one way, and mirroring would leak into the samples.
     """
 
     is_none: bool = False
@@ -25,22 +24,8 @@ class Augmentation(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor:
-        """Transforms each image at random.
-
-        Args:
-            images: [B, 1, 28, 28] in [-1, 1], background -1.
-
-        Returns:
-            Same shape and dtype.
-        """
+        """Transforms each image at random: [B, 1, 28, 28] in [-1, 1], background -1, to the same shape and dtype."""
 
     def update(self, real_logits: Tensor) -> dict[str, Tensor]:
-        """Adapts to the discriminator, at each of its updates.
-
-        Args:
-            real_logits: logits of real images, [B], detached.
-
-        Returns:
-            Scalars to log, by name.
-        """
+        """Adapts to the detached logits [B] of real images, at each discriminator update; returns scalars to log."""
         return {}

@@ -12,9 +12,6 @@ class DiffAugment(Augmentation):
     """Applies its policies in order, each to every image (Zhao et al. 2020, DiffAugment).
 
     The yaml chooses those of the paper: colour, translation and cutout, with `Brightness` for colour.
-
-    Args:
-        policies: augmentations by name, in order; none leave images unchanged.
     """
 
     def __init__(self, policies: Mapping[str, Augmentation]) -> None:

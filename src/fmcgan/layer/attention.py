@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from typing_extensions import override
 
 from fmcgan.app.checks import whole_number
 
@@ -22,7 +21,6 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(inner, channels, bias=False)
         self.gamma = nn.Parameter(torch.zeros(()))
 
-    @override
     def forward(self, input: Tensor) -> Tensor:
         """Maps [B, C, H, W] to the same shape."""
         pixels = input.permute(0, 2, 3, 1).flatten(1, 2)  # [B, H * W, C], a view of a channels-last map

@@ -10,11 +10,8 @@ UPSAMPLINGS = ("nearest", "bilinear", "transposed")
 def upsampling_layer(inputs: int, outputs: int, upsampling: str) -> nn.Module:
     """Builds a convolution that doubles height and width, [B, ``inputs``, H, W] to [B, ``outputs``, 2H, 2W].
 
-    Args:
-        inputs: channels.
-        outputs: channels.
-        upsampling: ``nearest`` or ``bilinear``: a 3 x 3 convolution and then interpolation, with a quarter of the
-            products of the reverse order; ``transposed``: a 4 x 4 transposed convolution (Radford et al. 2016).
+    ``nearest`` and ``bilinear``: a 3 x 3 convolution and then interpolation, with a quarter of the products of the
+    reverse order. ``transposed``: a 4 x 4 transposed convolution (Radford et al. 2016).
     """
     one_of(UPSAMPLINGS, upsampling=upsampling)
     if upsampling == "transposed":

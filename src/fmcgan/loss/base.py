@@ -14,33 +14,16 @@ class AdversarialLoss(ABC):
 
     generator_needs_real: bool = False
     """Whether `generator` uses the logits of real images (relativistic losses); if not, the step passes ``None``."""
-
     has_decision_boundary: bool = True
     """Whether a positive logit means "real"; ``False`` for critics, whose logits have an arbitrary offset."""
 
     @abstractmethod
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Computes the discriminator's loss.
-
-        Args:
-            real: logits of real images, [B].
-            fake: logits of generated images, [B].
-
-        Returns:
-            A scalar.
-        """
+        """Computes the discriminator's loss, a scalar, from the logits [B] of real and of generated images."""
 
     @abstractmethod
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
-        """Computes the generator's loss.
-
-        Args:
-            real: logits of real images, [B]; ``None`` unless `generator_needs_real`.
-            fake: logits of generated images, [B].
-
-        Returns:
-            A scalar.
-        """
+        """Computes the generator's loss, a scalar; ``real`` is None unless `generator_needs_real`."""
 
     def check_discriminator(self, discriminator: nn.Module, penalized: bool) -> None:  # noqa: B027 (most take any)
         """Raises an `InvalidValueError` if this loss cannot train a discriminator, with or without a penalty."""
@@ -50,11 +33,7 @@ class AdversarialLoss(ABC):
 
 
 def check_logits(*logits: Tensor) -> None:
-    """Checks that all logits have one shape [B]: [B] and [B, 1] would silently broadcast to [B, B].
-
-    Raises:
-        ValueError: the shapes differ or are not one-dimensional.
-    """
+    """Raises a ValueError unless all logits have one shape [B]: [B] and [B, 1] would broadcast to [B, B]."""
     shapes = {tuple(each.shape) for each in logits}
     if len(shapes) != 1 or len(next(iter(shapes))) != 1:
         raise ValueError(f"logits must all have the same shape [B], got {', '.join(map(str, sorted(shapes)))}")

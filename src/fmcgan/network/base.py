@@ -1,4 +1,4 @@
-"""Base classes of generators and discriminators."""
+"""Base classes of generators and discriminators. A network from outside the project need not inherit from them."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -14,10 +14,7 @@ class DiscriminatorOutput(NamedTuple):
 
 
 class Generator(nn.Module, ABC):
-    """Maps latent vectors and labels to images.
-
-    A network from outside the project need not inherit from this class: `latent_dim` and the call are enough.
-    """
+    """Maps latent vectors and labels to images; a network from outside needs `latent_dim` and the call."""
 
     latent_dim: int
     """Z, size of the latent vector."""
@@ -26,32 +23,15 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        """Generates images.
-
-        Args:
-            latent: [B, Z], standard normal.
-            labels: int64 [B].
-
-        Returns:
-            [B, 1, 28, 28] in [-1, 1].
-        """
+        """Maps standard normal vectors [B, Z] and labels int64 [B] to images [B, 1, 28, 28] in [-1, 1]."""
 
 
 class Discriminator(nn.Module, ABC):
-    """Maps images and labels to logits.
+    """Maps images and labels to logits; a network from outside needs the call.
 
-    A network from outside the project need not inherit from this class: the call is enough. One with an auxiliary loss
-    also has ``logits_and_auxiliary(images, labels) -> DiscriminatorOutput``.
+    One with an auxiliary loss also has ``logits_and_auxiliary(images, labels) -> DiscriminatorOutput``.
     """
 
     @abstractmethod
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Computes one logit for each image.
-
-        Args:
-            images: [B, 1, 28, 28] in [-1, 1].
-            labels: int64 [B].
-
-        Returns:
-            Logits, float32 [B]; positive means real.
-        """
+        """Maps images [B, 1, 28, 28] in [-1, 1] and labels int64 [B] to logits, float32 [B]; positive means real."""

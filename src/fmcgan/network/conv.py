@@ -1,4 +1,7 @@
-"""Recipe A: label planes in generator and discriminator, convolutions without normalisation."""
+"""Recipe A: label planes in generator and discriminator, convolutions without normalisation.
+
+Initialised as by the recipe's framework: Glorot & Bengio 2010 (uniform), zero biases, small uniform embeddings.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -6,6 +9,8 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from fmcgan.app.checks import number, whole_number
+from fmcgan.conditioning.discriminator.label_map import label_plane
+from fmcgan.layer.initialise import initialise
 from fmcgan.layer.layout import ToMap, ToVector
 from fmcgan.layer.spectral_norm import normalise_spectrally
 from fmcgan.network import base
@@ -32,11 +37,8 @@ class Generator(base.Generator):
     ) -> None:
         super().__init__()
         whole_number(latent_dim=latent_dim, width=width, embedding_dim=embedding_dim, num_classes=num_classes)
-        self.latent_dim = latent_dim
-        self.num_classes = num_classes
-        self.label_plane = nn.Sequential(
-            nn.Embedding(num_classes, embedding_dim), nn.Linear(embedding_dim, 7 * 7), nn.Unflatten(1, (1, 7, 7))
-        )
+        self.latent_dim, self.num_classes = latent_dim, num_classes
+        self.label_plane = label_plane(num_classes, embedding_dim, 7)
         self.project = nn.Sequential(
             nn.Linear(latent_dim, width * 7 * 7), nn.LeakyReLU(0.2, inplace=True), ToMap(width, 7)
         )
@@ -48,7 +50,7 @@ class Generator(base.Generator):
             nn.Conv2d(width, 1, 7, padding=3),
             nn.Tanh(),
         )
-        self.apply(_initialise)
+        _initialise(self)
         if spectral_norm:
             normalise_spectrally(self, except_for=[self.label_plane])
 
@@ -60,14 +62,8 @@ class Generator(base.Generator):
 class Discriminator(base.Discriminator):
     """Joins image and label plane at 28 x 28; two strided convolutions, dropout and a linear layer follow.
 
-    Recipe A had a sigmoid at the end, also with the Wasserstein loss.
-
-    Args:
-        width: channels of both convolutions (256 in the recipe).
-        embedding_dim: size of the label's embedding.
-        dropout: probability of dropping a feature before the linear layer.
-        num_classes: number of labels.
-        spectral_norm: divides each weight matrix by its largest singular value, except in the label plane.
+    Recipe A had a sigmoid at the end, also with the Wasserstein loss. ``dropout`` is the probability of dropping a
+    feature before the linear layer; the other arguments are those of `Generator`.
     """
 
     def __init__(
@@ -81,32 +77,26 @@ class Discriminator(base.Discriminator):
         super().__init__()
         whole_number(width=width, embedding_dim=embedding_dim, num_classes=num_classes)
         number(0, 0.99, dropout=dropout)  # 1 would drop everything
-        self.label_plane = nn.Sequential(
-            nn.Embedding(num_classes, embedding_dim), nn.Linear(embedding_dim, 28 * 28), nn.Unflatten(1, (1, 28, 28))
-        )
+        self.label_plane = label_plane(num_classes, embedding_dim, 28)
         self.first = nn.Conv2d(2, width, 3, stride=2, padding=1)
         self.second = nn.Conv2d(width, width, 3, stride=2, padding=1)
         self.to_vector = ToVector()
         self.dropout = nn.Dropout(dropout)
         self.logit = nn.Linear(width * 7 * 7, 1)
-        self.apply(_initialise)
+        _initialise(self)
         if spectral_norm:
             normalise_spectrally(self, except_for=[self.label_plane])
 
     @override
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        hidden = F.leaky_relu(
-            self.first(torch.cat([images, self.label_plane(labels)], dim=1)), 0.2, inplace=True
-        )  # [B, w, 14, 14]
-        hidden = F.leaky_relu(self.second(hidden), 0.2, inplace=True)  # [B, w, 7, 7]
-        return self.logit(self.dropout(self.to_vector(hidden))).squeeze(1).float()
+        hidden = self.first(torch.cat([images, self.label_plane(labels)], dim=1))  # [B, w, 14, 14]
+        hidden = self.second(F.leaky_relu(hidden, 0.2, inplace=True))  # [B, w, 7, 7]
+        hidden = self.to_vector(F.leaky_relu(hidden, 0.2, inplace=True))
+        return self.logit(self.dropout(hidden)).squeeze(1).float()
 
 
-def _initialise(module: nn.Module) -> None:
-    """Initialises as the recipe's framework: Glorot & Bengio 2010 (uniform), zero biases, small uniform embeddings."""
-    if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-        nn.init.xavier_uniform_(module.weight)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-    if isinstance(module, nn.Embedding):
-        nn.init.uniform_(module.weight, -0.05, 0.05)
+def _initialise(network: Generator | Discriminator) -> None:
+    for module in network.label_plane:
+        if isinstance(module, nn.Embedding):
+            nn.init.uniform_(module.weight, -0.05, 0.05)
+    initialise(network, nn.init.xavier_uniform_)

@@ -1,5 +1,7 @@
 """Default networks: a class-conditional DCGAN for 28 x 28 images, batch normalisation in G and none in D."""
 
+from functools import partial
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
@@ -7,6 +9,7 @@ from typing_extensions import override
 from fmcgan.app.checks import whole_number
 from fmcgan.conditioning.discriminator.base import ConditionalDiscriminator, DiscriminatorConditioning
 from fmcgan.conditioning.generator.base import GeneratorConditioning
+from fmcgan.layer.initialise import initialise
 from fmcgan.layer.layout import ToMap, ToVector
 from fmcgan.layer.spectral_norm import normalise_spectrally
 from fmcgan.layer.upsample import upsampling_layer
@@ -16,9 +19,9 @@ from fmcgan.network import base
 class Generator(base.Generator):
     """Generates images at three scales: 7, 14, 28 (after Radford et al. 2016).
 
-    Maps are upsampled by a 3 x 3 convolution and then by nearest or bilinear interpolation, or by 4 x 4 transposed
-    convolutions as in the paper, which need nearly twice as many products (`docs/study.md` compares them in equal
-    time). After interpolation only the last convolution can add detail, unless ``refine`` adds another one.
+    `upsampling_layer` doubles the size; transposed convolutions, as in the paper, need nearly twice as many products
+    (`docs/study.md` compares them in equal time). After interpolation only the last convolution can add detail, unless
+    ``refine`` adds another one.
 
     Args:
         width: channels at 28 x 28; twice and four times as many at 14 x 14 and 7 x 7.
@@ -37,16 +40,14 @@ class Generator(base.Generator):
     ) -> None:
         super().__init__()
         whole_number(width=width)
-        self.latent_dim = conditioning.latent_dim
-        self.num_classes = conditioning.num_classes
-        self.project = nn.Sequential(
-            nn.Linear(conditioning.input_dim, 4 * width * 7 * 7, bias=False), ToMap(4 * width, 7)
-        )
+        self.latent_dim, self.num_classes = conditioning.latent_dim, conditioning.num_classes
+        project = nn.Linear(conditioning.input_dim, 4 * width * 7 * 7, bias=False)
+        self.project = nn.Sequential(project, ToMap(4 * width, 7))
         self.to_14 = upsampling_layer(4 * width, 2 * width, upsampling)
         self.to_28 = upsampling_layer(2 * width, width, upsampling)
         self.refine = nn.Conv2d(width, width, 3, padding=1, bias=False) if refine else None
         self.to_image = nn.Conv2d(width, 1, 3, padding=1)
-        self.apply(_initialise)
+        initialise(self, partial(nn.init.normal_, std=0.02))  # Radford et al. 2016, section 4
         self.conditioning = conditioning
         multiples = (4, 2, 1, 1) if refine else (4, 2, 1)
         self.normalisations = nn.ModuleList(conditioning.normalisation(each * width) for each in multiples)
@@ -66,13 +67,9 @@ class Generator(base.Generator):
 
 
 class Discriminator(ConditionalDiscriminator):
-    """Maps image and label to a logit by strided convolutions.
+    """Maps image and label to a logit by strided convolutions; ``width`` is the channels at 14 x 14.
 
     There is no batch normalisation: gradient penalties need samples that do not influence each other.
-
-    Args:
-        width: channels at 14 x 14; twice and four times as many at 7 x 7 and 4 x 4.
-        spectral_norm: divides each weight matrix by its largest singular value.
     """
 
     def __init__(self, conditioning: DiscriminatorConditioning, width: int = 32, spectral_norm: bool = False) -> None:
@@ -87,11 +84,7 @@ class Discriminator(ConditionalDiscriminator):
             nn.LeakyReLU(0.2, inplace=True),
             ToVector(),
         )
-        for layer in self.body:
-            if isinstance(layer, nn.Conv2d):  # He et al. 2015; DCGAN's 0.02 needs normalisation
-                nn.init.kaiming_normal_(layer.weight, a=0.2)
-                assert layer.bias is not None
-                nn.init.zeros_(layer.bias)
+        initialise(self.body, partial(nn.init.kaiming_normal_, a=0.2))  # He et al. 2015; 0.02 needs normalisation
         self.head = conditioning.head(4 * width * 4 * 4)
         if spectral_norm:
             normalise_spectrally(self, except_for=self.label_parts)
@@ -99,11 +92,3 @@ class Discriminator(ConditionalDiscriminator):
     @override
     def features(self, input: Tensor) -> Tensor:
         return self.body(input)
-
-
-def _initialise(module: nn.Module) -> None:
-    """Draws weights from N(0, 0.02^2) (Radford et al. 2016, section 4); sets biases to 0."""
-    if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-        nn.init.normal_(module.weight, 0.0, 0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

@@ -40,8 +40,7 @@ class Generator(base.Generator):
         super().__init__()
         whole_number(latent_dim=latent_dim, embedding_dim=embedding_dim, num_classes=num_classes)
         sizes = _layer_sizes(width)
-        self.latent_dim = latent_dim
-        self.num_classes = num_classes
+        self.latent_dim, self.num_classes = latent_dim, num_classes
         self.embedding = nn.Embedding(num_classes, embedding_dim)
         layers: list[nn.Module] = [nn.Linear(latent_dim + embedding_dim, sizes[0]), nn.LeakyReLU(0.2, inplace=True)]
         for inputs, outputs in pairwise(sizes):
@@ -56,14 +55,9 @@ class Generator(base.Generator):
 
 
 class Discriminator(base.Discriminator):
-    """Four hidden layers that halve in size, dropout after each.
+    """Four hidden layers that halve in size, each dropping hidden units with probability ``dropout``.
 
-    Args:
-        width: size of the first hidden layer (1024 in the recipe); a multiple of 8.
-        embedding_dim: size of the label's embedding.
-        dropout: probability of dropping a hidden unit.
-        num_classes: number of labels.
-        spectral_norm: divides each weight matrix by its largest singular value, except the label's embedding.
+    The other arguments are those of `Generator`; ``width`` is the size of the first hidden layer.
     """
 
     def __init__(

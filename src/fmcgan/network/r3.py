@@ -26,15 +26,12 @@ class Generator(base.Generator):
     order gives the same result at four times the cost. A tanh, which the paper lacks, bounds images to [-1, 1].
 
     Args:
-        conditioning: of the label, at the input, since there is no normalisation.
+        conditioning: of the label; an `InvalidValueError` unless at the input, since there is no normalisation.
         width: channels at 28 x 28; twice and four times as many at 14 x 14 and 7 x 7.
         blocks: residual blocks at each scale (paper: 2).
         expansion: channels inside a block as a multiple of those outside (paper: 2).
-        group_size: channels in each group of the 3 x 3 convolutions.
+        group_size: channels in each group of the 3 x 3 convolutions; a divisor of expansion * width.
         spectral_norm: divides each weight matrix by its largest singular value.
-
-    Raises:
-        InvalidValueError: the conditioning is not at the input, or the groups do not divide the channels.
     """
 
     def __init__(
@@ -52,8 +49,7 @@ class Generator(base.Generator):
                 "conditioning/generator must be concatenation or embedding_product in network r3, which has no "
                 f"normalisation layers, got {type(conditioning).__name__}"
             )
-        self.latent_dim = conditioning.latent_dim
-        self.num_classes = conditioning.num_classes
+        self.latent_dim, self.num_classes = conditioning.latent_dim, conditioning.num_classes
         stages = _stages(width, blocks, expansion, group_size, spectral_norm)
         self.conditioning = conditioning
         self.basis = _Basis(conditioning.input_dim, 4 * width, equalised=not spectral_norm)
@@ -80,11 +76,9 @@ class Generator(base.Generator):
 class Discriminator(ConditionalDiscriminator):
     """Maps image and label to a logit by residual blocks at 28, 14 and 7, then a weighted sum over each last map.
 
-    Maps are halved by the mean of 2 x 2 pixels, which equals bilinear interpolation to half the size. Antialiasing
-    would average 4 x 4 pixels, which costs more and blurs small images. The 1 x 1 convolution that changes the channels
-    comes afterwards, at a quarter of the cost.
-
-    Args and errors are those of `Generator`, but every conditioning is allowed.
+    Maps are halved by the mean of 2 x 2 pixels, which equals bilinear interpolation to half the size; antialiasing over
+    4 x 4 pixels costs more and blurs small images. The 1 x 1 convolution follows, at a quarter of the cost. Arguments
+    are those of `Generator`; every conditioning is allowed.
     """
 
     def __init__(
@@ -164,7 +158,6 @@ class _Basis(nn.Module):
         self.scale = 1 / math.sqrt(inputs) if equalised else 1.0
         nn.init.normal_(self.unscaled.weight)
 
-    @override
     def forward(self, input: Tensor) -> Tensor:
         """Maps [B, inputs] to [B, C, 7, 7]."""
         brightness = self.scale * self.unscaled(input)
@@ -178,12 +171,12 @@ def _stages(width: int, blocks: int, expansion: int, group_size: int, spectral_n
             "expansion * width must be a multiple of group_size in network r3, "
             f"got {expansion} * {width} and {group_size}"
         )
-    depth = blocks * len(_SCALES)
 
-    def block(channels: int) -> ResidualBlock:
-        return ResidualBlock(channels, expansion * channels, group_size, depth, not spectral_norm)
+    def stage(channels: int) -> nn.Sequential:
+        each = (channels, expansion * channels, group_size, blocks * len(_SCALES), not spectral_norm)
+        return nn.Sequential(*(ResidualBlock(*each) for _ in range(blocks)))
 
-    return [nn.Sequential(*(block(scale * width) for _ in range(blocks))) for scale in _SCALES]
+    return [stage(scale * width) for scale in _SCALES]
 
 
 def _convolution(

@@ -1,4 +1,7 @@
-"""Residual networks after SNGAN and BigGAN, at 28 x 28."""
+"""Residual networks after SNGAN and BigGAN, at 28 x 28.
+
+Weights start orthogonal, with singular values of 1 (Brock et al. 2019, section 3; Saxe et al. 2014), biases at 0.
+"""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,6 +11,7 @@ from fmcgan.app.checks import whole_number
 from fmcgan.conditioning.discriminator.base import ConditionalDiscriminator, DiscriminatorConditioning
 from fmcgan.conditioning.generator.base import GeneratorConditioning
 from fmcgan.layer.attention import SelfAttention
+from fmcgan.layer.initialise import initialise
 from fmcgan.layer.layout import ToMap
 from fmcgan.layer.resampled_conv import PooledConv2d, UpsampledConv2d
 from fmcgan.layer.spectral_norm import normalise_spectrally
@@ -28,13 +32,12 @@ class Generator(base.Generator):
     ) -> None:
         super().__init__()
         whole_number(width=width)
-        self.latent_dim = conditioning.latent_dim
-        self.num_classes = conditioning.num_classes
+        self.latent_dim, self.num_classes = conditioning.latent_dim, conditioning.num_classes
         self.project = nn.Sequential(nn.Linear(conditioning.input_dim, width * 7 * 7), ToMap(width, 7))
         self.to_14, self.to_28 = _UpBlock(width), _UpBlock(width)
         self.attention = SelfAttention(width) if attention else nn.Identity()
         self.to_image = nn.Conv2d(width, 1, 3, padding=1)
-        self.apply(_initialise)
+        initialise(self, nn.init.orthogonal_)
         self.conditioning = conditioning
         self.normalisations = nn.ModuleList(conditioning.normalisation(width) for _ in range(5))
         if spectral_norm:
@@ -74,7 +77,7 @@ class Discriminator(ConditionalDiscriminator):
             _FlatBlock(width),
             nn.ReLU(),
         )
-        self.body.apply(_initialise)
+        initialise(self.body, nn.init.orthogonal_)
         self.head = conditioning.head(width)
         self.summed = spectral_norm
         if spectral_norm:
@@ -87,10 +90,7 @@ class Discriminator(ConditionalDiscriminator):
 
 
 class _UpBlock(nn.Module):
-    """Norm - ReLU - upsample - 3 x 3 - norm - ReLU - 3 x 3, plus 1 x 1 - upsample.
-
-    The shortcut's 1 x 1 convolution comes before the upsampling: the same result at a quarter of the cost.
-    """
+    """Norm - ReLU - upsample - 3 x 3 - norm - ReLU - 3 x 3, plus 1 x 1 - upsample (a quarter of the products)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -98,7 +98,6 @@ class _UpBlock(nn.Module):
         self.first = UpsampledConv2d(width, width, bias=False)  # the normalisation that follows would cancel it
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
-    @override
     def forward(self, input: Tensor, condition: Tensor, norm_1: nn.Module, norm_2: nn.Module) -> Tensor:
         branch = self.first(F.relu(norm_1(input, condition), inplace=True))
         branch = self.second(F.relu(norm_2(branch, condition), inplace=True))
@@ -106,10 +105,9 @@ class _UpBlock(nn.Module):
 
 
 class _DownBlock(nn.Module):
-    """ReLU - 3 x 3 - ReLU - 3 x 3 - pool, plus pool - 1 x 1.
+    """ReLU - 3 x 3 - ReLU - 3 x 3 - pool, plus pool - 1 x 1 (a quarter of the products).
 
-    The first block has no ReLU at its input, which would clip the image itself. The shortcut's 1 x 1 convolution comes
-    after the pooling: the same result at a quarter of the cost.
+    The first block has no ReLU at its input, which would clip the image itself.
     """
 
     def __init__(self, inputs: int, width: int, first: bool = False) -> None:
@@ -119,7 +117,6 @@ class _DownBlock(nn.Module):
         self.first = nn.Conv2d(inputs, width, 3, padding=1)
         self.second = PooledConv2d(width, width)
 
-    @override
     def forward(self, input: Tensor) -> Tensor:
         hidden = self.first(input if self.is_first else F.relu(input))
         return self.second(F.relu(hidden, inplace=True)) + self.shortcut(F.avg_pool2d(input, 2))
@@ -133,14 +130,5 @@ class _FlatBlock(nn.Module):
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
-    @override
     def forward(self, input: Tensor) -> Tensor:
         return input + self.second(F.relu(self.first(F.relu(input)), inplace=True))
-
-
-def _initialise(module: nn.Module) -> None:
-    """Sets orthogonal weights, with singular values of 1 (Brock et al. 2019, section 3; Saxe et al. 2014), biases 0."""
-    if isinstance(module, nn.Linear | nn.Conv2d):
-        nn.init.orthogonal_(module.weight)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

@@ -11,9 +11,8 @@ from fmcgan.app.checks import whole_number
 class Penalty(ABC):
     """A scalar added to the discriminator's loss. A new penalty is one file with one subclass and one yaml.
 
-    Args:
-        interval: the penalty is computed at every ``interval``-th discriminator update and multiplied by ``interval``
-            (lazy regularization: Karras et al. 2020, StyleGAN2, section 3.1).
+    It is computed at every `interval`-th discriminator update and multiplied by `interval` (lazy regularization: Karras
+    et al. 2020, StyleGAN2, section 3.1).
     """
 
     is_none: bool = False
@@ -25,34 +24,22 @@ class Penalty(ABC):
 
     @abstractmethod
     def __call__(self, discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
-        """Computes the penalty, multiplied by its weight but not by its interval.
+        """Computes the penalty, a scalar, multiplied by its weight but not by its interval.
 
         Args:
             discriminator: D(images [B, 1, 28, 28], labels [B]) -> logits [B].
             real: real images after augmentation, [B, 1, 28, 28], mostly in [-1, 1] (see `augment/brightness.py`).
-            fake: generated images with the same labels, same shape, detached from the generator.
+            fake: generated images of the same labels and shape, detached from the generator.
             labels: int64 [B].
-            epsilon: one uniform random number in [0, 1) for each sample, [B, 1, 1, 1], independent of the number of
-                devices.
-
-        Returns:
-            A scalar.
+            epsilon: uniform in [0, 1), one for each sample, [B, 1, 1, 1], whatever the number of devices.
         """
 
 
 def input_gradient(discriminator: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Computes the gradient of each sample's logit with respect to its own image, with ``create_graph=True``.
+    """Returns the gradient [B, 784] of each sample's logit with respect to its own image, with ``create_graph=True``.
 
     The gradient of the sum of the logits is per sample, because D treats the samples of a batch independently (no
     discriminator of this project has batch normalisation).
-
-    Args:
-        discriminator: D(images, labels) -> logits [B].
-        images: [B, 1, 28, 28].
-        labels: int64 [B].
-
-    Returns:
-        [B, 784], differentiable with respect to the discriminator's parameters.
     """
     images = images.detach().requires_grad_()
     logits = discriminator(images, labels)

@@ -13,14 +13,10 @@ class PerturbedGradientPenalty(Penalty):
 
     weight * E[(||grad_x D(x, y)||_2 - 1)^2],  x = real + epsilon * s / 2 * noise
 
-    s is the standard deviation of all pixels of the batch (of this device's share), epsilon one uniform number for each
-    sample, and the noise one uniform number in [0, 1) for each pixel, from the device's default generator. This is the
-    authors' code; the equation of the paper has Gaussian noise of a fixed variance. The noise is never negative, which
-    suits images with a background of -1.
-
-    Args:
-        weight: lambda; the paper uses 10.
-        interval: see `Penalty`.
+    s is the standard deviation of all pixels of the batch (of this device's share), epsilon uniform for each sample,
+    the noise uniform in [0, 1) for each pixel, from the device's default generator, and the paper's weight lambda 10.
+    This is the authors' code; the paper's equation has Gaussian noise of a fixed variance. The noise is never negative,
+    which suits images with a background of -1.
     """
 
     def __init__(self, weight: float = 10.0, interval: int = 1) -> None:

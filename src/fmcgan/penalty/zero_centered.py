@@ -15,10 +15,7 @@ class ZeroCenteredGradientPenalty(Penalty):
     * R2 = the same over generated x
     * both: R1 + R2 (Huang et al. 2024, R3GAN)
 
-    Args:
-        weight: gamma.
-        interval: see `Penalty`.
-        images: ``real``, ``fake`` or ``both``.
+    `weight` is gamma; `images` is ``real`` (R1), ``fake`` (R2) or ``both``.
     """
 
     def __init__(self, weight: float = 1.0, interval: int = 1, images: str = "real") -> None:

@@ -6,11 +6,10 @@ from torch import Tensor, nn
 
 
 class Regularizer(nn.Module, ABC):
-    """A scalar added to the discriminator's loss at each of its updates.
+    """A scalar added to the discriminator's loss at each of its updates. A new one is one file, one class, one yaml.
 
     Unlike a penalty it uses no gradient with respect to images, and it may have buffers, which checkpoints contain. It
-    never synchronises with the device, so that CUDA graphs can record it. A new regularizer is one file with one
-    subclass and one yaml.
+    never synchronises with the device, so that CUDA graphs can record it.
     """
 
     is_none: bool = False
@@ -26,7 +25,7 @@ class Regularizer(nn.Module, ABC):
         real_logits: Tensor,
         fake_logits: Tensor,
     ) -> Tensor:
-        """Computes the term, already multiplied by its weight.
+        """Computes the term, a scalar, already multiplied by its weight.
 
         Args:
             discriminator: D(images [B, 1, 28, 28], labels [B]) -> logits [B].
@@ -35,7 +34,4 @@ class Regularizer(nn.Module, ABC):
             labels: int64 [B], of real and of generated images.
             real_logits: D(real, labels), [B], with their graph.
             fake_logits: D(fake, labels), [B], with their graph.
-
-        Returns:
-            A scalar.
         """

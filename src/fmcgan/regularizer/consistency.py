@@ -19,8 +19,7 @@ class Consistency(Regularizer):
     into the samples. With dropout in the discriminator, the two logits differ even for T(x) = x.
 
     Args:
-        augmentation: T, images -> images of the same shape, such as those of `augment/`; not `Adaptive`, whose
-            probability is not updated here.
+        augmentation: T, images -> images of the same shape; not `Adaptive`, whose probability is not updated here.
         weight: of real images; both papers use 10.
         fake_weight: of generated images, for ``images="both"``; the paper uses 10.
         images: ``real`` or ``both``.
@@ -35,10 +34,8 @@ class Consistency(Regularizer):
         if getattr(augmentation, "reads_signs", False):
             kind = type(augmentation).__name__
             raise InvalidValueError(f"consistency needs an augmentation that acts from the start, got {kind}")
-        self.augmentation = augmentation
-        self.weight = weight
-        self.fake_weight = fake_weight
-        self.images = images
+        self.augmentation, self.images = augmentation, images
+        self.weight, self.fake_weight = weight, fake_weight
 
     @override
     def forward(

@@ -35,10 +35,7 @@ class LeCam(Regularizer):
         number(minimum=0, weight=weight)
         number(minimum=0, maximum=1, decay=decay)
         whole_number(minimum=0, start=start)
-        self.weight = weight
-        self.decay = decay
-        self.start = start
-        self.one_sided = one_sided
+        self.weight, self.decay, self.start, self.one_sided = weight, decay, start, one_sided
         self.register_buffer("real_anchor", torch.zeros(()))
         self.register_buffer("fake_anchor", torch.zeros(()))
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))

@@ -10,15 +10,9 @@ class Schedule(ABC):
     """A value as a function of the images seen, without state.
 
     The value is `start_value` up to image `start_images`, follows a curve, and is `end_value` from image `end_images`
-    on. A new schedule is one file with one subclass, which defines the curve, and one yaml.
-
-    Args:
-        start_value: the first value.
-        end_value: the last value; larger or smaller.
-        start_images: images seen when the change starts.
-        end_images: images seen when the change ends; ``None``: at the end of the run.
-        warm_up: first images over which the value is also multiplied by a line from 0 to 1 (Goyal et al. 2017, section
-            2.2); 0: no warm-up.
+    on (``None``: the end of the run). Over the first `warm_up` images it is also multiplied by a line from 0 to 1
+    (Goyal et al. 2017, section 2.2). A new schedule is one file with one subclass, which defines the curve, and one
+    yaml.
     """
 
     def __init__(
@@ -26,21 +20,15 @@ class Schedule(ABC):
     ) -> None:
         number(start_value=start_value, end_value=end_value)
         whole_number(minimum=0, start_images=start_images, warm_up=warm_up)
-        self.start_value = start_value
-        self.end_value = end_value
-        self.start_images = start_images
-        self.end_images = end_images
-        self.warm_up = warm_up
+        self.start_value, self.end_value = start_value, end_value
+        self.start_images, self.end_images, self.warm_up = start_images, end_images, warm_up
         self._last_image = self._checked(end_images) if end_images is not None else None
 
     def set_total_images(self, images: int | None) -> None:
-        """Sets the end of the schedule if `end_images` is ``None``.
-
-        Args:
-            images: real images seen at the end of the run; ``None``: unknown.
+        """Sets the end of the schedule to that of the run, in real images seen, if `end_images` is ``None``.
 
         Raises:
-            InvalidValueError: the end is unknown, or not after `start_images`.
+            InvalidValueError: the end is unknown (``None``), or not after `start_images`.
         """
         if self.end_images is not None:
             return
@@ -58,11 +46,7 @@ class Schedule(ABC):
         return end_images
 
     def __call__(self, images_seen: int) -> float:
-        """Returns the value after this many images.
-
-        Raises:
-            RuntimeError: `end_images` is ``None`` and `set_total_images` was not called.
-        """
+        """Returns the value; a RuntimeError if `end_images` is None and `set_total_images` was not called."""
         if self._last_image is None:
             raise RuntimeError("a schedule with end_images=None needs set_total_images first")
         progress = (images_seen - self.start_images) / (self._last_image - self.start_images)
@@ -77,8 +61,4 @@ class Schedule(ABC):
 
     @abstractmethod
     def curve(self, progress: float) -> float:
-        """Returns the share of the change from `start_value` to `end_value`: 0 at 0, 1 at 1, non-decreasing.
-
-        Args:
-            progress: share of the images from `start_images` to `end_images`, in [0, 1].
-        """
+        """Maps the share of the images in [0, 1] to the share of the change: 0 at 0, 1 at 1, non-decreasing."""

@@ -11,8 +11,7 @@ from fmcgan.schedule.base import Schedule
 class Exponential(Schedule):
     """An exponential from `start_value` to `end_value`: start_value (end_value / start_value) ** progress.
 
-    Halfway it is the geometric mean: 0.1 from 1 to 0.01. Arguments are those of `Schedule`; both values must be above
-    0.
+    Halfway it is the geometric mean: 0.1 from 1 to 0.01. Both values must be above 0.
     """
 
     def __init__(

@@ -12,10 +12,8 @@ class AuxiliaryClassifier(DiscriminatorConditioning):
     """AC-GAN (Odena et al. 2017, eq. 2 and 3): an auxiliary head classifies real and generated images.
 
     The discriminator minimises its loss + weight * (cross-entropy on real + cross-entropy on generated images), the
-    generator its loss + weight * cross-entropy on generated images. The logit does not depend on the label.
-
-    Args:
-        weight: of the cross-entropies; the paper uses 1.
+    generator its loss + weight * cross-entropy on generated images. The logit does not depend on the label. The paper's
+    weight is 1.
     """
 
     def __init__(self, weight: float = 1.0, num_classes: int = 10) -> None:

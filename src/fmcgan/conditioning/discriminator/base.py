@@ -10,10 +10,7 @@ from fmcgan.network.base import Discriminator, DiscriminatorOutput
 
 
 class DiscriminatorConditioning(nn.Module, ABC):
-    """Conditions the discriminator on the label: at its input or at its head.
-
-    A new conditioning is one file with one subclass and one yaml.
-    """
+    """Conditions the discriminator on the label, at its input or head. A new one is one file, one class, one yaml."""
 
     image_channels: int = 1
     """Channels of the result of `combine`."""
@@ -24,12 +21,7 @@ class DiscriminatorConditioning(nn.Module, ABC):
         self.num_classes = num_classes
 
     def combine(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Returns the input of the first convolution, [B, `image_channels`, 28, 28].
-
-        Args:
-            images: [B, 1, 28, 28] in [-1, 1].
-            labels: int64 [B].
-        """
+        """Maps images [B, 1, 28, 28] in [-1, 1] and labels int64 [B] to [B, `image_channels`, 28, 28]."""
         return images
 
     @abstractmethod
@@ -38,15 +30,13 @@ class DiscriminatorConditioning(nn.Module, ABC):
 
 
 class ConditionalDiscriminator(Discriminator):
-    """A discriminator with a conditioning and a feature extractor.
+    """A discriminator whose subclass sets `head` to ``conditioning.head(F)`` and defines `features`."""
 
-    Subclasses set `head` to ``conditioning.head(F)`` and define `features`.
-    """
+    head: nn.Module
 
     def __init__(self, conditioning: DiscriminatorConditioning) -> None:
         super().__init__()
         self.conditioning = conditioning
-        self.head: nn.Module
 
     @property
     def label_parts(self) -> list[nn.Module]:

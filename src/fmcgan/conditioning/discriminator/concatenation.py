@@ -12,17 +12,12 @@ class Concatenation(DiscriminatorConditioning):
     """A hidden layer receives [f(x), e(y)] (Mirza & Osindero 2014, section 3.2).
 
     Without a hidden layer the label would only add a constant to the logit.
-
-    Args:
-        embedding_dim: size of the label's embedding.
-        hidden_dim: size of the hidden layer.
     """
 
     def __init__(self, embedding_dim: int = 50, hidden_dim: int = 128, num_classes: int = 10) -> None:
         super().__init__(num_classes)
         whole_number(embedding_dim=embedding_dim, hidden_dim=hidden_dim)
-        self.embedding_dim = embedding_dim
-        self.hidden_dim = hidden_dim
+        self.embedding_dim, self.hidden_dim = embedding_dim, hidden_dim
 
     @override
     def head(self, features: int) -> nn.Module:
@@ -46,5 +41,5 @@ class ConcatenationHead(nn.Module):
 
     @override
     def forward(self, features: Tensor, labels: Tensor) -> DiscriminatorOutput:
-        embedding = self.embedding(labels).to(features.dtype)
-        return DiscriminatorOutput(self.layers(torch.cat([features, embedding], dim=1)).squeeze(1).float())
+        joined = torch.cat([features, self.embedding(labels).to(features.dtype)], dim=1)
+        return DiscriminatorOutput(self.layers(joined).squeeze(1).float())

@@ -8,21 +8,21 @@ from fmcgan.app.checks import whole_number
 from fmcgan.conditioning.discriminator.base import DiscriminatorConditioning, DiscriminatorOutput
 
 
-class LabelMap(DiscriminatorConditioning):
-    """A learnt image of the class as a second input channel, as in recipe A.
+def label_plane(num_classes: int, embedding_dim: int, size: int) -> nn.Sequential:
+    """Builds a learnt image of the class, a linear map of its embedding: int64 [B] to [B, 1, ``size``, ``size``]."""
+    embedding = nn.Embedding(num_classes, embedding_dim)
+    return nn.Sequential(embedding, nn.Linear(embedding_dim, size * size), nn.Unflatten(1, (1, size, size)))
 
-    Args:
-        embedding_dim: size of the label's embedding, which a linear layer maps to the plane.
-    """
+
+class LabelMap(DiscriminatorConditioning):
+    """A learnt image of the class as a second input channel, as in recipe A."""
 
     image_channels = 2
 
     def __init__(self, embedding_dim: int = 50, num_classes: int = 10) -> None:
         super().__init__(num_classes)
         whole_number(embedding_dim=embedding_dim)
-        self.plane = nn.Sequential(
-            nn.Embedding(num_classes, embedding_dim), nn.Linear(embedding_dim, 28 * 28), nn.Unflatten(1, (1, 28, 28))
-        )
+        self.plane = label_plane(num_classes, embedding_dim, 28)
 
     @override
     def combine(self, images: Tensor, labels: Tensor) -> Tensor:

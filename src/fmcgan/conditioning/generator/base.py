@@ -14,10 +14,6 @@ class GeneratorConditioning(nn.Module, ABC):
 
     A network calls `combine` once and passes the first result to its first layer, the second to every layer that
     `normalisation` built. A new conditioning is one file with one subclass and one yaml.
-
-    Args:
-        latent_dim: Z, size of the latent vector.
-        num_classes: number of labels.
     """
 
     at_input: bool = True
@@ -26,8 +22,7 @@ class GeneratorConditioning(nn.Module, ABC):
     def __init__(self, latent_dim: int = 100, num_classes: int = 10) -> None:
         super().__init__()
         whole_number(latent_dim=latent_dim, num_classes=num_classes)
-        self.latent_dim = latent_dim
-        self.num_classes = num_classes
+        self.latent_dim, self.num_classes = latent_dim, num_classes
 
     @property
     def input_dim(self) -> int:
@@ -36,11 +31,7 @@ class GeneratorConditioning(nn.Module, ABC):
 
     @abstractmethod
     def combine(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Combines latent vector and label.
-
-        Args:
-            latent: [B, Z], standard normal.
-            labels: int64 [B].
+        """Maps standard normal vectors [B, Z] and labels int64 [B] to the inputs of the layers.
 
         Returns:
             Input of the first layer, [B, `input_dim`], and condition of the normalisation layers.
