@@ -5,11 +5,12 @@ import pickletools
 import re
 import zipfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import torch
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import Meta, Struct, field
 from torch import nn
 
 from fmcgan.app import run_schema as schema
@@ -33,9 +34,7 @@ _GLOBALS = re.compile(r"collections OrderedDict|torch \w+Storage|torch\._utils (
 def read_checkpoint(path: Path, for_resume: bool = False) -> Checkpoint:
     """Reads a checkpoint of this project. Check its configuration with `check_targets` before building from it.
 
-    Args:
-        path: the file.
-        for_resume: also checks the fields that training needs besides the generator.
+    ``for_resume`` also checks the fields that training needs besides the generator.
 
     Raises:
         UserError: the file is damaged, has another format or is from another program, or a field is missing or wrong.
@@ -54,7 +53,13 @@ def read_checkpoint(path: Path, for_resume: bool = False) -> Checkpoint:
         )
     try:
         checkpoint = upgrade_checkpoint(checkpoint)
-        _check(checkpoint, for_resume, len(content))
+        check_schema(checkpoint, _ResumableCheckpoint if for_resume else _Checkpoint)
+        check_data(checkpoint["config"], MAX_CONFIG_VALUES)
+        check_weights(checkpoint["state_dict"].items(), len(content))
+        if for_resume:
+            for part in ("loops", "callbacks", "lr_schedulers"):
+                check_data(checkpoint[part])
+            check_weights(_optimizer_tensors(checkpoint["optimizer_states"]), len(content))
     except (ValueError, TypeError) as error:
         lacking = "cannot be resumed from" if for_resume else "is not a checkpoint of fmcgan"
         raise UserError(f"{path} {lacking}: {error}") from error
@@ -65,7 +70,7 @@ def check_resumable(path: Path, gan: nn.Module) -> None:
     """Checks that the weights and optimizer states of a checkpoint fit a GAN, which has `generator`, `discriminator`.
 
     Raises:
-        UserError: a tensor, which the message names, is missing, unknown or of another shape.
+        UserError: names a tensor that is missing, unknown or of another shape.
     """
     checkpoint = read_checkpoint(path, for_resume=True)
     try:
@@ -89,11 +94,7 @@ def _check_optimizer(name: str, parameters: list[nn.Parameter], optimizer: Check
 
 
 def _check_archive(content: bytes) -> None:
-    """Checks the checksum of every member, which torch does not, and the globals that the file would load.
-
-    Raises:
-        ValueError: the archive is damaged, compressed, has overlapping members or loads other globals.
-    """
+    """Checks the checksum of every member, which torch does not, and the globals that the file would load."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()
         if any(each.compress_type != zipfile.ZIP_STORED for each in members):
@@ -102,30 +103,13 @@ def _check_archive(content: bytes) -> None:
             raise ValueError("members that overlap")
         if archive.testzip() is not None:
             raise ValueError("a checksum does not fit")
-        for each in members:
-            if each.filename.lower().endswith(".pkl"):
-                _check_globals(archive.read(each))
-
-
-def _check_globals(pickled: bytes) -> None:
-    for operation, value, _ in pickletools.genops(pickled):
-        loads_global = operation.name in ("GLOBAL", "INST", "STACK_GLOBAL")
-        if loads_global and not _GLOBALS.fullmatch(str(value)):
+        pickles = [archive.read(each) for each in members if each.filename.lower().endswith(".pkl")]
+    for operation, value, _ in chain.from_iterable(map(pickletools.genops, pickles)):
+        if operation.name in ("GLOBAL", "INST", "STACK_GLOBAL") and not _GLOBALS.fullmatch(str(value)):
             raise ValueError(f"loads the global {value}")
 
 
-def _check(checkpoint: Checkpoint, for_resume: bool, size: int) -> None:
-    check_schema(checkpoint, _ResumableCheckpoint if for_resume else _Checkpoint)
-    check_data(checkpoint["config"], MAX_CONFIG_VALUES)
-    check_weights(checkpoint["state_dict"].items(), size)
-    if for_resume:
-        for part in ("loops", "callbacks", "lr_schedulers"):
-            check_data(checkpoint[part])
-        check_weights(_optimizer_tensors(checkpoint["optimizer_states"]), size)
-
-
 def _optimizer_tensors(optimizers: list[Checkpoint]) -> Iterator[tuple[str, object]]:
-    """Yields name and value of each tensor in the optimizer states."""
     for index, optimizer in enumerate(optimizers):
         for parameter, state in optimizer["state"].items():
             for name, value in state.items():
@@ -197,26 +181,27 @@ class _LoaderStates(Struct):
     combined_loader: list[dict[str, object]] = []
 
 
-class _EpochState(Struct):
-    steps: Count = field(name="_batches_that_stepped", default=0)
+class _EpochState(TypedDict, total=False):
+    _batches_that_stepped: Count
 
 
-class _FitLoop(Struct, kw_only=True):
-    """Counters of Lightning's loop; those of automatic optimization and validation are optional."""
-
-    state: _LoaderStates = field(name="state_dict")
-    epochs: _Progress = field(name="epoch_progress")
-    epoch_state: _EpochState = field(name="epoch_loop.state_dict")
-    batches: _BatchProgress = field(name="epoch_loop.batch_progress")
-    steps: _Progress = field(name="epoch_loop.manual_optimization.optim_step_progress")
-    manual: dict[str, object] | UnsetType = field(name="epoch_loop.manual_optimization.state_dict", default=UNSET)
-    schedulers: _Progress | UnsetType = field(name="epoch_loop.scheduler_progress", default=UNSET)
-    automatic: dict[str, object] | UnsetType = field(name="epoch_loop.automatic_optimization.state_dict", default=UNSET)
-    optimizers: _OptimizerProgress | UnsetType = field(
-        name="epoch_loop.automatic_optimization.optim_progress", default=UNSET
-    )
-    validation: dict[str, object] | UnsetType = field(name="epoch_loop.val_loop.state_dict", default=UNSET)
-    validated: _BatchProgress | UnsetType = field(name="epoch_loop.val_loop.batch_progress", default=UNSET)
+_FitLoop = TypedDict(
+    "_FitLoop",
+    {
+        "state_dict": _LoaderStates,
+        "epoch_progress": _Progress,
+        "epoch_loop.state_dict": _EpochState,
+        "epoch_loop.batch_progress": _BatchProgress,
+        "epoch_loop.manual_optimization.optim_step_progress": _Progress,
+        "epoch_loop.manual_optimization.state_dict": NotRequired[dict[str, object]],
+        "epoch_loop.scheduler_progress": NotRequired[_Progress],
+        "epoch_loop.automatic_optimization.state_dict": NotRequired[dict[str, object]],
+        "epoch_loop.automatic_optimization.optim_progress": NotRequired[_OptimizerProgress],
+        "epoch_loop.val_loop.state_dict": NotRequired[dict[str, object]],
+        "epoch_loop.val_loop.batch_progress": NotRequired[_BatchProgress],
+    },
+)
+"""Counters of Lightning's loop; those of automatic optimization and validation are optional."""
 
 
 class _Loops(Struct):

@@ -28,5 +28,4 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     @override
     def load_checkpoint(self, path: str | Path, *args: Any, **options: Any) -> dict[str, Any]:
-        checkpoint: dict[str, Any] = upgrade_checkpoint(super().load_checkpoint(path, *args, **options))
-        return checkpoint
+        return upgrade_checkpoint(super().load_checkpoint(path, *args, **options))

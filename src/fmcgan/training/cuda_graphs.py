@@ -2,8 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Sequence
 
 import torch
 from torch import Tensor
@@ -32,9 +31,8 @@ class CapturedStep:
     A graph contains learning rates and betas as constants. A learning rate that changes is therefore stored on the
     device, where every replay reads it; outside the step the optimizers hold plain numbers. When another value changes,
     the graphs are dropped, and recorded again when it is constant: a fused Adam takes betas from the host only, and
-    recording a graph at each change would cost more than the replays save.
-
-    If recording fails, the step runs without graphs, after one warning.
+    recording a graph at each change would cost more than the replays save. If recording fails, the step runs without
+    graphs, after one warning.
 
     Args:
         step: the step.
@@ -45,14 +43,15 @@ class CapturedStep:
     def __init__(self, step: AdversarialStep, record: Record, moving_rates: Sequence[Optimizer] = ()) -> None:
         self.step: Callable[..., Metrics] = step
         self.record = record
-        self._optimizers = (step.generator_optimizer, step.discriminator_optimizer)
         self._graphs: dict[Hashable, _Graph] = {}
         self._seen: Counter[Hashable] = Counter()
         self._possible = True
-        for group in self._parameter_groups():
+        optimizers = (step.generator_optimizer, step.discriminator_optimizer)
+        self._groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        for group in self._groups:
             if "capturable" in group:
                 group["capturable"] = True
-        for optimizer in self._optimizers:
+        for optimizer in optimizers:
             for parameter, state in optimizer.state.items():
                 if "step" in state:  # the count of updates, on the CPU if the run began there
                     state["step"] = torch.as_tensor(state["step"], dtype=torch.float32, device=parameter.device)
@@ -65,33 +64,24 @@ class CapturedStep:
 
     def __call__(self, *inputs: Tensor | None, **decisions: bool) -> Metrics:
         """Takes one step; arguments and result are those of `AdversarialStep`."""
-        with self._rates_on_device():
-            self._drop_outdated()
-            return self._take(inputs, decisions)
-
-    @contextmanager
-    def _rates_on_device(self) -> Iterator[None]:
-        """Stores the changing learning rates on the device for one step, without synchronising."""
         values = [group["lr"] for group, _ in self._rates]
         for (group, on_device), value in zip(self._rates, values, strict=True):
-            group["lr"] = on_device.fill_(value)
+            group["lr"] = on_device.fill_(value)  # does not synchronise
         try:
-            yield
+            self._drop_outdated()
+            return self._take(inputs, decisions)
         finally:
             for (group, _), value in zip(self._rates, values, strict=True):
                 group["lr"] = value
 
     def _drop_outdated(self) -> None:
-        groups = self._parameter_groups()
-        constants = (
-            [None if isinstance(group["lr"], Tensor) else group["lr"] for group in groups],
-            [group.get("betas") for group in groups],
-        )
+        rates = [None if isinstance(group["lr"], Tensor) else group["lr"] for group in self._groups]
+        constants = rates, [group.get("betas") for group in self._groups]
         if self._constants is not None and self._constants != constants:
             self._graphs.clear()
             self._seen.clear()
             if self._possible and not self._warned:
-                what = "a learning rate" if self._constants[0] != constants[0] else "a beta"
+                what = "a learning rate" if self._constants[0] != rates else "a beta"
                 log.warning("%s changes, which a CUDA graph cannot follow: no CUDA graphs until it is constant", what)
             self._warned = True
         self._constants = constants
@@ -104,9 +94,6 @@ class CapturedStep:
             return self._graphs[key](inputs)
         self._seen[key] += 1
         return self._on_side_stream(inputs, decisions)
-
-    def _parameter_groups(self) -> list[dict[str, object]]:
-        return [group for optimizer in self._optimizers for group in optimizer.param_groups]
 
     def _try_to_record(self, key: Hashable, inputs: Inputs, decisions: Decisions) -> None:
         try:
@@ -151,11 +138,7 @@ class _Graph:
 
 
 def cuda_graph(body: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
-    """Records a computation as a CUDA graph.
-
-    Raises:
-        RuntimeError: an operation cannot be captured.
-    """
+    """Records a computation as a CUDA graph; raises a RuntimeError if an operation cannot be captured."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         result = body()

@@ -32,14 +32,14 @@ class ConditionalGAN(LightningModule):
     (seed, images_seen, rank), also in a resumed run.
 
     Args:
-        generator: the generator; any module with `latent_dim` and the call of an `fmcgan.network.base.Generator`.
-        discriminator: the discriminator.
-        loss: the adversarial loss.
-        penalty: the penalty on the discriminator.
+        generator: any module with `latent_dim` and the call of an `fmcgan.network.base.Generator`.
+        discriminator: any module with the call of an `fmcgan.network.base.Discriminator`.
+        loss: adversarial loss of both.
+        penalty: on the discriminator.
         augmentation: applied to real and generated images before the discriminator.
         regularizer: of the discriminator.
         generator_optimizer: builds the generator's optimizer from its parameters.
-        discriminator_optimizer: builds the discriminator's optimizer from its parameters.
+        discriminator_optimizer: builds the discriminator's.
         ema: builds the moving average of a generator.
         schedules: values that change with the images seen.
         n_critic: discriminator updates for each generator update.
@@ -103,10 +103,8 @@ class ConditionalGAN(LightningModule):
 
     def configure_optimizers(self) -> list[Optimizer]:
         """Returns the generator's optimizer, then the discriminator's."""
-        return [
-            self.generator_optimizer(self.generator.parameters()),
-            self.discriminator_optimizer(self.discriminator.parameters()),
-        ]
+        generator, discriminator = self.generator.parameters(), self.discriminator.parameters()
+        return [self.generator_optimizer(generator), self.discriminator_optimizer(discriminator)]
 
     def on_train_start(self) -> None:
         """Restores the configured learning rates and betas, which a loaded checkpoint has replaced by its own."""
@@ -119,11 +117,7 @@ class ConditionalGAN(LightningModule):
         self._step = self._build_step()
 
     def set_total_batches(self, batches: int | None, batch_size: int | None) -> None:
-        """Fits the schedules to the length of the run.
-
-        Args:
-            batches: of the whole run; ``None`` if unknown.
-            batch_size: images in each; ``None`` if unknown.
+        """Fits the schedules to the length of the run in batches and the images in each; ``None``: unknown.
 
         Raises:
             InvalidValueError: the run is too short, a batch too small, or a schedule needs an end that is unknown.
@@ -161,12 +155,8 @@ class ConditionalGAN(LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Metrics:
         """Updates the discriminator and, every `n_critic`-th time, the generator.
 
-        Args:
-            batch: real images [B, 1, 28, 28] in [-1, 1] and their labels [B]; B is this device's share.
-            batch_idx: not used.
-
-        Returns:
-            Detached scalars on the device, of this device's share of the batch.
+        The batch is this device's share of real images [B, 1, 28, 28] in [-1, 1] and their labels [B]; so are the
+        detached scalars that are returned, on the device.
         """
         real, labels = batch
         latents, epsilon = self._draw(len(real))
@@ -185,14 +175,11 @@ class ConditionalGAN(LightningModule):
             metrics = self._step(real, labels, latents, epsilon, penalty_factor, **decisions)
         if with_generator:
             self.ema.update(self.generator, self.n_critic * images, self.images_seen, half_life_factor)
-            self._count_generator_update()
+            # trainer.global_step counts generator updates; Lightning would count the steps of both optimizers.
+            progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+            progress.increment_ready()
+            progress.increment_completed()
         return metrics
-
-    def _count_generator_update(self) -> None:
-        """Makes `trainer.global_step` count generator updates; Lightning would count the steps of both optimizers."""
-        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
-        progress.increment_ready()
-        progress.increment_completed()
 
     def _draw(self, n: int) -> tuple[Tensor, Tensor]:
         """Draws latents [n, Z] and epsilon [n, 1, 1, 1]: this device's slice of those of the global batch."""
@@ -205,9 +192,8 @@ class ConditionalGAN(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds the clock and the number of the checkpoint format."""
-        checkpoint["format"] = CHECKPOINT_FORMAT
-        checkpoint["images_seen"] = self.images_seen
-        checkpoint["discriminator_updates"] = self.discriminator_updates
+        counts = {"images_seen": self.images_seen, "discriminator_updates": self.discriminator_updates}
+        checkpoint |= {"format": CHECKPOINT_FORMAT, **counts}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restores the clock."""
@@ -216,11 +202,7 @@ class ConditionalGAN(LightningModule):
 
 
 def _validate_optimizer(name: str, make: Callable[..., Optimizer]) -> Optimizer:
-    """Builds an optimizer of a scalar parameter, to check its values when the GAN is built.
-
-    Raises:
-        InvalidValueError: the optimizer does not accept a value.
-    """
+    """Builds an optimizer of a scalar parameter, to check its values when the GAN is built."""
     try:
         optimizer = make([nn.Parameter(torch.zeros(()))])
     except ValueError as error:

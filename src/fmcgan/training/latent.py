@@ -10,19 +10,15 @@ _SKIPPED = 4096  # vectors skipped at a time
 
 
 def seed_of(*key: int) -> int:
-    """Returns a 63-bit seed for a key of non-negative whole numbers.
+    """Returns a 63-bit seed for a key of non-negative whole numbers; neighbouring keys give independent streams.
 
-    Neighbouring keys give independent streams; zeros at the end of a key do not change it.
+    Zeros at the end of a key do not change it.
     """
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
 
 
 def latent_dim_of(generator: nn.Module) -> int:
-    """Returns the size of a generator's latent vectors.
-
-    Raises:
-        InvalidValueError: the generator has no `latent_dim`.
-    """
+    """Returns the size of a generator's latent vectors; raises an `InvalidValueError` if it has no `latent_dim`."""
     latent_dim = getattr(generator, "latent_dim", None)
     if not isinstance(latent_dim, int):
         kind = type(generator).__name__
@@ -33,15 +29,9 @@ def latent_dim_of(generator: nn.Module) -> int:
 
 
 class LatentStream:
-    """Latent vectors of one class under one seed, in order.
+    """Latent vectors of one class under one seed, in order, from index ``first``.
 
-    Vector i depends on seed, class and i only. Many short draws give the vectors of one long draw.
-
-    Args:
-        seed: non-negative.
-        label: the class.
-        latent_dim: Z.
-        first: index of the first vector.
+    Vector i depends on seed, class and i only, so many short draws give the vectors of one long draw.
     """
 
     def __init__(self, seed: int, label: int, latent_dim: int, first: int = 0) -> None:
@@ -56,5 +46,5 @@ class LatentStream:
 
 
 def draw_latents(seed: int, label: int, n: int, latent_dim: int, first: int = 0) -> Tensor:
-    """Draws ``n`` vectors of a new `LatentStream`: float32 [n, Z], standard normal, on the CPU."""
+    """Draws ``n`` vectors of a new `LatentStream`."""
     return LatentStream(seed, label, latent_dim, first).draw(n)

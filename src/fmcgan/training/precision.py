@@ -25,18 +25,10 @@ _UNCERTAIN = (0.9, 1.5)  # speedups in this range are measured twice, as other p
 
 
 def faster_precision(build: Callable[[], LightningModule], trainer: Callable[..., Trainer], batch_size: int) -> str:
-    """Trains a few steps on noise in each precision and returns the faster one.
+    """Trains a few steps on noise in each precision and returns the faster one of `PRECISIONS`.
 
     bf16 is chosen if its fastest step is at least 1.15 times as fast. It is not measured if the device would emulate
-    it, which can be twenty times slower.
-
-    Args:
-        build: builds a new GAN.
-        trainer: builds a Trainer from the given options.
-        batch_size: images in a batch.
-
-    Returns:
-        ``"32-true"`` or ``"bf16-mixed"``.
+    it, which can be twenty times slower. ``build`` builds a new GAN, ``trainer`` a Trainer from the given options.
     """
     device = trainer(logger=False, enable_checkpointing=False, precision=PRECISIONS[0]).strategy.root_device
     if not _has_bf16(device):

@@ -20,15 +20,14 @@ def require_memory(n: int) -> None:
 
 @torch.no_grad()
 def render(generator: nn.Module, latents: Tensor, labels: Tensor) -> Tensor:
-    """Generates one image for each latent vector and label, in evaluation mode; uses no random numbers.
+    """Generates an image, uint8 [N, 1, 28, 28] on the CPU, for each latent vector and label, in evaluation mode.
+
+    Uses no random numbers.
 
     Args:
         generator: G(latent, labels) -> [B, 1, 28, 28] in [-1, 1]; its training mode is restored.
         latents: float32 [N, Z].
         labels: int64 [N].
-
-    Returns:
-        uint8 [N, 1, 28, 28] on the CPU.
     """
     device = next(generator.parameters()).device
     was_training = generator.training
@@ -42,12 +41,7 @@ def render(generator: nn.Module, latents: Tensor, labels: Tensor) -> Tensor:
 
 
 def stream_classes(
-    generator: nn.Module,
-    classes: Sequence[int],
-    n_per_class: int,
-    seed: int,
-    truncation: float = 1.0,
-    first: int = 0,
+    generator: nn.Module, classes: Sequence[int], n_per_class: int, seed: int, truncation: float = 1.0, first: int = 0
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yields images ``first`` ... ``first + n_per_class - 1`` of each class under a seed, a batch at a time.
 
@@ -83,18 +77,9 @@ def stream_classes(
 
 
 def sample_classes(
-    generator: nn.Module,
-    classes: Sequence[int],
-    n_per_class: int,
-    seed: int,
-    truncation: float = 1.0,
-    first: int = 0,
+    generator: nn.Module, classes: Sequence[int], n_per_class: int, seed: int, truncation: float = 1.0, first: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """Draws all batches of `stream_classes` at once; the arguments are the same.
-
-    Returns:
-        Images uint8 [len(classes) * n_per_class, 1, 28, 28] and labels int64, class by class.
-    """
+    """Draws all batches of `stream_classes`, whose arguments it has, as one: images and labels, class by class."""
     batches = stream_classes(generator, classes, n_per_class, seed, truncation, first)
     require_memory(len(classes) * n_per_class)
     images, labels = zip(*batches, strict=True)

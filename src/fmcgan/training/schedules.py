@@ -23,15 +23,8 @@ Choice = Schedule | Mapping[str, float | None] | None
 class Schedules:
     """Sets scheduled values before each step, by images seen; ``None`` leaves the configured value.
 
-    It has no state, so a resumed run has bit-identical values.
-
-    Args:
-        generator_lr: factor on the generator's learning rate.
-        discriminator_lr: factor on the discriminator's learning rate.
-        penalty_weight: factor on the penalty.
-        ema_half_life: factor on the half-life of `EMA`, before its ramp-up.
-        beta1: Adam's first beta, of generator and discriminator.
-        beta2: Adam's second beta, of generator and discriminator.
+    Rates, penalty weight and half-life (before its ramp-up, `EMA`) are multiplied by theirs; the betas, of generator
+    and discriminator, take the values. There is no state, so a resumed run has bit-identical values.
     """
 
     def __init__(
@@ -44,29 +37,23 @@ class Schedules:
         beta2: Choice = None,
     ) -> None:
         self.rates = _checked("generator_lr", generator_lr), _checked("discriminator_lr", discriminator_lr)
-        for name, rate in zip(("generator_lr", "discriminator_lr"), self.rates, strict=True):
-            if rate is not None and rate.start_value == rate.end_value == 0:
-                raise InvalidValueError(f"{name} must be above 0 at some time, got start_value=0 and end_value=0", name)
         self.penalty_weight = _checked("penalty_weight", penalty_weight)
         self.ema_half_life = _checked("ema_half_life", ema_half_life)
         self.betas = _checked("beta1", beta1, _LARGEST_BETA), _checked("beta2", beta2, _LARGEST_BETA)
-        self._all = (*self.rates, self.penalty_weight, self.ema_half_life, *self.betas)
-        self.is_none = all(schedule is None for schedule in self._all)
+        names = ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life", "beta1", "beta2")
+        every = zip(names, (*self.rates, self.penalty_weight, self.ema_half_life, *self.betas), strict=True)
+        self._chosen = {name: schedule for name, schedule in every if schedule is not None}
+        self.is_none = not self._chosen
 
     def set_total_images(self, images: int | None) -> None:
-        """Sets the end of the schedules that last until the end of the run.
-
-        Args:
-            images: real images seen at the end of the run; ``None``: unknown.
+        """Sets the end of the schedules that last until the end of the run, in real images seen.
 
         Raises:
-            InvalidValueError: a schedule needs an unknown end.
+            InvalidValueError: a schedule needs an unknown end (``None``).
         """
-        names = ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life", "beta1", "beta2")
-        for name, schedule in zip(names, self._all, strict=True):
+        for name, schedule in self._chosen.items():
             try:
-                if schedule is not None:
-                    schedule.set_total_images(images)
+                schedule.set_total_images(images)
             except InvalidValueError as error:
                 raise InvalidValueError(f"training.schedules.{name}.{error}") from error
 
@@ -78,12 +65,7 @@ class Schedules:
                 raise InvalidValueError(f"schedules of betas need an optimizer with betas, such as Adam, got {kind}")
 
     def warn_unused(self, penalized: bool, averaged: bool) -> None:
-        """Logs a warning for each schedule that has no effect.
-
-        Args:
-            penalized: whether there is a penalty.
-            averaged: whether the average is more than a copy.
-        """
+        """Logs a warning for a schedule of no effect: without a penalty, or if the average is a copy."""
         unused = "training.schedules.%s changes nothing: the %s"
         if self.penalty_weight is not None and not penalized:
             log.warning(unused, "penalty_weight", "loss has no penalty")
@@ -132,6 +114,7 @@ def _checked(name: str, schedule: Choice, largest: float = math.inf) -> Schedule
         return None
     if not callable(schedule):
         raise InvalidValueError(f"{name} must be a schedule, such as {choose}, got {schedule!r}")
-    ends = {f"{name}.start_value": schedule.start_value, f"{name}.end_value": schedule.end_value}
-    number(0, largest, **ends)
+    number(0, largest, **{f"{name}.start_value": schedule.start_value, f"{name}.end_value": schedule.end_value})
+    if name.endswith("_lr") and schedule.start_value == schedule.end_value == 0:
+        raise InvalidValueError(f"{name} must be above 0 at some time, got start_value=0 and end_value=0", name)
     return schedule

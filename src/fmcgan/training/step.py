@@ -1,7 +1,6 @@
 """Training step of a class-conditional GAN, without Lightning."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -55,7 +54,7 @@ class AdversarialStep:
         with_generator: bool = True,
         with_penalty: bool = True,
     ) -> Metrics:
-        """Takes one step.
+        """Takes one step; returns detached scalars on the device.
 
         Args:
             real: real images [B, 1, 28, 28] in [-1, 1].
@@ -64,19 +63,23 @@ class AdversarialStep:
             epsilon: uniform in [0, 1), [B, 1, 1, 1], for the penalty.
             penalty_factor: factor on the penalty, a scalar on the device; ``None`` means 1.
             with_generator: whether to update the generator too.
-            with_penalty: whether to add the penalty, multiplied by `penalty.interval` (Karras et al. 2020, StyleGAN2,
-                section 3.1, lazy regularisation).
-
-        Returns:
-            Detached scalars on the device.
+            with_penalty: whether to add the penalty, multiplied by its interval.
         """
         with torch.set_grad_enabled(with_generator):
             fake = self._augmented(self.generator(latents, labels))
         real = self._augmented(real)
-        terms = self._discriminator_terms(real, fake.detach(), labels, epsilon, penalty_factor, with_penalty)
-        metrics = self._update_discriminator(*terms)
+        loss, metrics = self._discriminator_loss(real, fake.detach(), labels, epsilon, penalty_factor, with_penalty)
+        norm = self._update(self.discriminator, self.discriminator_optimizer, loss, self.discriminator_clip)
+        self.loss.constrain(self.discriminator)
+        metrics |= {"loss/discriminator": loss.detach(), "gradient_norm/discriminator": norm}
         if with_generator:
-            metrics |= self._update_generator(real, fake, labels)
+            self.discriminator.requires_grad_(False)
+            try:
+                loss = self._generator_loss(real, fake, labels)
+                norm = self._update(self.generator, self.generator_optimizer, loss, self.generator_clip)
+            finally:
+                self.discriminator.requires_grad_(True)
+            metrics |= {"loss/generator": loss.detach(), "gradient_norm/generator": norm}
         return metrics
 
     def _augmented(self, images: Tensor) -> Tensor:
@@ -89,14 +92,8 @@ class AdversarialStep:
         method = getattr(discriminator, "logits_and_auxiliary", getattr(discriminator, "judge", None))  # its old name
         return method(images, labels) if method else (discriminator(images, labels), None)
 
-    def _discriminator_terms(
-        self,
-        real: Tensor,
-        fake: Tensor,
-        labels: Tensor,
-        epsilon: Tensor,
-        penalty_factor: Tensor | None,
-        with_penalty: bool,
+    def _discriminator_loss(
+        self, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor, factor: Tensor | None, with_penalty: bool
     ) -> tuple[Tensor, Metrics]:
         """Returns the discriminator's total loss and the scalars to log."""
         real_logits, real_auxiliary = self._outputs(real, labels)
@@ -109,7 +106,7 @@ class AdversarialStep:
             metrics["loss/auxiliary"] = auxiliary.detach()
         if with_penalty:
             penalty = self.penalty(self.discriminator, real, fake, labels, epsilon)
-            penalty = penalty if penalty_factor is None else penalty_factor * penalty
+            penalty = penalty if factor is None else factor * penalty
             loss = loss + self.penalty.interval * penalty
             metrics["loss/penalty"] = penalty.detach()
         if self.regularizer.is_none:
@@ -122,26 +119,21 @@ class AdversarialStep:
             metrics |= self.augmentation.update(real_logits.detach())
         return loss, metrics
 
-    def _update_discriminator(self, loss: Tensor, metrics: Metrics) -> Metrics:
-        self.discriminator_optimizer.zero_grad()
-        self.backward(loss)
-        norm = _clip(self.discriminator, self.discriminator_clip)
-        self.discriminator_optimizer.step()
-        self.loss.constrain(self.discriminator)
-        return metrics | {"loss/discriminator": loss.detach(), "gradient_norm/discriminator": norm}
+    def _generator_loss(self, real: Tensor, fake: Tensor, labels: Tensor) -> Tensor:
+        fake_logits, auxiliary = self._outputs(fake, labels)
+        real_logits = self.discriminator(real, labels) if self.loss.generator_needs_real else None
+        loss = self.loss.generator(real_logits, fake_logits)
+        return loss if auxiliary is None else loss + auxiliary.mean()
 
-    def _update_generator(self, real: Tensor, fake: Tensor, labels: Tensor) -> Metrics:
-        with _frozen(self.discriminator):
-            fake_logits, auxiliary = self._outputs(fake, labels)
-            real_logits = self.discriminator(real, labels) if self.loss.generator_needs_real else None
-            loss = self.loss.generator(real_logits, fake_logits)
-            if auxiliary is not None:
-                loss = loss + auxiliary.mean()
-            self.generator_optimizer.zero_grad()
-            self.backward(loss)
-        norm = _clip(self.generator, self.generator_clip)
-        self.generator_optimizer.step()
-        return {"loss/generator": loss.detach(), "gradient_norm/generator": norm}
+    def _update(self, network: nn.Module, optimizer: Optimizer, loss: Tensor, max_norm: float | None) -> Tensor:
+        """Updates a network; returns the global norm of its gradient, before it is clipped to ``max_norm``."""
+        optimizer.zero_grad()
+        self.backward(loss)
+        norm = get_total_norm([each.grad for each in network.parameters() if each.grad is not None])
+        if max_norm is not None:
+            clip_grads_with_norm_(network.parameters(), max_norm, norm)
+        optimizer.step()
+        return norm
 
 
 def _logit_metrics(real: Tensor, fake: Tensor) -> Metrics:
@@ -151,21 +143,3 @@ def _logit_metrics(real: Tensor, fake: Tensor) -> Metrics:
         "judged_real/real": (real > 0).float().mean(),
         "judged_real/fake": (fake > 0).float().mean(),
     }
-
-
-@contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
-    """Disables gradients of the weights."""
-    network.requires_grad_(False)
-    try:
-        yield
-    finally:
-        network.requires_grad_(True)
-
-
-def _clip(network: nn.Module, max_norm: float | None) -> Tensor:
-    """Clips the global gradient norm unless ``max_norm`` is None; returns the norm before clipping."""
-    norm = get_total_norm([each.grad for each in network.parameters() if each.grad is not None])
-    if max_norm is not None:
-        clip_grads_with_norm_(network.parameters(), max_norm, norm)
-    return norm

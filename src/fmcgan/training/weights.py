@@ -8,18 +8,14 @@ from torch import Tensor, nn
 LARGEST_FILE = 4_000_000_000
 """Largest size of a weights file in bytes; the largest network of this project has some 30 MB."""
 
-_DTYPES = (
-    *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
-    *(torch.int64, torch.int32, torch.uint8, torch.bool),
-)
+_FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+_DTYPES = (*_FLOATS, torch.int64, torch.int32, torch.uint8, torch.bool)
 
 
 def check_weights(named: Iterable[tuple[object, object]], largest: int) -> None:
-    """Checks that tensors are finite, dense, on the CPU and no larger than the file.
+    """Checks that tensors, given with their names, are finite, dense, on the CPU and no larger than the file.
 
-    Args:
-        named: name and tensor.
-        largest: size of the file in bytes; tensors with shared storage could claim more.
+    ``largest`` is the size of the file in bytes; tensors with shared storage could claim more.
 
     Raises:
         ValueError: a tensor fails; the message names the first.
@@ -37,11 +33,7 @@ def check_weights(named: Iterable[tuple[object, object]], largest: int) -> None:
 
 
 def check_fit(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Checks that weights belong to a network: same names, same shapes, floating point or not.
-
-    Raises:
-        ValueError: a tensor differs; the message names the first.
-    """
+    """Raises a ValueError unless weights belong to a network: same names, same shapes, floating point or not."""
     expected = network.state_dict()
     if missing := sorted(expected.keys() ^ state.keys()):
         raise ValueError(f"names differ: {', '.join(missing[:3])}")
@@ -54,7 +46,7 @@ def check_fit(network: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def _checked_size(value: object) -> int:
-    """Returns the bytes of a tensor; raises a ValueError if it is invalid."""
+    """Returns the bytes of a valid tensor."""
     if not isinstance(value, Tensor) or type(value) not in (Tensor, nn.Parameter):
         raise ValueError(f"is not a tensor but a {type(value).__name__}")
     if value.layout != torch.strided or value.device.type != "cpu" or value.dtype not in _DTYPES:
