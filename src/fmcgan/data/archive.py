@@ -1,7 +1,7 @@
 """The four Fashion-MNIST files on disk: downloaded once, verified at every load.
 
-Names, MD5 checksums, mirrors and folder (``<root>/FashionMNIST/raw``) are those of torchvision. Its ``download_url``
-has no timeout, always writes a progress bar and does not write atomically, so it is not used.
+Names, MD5 checksums, mirrors and folder are torchvision's. Its ``download_url`` is not used: it has no timeout, always
+writes a progress bar and does not write atomically.
 """
 
 import gzip
@@ -9,8 +9,7 @@ import logging
 import math
 import struct
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -42,14 +41,11 @@ _LARGEST = 1 << 30  # bytes of an unpacked IDX file; the largest of Fashion-MNIS
 
 
 def ensure_archives(root: Path, mirror: str | None = None) -> Path:
-    """Downloads missing or damaged files, one process at a time (by a lock in ``root``).
+    """Downloads missing or damaged files, one process at a time (by a lock in ``root``); returns their folder.
 
     Args:
         root: the data folder, created if missing; may be read-only when the files are complete.
         mirror: a folder, or a ``file://`` or ``http(s)://`` address of one; ``None``: torchvision's mirrors.
-
-    Returns:
-        The folder of the four ``.gz`` files.
 
     Raises:
         UserError: the data folder cannot be used, the mirror is missing, or a file cannot be downloaded undamaged.
@@ -89,22 +85,19 @@ def read_idx(path: Path) -> Tensor:
     return torch.frombuffer(bytearray(content), dtype=torch.uint8).reshape(shape)
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Holds a lock. Waits as long as a download by another process may take."""
-    timeout: float = LOCK_SEC
+def _locked(path: Path) -> AbstractContextManager[object]:
+    """Acquires a lock. Waits as long as a download by another process may take."""
+    lock = FileLock(path)
+    try:
+        return lock.acquire(timeout=LOCK_SEC)
+    except Timeout:
+        log.info("waiting: another process downloads the data (it holds %s)", path)
     longest = sum(time_limit(size) for size in SIZES.values()) * len(FashionMNIST.mirrors)
-    while True:
-        try:
-            with FileLock(path, timeout=timeout):
-                yield
-                return
-        except Timeout as error:
-            if timeout != LOCK_SEC:
-                hint = "stop it, or choose another folder: data.root=..."
-                raise UserError(f"another process has held {path} for {format_duration(timeout)}; {hint}") from error
-            log.info("waiting: another process downloads the data (it holds %s)", path)
-            timeout = longest
+    try:
+        return lock.acquire(timeout=longest)
+    except Timeout as error:
+        hint = "stop it, or choose another folder: data.root=..."
+        raise UserError(f"another process has held {path} for {format_duration(longest)}; {hint}") from error
 
 
 def _addresses(mirror: str | None) -> list[str]:

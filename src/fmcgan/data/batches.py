@@ -13,16 +13,10 @@ from fmcgan.data.images import to_float
 
 
 class ImageBatches(Dataset[tuple[Tensor, Tensor]]):
-    """Labelled images; a batch is one tensor indexing.
-
-    Args:
-        images: uint8 [N, 1, 28, 28] on the training device.
-        labels: int64 [N] on the same device.
-    """
+    """Images, uint8 [N, 1, 28, 28], and labels, int64 [N], on the training device; a batch is one tensor indexing."""
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
-        self.images = images
-        self.labels = labels
+        self.images, self.labels = images, labels
 
     def __len__(self) -> int:
         return len(self.images)
@@ -37,19 +31,11 @@ class ShuffledBatches(Sampler[Tensor]):
     """Indices of the batches of an epoch, in an order that depends on ``seed`` and the epoch alone.
 
     Device ``rank`` of ``world_size`` gets its part of each global batch, so that the images do not depend on the number
-    of devices. The last, incomplete batch of an epoch is dropped.
-
-    Args:
-        n_images: size of the training set.
-        batch_size: images in a global batch; divisible by ``world_size``, at most ``n_images``.
-        seed: of the order.
-        rank: this device.
-        world_size: number of devices.
-        device: of the index tensors.
-        batches_done: called at the first batch; returns how many batches a resumed run skips in this epoch.
+    of devices. The last, incomplete batch of an epoch is dropped. ``batches_done``, called at the first batch, returns
+    how many batches a resumed run skips in this epoch.
 
     Raises:
-        ValueError: the batch size does not fit the training set or the devices.
+        ValueError: the batch size, of a global batch, does not fit the training set or the devices.
     """
 
     n_images: int
@@ -81,22 +67,18 @@ class ShuffledBatches(Sampler[Tensor]):
 
     def __iter__(self) -> Iterator[Tensor]:
         """Yields int64 [batch_size / world_size] on the device."""
-        # A generator: runs at the first batch, when the epoch is known.
-        batches = self._order().view(len(self), self.world_size, -1)[:, self.rank]
-        yield from batches[self.batches_done() :].to(self.device)
-
-    def _order(self) -> Tensor:
-        """Returns the indices of the epoch, int64 [len(self) * batch_size], drawn on the CPU: equal on every device."""
+        # A generator: runs at the first batch, when the epoch is known. Drawn on the CPU: equal on every device.
         words = np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(words[0]))
-        return torch.randperm(self.n_images, generator=generator)[: len(self) * self.batch_size]
+        order = torch.randperm(self.n_images, generator=generator)[: len(self) * self.batch_size]
+        batches = order.view(len(self), self.world_size, -1)[:, self.rank]
+        yield from batches[self.batches_done() :].to(self.device)
 
 
 class DeviceLoader(DataLoader[tuple[Tensor, Tensor]]):
-    """A `DataLoader` of whole batches that Lightning can resume within an epoch.
+    """A `DataLoader` of whole batches that Lightning can resume within an epoch, for which it needs a state.
 
-    Lightning needs ``state_dict`` and ``load_state_dict``. The state is empty: the order follows from seed and epoch,
-    and the Trainer counts the batches.
+    It is empty: the order follows from seed and epoch, and the Trainer counts the batches.
     """
 
     def __init__(self, dataset: ImageBatches, sampler: ShuffledBatches) -> None:

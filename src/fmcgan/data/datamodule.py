@@ -29,26 +29,19 @@ class GarmentImages(NamedTuple):
 class GarmentData(LightningDataModule, ABC):
     """Holds a data set as uint8 on the training device and serves shuffled batches of its training images.
 
-    Batches hold no test images; metrics take these from ``images``. The Trainer needs
-    ``use_distributed_sampler=False``, since this class splits the batches among the devices.
-
-    Args:
-        batch_size: images in a global batch, over all devices.
-        seed: of the order of the batches.
-
-    Attributes:
-        images: the data set, on the training device; set by ``setup``.
-        n_train: number of training images; set by subclasses that know it before loading.
+    The Trainer needs ``use_distributed_sampler=False``, since this class splits the global batches of ``batch_size``
+    images among the devices. ``seed`` is that of their order. Subclasses that know the number of training images before
+    loading set ``n_train``.
     """
 
     images: GarmentImages
+    """The data set, also test images for metrics, on the training device; set by ``setup``."""
 
     def __init__(self, batch_size: int, seed: int) -> None:
         super().__init__()
         checks.whole_number(batch_size=batch_size)
         checks.seed_number(seed=seed)
-        self.batch_size = batch_size
-        self.seed = seed
+        self.batch_size, self.seed = batch_size, seed
 
     @abstractmethod
     def load(self) -> GarmentImages:
@@ -63,10 +56,9 @@ class GarmentData(LightningDataModule, ABC):
         """Returns the training batches of this process: float32 [B, 1, 28, 28] in [-1, 1] and int64 [B].
 
         Raises:
-            UserError: the batch size does not fit the training set or the devices, or the Trainer has
-                ``overfit_batches``, for which Lightning would replace the sampler by one of single images.
+            UserError: the batch size does not fit the training set or the devices, or the Trainer overfits batches.
         """
-        if getattr(self.trainer, "overfit_batches", 0):
+        if getattr(self.trainer, "overfit_batches", 0):  # Lightning would replace the sampler by one of single images
             raise UserError("trainer.overfit_batches is not supported; use trainer.limit_train_batches")
         warnings.filterwarnings("ignore", ".*does not have many workers.*")  # indexing needs no workers
         images, labels = self.images.train_images, self.images.train_labels
@@ -79,6 +71,5 @@ class GarmentData(LightningDataModule, ABC):
             raise UserError(f"data.{error}") from error
         return DeviceLoader(ImageBatches(images, labels), sampler)
 
-    def _batches_done(self) -> int:
-        """Returns the batches that the Trainer completed in this epoch, above 0 when it resumes within one."""
+    def _batches_done(self) -> int:  # above 0 when the Trainer resumes within an epoch
         return self.trainer.fit_loop.batch_idx + 1 if self.trainer else 0

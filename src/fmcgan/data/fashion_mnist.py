@@ -19,8 +19,8 @@ class FashionMNISTData(GarmentData):
         root: the data folder; a relative path starts at the current folder.
         mirror: a folder with the four ``.gz`` files, or a ``file://`` or ``http(s)://`` address of one; ``None`` (or an
             empty text): torchvision's mirrors.
-        batch_size: images in a global batch, over all devices.
-        seed: of the order of the batches.
+        batch_size: see `GarmentData`.
+        seed: see `GarmentData`.
     """
 
     n_train = 60_000
@@ -44,17 +44,12 @@ class FashionMNISTData(GarmentData):
         ensure_archives(self.root, self.mirror)
 
     def load(self) -> GarmentImages:
-        """Reads the four files.
-
-        Raises:
-            UserError: a file cannot be downloaded, or its content is wrong.
-        """
+        """Reads the four files; raises a `UserError` if one cannot be downloaded, or its content is wrong."""
         folder = ensure_archives(self.root, self.mirror)
         return GarmentImages(*_read_split(folder, "train"), *_read_split(folder, "t10k"))
 
 
 def _read_split(folder: Path, split: str) -> tuple[Tensor, Tensor]:
-    """Reads images uint8 [N, 1, 28, 28] and labels int64 [N] of ``"train"`` or ``"t10k"``."""
     images = read_idx(folder / f"{split}-images-idx3-ubyte.gz")
     labels = read_idx(folder / f"{split}-labels-idx1-ubyte.gz")
     if images.shape != (len(labels), 28, 28) or labels.ndim != 1 or labels.max() >= NUM_CLASSES:

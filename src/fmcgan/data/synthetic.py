@@ -5,25 +5,16 @@ import torch
 from torch import Tensor
 
 from fmcgan.app import checks
-from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
+from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.data.datamodule import GarmentData, GarmentImages
-from fmcgan.data.pencil import SIZE, Pencil
-from fmcgan.data.silhouettes import GARMENTS
-
-_WITHOUT_PATTERN = (5, 7, 8, 9)  # shoes and bag
+from fmcgan.data.silhouettes import draw
 
 
 class SyntheticData(GarmentData):
     """Drawn garments in the format of Fashion-MNIST, with balanced classes.
 
     A larger data set starts with the images of a smaller one; the test images do not depend on ``n_train``.
-
-    Args:
-        n_train: number of training images.
-        n_test: number of test images.
-        drawing_seed: of the drawings.
-        batch_size: images in a global batch, over all devices.
-        seed: of the order of the batches.
+    ``drawing_seed`` is that of the drawings, ``seed`` of the order of the batches.
     """
 
     def __init__(
@@ -32,9 +23,7 @@ class SyntheticData(GarmentData):
         super().__init__(batch_size, seed)
         checks.whole_number(minimum=NUM_CLASSES, maximum=checks.MOST_IMAGES, n_train=n_train, n_test=n_test)
         checks.seed_number(drawing_seed=drawing_seed)
-        self.n_train = n_train
-        self.n_test = n_test
-        self.drawing_seed = drawing_seed
+        self.n_train, self.n_test, self.drawing_seed = n_train, n_test, drawing_seed
 
     def load(self) -> GarmentImages:
         """Draws the images; the result depends on ``drawing_seed`` and the sizes alone."""
@@ -46,15 +35,7 @@ def _draw_split(count: int, seed: np.random.SeedSequence) -> tuple[Tensor, Tenso
     """Draws images uint8 [count, 1, 28, 28], one of each class in turn, and labels int64 [count]."""
     drawing_rng, noise_rng = (np.random.default_rng(each) for each in seed.spawn(2))
     labels = np.arange(count) % NUM_CLASSES
-    drawings = np.stack([_draw(int(label), drawing_rng) for label in labels])  # [count, 28, 28]
-    noise = 1 + 0.06 * noise_rng.standard_normal(
-        (count, SIZE, SIZE), dtype=np.float32
-    )  # multiplicative: black stays black
-    pixels = np.rint(drawings * noise).clip(0, 255).astype(np.uint8)
+    drawings = np.stack([draw(label, drawing_rng) for label in labels.tolist()])  # [count, 28, 28]
+    noise = 0.06 * noise_rng.standard_normal(drawings.shape, dtype=np.float32)
+    pixels = np.rint(drawings * (1 + noise)).clip(0, 255).astype(np.uint8)  # multiplicative: black stays black
     return torch.from_numpy(pixels).unsqueeze(1), torch.from_numpy(labels)
-
-
-def _draw(label: int, random: np.random.Generator) -> np.ndarray:
-    pencil = Pencil(random)
-    GARMENTS[CLASS_NAMES[label]](pencil)
-    return pencil.finish(pattern=label not in _WITHOUT_PATTERN)

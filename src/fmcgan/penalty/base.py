@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from fmcgan.app.checks import whole_number
+from fmcgan.app.checks import number, whole_number
 
 
 class Penalty(ABC):
@@ -18,9 +18,10 @@ class Penalty(ABC):
     is_none: bool = False
     """Whether this is the option ``none``."""
 
-    def __init__(self, interval: int = 1) -> None:
+    def __init__(self, interval: int = 1, weight: float = 1.0) -> None:
         whole_number(interval=interval)
-        self.interval = interval
+        number(minimum=0, weight=weight)
+        self.interval, self.weight = interval, weight
 
     @abstractmethod
     def __call__(self, discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:

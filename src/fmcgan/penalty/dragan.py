@@ -4,7 +4,6 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from fmcgan.app.checks import number
 from fmcgan.penalty.base import Penalty, input_gradient
 
 
@@ -20,9 +19,7 @@ class PerturbedGradientPenalty(Penalty):
     """
 
     def __init__(self, weight: float = 10.0, interval: int = 1) -> None:
-        super().__init__(interval)
-        number(minimum=0, weight=weight)
-        self.weight = weight
+        super().__init__(interval, weight)
 
     @override
     def __call__(self, discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:

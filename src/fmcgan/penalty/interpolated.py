@@ -4,7 +4,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
-from fmcgan.app.checks import number
 from fmcgan.penalty.base import Penalty, input_gradient
 
 
@@ -18,9 +17,7 @@ class InterpolatedGradientPenalty(Penalty):
     """
 
     def __init__(self, weight: float = 10.0, interval: int = 1, one_sided: bool = False) -> None:
-        super().__init__(interval)
-        number(minimum=0, weight=weight)
-        self.weight = weight
+        super().__init__(interval, weight)
         self.one_sided = one_sided
 
     @override

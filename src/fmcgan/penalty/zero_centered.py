@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from fmcgan.app.checks import number, one_of
+from fmcgan.app.checks import one_of
 from fmcgan.penalty.base import Penalty, input_gradient
 
 
@@ -19,21 +19,13 @@ class ZeroCenteredGradientPenalty(Penalty):
     """
 
     def __init__(self, weight: float = 1.0, interval: int = 1, images: str = "real") -> None:
-        super().__init__(interval)
-        number(minimum=0, weight=weight)
+        super().__init__(interval, weight)
         one_of(("real", "fake", "both"), images=images)
-        self.weight = weight
         self.images = images
 
     @override
     def __call__(self, discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
-        if self.images != "both":
-            images = real if self.images == "real" else fake
-            return 0.5 * self.weight * _mean_squared_norm(discriminator, images, labels)
-        # One forward pass; the mean is over twice as many images, so twice the mean is the sum.
-        images, twice = torch.cat([real, fake]), torch.cat([labels, labels])
-        return self.weight * _mean_squared_norm(discriminator, images, twice)
-
-
-def _mean_squared_norm(discriminator: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    return input_gradient(discriminator, images, labels).square().sum(dim=1).mean()
+        images, factor = real if self.images == "real" else fake, 0.5 * self.weight
+        if self.images == "both":  # one forward pass; the mean over twice as many images is half the sum
+            images, labels, factor = torch.cat([real, fake]), torch.cat([labels, labels]), self.weight
+        return factor * input_gradient(discriminator, images, labels).square().sum(dim=1).mean()

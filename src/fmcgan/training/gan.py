@@ -33,21 +33,15 @@ class ConditionalGAN(LightningModule):
 
     Args:
         generator: any module with `latent_dim` and the call of an `fmcgan.network.base.Generator`.
-        discriminator: any module with the call of an `fmcgan.network.base.Discriminator`.
-        loss: adversarial loss of both.
-        penalty: on the discriminator.
         augmentation: applied to real and generated images before the discriminator.
-        regularizer: of the discriminator.
         generator_optimizer: builds the generator's optimizer from its parameters.
         discriminator_optimizer: builds the discriminator's.
         ema: builds the moving average of a generator.
-        schedules: values that change with the images seen.
         n_critic: discriminator updates for each generator update.
         generator_clip: largest global gradient norm of the generator; ``None``: no clipping.
         discriminator_clip: the same for the discriminator.
         channels_last: uses the channels-last memory format, about a quarter faster on CPUs and tensor cores.
         cuda_graphs: replays the step as CUDA graphs on a GPU (`CapturedStep`).
-        seed: of the run.
     """
 
     def __init__(
@@ -95,11 +89,8 @@ class ConditionalGAN(LightningModule):
         self.loss, self.penalty = loss, penalty
         self.generator_optimizer, self.discriminator_optimizer = generator_optimizer, discriminator_optimizer
         self.generator_clip, self.discriminator_clip = generator_clip, discriminator_clip
-        self.n_critic = n_critic
-        self.cuda_graphs = cuda_graphs
-        self.seed = seed
-        self.images_seen = 0
-        self.discriminator_updates = 0
+        self.n_critic, self.cuda_graphs, self.seed = n_critic, cuda_graphs, seed
+        self.images_seen = self.discriminator_updates = 0
 
     def configure_optimizers(self) -> list[Optimizer]:
         """Returns the generator's optimizer, then the discriminator's."""

@@ -30,7 +30,8 @@ def faster_precision(build: Callable[[], LightningModule], trainer: Callable[...
     bf16 is chosen if its fastest step is at least 1.15 times as fast. It is not measured if the device would emulate
     it, which can be twenty times slower. ``build`` builds a new GAN, ``trainer`` a Trainer from the given options.
     """
-    device = trainer(logger=False, enable_checkpointing=False, precision=PRECISIONS[0]).strategy.root_device
+    silent = {"logger": False, "enable_checkpointing": False}
+    device = trainer(precision=PRECISIONS[0], **silent).strategy.root_device
     if not _has_bf16(device):
         log.info("precision: %s (this device has no bf16)", PRECISIONS[0])
         return PRECISIONS[0]
@@ -42,12 +43,11 @@ def faster_precision(build: Callable[[], LightningModule], trainer: Callable[...
         full, mixed = seconds.values()
         if math.isfinite(mixed) and not _UNCERTAIN[0] < full / mixed < _UNCERTAIN[1]:
             break
-        timer = _StepTimer()
-        limits = {"max_epochs": 1, "max_time": None, "limit_train_batches": n}
         with suppress_warnings():
             gan = build()
-        silent = {"callbacks": [timer], "logger": False, "enable_checkpointing": False}
-        trainer(precision=precision, **silent, **limits).fit(gan, DataLoader(batches, batch_size=None))
+        timer = _StepTimer()
+        options = {"max_epochs": 1, "max_time": None, "limit_train_batches": n, "callbacks": [timer], **silent}
+        trainer(precision=precision, **options).fit(gan, DataLoader(batches, batch_size=None))
         seconds[precision] = min(seconds[precision], timer.fastest)
         gc.collect()  # frees the CUDA graphs
     full, mixed = seconds.values()
