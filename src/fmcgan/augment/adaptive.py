@@ -1,5 +1,3 @@
-"""Adaptive discriminator augmentation (ADA)."""
-
 import torch
 from torch import Tensor
 from typing_extensions import override
@@ -18,7 +16,7 @@ class Adaptive(Augmentation):
 
     Args:
         augmentation: applied with probability p.
-        target: target mean of sign(D(real)); the paper uses 0.6.
+        target: of the mean of sign(D(real)); the paper uses 0.6.
         kimg: thousands of real images over which p can go from 0 to 1; the paper uses 500.
     """
 

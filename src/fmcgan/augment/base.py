@@ -1,5 +1,3 @@
-"""Base class of augmentations."""
-
 from abc import ABC, abstractmethod
 
 from torch import Tensor, nn

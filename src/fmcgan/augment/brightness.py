@@ -1,5 +1,3 @@
-"""Random brightness and contrast."""
-
 import torch
 from torch import Tensor
 from typing_extensions import override

@@ -1,5 +1,3 @@
-"""Several augmentations in sequence (DiffAugment)."""
-
 from collections.abc import Mapping
 
 from torch import Tensor, nn

@@ -1,5 +1,3 @@
-"""The option without augmentation."""
-
 from torch import Tensor
 from typing_extensions import override
 

@@ -1,5 +1,3 @@
-"""Random shifts."""
-
 import math
 
 import torch
@@ -13,11 +11,8 @@ from fmcgan.augment.base import BACKGROUND, Augmentation
 class Translation(Augmentation):
     """Shifts each image by whole pixels, vertically and horizontally (Zhao et al. 2020, DiffAugment).
 
-    Every shift from -n to n is equally likely. New pixels at the edge are background (-1); the paper's 0 would be a
-    mid-grey frame here.
-
-    Args:
-        share: largest shift n as a share of the image's side, rounded to pixels; the paper uses 1/8.
+    Every shift from -n to n is equally likely; n is the `share` of the image's side, rounded to pixels (paper: 1/8).
+    New pixels at the edge are background (-1); the paper's 0 would be a mid-grey frame here.
     """
 
     def __init__(self, share: float = 0.125) -> None:

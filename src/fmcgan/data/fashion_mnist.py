@@ -1,5 +1,3 @@
-"""Fashion-MNIST (Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747): 60,000 training and 10,000 test images."""
-
 from pathlib import Path
 
 from torch import Tensor
@@ -13,14 +11,14 @@ from fmcgan.data.datamodule import GarmentData, GarmentImages
 
 
 class FashionMNISTData(GarmentData):
-    """Fashion-MNIST, downloaded on first use and verified at every load.
+    """Fashion-MNIST (Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747): 60,000 training and 10,000 test images.
+
+    Downloaded on first use and verified at every load.
 
     Args:
         root: the data folder; a relative path starts at the current folder.
         mirror: a folder with the four ``.gz`` files, or a ``file://`` or ``http(s)://`` address of one; ``None`` (or an
             empty text): torchvision's mirrors.
-        batch_size: see `GarmentData`.
-        seed: see `GarmentData`.
     """
 
     n_train = 60_000

@@ -15,12 +15,9 @@ _Points = Sequence[tuple[float, float]]
 
 
 class Pencil:
-    """A black image and one drawing on it, with random position, size and greys.
+    """A black image and one drawing on it, with position, size and greys drawn from ``random``.
 
     A point (x, y) is x pixels right of the centre of the drawing and y pixels below the top of the image.
-
-    Args:
-        random: source of all random numbers.
     """
 
     def __init__(self, random: np.random.Generator) -> None:

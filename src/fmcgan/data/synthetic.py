@@ -1,5 +1,3 @@
-"""A synthetic data set without a download: drawings of the ten classes."""
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,7 +9,7 @@ from fmcgan.data.silhouettes import draw
 
 
 class SyntheticData(GarmentData):
-    """Drawn garments in the format of Fashion-MNIST, with balanced classes.
+    """Drawn garments in the format of Fashion-MNIST, with balanced classes, without a download.
 
     A larger data set starts with the images of a smaller one; the test images do not depend on ``n_train``.
     ``drawing_seed`` is that of the drawings, ``seed`` of the order of the batches.

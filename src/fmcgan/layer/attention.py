@@ -1,5 +1,3 @@
-"""Self-attention layer."""
-
 import torch
 from torch import Tensor, nn
 

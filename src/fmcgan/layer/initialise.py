@@ -1,5 +1,3 @@
-"""Initial values of a network's weights and biases."""
-
 from collections.abc import Callable
 
 from torch import Tensor, nn

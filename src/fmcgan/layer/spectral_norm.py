@@ -1,5 +1,3 @@
-"""Spectral normalisation of a whole network."""
-
 from collections.abc import Iterable
 
 import torch

@@ -1,5 +1,3 @@
-"""Upsampling layers."""
-
 from torch import nn
 
 from fmcgan.app.checks import one_of

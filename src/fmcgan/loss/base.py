@@ -1,5 +1,3 @@
-"""Base class of adversarial losses."""
-
 from abc import ABC, abstractmethod
 
 from torch import Tensor, nn

@@ -1,5 +1,3 @@
-"""Hinge loss."""
-
 import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override

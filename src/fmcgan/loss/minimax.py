@@ -1,5 +1,3 @@
-"""Minimax loss: the zero-sum game of the first GAN paper."""
-
 import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override

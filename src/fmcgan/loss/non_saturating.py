@@ -1,5 +1,3 @@
-"""Non-saturating loss, the usual "vanilla GAN"."""
-
 import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
@@ -10,7 +8,7 @@ from fmcgan.loss.base import AdversarialLoss, check_logits
 class NonSaturating(AdversarialLoss):
     """Cross-entropy for D; G maximises log D(G(z)) (Goodfellow et al. 2014, section 3, last paragraph).
 
-    With D(x) = sigmoid(logit) and softplus(a) = log(1 + e^a):
+    The usual "vanilla GAN". With D(x) = sigmoid(logit) and softplus(a) = log(1 + e^a):
 
     * L_D = E[softplus(-real)] + E[softplus(fake)]  =  -E[log D(x)] - E[log(1 - D(G(z)))]
     * L_G = E[softplus(-fake)]                      =  -E[log D(G(z))]

@@ -1,5 +1,3 @@
-"""Relativistic pairing loss (RpGAN)."""
-
 import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
@@ -8,7 +6,7 @@ from fmcgan.loss.base import AdversarialLoss, check_logits
 
 
 class Relativistic(AdversarialLoss):
-    """Logistic loss on the difference of the logits of a real and a generated image (Jolicoeur-Martineau 2018).
+    """Logistic loss on the logit differences of real and generated pairs (RpGAN: Jolicoeur-Martineau 2018).
 
     * L_D = E[softplus(fake_i - real_i)]
     * L_G = E[softplus(real_i - fake_i)]

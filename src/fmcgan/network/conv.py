@@ -20,10 +20,8 @@ class Generator(base.Generator):
     """Joins latent vector and label plane at 7 x 7; two transposed convolutions and a 7 x 7 convolution follow.
 
     Args:
-        latent_dim: Z, size of the latent vector.
         width: channels of every hidden layer (256 in the recipe).
         embedding_dim: size of the label's embedding (half of Z in the recipe).
-        num_classes: number of labels.
         spectral_norm: divides each weight matrix by its largest singular value, except in the label plane.
     """
 

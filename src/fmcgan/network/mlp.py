@@ -22,10 +22,8 @@ class Generator(base.Generator):
     """Four hidden layers that double in size, batch normalisation in all but the first, tanh at the end.
 
     Args:
-        latent_dim: Z, size of the latent vector.
         width: size of the last hidden layer (1024 in the recipe); a multiple of 8.
         embedding_dim: size of the label's embedding.
-        num_classes: number of labels.
         spectral_norm: divides each weight matrix by its largest singular value, except the label's embedding.
     """
 

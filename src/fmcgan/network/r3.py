@@ -116,16 +116,10 @@ class Discriminator(ConditionalDiscriminator):
 class ResidualBlock(nn.Module):
     """x + 1 x 1, leaky ReLU, grouped 3 x 3, leaky ReLU, 1 x 1, with more channels inside than outside.
 
-    Only convolutions before a leaky ReLU have biases. The last convolution starts at 0, so a block starts as the
-    identity. The initial weights of the other two preserve the variance, times Fixup's factor L ** (-1 / (2m - 2)) for
-    L blocks in the network and m = 3 convolutions in a block (Zhang et al. 2019, section 3.2).
-
-    Args:
-        channels: outside.
-        inner: channels inside.
-        group_size: channels in each group of the 3 x 3 convolution.
-        depth: L, residual blocks in the whole network.
-        zero_start: starts the last convolution at 0; False with spectral normalisation, which divides by its norm.
+    Only convolutions before a leaky ReLU have biases. With `zero_start` (not with spectral normalisation, which divides
+    by the norm) the last convolution starts at 0, so a block starts as the identity. The initial weights of the other
+    two preserve the variance, times Fixup's factor L ** (-1 / (2m - 2)) for L blocks in the network (`depth`) and m = 3
+    convolutions in a block (Zhang et al. 2019, section 3.2).
     """
 
     def __init__(self, channels: int, inner: int, group_size: int, depth: int, zero_start: bool = True) -> None:
@@ -147,8 +141,8 @@ class _Basis(nn.Module):
 
     The map's weights start from N(0, 1), and its output is scaled to preserve the variance (equalised learning rate,
     Karras et al. 2018, section 4.1). Adam moves each weight by about the learning rate: with initial weights of 0.08,
-    all but two of 100 latent directions lost their effect, and most of the diversity was lost (`docs/study.md`).
-    Spectral normalisation would cancel the scale, so `equalised` is then False.
+    all but two of 100 latent directions, and most of the diversity, were lost (`docs/study.md`). Spectral normalisation
+    would cancel the scale, so `equalised` is then False.
     """
 
     def __init__(self, inputs: int, channels: int, equalised: bool) -> None:

@@ -1,5 +1,3 @@
-"""Base class of penalties on the discriminator."""
-
 from abc import ABC, abstractmethod
 
 import torch

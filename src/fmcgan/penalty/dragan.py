@@ -1,5 +1,3 @@
-"""Gradient penalty of DRAGAN."""
-
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
@@ -8,7 +6,7 @@ from fmcgan.penalty.base import Penalty, input_gradient
 
 
 class PerturbedGradientPenalty(Penalty):
-    """Pulls the discriminator's gradient norm towards 1 around real images (Kodali et al. 2017).
+    """Pulls the discriminator's gradient norm towards 1 around real images (DRAGAN: Kodali et al. 2017).
 
     weight * E[(||grad_x D(x, y)||_2 - 1)^2],  x = real + epsilon * s / 2 * noise
 

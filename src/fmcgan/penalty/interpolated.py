@@ -1,5 +1,3 @@
-"""Gradient penalties of WGAN-GP and WGAN-LP."""
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override

@@ -1,5 +1,3 @@
-"""The option without a penalty."""
-
 from torch import Tensor, nn
 from typing_extensions import override
 

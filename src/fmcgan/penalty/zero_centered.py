@@ -1,5 +1,3 @@
-"""Zero-centred gradient penalties: R1 on real images, R2 on generated images, or both."""
-
 import torch
 from torch import Tensor, nn
 from typing_extensions import override

@@ -1,5 +1,3 @@
-"""Base class of regularizers of the discriminator."""
-
 from abc import ABC, abstractmethod
 
 from torch import Tensor, nn

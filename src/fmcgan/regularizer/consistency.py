@@ -1,5 +1,3 @@
-"""Consistency regularisation (CR-GAN and balanced)."""
-
 import torch
 from torch import Tensor, nn
 from typing_extensions import override

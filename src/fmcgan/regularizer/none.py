@@ -1,5 +1,3 @@
-"""The option without a regularizer."""
-
 from torch import Tensor
 from typing_extensions import override
 

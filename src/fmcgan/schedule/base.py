@@ -1,5 +1,3 @@
-"""Base class of schedules."""
-
 from abc import ABC, abstractmethod
 
 from fmcgan.app.checks import number, whole_number

@@ -1,5 +1,3 @@
-"""Constant schedule."""
-
 from fmcgan.schedule.linear import Linear
 
 

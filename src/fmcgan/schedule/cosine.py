@@ -1,5 +1,3 @@
-"""Cosine schedule."""
-
 import math
 
 from typing_extensions import override

@@ -1,5 +1,3 @@
-"""Exponential schedule."""
-
 import math
 
 from typing_extensions import override

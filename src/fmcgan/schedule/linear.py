@@ -1,5 +1,3 @@
-"""Linear schedule."""
-
 from typing_extensions import override
 
 from fmcgan.schedule.base import Schedule

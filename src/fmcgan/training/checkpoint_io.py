@@ -1,5 +1,3 @@
-"""Atomic writing of checkpoints."""
-
 import io
 from os import PathLike
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing_extensions import override
 
 from fmcgan.app.renamed import upgrade_checkpoint
 from fmcgan.app.run_dir import write_atomically
+from fmcgan.training.checkpoint_file import Checkpoint
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -18,7 +17,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     @override
     def save_checkpoint(
-        self, checkpoint: dict[str, object], path: str | PathLike[str], storage_options: object = None
+        self, checkpoint: Checkpoint, path: str | PathLike[str], storage_options: object = None
     ) -> None:
         content = io.BytesIO()
         torch.save(checkpoint, content)
@@ -27,5 +26,5 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         write_atomically(path, content.getvalue())
 
     @override
-    def load_checkpoint(self, path: str | Path, *args: Any, **options: Any) -> dict[str, Any]:
+    def load_checkpoint(self, path: str | Path, *args: Any, **options: Any) -> Checkpoint:
         return upgrade_checkpoint(super().load_checkpoint(path, *args, **options))

@@ -1,5 +1,3 @@
-"""Exponential moving average of the generator, with batch-normalisation statistics for the averaged weights."""
-
 import copy
 
 import torch

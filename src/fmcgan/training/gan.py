@@ -1,8 +1,5 @@
-"""LightningModule for conditional GANs with manual optimization."""
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
@@ -16,7 +13,7 @@ from fmcgan.loss.base import AdversarialLoss
 from fmcgan.network.base import Discriminator, Generator
 from fmcgan.penalty.base import Penalty
 from fmcgan.regularizer.base import Regularizer
-from fmcgan.training.checkpoint_file import CHECKPOINT_FORMAT
+from fmcgan.training.checkpoint_file import CHECKPOINT_FORMAT, Checkpoint
 from fmcgan.training.cuda_graphs import CapturedStep, cuda_graph
 from fmcgan.training.ema import EMA
 from fmcgan.training.latent import latent_dim_of, seed_of
@@ -153,11 +150,9 @@ class ConditionalGAN(LightningModule):
         latents, epsilon = self._draw(len(real))
         images = len(real) * self.trainer.world_size
         with_penalty = self.discriminator_updates % self.penalty.interval == 0
-        penalty_factor, half_life_factor = None, 1.0
-        if not self.schedules.is_none:
-            self.schedules.set_rates(self.trainer.optimizers, self.images_seen)
-            penalty_factor = self.schedules.penalty_factor(self.images_seen, self.device)
-            half_life_factor = self.schedules.half_life_factor(self.images_seen)
+        self.schedules.set_rates(self.trainer.optimizers, self.images_seen)
+        penalty_factor = self.schedules.penalty_factor(self.images_seen, self.device)
+        half_life_factor = self.schedules.half_life_factor(self.images_seen)
         self.images_seen += images
         self.discriminator_updates += 1
         with_generator = self.discriminator_updates % self.n_critic == 0
@@ -181,12 +176,12 @@ class ConditionalGAN(LightningModule):
         epsilon = torch.rand(whole, 1, 1, 1, device=self.device, generator=shared)
         return latents[mine], epsilon[mine]
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Adds the clock and the number of the checkpoint format."""
         counts = {"images_seen": self.images_seen, "discriminator_updates": self.discriminator_updates}
         checkpoint |= {"format": CHECKPOINT_FORMAT, **counts}
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Restores the clock."""
         self.images_seen = checkpoint["images_seen"]
         self.discriminator_updates = checkpoint["discriminator_updates"]

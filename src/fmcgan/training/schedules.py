@@ -43,7 +43,6 @@ class Schedules:
         names = ("generator_lr", "discriminator_lr", "penalty_weight", "ema_half_life", "beta1", "beta2")
         every = zip(names, (*self.rates, self.penalty_weight, self.ema_half_life, *self.betas), strict=True)
         self._chosen = {name: schedule for name, schedule in every if schedule is not None}
-        self.is_none = not self._chosen
 
     def set_total_images(self, images: int | None) -> None:
         """Sets the end of the schedules that last until the end of the run, in real images seen.

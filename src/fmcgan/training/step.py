@@ -23,11 +23,9 @@ Metrics = dict[str, Tensor]
 class AdversarialStep:
     """Updates the discriminator and, if requested, the generator.
 
-    - The step never synchronises with the device, nor depends on a value on it; it varies by two booleans only. CUDA
-      graphs can therefore record it (`cuda_graphs.py`).
-    - Images are generated once: first the discriminator is updated on them, then the generator on the same images,
-      through the updated discriminator (Goodfellow et al. 2014, algorithm 1, draws new ones).
-
+    Images are generated once: first the discriminator is updated on them, then the generator on the same images,
+    through the updated discriminator (Goodfellow et al. 2014, algorithm 1, draws new ones). The step never synchronises
+    with the device, nor depends on a value on it; it varies by two booleans only, so that CUDA graphs can record it.
     `ConditionalGAN` describes the fields; `backward` computes the gradients of a loss.
     """
 

@@ -15,10 +15,8 @@ _DTYPES = (*_FLOATS, torch.int64, torch.int32, torch.uint8, torch.bool)
 def check_weights(named: Iterable[tuple[object, object]], largest: int) -> None:
     """Checks that tensors, given with their names, are finite, dense, on the CPU and no larger than the file.
 
-    ``largest`` is the size of the file in bytes; tensors with shared storage could claim more.
-
     Raises:
-        ValueError: a tensor fails; the message names the first.
+        ValueError: names the first tensor that fails, or all exceed ``largest`` bytes, as shared storage could claim.
     """
     total = 0
     for name, value in named:

@@ -1,5 +1,3 @@
-"""Auxiliary classifier: the discriminator predicts the label instead of receiving it (AC-GAN)."""
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override

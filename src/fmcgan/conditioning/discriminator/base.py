@@ -1,5 +1,3 @@
-"""Base classes of class-conditional discriminators and their conditionings."""
-
 from abc import ABC, abstractmethod
 
 from torch import Tensor, nn

@@ -1,5 +1,3 @@
-"""Concatenation of the label's embedding with the features."""
-
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
@@ -30,14 +28,10 @@ class ConcatenationHead(nn.Module):
     def __init__(self, features: int, embedding_dim: int, hidden_dim: int, num_classes: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(num_classes, embedding_dim)
+        self.label_parts = [self.embedding]
         self.layers = nn.Sequential(
             nn.Linear(features + embedding_dim, hidden_dim), nn.LeakyReLU(0.2, inplace=True), nn.Linear(hidden_dim, 1)
         )
-
-    @property
-    def label_parts(self) -> list[nn.Module]:
-        """Modules whose only input is the label."""
-        return [self.embedding]
 
     @override
     def forward(self, features: Tensor, labels: Tensor) -> DiscriminatorOutput:

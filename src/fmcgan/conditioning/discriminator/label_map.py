@@ -1,5 +1,3 @@
-"""Label plane beside the image."""
-
 import torch
 from torch import Tensor, nn
 from typing_extensions import override

@@ -1,5 +1,3 @@
-"""Projection of the features on the label's embedding."""
-
 from torch import Tensor, nn
 from typing_extensions import override
 

@@ -1,5 +1,3 @@
-"""Base class of conditionings of the generator."""
-
 from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
@@ -31,10 +29,9 @@ class GeneratorConditioning(nn.Module, ABC):
 
     @abstractmethod
     def combine(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps standard normal vectors [B, Z] and labels int64 [B] to the inputs of the layers.
+        """Maps standard normal vectors [B, Z] and labels int64 [B] to the input of the first layer and a condition.
 
-        Returns:
-            Input of the first layer, [B, `input_dim`], and condition of the normalisation layers.
+        The input is [B, `input_dim`]; the condition is that of the normalisation layers.
         """
 
     def normalisation(self, channels: int) -> nn.Module:

@@ -1,5 +1,3 @@
-"""Concatenation of the label's embedding with the latent vector."""
-
 import torch
 from torch import Tensor, nn
 from typing_extensions import override

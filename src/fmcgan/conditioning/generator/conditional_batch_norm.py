@@ -1,5 +1,3 @@
-"""Conditional batch normalisation."""
-
 from torch import Tensor, nn
 from typing_extensions import override
 

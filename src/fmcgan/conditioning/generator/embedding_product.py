@@ -1,5 +1,3 @@
-"""Product of the latent vector with the label's embedding."""
-
 from torch import Tensor, nn
 from typing_extensions import override
 

@@ -1,5 +1,3 @@
-"""Shared embedding: label and latent vector modulate every normalisation layer (BigGAN)."""
-
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
