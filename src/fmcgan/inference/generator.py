@@ -1,35 +1,38 @@
 """Loads a trained generator: ``load_generator(path).sample(classes=["bag"], n_per_class=16)``."""
 
+import itertools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from hydra.utils import instantiate
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from fmcgan.app import run_dir
 from fmcgan.app.checks import one_of, seed_number
 from fmcgan.app.errors import UserError
-from fmcgan.app.run_files import Record
 from fmcgan.app.safe_instantiate import check_targets
-from fmcgan.data.classes import parse_classes
-from fmcgan.inference.generator_network import build_generator
+from fmcgan.data.classes import NUM_CLASSES, parse_classes
 from fmcgan.inference.safetensors_file import SUFFIX, Metadata, read_generator
 from fmcgan.training.checkpoint_file import read_checkpoint
 from fmcgan.training.ema import measure_statistics
+from fmcgan.training.latent import latent_dim_of
 from fmcgan.training.sampling import sample_classes, stream_classes
+from fmcgan.training.weights import check_fit
 
 log = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).parents[1] / "pretrained" / f"generator{SUFFIX}"  # the generator in the package
-
-ALLOWED_PREFIXES = ("fmcgan.network.", "fmcgan.conditioning.")
-"""Prefixes of classes that the configuration of a generator may instantiate."""
-
+ALLOWED_PREFIXES = ("fmcgan.network.", "fmcgan.conditioning.")  # of classes that the configuration of a file may name
 _SOURCES = f"a run folder (outputs/DATE/TIME), a checkpoint or an exported generator ({SUFFIX})"
+
+Classes = Sequence[str | int] | str | int | None
 
 
 class Samples(NamedTuple):
@@ -56,14 +59,9 @@ class LabelledGenerator:
         self.images_seen: int = about["images_seen"]
 
     def sample(
-        self,
-        classes: Sequence[str | int] | str | int | None = None,
-        n_per_class: int = 10,
-        seed: int = 0,
-        truncation: float = 1.0,
-        first: int = 0,
+        self, classes: Classes = None, n_per_class: int = 10, seed: int = 0, truncation: float = 1.0, first: int = 0
     ) -> Samples:
-        """Draws images ``first`` ... ``first + n_per_class - 1`` of each class.
+        """Draws images ``first`` ... ``first + n_per_class - 1`` of each class, class by class.
 
         The same seed, class and index always give the same image, to within one grey level.
 
@@ -73,27 +71,15 @@ class LabelledGenerator:
             seed: from 0 to 2**32 - 1.
             truncation: psi; 1 is the trained distribution, smaller values give more typical and less diverse images.
             first: index of the first image of each class.
-
-        Returns:
-            The images, class by class.
         """
         seed_number(seed=seed)
         images, labels = sample_classes(self.network, parse_classes(classes), n_per_class, seed, truncation, first)
         return Samples(images.squeeze(1).numpy(), labels.numpy())
 
     def stream(
-        self,
-        classes: Sequence[str | int] | str | int | None = None,
-        n_per_class: int = 10,
-        seed: int = 0,
-        truncation: float = 1.0,
-        first: int = 0,
+        self, classes: Classes = None, n_per_class: int = 10, seed: int = 0, truncation: float = 1.0, first: int = 0
     ) -> Iterator[Samples]:
-        """Draws the images of `sample` batch by batch, for more than fit into memory. Takes the same arguments.
-
-        Returns:
-            An iterator over batches of one class each, class by class.
-        """
+        """Draws the images of `sample` in batches of one class each, for more than fit into memory."""
         seed_number(seed=seed)
         batches = stream_classes(self.network, parse_classes(classes), n_per_class, seed, truncation, first)
         return (Samples(images.squeeze(1).numpy(), labels.numpy()) for images, labels in batches)
@@ -127,46 +113,70 @@ def load_generator(
     state, about = read_generator(file) if file.suffix == SUFFIX else _read_state(file, weights)
     if about["weights"] != weights:
         raise UserError(f"{file} holds weights={about['weights']} only, got weights={weights}")
-    network = _build(file, about["generator"], state).to(device).eval()
-    if about["weights"] == "raw":
-        measure_statistics(network)  # as for the moving average
-    generator = LabelledGenerator(network, about)
-    if path is None:
-        log.info("using the shipped generator (run= chooses another), %s images seen", f"{about['images_seen']:,}")
-    return generator
-
-
-def _read_state(path: Path, weights: str) -> tuple[Record, Record]:
-    """Reads the state dict of the generator in a checkpoint, and its metadata."""
-    checkpoint = read_checkpoint(path)
-    prefix = "ema.generator." if weights == "ema" else "generator."
-    about = {name: checkpoint[name] for name in ("config", "images_seen")} | {"weights": weights}
-    named = checkpoint["state_dict"].items()
-    state = {name.removeprefix(prefix): value for name, value in named if name.startswith(prefix)}
-    return state, {"generator": checkpoint["config"]["network"]["generator"], **about}
-
-
-def _build(path: Path, config: Metadata, state: Mapping[str, Tensor]) -> nn.Module:
-    """Builds the network of a file with its weights."""
-    config = check_targets(config, *ALLOWED_PREFIXES)
+    config = check_targets(about["generator"], *ALLOWED_PREFIXES)
     try:
-        return build_generator(config, state)
+        network = _build(config, state)
     except Exception as error:  # the classes of an untrusted configuration may raise any error
         reason = " ".join(str(error.__cause__ or error).split())
-        raise UserError(f"{path} does not hold the generator of its configuration: {reason[:300]}") from error
+        raise UserError(f"{file} does not hold the generator of its configuration: {reason[:300]}") from error
+    network = network.to(device)
+    if about["weights"] == "raw":
+        measure_statistics(network)  # as for the moving average
+    if path is None:
+        log.info("using the shipped generator (run= chooses another), %s images seen", f"{about['images_seen']:,}")
+    return LabelledGenerator(network, about)
+
+
+def _read_state(path: Path, weights: str) -> tuple[dict[str, Tensor], Metadata]:
+    checkpoint = read_checkpoint(path)
+    prefix = "ema.generator." if weights == "ema" else "generator."
+    named = checkpoint["state_dict"].items()
+    state = {name.removeprefix(prefix): value for name, value in named if name.startswith(prefix)}
+    about = {name: checkpoint[name] for name in ("config", "images_seen")}
+    return state, {"generator": about["config"]["network"]["generator"], **about, "weights": weights}
+
+
+def _build(config: Metadata, state: Mapping[str, Tensor]) -> nn.Module:
+    """Builds the generator of an untrusted configuration, loads its weights and generates an image of each class.
+
+    The network is first built on the meta device, since its configuration may ask for more memory than the file has.
+    """
+    with torch.device("meta"), _max_parameters(4 * len(state) + 100):
+        check_fit(instantiate(config), state)
+    network: nn.Module = instantiate(config)
+    network.load_state_dict(state)
+    with torch.no_grad():
+        images = network.eval()(torch.zeros(NUM_CLASSES, latent_dim_of(network)), torch.arange(NUM_CLASSES))
+    if images.shape != (NUM_CLASSES, 1, 28, 28) or not images.isfinite().all():
+        raise ValueError(f"its output has shape {tuple(images.shape)} or holds NaN; images are [N, 1, 28, 28]")
+    return network
+
+
+@contextmanager
+def _max_parameters(maximum: int) -> Iterator[None]:
+    """Raises an error if modules of this process get more than this number of parameters."""
+    count = itertools.count(1)
+
+    def check(*registered: object) -> None:
+        if next(count) > maximum:
+            raise RuntimeError("its configuration has more weights than the file")
+
+    handle = register_module_parameter_registration_hook(check)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def find_checkpoint(path: Path) -> Path:
     """Returns the path of a file, or the last checkpoint of a run folder. Raises `UserError` if there is none."""
-    if path.is_file():
-        return path
     checkpoint = path / run_dir.LAST_CHECKPOINT
-    if checkpoint.is_file():
-        return checkpoint
+    for file in (path, checkpoint):
+        if file.is_file():
+            return file
+    problem = "neither a file nor a folder" if path.exists() else "no such file or folder"
     if path.is_dir():
         problem = f"the folder holds no {run_dir.LAST_CHECKPOINT}"
-    else:
-        problem = "neither a file nor a folder" if path.exists() else "no such file or folder"
     raise UserError(f"run={path}: {problem}; give {_SOURCES}")
 
 
@@ -184,6 +194,5 @@ def check_device(device: object) -> None:
     try:
         torch.ones(1, device=device).item()  # "meta" is a device too, but has no values
     except (RuntimeError, AssertionError) as error:
-        raise UserError(
-            f"device={device} is not available ({str(error).splitlines()[0]}); use cpu, cuda or mps"
-        ) from error
+        reason = str(error).splitlines()[0]
+        raise UserError(f"device={device} is not available ({reason}); use cpu, cuda or mps") from error

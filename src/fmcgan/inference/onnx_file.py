@@ -15,16 +15,11 @@ from fmcgan.training.latent import latent_dim_of
 
 
 def write_onnx(path: Path, network: nn.Module, about: Metadata) -> None:
-    """Writes an ONNX model atomically, with metadata under the key ``fmcgan``.
+    """Writes an ONNX model atomically, with metadata under the key ``fmcgan``; creates the folder.
 
-    Args:
-        path: the file; its folder is created.
-        network: G(latent float32 [B, Z], labels int64 [B]) -> float32 [B, 1, 28, 28] in [-1, 1], on the CPU, in
-            evaluation mode, with `latent_dim`. The batch size B is dynamic.
-        about: plain types, as in `fmcgan.inference.safetensors_file`.
-
-    Raises:
-        UserError: the extra `onnx` is not installed, or the file cannot be written.
+    The network is G(latent float32 [B, Z], labels int64 [B]) -> float32 [B, 1, 28, 28] in [-1, 1], on the CPU, in
+    evaluation mode, with `latent_dim`. The batch size B is dynamic. Raises `UserError` if the extra `onnx` is not
+    installed, or the file cannot be written.
     """
     require_extra("onnx", "format=onnx", "onnx", "onnxscript")  # imported by torch
     example = torch.zeros(2, latent_dim_of(network)), torch.zeros(2, dtype=torch.int64)

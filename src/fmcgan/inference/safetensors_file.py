@@ -7,7 +7,7 @@ and no code. The text is one JSON object under the key ``fmcgan``.
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,7 @@ SUFFIX = ".safetensors"
 FORMAT = 1  # of the header; increased when a key changes its meaning
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
-Metadata = Mapping[str, Any]
-"""The header of a generator: ``generator``, ``config``, ``images_seen``, ``weights``, and more (`provenance`)."""
+Metadata = Record  # the header: ``generator``, ``config``, ``images_seen``, ``weights``, and more (`provenance`)
 
 _KEY = "fmcgan"
 _REAL_DATA = "fmcgan.data.fashion_mnist.FashionMNISTData"
@@ -49,7 +48,10 @@ def write_generator(path: Path, state: Mapping[str, Tensor], about: Metadata, dt
     Raises:
         UserError: the file cannot be written, or a weight is out of range of ``dtype``.
     """
-    tensors = {name: _prepare_tensor(value, DTYPES[dtype]) for name, value in sorted(state.items())}
+    tensors = {}
+    for name, value in sorted(state.items()):
+        converted = value.detach().to("cpu", DTYPES[dtype] if value.is_floating_point() else value.dtype)
+        tensors[name] = converted.contiguous().clone()
     check_finite(tensors, dtype)
     header = {"format": FORMAT, "checkpoint_format": CHECKPOINT_FORMAT, **about}
     header |= {"dtype": dtype, "sha256": _fingerprint(tensors)}
@@ -58,24 +60,17 @@ def write_generator(path: Path, state: Mapping[str, Tensor], about: Metadata, dt
 
 
 def check_finite(tensors: Mapping[str, Tensor], dtype: str) -> None:
-    """Refuses to export NaN or infinite weights.
-
-    Raises:
-        UserError: names the tensors.
-    """
+    """Refuses to export NaN or infinite weights: raises a `UserError` that names the tensors."""
     broken = [name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
     if broken:
         raise UserError(f"some weights are not finite as {dtype}: {', '.join(broken)}; nothing was exported")
 
 
-def read_generator(path: Path) -> tuple[dict[str, Tensor], Record]:
+def read_generator(path: Path) -> tuple[dict[str, Tensor], Metadata]:
     """Reads an exported generator. Executes nothing; the caller must check the configuration.
 
-    Returns:
-        The state dict, in the dtype of the file, and the header.
-
-    Raises:
-        UserError: the file is damaged, of another program, or of another format.
+    Returns the state dict, in the dtype of the file, and the header. Raises `UserError` if the file is damaged, of
+    another program, or of another format.
     """
     check_file(path, LARGEST_FILE)
     try:
@@ -96,8 +91,7 @@ def read_generator(path: Path) -> tuple[dict[str, Tensor], Record]:
     return tensors, header
 
 
-def _header(path: Path, text: str) -> Record:
-    """Parses a header. Raises `UserError` if it is damaged, of another format, or lacks a key."""
+def _header(path: Path, text: str) -> Metadata:
     try:
         header = json.loads(text)
         check_data(header)
@@ -118,46 +112,53 @@ def _header(path: Path, text: str) -> Record:
     return header | {"config": upgrade_config(header["config"])}
 
 
-def provenance(folder: Path | None, about: Metadata) -> Record:
+def provenance(folder: Path | None, about: Metadata) -> Metadata:
     """Collects the metadata of a generator from its run, without paths and addresses of the training machine.
 
     Args:
-        folder: of its run; ``None`` if only its configuration is known.
+        folder: of its run; ``None`` if only its configuration is known. A damaged file in it raises `UserError`.
         about: ``config``, ``images_seen`` and ``weights``.
 
     Returns:
         ``config`` without paths, ``seed``, ``command``, ``environment`` (versions, git commit, precision, hardware),
-        ``data`` (checksums), ``licence`` and ``scores``: by file of the run, the scores of exactly these weights.
-        Unknown values are ``None`` or empty.
-
-    Raises:
-        UserError: a file of the run is damaged.
+        ``data`` (MD5 of the files, SHA-256 of the evaluated images), ``licence`` and ``scores``: by file of the run,
+        the scores of exactly these weights. Unknown values are ``None`` or empty.
     """
     config = without_paths(about["config"])
-    environment = result = evaluation = {}
-    if folder is not None:
-        environment = read_environment(folder / run_dir.ENVIRONMENT) or {}
-        result = read_result(folder / run_dir.RESULT) or {}
-        evaluation = read_evaluation(folder / run_dir.EVALUATION) or {}
+    readers = {run_dir.ENVIRONMENT: read_environment, run_dir.RESULT: read_result, run_dir.EVALUATION: read_evaluation}
+    environment, result, evaluation = ((folder and read(folder / name)) or {} for name, read in readers.items())
     overrides = environment.get("overrides")
     command = shlex.join(["python", "-m", "fmcgan.train", *without_paths(overrides or [])])
     exported = ("date", "python", "packages", "hardware", "precision", "git")
-    scores = {
-        run_dir.RESULT: _scores_of_result(result, about),
-        run_dir.EVALUATION: _scores_of_evaluation(evaluation, about),
-    }
+    # A run evaluates its moving average only.
+    of_run = [each | {"weights": "ema"} for each in (result, result.get("best") or {})]
+    scores = {run_dir.RESULT: _scores(of_run, about), run_dir.EVALUATION: _scores([evaluation], about)}
+    checksums: Record = {name: evaluation[name] for name in ("train_sha256", "test_sha256") if name in evaluation}
+    if (config.get("data") or {}).get("_target_") == _REAL_DATA:
+        from torchvision.datasets import FashionMNIST
+
+        checksums = {"md5": dict(FashionMNIST.resources), **checksums}
     return {
         "config": config,
         "seed": config.get("seed"),
         "command": None if overrides is None else command,
         "environment": {name: environment[name] for name in exported if name in environment},
-        "data": _checksums(config, evaluation),
+        "data": checksums,
         "scores": {name: each for name, each in scores.items() if each},
         "licence": "MIT",
     }
 
 
-def without_paths(node: Any) -> Any:
+def _scores(records: Iterable[Record], about: Metadata) -> Record:
+    """Returns the scores in the first record of exactly these weights, each with the value of real images."""
+    for record in records:
+        if all(record.get(name) == about[name] for name in ("images_seen", "weights")):
+            scores = record["scores"].items()
+            return {name: {"value": each["value"], "real": each.get("floor")} for name, each in scores}
+    return {}
+
+
+def without_paths(node: object) -> Any:
     """Removes absolute paths and addresses from a configuration or a list of overrides."""
     if isinstance(node, Mapping):
         return {name: without_paths(value) for name, value in node.items() if not _is_path(value)}
@@ -169,41 +170,6 @@ def without_paths(node: Any) -> Any:
 def _is_path(value: object) -> bool:
     text = value.rpartition("=")[2].strip("'\"") if isinstance(value, str) else ""
     return "://" in text or text.startswith("~") or Path(text).is_absolute()
-
-
-def _scores_of_result(result: Record, about: Metadata) -> Record:
-    """Returns the scores of these weights, if they are the last or best. A run evaluates its moving average only."""
-    if about["weights"] != "ema":
-        return {}
-    for each in (result, result.get("best") or {}):
-        if each.get("images_seen") == about["images_seen"]:
-            return _scores(each)
-    return {}
-
-
-def _scores_of_evaluation(evaluation: Record, about: Metadata) -> Record:
-    same = all(evaluation.get(name) == about[name] for name in ("images_seen", "weights"))
-    return _scores(evaluation) if same else {}
-
-
-def _scores(record: Record) -> Record:
-    """Returns each score with the value of real images."""
-    return {name: {"value": each["value"], "real": each.get("floor")} for name, each in record["scores"].items()}
-
-
-def _checksums(config: Record, evaluation: Record) -> Record:
-    """Returns the MD5 of the data files, and the SHA-256 of the images of an evaluation."""
-    checksums: Record = {name: evaluation[name] for name in ("train_sha256", "test_sha256") if name in evaluation}
-    if (config.get("data") or {}).get("_target_") == _REAL_DATA:
-        from torchvision.datasets import FashionMNIST
-
-        return {"md5": dict(FashionMNIST.resources), **checksums}
-    return checksums
-
-
-def _prepare_tensor(value: Tensor, dtype: torch.dtype) -> Tensor:
-    """Copies a tensor to the CPU: contiguous, floats in ``dtype``."""
-    return value.detach().to("cpu", dtype if value.is_floating_point() else value.dtype).contiguous().clone()
 
 
 def _fingerprint(tensors: Mapping[str, Tensor]) -> str:

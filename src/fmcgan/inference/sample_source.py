@@ -28,41 +28,25 @@ log = logging.getLogger(__name__)
 SPLITS = ("train", "test")  # values of ``samples=`` that mean the real images
 
 DEFAULT_N = 10_000  # samples of each metric, if ``n`` is null
-_MIN_BOOTSTRAP_SAMPLES = 10  # with fewer resamples, the ends of an interval are random
 _SHIPPED = "the shipped generator"
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs of `evaluate` and `analyze`.
-
-    Attributes:
-        generator: draws the samples; ``None`` if they are given.
-        given: the samples of a file, a folder or a split; ``None`` if the generator draws them.
-        real: both splits of the data set, of the chosen classes.
-        classes: labels of the samples and of the real images.
-        n: samples of each metric.
-        seed: of the drawn samples.
-        device: of the networks.
-        bootstrap_samples: resamples of each confidence interval.
-        folder: of the results; it exists.
-        run: folder of the run that trained the generator, if there is one.
-        store: caches features and statistics of real images.
-        origin: where the samples come from, for `provenance`.
-    """
+    """Inputs of `evaluate` and `analyze`; either the generator or the given samples are ``None``."""
 
     generator: LabelledGenerator | None
-    given: ImageSet | None
-    real: RealImages
-    classes: list[int]
-    n: int
-    seed: int
-    device: str
-    bootstrap_samples: int
-    folder: Path
-    run: Path | None
-    store: Store
-    origin: Mapping[str, object]
+    given: ImageSet | None  # the samples of a file, a folder or a split
+    real: RealImages  # both splits of the data set, of the chosen classes
+    classes: list[int]  # labels of the samples and of the real images
+    n: int  # samples of each metric
+    seed: int  # of the drawn samples
+    device: str  # of the networks
+    bootstrap_samples: int  # resamples of each confidence interval
+    folder: Path  # of the results; it exists
+    run: Path | None  # folder of the run that trained the generator, if there is one
+    store: Store  # caches features and statistics of real images
+    origin: Mapping[str, object]  # where the samples come from, for `provenance`
 
     def samples(self, n: int) -> ImageSet:
         """Returns the given samples, or draws at least ``n``, the same number of each class."""
@@ -88,19 +72,15 @@ class Inputs:
 
 
 def package_versions() -> dict[str, str]:
-    """Returns the versions of the packages on which generated images depend."""
+    """Returns the versions of the packages that generated images depend on."""
     return {name: version(name) for name in ("fmcgan", "torch")}
 
 
 def check_options(config: DictConfig, min_n: int) -> None:
     """Checks the options that `load_inputs` uses, before anything is read, and converts paths to text.
 
-    Args:
-        config: of the command.
-        min_n: the smallest allowed number of samples.
-
-    Raises:
-        UserError: two sources are given, a value has the wrong type or range, or there is no such class or device.
+    Raises `UserError` for two sources, a value of wrong type or range, fewer samples than ``min_n``, or an unknown
+    class or device.
     """
     for key in ("run", "samples", "output", "cache"):
         config[key] = path_text(**{key: config[key]})  # a number names a file
@@ -112,9 +92,8 @@ def check_options(config: DictConfig, min_n: int) -> None:
         )
     one_of(("ema", "raw"), weights=config.weights)
     one_of(SPLITS, reference=config.reference)
-    if config.bootstrap_samples != 0:
-        key = "bootstrap_samples (0: no intervals)"
-        whole_number(minimum=_MIN_BOOTSTRAP_SAMPLES, maximum=10_000, **{key: config.bootstrap_samples})
+    if config.bootstrap_samples != 0:  # with fewer resamples than 10, the ends of an interval are random
+        whole_number(minimum=10, maximum=10_000, **{"bootstrap_samples (0: no intervals)": config.bootstrap_samples})
     classes = parse_classes(config.get("classes"))
     if config.n is not None:
         whole_number(minimum=min_n, maximum=MOST_IMAGES, n=config.n)
@@ -127,13 +106,8 @@ def check_options(config: DictConfig, min_n: int) -> None:
 def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
     """Loads the generator or the samples, and the real images, of a configuration that `check_options` accepts.
 
-    Args:
-        config: of the command.
-        what: kind of results, such as ``evaluation``: a folder beside samples is named ``NAME_evaluation``.
-        below_run: the folder of the results within a run folder.
-
-    Raises:
-        UserError: a file cannot be read, classes or samples are missing, or the results folder cannot be created.
+    The folder of the results is named ``NAME_{what}`` beside samples, and is ``below_run`` within a run folder. Raises
+    `UserError` if a file cannot be read, classes or samples are missing, or the folder cannot be created.
     """
     classes = parse_classes(config.get("classes"))
     generator = given = None
@@ -152,29 +126,17 @@ def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
         given = real.train if config.samples == "train" else real.test
     if given is not None:
         _warn_of_real_samples(given, real)
-    return Inputs(
-        generator=generator,
-        given=given,
-        real=real,
-        classes=classes,
-        n=_n_samples(config, given, len(classes)),
-        seed=config.seed,
-        device=str(config.device),
-        bootstrap_samples=config.bootstrap_samples,
-        folder=folder,
-        run=None if checkpoint is None else run_folder_of(checkpoint),
-        store=store,
-        origin=origin,
-    )
+    run = None if checkpoint is None else run_folder_of(checkpoint)
+    n = _n_samples(config, given, len(classes))
+    options = config.seed, str(config.device), config.bootstrap_samples
+    return Inputs(generator, given, real, classes, n, *options, folder, run, store, origin)
 
 
 def results_folder(config: DictConfig, what: str, below_run: str = ".") -> Path:
     """Creates the folder of the results: ``output=``, the run folder, or beside samples or an exported generator.
 
-    Takes the arguments of `load_inputs`. Called before the computation, so that an error is reported at once.
-
-    Raises:
-        UserError: the folder cannot be created, or is a link out of the run folder.
+    Takes the arguments of `load_inputs`. Raises `UserError` if the folder is a link out of the run folder, or cannot be
+    created, before the computation.
     """
     file = None if config.run is None else find_checkpoint(Path(config.run))
     if config.output:
@@ -197,7 +159,7 @@ def results_folder(config: DictConfig, what: str, below_run: str = ".") -> Path:
 
 
 def _load_generator(config: DictConfig) -> LabelledGenerator:
-    """Loads the generator. Warns if the seed also selected the best checkpoint."""
+    """Warns if the seed also selected the best checkpoint."""
     generator = load_generator(config.run, config.weights, config.device)
     selection_seed = ((generator.config.get("callback") or {}).get("evaluation") or {}).get("seed")
     if selection_seed == config.seed:
@@ -206,7 +168,6 @@ def _load_generator(config: DictConfig) -> LabelledGenerator:
 
 
 def _read_samples(config: DictConfig, classes: list[int]) -> ImageSet:
-    """Reads the samples of the chosen classes from the file or folder ``samples=``."""
     options = {"device": config.device, "bootstrap_samples": config.bootstrap_samples}
     samples = ImageSet(*read_samples(Path(config.samples)), **options)
     present = [label for label in range(NUM_CLASSES) if len(samples.of_class(label))]
@@ -221,7 +182,6 @@ def _read_samples(config: DictConfig, classes: list[int]) -> ImageSet:
 
 
 def _n_samples(config: DictConfig, given: ImageSet | None, n_classes: int) -> int:
-    """Returns the number of samples of each metric."""
     if given is None:
         return config.n or DEFAULT_N // n_classes * n_classes
     if config.n is not None and config.n > len(given):
@@ -248,13 +208,9 @@ def _real_images(
         raise UserError(f"{data_config['_target_']}, from the generator's file, is not a data set; give data=")
     data.prepare_data()
     data.setup("fit")
-    train, test = (
-        ImageSet(*split, config.device, store, config.bootstrap_samples).of_classes(classes)
-        for split in (
-            (data.images.train_images, data.images.train_labels),
-            (data.images.test_images, data.images.test_labels),
-        )
-    )
+    images, options = data.images, (config.device, store, config.bootstrap_samples)
+    train = ImageSet(images.train_images, images.train_labels, *options).of_classes(classes)
+    test = ImageSet(images.test_images, images.test_labels, *options).of_classes(classes)
     return RealImages(train, test, config.reference)
 
 
@@ -262,12 +218,10 @@ def _warn_of_real_samples(samples: ImageSet, real: RealImages) -> None:
     """Warns if more than 1 % of the samples are real images."""
     for split, images in (("train", real.train), ("test", real.test)):
         known = {image.tobytes() for image in images.images.numpy()}
-        copies = sum(image.tobytes() in known for image in samples.images.numpy())
-        if copies > 0.01 * len(samples) and split == real.reference_split:
-            log.warning(
-                "%d of %d samples are images of the %s split, which is also the reference: distances are smaller than"
-                " those of new images (reference=%s compares with the other split)",
-                *(copies, len(samples), split, "test" if split == "train" else "train"),
-            )
-        elif copies > 0.01 * len(samples):
-            log.warning("%d of %d samples are images of the %s split", copies, len(samples), split)
+        copies, remedy = sum(image.tobytes() in known for image in samples.images.numpy()), ""
+        if split == real.reference_split:
+            other = "test" if split == "train" else "train"
+            remedy = ", which is also the reference: distances are smaller than those of new images"
+            remedy += f" (reference={other} compares with the other split)"
+        if copies > 0.01 * len(samples):
+            log.warning("%d of %d samples are images of the %s split%s", copies, len(samples), split, remedy)

@@ -32,11 +32,11 @@ _PNG_BYTES = 4096  # bytes on the disk: a PNG of 28 x 28 has about 700, but disk
 def writer_for(output: Path) -> Writer:
     """Returns the writer for an output's name: ``.png`` a grid, ``.npz`` arrays, no suffix a folder.
 
-    Raises:
-        UserError: the name has another suffix, or is taken by a device or a folder that is not empty.
+    Raises `UserError` if it has another suffix, or is taken by a device or a folder that is not empty.
     """
-    as_file = output.suffix in (".png", ".npz") and output.name not in (".png", ".npz")
-    if not as_file and (output.suffix[1:2].isalpha() or output.name in (".png", ".npz")):
+    suffixes = (".png", ".npz")
+    as_file = output.suffix in suffixes and output.name not in suffixes
+    if not as_file and (output.suffix[1:2].isalpha() or output.name in suffixes):
         raise UserError(f"output={output}: its name must end in .png (a grid), .npz (arrays) or be that of a folder")
     if output.is_symlink() and not output.exists():
         raise UserError(f"output={output} is a broken link; choose another name")
@@ -54,19 +54,9 @@ def writer_for(output: Path) -> Writer:
 
 
 def check_space(write: Writer, n_classes: int, n_per_class: int, output: Path) -> int:
-    """Refuses an output that does not fit on the disk, and removes leftovers of killed processes.
+    """Refuses too many columns of a grid, or an output larger than the disk; removes what killed processes left.
 
-    Args:
-        write: the result of `writer_for`.
-        n_classes: rows of a grid.
-        n_per_class: images of each class.
-        output: its folder need not exist.
-
-    Returns:
-        Bytes on the disk; 0 for a grid, which is small.
-
-    Raises:
-        UserError: a grid has too many columns, or there is too little free space.
+    Returns the bytes on the disk; 0 for a grid, which is small.
     """
     n = n_classes * n_per_class
     if write is write_grid:
@@ -76,9 +66,10 @@ def check_space(write: Writer, n_classes: int, n_per_class: int, output: Path) -
         return 0
     need = n * (784 + 8) if write is write_npz else n * _PNG_BYTES
     existing = next(folder for folder in (output.absolute(), *output.absolute().parents) if folder.is_dir())
-    _remove_leftovers(output.parent, output.name)
-    if output.is_dir():
-        _remove_leftovers(output)
+    for parent, name in ((output.parent, output.name), (output, "")):
+        for each in parent.iterdir() if parent.is_dir() else ():
+            if _is_leftover(each, name):
+                shutil.rmtree(each, ignore_errors=True)
     free = shutil.disk_usage(existing).free
     if need > free:
         raise UserError(
@@ -141,7 +132,6 @@ def write_folder(images: Images, labels: Sequence[int], n_per_class: int, output
 def _add_array(
     archive: zipfile.ZipFile, name: str, dtype: str, shape: tuple[int, ...], parts: Iterable[NDArray[np.generic]]
 ) -> None:
-    """Adds an array to an ``.npz`` in parts."""
     header = {"descr": dtype, "fortran_order": False, "shape": shape}
     with archive.open(f"{name}.npy", "w", force_zip64=True) as member:  # zip64: the size is unknown at the start
         np.lib.format.write_array_header_1_0(member, header)
@@ -152,18 +142,9 @@ def _add_array(
 @contextmanager
 def _unfinished(parent: Path, name: str) -> Iterator[Path]:
     """Creates a temporary folder for an unfinished output, named after the output and the process."""
-    with TemporaryDirectory(
-        prefix=f"{_unfinished_prefix(name)}{os.getpid()}-", dir=parent, ignore_cleanup_errors=True
-    ) as folder:
+    prefix = f"{_unfinished_prefix(name)}{os.getpid()}-"
+    with TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
-
-
-def _remove_leftovers(parent: Path, name: str = "") -> None:
-    """Removes leftovers of killed processes."""
-    if parent.is_dir():
-        for each in parent.iterdir():
-            if _is_leftover(each, name):
-                shutil.rmtree(each, ignore_errors=True)
 
 
 def _unfinished_prefix(name: str) -> str:
@@ -177,14 +158,10 @@ def _is_leftover(path: Path, name: str) -> bool:
         return False
     if found[1] is None:  # version 1 wrote no process id, and only inside the output
         return not name
-    return int(found[1]) == os.getpid() or not _is_running(int(found[1]))
-
-
-def _is_running(process: int) -> bool:
     try:
-        os.kill(process, 0)
+        os.kill(int(found[1]), 0)
     except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:  # another user's
         return True
-    return True
+    except OSError:  # another user's
+        return False
+    return int(found[1]) == os.getpid()

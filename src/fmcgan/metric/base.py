@@ -20,43 +20,24 @@ class Metric(ABC):
     not an `nn.Module`: its networks are neither trained nor saved in checkpoints.
     """
 
-    kinds: ClassVar[Mapping[str, Quantity]]
-    """Quantities by the prefix of their names: ``recall`` for ``recall_k3_classifier_10k_test``."""
-
-    n: int | None = None
-    """Number of samples to measure; ``None``: that of the evaluation."""
-
-    quick: bool = True
-    """Whether it takes seconds. Otherwise real images are the only baseline."""
-
-    uses_reference: ClassVar[bool] = True
-    """Whether samples are compared with the reference; the names of the values then end in its split."""
+    kinds: ClassVar[Mapping[str, Quantity]]  # by the prefix of names: ``recall`` for ``recall_k3_classifier_10k_test``
+    suffix: str = ""  # follows the prefix in `quantities`, such as ``_classifier``
+    protocol: str  # all parameters and network versions, part of the key of stored results
+    n: int | None = None  # samples to measure; ``None``: that of the evaluation
+    min_samples: int = 2  # values of fewer are unreliable
+    quick: bool = True  # it takes seconds; otherwise real images are the only baseline
+    uses_reference: ClassVar[bool] = True  # samples are compared with the reference; names of values end in its split
 
     @property
     def quantities(self) -> Mapping[str, Quantity]:
         """Quantities of this instance by name, without number of samples and split: ``recall_k3_classifier``."""
-        return self.kinds
-
-    @property
-    def min_samples(self) -> int:
-        """Number of samples below which values are unreliable."""
-        return 2
-
-    @property
-    @abstractmethod
-    def protocol(self) -> str:
-        """All parameters and network versions, part of the key of stored results."""
+        return {f"{kind}{self.suffix}": quantity for kind, quantity in self.kinds.items()}
 
     @abstractmethod
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
-        """Measures a set of samples.
+        """Measures a set of at least 2 samples beside real images.
 
-        Args:
-            samples: at least 2.
-            real: images to compare with.
-
-        Returns:
-            Values by the keys of `quantities`; all are finite. A key may be missing if it cannot be measured.
+        Returns values by the keys of `quantities`; all are finite. A key may be missing if it cannot be measured.
         """
 
     def real_samples(self, real: RealImages) -> ImageSet:
@@ -77,25 +58,48 @@ class FeatureMetric(Metric):
 
     def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
         self.networks = tuple(features.values())
+        self.versions = ", ".join(network.described for network in self.networks)
+
+
+class FeatureDistance(FeatureMetric):
+    """One distance on each network; its name begins with an abbreviation of the network, such as ``fd`` or ``fid``."""
+
+    abbreviation: ClassVar[str]  # a key of `FeatureNetwork.abbreviations`
+    prefix: ClassVar[str] = ""  # of the abbreviation, in names
+    described: ClassVar[str]  # the distance in words, for the protocol
+
+    def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
+        super().__init__(features)
+        self.protocol = f"{self.described} on {self.versions}"
 
     @property
-    def versions(self) -> str:
-        """Names and versions of the networks, for protocols."""
-        return ", ".join(f"{network.name} {network.version}" for network in self.networks)
+    def quantities(self) -> Mapping[str, Quantity]:
+        """One distance per network."""
+        return {f"{self._kind(each)}_{each.name}": self.kinds[self._kind(each)] for each in self.networks}
+
+    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
+        """Measures the distance on each network; needs at least two samples."""
+        return {
+            f"{self._kind(each)}_{each.name}": self._distance(each, samples, real.reference) for each in self.networks
+        }
+
+    def _kind(self, network: FeatureNetwork) -> str:
+        return f"{self.prefix}{network.abbreviations[self.abbreviation]}"
+
+    @abstractmethod
+    def _distance(self, network: FeatureNetwork, samples: ImageSet, reference: ImageSet) -> MetricValue: ...
 
 
 class ClassifierMetric(Metric):
     """A metric of the predictions of a classifier; arguments and errors are those of `ClassifierFeatures`."""
 
+    suffix = "_classifier"
     uses_reference = False
+    described: ClassVar[str]  # the protocol, with ``{}`` for the classifier
 
     def __init__(self, weights: Path | str | None = None, batch_size: int = 100) -> None:
         self.classifier = ClassifierFeatures(weights, batch_size)
-
-    @property
-    def quantities(self) -> Mapping[str, Quantity]:
-        """`kinds`, with the name of the classifier."""
-        return {f"{kind}_{self.classifier.name}": quantity for kind, quantity in self.kinds.items()}
+        self.protocol = self.described.format(self.classifier.described)
 
     def real_samples(self, real: RealImages) -> ImageSet:
         """Returns the test images, since the classifier was trained on the others."""
@@ -110,11 +114,7 @@ def format_count(n: int) -> str:
 def quantity_of(name: str) -> tuple[Quantity, str] | None:
     """Finds the quantity of a value's name, among the metrics of this package and of imported modules.
 
-    Args:
-        name: such as ``recall_k3_classifier_10k_test``.
-
-    Returns:
-        The quantity and the rest of the name (``k3_classifier_10k_test``), or ``None`` if no metric has such names.
+    Of ``recall_k3_classifier_10k_test``, also returns ``k3_classifier_10k_test``; ``None`` if no metric has such names.
     """
     for module in pkgutil.iter_modules([str(Path(__file__).parent)], "fmcgan.metric."):
         importlib.import_module(module.name)

@@ -29,13 +29,13 @@ def baseline_title(baseline: str) -> str:
     return baseline.replace("_", " ")
 
 
-class Baselines:
-    """Measures the baselines of a data set, each once per protocol.
+def applicable(metric: Metric, baselines: Sequence[str]) -> list[str]:
+    """Selects the baselines of a metric: only real images unless it is quick."""
+    return [baseline for baseline in baselines if metric.quick or baseline == REAL]
 
-    Args:
-        real: the data set.
-        store: stores the values on disk.
-    """
+
+class Baselines:
+    """Measures the baselines of a data set, each once per protocol; the store holds the values on disk."""
 
     def __init__(self, real: RealImages, store: Store) -> None:
         self.real = real
@@ -43,29 +43,24 @@ class Baselines:
         self._images: dict[tuple[str, int, str], ImageSet] = {}
 
     def measure(self, metric: Metric, baseline: str, n: int) -> dict[str, StoredValue]:
-        """Measures a baseline of ``n`` images, or fewer if the data set has fewer.
-
-        Returns:
-            Values, named as those of ``n`` samples.
-        """
-        train, test = self.real.train.fingerprint, self.real.test.fingerprint
-        split = self.real.reference_split
+        """Measures a baseline of ``n`` images, or fewer if the data set has fewer; named as values of ``n`` samples."""
+        train, test, split = self.real.train.fingerprint, self.real.test.fingerprint, self.real.reference_split
         inputs = f"train {train} test {test} reference {split}"
-        key = f"{baseline} n={n} {inputs} {type(metric).__name__} {metric.protocol}"
-        return self.store.values(key, lambda: self._measure(metric, baseline, n))
 
-    def _measure(self, metric: Metric, baseline: str, n: int) -> dict[str, StoredValue]:
-        images = self.images(metric, baseline, n)
-        if len(images) < n:
-            found = f"{len(images)} instead of {n} images"
-            _log.warning("%s: the baseline %s has %s", type(metric).__name__, baseline_title(baseline), found)
-        return {
-            metric.value_name(key, n, self.real.reference_split): {
-                "value": value.value,
-                "by_class": None if value.by_class is None else list(value.by_class),
+        def compute() -> dict[str, StoredValue]:
+            images = self.images(metric, baseline, n)
+            if len(images) < n:
+                found = f"{len(images)} instead of {n} images"
+                _log.warning("%s: the baseline %s has %s", type(metric).__name__, baseline_title(baseline), found)
+            return {
+                metric.value_name(key, n, split): {
+                    "value": value.value,
+                    "by_class": None if value.by_class is None else list(value.by_class),
+                }
+                for key, value in metric.measure(images, self.real).items()
             }
-            for key, value in metric.measure(images, self.real).items()
-        }
+
+        return self.store.values(f"{baseline} n={n} {inputs} {type(metric).__name__} {metric.protocol}", compute)
 
     def images(self, metric: Metric, baseline: str, n: int) -> ImageSet:
         """Returns the images of a baseline, the same object for all metrics, which then share cached features."""
@@ -76,10 +71,8 @@ class Baselines:
         return self._images[key]
 
     def _make(self, baseline: str, n: int, source: ImageSet) -> ImageSet:
-        if baseline == REAL:
-            return source.balanced(n)
-        if baseline == "training_copies":
-            return self.real.train.balanced(n)
+        if baseline in (REAL, "training_copies"):
+            return (source if baseline == REAL else self.real.train).balanced(n)
         generator = torch.Generator().manual_seed(0)
         if baseline == "shuffled_labels":
             chosen = source.balanced(n)
@@ -88,14 +81,10 @@ class Baselines:
         classes = source.labels.unique()
         labels = classes[torch.arange(n) % len(classes)]
         if baseline == "uniform_noise":
-            noise = torch.randint(0, 256, (n, 1, 28, 28), dtype=torch.uint8, generator=generator)
-            return ImageSet(noise, labels, source.device)
-        return ImageSet(_class_means(self.real.train)[labels], labels, source.device)
-
-
-def applicable(metric: Metric, baselines: Sequence[str]) -> list[str]:
-    """Selects the baselines of a metric: only real images unless it is quick."""
-    return [baseline for baseline in baselines if metric.quick or baseline == REAL]
+            images = torch.randint(0, 256, (n, 1, 28, 28), dtype=torch.uint8, generator=generator)
+        else:
+            images = _class_means(self.real.train)[labels]
+        return ImageSet(images, labels, source.device)
 
 
 def _class_means(train: ImageSet) -> torch.Tensor:

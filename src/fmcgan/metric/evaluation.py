@@ -1,6 +1,7 @@
 """Evaluation of samples by several metrics, beside baselines."""
 
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 
@@ -11,8 +12,9 @@ from fmcgan.app.errors import Failures, InvalidValueError
 from fmcgan.metric.base import FeatureMetric, Metric
 from fmcgan.metric.baselines import BASELINES, REAL, Baselines, applicable, baseline_title
 from fmcgan.metric.image_set import ImageSet, RealImages
-from fmcgan.metric.results import Results, result_of
+from fmcgan.metric.results import Result, Results
 from fmcgan.metric.results_store import Store
+from fmcgan.metric.value import MetricValue
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +30,6 @@ class Evaluator:
         store: stores values of real images; ``None``: in the user's cache folder.
         show_progress: shows a progress bar in a terminal, else log lines.
         failures: collects unexpected errors of single metrics; ``None``: the first error ends the evaluation.
-
-    Attributes:
-        seconds: duration by metric in the last `measure`, without baselines. Shared work, such as features, counts for
-            the first metric.
 
     Raises:
         InvalidValueError: a baseline is unknown, or two feature networks of a metric have the same name.
@@ -61,7 +59,7 @@ class Evaluator:
         self.baselines = tuple(baselines)
         self.show_progress = show_progress
         self._failures = failures or Failures(Exception)
-        self.seconds: dict[str, float] = {}
+        self.seconds: dict[str, float] = {}  # by metric in the last `measure`, without baselines
         self._measured_baselines = Baselines(real, store or Store())
 
     @property
@@ -71,18 +69,15 @@ class Evaluator:
 
     def floors(self) -> dict[str, float]:
         """Measures the baseline ``real``; returns values by name."""
-        measured: dict[str, float] = {}
-        for metric in self.metrics.values():
-            values = self._measured_baselines.measure(metric, REAL, metric.n or self.n)
-            measured |= {name: each["value"] for name, each in values.items()}
-        return measured
+        measure, metrics = self._measured_baselines.measure, self.metrics.values()
+        measured = [measure(metric, REAL, metric.n or self.n) for metric in metrics]
+        return {name: each["value"] for values in measured for name, each in values.items()}
 
     def measure(self, samples: ImageSet) -> Results:
-        """Measures samples and baselines.
+        """Measures samples, `samples_needed` or fewer, and baselines.
 
-        Args:
-            samples: `samples_needed` or fewer. Each metric measures as many as it needs, balanced over the classes, or
-                all if there are fewer; the names of its values contain that number.
+        Each metric measures as many samples as it needs, balanced over the classes, or all if there are fewer; the
+        names of its values contain that number.
         """
         tasks = [
             (name, baseline)
@@ -95,7 +90,10 @@ class Evaluator:
             for name, baseline in bar:
                 bar.set_description_str(f"{name}: {baseline_title(baseline) or 'samples'}")
                 with self._failures.catch(name):
-                    self._measure(results, name, baseline, self._subset(name, samples))
+                    if baseline:
+                        self._measure_baseline(results, name, baseline, len(self._subset(name, samples)))
+                    else:
+                        self._measure_samples(results, name, self._subset(name, samples))
                 if not baseline and name in self.seconds and bar.disable and self.show_progress:
                     log.info("%s: %.1f s", name, self.seconds[name])
         return results
@@ -112,35 +110,43 @@ class Evaluator:
     def _subset(self, name: str, samples: ImageSet) -> ImageSet:
         return samples.balanced(min(self.metrics[name].n or self.n, len(samples)))
 
-    def _measure(self, results: Results, name: str, baseline: str, samples: ImageSet) -> None:
-        """Measures the samples for ``baseline=""``, else the baseline; adds to the results."""
-        if not baseline:
-            start = time.perf_counter()
-            added = self._measure_samples(name, samples)
-            if duplicates := results.keys() & added.keys():
-                raise InvalidValueError(
-                    f"{', '.join(sorted(duplicates))} would be measured twice; leave one of the metrics out"
-                )
-            results |= added
-            self.seconds[name] = round(time.perf_counter() - start, 2)
-        elif any(result["score"] == name for result in results.values()):
-            measured = self._measured_baselines.measure(self.metrics[name], baseline, len(samples))
-            for value_name, value in measured.items():
+    def _measure_samples(self, results: Results, name: str, samples: ImageSet) -> None:
+        start, metric, values = time.perf_counter(), self.metrics[name], dict[str, MetricValue]()
+        try:
+            values = metric.measure(samples, self.real)
+        except InvalidValueError as error:  # too few samples for this metric, maybe enough for others
+            log.warning("%s is not measured: %s", name, error)
+        n, split = len(samples), self.real.reference_split
+        added = {metric.value_name(key, n, split): _result(values[key], metric, key, name, n) for key in values}
+        if twice := results.keys() & added.keys():
+            raise InvalidValueError(f"{', '.join(sorted(twice))} would be measured twice; leave one of the metrics out")
+        results |= added
+        self.seconds[name] = round(time.perf_counter() - start, 2)
+
+    def _measure_baseline(self, results: Results, name: str, baseline: str, n: int) -> None:
+        if any(result["score"] == name for result in results.values()):
+            for value_name, value in self._measured_baselines.measure(self.metrics[name], baseline, n).items():
                 result = results[value_name]
                 result["baselines"][baseline] = value["value"]
                 if baseline == REAL:
                     result["floor"], result["floor_by_class"] = value["value"], value["by_class"]
 
-    def _measure_samples(self, name: str, samples: ImageSet) -> Results:
-        metric = self.metrics[name]
-        try:
-            values = metric.measure(samples, self.real)
-        except InvalidValueError as error:  # too few samples for this metric, maybe enough for others
-            log.warning("%s is not measured: %s", name, error)
-            return {}
-        return {
-            metric.value_name(key, len(samples), self.real.reference_split): result_of(
-                value, metric.quantities[key], metric, name, samples
-            )
-            for key, value in values.items()
-        }
+
+def _result(value: MetricValue, metric: Metric, key: str, metric_name: str, n: int) -> Result:
+    quantity = metric.quantities[key]
+    return {
+        "value": value.value,
+        "interval": None if value.interval is None else list(value.interval),
+        "floor": None,
+        "baselines": {},
+        "better": quantity.better,
+        "n": n,
+        "by_class": None if value.by_class is None else list(value.by_class),
+        "floor_by_class": None,
+        "score": metric_name,
+        "protocol": metric.protocol,
+        "title": quantity.title,
+        "unit": quantity.unit,
+        "range": [end if math.isfinite(end) else None for end in (quantity.lowest, quantity.highest)],
+        "summary": quantity.summary,
+    }

@@ -8,15 +8,14 @@ from torch import Tensor
 
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
-from fmcgan.metric.base import FeatureMetric
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
+from fmcgan.metric.base import FeatureDistance
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.value import MetricValue, Quantity, interval
 
-MOST_RESAMPLED_FEATURES = 512
-"""Largest number of features with an interval: a hundred eigenvalue problems of size 2048 take minutes."""
+MOST_RESAMPLED_FEATURES = 512  # with an interval: a hundred eigenvalue problems of size 2048 take minutes
 
 
-class FrechetDistance(FeatureMetric):
+class FrechetDistance(FeatureDistance):
     """``fd_{network}_{n}_{split}``: Fréchet distance of the samples to the reference images, on each network.
 
     Heusel et al. 2017, "GANs trained by a two time-scale update rule", eq. 6; on Inception features it is the FID. In
@@ -31,39 +30,25 @@ class FrechetDistance(FeatureMetric):
         "fd": Quantity("Fréchet distance", "lower", lowest=0, summary="Distance of the features; lower is better."),
         "fid": Quantity("FID", "lower", lowest=0, summary="Distance of Inception features; lower is better."),
     }
+    abbreviation = "frechet"
+    described = "frechet distance"
 
-    @property
-    def quantities(self) -> Mapping[str, Quantity]:
-        """One distance per network."""
-        return {_key(network): self.kinds[network.abbreviations["frechet"]] for network in self.networks}
+    def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
+        super().__init__(features)
+        # With fewer samples than features plus 1, the covariance is rank-deficient.
+        self.min_samples = 1 + max((network.num_features for network in self.networks), default=1)
 
-    @property
-    def min_samples(self) -> int:
-        """Largest number of features plus 1; with fewer samples the covariance is rank-deficient."""
-        return 1 + max((network.num_features for network in self.networks), default=1)
-
-    @property
-    def protocol(self) -> str:
-        """The distance and the networks."""
-        return f"frechet distance on {self.versions}"
-
-    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
-        """Measures the distance on each network; needs at least two samples."""
-        measured = {}
-        for network in self.networks:
-            reference = reference_gaussian(network, real.reference)
-            distances = resampled_distances(network.features(samples), _counts(network, samples), reference)
-            measured[_key(network)] = _with_interval(distances)
-        return measured
+    def _distance(self, network: FeatureNetwork, samples: ImageSet, reference: ImageSet) -> MetricValue:
+        return _with_interval(_distances(network, samples, reference))
 
 
-class ClassFrechetDistance(FeatureMetric):
+class ClassFrechetDistance(FrechetDistance):
     """``class_fd_{network}_{n}_{split}``: mean over the classes of the Fréchet distance within each class.
 
     The intra-class FID of Miyato and Koyama 2018, "cGANs with projection discriminator". Unlike `FrechetDistance` it
     detects wrong labels and classes whose images are all alike. ``by_class`` holds the distance of each class, ``None``
-    for a class without reference images. A class without samples is an error: a mean over the other classes would
-    reward it.
+    for a class without reference images. A class without samples is an `InvalidValueError`: a mean over the other
+    classes would reward it.
 
     Its small-sample bias is larger than that of `FrechetDistance`, as a class has a tenth of the samples. If a network
     has more features than a class has images, the covariances are rank-deficient: compare values of equal n only. The
@@ -74,50 +59,44 @@ class ClassFrechetDistance(FeatureMetric):
         "class_fd": Quantity("Fréchet distance within classes", "lower", lowest=0),
         "class_fid": Quantity("FID within classes", "lower", lowest=0),
     }
+    prefix = "class_"
+    described = "frechet distance by class"
 
-    @property
-    def quantities(self) -> Mapping[str, Quantity]:
-        """One mean distance per network."""
-        return {
-            f"class_{_key(network)}": self.kinds[f"class_{network.abbreviations['frechet']}"]
-            for network in self.networks
-        }
+    def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
+        super().__init__(features)
+        self.min_samples *= NUM_CLASSES
 
-    @property
-    def min_samples(self) -> int:
-        """That of `FrechetDistance` in each class."""
-        return NUM_CLASSES * (1 + max((network.num_features for network in self.networks), default=1))
-
-    @property
-    def protocol(self) -> str:
-        """The distance and the networks."""
-        return f"frechet distance by class on {self.versions}"
-
-    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
-        """Measures the distances on each network.
-
-        Raises:
-            InvalidValueError: a class of the reference has fewer than two samples.
-        """
-        classes = [label for label in range(NUM_CLASSES) if len(real.reference.of_class(label)) >= 2]
+    def _distance(self, network: FeatureNetwork, samples: ImageSet, reference: ImageSet) -> MetricValue:
+        classes = [label for label in range(NUM_CLASSES) if len(reference.of_class(label)) >= 2]
         if missing := [CLASS_NAMES[label] for label in classes if len(samples.of_class(label)) < 2]:
             raise InvalidValueError(
                 f"distances within classes need at least 2 samples of each class, got fewer of {', '.join(missing)}"
             )
-        return {
-            f"class_{_key(network)}": _measure_classes(network, classes, samples, real.reference)
-            for network in self.networks
-        }
+        distances = {label: _distances(network, samples, reference, label) for label in classes}
+        by_class = tuple(distances[label][0].item() if label in distances else None for label in range(NUM_CLASSES))
+        return _with_interval(torch.stack(list(distances.values())).mean(dim=0))._replace(by_class=by_class)
+
+
+def _distances(network: FeatureNetwork, samples: ImageSet, reference: ImageSet, label: int | None = None) -> Tensor:
+    """Computes [1 + B] distances, of the samples or those of a class, and of their resamples."""
+    chosen = slice(None) if label is None else samples.of_class(label)
+    features = network.features(samples)[chosen]
+    counts = torch.ones(1, len(features))
+    if network.num_features <= MOST_RESAMPLED_FEATURES:
+        counts = torch.cat([counts, samples.resamples[:, chosen]])
+    return resampled_distances(features, counts, reference_gaussian(network, reference, label))
+
+
+def _with_interval(distances: Tensor) -> MetricValue:
+    value = distances[0].item()
+    return MetricValue(value, interval(value, distances[1:], lowest=0))
 
 
 class Gaussian(NamedTuple):
-    """A Gaussian: its mean and a square root of its covariance."""
+    """A Gaussian: its mean, float64 [F], and a root S of its covariance ``S @ S.T``, float64 [F, R]."""
 
     mean: Tensor
-    """float64 [F]."""
-
     root: Tensor
-    """A matrix S, float64 [F, R], with covariance ``S @ S.T``."""
 
 
 def reference_gaussian(network: FeatureNetwork, reference: ImageSet, label: int | None = None) -> Gaussian:
@@ -127,15 +106,14 @@ def reference_gaussian(network: FeatureNetwork, reference: ImageSet, label: int 
         features = network.features(reference)
         return fitted_gaussian(features if label is None else features[reference.of_class(label)])._asdict()
 
-    whole = f"gaussian of {network.name} {network.version}"
-    return Gaussian(**reference.derived(whole if label is None else f"{whole} in class {label}", fit))
+    of_class = "" if label is None else f" in class {label}"
+    return Gaussian(**reference.derived(f"gaussian of {network.described}{of_class}", fit))
 
 
 def fitted_gaussian(features: Tensor) -> Gaussian:
     """Fits a Gaussian with the mean and the unbiased covariance (divided by N - 1) of features [N, F].
 
-    Raises:
-        ValueError: wrong shape, or N less than 2.
+    Raises `ValueError` for other shapes, and if N is less than 2, as `resampled_distances` does.
     """
     mean, centred = _centred(features)
     n, width = centred.shape
@@ -146,23 +124,14 @@ def fitted_gaussian(features: Tensor) -> Gaussian:
 
 
 def resampled_distances(features: Tensor, counts: Tensor, reference: Gaussian) -> Tensor:
-    """Computes the Fréchet distance of resamples of a set to a Gaussian.
+    """Computes the Fréchet distance of resamples of a set to a Gaussian: float64 [B], in squared units of the features.
 
     ``|m_a - m_b|² + Tr(C_a + C_b - 2 (C_a C_b)^½)`` (Heusel et al. 2017, eq. 6; Dowson and Landau 1982), clamped at 0.
     ``C_a C_b`` has the eigenvalues of the symmetric ``S.T C_a S`` with ``C_b = S S.T``, whose solver is faster and
     never returns complex numbers. Each resample costs one eigenvalue problem and no matrix square root.
 
-    Args:
-        features: [N, F], N at least 2.
-        counts: how often each resample contains each feature, whole numbers [B, N] with row sums of at least 2; counts
-            of 1 give the distance of the set itself.
-        reference: the Gaussian to compare with.
-
-    Returns:
-        Distances, float64 [B], in squared units of the features.
-
-    Raises:
-        ValueError: wrong shape, or N less than 2.
+    Features are [N, F], N at least 2. Counts, whole numbers [B, N] with row sums of at least 2, say how often each
+    resample contains each feature; counts of 1 give the distance of the set itself.
     """
     mean, centred = _centred(features)  # centred once, so that the sums below lose no digits
     counts = counts.double()
@@ -193,32 +162,3 @@ def _cross_term(projected: Tensor, counts: Tensor) -> float:
     product = rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows  # equal eigenvalues, apart from zeros
     eigenvalues = torch.linalg.eigvalsh(product / (drawn - 1))
     return eigenvalues.clamp(min=0).sqrt().sum().item()  # a rank-deficient product has eigenvalues of about -1e-17
-
-
-def _counts(network: FeatureNetwork, samples: ImageSet) -> Tensor:
-    """Returns counts [1 + B, N]: ones in row 0 (the set itself), then those of the resamples."""
-    once = torch.ones(1, len(samples))
-    return once if network.num_features > MOST_RESAMPLED_FEATURES else torch.cat([once, samples.resamples])
-
-
-def _measure_classes(
-    network: FeatureNetwork, classes: list[int], samples: ImageSet, reference: ImageSet
-) -> MetricValue:
-    features, counts = network.features(samples), _counts(network, samples)
-    distances: dict[int, Tensor] = {}
-    for label in classes:
-        chosen = samples.of_class(label)
-        gaussian = reference_gaussian(network, reference, label)
-        distances[label] = resampled_distances(features[chosen], counts[:, chosen], gaussian)
-    by_class = tuple(distances[label][0].item() if label in distances else None for label in range(NUM_CLASSES))
-    return _with_interval(torch.stack(list(distances.values())).mean(dim=0))._replace(by_class=by_class)
-
-
-def _with_interval(distances: Tensor) -> MetricValue:
-    """Splits [1 + B] distances into the value and those of the resamples."""
-    value = distances[0].item()
-    return MetricValue(value, interval(value, distances[1:], lowest=0))
-
-
-def _key(network: FeatureNetwork) -> str:
-    return f"{network.abbreviations['frechet']}_{network.name}"

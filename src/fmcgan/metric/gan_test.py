@@ -8,7 +8,7 @@ from torch import Tensor
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.base import ClassifierMetric
 from fmcgan.metric.image_set import ImageSet, RealImages
-from fmcgan.metric.value import MetricValue, Quantity, mean_value, share_value
+from fmcgan.metric.value import MetricValue, Quantity, mean_value, share_interval
 
 
 class GanTest(ClassifierMetric):
@@ -24,29 +24,19 @@ class GanTest(ClassifierMetric):
 
     kinds: ClassVar = {
         "label_agreement": Quantity(
-            "Label agreement",
-            "higher",
-            lowest=0,
-            highest=1,
-            summary="Share of samples classified as their label.",
+            "Label agreement", "higher", lowest=0, highest=1, summary="Share of samples classified as their label."
         ),
         "label_cross_entropy": Quantity("Label cross entropy", "lower", "nats", lowest=0),
     }
-
-    @property
-    def protocol(self) -> str:
-        """The classifier."""
-        return f"agreement and cross entropy of {self.classifier.name} {self.classifier.version}"
+    described = "agreement and cross entropy of {}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Measures both values; real images are not used."""
         logits = self.classifier.logits(samples).double()
-        agrees = logits.argmax(dim=1) == samples.labels
+        losses = F.cross_entropy(logits, samples.labels, reduction="none")
         return {
-            "label_agreement_classifier": share_value(agrees, samples),
-            "label_cross_entropy_classifier": mean_value(
-                F.cross_entropy(logits, samples.labels, reduction="none"), samples
-            ),
+            "label_agreement_classifier": mean_value(logits.argmax(dim=1) == samples.labels, samples, share_interval),
+            "label_cross_entropy_classifier": mean_value(losses, samples),
         }
 
     def findings(self, samples: ImageSet, real: RealImages) -> dict[str, object]:
@@ -55,11 +45,7 @@ class GanTest(ClassifierMetric):
 
 
 def count_agreement(labels: Tensor, logits: Tensor) -> Tensor:
-    """Computes the confusion matrix of labels, int64 [N], and logits, [N, 10].
-
-    Returns:
-        Counts, int64 [10, 10]: row = label, column = predicted class.
-    """
+    """Counts labels, int64 [N], by predicted class of logits [N, 10]: int64 [10, 10], row = label, column = class."""
     pairs = labels * NUM_CLASSES + logits.argmax(dim=1)
     return pairs.bincount(minlength=NUM_CLASSES**2).reshape(NUM_CLASSES, NUM_CLASSES)
 

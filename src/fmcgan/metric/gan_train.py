@@ -4,8 +4,7 @@ import copy
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -18,16 +17,10 @@ from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.data.images import to_float
 from fmcgan.metric.base import Metric
 from fmcgan.metric.image_set import ImageSet, RealImages
-from fmcgan.metric.value import MetricValue, Quantity, by_class
+from fmcgan.metric.value import MetricValue, Quantity, mean_value
 
-Progress = Callable[[int, int], None]
-"""Called with the number of epochs done and of all epochs."""
-
-HELD_OUT_SHARE = 0.1
-"""Share of the images that are held out to select the epoch."""
-
-EPOCHS_BETWEEN_LINES = 10
-"""Epochs between two log lines, if there is no terminal for a progress bar."""
+HELD_OUT_SHARE = 0.1  # of the images, to select the epoch
+EPOCHS_BETWEEN_LINES = 10  # of the log, if there is no terminal for a progress bar
 
 _log = logging.getLogger(__name__)
 
@@ -59,18 +52,10 @@ class GanTrain(Metric):
         learning_rate: float = 3e-4,
         seed: int = 0,
     ) -> None:
-        """Checks the parameters.
+        """Checks the parameters; the network is a key of `NETWORKS`.
 
-        Args:
-            network: a key of `NETWORKS`.
-            n: number of samples, of which a tenth is held out; ``None``: that of the evaluation.
-            epochs: passes over the other nine tenths.
-            batch_size: samples per step.
-            learning_rate: of Adam.
-            seed: of initial weights, held-out samples, order and dropout.
-
-        Raises:
-            InvalidValueError: a value is out of range, or the network is unknown.
+        A tenth of ``n`` samples (``None``: as many as the evaluation has) is held out; the epochs are passes over the
+        others. The seed is that of initial weights, held-out samples, order and dropout.
         """
         one_of(tuple(NETWORKS), network=network)
         if n is not None:
@@ -86,23 +71,17 @@ class GanTrain(Metric):
         self.learning_rate = float(learning_rate)
         self.seed = seed
         self.quick = network != "cnn"
-
-    @property
-    def quantities(self) -> dict[str, Quantity]:
-        """The accuracy."""
-        return {f"gan_train_{self.network}": self.kinds["gan_train"]}
-
-    @property
-    def protocol(self) -> str:
-        """Network and training, without the number of samples."""
-        steps = f"{self.epochs} epochs of Adam at {self.learning_rate!r} in batches of {self.batch_size}"
-        network = f"{self.network} {design(self.network)}"
-        return f"GAN-train of {network}: {steps}, seed {self.seed}, the epoch by a held-out tenth, content order"
+        self.suffix = f"_{network}"
+        steps = f"{epochs} epochs of Adam at {self.learning_rate!r} in batches of {batch_size}"
+        selection = f"seed {seed}, the epoch by a held-out tenth, content order"
+        self.protocol = f"GAN-train of {network} {design(network)}: {steps}, {selection}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Trains on the samples and tests on the real test images; independent of the order of the samples."""
-        right = (self._predictions(samples, real.test) == real.test.labels).double()
-        return {f"gan_train_{self.network}": MetricValue(right.mean().item(), None, by_class(right, real.test.labels))}
+        read = samples.derived(
+            f"{self.protocol}, read {real.test.fingerprint}", lambda: {"read": self._predictions(samples, real.test)}
+        )
+        return {f"gan_train_{self.network}": mean_value(read["read"] == real.test.labels, real.test, None)}
 
     def real_samples(self, real: RealImages) -> ImageSet:
         """Returns the training images, since the test images are classified."""
@@ -110,41 +89,29 @@ class GanTrain(Metric):
 
     def _predictions(self, samples: ImageSet, test: ImageSet) -> Tensor:
         """Predicts the classes of the test images, int64 [M], by a classifier trained on the samples."""
+        # `train_downstream` restores the random state of these kinds of device only.
+        device = samples.device if samples.device.type == "cuda" else torch.device("cpu")
+        order, name, start = samples.content_order, f"gan_train_{self.network}", time.monotonic()
+        with tqdm(desc=name, total=self.epochs, unit=" epochs", disable=None, leave=False) as bar:
 
-        def train_and_predict() -> dict[str, Tensor]:
-            # `train_downstream` restores the random state of these kinds of device only.
-            device = samples.device if samples.device.type == "cuda" else "cpu"
-            order = samples.content_order
-            with _progress(f"gan_train_{self.network}", self.epochs) as progress:
-                network = train_downstream(
-                    NETWORKS[self.network],
-                    samples.images[order],
-                    samples.labels[order],
-                    epochs=self.epochs,
-                    batch_size=self.batch_size,
-                    learning_rate=self.learning_rate,
-                    seed=self.seed,
-                    device=device,
-                    progress=progress,
-                )
-            return {"read": predict_classes(network, test.images, device)}
+            def progress(done: int, total: int) -> None:
+                bar.update()
+                if bar.disable and done % EPOCHS_BETWEEN_LINES == 0 and done < total:
+                    left = tqdm.format_interval((time.monotonic() - start) / done * (total - done))
+                    _log.info("%s: epoch %d of %d, %s left", name, done, total, left)
 
-        return samples.derived(f"{self.protocol}, read {test.fingerprint}", train_and_predict)["read"]
-
-
-@contextmanager
-def _progress(name: str, epochs: int) -> Iterator[Progress]:
-    """Shows the progress of a training as a bar or, without a terminal, as log lines."""
-    start = time.monotonic()
-    with tqdm(desc=name, total=epochs, unit=" epochs", disable=None, leave=False) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.update()
-            if bar.disable and done % EPOCHS_BETWEEN_LINES == 0 and done < total:
-                left = tqdm.format_interval((time.monotonic() - start) / done * (total - done))
-                _log.info("%s: epoch %d of %d, %s left", name, done, total, left)
-
-        yield show
+            network = train_downstream(
+                NETWORKS[self.network],
+                samples.images[order],
+                samples.labels[order],
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                learning_rate=self.learning_rate,
+                seed=self.seed,
+                device=device,
+                progress=progress,
+            )
+        return predict_classes(network, test.images, device)
 
 
 def logistic_regression() -> nn.Module:
@@ -180,10 +147,7 @@ def quick_cnn() -> nn.Module:
 
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "logistic_regression": logistic_regression,
-    "mlp": mlp,
-    "cnn": cnn,
-    "quick_cnn": quick_cnn,
+    build.__name__: build for build in (logistic_regression, mlp, cnn, quick_cnn)
 }
 """Builders by name; the networks map float [N, 1, 28, 28] in [-1, 1] to logits [N, 10]."""
 
@@ -204,23 +168,13 @@ def train_downstream(
     learning_rate: float = 3e-4,
     seed: int = 0,
     device: torch.device | str = "cpu",
-    progress: Progress = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> nn.Module:
     """Trains a classifier with Adam; returns the first epoch of highest accuracy on a held-out tenth of the images.
 
-    Args:
-        build: builds the untrained network, one of `NETWORKS`.
-        images: uint8 [N, 1, 28, 28] on the CPU, N at least 2.
-        labels: int64 [N] in 0..9 on the CPU.
-        epochs: passes over the other nine tenths.
-        batch_size: images per step.
-        learning_rate: of Adam.
-        seed: of initial weights, held-out images, order and dropout; the global random state is unchanged.
-        device: the CPU or a CUDA device; dropout and rounding depend on it.
-        progress: called after every epoch.
-
-    Returns:
-        The network in eval mode, on the device.
+    Images are uint8 [N, 1, 28, 28] and labels int64 [N] in 0..9, both on the CPU, N at least 2. Dropout and rounding
+    depend on the device, the CPU or a CUDA device. ``progress`` is called after every epoch with the number of epochs
+    done and of all epochs. The network is returned on the device, in eval mode; the global random state is unchanged.
     """
     device = torch.device(device)
     generator = torch.Generator().manual_seed(seed)
@@ -228,13 +182,21 @@ def train_downstream(
     first = max(1, int(len(labels) * HELD_OUT_SHARE))
     held_out, training = order[:first], order[first:]
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        _seed_global(seed, device)
+        # torch.manual_seed would seed every device, also those whose state is not restored.
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
         network = build().to(device).to(memory_format=torch.channels_last)
         optimizer = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
         best, best_accuracy = copy.deepcopy(network.state_dict()), -1.0
         for epoch in range(1, epochs + 1):
-            chosen = training[torch.randperm(len(training), generator=generator)]
-            _train_epoch(network, optimizer, images[chosen], labels[chosen], batch_size, device)
+            network.train()
+            for chosen in training[torch.randperm(len(training), generator=generator)].split(batch_size):
+                optimizer.zero_grad(set_to_none=True)
+                logits = network(_prepared(images[chosen]).to(device))
+                F.cross_entropy(logits, labels[chosen].to(device)).backward()
+                optimizer.step()
             accuracy = downstream_accuracy(network, images[held_out], labels[held_out], device)
             if accuracy > best_accuracy:
                 best, best_accuracy = copy.deepcopy(network.state_dict()), accuracy
@@ -253,30 +215,6 @@ def predict_classes(network: nn.Module, images: Tensor, device: torch.device | s
 def downstream_accuracy(network: nn.Module, images: Tensor, labels: Tensor, device: torch.device | str) -> float:
     """Computes the accuracy, in 0..1, on uint8 images [N, 1, 28, 28] with labels [N]; sets eval mode."""
     return (predict_classes(network, images, device) == labels).sum().item() / len(labels)
-
-
-def _seed_global(seed: int, device: torch.device) -> None:
-    # torch.manual_seed would seed every device, also those whose state is not restored.
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        with torch.cuda.device(device):
-            torch.cuda.manual_seed(seed)
-
-
-def _train_epoch(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    images: Tensor,
-    labels: Tensor,
-    batch_size: int,
-    device: torch.device,
-) -> None:
-    """Passes once over uint8 images [N, 1, 28, 28] and labels [N], in their order."""
-    network.train()
-    for some, target in zip(images.split(batch_size), labels.split(batch_size), strict=True):
-        optimizer.zero_grad(set_to_none=True)
-        F.cross_entropy(network(_prepared(some).to(device)), target.to(device)).backward()
-        optimizer.step()
 
 
 def _prepared(images: Tensor) -> Tensor:

@@ -15,9 +15,7 @@ from fmcgan.metric.results_store import Arrays, Store
 
 
 class ImageSet:
-    """Labelled images, real or generated.
-
-    `derived` caches features, neighbours and statistics in memory and, given a store, on disk.
+    """Labelled images, real or generated. `derived` caches features, neighbours and statistics.
 
     Args:
         images: uint8 [N, 1, 28, 28] in 0..255.
@@ -43,8 +41,7 @@ class ImageSet:
         if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
             raise ValueError(f"labels must be int64 [{len(images)}], got {labels.dtype} {list(labels.shape)}")
         self.device = images.device if device is None else torch.device(device)
-        self.images = images.cpu()
-        self.labels = labels.cpu()
+        self.images, self.labels = images.cpu(), labels.cpu()
         self.store = store
         self.bootstrap_samples = bootstrap_samples
         self._derived: dict[str, Arrays] = {}
@@ -56,9 +53,8 @@ class ImageSet:
     def derived(self, protocol: str, compute: Callable[[], Arrays]) -> Arrays:
         """Returns the result of ``compute``, which is called at most once for each protocol.
 
-        Args:
-            protocol: identifies the computation: network versions and all parameters.
-            compute: returns named CPU tensors that depend on images, labels and protocol only.
+        It returns named CPU tensors that depend on images, labels and protocol only; the protocol identifies the
+        computation: network versions and all parameters.
         """
         if protocol not in self._derived:
             found = self.store.arrays(f"{self.fingerprint} {protocol}", compute) if self.store else compute()
@@ -130,19 +126,17 @@ class RealImages(NamedTuple):
 class FeatureNetwork(ABC):
     """A fixed network that extracts features. The image set caches them by name and version of the network."""
 
-    name: ClassVar[str]
-    """Part of the names of values."""
-
-    version: str
-    """Hash of the weights, hexadecimal."""
-
+    name: ClassVar[str]  # part of the names of values
+    version: str  # hash of the weights, hexadecimal
     num_features: int
-
-    batch_size: int
-    """Images per forward pass; affects rounding only."""
-
+    batch_size: int  # images per forward pass; affects rounding only
     abbreviations: ClassVar[Mapping[str, str]] = {"frechet": "fd", "kernel": "kd"}
     """Prefixes of the names of distances; those on Inception alone are called FID and KID."""
+
+    @property
+    def described(self) -> str:
+        """Name and version, for protocols."""
+        return f"{self.name} {self.version}"
 
     def features(self, images: ImageSet) -> Tensor:
         """Returns the features of a set, float32 [N, num_features] on the CPU."""
@@ -150,7 +144,7 @@ class FeatureNetwork(ABC):
 
     def outputs(self, images: ImageSet) -> Arrays:
         """Returns all outputs of the network for a set (see `_extract`), float32 on the CPU."""
-        return images.derived(f"reading of {self.name} {self.version}", lambda: self._extract_all(images))
+        return images.derived(f"reading of {self.described}", lambda: self._extract_all(images))
 
     @torch.no_grad()
     def _extract_all(self, images: ImageSet) -> Arrays:
@@ -161,23 +155,14 @@ class FeatureNetwork(ABC):
 
     @abstractmethod
     def _extract(self, images: Tensor) -> Arrays:
-        """Runs the network on a batch, uint8 [B, 1, 28, 28] on its device.
-
-        Returns:
-            ``features`` [B, num_features] and, from a classifier, ``logits`` [B, 10].
-        """
+        """Maps uint8 [B, 1, 28, 28] to ``features`` [B, num_features]; a classifier adds ``logits`` [B, 10]."""
 
 
 def resample_counts(labels: Tensor, bootstrap_samples: int, seed: int = 0) -> Tensor:
-    """Draws bootstrap resamples within each class, so that class sizes are those of the set.
+    """Draws bootstrap resamples within each class, so that class sizes are those of the set of labels [N].
 
-    Args:
-        labels: int64 [N].
-        bootstrap_samples: number of resamples, at least 0.
-        seed: of the draws; the global random state is neither read nor changed.
-
-    Returns:
-        How often each resample contains each image, float32 [bootstrap_samples, N].
+    Returns how often each resample contains each image, float32 [bootstrap_samples, N]. The global random state is
+    neither read nor changed.
     """
     generator = torch.Generator().manual_seed(seed)
     counts = torch.zeros(bootstrap_samples, len(labels))
@@ -191,8 +176,7 @@ def resample_counts(labels: Tensor, bootstrap_samples: int, seed: int = 0) -> Te
 def class_balanced(labels: Tensor, n: int) -> Tensor:
     """Selects the first images of each class, ``n`` in total and as balanced as possible, from labels int64 [N].
 
-    Returns:
-        Ascending indices, int64 [min(n, N)].
+    Returns ascending indices, int64 [min(n, N)].
     """
     within_class = F.one_hot(labels, NUM_CLASSES).cumsum(dim=0).gather(1, labels[:, None]).squeeze(1)
     # The first image of every class comes before the second of any: a prefix of this order is balanced.

@@ -25,11 +25,7 @@ class InceptionScore(ClassifierMetric):
     """
 
     kinds: ClassVar = {"is": Quantity("Inception score", "higher", lowest=1, highest=NUM_CLASSES)}
-
-    @property
-    def protocol(self) -> str:
-        """The classifier and the number of splits."""
-        return f"inception score of {self.classifier.name} {self.classifier.version}, one split"
+    described = "inception score of {}, one split"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Measures the score; real images are not used."""
@@ -42,12 +38,8 @@ class InceptionScore(ClassifierMetric):
 def inception_scores(logits: Tensor, counts: Tensor) -> Tensor:
     """Computes the score of resamples, as the entropy of the mean prediction less the mean entropy of predictions.
 
-    Args:
-        logits: [N, C].
-        counts: how often each resample contains each sample, [B, N], with row sums of N.
-
-    Returns:
-        float64 [B] in 1..C.
+    Counts, [B, N] with row sums of N, say how often each resample contains each row of the logits [N, C]. Returns
+    float64 [B] in 1..C.
     """
     log_p = logits.double().log_softmax(dim=1)
     p, weights = log_p.exp(), counts.double() / len(logits)

@@ -1,20 +1,18 @@
 """Kernel distance: the unbiased squared maximum mean discrepancy of features."""
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from fmcgan.metric.base import FeatureMetric
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
+from fmcgan.metric.base import FeatureDistance
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.value import MetricValue, Quantity, mean_interval
 
-BLOCK = 1000
-"""Rows and columns of the kernel matrix computed at once: 8 MB."""
+BLOCK = 1000  # rows and columns of the kernel matrix computed at once: 8 MB
 
 
-class KernelDistance(FeatureMetric):
+class KernelDistance(FeatureDistance):
     """``kd_{network}_{n}_{split}``: kernel distance of the samples to the reference images, on each network.
 
     The unbiased squared maximum mean discrepancy with the kernel ``k(x, y) = (x·y / F + 1)³``, over all pairs:
@@ -31,49 +29,29 @@ class KernelDistance(FeatureMetric):
     """
 
     kinds: ClassVar = {"kd": Quantity("Kernel distance", "lower"), "kid": Quantity("KID", "lower")}
+    abbreviation = "kernel"
+    described = "unbiased cubic kernel distance"
 
-    @property
-    def quantities(self) -> Mapping[str, Quantity]:
-        """One distance per network."""
-        return {_key(network): self.kinds[network.abbreviations["kernel"]] for network in self.networks}
-
-    @property
-    def protocol(self) -> str:
-        """The distance and the networks."""
-        return f"unbiased cubic kernel distance on {self.versions}"
-
-    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
-        """Measures the distance on each network; needs at least two samples."""
-        return {_key(network): _measure_on(network, samples, real.reference) for network in self.networks}
-
-
-def _key(network: FeatureNetwork) -> str:
-    return f"{network.abbreviations['kernel']}_{network.name}"
-
-
-def _measure_on(network: FeatureNetwork, samples: ImageSet, reference: ImageSet) -> MetricValue:
-    features = network.features(samples)
-    within, across = within_means(features), kernel_means(features, network.features(reference))
-    within_reference = reference_term(network, reference)
-    # The derivative of the distance with respect to the weight of a sample, shifted so that its mean is the distance.
-    influence = 2 * (within - across) + within_reference - within.mean()
-    return MetricValue(influence.mean().item(), mean_interval(influence, samples.resamples))
+    def _distance(self, network: FeatureNetwork, samples: ImageSet, reference: ImageSet) -> MetricValue:
+        features = network.features(samples)
+        within, across = within_means(features), kernel_means(features, network.features(reference))
+        within_reference = reference_term(network, reference)
+        # The derivative of the distance with respect to the weight of a sample, shifted to have the distance as mean.
+        influence = 2 * (within - across) + within_reference - within.mean()
+        return MetricValue(influence.mean().item(), mean_interval(influence, samples.resamples))
 
 
 def reference_term(network: FeatureNetwork, reference: ImageSet) -> float:
     """Computes the mean kernel of the pairs within a set, once per set."""
-
-    def compute() -> dict[str, Tensor]:
-        return {"mean": within_means(network.features(reference)).mean()}
-
-    return reference.derived(f"mean cubic kernel of {network.name} {network.version}", compute)["mean"].item()
+    protocol = f"mean cubic kernel of {network.described}"
+    found = reference.derived(protocol, lambda: {"mean": within_means(network.features(reference)).mean()})
+    return found["mean"].item()
 
 
 def kernel_means(a: Tensor, b: Tensor) -> Tensor:
     """Computes the mean kernel of each feature of ``a`` [N, F] with all of ``b`` [M, F]: float64 [N] on the CPU.
 
-    Raises:
-        ValueError: wrong shapes.
+    Raises `ValueError` for other shapes, as `within_means` does.
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
         raise ValueError(f"features must be [N, F] and [M, F], got {list(a.shape)} and {list(b.shape)}")
@@ -87,11 +65,7 @@ def kernel_means(a: Tensor, b: Tensor) -> Tensor:
 
 
 def within_means(features: Tensor) -> Tensor:
-    """Computes the mean kernel of each feature of a set [N, F] with all others: float64 [N] on the CPU.
-
-    Raises:
-        ValueError: wrong shape, or N less than 2.
-    """
+    """Computes the mean kernel of each feature of a set [N, F], N at least 2, with all others: float64 [N]."""
     if features.ndim != 2 or len(features) < 2:
         raise ValueError(f"features must be [N, F] with N of at least 2, got {list(features.shape)}")
     n, width = features.shape

@@ -10,7 +10,11 @@ from fmcgan.app.checks import whole_number
 from fmcgan.metric.base import FeatureMetric
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.neighbours import distances_to_others, squared_distances
-from fmcgan.metric.value import MetricValue, Quantity, by_class, mean_value, share_value
+from fmcgan.metric.value import MetricValue, Quantity, mean_value, share_interval
+
+
+def _share(title: str, summary: str) -> Quantity:
+    return Quantity(title, "higher", lowest=0, highest=1, summary=summary)
 
 
 class Manifold(FeatureMetric):
@@ -35,100 +39,61 @@ class Manifold(FeatureMetric):
     """
 
     kinds: ClassVar = {
-        "precision": Quantity(
-            "Precision", "higher", lowest=0, highest=1, summary="Share of samples that lie among real images."
-        ),
-        "recall": Quantity(
-            "Recall", "higher", lowest=0, highest=1, summary="Share of real images that lie among samples."
-        ),
+        "precision": _share("Precision", "Share of samples that lie among real images."),
+        "recall": _share("Recall", "Share of real images that lie among samples."),
         "density": Quantity("Density", "real", lowest=0),
-        "coverage": Quantity(
-            "Coverage", "higher", lowest=0, highest=1, summary="Share of real images that have a sample nearby."
-        ),
+        "coverage": _share("Coverage", "Share of real images that have a sample nearby."),
     }
 
     def __init__(
         self, features: Mapping[str, FeatureNetwork], k_precision_recall: int = 3, k_density_coverage: int = 5
     ) -> None:
-        """Checks the parameters; the defaults are those of the papers.
-
-        Args:
-            features: feature networks by name.
-            k_precision_recall: k of precision and recall.
-            k_density_coverage: k of density and coverage.
-
-        Raises:
-            InvalidValueError: a k is not a whole number of at least 1.
-        """
+        """Checks that both k are whole numbers of at least 1; the defaults are those of the papers."""
         whole_number(maximum=1000, k_precision_recall=k_precision_recall, k_density_coverage=k_density_coverage)
         super().__init__(features)
-        self.k_precision_recall = k_precision_recall
-        self.k_density_coverage = k_density_coverage
+        near, far = self.k_precision_recall, self.k_density_coverage = k_precision_recall, k_density_coverage
+        self.min_samples = 10 * max(near, far)  # with fewer samples each ball holds over a tenth of them
+        k = f"precision and recall k={near}, density and coverage k={far}"
+        self.protocol = f"{k}, closed balls, on {self.versions}"
 
     @property
     def quantities(self) -> Mapping[str, Quantity]:
         """All four, on each network."""
         return {self._key(kind, network): self.kinds[kind] for network in self.networks for kind in self.kinds}
 
-    @property
-    def min_samples(self) -> int:
-        """Ten times the larger k; with fewer samples each ball holds over a tenth of them."""
-        return 10 * max(self.k_precision_recall, self.k_density_coverage)
-
-    @property
-    def protocol(self) -> str:
-        """Both k and the networks."""
-        k = f"precision and recall k={self.k_precision_recall}, density and coverage k={self.k_density_coverage}"
-        return f"{k}, closed balls, on {self.versions}"
-
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Measures the four values on each network; needs more than k images in each set."""
-        return {
-            self._key(kind, network): value
-            for network in self.networks
-            for kind, value in self._measure_on(network, samples, real.reference).items()
-        }
+        near, far, reference = self.k_precision_recall, self.k_density_coverage, real.reference
+        measured = {}
+        for network in self.networks:
+            own = _distances_to_others(network, samples, near)[:, near - 1]
+            radii = _distances_to_others(network, reference, max(near, far))
+            features = network.features(samples), network.features(reference)
+            found = membership(*features, own, radii[:, near - 1], radii[:, far - 1])
+            measured[self._key("precision", network)] = mean_value(found.precise, samples, share_interval)
+            measured[self._key("recall", network)] = mean_value(found.recalled, reference, None)
+            measured[self._key("density", network)] = mean_value(found.surrounding.double() / far, samples)
+            measured[self._key("coverage", network)] = mean_value(found.covered, reference, None)
+        return measured
 
     def _key(self, kind: str, network: FeatureNetwork) -> str:
         k = self.k_precision_recall if kind in ("precision", "recall") else self.k_density_coverage
         return f"{kind}_k{k}_{network.name}"
 
-    def _measure_on(self, network: FeatureNetwork, samples: ImageSet, reference: ImageSet) -> dict[str, MetricValue]:
-        near, far = self.k_precision_recall, self.k_density_coverage
-        own = _distances_to_others(network, samples, near)[:, near - 1]
-        radii = _distances_to_others(network, reference, max(near, far))
-        features = network.features(samples), network.features(reference)
-        found = membership(*features, own, radii[:, near - 1], radii[:, far - 1])
-        return {
-            "precision": share_value(found.precise, samples),
-            "recall": _of_reference(found.recalled, reference),
-            "density": mean_value(found.surrounding.double() / far, samples),
-            "coverage": _of_reference(found.covered, reference),
-        }
-
 
 class Membership(NamedTuple):
     """Which points of two sets lie within the balls of the other."""
 
-    precise: Tensor
-    """bool [N]: the sample is in some narrow ball of the reference."""
-    surrounding: Tensor
-    """int64 [N]: in how many wide balls of the reference the sample is."""
-    recalled: Tensor
-    """bool [M]: the reference point is in some ball of the samples."""
-    covered: Tensor
-    """bool [M]: some sample is in the wide ball of the reference point."""
+    precise: Tensor  # bool [N]: the sample is in some narrow ball of the reference
+    surrounding: Tensor  # int64 [N]: in how many wide balls of the reference the sample is
+    recalled: Tensor  # bool [M]: the reference point is in some ball of the samples
+    covered: Tensor  # bool [M]: some sample is in the wide ball of the reference point
 
 
 def membership(samples: Tensor, reference: Tensor, own: Tensor, narrow: Tensor, wide: Tensor) -> Membership:
-    """Finds the points within closed balls.
+    """Finds the points of samples [N, F] and reference [M, F] within closed balls of the other set.
 
-    Args:
-        samples: features [N, F].
-        reference: features [M, F].
-        own: radius of the ball around each sample, [N].
-        narrow: radius of the first ball around each reference point, [M].
-        wide: radius of the second, [M].
+    The ball around a sample has the radius ``own`` [N], those around a reference point ``narrow`` and ``wide`` [M].
     """
     precise, recalled, covered = (torch.zeros(len(each), dtype=torch.bool) for each in (samples, reference, reference))
     surrounding = torch.zeros(len(samples), dtype=torch.int64)
@@ -144,14 +109,6 @@ def membership(samples: Tensor, reference: Tensor, own: Tensor, narrow: Tensor, 
 
 def _distances_to_others(network: FeatureNetwork, images: ImageSet, k: int) -> Tensor:
     """Computes `distances_to_others` of the features, [N, k], once per set."""
-
-    def compute() -> dict[str, Tensor]:
-        return {"distances": distances_to_others(network.features(images), k)}
-
-    protocol = f"distances to {k} nearest others on {network.name} {network.version}"
-    return images.derived(protocol, compute)["distances"]
-
-
-def _of_reference(inside: Tensor, reference: ImageSet) -> MetricValue:
-    inside = inside.double()
-    return MetricValue(inside.mean().item(), None, by_class(inside, reference.labels))
+    protocol = f"distances to {k} nearest others on {network.described}"
+    found = images.derived(protocol, lambda: {"distances": distances_to_others(network.features(images), k)})
+    return found["distances"]

@@ -1,6 +1,6 @@
 """Memorisation: distances of samples to their nearest training images, compared with those of test images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 from torch import Tensor
@@ -10,16 +10,11 @@ from fmcgan.metric.base import FeatureMetric
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.neighbours import nearest
 from fmcgan.metric.results_store import Arrays
-from fmcgan.metric.value import MetricValue, Quantity, interval, share_value
+from fmcgan.metric.value import MetricValue, Quantity, interval, mean_value, share_interval
 
-PIXELS = "pixels"
-"""Name of the space of grey levels, which needs no network."""
-
-NEAR_COPY_QUANTILE = 0.01
-"""Quantile of the distances of test images up to which a sample is a near copy."""
-
-PAIRS = 10
-"""Number of closest pairs in the findings of each space."""
+PIXELS = "pixels"  # the space of grey levels, which needs no network
+NEAR_COPY_QUANTILE = 0.01  # of the distances of test images, up to which a sample is a near copy
+PAIRS = 10  # closest pairs in the findings of each space
 
 
 class Memorisation(FeatureMetric):
@@ -44,22 +39,19 @@ class Memorisation(FeatureMetric):
     }
     uses_reference = False
 
+    def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
+        super().__init__(features)
+        self._spaces: dict[str, FeatureNetwork | None] = {PIXELS: None}
+        self._spaces |= {network.name: network for network in self.networks}
+        spaces = ", ".join([PIXELS, *(network.described for network in self.networks)])
+        self.protocol = f"nearest training images, near share {NEAR_COPY_QUANTILE}, in {spaces}"
+
     @property
     def quantities(self) -> Mapping[str, Quantity]:
         """Both values in each space."""
-        found = {f"{kind}_{_name(space)}": self.kinds[kind] for space in self._spaces for kind in self.kinds}
+        found = {f"{kind}_{space}": self.kinds[kind] for space in self._spaces for kind in self.kinds}
         found[f"nearest_training_{PIXELS}"] = self.kinds["nearest_training"]._replace(unit="grey levels")
         return found
-
-    @property
-    def protocol(self) -> str:
-        """The spaces."""
-        return f"nearest training images, near share {NEAR_COPY_QUANTILE}, in {', '.join(map(_version, self._spaces))}"
-
-    @property
-    def _spaces(self) -> tuple[FeatureNetwork | None, ...]:
-        """The networks; ``None`` stands for grey levels."""
-        return (None, *self.networks)
 
     def real_samples(self, real: RealImages) -> ImageSet:
         """Returns the test images, which are new to a generator, whatever the reference."""
@@ -68,40 +60,26 @@ class Memorisation(FeatureMetric):
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Measures the median distance and the share of near copies in each space."""
         measured = {}
-        for space in self._spaces:
-            distances = nearest_training(samples, real, space)["distance"]
-            near = distances <= near_distance(nearest_training(real.test, real, space)["distance"])
-            measured[f"nearest_training_{_name(space)}"] = _median(distances, samples)
-            measured[f"near_copies_{_name(space)}"] = share_value(near, samples)
+        for space, network in self._spaces.items():
+            distances = nearest_training(samples, real, network)["distance"]
+            near = distances <= near_distance(nearest_training(real.test, real, network)["distance"])
+            measured[f"nearest_training_{space}"] = _median(distances, samples)
+            measured[f"near_copies_{space}"] = mean_value(near, samples, share_interval)
         return measured
 
     def findings(self, samples: ImageSet, real: RealImages) -> dict[str, object]:
-        """Finds the closest pairs in each space, nearest first, at most one for each training image.
+        """Finds ``closest_pairs`` in each space, nearest first, at most one for each training image and ten in all.
 
-        Returns:
-            ``closest_pairs``: by space, up to ten of ``sample`` and ``training`` (indices), ``distance`` and ``label``
-            (of the sample).
+        A pair has ``sample`` and ``training`` (indices), ``distance`` and ``label`` (of the sample).
         """
-        pairs = {}
-        for space in self._spaces:
-            found = nearest_training(samples, real, space)
-            pairs[_name(space)] = [
-                {
-                    "sample": sample,
-                    "training": int(found["index"][sample]),
-                    "distance": float(found["distance"][sample]),
-                    "label": int(samples.labels[sample]),
-                }
-                for sample in _closest(found)
-            ]
-        return {"closest_pairs": pairs}
+        spaces = self._spaces.items()
+        return {"closest_pairs": {space: _closest_pairs(samples, real, network) for space, network in spaces}}
 
 
 def nearest_training(images: ImageSet, real: RealImages, network: FeatureNetwork | None) -> Arrays:
     """Finds the nearest training image of each image, once per set; on grey levels if ``network`` is ``None``.
 
-    Returns:
-        ``index`` int64 [N] and ``distance`` float64 [N], in grey levels (root mean square) or units of the features.
+    Returns ``index`` int64 [N] and ``distance`` float64 [N], in grey levels (root mean square) or units of features.
     """
 
     def compute() -> Arrays:
@@ -111,7 +89,8 @@ def nearest_training(images: ImageSet, real: RealImages, network: FeatureNetwork
         index, distance = nearest(network.features(images), network.features(real.train))
         return {"index": index, "distance": distance}
 
-    return images.derived(f"nearest training image in {_version(network)} of {real.train.fingerprint}", compute)
+    space = PIXELS if network is None else network.described
+    return images.derived(f"nearest training image in {space} of {real.train.fingerprint}", compute)
 
 
 def near_distance(distances: Tensor) -> float:
@@ -119,35 +98,21 @@ def near_distance(distances: Tensor) -> float:
     return distances.kthvalue(max(1, int(NEAR_COPY_QUANTILE * len(distances)))).values.item()
 
 
-def _version(network: FeatureNetwork | None) -> str:
-    return PIXELS if network is None else f"{network.name} {network.version}"
-
-
-def _name(network: FeatureNetwork | None) -> str:
-    return PIXELS if network is None else network.name
-
-
 def _median(distances: Tensor, samples: ImageSet) -> MetricValue:
     value = distances.quantile(0.5).item()
-    bounds = interval(value, _resampled_medians(distances, samples.resamples), lowest=0.0)
-    return MetricValue(value, bounds, _medians_by_class(distances, samples))
-
-
-def _medians_by_class(distances: Tensor, samples: ImageSet) -> Sequence[float | None]:
-    members = [distances[samples.of_class(label)] for label in range(NUM_CLASSES)]
-    return tuple(some.quantile(0.5).item() if len(some) else None for some in members)
-
-
-def _resampled_medians(distances: Tensor, counts: Tensor) -> Tensor:
-    """Computes the lower median of each resample, [B], from its counts [B, N]."""
     rising, order = distances.sort()
-    drawn = counts[:, order].cumsum(dim=1)
-    return rising[(drawn < len(distances) / 2).sum(dim=1)]
+    drawn = samples.resamples[:, order].cumsum(dim=1)
+    resampled = rising[(drawn < len(distances) / 2).sum(dim=1)]  # the lower median of each, [B]
+    members = [distances[samples.of_class(label)] for label in range(NUM_CLASSES)]
+    by_class = tuple(some.quantile(0.5).item() if len(some) else None for some in members)
+    return MetricValue(value, interval(value, resampled, lowest=0.0), by_class)
 
 
-def _closest(found: Arrays) -> list[int]:
-    """Returns the samples of the closest pairs, each the closest to its training image."""
-    by_training = {}
-    for sample in reversed(found["distance"].argsort(stable=True).tolist()):
-        by_training[int(found["index"][sample])] = sample  # the closest sample is written last
-    return sorted(by_training.values(), key=lambda sample: (float(found["distance"][sample]), sample))[:PAIRS]
+def _closest_pairs(samples: ImageSet, real: RealImages, network: FeatureNetwork | None) -> list[dict[str, float]]:
+    index, distance = (nearest_training(samples, real, network)[name].tolist() for name in ("index", "distance"))
+    rising = sorted(range(len(samples)), key=distance.__getitem__)
+    closest = {index[sample]: sample for sample in reversed(rising)}.values()  # the closest sample is kept
+    return [
+        {"sample": each, "training": index[each], "distance": distance[each], "label": samples.labels[each].item()}
+        for each in sorted(closest, key=lambda sample: (distance[sample], sample))[:PAIRS]
+    ]

@@ -1,5 +1,6 @@
 """Diversity within classes: MS-SSIM of pairs of samples of the same class."""
 
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -13,15 +14,9 @@ from fmcgan.metric.image_set import ImageSet, RealImages, resample_counts
 from fmcgan.metric.value import MetricValue, Quantity, by_class, mean_interval
 
 _WANG = (0.0448, 0.2856, 0.3001)  # exponents of the three finest of the five scales of Wang et al. 2003
-WEIGHTS = tuple(weight / sum(_WANG) for weight in _WANG)
-"""Exponents of the scales of 28, 14 and 7 pixels; their sum is 1."""
-
-WINDOW = 7
-"""Width of the Gaussian window: the largest that fits into the coarsest scale."""
-
-SIGMA = 1.5 * WINDOW / 11
-"""Standard deviation of the window in pixels, scaled from the 1.5 of Wang's window of 11."""
-
+WEIGHTS = tuple(weight / sum(_WANG) for weight in _WANG)  # of the scales of 28, 14 and 7 pixels
+WINDOW = 7  # width of the Gaussian window: the largest that fits into the coarsest scale
+SIGMA = 1.5 * WINDOW / 11  # of the window in pixels, scaled from the 1.5 of Wang's window of 11
 _PAIRS_AT_ONCE = 20  # the float64 convolution is fastest, and needs little memory, on few images
 
 
@@ -29,35 +24,26 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     """Computes the multi-scale structural similarity (Wang et al. 2003, eq. 7) of pairs of images uint8 [P, 1, 28, 28].
 
     Images of 28×28 allow three scales with a window of 7; the usual five with a window of 11 need 161×161 in
-    torchmetrics. Pairs that are negatively correlated at a scale count as 0 instead of NaN.
-
-    Returns:
-        float64 [P] in 0..1; 1 for equal images.
+    torchmetrics. Pairs that are negatively correlated at a scale count as 0 instead of NaN. Returns float64 [P] in
+    0..1; 1 for equal images.
     """
-    return torch.cat(
-        [
-            multiscale_structural_similarity_index_measure(
-                first.double(),
-                second.double(),
-                sigma=SIGMA,
-                kernel_size=WINDOW,
-                reduction="none",
-                data_range=255.0,
-                betas=WEIGHTS,
-                normalize="relu",
-            )
-            for first, second in zip(a.split(_PAIRS_AT_ONCE), b.split(_PAIRS_AT_ONCE), strict=True)
-        ]
+    measured = partial(
+        multiscale_structural_similarity_index_measure,
+        sigma=SIGMA,
+        kernel_size=WINDOW,
+        reduction="none",
+        data_range=255.0,
+        betas=WEIGHTS,
+        normalize="relu",
     )
+    pairs = zip(a.split(_PAIRS_AT_ONCE), b.split(_PAIRS_AT_ONCE), strict=True)
+    return torch.cat([measured(first.double(), second.double()) for first, second in pairs])
 
 
 def pairs_within_classes(samples: ImageSet, most: int) -> Tensor:
-    """Draws up to ``most`` random pairs of samples of each class; no sample is in two pairs.
+    """Draws up to ``most`` random pairs of samples of each class, no sample twice, whatever their order.
 
-    The pairs do not depend on the order of the samples.
-
-    Returns:
-        Indices, int64 [P, 2], class after class; P is 0 if no class has two samples.
+    Returns indices, int64 [P, 2], class after class; P is 0 if no class has two samples.
     """
     labels, pairs = samples.labels[samples.content_order], []
     for label in range(NUM_CLASSES):
@@ -81,12 +67,8 @@ class WithinClassMsSsim(Metric):
         """Sets the number of pairs per class, at least 1; Odena et al. use 100."""
         whole_number(maximum=MOST_IMAGES, pairs_per_class=pairs_per_class)
         self.pairs_per_class = pairs_per_class
-
-    @property
-    def protocol(self) -> str:
-        """Pairs, window and weights."""
-        weights = ", ".join(f"{weight:.6f}" for weight in WEIGHTS)
-        return f"MS-SSIM of {self.pairs_per_class} pairs a class, window {WINDOW}, sigma {SIGMA:.6f}, weights {weights}"
+        window = f"window {WINDOW}, sigma {SIGMA:.6f}, weights {', '.join(f'{weight:.6f}' for weight in WEIGHTS)}"
+        self.protocol = f"MS-SSIM of {pairs_per_class} pairs a class, {window}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Measures the similarity over classes of at least two samples; without any, there is no value."""

@@ -12,11 +12,8 @@ from torch import Tensor
 
 from fmcgan.app.errors import InvalidValueError
 
-BLOCK = (512, 1024)
-"""Rows and columns computed at once: 4 MB of float64, which fit into the processor's cache."""
-
-ROUNDING = 1e-12
-"""Bound of the error of ``|a|² + |b|² - 2 a·b`` in float64, as a share of the squared norms."""
+BLOCK = (512, 1024)  # rows and columns computed at once: 4 MB of float64, which fit into the processor's cache
+ROUNDING = 1e-12  # bound of the error of ``|a|² + |b|² - 2 a·b`` in float64, as a share of the squared norms
 
 
 def nearest(a: Tensor, b: Tensor, block: tuple[int, int] = BLOCK) -> tuple[Tensor, Tensor]:
@@ -25,10 +22,7 @@ def nearest(a: Tensor, b: Tensor, block: tuple[int, int] = BLOCK) -> tuple[Tenso
     The search uses products, the distances use differences: a copy has a distance of exactly 0. Ties give the first
     index. Features whose squared distances differ by less than `ROUNDING` are ties, whose order may depend on the
     block. Grey levels are exact up to a distance of 146 levels (root mean square), beyond which squared distances that
-    differ by 1 are ties.
-
-    Returns:
-        Indices of the nearest, int64 [N], and Euclidean distances to them, float64 [N].
+    differ by 1 are ties. Returns indices, int64 [N], and Euclidean distances, float64 [N].
     """
     highest = torch.full((len(a),), -torch.inf, dtype=torch.float64)
     index = torch.zeros(len(a), dtype=torch.int64)
@@ -42,13 +36,9 @@ def nearest(a: Tensor, b: Tensor, block: tuple[int, int] = BLOCK) -> tuple[Tenso
 
 
 def distances_to_others(features: Tensor, k: int, block: tuple[int, int] = BLOCK) -> Tensor:
-    """Computes the distances of each point of [N, F] to the ``k`` nearest other points.
+    """Computes the distances of each point of [N, F], N above k, to the k nearest others: float64 [N, k], rising.
 
-    Returns:
-        float64 [N, k], rising along k. Copies of a point are other points, at a distance of exactly 0.
-
-    Raises:
-        InvalidValueError: the set has fewer than k + 1 points.
+    Copies of a point are other points, at a distance of exactly 0.
     """
     if len(features) <= k:
         raise InvalidValueError(f"{k} neighbours need at least {k + 1} images, got {len(features)}")
@@ -69,10 +59,8 @@ def squared_distances(a: Tensor, b: Tensor, block: tuple[int, int] = BLOCK) -> I
     """Computes all squared distances of two sets, [N, F] and [M, F], in blocks, rounded down.
 
     Rounding must not move a point on the edge of a ball outside. Each squared distance is therefore reduced by up to 2
-    `ROUNDING` of the squared norms, and may be slightly below 0.
-
-    Yields:
-        Rows and columns of a block, and its squared distances, float64 [rows, columns].
+    `ROUNDING` of the squared norms, and may be slightly below 0. Yields the rows and columns of each block, and its
+    squared distances, float64 [rows, columns].
     """
     for rows, columns, some_a, some_b in _blocks(a, b, block):
         norms = some_a.square().sum(dim=1)[:, None] + some_b.square().sum(dim=1)

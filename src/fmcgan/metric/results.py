@@ -1,69 +1,37 @@
 """Results of an evaluation: types, sort key and formatting."""
 
-import math
 from collections.abc import Mapping
 from typing import TypedDict
 
 from fmcgan.app.escaping import markdown
 from fmcgan.app.formatting import markdown_table, short_number
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.metric.base import Metric
 from fmcgan.metric.baselines import BASELINES, baseline_title
-from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.value import Direction, MetricValue, Quantity
+from fmcgan.metric.value import Direction
 
 BETTER = {"lower": "lower", "higher": "higher", "real": "closer to real"}
-"""Directions in words."""
 
 
 class Result(TypedDict):
     """One value of ``result.json`` and ``evaluation.json``; missing numbers are ``None``."""
 
     value: float
-    interval: list[float] | None
-    """95 % interval."""
-    floor: float | None
-    """The value of real images."""
+    interval: list[float] | None  # 95 %
+    floor: float | None  # the value of real images
     baselines: dict[str, float]
     better: Direction
-    n: int
-    """Number of samples."""
+    n: int  # samples
     by_class: list[float | None] | None
     floor_by_class: list[float | None] | None
-    score: str
-    """Name of the metric in the configuration."""
-    protocol: str
-    """`Metric.protocol`; values of different protocols are not comparable."""
+    score: str  # name of the metric in the configuration
+    protocol: str  # values of different protocols are not comparable
     title: str
     unit: str
-    range: list[float | None]
-    """Smallest and largest possible value; ``None``: unbounded."""
+    range: list[float | None]  # smallest and largest possible value; ``None``: unbounded
     summary: str
-    """See `Quantity`."""
 
 
-Results = dict[str, Result]
-"""By the name of the value, such as ``fd_classifier_10k_test``."""
-
-
-def result_of(value: MetricValue, quantity: Quantity, metric: Metric, metric_name: str, samples: ImageSet) -> Result:
-    """Builds the result of samples, without baselines."""
-    return {
-        "value": value.value,
-        "interval": None if value.interval is None else list(value.interval),
-        "floor": None,
-        "baselines": {},
-        "better": quantity.better,
-        "n": len(samples),
-        "by_class": None if value.by_class is None else list(value.by_class),
-        "floor_by_class": None,
-        "score": metric_name,
-        "protocol": metric.protocol,
-        "title": quantity.title,
-        "unit": quantity.unit,
-        "range": [end if math.isfinite(end) else None for end in (quantity.lowest, quantity.highest)],
-        "summary": quantity.summary,
-    }
+Results = dict[str, Result]  # by the name of the value, such as ``fd_classifier_10k_test``
 
 
 def sort_key(result: Result) -> float:

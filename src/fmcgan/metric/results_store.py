@@ -27,9 +27,7 @@ class StoredValue(TypedDict):
     by_class: list[float | None] | None
 
 
-REVISION = 1
-"""Part of every key. Increment it when a code change affects stored values."""
-
+REVISION = 1  # part of every key; increment it when a code change affects stored values
 SHIPPED = Path(__file__).parent / "measured"
 """Values shipped with the package, read after the user's folder and never written by `Store`."""
 
@@ -39,12 +37,9 @@ _log = logging.getLogger(__name__)
 class Store:
     """Cache of results in files named by the hash of a key, which identifies a computation and its inputs.
 
-    Files are written atomically, so several processes may share a folder. Damaged files are recomputed. If the folder
-    cannot be written, a warning is logged once and nothing is stored.
-
-    Args:
-        folder: created at the first write; ``None``: the user's cache folder.
-        shipped: a second folder to read from.
+    Files are written atomically, so several processes may share a folder, ``None`` for the user's cache folder. Damaged
+    files are recomputed. If the folder cannot be written, a warning is logged once and nothing is stored. A second
+    folder, ``shipped``, is read only.
     """
 
     def __init__(self, folder: Path | str | None = None, shipped: Path = SHIPPED) -> None:

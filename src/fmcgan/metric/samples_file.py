@@ -1,20 +1,25 @@
-"""Reader of samples from any program; rejects ambiguous values and labels."""
+"""Reader of samples from any program, an ``.npz`` or a folder; rejects ambiguous values and labels."""
 
+import io
 import logging
 import math
+import struct
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fmcgan.app import memory
 from fmcgan.app.errors import UserError
+from fmcgan.app.escaping import printable
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.data.images import to_uint8
 from fmcgan.metric.samples_folder import read_folder
-from fmcgan.metric.samples_npz import HeaderOrArray, read_npz
 
 FLOAT_RULE = (
     "float images must be clearly in [-1, 1] (minimum at most -0.9) or clearly in [0, 1] (minimum at most 0.1, maximum "
@@ -24,10 +29,30 @@ FLOAT_RULE = (
 
 _SHAPES = {(28, 28), (1, 28, 28), (28, 28, 1)}
 _LABEL_RULE = f"labels must be whole numbers 0..{NUM_CLASSES - 1}"
+_REMEDY = "np.savez(FILE, images=images, labels=labels) writes such a file"
 _BLOCK = 1000  # images processed at once
+_ENCRYPTED = 0x2041  # flags: encrypted, strongly encrypted, central directory encrypted
+_PACKED_BY_NUMPY = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_LONGEST_HEADER = 16_384  # bytes; numpy refuses longer ones only after reading them
+_BYTES_AT_ONCE = 1 << 20  # unpacked
 
 Pixels = NDArray[np.number]
+Classes = NDArray[np.integer]
 _log = logging.getLogger(__name__)
+
+
+class Header(NamedTuple):
+    """The header of an array in a file, whose values begin after ``start`` bytes."""
+
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+    fortran_order: bool
+    start: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the array."""
+        return self.dtype.itemsize * math.prod(self.shape)
 
 
 def read_samples(path: Path) -> tuple[Tensor, Tensor]:
@@ -48,7 +73,7 @@ def read_samples(path: Path) -> tuple[Tensor, Tensor]:
         UserError: the samples cannot be read or are ambiguous.
     """
     try:
-        pixels, classes = read_folder(path) if path.is_dir() else read_npz(path, _check)
+        pixels, classes = read_folder(path) if path.is_dir() else _read_npz(path)
         _check(pixels, classes)
         pixels = pixels.reshape(-1, 1, 28, 28)
         images = _from_uint8(pixels.astype(np.uint8, copy=False)) if pixels.dtype == np.uint8 else _from_float(pixels)
@@ -63,7 +88,7 @@ def read_samples(path: Path) -> tuple[Tensor, Tensor]:
     return images, labels
 
 
-def _check(images: HeaderOrArray, labels: HeaderOrArray) -> None:
+def _check(images: Header | Pixels, labels: Header | Classes) -> None:
     """Checks dtypes and shapes, before arrays are unpacked."""
     if images.shape[1:] not in _SHAPES or images.shape[0] < 2:
         remedy = "; save images.reshape(-1, 28, 28)" if images.shape[1:] == (784,) else ""
@@ -131,9 +156,100 @@ def _as_uint8(images: Pixels, scaled: Callable[[Tensor], Tensor]) -> Tensor:
     return read
 
 
-def _int64_labels(labels: NDArray[np.integer]) -> Tensor:
+def _int64_labels(labels: Classes) -> Tensor:
     if labels.min() < 0 or labels.max() >= NUM_CLASSES:
         names = ", ".join(f"{label} {name}" for label, name in enumerate(CLASS_NAMES))
         given = f"got {labels.min()}..{labels.max()}"
         raise UserError(f"{_LABEL_RULE}, one for each of the {len(labels)} images, {given};\nthe classes are {names}")
     return torch.from_numpy(labels.astype(np.int64))
+
+
+def _read_npz(path: Path) -> tuple[Pixels, Classes]:
+    """Reads the arrays ``images`` and ``labels``; other members of the archive are not opened."""
+    if not path.is_file():
+        problem = "neither a file nor a folder" if path.exists() else "no such file or folder"
+        raise UserError(f"{problem}; give an .npz with images and labels, or a folder of PNGs")
+    with path.open("rb") as file:
+        start = file.read(8)
+        if not start:
+            raise UserError(f"the file is empty; {_REMEDY}")
+        if not start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+            found = "a single array (.npy)" if start.startswith(b"\x93NUMPY") else "not an .npz"
+            raise UserError(f"{found}, expected an .npz with images and labels; {_REMEDY}")
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return _read_archive(file, archive)
+        except (UserError, MemoryError):
+            raise
+        except Exception as error:  # many types for damaged files, undocumented by numpy and zipfile
+            if isinstance(error, OSError) and error.errno is not None:  # an error of the disk
+                raise
+            detail = printable([*str(error).splitlines(), type(error).__name__][0])
+            raise UserError(f"the .npz is damaged or cut short ({detail}); write it again") from error
+
+
+def _read_archive(file: IO[bytes], archive: zipfile.ZipFile) -> tuple[Pixels, Classes]:
+    members = {name: _member(file, archive, name) for name in ("images", "labels")}
+    images, labels = headers = [_header(archive, name, member) for name, member in members.items()]
+    _check(images, labels)
+    converted = images.shape[0] * (784 + 8)  # bytes as uint8 images and int64 labels
+    memory.require(
+        images.nbytes + labels.nbytes + converted,
+        f"unpacking images {images.dtype} {list(images.shape)}",
+        "write fewer of them into a file, or as uint8",
+    )
+    pixels, classes = (_array(archive, *each) for each in zip(members.values(), headers, strict=True))
+    return cast(Pixels, pixels), cast(Classes, classes)  # `_check` has accepted their types
+
+
+def _member(file: IO[bytes], archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """Finds an array; rejects encryption, flagged in either header, and compression that numpy does not write."""
+    members = [(info.filename.removesuffix(".npy"), info) for info in archive.infolist()]
+    found = [info for each, info in members if each == name]
+    if not found:
+        listed = ", ".join([*(printable(each) for each, _ in members[:5]), *(["..."] if len(members) > 5 else [])])
+        raise UserError(f"expected arrays images and labels, found {listed or 'none'}; {_REMEDY}")
+    if len(found) > 1:
+        raise UserError(f"it contains {name} {len(found)} times, expected once; {_REMEDY}")
+    file.seek(found[0].header_offset)
+    (flags,) = struct.unpack("<6xH", file.read(8))
+    if (flags | found[0].flag_bits) & _ENCRYPTED:
+        raise UserError(f"{name} is encrypted; write it without a password: {_REMEDY}")
+    if found[0].compress_type not in _PACKED_BY_NUMPY:
+        raise UserError(f"{name} has a compression that numpy does not write; {_REMEDY}")
+    return found[0]
+
+
+def _header(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> Header:
+    with archive.open(member) as whole, io.BytesIO(whole.read(_LONGEST_HEADER)) as stream:
+        if stream.read(6) != b"\x93NUMPY":
+            raise UserError(f"{name} is not an array in numpy's format; {_REMEDY}")
+        version = tuple(stream.read(2))
+        if version not in ((1, 0), (2, 0), (3, 0)):
+            raise ValueError(f"unknown version {version} of the format")
+        # Format 3.0 differs from 2.0 only in the names of fields, which these arrays do not have.
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran_order, dtype = read(stream)
+        header = Header(dtype, shape, fortran_order, stream.tell())
+    if dtype.hasobject:
+        raise UserError(f"{name} contains pickled objects, which are never read; save plain numbers: {_REMEDY}")
+    if min(shape, default=0) < 0 or header.start + header.nbytes != member.file_size:
+        raise ValueError(f"{name} is not as large as its header says")
+    return header
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, header: Header) -> NDArray[np.generic]:
+    """Unpacks an array in place; reading to its end verifies the checksum."""
+    array = np.empty(header.shape[::-1] if header.fortran_order else header.shape, header.dtype)
+    rest = array.reshape(-1).view(np.uint8).data
+    with archive.open(member) as stream:
+        stream.read(header.start)
+        while len(rest):
+            block = stream.read(min(_BYTES_AT_ONCE, len(rest)))
+            if not block:
+                raise EOFError("the archive ends too early")
+            rest[: len(block)] = block
+            rest = rest[len(block) :]
+        if stream.read(1):
+            raise ValueError("more data than the header says")
+    return array.T if header.fortran_order else array

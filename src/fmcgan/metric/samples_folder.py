@@ -26,12 +26,9 @@ def read_folder(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     Each sub-folder is named by a class (a name or label of `parse_classes`) and holds opaque PNGs of 28 x 28, grey or
     with three equal channels. Names that start with a dot are ignored; other files are errors.
 
-    Returns:
-        Images uint8 [N, 28, 28] and labels int64 [N], by label and then by file name, ``2.png`` before ``10.png``.
-
-    Raises:
-        UserError: a file or folder is not as described, or memory is too small.
-        OSError: a file cannot be opened.
+    Returns images uint8 [N, 28, 28] and labels int64 [N], by label and then by file name, ``2.png`` before ``10.png``.
+    Raises `UserError` if a file or folder is not as described, or memory is too small; `OSError` if a file cannot be
+    opened.
     """
     files = [(label, file) for label, folder in sorted(_class_folders(path).items()) for file in _pngs(folder)]
     if not files:
@@ -59,10 +56,8 @@ def _class_folders(path: Path) -> dict[int, Path]:
         except UserError as error:
             raise UserError(f"each sub-folder must be named by a class: {error}") from error
         if label in folders:
-            both = f"{printable(folders[label].name)} and {printable(folder.name)}"
-            raise UserError(
-                f"the sub-folders {both} both mean {CLASS_NAMES[label]}; put the images of a class into one"
-            )
+            both = f"{printable(folders[label].name)} and {printable(folder.name)} both mean {CLASS_NAMES[label]}"
+            raise UserError(f"the sub-folders {both}; put the images of a class into one")
         folders[label] = folder
     return folders
 
@@ -70,47 +65,40 @@ def _class_folders(path: Path) -> dict[int, Path]:
 def _pngs(folder: Path) -> list[Path]:
     files = _visible(folder)
     for file in files:
+        shown = printable(f"{folder.name}/{file.name}")
         if file.suffix.lower() in _LOSSY:
-            raise UserError(f"{_shown(file)}: {file.suffix} may have changed the grey levels; save PNGs")
+            raise UserError(f"{shown}: {file.suffix} may have changed the grey levels; save PNGs")
         if file.suffix.lower() != ".png" or file.is_dir():
-            raise UserError(f"{_shown(file)} is not a PNG; only PNGs may be in a class folder, move it away")
+            raise UserError(f"{shown} is not a PNG; only PNGs may be in a class folder, move it away")
     return files
-
-
-def _shown(file: Path) -> str:
-    return printable(f"{file.parent.name}/{file.name}")
 
 
 def _visible(folder: Path) -> list[Path]:
     """Lists a folder without hidden files, numbers in names in numerical order."""
-    return sorted((each for each in folder.iterdir() if not each.name.startswith(".")), key=_natural_order)
 
+    def natural_order(path: Path) -> tuple[list[str | int], str]:
+        # re.split with a group alternates text and digits, so text is compared with text only.
+        parts = re.split(r"(\d+)", path.name)
+        return [int(part) if part.isdecimal() else part for part in parts], path.name
 
-def _natural_order(path: Path) -> tuple[list[str | int], str]:
-    # re.split with a group alternates text and digits, so text is compared with text only.
-    parts = re.split(r"(\d+)", path.name)
-    return [int(part) if part.isdecimal() else part for part in parts], path.name
+    return sorted((each for each in folder.iterdir() if not each.name.startswith(".")), key=natural_order)
 
 
 def _content(file: Path) -> bytes:
-    """Reads a regular file of limited size."""
+    """Reads a regular file of limited size that begins like a PNG."""
     if not stat.S_ISREG(file.stat().st_mode):
         raise UserError("is not a regular file (a pipe, a device or the like); move it away")
     with file.open("rb") as opened:
         content = opened.read(_LARGEST + 1)
     if len(content) > _LARGEST:
         raise UserError(f"has more than {memory.format_bytes(_LARGEST)}, too much for 28 x 28 pixels; save it again")
+    if not content.startswith(_SIGNATURE):
+        raise UserError("is empty; save it again" if not content else "is not a PNG despite its name; save PNGs")
     return content
 
 
 def _read_png(content: bytes) -> NDArray[np.uint8]:
-    """Decodes a PNG to uint8 [28, 28].
-
-    Raises:
-        UserError: the file is no such PNG; the caller puts the file's name before the message.
-    """
-    if not content.startswith(_SIGNATURE):
-        raise UserError("is empty; save it again" if not content else "is not a PNG despite its name; save PNGs")
+    """Decodes a PNG to uint8 [28, 28]. The caller puts the file's name before the message of an error."""
     if len(content) < 26 or content[12:16] != b"IHDR":
         raise UserError("is damaged or cut short; save it again")
     width, height, depth = struct.unpack(">IIB", content[16:25])
@@ -123,16 +111,9 @@ def _read_png(content: bytes) -> NDArray[np.uint8]:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             if picture.mode == "L" and "transparency" not in picture.info:
                 return np.asarray(picture)
-            return _only_grey(np.asarray(picture.convert("RGBA")))
-    except UserError:
-        raise
+            red, green, blue, opacity = np.moveaxis(np.asarray(picture.convert("RGBA")), -1, 0)
     except Exception as error:  # many types for damaged files, undocumented by Pillow
         raise UserError("is damaged or cut short; save it again") from error
-
-
-def _only_grey(channels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Reduces red, green, blue and opacity, [28, 28, 4], to one channel."""
-    red, green, blue, opacity = np.moveaxis(channels, -1, 0)
     if (opacity != 255).any():
         raise UserError("is transparent in places; save it without an alpha channel")
     if (red != green).any() or (green != blue).any():

@@ -21,11 +21,7 @@ class QuantileSteps:
 
     The quantile function of a set of size ``n`` is constant on ``n`` equal steps. On a step, its squared distance to
     another function is that to the other's mean, plus the other's variance. Means and variance are the same for every
-    set of size ``n``, so they are computed once.
-
-    Args:
-        values: [S, M], sorted along M.
-        n: size of the sets to compare with.
+    set of size ``n``, so they are computed once from the values of this set, [S, M], sorted along M.
     """
 
     def __init__(self, values: Tensor, n: int) -> None:
@@ -44,10 +40,8 @@ class QuantileSteps:
     def resampled(self, values: Tensor, order: Tensor, counts: Tensor) -> Tensor:
         """Computes the squared distance of each resample, averaged over directions: [B].
 
-        Args:
-            values: [S, n], sorted along n.
-            order: int64 [S, n], the image of each value.
-            counts: whole numbers [B, n], how often each resample contains each image, with row sums of n.
+        Values, [S, n], are sorted along n, and ``order`` has the image of each. Counts, whole numbers [B, n] with row
+        sums of n, say how often each resample contains each image.
         """
         counts, total = counts.int(), values.new_zeros(len(counts))
         for line, images, means in zip(values, order, self.means, strict=True):
@@ -69,6 +63,7 @@ class SlicedWasserstein(Metric):
     """
 
     kinds: ClassVar = {"sliced_wasserstein": Quantity("Sliced Wasserstein distance", "lower", "grey levels", lowest=0)}
+    suffix = "_pixels"
 
     def __init__(self, n_directions: int = 128, seed: int = 0) -> None:
         """Sets the number of directions, at least 1, and their seed."""
@@ -76,16 +71,7 @@ class SlicedWasserstein(Metric):
         seed_number(seed=seed)
         self.n_directions = n_directions
         self.seed = seed
-
-    @property
-    def quantities(self) -> dict[str, Quantity]:
-        """The distance."""
-        return {"sliced_wasserstein_pixels": self.kinds["sliced_wasserstein"]}
-
-    @property
-    def protocol(self) -> str:
-        """Number and seed of the directions."""
-        return f"sliced 2-Wasserstein on grey levels, {self.n_directions} directions of seed {self.seed}"
+        self.protocol = f"sliced 2-Wasserstein on grey levels, {n_directions} directions of seed {seed}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Measures the distance."""
@@ -102,11 +88,6 @@ class SlicedWasserstein(Metric):
         generator = torch.Generator().manual_seed(self.seed)
         directions = torch.randn(self.n_directions, 784, dtype=torch.float64, generator=generator)
         directions /= directions.norm(dim=1, keepdim=True)
-        values, order = _project(images.images.flatten(1), directions).sort(dim=1)
+        batches = images.images.flatten(1).split(_ROWS_AT_ONCE)
+        values, order = torch.cat([directions @ some.double().T for some in batches], dim=1).sort(dim=1)
         return values, order
-
-
-def _project(points: Tensor, directions: Tensor) -> Tensor:
-    """Maps [N, D] and [S, D] to float64 [S, N]."""
-    directions = directions.double()
-    return torch.cat([directions @ some.double().T for some in points.split(_ROWS_AT_ONCE)], dim=1)

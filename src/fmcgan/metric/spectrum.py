@@ -10,12 +10,8 @@ from fmcgan.metric.base import Metric
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.value import MetricValue, Quantity, interval
 
-RADII = 15
-"""Rings of radius 0..14, in cycles per image; 14 is the Nyquist frequency."""
-
-FLOOR = 1 / (12 * 255**2)
-"""Power per frequency of the rounding to 256 grey levels, the smallest that can be measured."""
-
+RADII = 15  # rings of radius 0..14, in cycles per image; 14 is the Nyquist frequency
+FLOOR = 1 / (12 * 255**2)  # power per frequency of the rounding to 256 grey levels, the smallest that can be measured
 _IMAGES_AT_ONCE = 2000
 
 
@@ -25,25 +21,19 @@ def radial_power(images: Tensor) -> Tensor:
     This is the azimuthal integration of Durall et al. 2020, divided by the number of frequencies of each ring. A
     frequency belongs to the ring of the nearest whole radius; the corners beyond the Nyquist frequency are left out.
 
-    Images are scaled to 0..1 and keep their mean: the ring of radius 0 holds 784 times the squared mean. The transform
-    is orthonormal: white noise of variance v has power v in every ring.
-
-    Args:
-        images: uint8 [N, 1, 28, 28].
-
-    Returns:
-        Mean squared magnitude over each ring, float64 [N, 15].
+    Images uint8 [N, 1, 28, 28] are scaled to 0..1 and keep their mean: the ring of radius 0 holds 784 times the squared
+    mean. The transform is orthonormal: white noise of variance v has power v in every ring. Returns the mean squared
+    magnitude over each ring, float64 [N, 15].
     """
     frequencies = torch.fft.fftfreq(28, d=1 / 28, dtype=torch.float64)
     radius = (frequencies[:, None].square() + frequencies.square()).sqrt().round().flatten()
     rings = (radius[:, None] == torch.arange(RADII)).double()  # [784, 15]
     rings /= rings.sum(dim=0)
-    return torch.cat([_squared_magnitude(some) @ rings for some in images.split(_IMAGES_AT_ONCE)])
-
-
-def _squared_magnitude(images: Tensor) -> Tensor:
-    transform = torch.fft.fft2(images.squeeze(1).double() / 255, norm="ortho")
-    return (transform.real.square() + transform.imag.square()).flatten(1)
+    power = []
+    for some in images.split(_IMAGES_AT_ONCE):
+        transform = torch.fft.fft2(some.squeeze(1).double() / 255, norm="ortho")
+        power.append((transform.real.square() + transform.imag.square()).flatten(1) @ rings)
+    return torch.cat(power)
 
 
 def spectrum_distance(a: Tensor, b: Tensor) -> Tensor:
@@ -65,11 +55,7 @@ class Spectrum(Metric):
     """
 
     kinds: ClassVar = {"spectrum_distance": Quantity("Distance of spectra", "lower", "dB", lowest=0)}
-
-    @property
-    def protocol(self) -> str:
-        """Scaling, rings and floor."""
-        return f"radial power of images in 0..1, orthonormal, radii 0..{RADII - 1}, floor {FLOOR:.6e}"
+    protocol = f"radial power of images in 0..1, orthonormal, radii 0..{RADII - 1}, floor {FLOOR:.6e}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Measures the distance."""

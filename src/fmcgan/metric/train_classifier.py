@@ -22,13 +22,9 @@ from torch.backends import cpu
 
 from fmcgan.app.checks import whole_number
 from fmcgan.app.errors import UserError
+from fmcgan.data.datamodule import GarmentImages
 from fmcgan.data.fashion_mnist import FashionMNISTData
-from fmcgan.metric.feature.classifier import (
-    Classifier,
-    load_classifier,
-    new_classifier,
-    save_classifier,
-)
+from fmcgan.metric.feature.classifier import Classifier, load_classifier, new_classifier, save_classifier
 
 BATCH_SIZE = 256
 HIGHEST_LEARNING_RATE = 6e-3
@@ -41,16 +37,8 @@ _log = logging.getLogger(__name__)
 def train(images: Tensor, labels: Tensor, epochs: int, seed: int) -> Classifier:
     """Trains a new classifier with AdamW and one cycle of the learning rate (Smith and Topin 2017).
 
-    Label smoothing is not used: it would contract the features of a class and hide its diversity.
-
-    Args:
-        images: uint8 [N, 1, 28, 28].
-        labels: int64 [N].
-        epochs: passes over the images.
-        seed: of initial weights, order and augmentation; the global random state is unchanged.
-
-    Raises:
-        ValueError: epochs is not a whole number of at least 1.
+    Images are uint8 [N, 1, 28, 28], labels int64 [N], the epochs at least 1. Label smoothing is not used: it would
+    contract the features of a class and hide its diversity. The global random state is unchanged.
     """
     whole_number(epochs=epochs)
     generator = torch.Generator().manual_seed(seed)
@@ -93,20 +81,13 @@ def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
     return (predicted == labels).double().mean().item()
 
 
-def train_and_save(
-    train_set: tuple[Tensor, Tensor], test_set: tuple[Tensor, Tensor], epochs: int, seed: int, output: Path
-) -> dict[str, object]:
-    """Trains, writes weights and metadata, and measures the written float16 weights on the test set.
+def train_and_save(images: GarmentImages, epochs: int, seed: int, output: Path) -> dict[str, object]:
+    """Trains, writes the weights, and ``<name>.json`` beside them; measures the written float16 weights on test images.
 
-    Args:
-        train_set: images uint8 [N, 1, 28, 28] and labels int64 [N].
-        test_set: images and labels of the test split.
-        epochs: passes over the training images.
-        seed: of all random numbers.
-        output: path of the weights; ``<name>.json`` beside them holds the metadata.
+    Returns the metadata in that file.
     """
     start = time.monotonic()
-    classifier = train(*train_set, epochs=epochs, seed=seed)
+    classifier = train(images.train_images, images.train_labels, epochs=epochs, seed=seed)
     record: dict[str, object] = {
         "command": shlex.join(["python", "-m", "fmcgan.metric.train_classifier", *sys.argv[1:]]),
         "date": datetime.date.today().isoformat(),
@@ -118,7 +99,7 @@ def train_and_save(
         "parameters": sum(parameter.numel() for parameter in classifier.parameters()),
     }
     save_classifier(classifier, output, record)
-    record["test_accuracy"] = accuracy(load_classifier(output), *test_set)
+    record["test_accuracy"] = accuracy(load_classifier(output), images.test_images, images.test_labels)
     save_classifier(classifier, output, record)
     return record
 
@@ -127,30 +108,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command, see ``--help``."""
     parser = argparse.ArgumentParser(prog="python -m fmcgan.metric.train_classifier", description=__doc__)
     parser.add_argument("--data-root", default="data", help="folder of the data set (default: %(default)s)")
-    parser.add_argument(
-        "--data-mirror",
-        default=os.environ.get("FMCGAN_DATA_MIRROR"),
-        help="folder or address of the data set (default: FMCGAN_DATA_MIRROR, else the official ones)",
-    )
+    mirror = "folder or address of the data set (default: FMCGAN_DATA_MIRROR, else the official ones)"
+    parser.add_argument("--data-mirror", default=os.environ.get("FMCGAN_DATA_MIRROR"), help=mirror)
     parser.add_argument("--epochs", type=int, default=12, help="passes over the 60,000 images (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Path("classifier.pt"), help="default: ./%(default)s")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        record = _run(options)
+        data = FashionMNISTData(options.data_root, options.data_mirror, batch_size=BATCH_SIZE, seed=options.seed)
+        data.prepare_data()
+        data.setup("fit")
+        record = train_and_save(data.images, options.epochs, options.seed, options.output)
     except (UserError, ValueError) as error:
         parser.exit(2, f"{error}\n")
     _log.info("%s: accuracy %.4f on the test images", options.output, record["test_accuracy"])
-
-
-def _run(options: argparse.Namespace) -> dict[str, object]:
-    data = FashionMNISTData(options.data_root, options.data_mirror, batch_size=BATCH_SIZE, seed=options.seed)
-    data.prepare_data()
-    data.setup("fit")
-    real = data.images
-    train_set, test_set = (real.train_images, real.train_labels), (real.test_images, real.test_labels)
-    return train_and_save(train_set, test_set, options.epochs, options.seed, options.output)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,7 @@ from torch import Tensor
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.image_set import ImageSet
 
-COVERAGE = 0.95
-"""Nominal coverage of the intervals."""
+COVERAGE = 0.95  # nominal, of the intervals
 
 Interval = tuple[float, float]
 Direction = Literal["lower", "higher", "real"]
@@ -23,14 +22,11 @@ class Quantity(NamedTuple):
     """Description of a measured quantity, for tables, figures and pages."""
 
     title: str
-    """Such as ``Fréchet distance``."""
     better: Direction
-    unit: str = ""
-    """Empty for shares, scores and squared units of features."""
+    unit: str = ""  # empty for shares, scores and squared units of features
     lowest: float = -math.inf
     highest: float = math.inf
-    summary: str = ""
-    """One sentence for the head of a report; empty: the quantity is not shown there."""
+    summary: str = ""  # one sentence for the head of a report; empty: the quantity is not shown there
 
     @property
     def is_share(self) -> bool:
@@ -42,27 +38,8 @@ class MetricValue(NamedTuple):
     """A number measured on a set of images."""
 
     value: float
-    interval: Interval | None = None
-    """95 % interval over the samples, if any."""
-    by_class: Sequence[float | None] | None = None
-    """Values of the classes, by label; ``None`` for a class without samples."""
-
-
-def mean_value(values: Tensor, samples: ImageSet) -> MetricValue:
-    """Averages one value per sample, [N], over the set and each class, with a bootstrap interval."""
-    return _averaged(values, samples, mean_interval)
-
-
-def share_value(hits: Tensor, samples: ImageSet) -> MetricValue:
-    """Averages hits, 0 or 1 in [N], over the set and each class, with Wilson's interval."""
-    return _averaged(hits, samples, share_interval)
-
-
-def _averaged(
-    values: Tensor, samples: ImageSet, interval_of: Callable[[Tensor, Tensor], Interval | None]
-) -> MetricValue:
-    values = values.double()
-    return MetricValue(values.mean().item(), interval_of(values, samples.resamples), by_class(values, samples.labels))
+    interval: Interval | None = None  # 95 %, over the samples
+    by_class: Sequence[float | None] | None = None  # by label; ``None`` for a class without samples
 
 
 def by_class(values: Tensor, labels: Tensor) -> Sequence[float | None]:
@@ -72,19 +49,10 @@ def by_class(values: Tensor, labels: Tensor) -> Sequence[float | None]:
 
 
 def interval(value: float, resampled: Tensor, lowest: float = -math.inf, highest: float = math.inf) -> Interval | None:
-    """Computes a bootstrap interval (Efron 1979) around a value.
+    """Computes a bootstrap interval (Efron 1979) around a value; ``None`` for fewer than two resamples.
 
-    Resamples contain duplicates, which bias their values (a Fréchet distance gets larger). Their spread is therefore
-    centred on the value itself.
-
-    Args:
-        value: of the samples.
-        resampled: the value of each resample, [B].
-        lowest: smallest possible value.
-        highest: largest possible value.
-
-    Returns:
-        Lower and upper end; ``None`` for fewer than two resamples.
+    The values of resamples, [B], are biased, since resamples contain duplicates (a Fréchet distance gets larger). Their
+    spread is therefore centred on the value itself; the ends stay within the possible values, lowest to highest.
     """
     if len(resampled) < 2:
         return None
@@ -119,3 +87,12 @@ def wilson_interval(count: int, n: int) -> Interval:
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low, high = (centre - half) / scale, (centre + half) / scale
     return 0.0 if count == 0 else low, 1.0 if count == n else high  # exact, without rounding
+
+
+def mean_value(
+    values: Tensor, images: ImageSet, interval_of: Callable[[Tensor, Tensor], Interval | None] | None = mean_interval
+) -> MetricValue:
+    """Averages one value per image, [N], over the set and each class. Hits, 0 or 1, take `share_interval`."""
+    values = values.double()
+    bounds = interval_of(values, images.resamples) if interval_of else None
+    return MetricValue(values.mean().item(), bounds, by_class(values, images.labels))

@@ -20,16 +20,10 @@ _OWN = Path(__file__).parent / "template"
 
 
 def write_page(path: Path, network: nn.Module, about: Metadata, dtype: str = "float32") -> None:
-    """Writes the page atomically.
+    """Writes the page of a generator that `trace_program` accepts, atomically; creates the folder.
 
-    Args:
-        path: the file; its folder is created.
-        network: a generator that `trace_program` accepts.
-        about: its metadata, as in `fmcgan.inference.safetensors_file`.
-        dtype: of the weights: ``float32``, or ``float16`` for half the size.
-
-    Raises:
-        UserError: an operation is not supported, a weight is out of range, or the file cannot be written.
+    Weights are ``float32``, or ``float16`` for half the size. Raises `UserError` if an operation is not supported, a
+    weight is out of range, or the file cannot be written.
     """
     text = render_page(trace_program(network), about, dtype)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,22 +31,19 @@ def write_page(path: Path, network: nn.Module, about: Metadata, dtype: str = "fl
 
 
 def render_page(program: Program, about: Metadata, dtype: str = "float32") -> str:
-    """Returns the page as text. Takes the arguments of `write_page`, with the generator as a `Program`."""
-    names = list(program.tensors)
-    stored = [program.tensors[name].flatten().to(DTYPES[dtype]) for name in names]
-    check_finite(dict(zip(names, stored, strict=True)), dtype)
-    firsts = accumulate([len(value) for value in stored], initial=0)
+    """Returns the page as text."""
+    stored = {name: value.flatten().to(DTYPES[dtype]) for name, value in program.tensors.items()}
+    check_finite(stored, dtype)
+    firsts = accumulate(map(len, stored.values()), initial=0)
     described = {
-        "latent_dim": program.latent_dim,
-        "dtype": dtype,
-        "output": program.output,
-        "steps": program.steps,
+        **{"latent_dim": program.latent_dim, "dtype": dtype, "output": program.output, "steps": program.steps},
         "tensors": {
             name: {"shape": list(program.tensors[name].shape), "first": first}
-            for name, first in zip(names, firsts, strict=False)
+            for name, first in zip(stored, firsts, strict=False)
         },
     }
-    weights = base64.b64encode(torch.cat(stored).numpy().astype(f"<f{stored[0].element_size()}").tobytes()).decode()
+    weights = torch.cat(list(stored.values()))
+    little_endian = weights.numpy().astype(f"<f{weights.element_size()}").tobytes()
     environment = Environment(
         loader=FileSystemLoader([_OWN, TEMPLATES]),
         autoescape=True,
@@ -61,22 +52,18 @@ def render_page(program: Program, about: Metadata, dtype: str = "float32") -> st
         trim_blocks=True,
     )
     return environment.get_template("generator.html.j2").render(
-        program=_script_json(described),
-        weights=weights,
+        # No text can end the script element.
+        program=Markup(json.dumps(described, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")),
+        weights=base64.b64encode(little_endian).decode(),
         classes=CLASS_NAMES,
         facts=_facts(program, about),
-        style=Markup(
-            (TEMPLATES / "style.css").read_text(encoding="utf-8") + (_OWN / "page.css").read_text(encoding="utf-8")
-        ),
-        script=Markup(
-            (_OWN / "program.js").read_text(encoding="utf-8") + (_OWN / "page.js").read_text(encoding="utf-8")
-        ),
+        style=_trusted(TEMPLATES / "style.css", _OWN / "page.css"),
+        script=_trusted(_OWN / "program.js", _OWN / "page.js"),
     )
 
 
-def _script_json(value: object) -> Markup:
-    """Returns JSON that cannot end the script element."""
-    return Markup(json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"))
+def _trusted(*paths: Path) -> Markup:
+    return Markup("".join(path.read_text(encoding="utf-8") for path in paths))
 
 
 def _facts(program: Program, about: Metadata) -> dict[str, str]:

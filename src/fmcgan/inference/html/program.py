@@ -3,8 +3,7 @@
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,51 +16,38 @@ from fmcgan.training.latent import latent_dim_of
 aten = torch.ops.aten
 
 Step = dict[str, Any]  # one operation, as `Program` describes it
+Constants = dict[str, Tensor]  # values of nodes by name
 
-Constants = dict[str, Any]  # values of nodes by name, mostly tensors
 
-
-@dataclass
-class Program:
+class Program(NamedTuple):
     """What a generator computes for one image.
 
-    Attributes:
-        latent_dim: Z.
-        tensors: constants by name, float32: weights, and values computed from weights only.
-        steps: in order. Each has ``op``, ``out`` (name of the result), ``shape`` (of the result), ``in`` (names of
-            tensors, of earlier results, or of the inputs ``latent`` [1, Z] and ``labels`` [1]) and the parameters of
-            the operation.
-        output: name of the image, [1, 1, 28, 28] in [-1, 1].
+    Each step has ``op``, ``out`` (name of the result), ``shape`` (of the result), ``in`` (names of tensors, of earlier
+    results, or of the inputs ``latent`` [1, Z] and ``labels`` [1]) and the parameters of the operation.
     """
 
     latent_dim: int
-    tensors: dict[str, Tensor] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
-    output: str = ""
+    tensors: dict[str, Tensor]  # float32: weights, and values computed from them only
+    steps: list[Step]  # in order
+    output: str  # name of the image, [1, 1, 28, 28] in [-1, 1]
 
 
 def trace_program(network: nn.Module) -> Program:
     """Traces a generator for one image. Values that depend on weights only, such as a spectral norm, become constants.
 
-    Args:
-        network: G(latent [1, Z], labels [1]) -> [1, 1, 28, 28], on the CPU, in evaluation mode, with `latent_dim`.
-
-    Raises:
-        UserError: `template/program.js` lacks an operation of the network.
+    The network is G(latent [1, Z], labels [1]) -> [1, 1, 28, 28], on the CPU, in evaluation mode, with `latent_dim`.
+    Raises `UserError` if `template/program.js` lacks one of its operations.
     """
     latent_dim = latent_dim_of(network)
     example = torch.zeros(1, latent_dim), torch.zeros(1, dtype=torch.int64)
     exported = torch.export.export(network, example).run_decompositions()
-    known = _constants(exported)
-    program = Program(latent_dim)
-    for node in exported.graph.nodes:
-        if node.op == "call_function" and node.name not in known and node.target not in _IGNORED:
-            program.steps.append(_step(node, known))
-        elif node.op == "output":
-            program.output = _args(node)[0][0].name
-    used = {name for step in program.steps for name in step["in"]}
-    program.tensors = {name: value.float().contiguous() for name, value in known.items() if name in used}
-    return program
+    known, nodes = _constants(exported), exported.graph.nodes
+    computed = [node for node in nodes if node.op == "call_function" and node.name not in known]
+    steps = [_step(node, known) for node in computed if node.target not in _IGNORED]
+    used = {name for step in steps for name in step["in"]}
+    tensors = {name: value.float().contiguous() for name, value in known.items() if name in used}
+    (output,) = exported.graph.output_node().all_input_nodes
+    return Program(latent_dim, tensors, steps, output.name)
 
 
 def _constants(exported: torch.export.ExportedProgram) -> Constants:
@@ -78,7 +64,7 @@ def _constants(exported: torch.export.ExportedProgram) -> Constants:
 
 def _step(node: Node, known: Constants) -> Step:
     describe = _OPERATIONS.get(node.target)
-    description = None if describe is None else describe(node, known)
+    description = None if describe is None else describe(node, known, *node.args)
     if description is None:
         raise UserError(f"format=html does not support {node.target} as this generator uses it; use format=onnx")
     value = node.meta["val"]
@@ -87,23 +73,16 @@ def _step(node: Node, known: Constants) -> Step:
     return {**description, "out": node.name, "shape": shape, "in": inputs}
 
 
-def _args(node: Node) -> tuple[Any, ...]:
-    """Returns the arguments of a node, untyped."""
-    return node.args
-
-
-Description = Mapping[str, Any] | None
-"""``op``, ``in`` and parameters; ``None`` for a form of the operation that is not supported."""
-_Describe = Callable[[Node, Constants], Description]
+_Describe = Callable[..., Step | None]
+"""Maps a node, the constants and the node's arguments to ``op``, ``in`` and parameters; ``None``: not supported."""
 
 
 def _simple_operation(op: str, **parameters: float) -> _Describe:
-    return lambda node, known: {"op": op, "in": list(node.all_input_nodes), **parameters}
+    return lambda node, known, *arguments: {"op": op, "in": list(node.all_input_nodes), **parameters}
 
 
 def _elementwise(op: str) -> _Describe:
-    def describe(node: Node, known: Constants) -> Description:
-        left, right = _args(node)
+    def describe(node: Node, known: Constants, left: Node, right: Node | float) -> Step | None:
         if node.kwargs:
             return None
         if isinstance(right, Node):
@@ -113,31 +92,19 @@ def _elementwise(op: str) -> _Describe:
     return describe
 
 
-def _concatenation(node: Node, known: Constants) -> Description:
-    parts, axis = _args(node)[0], _args(node)[1] if len(_args(node)) > 1 else 0
-    return {"op": "concatenate", "in": list(parts)} if axis == 1 else None
-
-
-def _expansion(node: Node, known: Constants) -> Description:
-    (source,) = node.all_input_nodes
+def _expansion(node: Node, known: Constants, source: Node, shape: object) -> Step | None:
     same = math.prod(source.meta["val"].shape) == math.prod(node.meta["val"].shape)
     return {"op": "reshape", "in": [source]} if same else None
 
 
-def _leaky_relu(node: Node, known: Constants) -> Description:
-    slope = _args(node)[1] if len(_args(node)) > 1 else 0.01
-    return {"op": "leaky_relu", "in": [_args(node)[0]], "slope": slope}
-
-
-def _softmax(node: Node, known: Constants) -> Description:
-    source, axis, half_to_float = _args(node)
+def _softmax(node: Node, known: Constants, source: Node, axis: int, half_to_float: bool) -> Step | None:
     last = axis in (-1, source.meta["val"].dim() - 1)
     return {"op": "softmax", "in": [source]} if last and not half_to_float else None
 
 
-def _batch_norm(node: Node, known: Constants) -> Description:
+def _batch_norm(node: Node, known: Constants, source: Node, *arguments: Any) -> Step:
     """Computes a factor and a summand for each channel from the statistics."""
-    source, weight, bias, mean, variance, _, epsilon = _args(node)
+    weight, bias, mean, variance, _, epsilon = arguments
     factor = torch.rsqrt(known[variance.name] + epsilon)
     if weight is not None:
         factor = factor * known[weight.name]
@@ -149,43 +116,42 @@ def _batch_norm(node: Node, known: Constants) -> Description:
     return {"op": "by_channel", "in": [source, *names]}
 
 
-def _convolution(node: Node, known: Constants) -> Description:
-    source, weight, bias, stride, padding, dilation, transposed, output_padding, groups = _args(node)
+def _convolution(node: Node, known: Constants, source: Node, weight: Node, *arguments: Any) -> Step | None:
+    bias, stride, padding, dilation, transposed, output_padding, groups = arguments
     if (*dilation, *output_padding) != (1, 1, 0, 0) or len(set(stride)) > 1 or len(set(padding)) > 1:
         return None
-    numbers = {"stride": stride[0], "padding": padding[0], "groups": groups}
     inputs = [source, weight] if bias is None else [source, weight, bias]
+    numbers = {"stride": stride[0], "padding": padding[0], "groups": groups}
     return {"op": "transposed_convolution" if transposed else "convolution", "in": inputs, **numbers}
 
 
-def _bilinear(node: Node, known: Constants) -> Description:
-    align_corners = _args(node)[2]
-    return None if align_corners else {"op": "bilinear", "in": [_args(node)[0]]}
+def _bilinear(node: Node, known: Constants, source: Node, size: object, align_corners: bool, *_: object) -> Step | None:
+    return None if align_corners else {"op": "bilinear", "in": [source]}
 
 
-def _first_output(node: Node, known: Constants) -> Description:
-    return {"op": "reshape", "in": [_args(node)[0]]} if _args(node)[1] == 0 else None
+def _matrix_product(node: Node, known: Constants, *factors: Node) -> Step:
+    return {"op": "matrix_product", "in": list(factors)}
 
 
 _IGNORED = (aten._assert_tensor_metadata.default,)
 
 _OPERATIONS: Mapping[object, _Describe] = {
-    aten.embedding.default: lambda node, known: {"op": "embedding", "in": list(_args(node)[:2])},
-    aten.cat.default: _concatenation,
+    aten.embedding.default: lambda node, known, *arguments: {"op": "embedding", "in": arguments[:2]},
+    aten.cat.default: lambda node, known, parts, axis=0: {"op": "concatenate", "in": parts} if axis == 1 else None,
     aten.view.default: _simple_operation("reshape"),
     aten.unsqueeze.default: _simple_operation("reshape"),
     aten.squeeze.dims: _simple_operation("reshape"),
     aten.clone.default: _simple_operation("reshape"),
     aten.expand.default: _expansion,
-    operator.getitem: _first_output,
-    aten.permute.default: lambda node, known: {"op": "permute", "in": [_args(node)[0]], "axes": list(_args(node)[1])},
-    aten.mm.default: lambda node, known: {"op": "matrix_product", "in": list(_args(node))},
-    aten.bmm.default: lambda node, known: {"op": "matrix_product", "in": list(_args(node))},
-    aten.addmm.default: lambda node, known: {"op": "matrix_product", "in": [*_args(node)[1:], _args(node)[0]]},
+    operator.getitem: lambda node, known, source, index: None if index else {"op": "reshape", "in": [source]},
+    aten.permute.default: lambda node, known, source, axes: {"op": "permute", "in": [source], "axes": list(axes)},
+    aten.mm.default: _matrix_product,
+    aten.bmm.default: _matrix_product,
+    aten.addmm.default: lambda node, known, bias, *factors: _matrix_product(node, known, *factors, bias),
     aten.add.Tensor: _elementwise("add"),
     aten.mul.Tensor: _elementwise("multiply"),
     aten.relu.default: _simple_operation("leaky_relu", slope=0.0),
-    aten.leaky_relu.default: _leaky_relu,
+    aten.leaky_relu.default: lambda node, known, x, slope=0.01: {"op": "leaky_relu", "in": [x], "slope": slope},
     aten.tanh.default: _simple_operation("tanh"),
     aten._softmax.default: _softmax,
     aten._native_batch_norm_legit_no_training.default: _batch_norm,

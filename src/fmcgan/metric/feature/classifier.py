@@ -23,10 +23,8 @@ from fmcgan.metric.results_store import Arrays
 SHIPPED_WEIGHTS = Path(__file__).parents[1] / "weights" / "classifier.pt"
 """The weights in the package; ``classifier.json`` beside them says how they were trained, and their accuracy."""
 
-_REMEDY = (
-    "Set feature.classifier.weights=null for the shipped ones, or train new ones: "
-    "python -m fmcgan.metric.train_classifier"
-)
+_TRAINING = "python -m fmcgan.metric.train_classifier"
+_REMEDY = f"Set feature.classifier.weights=null for the shipped ones, or train new ones: {_TRAINING}"
 
 
 class Classifier(nn.Module):
@@ -49,11 +47,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(self.num_features, NUM_CLASSES)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Classifies images uint8 [N, 1, 28, 28]; returns features [N, 96], never negative, and logits [N, 10].
-
-        Raises:
-            TypeError: the images are not uint8.
-        """
+        """Classifies images uint8 [N, 1, 28, 28]; returns features [N, 96], never negative, and logits [N, 10]."""
         features = self.features_of(to_float(images))
         return features, self.head(features)
 
@@ -83,14 +77,9 @@ class ClassifierFeatures(FeatureNetwork):
     num_features = Classifier.num_features
 
     def __init__(self, weights: Path | str | None = None, batch_size: int = 100) -> None:
-        """Loads the classifier, once per process and content of the file.
+        """Loads a file of `fmcgan.metric.train_classifier`, once per process and content; ``None``: the shipped one.
 
-        Args:
-            weights: a file of `fmcgan.metric.train_classifier`; ``None`` (or empty): the file in the package.
-            batch_size: images per forward pass; affects rounding only.
-
-        Raises:
-            UserError: the weights are missing or damaged, or batch_size is not a whole number of at least 1.
+        Raises `UserError` if the weights are missing or damaged. The batch size, at least 1, affects rounding only.
         """
         whole_number(batch_size=batch_size)
         self.batch_size = batch_size
@@ -130,11 +119,7 @@ def save_classifier(classifier: Classifier, path: Path, metadata: Mapping[str, o
 
 
 def weights_file(path: Path | str | None = None) -> Path:
-    """Returns the path of a weights file; ``None`` or empty: that in the package.
-
-    Raises:
-        UserError: there is no such file.
-    """
+    """Returns the path of a weights file, or raises `UserError`; ``None`` or empty: that in the package."""
     found = expand_home(path) if path else SHIPPED_WEIGHTS
     if not found.is_file():
         raise UserError(f"no classifier weights at {found}. {_REMEDY}")
@@ -144,11 +129,8 @@ def weights_file(path: Path | str | None = None) -> Path:
 def load_classifier(path: Path | str | None = None) -> Classifier:
     """Loads a file of `save_classifier` on the CPU, in eval mode, as float32 and without gradients.
 
-    Args:
-        path: the file, whose SHA-256 is checked if ``<name>.json`` is beside it; ``None``: that in the package.
-
-    Raises:
-        UserError: the file is missing, damaged or of another network.
+    ``None`` means the file in the package. The SHA-256 is checked if ``<name>.json`` is beside the file. Raises
+    `UserError` if it is missing, damaged or of another network.
     """
     path = weights_file(path)
     content, metadata = path.read_bytes(), path.with_suffix(".json")

@@ -17,9 +17,7 @@ from fmcgan.metric.results_store import Arrays
 
 FILE_NAMES = ("weights-inception-2015-12-05-6726825d.pth", "pt_inception-2015-12-05-6726825d.pth")
 """Names of the file in the torch hub cache: of torch-fidelity, and of pytorch-fid."""
-
 ORIGIN = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{FILE_NAMES[0]}"
-
 RESIZER = "bilinear-tf1"
 """Bilinear interpolation of TensorFlow 1: pixel ``i`` of 299 lies at ``i * 28 / 299``, not at pixel centres."""
 
@@ -45,18 +43,18 @@ class InceptionFeatures(FeatureNetwork):
     abbreviations: ClassVar = {"frechet": "fid", "kernel": "kid"}
 
     def __init__(self, weights: Path | str | None = None, batch_size: int = 50) -> None:
-        """Loads the network, once per process and content of the file; never downloads it.
+        """Loads the file of `ORIGIN`, once per process and content, and never downloads it.
 
-        Args:
-            weights: the file of `ORIGIN`; ``None`` (or empty): that in the torch hub cache.
-            batch_size: images per forward pass; affects rounding only.
-
-        Raises:
-            UserError: the file is missing, damaged or of another network, or batch_size is out of range.
+        ``None`` means the file in the torch hub cache. Raises `UserError` if it is missing, damaged or of another
+        network. The batch size, at least 1, affects rounding only.
         """
         whole_number(batch_size=batch_size)
         self.batch_size = batch_size
-        file = _find_weights(weights)
+        cache = Path(torch.hub.get_dir()) / "checkpoints"
+        paths = [expand_home(weights)] if weights else [cache / name for name in FILE_NAMES]
+        file = next((path for path in paths if path.is_file()), None)
+        if file is None:
+            raise UserError(f"no Inception weights at {' or '.join(map(str, paths))}. {_REMEDY}")
         with file.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
         self.version = f"{digest[:16]}-{RESIZER}"
@@ -64,15 +62,6 @@ class InceptionFeatures(FeatureNetwork):
 
     def _extract(self, images: Tensor) -> Arrays:
         return {"features": self._network.to(images.device)(images.expand(-1, 3, -1, -1))}
-
-
-def _find_weights(weights: Path | str | None) -> Path:
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
-    paths = [expand_home(weights)] if weights else [cache / name for name in FILE_NAMES]
-    for path in paths:
-        if path.is_file():
-            return path
-    raise UserError(f"no Inception weights at {' or '.join(map(str, paths))}. {_REMEDY}")
 
 
 @functools.lru_cache(maxsize=1)

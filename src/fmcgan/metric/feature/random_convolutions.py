@@ -13,9 +13,7 @@ from fmcgan.metric.results_store import Arrays
 
 CHANNELS = (32, 32)
 GRID = 2
-UNIT = 16.0
-"""Grey levels per input unit: the features of garments are then about 1, where a polynomial kernel is curved."""
-
+UNIT = 16.0  # grey levels per input unit: features of garments are then about 1, where a polynomial kernel is curved
 DESIGN = f"grey/{UNIT:g} {CHANNELS[0]} edges relu mean2 {CHANNELS[1]} relu mean{GRID}x{GRID}"
 
 
@@ -34,11 +32,9 @@ class RandomConvolutions(FeatureNetwork):
     num_features = CHANNELS[-1] * GRID**2
 
     def __init__(self, seed: int = 0, batch_size: int = 100) -> None:
-        """Draws the weights.
+        """Draws the weights; features of different seeds are not comparable.
 
-        Args:
-            seed: of the weights; features of different seeds are not comparable.
-            batch_size: images per forward pass; affects rounding only. On a CPU, 500 takes twice as long.
+        The batch size affects rounding only. On a CPU, 500 takes twice as long.
         """
         seed_number(seed=seed)
         whole_number(batch_size=batch_size)
