@@ -9,10 +9,9 @@ from PIL import Image
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
 from fmcgan.comparison import csv_files, html_page, overlay
-from fmcgan.comparison.grouping import short_names
 from fmcgan.comparison.markdown_page import page
 from fmcgan.comparison.results import Comparison, gather
-from fmcgan.comparison.runs import Run
+from fmcgan.comparison.runs import Run, short_names
 from fmcgan.figure.grid import side_by_side
 from fmcgan.figure.png import read_png, write_png
 
@@ -29,13 +28,10 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
 
     Args:
         runs: run folders, or folders above them such as that of a multirun.
-        output: folder for ``comparison.md``, ``comparison.html`` (a single file), ``comparison.csv`` (one row per
-            group), ``runs.csv`` (one row per run), ``pairs.csv`` (one row per pair of groups, metric and table),
-            ``loss.png``, ``grad_norm.png``, and, if any run has metrics or samples, ``scores.png`` and
-            ``samples.png``. It is created if missing.
-
-    Returns:
-        The path of ``comparison.md``.
+        output: folder for ``comparison.md`` (whose path is returned), ``comparison.html`` (a single file),
+            ``comparison.csv`` (one row per group), ``runs.csv`` (one row per run), ``pairs.csv`` (one row per pair of
+            groups, metric and table), ``loss.png``, ``grad_norm.png``, and, if any run has metrics or samples,
+            ``scores.png`` and ``samples.png``. It is created if missing.
 
     Raises:
         UserError: no run is found, a file is damaged, or no run is finished.
@@ -47,8 +43,7 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
     csv_files.write_runs(output / RUNS_CSV, comparison)
     csv_files.write_pairs(output / PAIRS_CSV, comparison)
     run_dir.write_atomically(output / PAGE, page(comparison, figures))
-    html = html_page.comparison_page(comparison, output, figures)
-    run_dir.write_atomically(output / html_page.PAGE, html)
+    run_dir.write_atomically(output / html_page.PAGE, html_page.comparison_page(comparison, output, figures))
     return output / PAGE
 
 
@@ -64,7 +59,7 @@ def _draw(comparison: Comparison, output: Path) -> list[str]:
     keys = {key for run in comparison.finished for row in run.evaluations for key in row if key.startswith("score/")}
     if keys:
         names = [key.removeprefix("score/") for key in sorted(keys)]
-        overlay.draw_scores(groups, names, comparison.protocols, output / SCORES_FIGURE)
+        overlay.draw_scores(groups, names, comparison.end, output / SCORES_FIGURE)
         figures.insert(0, SCORES_FIGURE)
     first = [(f"{group.label}, seed {group.runs[0].seed}", _last_grid(group.runs[0])) for group in groups]
     samples = [(title, grid) for title, grid in first if grid is not None]

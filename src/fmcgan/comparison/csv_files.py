@@ -10,7 +10,7 @@ from fmcgan.app.escaping import spreadsheet_cell
 from fmcgan.app.run_dir import write_atomically
 from fmcgan.comparison.results import Comparison
 from fmcgan.comparison.runs import Run
-from fmcgan.comparison.statistics import Pairing, spread
+from fmcgan.comparison.statistics import Pairing, every_pair, spread
 
 PAIR_COLUMNS = (
     *("table", "score", "better", "a", "b", "seeds", "pairs", "mean_a", "mean_b"),
@@ -30,8 +30,8 @@ def write_groups(path: Path, comparison: Comparison) -> None:
         for table in comparison.tables:
             for key in table.keys:
                 values = table.spreads(key)[index]
-                row[f"{table.name}/{key}/mean"] = _finite(values.mean)
-                row[f"{table.name}/{key}/std"] = _finite(values.std) if values.n > 1 else ""
+                std = values.std if values.n > 1 else math.nan
+                row |= {f"{table.name}/{key}/mean": values.mean, f"{table.name}/{key}/std": std}
                 row[f"{table.name}/{key}/n"] = values.n
         rows.append(row)
     _write(path, rows)
@@ -44,8 +44,7 @@ def write_runs(path: Path, comparison: Comparison) -> None:
         for member, run in enumerate(group.runs):
             row = _about(run, comparison, group.label)
             for table in comparison.tables:
-                values = table.runs[index][member]
-                row |= {f"{table.name}/{key}": _finite(values.get(key, math.nan)) for key in table.keys}
+                row |= {f"{table.name}/{key}": table.runs[index][member].get(key) for key in table.keys}
             rows.append(row)
     rows += [_about(run, comparison, "") for run in comparison.others]
     _write(path, rows)
@@ -58,17 +57,14 @@ def write_pairs(path: Path, comparison: Comparison) -> None:
     ``larger_than_spread`` is ``yes`` for a significant difference. Statistics of fewer than two pairs are empty.
     """
     labels = [group.label for group in comparison.groups]
-    rows = [
-        {"table": table.name} | _pairing(pairing, labels)
-        for table in comparison.tables
-        for pairing in comparison.pairings(table)
-    ]
-    _write(path, rows, PAIR_COLUMNS)
+    pairings = [(table.name, pairing) for table in comparison.tables for pairing in every_pair(table)]
+    _write(path, [{"table": name} | _pairing(pairing, labels) for name, pairing in pairings], PAIR_COLUMNS)
 
 
 def _pairing(pairing: Pairing, labels: Sequence[str]) -> dict[str, object]:
-    difference, (low, high) = pairing.difference, pairing.interval
+    difference = pairing.difference
     is_tested = difference.n > 1
+    low, high = difference.interval
     return {
         "score": pairing.metric,
         "better": pairing.protocol.better,
@@ -76,17 +72,17 @@ def _pairing(pairing: Pairing, labels: Sequence[str]) -> dict[str, object]:
         "b": labels[pairing.second],
         "seeds": " ".join(map(str, pairing.seeds)),
         "pairs": difference.n,
-        "mean_a": _finite(spread(a for a, _ in pairing.values).mean),
-        "mean_b": _finite(spread(b for _, b in pairing.values).mean),
+        "mean_a": spread(a for a, _ in pairing.values).mean,
+        "mean_b": spread(b for _, b in pairing.values).mean,
         "compared": "distance to real" if pairing.protocol.direction == "real" else "value",
-        "difference": _finite(difference.mean),
-        "std": difference.std if is_tested else "",
-        "low": _finite(low),
-        "high": _finite(high),
-        "ratio": "" if math.isnan(pairing.ratio) else pairing.ratio,
-        "larger_than_spread": ("yes" if pairing.is_significant else "no") if is_tested else "",
-        "ahead": "" if pairing.ahead is None else labels[pairing.ahead],
-        "verdict": pairing.verdict(labels),
+        "difference": difference.mean,
+        "std": difference.std if is_tested else None,
+        "low": low,
+        "high": high,
+        "ratio": pairing.ratio,
+        "larger_than_spread": ("yes" if pairing.is_significant else "no") if is_tested else None,
+        "ahead": None if pairing.ahead is None else labels[pairing.ahead],
+        "verdict": pairing.verdict(labels.__getitem__),
     }
 
 
@@ -95,21 +91,19 @@ def _about(run: Run, comparison: Comparison, group: str) -> dict[str, object]:
         "run": comparison.names[run.folder],
         "group": group,
         "overrides": " ".join(run.overrides),
-        "seed": "" if run.seed is None else run.seed,
+        "seed": run.seed,
         "status": "finished" if run.finished else "not finished",
         "images_seen": run.images_seen,
         "minutes": run.seconds / 60,
     }
 
 
-def _finite(value: float) -> float | str:
-    return value if math.isfinite(value) else ""
-
-
 def _write(path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str] = ()) -> None:
-    content = io.StringIO()
+    """Writes a CSV; ``None`` and nan become empty cells."""
     columns = columns or list(dict.fromkeys(key for row in rows for key in row))
-    writer = csv.DictWriter(content, columns, lineterminator="\n")
-    writer.writerow({column: spreadsheet_cell(column) for column in columns})
-    writer.writerows({key: spreadsheet_cell(value) for key, value in row.items()} for row in rows)
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    for cells in (columns, *([row.get(column) for column in columns] for row in rows)):
+        known = (None if isinstance(value, float) and math.isnan(value) else value for value in cells)
+        writer.writerow(map(spreadsheet_cell, known))
     write_atomically(path, content.getvalue())

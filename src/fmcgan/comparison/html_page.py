@@ -8,17 +8,11 @@ from PIL import Image
 
 from fmcgan.analysis.section import Alarm, Picture, Section
 from fmcgan.app import run_dir
-from fmcgan.comparison.grouping import short_names
-from fmcgan.comparison.markdown_page import CURVES_NOTE, TITLES, explanations, plural
+from fmcgan.comparison import tables as section_tables
+from fmcgan.comparison.markdown_page import CURVES_NOTE, explanations, plural
 from fmcgan.comparison.results import Comparison
-from fmcgan.comparison.tables import (
-    best_table,
-    intervals_table,
-    pairs_table,
-    runs_table,
-    values_table,
-    winners_table,
-)
+from fmcgan.comparison.runs import short_names
+from fmcgan.comparison.tables import TITLES
 from fmcgan.report.encoding import Encoded, encode
 from fmcgan.report.html import render
 
@@ -30,7 +24,10 @@ _CURVES = {
     run_dir.GRADIENT_NORM_FIGURE: "Gradient norms before any clipping.",
 }
 _SAMPLES = "samples.png"
-
+_HOW_TO_READ = (
+    " Numbers are means ± standard deviations over the seeds of a group; ↓ lower is better, ↑ higher is better, "
+    "→ real: nearer to real data is better."
+)
 WIDEST = 1090
 """Largest width of a picture on the page, in CSS pixels."""
 
@@ -47,24 +44,21 @@ def comparison_page(comparison: Comparison, folder: Path, figures: Sequence[str]
         _provenance(comparison),
         title=f"Comparison of {plural(len(comparison.finished), 'run')} in {plural(len(names), 'group')}",
         groups=comparison.groups,
-        winners=winners_table(comparison, names) if len(names) > 1 else None,
+        winners=section_tables.winners_table(comparison.tables, names) if len(names) > 1 else None,
         alarms=_alarms(comparison),
     )
 
 
 def _sections(comparison: Comparison, figures: Mapping[str, Path], names: Sequence[str]) -> dict[str, Section]:
-    read = (
-        " Numbers are means ± standard deviations over the seeds of a group; ↓ lower is better, ↑ higher is better, "
-        "→ real: nearer to real data is better."
-    )
     sections = {}
-    for title, text, table in zip(TITLES, explanations(comparison), comparison.tables, strict=True):
-        tables = [values_table(comparison, table, names)]
+    for text, table in zip(explanations(comparison), comparison.tables, strict=True):
+        makers = [section_tables.values_table]
         if table.metrics:
-            tables.append(intervals_table(comparison, table, names))
+            makers.append(section_tables.intervals_table)
         if table.metrics and len(names) > 1:
-            tables += [best_table(comparison, table, names), pairs_table(comparison, table, names)]
-        sections[table.name] = Section(title, text + read, tables=tables)
+            makers += [section_tables.best_table, section_tables.pairs_table]
+        made = [make(table, names) for make in makers]
+        sections[table.name] = Section(TITLES[table.name], text + _HOW_TO_READ, tables=made)
     pictures = [_picture(figures[name], caption) for name, caption in _CURVES.items() if name in figures]
     sections["curves"] = Section("Curves", CURVES_NOTE, pictures=pictures)
     if _SAMPLES in figures:
@@ -76,7 +70,7 @@ def _sections(comparison: Comparison, figures: Mapping[str, Path], names: Sequen
         "Runs",
         "One run per row. Brackets: 95 % interval of a metric over its samples, if measured. Unfinished runs are in "
         "no other table.",
-        tables=[runs_table(comparison, names)],
+        tables=[section_tables.runs_table(comparison, names)],
     )
     return sections
 
@@ -98,10 +92,11 @@ def _alarms(comparison: Comparison) -> list[Alarm]:
     alarms = [
         Alarm(
             "repeated seeds",
-            f"{label} has seed {', '.join(seeds)} more than once: its ± is not a standard deviation over seeds.",
+            f"{group.label} has seed {', '.join(seeds)} more than once: its ± is not a standard deviation over seeds.",
             "each seed of a group occurs once; in pairs, a repeated seed counts once with the mean of its runs",
         )
-        for label, seeds in comparison.repeated_seeds().items()
+        for group in comparison.groups
+        if (seeds := group.repeated_seeds)
     ]
     hardware = sorted(comparison.counts("hardware"))
     if len(hardware) > 1:
@@ -120,7 +115,7 @@ def _provenance(comparison: Comparison) -> dict[str, str]:
     }
     protocols = (
         f"{name} on {' or '.join(f'{n:,}' for n in protocol.n)} images"
-        for name, protocol in comparison.protocols.items()
+        for name, protocol in comparison.end.protocols.items()
     )
     runs = ", ".join(comparison.names[run.folder] for run in comparison.finished)
     return {"runs": runs} | found | {"metrics": "; ".join(protocols)}
