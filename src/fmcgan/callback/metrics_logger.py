@@ -21,6 +21,8 @@ from fmcgan.training.gan import ConditionalGAN
 
 log = logging.getLogger(__name__)
 
+_STATE = {"seconds": "seconds", "epoch_sums": "_epoch_sums", "epoch_means": "epoch_means", "latest": "latest"}
+
 
 class MetricsLogger(Callback):
     """Collects the scalars of each step on the device; reads, checks and writes them at intervals.
@@ -58,10 +60,7 @@ class MetricsLogger(Callback):
         )
 
     def write(self, trainer: Trainer, gan: ConditionalGAN, metrics: dict[str, float]) -> None:
-        """Writes one row at the current number of images seen. Call it on every rank; rank 0 writes.
-
-        (Not named `log`, which Lightning sets on every callback.)
-        """
+        """Writes one row at the current number of images seen. Call it on every rank; rank 0 writes."""
         if not trainer.is_global_zero:
             return
         row = {"images_seen": gan.images_seen, "epoch": _epoch(trainer), "seconds": round(self.seconds, 3)}
@@ -78,8 +77,7 @@ class MetricsLogger(Callback):
         self._last_read = (pl_module.images_seen, self.seconds)
         if trainer.is_global_zero:
             folder = Path(trainer.default_root_dir)
-            self._table = MetricsTable(folder)
-            self._epochs = EpochTable(folder)
+            self._table, self._epochs = MetricsTable(folder), EpochTable(folder)
             dropped = self._table.drop_after(pl_module.images_seen)
             if dropped and pl_module.images_seen == 0:
                 log.info("replacing %d rows of a run that stopped before its first checkpoint", dropped)
@@ -93,12 +91,7 @@ class MetricsLogger(Callback):
             self._running_since = time.perf_counter()
 
     def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: ConditionalGAN,
-        outputs: Mapping[str, Tensor],
-        batch: object,
-        batch_idx: int,
+        self, trainer: Trainer, pl_module: ConditionalGAN, outputs: Mapping[str, Tensor], batch: object, batch_idx: int
     ) -> None:
         """Collects the scalars of the step; calls `flush` after `every_n_batches`."""
         self._unread.append((pl_module.images_seen, outputs))
@@ -154,19 +147,11 @@ class MetricsLogger(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the sums that a resumed run continues; at a checkpoint no scalars are unread."""
-        return {
-            "seconds": self.seconds,
-            "epoch_sums": self._epoch_sums,
-            "epoch_means": self.epoch_means,
-            "latest": self.latest,
-        }
+        return {name: vars(self)[attribute] for name, attribute in _STATE.items()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores `state_dict`."""
-        self.seconds = state_dict["seconds"]
-        self._epoch_sums = state_dict["epoch_sums"]
-        self.epoch_means = state_dict["epoch_means"]
-        self.latest = state_dict["latest"]
+        vars(self).update({attribute: state_dict[name] for name, attribute in _STATE.items()})
 
 
 def _check_finite(trainer: Trainer, steps: list[tuple[int, dict[str, float]]]) -> None:
@@ -187,14 +172,12 @@ def _diverged_network(bad: list[str]) -> str:
     """Returns the network that diverged first, from the names of the non-finite scalars of one step."""
     if "logit/real" in bad:
         return "discriminator"
-    if "logit/fake" in bad:  # D is finite on real images, so the generated images are not
-        return "generator"
-    if any(name != "gradient_norm/generator" for name in bad):  # the loss or update of D, which precedes that of G
-        return "discriminator"
-    return "generator"
+    # With finite logits of real images, generated images are to blame. The update of D precedes that of G.
+    of_generator = "logit/fake" in bad or set(bad) == {"gradient_norm/generator"}
+    return "generator" if of_generator else "discriminator"
 
 
 def _epoch(trainer: Trainer) -> float:
     """Returns the finished epochs plus the fraction of the current one."""
-    progress = trainer.fit_loop.epoch_loop.batch_progress.current
-    return round(trainer.current_epoch + progress.processed / trainer.num_training_batches, 4)  # type: ignore[attr-defined]
+    processed = trainer.fit_loop.epoch_loop.batch_progress.current.processed  # type: ignore[attr-defined]
+    return round(trainer.current_epoch + processed / trainer.num_training_batches, 4)

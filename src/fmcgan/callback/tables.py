@@ -29,7 +29,7 @@ class MetricsTable:
         """Adds a row to both files; rewrites the CSV if the row has a new column."""
         run_dir.append_line(self._lines, json.dumps(row))
         if row.keys() <= set(self._columns):
-            run_dir.append_line(self._csv, _csv_text([row], self._columns).rstrip("\n"))
+            run_dir.append_line(self._csv, _csv_text([row], self._columns, header=False).rstrip("\n"))
         else:
             self._rewrite_csv(read_metrics(self._lines))
 
@@ -44,8 +44,7 @@ class MetricsTable:
 
     def _rewrite_csv(self, rows: list[dict[str, float]]) -> None:
         self._columns = list(dict.fromkeys(name for row in rows for name in row))
-        header = dict(zip(self._columns, self._columns, strict=True))
-        run_dir.write_atomically(self._csv, _csv_text([header, *rows], self._columns) if rows else "")
+        run_dir.write_atomically(self._csv, _csv_text(rows, self._columns) if rows else "")
 
 
 class EpochTable:
@@ -53,25 +52,23 @@ class EpochTable:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / run_dir.EPOCHS_CSV
-        self._last: int | None = None
-        self._columns: list[str] = []
+        self._rows: list[dict[str, str]] | None = None
 
     def write(self, epoch: int, means: Mapping[str, float], minutes: float) -> None:
         """Adds one row; drops rows of this and later epochs, left by a killed session."""
         row = {"epoch": str(epoch)}
         row |= {column: f"{means[name]:.6g}" if name in means else "" for column, name in _EPOCH_COLUMNS.items()}
         row |= {"minutes": f"{minutes:.3f}"}
-        if self._last is not None and epoch > self._last:
-            run_dir.append_line(self._path, _csv_text([row], self._columns).rstrip("\n"))
-        else:
-            rows = [each for each in read_epochs(self._path) if int(each["epoch"]) < epoch] + [row]
-            self._columns = list(row | {name: "" for each in rows for name in each})  # with those of older versions
-            header = dict(zip(self._columns, self._columns, strict=True))
-            run_dir.write_atomically(self._path, _csv_text([header, *rows], self._columns))
-        self._last = epoch
+        earlier = read_epochs(self._path) if self._rows is None else self._rows
+        self._rows = [each for each in earlier if int(each["epoch"]) < epoch] + [row]
+        columns = list(row | {name: "" for each in self._rows for name in each})  # with those of older versions
+        run_dir.write_atomically(self._path, _csv_text(self._rows, columns))
 
 
-def _csv_text(rows: Iterable[Mapping[str, object]], columns: Iterable[str]) -> str:
+def _csv_text(rows: Iterable[Mapping[str, object]], columns: Iterable[str], header: bool = True) -> str:
     content = io.StringIO()
-    csv.DictWriter(content, list(columns), extrasaction="ignore", lineterminator="\n").writerows(rows)
+    writer = csv.DictWriter(content, list(columns), extrasaction="ignore", lineterminator="\n")
+    if header:
+        writer.writeheader()
+    writer.writerows(rows)
     return content.getvalue()

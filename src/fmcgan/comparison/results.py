@@ -61,10 +61,7 @@ class Comparison:
 
 
 def gather(paths: Sequence[Path]) -> Comparison:
-    """Reads runs and collects their values.
-
-    Args:
-        paths: run folders, or folders above them; a run found twice counts once.
+    """Reads runs, given as run folders or folders above them, and collects their values; a run counts once.
 
     Raises:
         UserError: no run is found, a file is damaged, or no run is finished.

@@ -39,7 +39,6 @@ class Run:
     """Contents of a run folder.
 
     Args:
-        folder: the run folder.
         overrides: of the command line, in the order typed, such as ``("loss=wgan_gp", "seed=0")``.
         seed: from the result or the configuration; None if neither exists.
         rows: of ``metrics.jsonl``, in the order written.

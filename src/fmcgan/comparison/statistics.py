@@ -18,15 +18,9 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and standard deviation of one quantity over runs.
+    """Mean, standard deviation (n - 1 in the denominator; 0 for one value) and range of a quantity over ``of`` runs.
 
-    Args:
-        mean: of the finite values; nan if there is none.
-        std: of the finite values, with n - 1 in the denominator; 0 for one value.
-        low: smallest finite value.
-        high: largest finite value.
-        n: number of finite values.
-        of: number of runs.
+    They are those of the ``n`` finite values; nan if there is none.
     """
 
     mean: float
@@ -118,7 +112,7 @@ class Table:
         name: ``end``, ``equal_images`` or ``equal_time``.
         keys: quantities, in the order of the columns.
         groups: all groups.
-        runs: values of each run by group, in the order of `Group.runs`.
+        runs: values of each run, in the order of ``groups`` and `Group.runs`.
         protocols: of the metrics, by name.
     """
 
@@ -171,14 +165,12 @@ def clear_winner(spreads: Sequence[Spread], protocol: Protocol) -> int | None:
 
 @dataclass(frozen=True)
 class Pairing:
-    """One metric of two groups, paired by seed.
+    """One metric of groups A (``first``) and B (``second``), paired by seed.
 
     Runs of equal seed see the same order of images and the same latent vectors, so effects of the seed that both groups
     share cancel in the difference.
 
     Args:
-        first: index of group A.
-        second: index of group B.
         seeds: seeds with finite values in both groups, ascending. A repeated seed counts once, with the mean of its
             runs, which are not independent.
         values: of A and of B, one pair per seed.

@@ -35,13 +35,11 @@ class Report:
     """Results of an analysis.
 
     Args:
-        title: of the page.
         subject: description of the samples, in one line.
         sections: by name, in the order of the page. The values of the section `SCORES` are
             `fmcgan.metric.results.Results`; some are shown at the top of the page.
         findings: on the page, the largest first.
         effects: all measured ones.
-        samples: a grid of samples.
         provenance: source, command, date, versions and so on, by title.
         failed: errors of failed parts and figures, by name.
     """
@@ -57,7 +55,7 @@ class Report:
 
 
 def write_analysis(folder: Path, report: Report, failures: Failures | None = None) -> Path:
-    """Writes an analysis.
+    """Writes an analysis and returns the path of its page.
 
     Args:
         folder: for ``report.html`` (a single file), ``findings.json``, ``samples.png``, and
@@ -65,9 +63,6 @@ def write_analysis(folder: Path, report: Report, failures: Failures | None = Non
             created if missing; outdated figures and tables of an earlier analysis are removed.
         report: the results.
         failures: collects errors of pictures, which are left out; ``None``: errors are raised.
-
-    Returns:
-        The path of the page.
 
     Raises:
         UserError: the folder cannot be written or the disk is full.

@@ -20,14 +20,7 @@ LARGEST_WEBP = 16_383
 
 @dataclass(frozen=True)
 class Encoded:
-    """A picture as files and as shown on a page.
-
-    Args:
-        files: content by suffix: ``.png`` or ``.gif``, and ``.svg``.
-        uri: data URI.
-        width: on a wide page, in CSS pixels.
-        height: on a wide page, in CSS pixels.
-    """
+    """A picture as files, by suffix (``.png`` or ``.gif``, and ``.svg``), and as a data URI, sized in CSS pixels."""
 
     files: dict[str, bytes]
     uri: str

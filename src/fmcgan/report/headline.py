@@ -13,23 +13,13 @@ _PREFERRED = "classifier"
 
 @dataclass(frozen=True)
 class Card:
-    """A metric at the top of the page.
-
-    Args:
-        title: of the metric.
-        summary: one sentence.
-        name: with the protocol.
-        value: of the samples.
-        interval: 95 %, or None.
-        floor: value of real images, or None.
-        is_share: whether it lies in 0..1 and is drawn as a gauge.
-    """
+    """A metric at the top of the page, with its 95 % interval and the value of real images; a share lies in 0..1."""
 
     title: str
     summary: str
     name: str
     value: float
-    interval: tuple[float, float] | None
+    interval: tuple[float, ...]
     floor: float | None
     is_share: bool
 
@@ -43,20 +33,18 @@ class Card:
 
 
 def cards(results: Mapping[str, object]) -> list[Card]:
-    """Makes a card for each title of the metrics that have a summary.
+    """Makes a card for each title of the metrics that have a summary, by the preferred feature network.
 
     Args:
         results: as `fmcgan.metric.results.Results`; entries of other kinds are skipped.
     """
     shown = {name: each for name, each in results.items() if isinstance(each, Mapping) and each.get("summary")}
-    titles = dict.fromkeys(each["title"] for each in shown.values())
     chosen = []
-    for title in titles:
+    for title in dict.fromkeys(each["title"] for each in shown.values()):
         names = [name for name, each in shown.items() if each["title"] == title]
         name = min(names, key=lambda each: (_PREFERRED not in each, each))
         result = shown[name]
-        low, high = result.get("interval") or (None, None)
-        interval = None if low is None or high is None else (float(low), float(high))
+        interval = tuple(map(float, result.get("interval") or ()))
         is_share = result["range"] == [0, 1]
         chosen.append(Card(title, result["summary"], name, result["value"], interval, result.get("floor"), is_share))
     return chosen
@@ -64,14 +52,9 @@ def cards(results: Mapping[str, object]) -> list[Card]:
 
 @dataclass(frozen=True)
 class Bar:
-    """An effect on the scale, in percent of its length.
+    """An effect on the scale, in percent of its length, and in words for screen readers.
 
-    Args:
-        size: end of the bar.
-        low: lower end of the interval.
-        high: upper end of the interval.
-        floor: upper end of the interval of the floor.
-        words: text for screen readers.
+    ``low`` and ``high`` are the ends of the interval; ``floor`` is the upper end of the interval of the floor.
     """
 
     size: float
@@ -83,12 +66,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Scale:
-    """Common scale of all findings, from 0.
-
-    Args:
-        bars: by the key of the effect.
-        marks: (size, percent) of the grid lines.
-    """
+    """Common scale of all findings, from 0: bars by the key of the effect, and grid lines (size, percent)."""
 
     bars: Mapping[str, Bar]
     marks: Sequence[tuple[float, float]]

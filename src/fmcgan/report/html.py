@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,7 @@ _SIZE = "\ue000size of the page\ue000"  # occurs in no text
 class Cell:
     """A value of a table with its own text, instead of the format of its column.
 
-    Args:
-        text: as shown.
-        key: number to sort by; ``None``: sorted by text, and last in a column of numbers.
-        strong: whether it is bold.
+    ``key`` is the number to sort by; ``None``: sorted by text, and last in a column of numbers.
     """
 
     text: str
@@ -59,18 +57,14 @@ def render(
         context: other variables of the template; escaped unless `markupsafe.Markup`.
     """
     maps = {name: section.maps for name, section in sections.items() if section.maps}
-    page = (
-        _environment()
-        .get_template(template)
-        .render(
-            sections=sections,
-            pictures=pictures,
-            provenance={**provenance, "size of this page": _SIZE},
-            interactive=draw_maps(maps) if maps else Interactive(),
-            legends={name: _legend(each) for name, each in maps.items()},
-            shown_rows=SHOWN_ROWS,
-            **context,
-        )
+    page = _ENVIRONMENT.get_template(template).render(
+        sections=sections,
+        pictures=pictures,
+        provenance={**provenance, "size of this page": _SIZE},
+        interactive=draw_maps(maps) if maps else Interactive(),
+        legends={name: _legend(each) for name, each in maps.items()},
+        shown_rows=SHOWN_ROWS,
+        **context,
     )
     return page.replace(_SIZE, f"{len(decodable(page).encode()) / 1e6:.1f} MB")
 
@@ -100,9 +94,8 @@ def in_order(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]
     return (ordered[:shown], ordered[shown:]) if len(ordered) > shown + 1 else (ordered, [])
 
 
-def short(value: float | None) -> str:
-    """Formats a value with four significant digits."""
-    return short_number(value, NO_VALUE)
+short = partial(short_number, missing=NO_VALUE)
+"""Formats a value with four significant digits."""
 
 
 def finalize(value: object) -> object:
@@ -129,20 +122,18 @@ def _legend(maps: Sequence[Map]) -> list[tuple[int, str, str]]:
     return [(label, CLASS_NAMES[label], CLASS_COLOURS[label]) for label in labels]
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        finalize=finalize,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"breakable": breakable, "short": short}
-    environment.globals |= {
-        "cell": cell,
-        "in_order": in_order,
-        "is_number": is_number,
-        "own": lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8")),
-    }
-    return environment
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=True,
+    finalize=finalize,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters |= {"breakable": breakable, "short": short}
+_ENVIRONMENT.globals |= {
+    "cell": cell,
+    "in_order": in_order,
+    "is_number": is_number,
+    "own": lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8")),
+}
