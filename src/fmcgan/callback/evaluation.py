@@ -150,7 +150,7 @@ class Evaluation(Callback):
                 2 * self.every_n_epochs,
             )
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Returns the last results, which are those of the epochs up to the next evaluation."""
         return {"results": self.results, "seconds": self.seconds}
 

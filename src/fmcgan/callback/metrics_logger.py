@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
@@ -145,11 +144,11 @@ class MetricsLogger(Callback):
             self.seconds += now - self._running_since
             self._running_since = now
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Returns the sums that a resumed run continues; at a checkpoint no scalars are unread."""
         return {name: vars(self)[attribute] for name, attribute in _STATE.items()}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, object]) -> None:
         """Restores `state_dict`."""
         vars(self).update({attribute: state_dict[name] for name, attribute in _STATE.items()})
 

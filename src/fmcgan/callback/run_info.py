@@ -37,17 +37,14 @@ class RunInfo(Callback):
     """Writes ``config.yaml`` and ``environment.json`` first, figures after each epoch and ``result.json`` last.
 
     The configuration is also saved in every checkpoint, so that the generator can be built from a checkpoint alone.
-
-    Args:
-        config: resolved configuration of plain types, also set by `configure`.
     """
 
-    def __init__(self, config: Mapping[str, object] | None = None) -> None:
-        self.config = dict(config or {})
+    def __init__(self) -> None:
+        self.config: dict[str, object] = {}
         self._drawn = (-math.inf, 0.0)  # end and duration of the last drawing of the curves
 
     def configure(self, config: Mapping[str, object]) -> None:
-        """Sets the resolved configuration of the run, which a configuration cannot contain itself."""
+        """Sets the resolved configuration of the run, of plain types, which a configuration cannot contain itself."""
         self.config = dict(config)
 
     def check(self, trainer: Trainer) -> None:

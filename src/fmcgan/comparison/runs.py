@@ -25,7 +25,7 @@ NOT_COMPARED = ("seed", "ckpt_path", "data.root", "data.mirror")
 LONGEST = 36
 """Maximum number of letters of a label in a short name."""
 _RUN_FILES = (run_dir.CONFIG, run_dir.METRICS_JSONL, run_dir.RESULT, run_dir.TRAIN_LOG)
-_RESULT_DEFAULTS: dict[str, Any] = {
+_RESULT_DEFAULTS: dict[str, object] = {
     "hardware": "not known",
     "command": "not known",
     "images_per_second": None,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from numbers import Real
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -45,7 +44,7 @@ def render(
     sections: Mapping[str, Section],
     pictures: Mapping[tuple[str, str], Encoded],
     provenance: Mapping[str, str],
-    **context: Any,
+    **context: object,
 ) -> str:
     """Renders a page.
 
