@@ -22,7 +22,7 @@ from fmcgan.app.run_files import read_metrics
 from fmcgan.app.system_info import command_line, processor
 from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
-from fmcgan.callback.metrics_logger import MetricsLogger
+from fmcgan.callback.metrics_logger import EPOCH_COLUMNS, MetricsLogger
 from fmcgan.callback.tensorboard import TensorBoard
 from fmcgan.callback.trainer import callbacks_of, images_per_epoch, is_last_epoch
 from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
@@ -30,7 +30,6 @@ from fmcgan.training.gan import ConditionalGAN
 
 _PACKAGES = ("fmcgan", "torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy")
 _MAX_DRAWING_SHARE = 0.05  # of the time: drawing gets slower with every row
-_FINAL = ("loss/generator", "loss/discriminator", "gradient_norm/generator", "gradient_norm/discriminator")
 
 
 class RunInfo(Callback):
@@ -83,7 +82,7 @@ class RunInfo(Callback):
     def write_result(self, trainer: Trainer, gan: ConditionalGAN) -> dict[str, Any]:
         """Writes and returns ``result.json``, which marks the run as finished. Call it last."""
         metrics_logger, folder = MetricsLogger.of(trainer), Path(trainer.default_root_dir)
-        evaluations = callbacks_of(trainer, Evaluation)
+        means, evaluations = metrics_logger.epoch_means, callbacks_of(trainer, Evaluation)
         has_best = any(callback.best is not None for callback in callbacks_of(trainer, Checkpointing))
         best = folder / run_dir.BEST_CHECKPOINT if has_best else None
         reports = [evaluation.report(gan, best) for evaluation in evaluations]
@@ -102,7 +101,7 @@ class RunInfo(Callback):
             "parameters": {"generator": _count(gan.generator), "discriminator": _count(gan.discriminator)},
             "scores": scores,
             "best": next((of_best for _, of_best in reports if of_best), None),
-            "final": {name: metrics_logger.epoch_means[name] for name in _FINAL if name in metrics_logger.epoch_means},
+            "final": {name: means[name] for name in EPOCH_COLUMNS.values() if name in means},
             "command": command_line(),
         }
         for logger in trainer.loggers:
