@@ -27,8 +27,7 @@ from fmcgan.training.sampling import require_memory, sample_classes
 
 log = logging.getLogger(__name__)
 
-NOTABLE_SHARE = 0.1
-"""Share of the run's time above which the log suggests fewer evaluations."""
+NOTABLE_SHARE = 0.1  # share of the run's time above which the log suggests fewer evaluations
 
 
 class Evaluation(Callback):

@@ -12,7 +12,8 @@ from PIL import Image
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import spreadsheet_cell
-from fmcgan.comparison import html_page, overlay
+from fmcgan.comparison import overlay
+from fmcgan.comparison.html_page import SAMPLES_FIGURE, SCORES_FIGURE, comparison_page
 from fmcgan.comparison.markdown_page import page
 from fmcgan.comparison.results import Comparison, gather
 from fmcgan.comparison.runs import Run, short_names
@@ -20,12 +21,6 @@ from fmcgan.comparison.statistics import Pairing, every_pair, spread
 from fmcgan.figure.grid import side_by_side
 from fmcgan.figure.png import read_png, write_png
 
-PAGE = "comparison.md"
-GROUPS_CSV = "comparison.csv"
-RUNS_CSV = "runs.csv"
-PAIRS_CSV = "pairs.csv"
-SCORES_FIGURE = "scores.png"
-SAMPLES_FIGURE = "samples.png"
 PAIR_COLUMNS = (
     *("table", "score", "better", "a", "b", "seeds", "pairs", "mean_a", "mean_b"),
     *("compared", "difference", "std", "low", "high", "ratio", "larger_than_spread", "ahead", "verdict"),
@@ -48,12 +43,13 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
     comparison = gather(runs)
     output.mkdir(parents=True, exist_ok=True)
     figures = _draw(comparison, output)
-    write_groups(output / GROUPS_CSV, comparison)
-    write_runs(output / RUNS_CSV, comparison)
-    write_pairs(output / PAIRS_CSV, comparison)
-    run_dir.write_atomically(output / PAGE, page(comparison, figures))
-    run_dir.write_atomically(output / html_page.PAGE, html_page.comparison_page(comparison, output, figures))
-    return output / PAGE
+    write_groups(output / "comparison.csv", comparison)
+    write_runs(output / "runs.csv", comparison)
+    write_pairs(output / "pairs.csv", comparison)
+    markdown = output / "comparison.md"
+    run_dir.write_atomically(markdown, page(comparison, figures))
+    run_dir.write_atomically(output / "comparison.html", comparison_page(comparison, output, figures))
+    return markdown
 
 
 def _draw(comparison: Comparison, output: Path) -> list[str]:

@@ -16,20 +16,18 @@ from fmcgan.comparison.tables import TITLES
 from fmcgan.report.encoding import Encoded, encode
 from fmcgan.report.html import render
 
-PAGE = "comparison.html"
-
+SCORES_FIGURE = "scores.png"
+SAMPLES_FIGURE = "samples.png"
 _CURVES = {
-    "scores.png": "Each metric over the images seen and over the minutes trained.",
+    SCORES_FIGURE: "Each metric over the images seen and over the minutes trained.",
     run_dir.LOSS_FIGURE: "Losses. Different loss functions cannot be compared.",
     run_dir.GRADIENT_NORM_FIGURE: "Gradient norms before any clipping.",
 }
-_SAMPLES = "samples.png"
 _HOW_TO_READ = (
     " Numbers are means ± standard deviations over the seeds of a group; ↓ lower is better, ↑ higher is better, "
     "→ real: nearer to real data is better."
 )
-WIDEST = 1090
-"""Largest width of a picture on the page, in CSS pixels."""
+WIDEST = 1090  # largest width of a picture on the page, in CSS pixels
 
 
 def comparison_page(comparison: Comparison, folder: Path, figures: Sequence[str]) -> str:
@@ -61,11 +59,10 @@ def _sections(comparison: Comparison, figures: Mapping[str, Path], names: Sequen
         sections[table.name] = Section(TITLES[table.name], text + _HOW_TO_READ, tables=made)
     pictures = [_picture(figures[name], caption) for name, caption in _CURVES.items() if name in figures]
     sections["curves"] = Section("Curves", CURVES_NOTE, pictures=pictures)
-    if _SAMPLES in figures:
+    if SAMPLES_FIGURE in figures:
         caption = "The last grid of the first seed of each group: one class per row, one latent vector per column."
-        sections["samples"] = Section(
-            "Samples", "The same latent vectors in every grid.", pictures=[_picture(figures[_SAMPLES], caption)]
-        )
+        grids = [_picture(figures[SAMPLES_FIGURE], caption)]
+        sections["samples"] = Section("Samples", "The same latent vectors in every grid.", pictures=grids)
     sections["runs"] = Section(
         "Runs",
         "One run per row. Brackets: 95 % interval of a metric over its samples, if measured. Unfinished runs are in "
@@ -84,7 +81,7 @@ def _picture(path: Path, caption: str) -> Picture:
 def _encode(picture: Picture) -> Encoded:
     """Encodes a picture; wide grids are shown at half size, one CSS pixel per pixel of a sample."""
     encoded = encode(picture)
-    is_wide_grid = picture.name == Path(_SAMPLES).stem and encoded.width > WIDEST
+    is_wide_grid = picture.name == Path(SAMPLES_FIGURE).stem and encoded.width > WIDEST
     return replace(encoded, width=encoded.width // 2, height=encoded.height // 2) if is_wide_grid else encoded
 
 

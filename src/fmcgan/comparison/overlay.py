@@ -13,10 +13,8 @@ from fmcgan.figure.curves import Panel, Series, draw_curves, running_mean, smoot
 
 Array = NDArray[np.float64]
 
-SMOOTHING_PARTS = 20
-"""Length of a curve divided by the width of its running mean; metrics are not smoothed."""
-WIDE = 30
-"""Ratio of the largest to the smallest value above which the axis is logarithmic."""
+SMOOTHING_PARTS = 20  # length of a curve divided by the width of its running mean; metrics are not smoothed
+WIDE = 30  # ratio of the largest to the smallest value above which the axis is logarithmic
 
 
 def draw_losses(groups: Sequence[Group], path: Path) -> None:

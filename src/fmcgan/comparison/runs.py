@@ -22,8 +22,7 @@ Row = dict[str, float]
 
 NOT_COMPARED = ("seed", "ckpt_path", "data.root", "data.mirror")
 """Overrides that do not define an experiment: seed, checkpoint to resume from, location of the data."""
-LONGEST = 36
-"""Maximum number of letters of a label in a short name."""
+LONGEST = 36  # maximum number of letters of a label in a short name
 _RUN_FILES = (run_dir.CONFIG, run_dir.METRICS_JSONL, run_dir.RESULT, run_dir.TRAIN_LOG)
 _RESULT_DEFAULTS: dict[str, object] = {
     "hardware": "not known",

@@ -12,9 +12,6 @@ from scipy.special import stdtrit
 
 from fmcgan.comparison.runs import Group, Row, Run
 
-LEVEL = 0.95
-"""Coverage of every interval."""
-
 
 @dataclass(frozen=True)
 class Spread:
@@ -35,7 +32,7 @@ class Spread:
         """The 95 % interval of the mean by Student's t (1908): mean ± t_{0.975, n - 1} std / sqrt(n); nan for n < 2."""
         if self.n < 2:
             return math.nan, math.nan
-        half = float(stdtrit(self.n - 1, (1 + LEVEL) / 2)) * self.std / math.sqrt(self.n)
+        half = float(stdtrit(self.n - 1, 0.975)) * self.std / math.sqrt(self.n)
         return self.mean - half, self.mean + half
 
 
@@ -83,8 +80,7 @@ class Protocol:
         return {"real": "nearer to real data is better", "": ""}.get(self.better, f"{self.better} is better")
 
 
-UNKNOWN = Protocol(better="", n=(), floors=())
-"""Protocol of a metric that no ``result.json`` has."""
+UNKNOWN = Protocol(better="", n=(), floors=())  # protocol of a metric that no `result.json` has
 
 
 def protocols(runs: Iterable[Run]) -> dict[str, Protocol]:

@@ -26,8 +26,7 @@ from fmcgan.report.html import NO_VALUE, Cell, cell, is_number
 TITLES = {"end": "At the end", "equal_images": "At equal images", "equal_time": "At equal time"}
 """Title of each table of a comparison."""
 ARROWS = {"lower": " ↓", "higher": " ↑", "real": " → real"}
-FEW = 4
-"""Largest number of groups for which all pairs are shown; else each group is paired with the best one."""
+FEW = 4  # largest number of groups for which all pairs are shown; else each group is paired with the best one
 NO_WINNER = "no clear winner"
 REAL_DATA = "real data"
 _PAIR_COLUMNS = (
@@ -36,8 +35,7 @@ _PAIR_COLUMNS = (
     *(Column("ratio", "mean / std", "number"), Column("verdict", "verdict")),
 )
 
-number = partial(decimal_number, missing=NO_VALUE)
-"""Formats a number with four digits, a dash if it is not finite."""
+number = partial(decimal_number, missing=NO_VALUE)  # formats a number with four digits, a dash if it is not finite
 
 
 def mean_and_std(values: Spread) -> str:

@@ -23,10 +23,8 @@ from fmcgan.report.html import render
 
 PAGE = "report.html"
 FINDINGS = "findings.json"
-SCORES = "scores"
-"""Name of the section whose values are results of metrics."""
-_PREFERRED = "classifier"
-"""Preferred feature network for the card of a metric."""
+SCORES = "scores"  # name of the section whose values are results of metrics
+_PREFERRED = "classifier"  # preferred feature network for the card of a metric
 _OWN_FILE = re.compile(r"samples\.(png|svg)|[a-z0-9]\w*_[\w-]+\.(png|svg|gif|csv)", re.ASCII)
 """File names that an analysis may write and remove: ``SECTION_NAME.SUFFIX``, no paths."""
 

@@ -20,8 +20,7 @@ from fmcgan.report.interactive import Interactive, draw_maps
 
 TEMPLATES = Path(__file__).parent / "template"
 NO_VALUE = "—"
-SHOWN_ROWS = 30
-"""Rows of a table that are shown expanded."""
+SHOWN_ROWS = 30  # rows of a table that are shown expanded
 SHOWN_PICTURES = 2
 """Pictures of a section that are shown expanded; more if more are leading, or if only one would be collapsed."""
 _SIZE = "\ue000size of the page\ue000"  # occurs in no text
@@ -93,8 +92,7 @@ def in_order(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]
     return (ordered[:shown], ordered[shown:]) if len(ordered) > shown + 1 else (ordered, [])
 
 
-short = partial(short_number, missing=NO_VALUE)
-"""Formats a value with four significant digits."""
+short = partial(short_number, missing=NO_VALUE)  # formats a value with four significant digits
 
 
 def finalize(value: object) -> object:

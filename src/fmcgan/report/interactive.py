@@ -17,10 +17,8 @@ from fmcgan.report.encoding import data_uri
 if TYPE_CHECKING:
     from bokeh.plotting import figure
 
-HEIGHT = 560
-"""Height of a plot in CSS pixels; its width is that of the page."""
-ENLARGED = 112
-"""Side of the image under the pointer, in CSS pixels."""
+HEIGHT = 560  # height of a plot in CSS pixels; its width is that of the page
+ENLARGED = 112  # side of the image under the pointer, in CSS pixels
 _TOOLTIP = f"""
 <div class="point"
      style="display: flex; gap: 10px; max-width: 290px; color: {INK}; font: 13px/1.4 system-ui, sans-serif">
