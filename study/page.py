@@ -8,10 +8,9 @@ from benchmarks.page import origin, replace_block
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import markdown_code
 from fmcgan.app.run_dir import write_atomically
-from fmcgan.comparison.grouping import Group
 from fmcgan.comparison.results import measure
-from fmcgan.comparison.runs import Row, Run, find_runs, read_run
-from fmcgan.comparison.statistics import UNKNOWN, Spread, Table, clear_winner, protocols
+from fmcgan.comparison.runs import Group, Row, Run, find_runs, read_run
+from fmcgan.comparison.statistics import Spread, Table, clear_winner
 from fmcgan.comparison.tables import ARROWS, count_range, floors_text, mean_and_std, number
 from fmcgan.report.html import NO_VALUE
 from study import budget, results_store
@@ -89,7 +88,7 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = ()) -> s
         return ""
     groups = [Group(arm, tuple(runs)) for arm, runs in shown.items()]
     measured = measure("end", groups, _at_end)
-    columns = [_scores(groups, measured, heading, name, broken) for heading, name in SCORES.items()]
+    columns = [_scores(measured, heading, name, broken) for heading, name in SCORES.items()]
     seen = measured.spreads("images_seen")
     names = ["group", "arm", "what is changed", "seeds", "images seen", "images/s", "G parameters", "D parameters"]
     head = [*names, *(column[0] for column in columns)]
@@ -149,18 +148,17 @@ def _arm(group: Group, speeds: budget.Speeds, seen: Spread) -> list[str]:
     return [family, markdown_code(arm), change, group.seed_list, count_range(seen), rate, *counts]
 
 
-def _scores(
-    groups: Sequence[Group], measured: Table, heading: str, name: str, broken: Collection[str]
-) -> tuple[str, list[str], str]:
+def _scores(measured: Table, heading: str, name: str, broken: Collection[str]) -> tuple[str, list[str], str]:
     """Returns the heading, one cell per arm, and the cell for real data."""
-    protocol = protocols(run for group in groups for run in group.runs).get(name, UNKNOWN)
-    spreads = {group.label: each for group, each in zip(groups, measured.spreads(f"score/{name}"), strict=True)}
+    protocol = measured.protocol(name)
+    labels = [group.label for group in measured.groups]
+    spreads = dict(zip(labels, measured.spreads(f"score/{name}"), strict=True))
     cells = []
     for arm, each in spreads.items():
         text = mean_and_std(each)
         compared = BASE in spreads and arm != BASE and not {arm, BASE} & set(broken)
-        if compared and min(each.n, spreads[BASE].n) >= ENOUGH and protocol.direction:
-            winner = clear_winner([spreads[BASE], each], protocol.direction, protocol.floor)
+        if compared and min(each.n, spreads[BASE].n) >= ENOUGH:
+            winner = clear_winner([spreads[BASE], each], protocol)
             text = {None: text, 0: f"*{text}*", 1: f"**{text}**"}[winner]
         cells.append(text)
     return heading + ARROWS.get(protocol.better, ""), cells, floors_text(protocol)

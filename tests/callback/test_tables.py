@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fmcgan.app.run_files import read_metrics
-from fmcgan.callback import tables
-from fmcgan.callback.tables import EpochTable, MetricsTable
+from fmcgan.callback import metrics_logger
+from fmcgan.callback.metrics_logger import EpochTable, MetricsTable
 
 NAMES = st.sampled_from(["loss/generator", "score/fd", 'odd, "name"', "evaluation_share"])
 ROWS = st.lists(st.dictionaries(NAMES, st.floats(-1e38, 1e38)), min_size=1, max_size=12)
@@ -44,8 +44,8 @@ def test_a_row_costs_the_same_however_many_there_are(tmp_path, monkeypatch):
     table = MetricsTable(tmp_path)
     for number in range(3):
         table.append({"images_seen": number, "epoch": 1.0, "seconds": 2.0, "loss": 0.5})
-    monkeypatch.setattr(tables.run_dir, "write_atomically", None)
-    monkeypatch.setattr(tables, "read_metrics", None)
+    monkeypatch.setattr(metrics_logger.run_dir, "write_atomically", None)
+    monkeypatch.setattr(metrics_logger, "read_metrics", None)
     for number in range(3, 2000):
         table.append({"images_seen": number, "epoch": 1.0, "seconds": 2.0, "loss": 0.5})
     monkeypatch.undo()

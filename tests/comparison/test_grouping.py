@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fmcgan.comparison.grouping import group_runs
-from fmcgan.comparison.runs import Run
+from fmcgan.comparison.runs import Run, group_runs
 
 
 def run(*overrides, seed=0):

@@ -1,8 +1,8 @@
 import pytest
 
 from fmcgan.comparison.comparison import compare
-from fmcgan.comparison.grouping import Group, short_names
 from fmcgan.comparison.results import gather
+from fmcgan.comparison.runs import Group, short_names
 from fmcgan.comparison.statistics import best_two, winner
 
 pytestmark = pytest.mark.train  # composes or draws for seconds
@@ -44,9 +44,8 @@ def rows(reader, after, until):
 
 
 def best_pairs(runs):
-    comparison = gather([runs])
-    table = comparison.end
-    return {name: best_two(comparison.groups, table, name, comparison.protocol(name)) for name in table.metrics}
+    table = gather([runs]).end
+    return {name: best_two(table, name) for name in table.metrics}
 
 
 def test_winners(runs):

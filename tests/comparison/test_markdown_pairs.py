@@ -3,11 +3,10 @@ import math
 
 import pytest
 
-from fmcgan.comparison.comparison import compare
-from fmcgan.comparison.csv_files import PAIR_COLUMNS, write_pairs
-from fmcgan.comparison.grouping import letter
+from fmcgan.comparison.comparison import PAIR_COLUMNS, compare, write_pairs
 from fmcgan.comparison.markdown_page import page
 from fmcgan.comparison.results import gather
+from fmcgan.comparison.runs import letter
 
 
 def entry(value, better="lower", floor=1.5):

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from fmcgan.comparison.grouping import Group
-from fmcgan.comparison.runs import Run
+from fmcgan.comparison.runs import Group, Run, letter
 from fmcgan.comparison.statistics import UNKNOWN, Protocol, Table, best_with_others, every_pair, pair
 
 LOWER = Protocol("lower", (10000,), (0.0,))
@@ -15,20 +14,20 @@ REAL = Protocol("real", (10000,), (10.0,))
 T_975_2 = 4.302653  # Student's t with two degrees of freedom, from a printed table
 
 
-def measured(*recipes):
-    """Groups and their table, from a list of (seed, value of the score) a recipe; None: the score is missing."""
+def measured(*recipes, protocol=UNKNOWN):
+    """The table of groups, from a list of (seed, value of the score) a recipe; None: the score is missing."""
     groups = [
         Group(f"x={place}", tuple(Run(Path(str(n)), (), seed, (), None) for n, (seed, _) in enumerate(runs)))
         for place, runs in enumerate(recipes)
     ]
     rows = tuple(tuple({} if value is None else {"score/s": value} for _, value in runs) for runs in recipes)
-    return groups, Table("end", ("score/s",), rows)
+    return Table("end", ("score/s",), groups, rows, {"s": protocol})
 
 
 def paired(a, b, protocol=LOWER):
     """Pairs two recipes, given as lists of values of the seeds 0, 1, ... or as lists of (seed, value)."""
     given = [runs if runs and isinstance(runs[0], tuple) else list(enumerate(runs)) for runs in (a, b)]
-    return pair(*measured(*given), "s", protocol, 0, 1)
+    return pair(measured(*given, protocol=protocol), "s", 0, 1)
 
 
 def test_interval_by_hand():
@@ -36,11 +35,11 @@ def test_interval_by_hand():
     # differences -3, -5, -4: mean -4, variance ((1 + 1 + 0) / 2) = 1, standard error 1 / sqrt(3)
     assert (pairing.difference.mean, pairing.difference.std, pairing.difference.n) == (-4.0, 1.0, 3)
     half = T_975_2 / 3**0.5
-    assert pairing.interval == pytest.approx((-4 - half, -4 + half), rel=1e-6)
+    assert pairing.difference.interval == pytest.approx((-4 - half, -4 + half), rel=1e-6)
     assert pairing.ratio == 4.0
     assert pairing.is_significant
     assert pairing.ahead == 0
-    assert pairing.verdict("AB") == "A is significantly lower (better)"
+    assert pairing.verdict(letter) == "A is significantly lower (better)"
 
 
 def test_two_pairs_need_a_difference_of_nine_standard_deviations():
@@ -59,7 +58,7 @@ def test_agrees_with_the_paired_t_test():
         pairing = paired(a.tolist(), b.tolist())
         assert pairing.is_significant == (reference.pvalue < 0.05)
         expected = reference.confidence_interval(0.95)
-        assert pairing.interval == pytest.approx((expected.low, expected.high), rel=1e-9, abs=1e-12)
+        assert pairing.difference.interval == pytest.approx((expected.low, expected.high), rel=1e-9, abs=1e-12)
         assert pairing.ratio * n**0.5 == pytest.approx(abs(reference.statistic), rel=1e-9)
         verdicts.append(pairing.is_significant)
     assert 20 < sum(verdicts) < 180  # both outcomes were put to the test
@@ -93,7 +92,7 @@ def test_what_a_seed_does_to_both_falls_out():
 )
 def test_verdicts(protocol, a, b, verdict, ahead):
     pairing = paired(a, b, protocol)
-    assert pairing.verdict("AB") == verdict
+    assert pairing.verdict(letter) == verdict
     assert pairing.ahead == ahead
     assert pairing.is_significant == ("significantly" in verdict)
 
@@ -102,8 +101,8 @@ def test_nearer_to_real_is_better_from_either_side():
     # real data reach 10: the distances are 1, 2, 1.5 and 4, 5.1, 4.5, although the values of A lie on both sides
     pairing = paired([11.0, 8.0, 11.5], [6.0, 4.9, 14.5], REAL)
     assert pairing.difference.mean == pytest.approx(-(3 + 3.1 + 3) / 3)
-    assert pairing.verdict("AB") == "A is significantly nearer to real data (better)"
-    assert paired([9.0, 11.0, 9.0], [11.0, 9.0, 11.0], REAL).verdict("AB") == "equal in all 3 pairs"
+    assert pairing.verdict(letter) == "A is significantly nearer to real data (better)"
+    assert paired([9.0, 11.0, 9.0], [11.0, 9.0, 11.0], REAL).verdict(letter) == "equal in all 3 pairs"
     assert paired([2.0, 3.0, 2.5], [9.0, 10.0, 9.6], REAL).ahead == 1  # lower, but farther
 
 
@@ -111,7 +110,7 @@ def test_real_without_a_value_of_real_data_is_not_judged():
     pairing = paired([11.0, 8.0, 11.5], [6.0, 3.0, 6.6], Protocol("real", (10,), ()))
     assert pairing.ahead is None
     assert pairing.difference.mean == pytest.approx((5 + 5 + 4.9) / 3)
-    assert pairing.verdict("AB") == "B is significantly lower (unknown which is better)"
+    assert pairing.verdict(letter) == "B is significantly lower (unknown which is better)"
 
 
 def test_only_common_seeds_with_finite_values_count():
@@ -135,25 +134,25 @@ def test_a_repeated_seed_counts_once_with_the_mean_of_its_runs():
 
 def test_equal_differences_have_no_spread():
     pairing = paired([3.0, 4.0], [1.0, 2.0])
-    assert (pairing.difference.std, pairing.interval, pairing.ratio) == (0.0, (2.0, 2.0), math.inf)
+    assert (pairing.difference.std, pairing.difference.interval, pairing.ratio) == (0.0, (2.0, 2.0), math.inf)
     assert pairing.is_significant
     equal = paired([3.0, 4.0], [3.0, 4.0])
-    assert equal.interval == (0.0, 0.0)
+    assert equal.difference.interval == (0.0, 0.0)
     assert math.isnan(equal.ratio)
 
 
 def test_one_pair_has_no_interval():
     pairing = paired([3.0], [1.0])
     assert pairing.difference.mean == 2.0
-    assert all(math.isnan(value) for value in (*pairing.interval, pairing.ratio))
-    assert all(math.isnan(value) for value in (*paired([], []).interval, paired([], []).ratio))
+    assert all(math.isnan(value) for value in (*pairing.difference.interval, pairing.ratio))
+    assert all(math.isnan(value) for value in (*paired([], []).difference.interval, paired([], []).ratio))
 
 
 @pytest.mark.parametrize(("protocol", "best"), [(LOWER, 1), (HIGHER, 2), (REAL, 3), (UNKNOWN, 0)])
 def test_which_pairs(protocol, best):
-    groups, table = measured([(0, 4.0)], [(0, 1.0)], [(0, 30.0)], [(0, 11.0)])
-    every = every_pair(groups, table, "s", protocol)
+    table = measured([(0, 4.0)], [(0, 1.0)], [(0, 30.0)], [(0, 11.0)], protocol=protocol)
+    every = every_pair(table)
     assert [(each.first, each.second) for each in every] == [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
-    with_best = best_with_others(groups, table, "s", protocol)
+    with_best = best_with_others(table)
     assert [(each.first, each.second) for each in with_best] == [(best, other) for other in range(4) if other != best]
-    assert len(best_with_others(*measured([(0, None)], [(0, math.nan)]), "s", protocol)) == 1
+    assert len(best_with_others(measured([(0, None)], [(0, math.nan)], protocol=protocol))) == 1

@@ -4,7 +4,7 @@ import pytest
 
 from fmcgan.comparison.results import at_budget, at_end
 from fmcgan.comparison.runs import read_run
-from fmcgan.comparison.statistics import clear_winner, ranking, spread
+from fmcgan.comparison.statistics import Protocol, clear_winner, ranking, spread
 from fmcgan.comparison.tables import mean_and_std, number
 
 
@@ -55,7 +55,7 @@ def test_at_budget_without_an_evaluation(write_run):
     ],
 )
 def test_clear_winner(groups, better, winner):
-    assert clear_winner([spread(values) for values in groups], better) == winner
+    assert clear_winner([spread(values) for values in groups], Protocol(better, (), ())) == winner
 
 
 @pytest.mark.parametrize(
@@ -69,15 +69,15 @@ def test_clear_winner(groups, better, winner):
     ],
 )
 def test_clear_winner_is_the_nearest_to_real(groups, winner):
-    assert clear_winner([spread(values) for values in groups], "real", 0.5) == winner
+    assert clear_winner([spread(values) for values in groups], Protocol("real", (), (0.5,))) == winner
 
 
 def test_ranking_leaves_out_groups_without_a_value():
     spreads = [spread([4.0]), spread([math.nan]), spread([1.0]), spread([9.0])]
-    assert ranking(spreads, "lower") == [2, 0, 3]
-    assert ranking(spreads, "higher") == [3, 0, 2]
-    assert ranking(spreads, "real", 8.0) == [3, 0, 2]
-    assert ranking(spreads, "real", 3.0) == [0, 2, 3]
+    assert ranking(spreads, Protocol("lower", (), ())) == [2, 0, 3]
+    assert ranking(spreads, Protocol("higher", (), ())) == [3, 0, 2]
+    assert ranking(spreads, Protocol("real", (), (8.0,))) == [3, 0, 2]
+    assert ranking(spreads, Protocol("real", (), (3.0,))) == [0, 2, 3]
 
 
 def test_numbers_have_four_digits():

@@ -4,7 +4,7 @@ import pytest
 
 from fmcgan.analysis.effect import Difference, Effect
 from fmcgan.analysis.findings import adjust_effects
-from fmcgan.report.headline import cards, scale
+from fmcgan.report.analysis_page import cards, scale
 
 FD = {"better": "lower", "title": "Fréchet distance", "summary": "A distance.", "range": [0, None]}
 

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
@@ -27,32 +27,15 @@ from fmcgan.training.sampling import require_memory, sample_classes
 
 log = logging.getLogger(__name__)
 
-NOTABLE_SHARE = 0.1
-"""Share of the run's time above which the log suggests fewer evaluations."""
-
-
-class BestReport(TypedDict):
-    """The results of the best checkpoint."""
-
-    images_seen: int
-    scores: Results
-
-
-class Report(TypedDict):
-    """The results of a finished run; ``best`` is ``None`` without a best checkpoint."""
-
-    scores: Results
-    best: BestReport | None
+NOTABLE_SHARE = 0.1  # share of the run's time above which the log suggests fewer evaluations
 
 
 class Evaluation(Callback):
     """Measures metrics on samples of the averaged generator, the same number for each class.
 
     Latent vectors have their own random stream, and every random state is restored: a run has the same weights with and
-    without evaluation.
-
-    Samples of ``seed`` are measured during training and select the best checkpoint. The results of the finished run
-    are measured on samples of ``report_seed``, which no selection has used.
+    without evaluation. Samples of ``seed`` are measured during training and select the best checkpoint. The results of
+    the finished run are measured on samples of ``report_seed``, which no selection has used.
 
     Args:
         scores: metrics by name.
@@ -126,21 +109,21 @@ class Evaluation(Callback):
             samples = sample_classes(generator, range(NUM_CLASSES), n_per_class, seed)
             return self.evaluator.measure(ImageSet(*samples, device=next(generator.parameters()).device))
 
-    def report(self, gan: ConditionalGAN, best: Path | None) -> Report:
-        """Measures fresh samples of a finished run and of its best checkpoint, if there is one."""
+    def report(self, gan: ConditionalGAN, best: Path | None) -> tuple[Results, dict[str, object] | None]:
+        """Measures fresh samples of a finished run; also returns images seen and scores of its best checkpoint."""
         start = time.perf_counter()
-        found: Report = {"scores": self.measure(gan.ema.calibrated(), self.report_seed), "best": None}
+        scores, of_best = self.measure(gan.ema.calibrated(), self.report_seed), None
         if self.scores and best is not None and best.is_file():
             try:
                 checkpoint = read_checkpoint(best)
                 seen = checkpoint["images_seen"]
                 is_last = seen == gan.images_seen  # the same weights, measured above
-                scores = found["scores"] if is_last else self._measure_state(gan, checkpoint["state_dict"])
-                found["best"] = {"images_seen": seen, "scores": scores}
+                best_scores = scores if is_last else self._measure_state(gan, checkpoint["state_dict"])
+                of_best = {"images_seen": seen, "scores": best_scores}
             except (UserError, OSError, RuntimeError) as error:  # RuntimeError: weights of another network
                 log.warning("the result has no scores of the best checkpoint: %s", error)
         self.seconds += time.perf_counter() - start
-        return found
+        return scores, of_best
 
     def share(self, training_seconds: float) -> float:
         """Returns the share of the run's time so far, in 0..1, that evaluation took."""
@@ -166,7 +149,7 @@ class Evaluation(Callback):
                 2 * self.every_n_epochs,
             )
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Returns the last results, which are those of the epochs up to the next evaluation."""
         return {"results": self.results, "seconds": self.seconds}
 

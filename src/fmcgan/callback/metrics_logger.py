@@ -1,11 +1,13 @@
 """Logging of the metrics of training, evaluation and other callbacks."""
 
+import csv
+import io
+import json
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
@@ -14,12 +16,20 @@ from torch import Tensor
 from fmcgan.app import run_dir
 from fmcgan.app.checks import whole_number
 from fmcgan.app.errors import UserError
-from fmcgan.callback.tables import EpochTable, MetricsTable
+from fmcgan.app.run_files import read_epochs, read_metrics
 from fmcgan.callback.tensorboard import TensorBoard
 from fmcgan.callback.trainer import callbacks_of
 from fmcgan.training.gan import ConditionalGAN
 
 log = logging.getLogger(__name__)
+
+_STATE = {"seconds": "seconds", "epoch_sums": "_epoch_sums", "epoch_means": "epoch_means", "latest": "latest"}
+EPOCH_COLUMNS = {
+    f"{network}_{what}": f"{what}/{network}"
+    for what in ("loss", "gradient_norm")
+    for network in ("generator", "discriminator")
+}
+"""Columns of ``epochs.csv`` and the metrics whose means they hold."""
 
 
 class MetricsLogger(Callback):
@@ -58,10 +68,7 @@ class MetricsLogger(Callback):
         )
 
     def write(self, trainer: Trainer, gan: ConditionalGAN, metrics: dict[str, float]) -> None:
-        """Writes one row at the current number of images seen. Call it on every rank; rank 0 writes.
-
-        (Not named `log`, which Lightning sets on every callback.)
-        """
+        """Writes one row at the current number of images seen. Call it on every rank; rank 0 writes."""
         if not trainer.is_global_zero:
             return
         row = {"images_seen": gan.images_seen, "epoch": _epoch(trainer), "seconds": round(self.seconds, 3)}
@@ -78,8 +85,7 @@ class MetricsLogger(Callback):
         self._last_read = (pl_module.images_seen, self.seconds)
         if trainer.is_global_zero:
             folder = Path(trainer.default_root_dir)
-            self._table = MetricsTable(folder)
-            self._epochs = EpochTable(folder)
+            self._table, self._epochs = MetricsTable(folder), EpochTable(folder)
             dropped = self._table.drop_after(pl_module.images_seen)
             if dropped and pl_module.images_seen == 0:
                 log.info("replacing %d rows of a run that stopped before its first checkpoint", dropped)
@@ -93,12 +99,7 @@ class MetricsLogger(Callback):
             self._running_since = time.perf_counter()
 
     def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: ConditionalGAN,
-        outputs: Mapping[str, Tensor],
-        batch: object,
-        batch_idx: int,
+        self, trainer: Trainer, pl_module: ConditionalGAN, outputs: Mapping[str, Tensor], batch: object, batch_idx: int
     ) -> None:
         """Collects the scalars of the step; calls `flush` after `every_n_batches`."""
         self._unread.append((pl_module.images_seen, outputs))
@@ -152,21 +153,13 @@ class MetricsLogger(Callback):
             self.seconds += now - self._running_since
             self._running_since = now
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Returns the sums that a resumed run continues; at a checkpoint no scalars are unread."""
-        return {
-            "seconds": self.seconds,
-            "epoch_sums": self._epoch_sums,
-            "epoch_means": self.epoch_means,
-            "latest": self.latest,
-        }
+        return {name: vars(self)[attribute] for name, attribute in _STATE.items()}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, object]) -> None:
         """Restores `state_dict`."""
-        self.seconds = state_dict["seconds"]
-        self._epoch_sums = state_dict["epoch_sums"]
-        self.epoch_means = state_dict["epoch_means"]
-        self.latest = state_dict["latest"]
+        vars(self).update({attribute: state_dict[name] for name, attribute in _STATE.items()})
 
 
 def _check_finite(trainer: Trainer, steps: list[tuple[int, dict[str, float]]]) -> None:
@@ -187,14 +180,69 @@ def _diverged_network(bad: list[str]) -> str:
     """Returns the network that diverged first, from the names of the non-finite scalars of one step."""
     if "logit/real" in bad:
         return "discriminator"
-    if "logit/fake" in bad:  # D is finite on real images, so the generated images are not
-        return "generator"
-    if any(name != "gradient_norm/generator" for name in bad):  # the loss or update of D, which precedes that of G
-        return "discriminator"
-    return "generator"
+    # With finite logits of real images, generated images are to blame. The update of D precedes that of G.
+    of_generator = "logit/fake" in bad or set(bad) == {"gradient_norm/generator"}
+    return "generator" if of_generator else "discriminator"
 
 
 def _epoch(trainer: Trainer) -> float:
     """Returns the finished epochs plus the fraction of the current one."""
-    progress = trainer.fit_loop.epoch_loop.batch_progress.current
-    return round(trainer.current_epoch + progress.processed / trainer.num_training_batches, 4)  # type: ignore[attr-defined]
+    processed = trainer.fit_loop.epoch_loop.batch_progress.current.processed  # type: ignore[attr-defined]
+    return round(trainer.current_epoch + processed / trainer.num_training_batches, 4)
+
+
+class MetricsTable:
+    """The metrics of a run folder as JSON lines and as CSV, with empty cells if a row lacks a column."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lines = folder / run_dir.METRICS_JSONL
+        self._csv = folder / run_dir.METRICS_CSV
+        self._columns: list[str] = []
+
+    def append(self, row: Mapping[str, float]) -> None:
+        """Adds a row to both files; rewrites the CSV if the row has a new column."""
+        run_dir.append_line(self._lines, json.dumps(row))
+        if row.keys() <= set(self._columns):
+            run_dir.append_line(self._csv, _csv_text([row], self._columns, header=False).rstrip("\n"))
+        else:
+            self._rewrite_csv(read_metrics(self._lines))
+
+    def drop_after(self, images_seen: int) -> int:
+        """Drops the rows after a number of images seen from both files; returns the number of dropped rows."""
+        rows = read_metrics(self._lines)
+        remaining = [row for row in rows if row["images_seen"] <= images_seen]
+        if self._lines.exists():  # even without such rows: the last line may be truncated
+            run_dir.write_atomically(self._lines, "".join(json.dumps(row) + "\n" for row in remaining))
+            self._rewrite_csv(remaining)
+        return len(rows) - len(remaining)
+
+    def _rewrite_csv(self, rows: list[dict[str, float]]) -> None:
+        self._columns = list(dict.fromkeys(name for row in rows for name in row))
+        run_dir.write_atomically(self._csv, _csv_text(rows, self._columns) if rows else "")
+
+
+class EpochTable:
+    """The means of each epoch as CSV in a run folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / run_dir.EPOCHS_CSV
+        self._rows: list[dict[str, str]] | None = None
+
+    def write(self, epoch: int, means: Mapping[str, float], minutes: float) -> None:
+        """Adds one row; drops rows of this and later epochs, left by a killed session."""
+        row = {"epoch": str(epoch)}
+        row |= {column: f"{means[name]:.6g}" if name in means else "" for column, name in EPOCH_COLUMNS.items()}
+        row |= {"minutes": f"{minutes:.3f}"}
+        earlier = read_epochs(self._path) if self._rows is None else self._rows
+        self._rows = [each for each in earlier if int(each["epoch"]) < epoch] + [row]
+        columns = list(row | {name: "" for each in self._rows for name in each})  # with those of older versions
+        run_dir.write_atomically(self._path, _csv_text(self._rows, columns))
+
+
+def _csv_text(rows: Iterable[Mapping[str, object]], columns: Iterable[str], header: bool = True) -> str:
+    content = io.StringIO()
+    writer = csv.DictWriter(content, list(columns), extrasaction="ignore", lineterminator="\n")
+    if header:
+        writer.writeheader()
+    writer.writerows(rows)
+    return content.getvalue()

@@ -22,7 +22,7 @@ from fmcgan.app.run_files import read_metrics
 from fmcgan.app.system_info import command_line, processor
 from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
-from fmcgan.callback.metrics_logger import MetricsLogger
+from fmcgan.callback.metrics_logger import EPOCH_COLUMNS, MetricsLogger
 from fmcgan.callback.tensorboard import TensorBoard
 from fmcgan.callback.trainer import callbacks_of, images_per_epoch, is_last_epoch
 from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
@@ -30,24 +30,20 @@ from fmcgan.training.gan import ConditionalGAN
 
 _PACKAGES = ("fmcgan", "torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy")
 _MAX_DRAWING_SHARE = 0.05  # of the time: drawing gets slower with every row
-_FINAL = ("loss/generator", "loss/discriminator", "gradient_norm/generator", "gradient_norm/discriminator")
 
 
 class RunInfo(Callback):
     """Writes ``config.yaml`` and ``environment.json`` first, figures after each epoch and ``result.json`` last.
 
     The configuration is also saved in every checkpoint, so that the generator can be built from a checkpoint alone.
-
-    Args:
-        config: resolved configuration of plain types, also set by `configure`.
     """
 
-    def __init__(self, config: Mapping[str, object] | None = None) -> None:
-        self.config = dict(config or {})
+    def __init__(self) -> None:
+        self.config: dict[str, object] = {}
         self._drawn = (-math.inf, 0.0)  # end and duration of the last drawing of the curves
 
     def configure(self, config: Mapping[str, object]) -> None:
-        """Sets the resolved configuration of the run, which a configuration cannot contain itself."""
+        """Sets the resolved configuration of the run, of plain types, which a configuration cannot contain itself."""
         self.config = dict(config)
 
     def check(self, trainer: Trainer) -> None:
@@ -62,7 +58,8 @@ class RunInfo(Callback):
         (folder / run_dir.RESULT).unlink(missing_ok=True)
         text = yaml.safe_dump(self.config, sort_keys=False)
         run_dir.write_atomically(folder / run_dir.CONFIG, text)
-        run_dir.write_json(folder / run_dir.ENVIRONMENT, environment(trainer) | _loss_info(pl_module))
+        about_loss = {"has_decision_boundary": pl_module.loss.has_decision_boundary}
+        run_dir.write_json(folder / run_dir.ENVIRONMENT, environment(trainer) | about_loss)
         scores = {f"hp/{name}": 0.0 for each in callbacks_of(trainer, Evaluation) for name in each.floors}
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoard):
@@ -85,11 +82,11 @@ class RunInfo(Callback):
     def write_result(self, trainer: Trainer, gan: ConditionalGAN) -> dict[str, Any]:
         """Writes and returns ``result.json``, which marks the run as finished. Call it last."""
         metrics_logger, folder = MetricsLogger.of(trainer), Path(trainer.default_root_dir)
-        evaluations = callbacks_of(trainer, Evaluation)
+        means, evaluations = metrics_logger.epoch_means, callbacks_of(trainer, Evaluation)
         has_best = any(callback.best is not None for callback in callbacks_of(trainer, Checkpointing))
         best = folder / run_dir.BEST_CHECKPOINT if has_best else None
         reports = [evaluation.report(gan, best) for evaluation in evaluations]
-        scores = {name: result for report in reports for name, result in report["scores"].items()}
+        scores = {name: result for measured, _ in reports for name, result in measured.items()}
         result = {
             "status": "finished",
             "seed": gan.seed,
@@ -100,11 +97,11 @@ class RunInfo(Callback):
             "evaluation_share": round(sum(each.share(metrics_logger.seconds) for each in evaluations), 4),
             "images_per_second": round(gan.images_seen / max(metrics_logger.seconds, 1e-9), 1),
             "hardware": hardware(trainer),
-            **_loss_info(gan),
+            "has_decision_boundary": gan.loss.has_decision_boundary,
             "parameters": {"generator": _count(gan.generator), "discriminator": _count(gan.discriminator)},
             "scores": scores,
-            "best": next((report["best"] for report in reports if report["best"]), None),
-            "final": {name: metrics_logger.epoch_means[name] for name in _FINAL if name in metrics_logger.epoch_means},
+            "best": next((of_best for _, of_best in reports if of_best), None),
+            "final": {name: means[name] for name in EPOCH_COLUMNS.values() if name in means},
             "command": command_line(),
         }
         for logger in trainer.loggers:
@@ -136,31 +133,25 @@ def environment(trainer: Trainer) -> dict[str, object]:
 
 def hardware(trainer: Trainer) -> str:
     """Names the hardware: ``CPU AMD EPYC, 2 threads`` or ``1 x NVIDIA H200``."""
-    if trainer.strategy.root_device.type == "cuda":
-        return f"{trainer.world_size} x {torch.cuda.get_device_name(trainer.strategy.root_device)}"
-    if trainer.strategy.root_device.type != "cpu":
-        return f"{trainer.world_size} x {trainer.strategy.root_device.type}"
-    return f"CPU {processor()}, {trainer.world_size * torch.get_num_threads()} threads"
+    device, n = trainer.strategy.root_device, trainer.world_size
+    if device.type == "cpu":
+        return f"CPU {processor()}, {n * torch.get_num_threads()} threads"
+    return f"{n} x {torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type}"
 
 
 def _git() -> dict[str, object] | None:
     """Returns the commit of the checkout; ``None`` for an installed wheel."""
     try:
         _run_git("ls-files", "--error-unmatch", __file__)  # fails for an installed copy inside another repository
-        commit = _run_git("rev-parse", "HEAD")
-        changed = _run_git("status", "--porcelain", "--untracked-files=no")
+        changed = bool(_run_git("status", "--porcelain", "--untracked-files=no"))
+        return {"commit": _run_git("rev-parse", "HEAD"), "changed": changed}
     except (OSError, subprocess.CalledProcessError):
         return None
-    return {"commit": commit, "changed": bool(changed)}
 
 
 def _run_git(*arguments: str) -> str:
     here = Path(__file__).parent
     return subprocess.check_output(["git", *arguments], cwd=here, stderr=subprocess.DEVNULL, encoding="utf-8").strip()
-
-
-def _loss_info(gan: ConditionalGAN) -> dict[str, bool]:
-    return {"has_decision_boundary": gan.loss.has_decision_boundary}
 
 
 def _count(network: torch.nn.Module) -> int:

@@ -1,6 +1,9 @@
 """Compares runs at their end, at equal images and at equal time, and writes pages, tables and figures."""
 
-from collections.abc import Sequence
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,20 +11,20 @@ from PIL import Image
 
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
-from fmcgan.comparison import csv_files, html_page, overlay
-from fmcgan.comparison.grouping import short_names
+from fmcgan.app.escaping import spreadsheet_cell
+from fmcgan.comparison import overlay
+from fmcgan.comparison.html_page import SAMPLES_FIGURE, SCORES_FIGURE, comparison_page
 from fmcgan.comparison.markdown_page import page
 from fmcgan.comparison.results import Comparison, gather
-from fmcgan.comparison.runs import Run
+from fmcgan.comparison.runs import Run, short_names
+from fmcgan.comparison.statistics import Pairing, every_pair, spread
 from fmcgan.figure.grid import side_by_side
 from fmcgan.figure.png import read_png, write_png
 
-PAGE = "comparison.md"
-GROUPS_CSV = "comparison.csv"
-RUNS_CSV = "runs.csv"
-PAIRS_CSV = "pairs.csv"
-SCORES_FIGURE = "scores.png"
-SAMPLES_FIGURE = "samples.png"
+PAIR_COLUMNS = (
+    *("table", "score", "better", "a", "b", "seeds", "pairs", "mean_a", "mean_b"),
+    *("compared", "difference", "std", "low", "high", "ratio", "larger_than_spread", "ahead", "verdict"),
+)
 
 
 def compare(runs: Sequence[Path], output: Path) -> Path:
@@ -29,13 +32,10 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
 
     Args:
         runs: run folders, or folders above them such as that of a multirun.
-        output: folder for ``comparison.md``, ``comparison.html`` (a single file), ``comparison.csv`` (one row per
-            group), ``runs.csv`` (one row per run), ``pairs.csv`` (one row per pair of groups, metric and table),
-            ``loss.png``, ``grad_norm.png``, and, if any run has metrics or samples, ``scores.png`` and
-            ``samples.png``. It is created if missing.
-
-    Returns:
-        The path of ``comparison.md``.
+        output: folder for ``comparison.md`` (whose path is returned), ``comparison.html`` (a single file),
+            ``comparison.csv`` (one row per group), ``runs.csv`` (one row per run), ``pairs.csv`` (one row per pair of
+            groups, metric and table), ``loss.png``, ``grad_norm.png``, and, if any run has metrics or samples,
+            ``scores.png`` and ``samples.png``. It is created if missing.
 
     Raises:
         UserError: no run is found, a file is damaged, or no run is finished.
@@ -43,13 +43,13 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
     comparison = gather(runs)
     output.mkdir(parents=True, exist_ok=True)
     figures = _draw(comparison, output)
-    csv_files.write_groups(output / GROUPS_CSV, comparison)
-    csv_files.write_runs(output / RUNS_CSV, comparison)
-    csv_files.write_pairs(output / PAIRS_CSV, comparison)
-    run_dir.write_atomically(output / PAGE, page(comparison, figures))
-    html = html_page.comparison_page(comparison, output, figures)
-    run_dir.write_atomically(output / html_page.PAGE, html)
-    return output / PAGE
+    write_groups(output / "comparison.csv", comparison)
+    write_runs(output / "runs.csv", comparison)
+    write_pairs(output / "pairs.csv", comparison)
+    markdown = output / "comparison.md"
+    run_dir.write_atomically(markdown, page(comparison, figures))
+    run_dir.write_atomically(output / "comparison.html", comparison_page(comparison, output, figures))
+    return markdown
 
 
 def _draw(comparison: Comparison, output: Path) -> list[str]:
@@ -64,7 +64,7 @@ def _draw(comparison: Comparison, output: Path) -> list[str]:
     keys = {key for run in comparison.finished for row in run.evaluations for key in row if key.startswith("score/")}
     if keys:
         names = [key.removeprefix("score/") for key in sorted(keys)]
-        overlay.draw_scores(groups, names, comparison.protocols, output / SCORES_FIGURE)
+        overlay.draw_scores(groups, names, comparison.end, output / SCORES_FIGURE)
         figures.insert(0, SCORES_FIGURE)
     first = [(f"{group.label}, seed {group.runs[0].seed}", _last_grid(group.runs[0])) for group in groups]
     samples = [(title, grid) for title, grid in first if grid is not None]
@@ -83,3 +83,94 @@ def _last_grid(run: Run) -> Image.Image | None:
         return read_png(pictures[-1])
     except UserError as error:
         raise UserError(f"{error}; remove it and compare again") from error
+
+
+def write_groups(path: Path, comparison: Comparison) -> None:
+    """Writes one row per group, with columns such as ``equal_time/score/NAME/mean``, ``.../std`` and ``.../n``.
+
+    ``std`` is empty for one run.
+    """
+    rows = []
+    for index, group in enumerate(comparison.groups):
+        seeds = " ".join("?" if seed is None else str(seed) for seed in group.seeds)
+        row: dict[str, object] = {"group": group.label, "runs": len(group.runs), "seeds": seeds}
+        for table in comparison.tables:
+            for key in table.keys:
+                values = table.spreads(key)[index]
+                std = values.std if values.n > 1 else math.nan
+                row |= {f"{table.name}/{key}/mean": values.mean, f"{table.name}/{key}/std": std}
+                row[f"{table.name}/{key}/n"] = values.n
+        rows.append(row)
+    _write_csv(path, rows)
+
+
+def write_runs(path: Path, comparison: Comparison) -> None:
+    """Writes one row per run; unfinished runs come last, without group and values."""
+    rows = []
+    for index, group in enumerate(comparison.groups):
+        for member, run in enumerate(group.runs):
+            row = _about(run, comparison, group.label)
+            for table in comparison.tables:
+                row |= {f"{table.name}/{key}": table.runs[index][member].get(key) for key in table.keys}
+            rows.append(row)
+    rows += [_about(run, comparison, "") for run in comparison.others]
+    _write_csv(path, rows)
+
+
+def write_pairs(path: Path, comparison: Comparison) -> None:
+    """Writes one row for each pair of groups, each metric and each table.
+
+    ``compared`` is ``value`` or ``distance to real``; ``mean_a`` and ``mean_b`` are means of the values over ``seeds``;
+    ``larger_than_spread`` is ``yes`` for a significant difference. Statistics of fewer than two pairs are empty.
+    """
+    labels = [group.label for group in comparison.groups]
+    pairings = [(table.name, pairing) for table in comparison.tables for pairing in every_pair(table)]
+    _write_csv(path, [{"table": name} | _pairing(pairing, labels) for name, pairing in pairings], PAIR_COLUMNS)
+
+
+def _pairing(pairing: Pairing, labels: Sequence[str]) -> dict[str, object]:
+    difference = pairing.difference
+    is_tested = difference.n > 1
+    low, high = difference.interval
+    return {
+        "score": pairing.metric,
+        "better": pairing.protocol.better,
+        "a": labels[pairing.first],
+        "b": labels[pairing.second],
+        "seeds": " ".join(map(str, pairing.seeds)),
+        "pairs": difference.n,
+        "mean_a": spread(a for a, _ in pairing.values).mean,
+        "mean_b": spread(b for _, b in pairing.values).mean,
+        "compared": "distance to real" if pairing.protocol.direction == "real" else "value",
+        "difference": difference.mean,
+        "std": difference.std if is_tested else None,
+        "low": low,
+        "high": high,
+        "ratio": pairing.ratio,
+        "larger_than_spread": ("yes" if pairing.is_significant else "no") if is_tested else None,
+        "ahead": None if pairing.ahead is None else labels[pairing.ahead],
+        "verdict": pairing.verdict(labels.__getitem__),
+    }
+
+
+def _about(run: Run, comparison: Comparison, group: str) -> dict[str, object]:
+    return {
+        "run": comparison.names[run.folder],
+        "group": group,
+        "overrides": " ".join(run.overrides),
+        "seed": run.seed,
+        "status": "finished" if run.finished else "not finished",
+        "images_seen": run.images_seen,
+        "minutes": run.seconds / 60,
+    }
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str] = ()) -> None:
+    """Writes a CSV; ``None`` and nan become empty cells."""
+    columns = columns or list(dict.fromkeys(key for row in rows for key in row))
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    for cells in (columns, *([row.get(column) for column in columns] for row in rows)):
+        known = (None if isinstance(value, float) and math.isnan(value) else value for value in cells)
+        writer.writerow(map(spreadsheet_cell, known))
+    run_dir.write_atomically(path, content.getvalue())

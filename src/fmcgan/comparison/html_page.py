@@ -8,31 +8,26 @@ from PIL import Image
 
 from fmcgan.analysis.section import Alarm, Picture, Section
 from fmcgan.app import run_dir
-from fmcgan.comparison.grouping import short_names
-from fmcgan.comparison.markdown_page import CURVES_NOTE, TITLES, explanations, plural
+from fmcgan.comparison import tables as section_tables
+from fmcgan.comparison.markdown_page import CURVES_NOTE, explanations, plural
 from fmcgan.comparison.results import Comparison
-from fmcgan.comparison.tables import (
-    best_table,
-    intervals_table,
-    pairs_table,
-    runs_table,
-    values_table,
-    winners_table,
-)
+from fmcgan.comparison.runs import short_names
+from fmcgan.comparison.tables import TITLES
 from fmcgan.report.encoding import Encoded, encode
 from fmcgan.report.html import render
 
-PAGE = "comparison.html"
-
+SCORES_FIGURE = "scores.png"
+SAMPLES_FIGURE = "samples.png"
 _CURVES = {
-    "scores.png": "Each metric over the images seen and over the minutes trained.",
+    SCORES_FIGURE: "Each metric over the images seen and over the minutes trained.",
     run_dir.LOSS_FIGURE: "Losses. Different loss functions cannot be compared.",
     run_dir.GRADIENT_NORM_FIGURE: "Gradient norms before any clipping.",
 }
-_SAMPLES = "samples.png"
-
-WIDEST = 1090
-"""Largest width of a picture on the page, in CSS pixels."""
+_HOW_TO_READ = (
+    " Numbers are means ± standard deviations over the seeds of a group; ↓ lower is better, ↑ higher is better, "
+    "→ real: nearer to real data is better."
+)
+WIDEST = 1090  # largest width of a picture on the page, in CSS pixels
 
 
 def comparison_page(comparison: Comparison, folder: Path, figures: Sequence[str]) -> str:
@@ -47,36 +42,32 @@ def comparison_page(comparison: Comparison, folder: Path, figures: Sequence[str]
         _provenance(comparison),
         title=f"Comparison of {plural(len(comparison.finished), 'run')} in {plural(len(names), 'group')}",
         groups=comparison.groups,
-        winners=winners_table(comparison, names) if len(names) > 1 else None,
+        winners=section_tables.winners_table(comparison.tables, names) if len(names) > 1 else None,
         alarms=_alarms(comparison),
     )
 
 
 def _sections(comparison: Comparison, figures: Mapping[str, Path], names: Sequence[str]) -> dict[str, Section]:
-    read = (
-        " Numbers are means ± standard deviations over the seeds of a group; ↓ lower is better, ↑ higher is better, "
-        "→ real: nearer to real data is better."
-    )
     sections = {}
-    for title, text, table in zip(TITLES, explanations(comparison), comparison.tables, strict=True):
-        tables = [values_table(comparison, table, names)]
+    for text, table in zip(explanations(comparison), comparison.tables, strict=True):
+        makers = [section_tables.values_table]
         if table.metrics:
-            tables.append(intervals_table(comparison, table, names))
+            makers.append(section_tables.intervals_table)
         if table.metrics and len(names) > 1:
-            tables += [best_table(comparison, table, names), pairs_table(comparison, table, names)]
-        sections[table.name] = Section(title, text + read, tables=tables)
+            makers += [section_tables.best_table, section_tables.pairs_table]
+        made = [make(table, names) for make in makers]
+        sections[table.name] = Section(TITLES[table.name], text + _HOW_TO_READ, tables=made)
     pictures = [_picture(figures[name], caption) for name, caption in _CURVES.items() if name in figures]
     sections["curves"] = Section("Curves", CURVES_NOTE, pictures=pictures)
-    if _SAMPLES in figures:
+    if SAMPLES_FIGURE in figures:
         caption = "The last grid of the first seed of each group: one class per row, one latent vector per column."
-        sections["samples"] = Section(
-            "Samples", "The same latent vectors in every grid.", pictures=[_picture(figures[_SAMPLES], caption)]
-        )
+        grids = [_picture(figures[SAMPLES_FIGURE], caption)]
+        sections["samples"] = Section("Samples", "The same latent vectors in every grid.", pictures=grids)
     sections["runs"] = Section(
         "Runs",
         "One run per row. Brackets: 95 % interval of a metric over its samples, if measured. Unfinished runs are in "
         "no other table.",
-        tables=[runs_table(comparison, names)],
+        tables=[section_tables.runs_table(comparison, names)],
     )
     return sections
 
@@ -90,7 +81,7 @@ def _picture(path: Path, caption: str) -> Picture:
 def _encode(picture: Picture) -> Encoded:
     """Encodes a picture; wide grids are shown at half size, one CSS pixel per pixel of a sample."""
     encoded = encode(picture)
-    is_wide_grid = picture.name == Path(_SAMPLES).stem and encoded.width > WIDEST
+    is_wide_grid = picture.name == Path(SAMPLES_FIGURE).stem and encoded.width > WIDEST
     return replace(encoded, width=encoded.width // 2, height=encoded.height // 2) if is_wide_grid else encoded
 
 
@@ -98,10 +89,11 @@ def _alarms(comparison: Comparison) -> list[Alarm]:
     alarms = [
         Alarm(
             "repeated seeds",
-            f"{label} has seed {', '.join(seeds)} more than once: its ± is not a standard deviation over seeds.",
+            f"{group.label} has seed {', '.join(seeds)} more than once: its ± is not a standard deviation over seeds.",
             "each seed of a group occurs once; in pairs, a repeated seed counts once with the mean of its runs",
         )
-        for label, seeds in comparison.repeated_seeds().items()
+        for group in comparison.groups
+        if (seeds := group.repeated_seeds)
     ]
     hardware = sorted(comparison.counts("hardware"))
     if len(hardware) > 1:
@@ -120,7 +112,7 @@ def _provenance(comparison: Comparison) -> dict[str, str]:
     }
     protocols = (
         f"{name} on {' or '.join(f'{n:,}' for n in protocol.n)} images"
-        for name, protocol in comparison.protocols.items()
+        for name, protocol in comparison.end.protocols.items()
     )
     runs = ", ".join(comparison.names[run.folder] for run in comparison.finished)
     return {"runs": runs} | found | {"metrics": "; ".join(protocols)}

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 
 from fmcgan.app.escaping import markdown, markdown_code
-from fmcgan.comparison.grouping import letter
 from fmcgan.comparison.results import Comparison
-from fmcgan.comparison.statistics import Pairing, best_with_others, every_pair
-from fmcgan.comparison.tables import FEW, markdown_table, number, pairs_table, values_table
-
-TITLES = ("At the end", "At equal images", "At equal time")
+from fmcgan.comparison.runs import letter
+from fmcgan.comparison.statistics import Pairing
+from fmcgan.comparison.tables import FEW, TITLES, markdown_table, number, pairs_table, shown_pairs, values_table
 
 CURVES_NOTE = (
     "Curves are means over the seeds of a group, where all seeds have values; the light area reaches from the lowest "
@@ -30,9 +28,6 @@ _HOW_TO_READ_PAIRS = """\
   of the mean by Student's t and the absolute mean in standard deviations.
 - **Significant**: the interval excludes 0. With two pairs it is very wide (12.7 standard errors to each side; with
   three 4.3, with five 2.8), so "not significant with 2 pairs" says little: use more seeds."""
-
-_DISTANCES = """\
-- Metrics marked → real are compared by their distance to real data: below 0, the first group is nearer."""
 
 
 def explanations(comparison: Comparison) -> tuple[str, str, str]:
@@ -56,19 +51,20 @@ def page(comparison: Comparison, figures: Sequence[str]) -> str:
     labels = [group.label for group in comparison.groups]
     parts = [f"# Comparison of {plural(len(comparison.finished), 'run')} in {plural(len(labels), 'group')}"]
     parts += [
-        f"**{markdown_code(label)} has seed {', '.join(seeds)} more than once: its ± is not a standard deviation over "
-        "seeds. In pairs, a repeated seed counts once with the mean of its runs.**"
-        for label, seeds in comparison.repeated_seeds().items()
+        f"**{markdown_code(group.label)} has seed {', '.join(seeds)} more than once: its ± is not a standard deviation "
+        "over seeds. In pairs, a repeated seed counts once with the mean of its runs.**"
+        for group in comparison.groups
+        if (seeds := group.repeated_seeds)
     ]
-    for title, text, table in zip(TITLES, explanations(comparison), comparison.tables, strict=True):
-        parts += [f"## {title}", text, markdown_table(values_table(comparison, table, labels), code=["group"])]
+    for text, table in zip(explanations(comparison), comparison.tables, strict=True):
+        parts += [f"## {TITLES[table.name]}", text, markdown_table(values_table(table, labels), code=["group"])]
     if len(comparison.counts("hardware")) > 1:
         parts.append("**The runs used different hardware: their minutes cannot be compared.**")
     parts += _pairs(comparison)
     protocols = [
         f"- {markdown_code(name)}: {each.in_words + ', ' if each.in_words else ''}measured on "
         f"{' or '.join(f'{n:,}' for n in each.n)} images."
-        for name, each in comparison.protocols.items()
+        for name, each in comparison.end.protocols.items()
     ]
     parts += ["## How to read the tables", "\n".join([_HOW_TO_READ, *protocols])]
     parts += ["## Figures", CURVES_NOTE, *(f"![{name}]({name})" for name in figures)]
@@ -89,28 +85,40 @@ def page(comparison: Comparison, figures: Sequence[str]) -> str:
 
 def _pairs(comparison: Comparison) -> list[str]:
     """Makes the section of pairs; empty for one group or without metrics. Repeated tables become a sentence."""
-    choose = every_pair if len(comparison.groups) <= FEW else best_with_others
     letters = [letter(index) for index in range(len(comparison.groups))]
-    tables: list[str] = []
+    texts: list[str] = []
     shown: list[Pairing] = []
     for table in comparison.tables:
-        pairings = comparison.pairings(table, choose)
-        text = (
-            markdown_table(pairs_table(comparison, table, letters))
-            if pairings
-            else "No metric was measured within this budget."
-        )
-        if pairings and text in tables[:1]:
-            text = "The same numbers as at the end."
+        pairings = shown_pairs(table)
+        if not pairings:
+            texts.append("No metric was measured within this budget.")
+        elif (text := markdown_table(pairs_table(table, letters))) in texts[:1]:
+            texts.append("The same numbers as at the end.")
         else:
+            texts.append(text)
             shown += pairings
-        tables.append(text)
     if not shown:
         return []
+    legend = [
+        f"- **{name}**: {markdown_code(group.label)}" for name, group in zip(letters, comparison.groups, strict=True)
+    ]
+    introduction = (
+        "Two groups are compared by pairs of runs of equal seed, which see the same order of images and the same "
+        "latent vectors. The groups:"
+    )
+    parts = ["## Pairs of groups", introduction, "\n".join(legend), "The columns:", _how_to_read_pairs(shown, letters)]
+    for title, text in zip(TITLES.values(), texts, strict=True):
+        parts += [f"### Pairs {title[0].lower()}{title[1:]}", text]
+    return parts
+
+
+def _how_to_read_pairs(shown: Sequence[Pairing], letters: Sequence[str]) -> str:
     notes = [_HOW_TO_READ_PAIRS]
     if any(each.protocol.direction == "real" for each in shown):
-        notes.append(_DISTANCES)
-    if len(comparison.groups) > FEW:
+        notes.append(
+            "- Metrics marked → real are compared by their distance to real data: below 0, the first group is nearer."
+        )
+    if len(letters) > FEW:
         notes.append(
             f"- With more than {FEW} groups, each is paired with the group of the best mean (the first group if the "
             "direction of the metric is unknown). The choice by the same numbers favours that group."
@@ -121,15 +129,4 @@ def _pairs(comparison: Comparison) -> list[str]:
             f"- {tested} tests, not corrected for multiple comparisons: without a true difference, about one in twenty "
             "is significant by chance."
         )
-    notes.append("- `pairs.csv` holds every pair of groups with all digits.")
-    legend = [
-        f"- **{name}**: {markdown_code(group.label)}" for name, group in zip(letters, comparison.groups, strict=True)
-    ]
-    introduction = (
-        "Two groups are compared by pairs of runs of equal seed, which see the same order of images and the same "
-        "latent vectors. The groups:"
-    )
-    parts = ["## Pairs of groups", introduction, "\n".join(legend), "The columns:", "\n".join(notes)]
-    for title, text in zip(TITLES, tables, strict=True):
-        parts += [f"### Pairs {title[0].lower()}{title[1:]}", text]
-    return parts
+    return "\n".join([*notes, "- `pairs.csv` holds every pair of groups with all digits."])

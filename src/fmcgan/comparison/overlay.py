@@ -1,59 +1,54 @@
 """Curves of groups in one figure: mean and range over the runs of each group."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcgan.comparison.grouping import Group
-from fmcgan.comparison.statistics import UNKNOWN, Protocol
+from fmcgan.comparison.runs import Group
+from fmcgan.comparison.statistics import Table
 from fmcgan.figure.curves import Panel, Series, draw_curves, running_mean, smoothing_window
 
 Array = NDArray[np.float64]
 
-SMOOTHING_PARTS = 20
-"""Length of a curve divided by the width of its running mean; metrics are not smoothed."""
-WIDE = 30
-"""Ratio of the largest to the smallest value above which the axis is logarithmic."""
+SMOOTHING_PARTS = 20  # length of a curve divided by the width of its running mean; metrics are not smoothed
+WIDE = 30  # ratio of the largest to the smallest value above which the axis is logarithmic
 
 
 def draw_losses(groups: Sequence[Group], path: Path) -> None:
     """Draws the losses of both networks, on a symmetric logarithmic axis if their ranges differ widely."""
     panels = [
-        Panel("Generator loss", "loss", _all(groups, "loss/generator")),
-        Panel("Discriminator loss (with penalty)", "loss", _all(groups, "loss/discriminator")),
+        Panel("Generator loss", "loss", _series(groups, "loss/generator")),
+        Panel("Discriminator loss (with penalty)", "loss", _series(groups, "loss/discriminator")),
     ]
     draw_curves([_readable(panel) for panel in panels], path)
 
 
 def draw_gradient_norms(groups: Sequence[Group], path: Path) -> None:
     """Draws the gradient norms of both networks before clipping."""
-    y_label = "L2 norm before clipping"
     panels = [
-        Panel("Generator gradient norm", y_label, _all(groups, "gradient_norm/generator"), scale="log"),
-        Panel("Discriminator gradient norm", y_label, _all(groups, "gradient_norm/discriminator"), scale="log"),
+        Panel(
+            f"{network.capitalize()} gradient norm",
+            "L2 norm before clipping",
+            _series(groups, f"gradient_norm/{network}"),
+            scale="log",
+        )
+        for network in ("generator", "discriminator")
     ]
     draw_curves(panels, path)
 
 
-def draw_scores(groups: Sequence[Group], names: Sequence[str], protocols: Mapping[str, Protocol], path: Path) -> None:
-    """Draws each metric over the images seen (left) and over the minutes trained (right).
-
-    Args:
-        groups: the groups.
-        names: of the metrics, without ``score/``; at least one.
-        protocols: of the metrics for which they are known.
-        path: the PNG to write.
-    """
+def draw_scores(groups: Sequence[Group], names: Sequence[str], table: Table, path: Path) -> None:
+    """Draws each metric, named without ``score/``, over the images seen (left) and over the minutes trained (right)."""
     panels = []
     for name in names:
-        protocol = protocols.get(name, UNKNOWN)
+        protocol = table.protocol(name)
         title = f"{name}, {protocol.in_words}" if protocol.in_words else name
         line = {"real data": protocol.floor} if protocol.floors else {}
         for clock, x_label in (("images_seen", "images seen"), ("seconds", "minutes of training")):
-            series = _all(groups, f"score/{name}", clock)
+            series = _series(groups, f"score/{name}", clock)
             panels.append(Panel(title, "value", series, x_label, _score_scale(series, list(line.values())), line))
     draw_curves(panels, path)
 
@@ -84,19 +79,17 @@ def mean_curve(curves: Sequence[tuple[Array, Array]]) -> tuple[Array, Array, Arr
     return grid, values.mean(axis=0), values.min(axis=0), values.max(axis=0)
 
 
-def _all(groups: Sequence[Group], key: str, clock: str = "images_seen") -> list[Series]:
-    return [_series(group, key, clock) for group in groups]
-
-
-def _series(group: Group, key: str, clock: str) -> Series:
-    curves = []
-    for run in group.runs:
-        x, y = run.curve(key, clock)
-        smooth = running_mean(y, 1 if key.startswith("score/") else smoothing_window(len(y), SMOOTHING_PARTS))
-        curves.append((x / 60 if clock == "seconds" else x, smooth))
-    x, mean, low, high = mean_curve(curves)
-    band = (low, high) if len(group.runs) > 1 else None
-    return Series(group.label, x, mean, band)
+def _series(groups: Sequence[Group], key: str, clock: str = "images_seen") -> list[Series]:
+    found = []
+    for group in groups:
+        curves = []
+        for run in group.runs:
+            x, y = run.curve(key, clock)
+            smooth = running_mean(y, 1 if key.startswith("score/") else smoothing_window(len(y), SMOOTHING_PARTS))
+            curves.append((x / 60 if clock == "seconds" else x, smooth))
+        x, mean, low, high = mean_curve(curves)
+        found.append(Series(group.label, x, mean, (low, high) if len(group.runs) > 1 else None))
+    return found
 
 
 def _readable(panel: Panel) -> Panel:

@@ -9,18 +9,17 @@ from pathlib import Path
 
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
-from fmcgan.comparison.grouping import Group, group_runs
-from fmcgan.comparison.runs import Row, Run, find_runs, read_run
-from fmcgan.comparison.statistics import UNKNOWN, Pairing, Protocol, Table, every_pair, protocols
+from fmcgan.comparison.runs import Group, Row, Run, find_runs, group_runs, read_run
+from fmcgan.comparison.statistics import Table, protocols
 
-TRAINING_KEYS = (
-    "loss/generator",
-    "loss/discriminator",
-    "gradient_norm/generator",
-    "gradient_norm/discriminator",
-    "images_per_second",
-)
-"""Training quantities in the tables, besides ``images_seen`` and ``minutes``."""
+TRAINING_KEYS = {
+    "loss/generator": "generator loss",
+    "loss/discriminator": "discriminator loss",
+    "gradient_norm/generator": "generator gradient norm",
+    "gradient_norm/discriminator": "discriminator gradient norm",
+    "images_per_second": "images/s",
+}
+"""Training quantities in the tables and their headings, besides ``images_seen`` and ``minutes``."""
 TOLERANCE = 0.05
 """Share by which an evaluation may exceed a budget, because runs of equal length end a batch or a few seconds apart,
 and their second to last evaluation may be much earlier."""
@@ -34,23 +33,17 @@ class Comparison:
         groups: of the finished runs.
         others: the runs that did not finish.
         names: of all runs, by folder; short and distinct.
-        protocols: of the metrics, by name.
         images: the budget of equal images: images seen by the shortest finished run.
         seconds: the budget of equal time: training time of the fastest finished run.
-        end: values at each run's own end.
-        equal_images: at the last evaluation within the budget of images.
-        equal_time: at the last evaluation within the budget of seconds.
+        tables: values at each run's own end, and at the last evaluation within the budget of images and of seconds.
     """
 
     groups: Sequence[Group]
     others: Sequence[Run]
     names: Mapping[Path, str]
-    protocols: Mapping[str, Protocol]
     images: int
     seconds: float
-    end: Table
-    equal_images: Table
-    equal_time: Table
+    tables: tuple[Table, Table, Table]
 
     @property
     def finished(self) -> list[Run]:
@@ -58,38 +51,17 @@ class Comparison:
         return [run for group in self.groups for run in group.runs]
 
     @property
-    def tables(self) -> tuple[Table, Table, Table]:
-        """The three tables."""
-        return self.end, self.equal_images, self.equal_time
-
-    def protocol(self, metric: str) -> Protocol:
-        """Returns the protocol of a metric, `UNKNOWN` if no result has it."""
-        return self.protocols.get(metric, UNKNOWN)
-
-    def pairings(self, table: Table, choose: Callable[..., list[Pairing]] = every_pair) -> list[Pairing]:
-        """Pairs groups by each metric of a table; ``choose`` is `every_pair` or `best_with_others`."""
-        return [
-            pairing for metric in table.metrics for pairing in choose(self.groups, table, metric, self.protocol(metric))
-        ]
+    def end(self) -> Table:
+        """The values at each run's own end."""
+        return self.tables[0]
 
     def counts(self, key: str) -> Counter[str]:
         """Counts the finished runs by their value of a key of ``result.json``, such as ``hardware``."""
         return Counter(run.result[key] for run in self.finished if run.result)
 
-    def repeated_seeds(self) -> dict[str, list[str]]:
-        """Returns the seeds that occur more than once in a group, by label."""
-        found = {
-            group.label: [str(seed) for seed, times in Counter(group.seeds).items() if times > 1]
-            for group in self.groups
-        }
-        return {label: seeds for label, seeds in found.items() if seeds}
-
 
 def gather(paths: Sequence[Path]) -> Comparison:
-    """Reads runs and collects their values.
-
-    Args:
-        paths: run folders, or folders above them; a run found twice counts once.
+    """Reads runs, given as run folders or folders above them, and collects their values; a run counts once.
 
     Raises:
         UserError: no run is found, a file is damaged, or no run is finished.
@@ -109,20 +81,22 @@ def gather(paths: Sequence[Path]) -> Comparison:
         groups=groups,
         others=[run for run in runs if not run.finished],
         names=names,
-        protocols=protocols(finished),
         images=images,
         seconds=seconds,
-        end=measure("end", groups, at_end),
-        equal_images=measure("equal_images", groups, lambda run: at_budget(run, "images_seen", images)),
-        equal_time=measure("equal_time", groups, lambda run: at_budget(run, "seconds", seconds)),
+        tables=(
+            measure("end", groups, at_end),
+            measure("equal_images", groups, lambda run: at_budget(run, "images_seen", images)),
+            measure("equal_time", groups, lambda run: at_budget(run, "seconds", seconds)),
+        ),
     )
 
 
 def measure(name: str, groups: Sequence[Group], moment: Callable[[Run], Row]) -> Table:
     """Makes the table of all runs at a moment of each."""
-    runs = tuple(tuple(moment(run) for run in group.runs) for group in groups)
-    metrics = sorted({key for rows in runs for row in rows for key in row if key.startswith("score/")})
-    return Table(name, ("images_seen", "minutes", *metrics, *TRAINING_KEYS), runs)
+    rows = tuple(tuple(moment(run) for run in group.runs) for group in groups)
+    metrics = sorted({key for of_group in rows for row in of_group for key in row if key.startswith("score/")})
+    known = protocols(run for group in groups for run in group.runs)
+    return Table(name, ("images_seen", "minutes", *metrics, *TRAINING_KEYS), groups, rows, known)
 
 
 def at_end(run: Run) -> Row:
@@ -141,16 +115,14 @@ def at_end(run: Run) -> Row:
 
 
 def at_budget(run: Run, clock: str, budget: float) -> Row:
-    """Returns the values of a run at its last evaluation within a budget.
+    """Returns metrics and time of a run's last evaluation within a budget, and the training quantities up to then.
+
+    Without an evaluation, the last row within the budget, without metrics; empty if there is none.
 
     Args:
         run: the run.
         clock: unit of the budget, ``images_seen`` or ``seconds``.
         budget: may be exceeded by `TOLERANCE`.
-
-    Returns:
-        Metrics and time of the evaluation, and the last training quantities up to then. Without an evaluation, the last
-        row within the budget, without metrics; empty if there is none.
     """
     limit = budget * (1 + TOLERANCE)
     evaluations = [row for row in run.evaluations if row[clock] <= limit]

@@ -1,10 +1,14 @@
-"""Readers of run folders."""
+"""Run folders, and groups of runs that differ only in their seed."""
 
+import math
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from string import ascii_uppercase
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -16,17 +20,28 @@ from fmcgan.app.run_files import read_config, read_metrics, read_overrides, read
 
 Row = dict[str, float]
 
+NOT_COMPARED = ("seed", "ckpt_path", "data.root", "data.mirror")
+"""Overrides that do not define an experiment: seed, checkpoint to resume from, location of the data."""
+LONGEST = 36  # maximum number of letters of a label in a short name
+_RUN_FILES = (run_dir.CONFIG, run_dir.METRICS_JSONL, run_dir.RESULT, run_dir.TRAIN_LOG)
+_RESULT_DEFAULTS: dict[str, object] = {
+    "hardware": "not known",
+    "command": "not known",
+    "images_per_second": None,
+    "final": {},
+    "parameters": {},
+}
+
 
 @dataclass(frozen=True)
 class Run:
     """Contents of a run folder.
 
     Args:
-        folder: the run folder.
         overrides: of the command line, in the order typed, such as ``("loss=wgan_gp", "seed=0")``.
         seed: from the result or the configuration; None if neither exists.
         rows: of ``metrics.jsonl``, in the order written.
-        result: of ``result.json``; None unless the run finished.
+        result: of ``result.json``; None unless the run reached its configured end.
     """
 
     folder: Path
@@ -62,15 +77,7 @@ class Run:
         return self._last("seconds", "training_seconds")
 
     def curve(self, key: str, clock: str = "images_seen") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Returns one quantity over time.
-
-        Args:
-            key: as in ``metrics.jsonl``.
-            clock: ``images_seen`` or ``seconds``.
-
-        Returns:
-            Clock [N] and quantity [N] of the rows that have it.
-        """
+        """Returns a clock, ``images_seen`` or ``seconds`` [N], and a quantity [N] of the rows that have it."""
         rows = self.evaluations if key.startswith("score/") else self.rows
         known = [(row[clock], row[key]) for row in rows if key in row]
         x, y = np.array(known, dtype=np.float64).reshape(-1, 2).T
@@ -79,6 +86,29 @@ class Run:
     def _last(self, row_key: str, result_key: str) -> float:
         in_rows = self.rows[-1][row_key] if self.rows else 0.0
         return max(in_rows, self.result[result_key]) if self.result is not None else in_rows
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one configuration, sorted by seed, and the overrides that distinguish it from other groups."""
+
+    label: str
+    runs: tuple[Run, ...]
+
+    @property
+    def seeds(self) -> tuple[int | None, ...]:
+        """Seed of each run; None if unknown."""
+        return tuple(run.seed for run in self.runs)
+
+    @property
+    def repeated_seeds(self) -> list[str]:
+        """Seeds that occur more than once."""
+        return [str(seed) for seed, times in Counter(self.seeds).items() if times > 1]
+
+    @property
+    def seed_list(self) -> str:
+        """Number of runs and their seeds, such as ``3 (0, 1, 2)``."""
+        return f"{len(self.runs)} ({', '.join('?' if seed is None else str(seed) for seed in self.seeds)})"
 
 
 def read_run(folder: Path) -> Run:
@@ -104,13 +134,7 @@ def read_run(folder: Path) -> Run:
 
 
 def find_runs(path: Path) -> list[Path]:
-    """Finds run folders.
-
-    Args:
-        path: a run folder, or a folder above run folders, such as that of a multirun.
-
-    Returns:
-        The run folders; numbers in their names are sorted as numbers.
+    """Finds the run folders at or below a folder; numbers in their names are sorted as numbers.
 
     Raises:
         UserError: there is no such folder, or no run in it.
@@ -126,15 +150,41 @@ def find_runs(path: Path) -> list[Path]:
     return found
 
 
-_RESULT_DEFAULTS: dict[str, Any] = {
-    "hardware": "not known",
-    "command": "not known",
-    "images_per_second": None,
-    "final": {},
-    "parameters": {},
-}
-"""Defaults for missing keys of a result."""
-_RUN_FILES = (run_dir.CONFIG, run_dir.METRICS_JSONL, run_dir.RESULT, run_dir.TRAIN_LOG)
+def group_runs(runs: Sequence[Run]) -> list[Group]:
+    """Groups runs by `compared_overrides`, in the order of first appearance.
+
+    The label of a group lists its overrides except those that all groups share; ``default`` if there are none. The
+    label of a single group lists all overrides.
+    """
+    groups: dict[frozenset[str], list[Run]] = {}
+    for run in runs:
+        groups.setdefault(frozenset(compared_overrides(run)), []).append(run)
+    shared = frozenset.intersection(*groups) if len(groups) > 1 else frozenset()
+    return [
+        Group(
+            ", ".join(text for text in compared_overrides(members[0]) if text not in shared) or "default",
+            tuple(sorted(members, key=lambda run: (run.seed is None, run.seed or 0))),
+        )
+        for members in groups.values()
+    ]
+
+
+def compared_overrides(run: Run) -> list[str]:
+    """Returns the overrides that define the experiment, the last one of each key, in the order typed."""
+    last = {override.split("=", 1)[0].lstrip("+~"): override for override in run.overrides}
+    return [text for key, text in last.items() if key not in NOT_COMPARED and not key.startswith("hydra.")]
+
+
+def letter(index: int) -> str:
+    """Returns the letter of a group by its index: A to Z, then AA, AB and so on."""
+    before, last = divmod(index, len(ascii_uppercase))
+    return (letter(before - 1) if before else "") + ascii_uppercase[last]
+
+
+def short_names(groups: Sequence[Group]) -> list[str]:
+    """Makes names for legends and tables: letter and beginning of the label of each group."""
+    beginnings = [shorten(group.label, LONGEST, placeholder=" ...").replace(", ...", " ...") for group in groups]
+    return [f"{letter(index)}: {beginning}" for index, beginning in enumerate(beginnings)]
 
 
 def _is_run(folder: Path) -> bool:
@@ -155,4 +205,4 @@ def _by_number(path: Path) -> list[tuple[int, str]]:
 
 
 def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
+    return math.nan if value is None else value

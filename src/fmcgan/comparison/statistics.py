@@ -1,7 +1,7 @@
 """Statistics over the runs of groups: means, intervals, best groups, and paired differences."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -10,24 +10,14 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from fmcgan.comparison.grouping import Group
-from fmcgan.comparison.runs import Row, Run
-
-LEVEL = 0.95
-"""Coverage of every interval."""
+from fmcgan.comparison.runs import Group, Row, Run
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and standard deviation of one quantity over runs.
+    """Mean, standard deviation (n - 1 in the denominator; 0 for one value) and range of a quantity over ``of`` runs.
 
-    Args:
-        mean: of the finite values; nan if there is none.
-        std: of the finite values, with n - 1 in the denominator; 0 for one value.
-        low: smallest finite value.
-        high: largest finite value.
-        n: number of finite values.
-        of: number of runs.
+    They are those of the ``n`` finite values; nan if there is none.
     """
 
     mean: float
@@ -42,13 +32,8 @@ class Spread:
         """The 95 % interval of the mean by Student's t (1908): mean ± t_{0.975, n - 1} std / sqrt(n); nan for n < 2."""
         if self.n < 2:
             return math.nan, math.nan
-        half = float(stdtrit(self.n - 1, (1 + LEVEL) / 2)) * self.std / math.sqrt(self.n)
+        half = float(stdtrit(self.n - 1, 0.975)) * self.std / math.sqrt(self.n)
         return self.mean - half, self.mean + half
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether there are at least two runs and every run has a value."""
-        return self.n == self.of >= 2
 
 
 def spread(values: Iterable[float]) -> Spread:
@@ -85,32 +70,34 @@ class Protocol:
         """``better``; empty if groups cannot be ranked, because it is ``real`` and no floor is known."""
         return "" if self.better == "real" and not self.floors else self.better
 
+    def compared(self, value: float) -> float:
+        """Returns the distance to real data if that is compared, else the value."""
+        return abs(value - self.floor) if self.direction == "real" else value
+
     @property
     def in_words(self) -> str:
         """``better`` as a phrase; empty if it is unknown."""
         return {"real": "nearer to real data is better", "": ""}.get(self.better, f"{self.better} is better")
 
 
-UNKNOWN = Protocol(better="", n=(), floors=())
-"""Protocol of a metric that no ``result.json`` has."""
+UNKNOWN = Protocol(better="", n=(), floors=())  # protocol of a metric that no `result.json` has
 
 
 def protocols(runs: Iterable[Run]) -> dict[str, Protocol]:
     """Collects the protocols of the metrics in ``result.json`` of all runs, by name."""
     found: dict[str, list[dict[str, Any]]] = {}
     for run in runs:
-        for name, entry in (run.result or {"scores": {}})["scores"].items():
+        for name, entry in (run.result["scores"] if run.result else {}).items():
             found.setdefault(name, []).append(entry)
-    return {name: _protocol(entries) for name, entries in sorted(found.items())}
-
-
-def _protocol(entries: list[dict[str, Any]]) -> Protocol:
-    directions = {str(entry["better"]) for entry in entries}
-    return Protocol(
-        better=directions.pop() if len(directions) == 1 else "",
-        n=tuple(sorted({int(entry["n"]) for entry in entries})),
-        floors=tuple(sorted({float(entry["floor"]) for entry in entries if entry.get("floor") is not None})),
-    )
+    directions = {name: {str(entry["better"]) for entry in entries} for name, entries in found.items()}
+    return {
+        name: Protocol(
+            better=directions[name].pop() if len(directions[name]) == 1 else "",
+            n=tuple(sorted({int(entry["n"]) for entry in entries})),
+            floors=tuple(sorted({float(entry["floor"]) for entry in entries if entry.get("floor") is not None})),
+        )
+        for name, entries in sorted(found.items())
+    }
 
 
 @dataclass(frozen=True)
@@ -120,73 +107,66 @@ class Table:
     Args:
         name: ``end``, ``equal_images`` or ``equal_time``.
         keys: quantities, in the order of the columns.
-        runs: values of each run by group, in the order of `Group.runs`.
+        groups: all groups.
+        runs: values of each run, in the order of ``groups`` and `Group.runs`.
+        protocols: of the metrics, by name.
     """
 
     name: str
     keys: tuple[str, ...]
+    groups: Sequence[Group]
     runs: tuple[tuple[Row, ...], ...]
+    protocols: Mapping[str, Protocol]
 
     @property
     def metrics(self) -> list[str]:
         """Names of the metrics among the keys."""
         return [key.removeprefix("score/") for key in self.keys if key.startswith("score/")]
 
+    def protocol(self, metric: str) -> Protocol:
+        """Returns the protocol of a metric, `UNKNOWN` if no result has it."""
+        return self.protocols.get(metric, UNKNOWN)
+
     def spreads(self, key: str) -> list[Spread]:
         """Computes one spread per group."""
         return [spread(row.get(key, math.nan) for row in rows) for rows in self.runs]
 
+    def ranking(self, metric: str) -> list[int]:
+        """Sorts the groups by a metric, as `ranking` does."""
+        return ranking(self.spreads(f"score/{metric}"), self.protocol(metric))
 
-def ranking(spreads: Sequence[Spread], better: str, floor: float = math.nan) -> list[int]:
-    """Sorts the groups that have a value by their mean, the best first.
 
-    Args:
-        spreads: one per group.
-        better: ``lower``, ``higher`` or ``real`` (the nearer to ``floor``, the better).
-        floor: the value of real data; needed for ``real`` only.
+def ranking(spreads: Sequence[Spread], protocol: Protocol) -> list[int]:
+    """Returns the indices of the groups that have a value, the best mean first; none if the direction is unknown."""
+    means = {index: each.mean for index, each in enumerate(spreads) if each.n and protocol.direction}
+    if protocol.direction == "real":
+        means = {index: abs(mean - protocol.floor) for index, mean in means.items()}
+    return sorted(means, key=lambda index: means[index], reverse=protocol.direction == "higher")
 
-    Returns:
-        Indices of the groups.
+
+def clear_winner(spreads: Sequence[Spread], protocol: Protocol) -> int | None:
+    """Returns the index of the group whose mean leads by more than the sum of both standard deviations.
+
+    None if no group leads by that much, or if one of the best two has a single run or a missing value.
     """
-    means = {index: each.mean for index, each in enumerate(spreads) if each.n}
-    if better == "real":
-        means = {index: abs(mean - floor) for index, mean in means.items()}
-    return sorted(means, key=lambda index: means[index], reverse=better == "higher")
-
-
-def clear_winner(spreads: Sequence[Spread], better: str, floor: float = math.nan) -> int | None:
-    """Finds the group whose mean leads by more than the sum of both standard deviations.
-
-    Args:
-        spreads: one per group.
-        better: ``lower``, ``higher`` or ``real`` (the nearer to ``floor``, the better).
-        floor: the value of real data; needed for ``real`` only.
-
-    Returns:
-        Its index; None if no group leads by that much, or if one of the best two has a single run or a missing value.
-    """
-    ranked = ranking(spreads, better, floor)
+    ranked = ranking(spreads, protocol)
     if len(ranked) < 2:
         return None
     first, second = spreads[ranked[0]], spreads[ranked[1]]
-    if not (first.is_complete and second.is_complete):
+    if not all(each.n == each.of >= 2 for each in (first, second)):
         return None
-    lead = abs(abs(first.mean - floor) - abs(second.mean - floor) if better == "real" else first.mean - second.mean)
+    lead = abs(protocol.compared(first.mean) - protocol.compared(second.mean))
     return ranked[0] if lead > first.std + second.std else None
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """One metric of two groups, paired by seed.
+    """One metric of groups A (``first``) and B (``second``), paired by seed.
 
     Runs of equal seed see the same order of images and the same latent vectors, so effects of the seed that both groups
     share cancel in the difference.
 
     Args:
-        first: index of group A.
-        second: index of group B.
-        metric: its name.
-        protocol: its direction and the value of real data.
         seeds: seeds with finite values in both groups, ascending. A repeated seed counts once, with the mean of its
             runs, which are not independent.
         values: of A and of B, one pair per seed.
@@ -204,13 +184,8 @@ class Pairing:
     @cached_property
     def difference(self) -> Spread:
         """Differences A - B of the values, or of the distances to real data if ``better`` is ``real``."""
-        differences = [self._compared(a) - self._compared(b) for a, b in self.values]
+        differences = [self.protocol.compared(a) - self.protocol.compared(b) for a, b in self.values]
         return replace(spread(differences), of=self.common)
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the mean difference; nan for fewer than 2 pairs."""
-        return self.difference.interval
 
     @property
     def ratio(self) -> float:
@@ -223,7 +198,7 @@ class Pairing:
     @property
     def is_significant(self) -> bool:
         """Whether the interval excludes 0: the paired t-test at 5 %."""
-        low, high = self.interval
+        low, high = self.difference.interval
         return low > 0 or high < 0
 
     @property
@@ -234,8 +209,8 @@ class Pairing:
             return None
         return self.first if (mean > 0) == (self.protocol.direction == "higher") else self.second
 
-    def verdict(self, names: Sequence[str]) -> str:
-        """Describes the result of the test, with the names of all groups by index."""
+    def verdict(self, name_of: Callable[[int], str]) -> str:
+        """Describes the result of the test; ``name_of`` names a group by its index."""
         n = self.difference.n
         if n == 0:
             return "no common seed" if self.common == 0 else "no common seed has both values"
@@ -247,64 +222,48 @@ class Pairing:
             return f"not significant with {n} pairs"
         if self.ahead is not None:
             better = {"lower": "lower (better)", "higher": "higher (better)", "real": "nearer to real data (better)"}
-            return f"{names[self.ahead]} is significantly {better[self.protocol.direction]}"
+            return f"{name_of(self.ahead)} is significantly {better[self.protocol.direction]}"
         lower = self.first if self.difference.mean < 0 else self.second
-        return f"{names[lower]} is significantly lower (unknown which is better)"
-
-    def _compared(self, value: float) -> float:
-        return abs(value - self.protocol.floor) if self.protocol.direction == "real" else value
+        return f"{name_of(lower)} is significantly lower (unknown which is better)"
 
 
-def pair(groups: Sequence[Group], table: Table, metric: str, protocol: Protocol, first: int, second: int) -> Pairing:
-    """Pairs one metric of two groups by seed.
-
-    Args:
-        groups: all groups.
-        table: their values.
-        metric: its name.
-        protocol: its direction and floor.
-        first: index of group A.
-        second: index of group B.
-    """
-    a, b = (_by_seed(groups[index], table.runs[index], f"score/{metric}") for index in (first, second))
+def pair(table: Table, metric: str, first: int, second: int) -> Pairing:
+    """Pairs one metric of two groups, by index, by seed."""
+    a, b = (_by_seed(table.groups[index], table.runs[index], f"score/{metric}") for index in (first, second))
     common = sorted(a.keys() & b.keys())
     seeds = tuple(seed for seed in common if math.isfinite(a[seed] - b[seed]))
-    return Pairing(first, second, metric, protocol, seeds, tuple((a[seed], b[seed]) for seed in seeds), len(common))
+    values = tuple((a[seed], b[seed]) for seed in seeds)
+    return Pairing(first, second, metric, table.protocol(metric), seeds, values, len(common))
 
 
-def every_pair(groups: Sequence[Group], table: Table, metric: str, protocol: Protocol) -> list[Pairing]:
-    """Pairs each group with each later one; the arguments are those of `pair`."""
-    return [pair(groups, table, metric, protocol, a, b) for a, b in combinations(range(len(groups)), 2)]
+def every_pair(table: Table) -> list[Pairing]:
+    """Pairs each group with each later one, by each metric."""
+    pairs = list(combinations(range(len(table.groups)), 2))
+    return [pair(table, metric, *both) for metric in table.metrics for both in pairs]
 
 
-def best_with_others(groups: Sequence[Group], table: Table, metric: str, protocol: Protocol) -> list[Pairing]:
-    """Pairs the group of the best mean with each other one; the arguments are those of `pair`.
+def best_with_others(table: Table) -> list[Pairing]:
+    """Pairs the group of the best mean with each other one, by each metric.
 
     Without values or a direction, the first group counts as the best.
     """
-    best = (_ranked(table, metric, protocol) or [0])[0]
-    return [pair(groups, table, metric, protocol, best, other) for other in range(len(groups)) if other != best]
+    best = {metric: (table.ranking(metric) or [0])[0] for metric in table.metrics}
+    others = range(len(table.groups))
+    return [pair(table, metric, first, other) for metric, first in best.items() for other in others if other != first]
 
 
-def best_two(groups: Sequence[Group], table: Table, metric: str, protocol: Protocol) -> Pairing | None:
+def best_two(table: Table, metric: str) -> Pairing | None:
     """Pairs the two groups of the best means; None if fewer than two have a value or the direction is unknown."""
-    ranked = _ranked(table, metric, protocol)
-    return pair(groups, table, metric, protocol, ranked[0], ranked[1]) if len(ranked) > 1 else None
+    ranked = table.ranking(metric)
+    return pair(table, metric, *ranked[:2]) if len(ranked) > 1 else None
 
 
 def winner(best: Pairing | None) -> int | None:
-    """Returns the index of the group of the best mean if it is significantly better than the next one, else None.
+    """Returns the group of the best mean if it is significantly better than the next one (`best_two`), else None.
 
     It does not win if it is worse on the common seeds.
-
-    Args:
-        best: as `best_two` returns it.
     """
     return best.first if best is not None and best.is_significant and best.ahead == best.first else None
-
-
-def _ranked(table: Table, metric: str, protocol: Protocol) -> list[int]:
-    return ranking(table.spreads(f"score/{metric}"), protocol.direction, protocol.floor) if protocol.direction else []
 
 
 def _by_seed(group: Group, rows: Sequence[Row], key: str) -> dict[int, float]:

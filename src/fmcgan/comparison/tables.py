@@ -9,9 +9,8 @@ from fmcgan.app import formatting
 from fmcgan.app.escaping import markdown, markdown_code
 from fmcgan.app.formatting import decimal_number
 from fmcgan.comparison import statistics
-from fmcgan.comparison.grouping import letter
-from fmcgan.comparison.results import Comparison
-from fmcgan.comparison.runs import Run
+from fmcgan.comparison.results import TRAINING_KEYS, Comparison
+from fmcgan.comparison.runs import Run, letter
 from fmcgan.comparison.statistics import (
     Pairing,
     Protocol,
@@ -24,26 +23,19 @@ from fmcgan.comparison.statistics import (
 )
 from fmcgan.report.html import NO_VALUE, Cell, cell, is_number
 
+TITLES = {"end": "At the end", "equal_images": "At equal images", "equal_time": "At equal time"}
+"""Title of each table of a comparison."""
 ARROWS = {"lower": " ↓", "higher": " ↑", "real": " → real"}
-
-FEW = 4
-"""Largest number of groups for which all pairs are shown; else each group is paired with the best one."""
+FEW = 4  # largest number of groups for which all pairs are shown; else each group is paired with the best one
 NO_WINNER = "no clear winner"
-
 REAL_DATA = "real data"
+_PAIR_COLUMNS = (
+    Column("difference", "difference", "number"),
+    *(Column("low", "95 % from", "number"), Column("high", "to", "number")),
+    *(Column("ratio", "mean / std", "number"), Column("verdict", "verdict")),
+)
 
-_HEADINGS = {
-    "minutes": "minutes",
-    "loss/generator": "generator loss",
-    "loss/discriminator": "discriminator loss",
-    "gradient_norm/generator": "generator gradient norm",
-    "gradient_norm/discriminator": "discriminator gradient norm",
-    "images_per_second": "images/s",
-}
-
-
-number = partial(decimal_number, missing=NO_VALUE)
-"""Formats a number with four digits, a dash if it is not finite."""
+number = partial(decimal_number, missing=NO_VALUE)  # formats a number with four digits, a dash if it is not finite
 
 
 def mean_and_std(values: Spread) -> str:
@@ -83,23 +75,23 @@ def markdown_table(table: Table, code: Collection[str] = ()) -> str:
     return formatting.markdown_table([markdown(column.title) for column in table.columns], rows, right).rstrip("\n")
 
 
-def values_table(comparison: Comparison, table: statistics.Table, names: Sequence[str]) -> Table:
+def values_table(table: statistics.Table, names: Sequence[str]) -> Table:
     """Makes a table with one row per group and one for real data; bold marks a clear winner."""
     columns, cells, floors = [Column("group", "group"), Column("seeds", "seeds", "whole")], [], []
     for key in table.keys:
-        spreads, protocol = table.spreads(key), comparison.protocol(key.removeprefix("score/"))
-        best = clear_winner(spreads, protocol.direction, protocol.floor) if protocol.direction else None
+        spreads, protocol = table.spreads(key), table.protocol(key.removeprefix("score/"))
         if key == "images_seen":
             heading = "images seen" if table.name == "end" else "evaluated at images"
             cells.append([Cell(count_range(each), _finite(each.mean)) for each in spreads])
         else:
-            heading = _HEADINGS.get(key) or _title(comparison, key.removeprefix("score/"))
+            heading = TRAINING_KEYS.get(key) or _title(table, key.removeprefix("score/"))
+            best = clear_winner(spreads, protocol)
             cells.append([_spread(each, index == best) for index, each in enumerate(spreads)])
         columns.append(Column(key.replace("/", "_"), heading, "number"))
-        floors.append(Cell(floors_text(protocol), _finite(protocol.floor)))
+        floors.append(_floors(protocol))
     rows: list[list[Cell | str | None]] = [
         [names[index], Cell(group.seed_list, len(group.runs)), *(column[index] for column in cells)]
-        for index, group in enumerate(comparison.groups)
+        for index, group in enumerate(table.groups)
     ]
     rows.append([REAL_DATA, None, *floors])
     caption = (
@@ -109,7 +101,7 @@ def values_table(comparison: Comparison, table: statistics.Table, names: Sequenc
     return Table("measured", caption, columns, rows, open=True)
 
 
-def intervals_table(comparison: Comparison, table: statistics.Table, names: Sequence[str]) -> Table:
+def intervals_table(table: statistics.Table, names: Sequence[str]) -> Table:
     """Makes a table with one row per metric and group: mean over the seeds with interval, and value of real data."""
     columns = [
         *(Column("metric", "metric"), Column("group", "group"), Column("seeds", "seeds", "whole")),
@@ -118,24 +110,20 @@ def intervals_table(comparison: Comparison, table: statistics.Table, names: Sequ
     ]
     rows = []
     for metric in table.metrics:
-        protocol = comparison.protocol(metric)
-        real = Cell(floors_text(protocol), _finite(protocol.floor))
         for index, each in enumerate(table.spreads(f"score/{metric}")):
             numbers = [Cell(number(value, each.mean), _finite(value)) for value in (each.mean, *each.interval)]
-            rows.append([_title(comparison, metric), names[index], each.n, *numbers, real])
-    return Table(
-        "intervals", "Mean of each metric over the seeds, with its 95 % interval by Student's t.", columns, rows
-    )
+            rows.append([_title(table, metric), names[index], each.n, *numbers, _floors(table.protocol(metric))])
+    caption = "Mean of each metric over the seeds, with its 95 % interval by Student's t."
+    return Table("intervals", caption, columns, rows)
 
 
-def winners_table(comparison: Comparison, names: Sequence[str]) -> Table:
+def winners_table(tables: Sequence[statistics.Table], names: Sequence[str]) -> Table:
     """Makes a table with one row per metric: the best group at the end, at equal images and at equal time."""
-    metrics = list(dict.fromkeys(metric for table in comparison.tables for metric in table.metrics))
     rows = []
-    for metric in metrics:
-        row: list[Cell | str] = [_title(comparison, metric)]
-        for table in comparison.tables:
-            best = best_two(comparison.groups, table, metric, comparison.protocol(metric))
+    for metric in dict.fromkeys(metric for table in tables for metric in table.metrics):
+        row: list[Cell | str] = [_title(tables[0], metric)]
+        for table in tables:
+            best = best_two(table, metric)
             index = winner(best)
             if best is None:
                 row.append(Cell(NO_VALUE))
@@ -144,12 +132,11 @@ def winners_table(comparison: Comparison, names: Sequence[str]) -> Table:
             else:
                 row.append(Cell(names[index], strong=True))
         rows.append(row)
-    titles = {"end": "at the end", "equal_images": "at equal images", "equal_time": "at equal time"}
-    columns = [Column("metric", "metric"), *(Column(name, title) for name, title in titles.items())]
+    columns = [Column("metric", "metric"), *(Column(name, title.lower()) for name, title in TITLES.items())]
     return Table("winners", "The best group by each metric.", columns, rows, open=True)
 
 
-def best_table(comparison: Comparison, table: statistics.Table, names: Sequence[str]) -> Table:
+def best_table(table: statistics.Table, names: Sequence[str]) -> Table:
     """Makes a table with one row per metric: the best two groups and their paired difference."""
     columns = [
         *(Column("metric", "metric"), Column("best", "best"), Column("mean", "mean", "number")),
@@ -158,72 +145,59 @@ def best_table(comparison: Comparison, table: statistics.Table, names: Sequence[
     ]
     rows = []
     for metric in table.metrics:
-        best, spreads = (
-            best_two(comparison.groups, table, metric, comparison.protocol(metric)),
-            table.spreads(f"score/{metric}"),
-        )
+        best, spreads = best_two(table, metric), table.spreads(f"score/{metric}")
         if best is None:
             continue
         won = winner(best)
-        about = [
-            each
-            for index in (best.first, best.second)
-            for each in (names[index], _spread(spreads[index], strong=index == won))
-        ]
-        verdict = "clear winner" if won is not None else f"{NO_WINNER}: {_verdict(comparison, best)}"
-        rows.append([_title(comparison, metric), *about, *_pair(best), Cell(verdict, strong=won is not None)])
+        first, second = ((names[index], _spread(spreads[index], index == won)) for index in (best.first, best.second))
+        verdict = "clear winner" if won is not None else f"{NO_WINNER}: {best.verdict(letter)}"
+        rows.append([_title(table, metric), *first, *second, *_pair(best), Cell(verdict, strong=won is not None)])
     return Table("best", "Best two groups by each metric, and their difference, paired by seed.", columns, rows)
 
 
-def pairs_table(comparison: Comparison, table: statistics.Table, names: Sequence[str]) -> Table:
-    """Makes a table with one row per metric and pair of groups; with the best group only if there are over `FEW`."""
-    few = len(comparison.groups) <= FEW
-    pairings = comparison.pairings(table, every_pair if few else best_with_others)
+def pairs_table(table: statistics.Table, names: Sequence[str]) -> Table:
+    """Makes a table with one row per metric and pair of groups, those of `shown_pairs`."""
+    pairings = shown_pairs(table)
     rows = [
         [
-            _title(comparison, each.metric),
-            *(names[each.first], names[each.second]),
-            *_pair(each),
-            Cell(_verdict(comparison, each), strong=each.is_significant),
+            *(_title(table, each.metric), names[each.first], names[each.second]),
+            *(*_pair(each), Cell(each.verdict(letter), strong=each.is_significant)),
         ]
         for each in pairings
     ]
     tested = sum(each.difference.n > 1 for each in pairings)
-    which = "Every pair of groups" if few else "Each group and the best one"
+    which = "Every pair of groups" if len(table.groups) <= FEW else "Each group and the best one"
     known = f"{tested} pairs have two seeds or more" if tested else "no pair has two seeds"
     columns = [Column("metric", "metric"), Column("first", "first"), Column("second", "second"), *_PAIR_COLUMNS]
     return Table("pairs", f"{which} by each metric: first minus second, paired by seed; {known}.", columns, rows)
 
 
+def shown_pairs(table: statistics.Table) -> list[Pairing]:
+    """Pairs all groups, with the best group only if there are over `FEW`."""
+    return every_pair(table) if len(table.groups) <= FEW else best_with_others(table)
+
+
 def runs_table(comparison: Comparison, names: Sequence[str]) -> Table:
     """Makes a table with one row per run, finished or not."""
-    metrics = comparison.end.metrics
     columns = [
         *(Column("run", "run"), Column("group", "group"), Column("seed", "seed", "whole"), Column("status", "status")),
         *(Column("images_seen", "images seen", "whole"), Column("minutes", "minutes", "number")),
-        *(Column(metric, _title(comparison, metric), "number") for metric in metrics),
+        *(Column(metric, _title(comparison.end, metric), "number") for metric in comparison.end.metrics),
     ]
     members = [(name, run) for name, group in zip(names, comparison.groups, strict=True) for run in group.runs]
     rows = [
         [
             *(comparison.names[run.folder], name, run.seed, "finished" if run.finished else "not finished"),
             *(run.images_seen, run.seconds / 60),
-            *(_value(run, metric) for metric in metrics),
+            *(_value(run, metric) for metric in comparison.end.metrics),
         ]
         for name, run in [*members, *((NO_VALUE, run) for run in comparison.others)]
     ]
     return Table("runs", "All runs.", columns, rows, open=True)
 
 
-_PAIR_COLUMNS = (
-    Column("difference", "difference", "number"),
-    *(Column("low", "95 % from", "number"), Column("high", "to", "number")),
-    *(Column("ratio", "mean / std", "number"), Column("verdict", "verdict")),
-)
-
-
 def _pair(pairing: Pairing) -> list[Cell]:
-    low, high = pairing.interval
+    low, high = pairing.difference.interval
     like = max(abs(low), abs(high))
     ratio = "> 1,000" if pairing.ratio > 1000 else NO_VALUE if math.isnan(pairing.ratio) else f"{pairing.ratio:.2f}"
     return [
@@ -233,12 +207,12 @@ def _pair(pairing: Pairing) -> list[Cell]:
     ]
 
 
-def _verdict(comparison: Comparison, pairing: Pairing) -> str:
-    return pairing.verdict([letter(index) for index in range(len(comparison.groups))])
+def _title(table: statistics.Table, metric: str) -> str:
+    return metric + ARROWS.get(table.protocol(metric).better, "")
 
 
-def _title(comparison: Comparison, metric: str) -> str:
-    return metric + ARROWS.get(comparison.protocol(metric).better, "")
+def _floors(protocol: Protocol) -> Cell:
+    return Cell(floors_text(protocol), _finite(protocol.floor))
 
 
 def _spread(values: Spread, strong: bool = False) -> Cell:
@@ -250,7 +224,7 @@ def _finite(value: float) -> float | None:
 
 
 def _value(run: Run, metric: str) -> Cell | None:
-    entry = (run.result or {"scores": {}})["scores"].get(metric)
+    entry = run.result["scores"].get(metric) if run.result else None
     if entry is None or entry["value"] is None:
         return None
     text = number(entry["value"])

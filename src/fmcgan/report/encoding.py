@@ -10,24 +10,14 @@ from PIL import Image, features
 from fmcgan.analysis.section import Picture
 from fmcgan.figure.png import DPI, png_bytes, save_figure
 
-CSS_DPI = 96
-"""Pixels of CSS per inch."""
-LARGEST_SVG = 100_000
-"""Largest SVG on a page, in bytes; larger ones are shown as pixels."""
-LARGEST_WEBP = 16_383
-"""Largest side of a WebP, in pixels."""
+CSS_DPI = 96  # pixels of CSS per inch
+LARGEST_SVG = 100_000  # largest SVG on a page, in bytes; larger ones are shown as pixels
+LARGEST_WEBP = 16_383  # largest side of a WebP, in pixels
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A picture as files and as shown on a page.
-
-    Args:
-        files: content by suffix: ``.png`` or ``.gif``, and ``.svg``.
-        uri: data URI.
-        width: on a wide page, in CSS pixels.
-        height: on a wide page, in CSS pixels.
-    """
+    """A picture as files, by suffix (``.png`` or ``.gif``, and ``.svg``), and as a data URI, sized in CSS pixels."""
 
     files: dict[str, bytes]
     uri: str

@@ -34,11 +34,8 @@ def draw_evaluation(
         findings: ``agreement_matrix`` and ``closest_pairs`` (indices of images), if the metrics return them.
         sample_images: uint8 [N, 28, 28].
         training_images: uint8 [M, 28, 28].
-        folder: of the figures.
+        folder: of the figures, whose names are returned.
         failures: collects errors of figures; ``None``: errors are raised.
-
-    Returns:
-        The names of the figures.
     """
     for name in (AGREEMENT_FIGURE, BY_CLASS_FIGURE, CLOSEST_PAIRS_FIGURE):
         (folder / name).unlink(missing_ok=True)  # of an earlier evaluation

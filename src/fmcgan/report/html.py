@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Real
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -20,8 +20,7 @@ from fmcgan.report.interactive import Interactive, draw_maps
 
 TEMPLATES = Path(__file__).parent / "template"
 NO_VALUE = "—"
-SHOWN_ROWS = 30
-"""Rows of a table that are shown expanded."""
+SHOWN_ROWS = 30  # rows of a table that are shown expanded
 SHOWN_PICTURES = 2
 """Pictures of a section that are shown expanded; more if more are leading, or if only one would be collapsed."""
 _SIZE = "\ue000size of the page\ue000"  # occurs in no text
@@ -31,10 +30,7 @@ _SIZE = "\ue000size of the page\ue000"  # occurs in no text
 class Cell:
     """A value of a table with its own text, instead of the format of its column.
 
-    Args:
-        text: as shown.
-        key: number to sort by; ``None``: sorted by text, and last in a column of numbers.
-        strong: whether it is bold.
+    ``key`` is the number to sort by; ``None``: sorted by text, and last in a column of numbers.
     """
 
     text: str
@@ -47,7 +43,7 @@ def render(
     sections: Mapping[str, Section],
     pictures: Mapping[tuple[str, str], Encoded],
     provenance: Mapping[str, str],
-    **context: Any,
+    **context: object,
 ) -> str:
     """Renders a page.
 
@@ -59,18 +55,14 @@ def render(
         context: other variables of the template; escaped unless `markupsafe.Markup`.
     """
     maps = {name: section.maps for name, section in sections.items() if section.maps}
-    page = (
-        _environment()
-        .get_template(template)
-        .render(
-            sections=sections,
-            pictures=pictures,
-            provenance={**provenance, "size of this page": _SIZE},
-            interactive=draw_maps(maps) if maps else Interactive(),
-            legends={name: _legend(each) for name, each in maps.items()},
-            shown_rows=SHOWN_ROWS,
-            **context,
-        )
+    page = _ENVIRONMENT.get_template(template).render(
+        sections=sections,
+        pictures=pictures,
+        provenance={**provenance, "size of this page": _SIZE},
+        interactive=draw_maps(maps) if maps else Interactive(),
+        legends={name: _legend(each) for name, each in maps.items()},
+        shown_rows=SHOWN_ROWS,
+        **context,
     )
     return page.replace(_SIZE, f"{len(decodable(page).encode()) / 1e6:.1f} MB")
 
@@ -100,9 +92,7 @@ def in_order(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]
     return (ordered[:shown], ordered[shown:]) if len(ordered) > shown + 1 else (ordered, [])
 
 
-def short(value: float | None) -> str:
-    """Formats a value with four significant digits."""
-    return short_number(value, NO_VALUE)
+short = partial(short_number, missing=NO_VALUE)  # formats a value with four significant digits
 
 
 def finalize(value: object) -> object:
@@ -129,20 +119,18 @@ def _legend(maps: Sequence[Map]) -> list[tuple[int, str, str]]:
     return [(label, CLASS_NAMES[label], CLASS_COLOURS[label]) for label in labels]
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        finalize=finalize,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"breakable": breakable, "short": short}
-    environment.globals |= {
-        "cell": cell,
-        "in_order": in_order,
-        "is_number": is_number,
-        "own": lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8")),
-    }
-    return environment
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=True,
+    finalize=finalize,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters |= {"breakable": breakable, "short": short}
+_ENVIRONMENT.globals |= {
+    "cell": cell,
+    "in_order": in_order,
+    "is_number": is_number,
+    "own": lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8")),
+}

@@ -17,10 +17,8 @@ from fmcgan.report.encoding import data_uri
 if TYPE_CHECKING:
     from bokeh.plotting import figure
 
-HEIGHT = 560
-"""Height of a plot in CSS pixels; its width is that of the page."""
-ENLARGED = 112
-"""Side of the image under the pointer, in CSS pixels."""
+HEIGHT = 560  # height of a plot in CSS pixels; its width is that of the page
+ENLARGED = 112  # side of the image under the pointer, in CSS pixels
 _TOOLTIP = f"""
 <div class="point"
      style="display: flex; gap: 10px; max-width: 290px; color: {INK}; font: 13px/1.4 system-ui, sans-serif">
@@ -33,13 +31,7 @@ _TOOLTIP = f"""
 
 @dataclass(frozen=True)
 class Interactive:
-    """HTML of all maps of a page; empty without maps.
-
-    Args:
-        bokeh: script tags of Bokeh's JavaScript.
-        script: script tag that draws the maps.
-        divs: element of each map, by the names of section and map.
-    """
+    """HTML of all maps of a page, empty without maps: script tags, and elements by the names of section and map."""
 
     bokeh: str = ""
     script: str = ""
@@ -52,9 +44,6 @@ def draw_maps(maps: Mapping[str, Sequence[Map]]) -> Interactive:
     Maps of one section with the same images share their data. ``page.js`` finds Bokeh's models by name:
     ``points/<section>/<i>`` is the data of the i-th set of images of a section, ``shown/<section>/<i>/real`` and
     ``.../generated`` are the filters of its visible points.
-
-    Args:
-        maps: by section, at least one.
     """
     from bokeh.embed import components
     from bokeh.resources import Resources
@@ -78,18 +67,12 @@ def draw_maps(maps: Mapping[str, Sequence[Map]]) -> Interactive:
 
 
 class _Points:
-    """Bokeh data of the images of a map.
-
-    Args:
-        first: the first map with these images.
-        name: of its Bokeh models.
-    """
+    """Bokeh data of the images of a map, the first one with these images, and the name of its models."""
 
     def __init__(self, first: Map, name: str) -> None:
         from bokeh.models import BooleanFilter, ColumnDataSource
 
         self._first = first
-        notes = list(first.notes) or [""] * len(first.labels)
         self._source = ColumnDataSource(
             {
                 "image": [data_uri(png_bytes(Image.fromarray(image))) for image in first.images],
@@ -97,7 +80,7 @@ class _Points:
                 "colour": [CLASS_COLOURS[label] for label in first.labels],
                 "label": first.labels.astype(np.int32),
                 "origin": ["generated" if generated else "real" for generated in first.generated],
-                "note": notes,
+                "note": list(first.notes) or [""] * len(first.labels),
             },
             name=f"points/{name}",
         )

@@ -17,8 +17,7 @@ from fmcgan.figure.png import png_bytes
 
 MOST_POINTS = 2000
 """Maximum number of images of a map: a sprite of 45 x 45 images has 1,260 pixels a side; browsers load up to 8,192."""
-STEP = "00000"
-"""Folder of step 0 of `SummaryWriter.add_embedding`."""
+STEP = "00000"  # folder of step 0 of `SummaryWriter.add_embedding`
 
 
 def write_projector(points: Map, folder: Path) -> None:
