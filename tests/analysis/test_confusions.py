@@ -77,7 +77,8 @@ def test_a_confusion_by_hand(tmp_path):
     section, effects = told({(6, 0): 4, (6, 6): 6}, test, tmp_path)
     # Wilson's intervals of 4 in 10 and of 4 in 20, at z = 1.96.
     assert effects["confusions/shirt/t-shirt"].statement == (
-        "Generated shirts are read as t-shirts 2.0 times as often as real ones (40 % [17, 69] against 20 % [8, 42])."
+        "Generated shirts are classified as t-shirts 2.0 times as often as real ones "
+        "(40 % [17, 69] against 20 % [8, 42])."
     )
     assert effects["confusions/shirt/t-shirt"].classes == (6, 0)
     difference = effects["confusions/shirt/t-shirt"].difference

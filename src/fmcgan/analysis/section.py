@@ -21,7 +21,7 @@ class Picture:
 
     Args:
         name: of its file without suffix, unique in the section: lower case, digits and underscores.
-        content: matplotlib figure, PIL image, or the bytes of a GIF.
+        content: a figure, or the bytes of a GIF.
         caption: how to read it, one to three sentences.
         alternative: text for screen readers.
         vector: also write it as SVG; for figures of few lines and points.
@@ -53,6 +53,15 @@ class Column:
     digits: int = 2
 
 
+def interval_columns(
+    name: str, title: str, format: Format = "number", digits: int = 2, ends: str | None = None
+) -> tuple[Column, Column, Column]:
+    """Returns the columns of a value and of its 95 % interval, named ``{ends}low`` and ``{ends}high``."""
+    ends = f"{name}_" if ends is None else ends
+    low = Column(f"{ends}low", "95 % from", format, digits)
+    return Column(name, title, format, digits), low, Column(f"{ends}high", "to", format, digits)
+
+
 @dataclass(frozen=True)
 class Table:
     """A table: a CSV file, and sortable on the page.
@@ -80,12 +89,12 @@ class Map:
         name: unique in the section.
         title: such as ``UMAP``.
         caption: how it was made and how to read it.
-        positions: float [N, 2].
-        images: uint8 [N, 28, 28].
-        labels: the class of each, int [N] in 0..9.
-        generated: bool [N]; the others are real.
+        positions: [N, 2].
+        images: [N, 28, 28].
+        labels: [N] in 0..9.
+        generated: [N]; the others are real.
         notes: text shown when hovering over each point, N of them, or empty.
-        vectors: float [N, F] from which the positions were computed, for TensorBoard's projector; needed for one map.
+        vectors: [N, F] from which the positions were computed, for TensorBoard's projector; needed for one map.
     """
 
     name: str
@@ -101,13 +110,7 @@ class Map:
 
 @dataclass(frozen=True)
 class Alarm:
-    """A warning, with the rule that raised it.
-
-    Args:
-        name: such as ``mode collapse``.
-        statement: the measurement, with its numbers.
-        rule: the threshold, in words.
-    """
+    """A warning such as ``mode collapse``: the measurement with its numbers, and the threshold in words."""
 
     name: str
     statement: str
