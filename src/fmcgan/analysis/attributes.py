@@ -10,10 +10,8 @@ from scipy import ndimage, stats
 from fmcgan.analysis.effect import Z
 from fmcgan.metric.image_set import ImageSet
 
-GARMENT = 16
-"""Lowest grey level of a pixel of the garment; darker pixels are background and noise."""
-EDGE = 32
-"""Slope in grey levels per pixel above which a pixel is an edge: an eighth of the scale."""
+GARMENT = 16  # lowest grey level of the garment; darker pixels are background and noise
+EDGE = 32  # slope in grey levels per pixel above which a pixel is an edge: an eighth of the scale
 PROTOCOL = f"attributes of garments, first version: garment from grey level {GARMENT}, edges above slope {EDGE}"
 """Identifies the results of `measure_attributes` in the store."""
 SIDE = 28
@@ -108,17 +106,11 @@ def measure_attributes(images: NDArray[np.uint8]) -> dict[str, Numbers]:
     that an off-centre garment is not less symmetric. The slope of an edge is the Sobel operator divided by 8; a sharp
     outline counts. Texture is a quarter of the absolute Laplacian; the outline does not count.
 
-    Undefined attributes are nan: all but the area of a black image, and the texture of a garment less than three pixels
-    thick everywhere.
-
-    Args:
-        images: uint8 [N, 1, 28, 28] in 0..255, at least one.
-
-    Returns:
-        Name -> float64 [N].
+    Values are [N], nan where undefined: all but the area of a black image, and the texture of a garment less than three
+    pixels thick everywhere.
 
     Raises:
-        ValueError: the images have another type or shape.
+        ValueError: the images are not uint8 [N, 1, 28, 28] with N > 0.
     """
     if images.dtype != np.uint8 or images.shape[1:] != (1, SIDE, SIDE) or len(images) == 0:
         raise ValueError(f"images must be uint8 [N, 1, 28, 28] with N > 0, got {images.dtype} {list(images.shape)}")

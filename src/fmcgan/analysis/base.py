@@ -23,23 +23,18 @@ from fmcgan.metric.results_store import Store
 class Subject:
     """Samples to analyse, with their real images, generator and run.
 
-    Args:
-        samples: generated images; their labels are those given to the generator.
-        real: data set. Samples are compared with its training split; the floor of an effect is the difference between
-            its test and training splits.
-        generator: of the samples, on the CPU in evaluation mode, with ``latent_dim``: G(latent float32 [B, Z],
-            labels int64 [B]) -> [B, 1, 28, 28] in [-1, 1]. ``None`` for samples from a file.
-        run: folder of the run that trained the generator; ``None`` if unknown.
-        seed: of all random choices, non-negative.
-        store: cache of results that depend on real images only, by keys that name all their inputs.
+    Samples are compared with the training split of the data set; the floor of an effect is the difference between its
+    test and training splits.
     """
 
-    samples: ImageSet
+    samples: ImageSet  # their labels are those given to the generator
     real: RealImages
     generator: nn.Module | None
-    run: Path | None
-    seed: int
-    store: Store
+    """On the CPU in evaluation mode, with ``latent_dim``: G(latent float32 [B, Z], labels int64 [B]) ->
+    [B, 1, 28, 28] in [-1, 1]. ``None`` for samples from a file."""
+    run: Path | None  # folder of the run that trained the generator; ``None`` if unknown
+    seed: int  # of all random choices, non-negative
+    store: Store  # cache of results that depend on real images only, by keys that name all their inputs
 
 
 class NotApplicable(InvalidValueError):  # noqa: N818 (the part is skipped)

@@ -26,15 +26,9 @@ SHOWN = np.linspace(0.01, 0.99, 7)  # quantiles without the extremes, which depe
 
 @dataclass(frozen=True)
 class AttributeComparison:
-    """One attribute of one class, compared by mean or by standard deviation.
+    """One attribute of one class, compared by mean or else by standard deviation.
 
-    Args:
-        label: the class.
-        attribute: the attribute.
-        is_mean: mean or standard deviation.
-        samples: finite values of generated images, [N].
-        train: of real training images, [M].
-        test: of real test images, [K].
+    All values are finite: of N samples, M training images and K test images.
     """
 
     label: int
@@ -79,8 +73,7 @@ class Bias(Analysis):
 
     Neither correlations between attributes nor the content of images are compared.
 
-    Args:
-        samples_a_class: minimum number of samples and of real images of a class, at least 3.
+    Classes with fewer than ``samples_a_class`` (at least 3) samples or real images are left out.
     """
 
     def __init__(self, samples_a_class: int = 10) -> None:
@@ -94,16 +87,13 @@ class Bias(Analysis):
             least = f"at least {self.samples_a_class} samples and real images of one class"
             raise NotApplicable(f"the comparison of attributes needs {least}: generate more")
         return Section(
-            title="Attributes",
-            introduction=(
-                f"{len(ATTRIBUTES)} attributes of each of {len(subject.samples):,} generated images are compared by "
-                f"class with those of {len(subject.real.train):,} real training images. The floor is the same "
-                f"difference for {len(subject.real.test):,} real test images. Classes with fewer than "
-                f"{self.samples_a_class} images are left out. Attributes measure size, shape and tone, not whether "
-                "the class is recognisable."
-            ),
-            pictures=[_heat_map(means), _heat_map(spreads), _violins(means), _by_brightness(subject, means)],
-            tables=[_table(means), _table(spreads)],
+            "Attributes",
+            f"{len(ATTRIBUTES)} attributes of each of {len(subject.samples):,} generated images are compared by class "
+            f"with those of {len(subject.real.train):,} real training images. The floor is the same difference for "
+            f"{len(subject.real.test):,} real test images. Classes with fewer than {self.samples_a_class} images are "
+            "left out. Attributes measure size, shape and tone, not whether the class is recognisable.",
+            [_heat_map(means), _heat_map(spreads), _violins(means), _by_brightness(subject, means)],
+            [_table(means), _table(spreads)],
             effects=[each.effect for each in (*means, *spreads)],
         )
 

@@ -33,13 +33,10 @@ class Clusters(Analysis):
     0.9 (bags: 0.7); 10 clusters are less stable than 8. The clusters divide a continuum (mean silhouette at most 0.21
     in any space). HDBSCAN finds clusters in a few classes only, and leaves half of their images in none.
 
-    Args:
-        features: network for the features.
-        weight: total variance of the features, relative to that of the outline; 0: outline alone.
-        method: ``k_means``, or ``hdbscan``, which finds dense clusters and leaves other images in none.
-        number: clusters per class of k-means.
-        least_share: smallest cluster of HDBSCAN, as a share of the training images of its class.
-        seed: of k-means; not that of the subject, because clusters depend on real images only.
+    ``weight`` is the total variance of the features, relative to that of the outline. ``method`` is ``k_means`` with
+    ``number`` clusters per class, or ``hdbscan``, which finds dense clusters of at least ``least_share`` of the
+    training images of a class and leaves other images in none. ``seed`` is that of k-means, not of the subject, because
+    clusters depend on real images only.
     """
 
     packages = ("sklearn",)
@@ -75,20 +72,17 @@ class Clusters(Analysis):
             )
         every = [each for found in classes.values() for each in found]
         return Section(
-            title="Clusters within the classes",
-            introduction=(
-                "The real training images of each class are clustered by "
-                f"{'k-means' if self.method == 'k_means' else 'HDBSCAN'} in their outline and the features of the "
-                f"{self.features.name} network. Each of {len(subject.samples):,} samples and "
-                f"{len(subject.real.test):,} test images is assigned to the cluster of the nearest centre. A cluster "
-                "is called missing if its share among the samples is below a quarter of its real share, and rare or "
-                "over-produced if it is 1.5 times smaller or larger. The difference must also be significant and "
-                "exceed that of test images. Samples unlike any real image are assigned to a cluster too, so a shift "
-                "of all samples changes shares although no cluster is missing: see the distances from the centres in "
-                "the table."
-            ),
-            pictures=[_overview(classes, every), *(_class_picture(label, found) for label, found in classes.items())],
-            tables=[Table("shares", "All clusters of all classes.", COLUMNS, [each.values for each in every])],
+            "Clusters within the classes",
+            "The real training images of each class are clustered by "
+            f"{'k-means' if self.method == 'k_means' else 'HDBSCAN'} in their outline and the features of the "
+            f"{self.features.name} network. Each of {len(subject.samples):,} samples and {len(subject.real.test):,} "
+            "test images is assigned to the cluster of the nearest centre. A cluster is called missing if its share "
+            "among the samples is below a quarter of its real share, and rare or over-produced if it is 1.5 times "
+            "smaller or larger. The difference must also be significant and exceed that of test images. Samples "
+            "unlike any real image are assigned to a cluster too, so a shift of all samples changes shares although "
+            "no cluster is missing: see the distances from the centres in the table.",
+            [_overview(classes, every), *(_class_picture(label, found) for label, found in classes.items())],
+            [Table("shares", "All clusters of all classes.", COLUMNS, [each.values for each in every])],
             effects=[each.effect for each in every],
         )
 

@@ -24,16 +24,8 @@ from fmcgan.metric.value import wilson_interval
 
 SIGNIFICANT = 0.01  # p-value below which a difference is printed in bold
 EXPLAINED = 0.5  # smallest share of a class's change in agreement that counts as explained by one pair of classes
-FRACTIONS = {
-    9 / 10: "nine tenths",
-    3 / 4: "three quarters",
-    2 / 3: "two thirds",
-    1 / 2: "half",
-    1 / 3: "a third",
-    1 / 4: "a quarter",
-    1 / 5: "a fifth",
-    1 / 10: "a tenth",
-}
+FRACTIONS = {0.9: "nine tenths", 0.75: "three quarters", 2 / 3: "two thirds", 0.5: "half"}
+FRACTIONS |= {1 / 3: "a third", 0.25: "a quarter", 0.2: "a fifth", 0.1: "a tenth"}
 COLUMNS = (
     Column("asked", "conditioned class"),
     Column("read", "predicted class"),
@@ -47,21 +39,13 @@ _UNEXPLAINED = "No single class accounts for half of the difference"
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of the confusion matrices of samples and of real images.
+    """A cell of the confusion matrices of samples and of real images."""
 
-    Args:
-        label: conditioned class of the samples, label of the real images.
-        predicted: class that the classifier predicts.
-        share: samples in the cell, and samples of the class, at least 1.
-        real_share: real test images in the cell, and of the class, at least 1.
-        floor: difference between the first and the second half of the test images of the class.
-    """
-
-    label: int
-    predicted: int
-    share: tuple[int, int]
-    real_share: tuple[int, int]
-    floor: Difference
+    label: int  # conditioned class of the samples, label of the real images
+    predicted: int  # class that the classifier predicts
+    share: tuple[int, int]  # samples in the cell, and of the class, at least 1
+    real_share: tuple[int, int]  # real test images in the cell, and of the class, at least 1
+    floor: Difference  # difference between the first and the second half of the test images of the class
 
     @cached_property
     def difference(self) -> Difference:
@@ -96,10 +80,7 @@ class Confusions(Analysis):
     Each pair of classes that occurs is an effect. The agreement of a class is an effect only if no pair explains at
     least half of its change.
 
-    Args:
-        features: the classifier.
-        strips: number of confusions whose samples are shown.
-        images_per_strip: maximum number of samples of each, and half as many real images.
+    Of the ``strips`` largest confusions, ``images_per_strip`` samples and half as many real images are shown.
     """
 
     def __init__(self, features: ClassifierFeatures, strips: int = 10, images_per_strip: int = 8) -> None:
@@ -121,10 +102,10 @@ class Confusions(Analysis):
         if shown := [pair for pair in pairs if pair.share[0]][: self.strips]:
             pictures.append(self._misclassified(samples, test, shown))
         return Section(
-            title="Confusions",
-            introduction=_introduction(counts, real_counts),
-            pictures=pictures,
-            tables=[_table(cells)],
+            "Confusions",
+            _introduction(counts, real_counts),
+            pictures,
+            [_table(cells)],
             effects=[_effect_of_pair(pair) for pair in pairs] + _effects_of_agreement(cells),
             values={
                 "agreement": agreement_share(counts),
@@ -146,10 +127,9 @@ class Confusions(Analysis):
         return Picture(
             "misread",
             class_grid(tiles, names, "Misclassified samples (left), real images (right)"),
-            "The confusions whose shares differ most from those of real images: "
-            f"up to {self.images_per_strip} samples of each, those of the highest confidence of the classifier first, "
-            f"and up to {few} real test images misclassified in the same way. Check whether the sample or the "
-            "classifier is wrong.",
+            f"The confusions whose shares differ most from those of real images: up to {self.images_per_strip} "
+            f"samples of each, those of the highest confidence of the classifier first, and up to {few} real test "
+            "images misclassified in the same way. Check whether the sample or the classifier is wrong.",
             f"Rows of generated images beside real ones: {', '.join(names)}.",
         )
 
@@ -238,30 +218,27 @@ def _introduction(counts: Tensor, real_counts: Tensor) -> str:
 
 
 def _agreement(counts: Tensor) -> Picture:
-    return Picture(
-        "agreement",
-        agreement_figure(counts.numpy(), "Samples: predicted class by conditioned class"),
+    figure = agreement_figure(counts.numpy(), "Samples: predicted class by conditioned class")
+    caption = (
         "Percentage of the samples of each conditioned class (row) that is classified as each class (column). Cells "
-        "off the framed diagonal are errors, of the generator or of the classifier.",
-        "Table of ten by ten percentages: conditioned class and predicted class.",
-        vector=True,
+        "off the framed diagonal are errors, of the generator or of the classifier."
     )
+    text = "Table of ten by ten percentages: conditioned class and predicted class."
+    return Picture("agreement", figure, caption, text, vector=True)
 
 
 def _difference(counts: Tensor, real_counts: Tensor, cells: Sequence[Cell]) -> Picture:
     significant = np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=bool)
     for cell in cells:
         significant[cell.label, cell.predicted] = cell.difference.p_value < SIGNIFICANT
-    return Picture(
-        "difference",
-        difference_figure(counts.numpy(), real_counts.numpy(), significant),
+    figure = difference_figure(counts.numpy(), real_counts.numpy(), significant)
+    caption = (
         "The same percentages minus those of real test images. Off the diagonal, vermilion marks confusions that are "
         "more frequent among samples than among the data, and blue those that are less frequent. "
-        f"Bold: p < {SIGNIFICANT:g}; pale: not significant.",
-        "Table of ten by ten differences between samples and real test images, in percentage points.",
-        vector=True,
-        lead=True,
+        f"Bold: p < {SIGNIFICANT:g}; pale: not significant."
     )
+    text = "Table of ten by ten differences between samples and real test images, in percentage points."
+    return Picture("difference", figure, caption, text, vector=True, lead=True)
 
 
 def _table(cells: Sequence[Cell]) -> Table:

@@ -38,11 +38,8 @@ class Directions(Analysis):
 
     A step along a direction sets the coordinate along it, in standard deviations, and changes no other.
 
-    Args:
-        n_latents: latent vectors over all classes, for the change along a single dimension.
-        n_directions: number of directions of each method.
-        n_per_class: latent vectors of each class, for the change of attributes along a direction.
-        n_activations: latent vectors for the principal component analysis.
+    The change along single dimensions is measured on ``n_latents`` latent vectors over all classes, the change of
+    attributes along ``n_directions`` of each method on ``n_per_class``, the principal components on ``n_activations``.
     """
 
     packages = ("sklearn",)
@@ -109,20 +106,17 @@ class Directions(Analysis):
         """Yields the directions of SeFa and GANSpace, if the network has the layers that they need."""
         layers = affine_layers(generator)
         if layers.names:
-            found = closed_form(layers.gram, self.n_directions)
             explains = f"share of the squared change of {', '.join(layers.names)}"
-            yield self._family(subject, generator, found, "sefa", "SeFa", explains)
+            yield self._family(subject, generator, closed_form(layers.gram, self.n_directions), "SeFa", explains)
         if layers.next is not None:
             n = -(-self.n_activations // NUM_CLASSES)
             latents, labels = balanced_latents(layers.gram.shape[0], n, subject.seed, _ACTIVATIONS)
             activations = activations_before(generator, layers.next, latents, labels)
             found = of_activations(activations, latents, labels, self.n_directions, subject.seed)
             explains = f"share of the variance of the input of {layers.next} within a class"
-            yield self._family(subject, generator, found, "ganspace", "GANSpace", explains)
+            yield self._family(subject, generator, found, "GANSpace", explains)
 
-    def _family(
-        self, subject: Subject, generator: nn.Module, found: Principal, name: str, source: str, explains: str
-    ) -> Family:
+    def _family(self, subject: Subject, generator: nn.Module, found: Principal, source: str, explains: str) -> Family:
         """Measures the changes along directions and orients each so that its strongest attribute rises."""
         test = subject.real.test
         spreads = class_spreads(attributes_of(test), test.labels)
@@ -131,7 +125,7 @@ class Directions(Analysis):
         slopes, signs = measured.oriented()
         directions = found.directions * torch.from_numpy(signs).float()[:, None]
         changes = self._changes(subject, generator, directions).mean(axis=1)
-        return Family(name, source, explains, directions, found.shares, slopes, changes)
+        return Family(source.lower(), source, explains, directions, found.shares, slopes, changes)
 
     def _single(self, subject: Subject, generator: nn.Module, random_change: float, section: Section) -> list[int]:
         """Measures each dimension and adds a figure and a table; returns the dimensions, the strongest first."""

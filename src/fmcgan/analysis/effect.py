@@ -27,17 +27,11 @@ Z = _NORMAL.inv_cdf((1 + LEVEL) / 2)  # half the width of a 95 % interval, in st
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference between two sets in one quantity.
+    """The difference between two sets in one quantity."""
 
-    Args:
-        size: effect size; positive if the first set has more.
-        error: its standard error; infinite if it is unknown.
-        p_value: of the test that there is no difference.
-    """
-
-    size: float
-    error: float
-    p_value: float
+    size: float  # positive if the first set has more
+    error: float  # standard error of the size; infinite if it is unknown
+    p_value: float  # of the test that there is no difference
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -71,23 +65,14 @@ UNKNOWN = Difference(0.0, math.inf, 1.0)  # between sets that are too small to c
 
 @dataclass(frozen=True)
 class Effect:
-    """A difference between samples and real images that may become a finding.
+    """A difference between samples and real images that may become a finding."""
 
-    Args:
-        key: unique among all effects, with slashes: ``clusters/bag/3``.
-        statement: one sentence with both numbers and their intervals.
-        difference: between samples and real images.
-        floor: the same difference between two sets of real images, which is due to chance.
-        classes: labels it refers to; empty for all.
-        figure: name of a picture of the section that shows it.
-    """
-
-    key: str
-    statement: str
-    difference: Difference
-    floor: Difference
-    classes: tuple[int, ...] = ()
-    figure: str | None = None
+    key: str  # unique among all effects, with slashes: ``clusters/bag/3``
+    statement: str  # one sentence with both numbers and their intervals
+    difference: Difference  # between samples and real images
+    floor: Difference  # the same between two sets of real images, which is due to chance
+    classes: tuple[int, ...] = ()  # labels it refers to; empty for all
+    figure: str | None = None  # name of a picture of the section that shows it
 
     @property
     def beyond_floor(self) -> bool:

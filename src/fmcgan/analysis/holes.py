@@ -35,13 +35,8 @@ class Holes(Analysis):
     holes are not independent: standard errors of their shares are multiplied by `WIDENING`, and the p-value is the
     larger one of Fisher's exact test and of a normal test with that error.
 
-    Classes with few images are left out. Balls are those of all test images; samples of any class cover them.
-
-    Args:
-        features: network for distances.
-        k: balls reach to the k-th nearest other test image.
-        shown: holes and outliers of each class in the figures.
-        least: least number of samples, and of test images, of a class.
+    Classes with fewer than ``least`` samples or test images are left out. Balls are those of all test images; samples
+    of any class cover them. The figures show ``shown`` holes and outliers of each class.
     """
 
     def __init__(self, features: FeatureNetwork, k: int = 5, shown: int = 8, least: int = 10) -> None:

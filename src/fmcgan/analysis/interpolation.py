@@ -41,10 +41,7 @@ class Interpolation(Analysis):
     The classes that the classifier predicts halfway between two classes are counted. There is no reference: no real
     image lies between two classes.
 
-    Args:
-        features: the classifier.
-        steps: images of a path including both ends, at least 2.
-        n_halfway: latent vectors for images halfway between two classes.
+    Paths have ``steps`` images, including both ends; ``n_halfway`` latent vectors are classified halfway.
     """
 
     def __init__(self, features: ClassifierFeatures, steps: int = 10, n_halfway: int = 100) -> None:
@@ -78,37 +75,35 @@ class Interpolation(Analysis):
 
     def _within(self, generator: nn.Module, first: Tensor, second: Tensor) -> Picture:
         """Draws one path per class, from its first latent vector to its second one, [10, Z] each."""
-        ends = (each[:, None].expand(-1, self.steps, -1) for each in (first, second))
-        paths = slerp(*ends, torch.linspace(0, 1, self.steps)[:, None])
+        start, end = (each[:, None].expand(-1, self.steps, -1) for each in (first, second))
+        paths = slerp(start, end, torch.linspace(0, 1, self.steps)[:, None])
         images = render(generator, paths.flatten(0, 1), torch.arange(NUM_CLASSES).repeat_interleave(self.steps))
-        return Picture(
-            "within_class",
-            _grid(images, CLASS_NAMES),
+        caption = (
             "From one latent vector (left) to another (right) along a great circle, in equal steps, within each class. "
-            "Changes should be gradual, and every image should look real.",
-            f"Ten rows of {self.steps} generated images, one class per row, each row changing from one into another.",
+            "Changes should be gradual, and every image should look real."
         )
+        text = f"Ten rows of {self.steps} generated images, one class per row, each row changing from one into another."
+        return Picture("within_class", _grid(images, CLASS_NAMES), caption, text)
 
     def _same_latent(self, generator: nn.Module, latents: Tensor) -> Picture:
         images = render(generator, latents.repeat(NUM_CLASSES, 1), torch.arange(NUM_CLASSES).repeat_interleave(10))
-        return Picture(
-            "same_latent",
-            _grid(images, CLASS_NAMES),
-            "Each column is one latent vector in all ten classes. Its images share properties of the latent "
-            "vector, such as brightness or width, and differ by the class.",
-            "Ten rows (classes) by ten columns (latent vectors) of generated images.",
+        caption = (
+            "Each column is one latent vector in all ten classes. Its images share properties of the latent vector, "
+            "such as brightness or width, and differ by the class."
         )
+        text = "Ten rows (classes) by ten columns (latent vectors) of generated images."
+        return Picture("same_latent", _grid(images, CLASS_NAMES), caption, text)
 
     def _between(self, generator: nn.Module, latent: Tensor) -> Picture:
         shares = torch.linspace(0, 1, self.steps).tolist()
         images = [between_classes(generator, latent[None], *pair, share) for pair in PAIRS for share in shares]
-        return Picture(
-            "class_to_class",
-            _grid(torch.cat(images), [f"{CLASS_NAMES[a]} to {CLASS_NAMES[b]}" for a, b in PAIRS]),
+        tiles = _grid(torch.cat(images), [f"{CLASS_NAMES[a]} to {CLASS_NAMES[b]}" for a, b in PAIRS])
+        caption = (
             "From class to class at one latent vector, by mixing both label embeddings in equal steps. Each row begins "
-            "where the row above ends.",
-            f"Ten rows of {self.steps} generated images, each row changing from one class into the next.",
+            "where the row above ends."
         )
+        text = f"Ten rows of {self.steps} generated images, each row changing from one class into the next."
+        return Picture("class_to_class", tiles, caption, text)
 
     def _halfway(self, subject: Subject, generator: nn.Module) -> tuple[Table, float]:
         """Counts the classes predicted halfway between two classes; also returns the mean share of third classes."""

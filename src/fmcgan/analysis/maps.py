@@ -48,15 +48,9 @@ class Maps(Analysis):
     PCA is linear and shows outliers. UMAP, and the weighted mean used for t-SNE, place an image among its neighbours:
     they show holes, but hardly any outliers.
 
-    Args:
-        features: network for distances.
-        classifier: predicts the class of each image.
-        fitted: training images that the maps are fitted to.
-        shown: samples in the figures, and as many test images.
-        on_page: samples, and test images, on the interactive map.
-        components: principal components given to t-SNE and UMAP.
-        perplexity: of t-SNE, at least 1; at most a third of the fitted images is used.
-        neighbours: of UMAP, at least 2; at most a third of the fitted images is used.
+    Maps are fitted to ``fitted`` training images. The figures have ``shown`` samples and as many test images, the
+    interactive maps ``on_page``. The perplexity of t-SNE and the neighbours of UMAP are at most a third of the fitted
+    images.
     """
 
     packages = ("sklearn", "umap", "bokeh")

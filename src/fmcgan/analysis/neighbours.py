@@ -39,10 +39,11 @@ class Neighbours(Analysis):
     Effects compare the shares of near copies (`NearestTraining`) among samples and test images; their floor compares
     the two halves of the test split. ``values`` holds the indices of the best and worst samples of each class.
 
-    Args:
-        features: a classifier, also for the probability of a sample's class; another network is an error.
-        neighbours: training images shown beside each sample.
-        examples: best and worst samples of each class, and suspicious ones in each space.
+    Each sample is shown beside ``neighbours`` training images. ``examples`` is the number of best and worst samples of
+    each class, and of suspicious ones in each space.
+
+    Raises:
+        InvalidValueError: the network is not a classifier.
     """
 
     def __init__(self, features: ClassifierFeatures, neighbours: int = 5, examples: int = 5) -> None:

@@ -64,10 +64,8 @@ class SpectrumAnalysis(Analysis):
     power. Each image is compared with the mean of the real training images of its class, so that class proportions do
     not matter and standard deviations are within classes.
 
-    Args:
-        coarse_to: coarse structure has 1 to ``coarse_to`` cycles per image; 0, the mean of the image, is left out.
-        fine_from: fine detail has ``fine_from`` to 14 cycles per image; more than ``coarse_to``.
-        samples_a_class: minimum number of samples and of real images of a class, at least 3.
+    Coarse structure has 1 to ``coarse_to`` cycles per image (0 is the mean of the image), fine detail ``fine_from`` to
+    14. Classes with fewer than ``samples_a_class`` (at least 3) samples or real images are left out.
     """
 
     def __init__(self, coarse_to: int = 4, fine_from: int = 10, samples_a_class: int = 10) -> None:
@@ -89,16 +87,14 @@ class SpectrumAnalysis(Analysis):
         measured = _measured(sets, classes)
         n, n_train, n_test = (len(levels.labels) for levels in measured)
         return Section(
-            title="Fine detail and coarse structure",
-            introduction=(
-                f"The power of {n:,} generated images at each spatial frequency is compared with that of {n_train:,} "
-                f"real training images of the same class. The floor is the same difference for {n_test:,} real test "
-                "images. Blur removes power at fine frequencies; noise "
-                "and upsampling artefacts add power; darker images have less power at all frequencies. Three decibels "
-                "are a factor of two in power. Spectra do not depend on positions within the image."
-            ),
-            pictures=[_curves(*measured), _heat_map(measured, classes)],
-            tables=[_bands_table(self.bands, measured, classes)],
+            "Fine detail and coarse structure",
+            f"The power of {n:,} generated images at each spatial frequency is compared with that of {n_train:,} "
+            f"real training images of the same class. The floor is the same difference for {n_test:,} real test "
+            "images. Blur removes power at fine frequencies; noise and upsampling artefacts add power; darker "
+            "images have less power at all frequencies. Three decibels are a factor of two in power. Spectra do "
+            "not depend on positions within the image.",
+            [_curves(*measured), _heat_map(measured, classes)],
+            [_bands_table(self.bands, measured, classes)],
             effects=[
                 _effect(band, label, measured)
                 for band in self.bands

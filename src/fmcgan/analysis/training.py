@@ -30,10 +30,7 @@ _MEANS = [
 class TrainingAnalysis(Analysis):
     """Draws the curves of a run folder and raises alarms (`fmcgan.analysis.alarms.curves`).
 
-    Args:
-        most_frames: maximum number of frames of the animation of the sample grids.
-        seconds_per_frame: duration of a frame.
-        most_megabytes: maximum size of the animation.
+    The animation of the sample grids has at most ``most_frames`` frames and ``most_megabytes``.
     """
 
     def __init__(self, most_frames: int = 24, seconds_per_frame: float = 0.5, most_megabytes: float = 1.5) -> None:
@@ -47,7 +44,6 @@ class TrainingAnalysis(Analysis):
         rows, folder = read_rows(subject.run)
         facts = read_facts(folder)
         epochs, seen, seconds = (max(_known(rows, key), default=0.0) for key in ("epoch", "images_seen", "seconds"))
-        values = {"epochs": epochs, "images_seen": int(seen), "training_seconds": seconds, "finished": facts.finished}
         minutes = f"{seconds / 60:.{0 if seconds >= 600 else 1}f} minutes"
         introduction = (
             f"{epochs:.4g} epochs, {seen:,.0f} images seen and {minutes} of training are recorded. Each alarm states "
@@ -56,8 +52,10 @@ class TrainingAnalysis(Analysis):
         if not facts.has_decision_boundary:
             introduction += " The loss has no decision boundary at a logit of 0, so the discriminator raises no alarms."
         pictures = [*self._samples(folder / run_dir.SAMPLES), *_curves(rows, facts)]
-        alarms = curve_alarms(rows, facts)
-        return Section("Training", introduction, pictures, [epoch_table(rows)], alarms=alarms, values=values)
+        section = Section("Training", introduction, pictures, [epoch_table(rows)], alarms=curve_alarms(rows, facts))
+        section.values |= {"epochs": epochs, "images_seen": int(seen)}
+        section.values |= {"training_seconds": seconds, "finished": facts.finished}
+        return section
 
     def _samples(self, folder: Path) -> list[Picture]:
         """Draws the sample grids as an animation, and three of them side by side."""

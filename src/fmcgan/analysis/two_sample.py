@@ -33,14 +33,9 @@ class TwoSample(Analysis):
 
     The floor is the same test with real test images instead of samples.
 
-    Args:
-        most_per_class: maximum number of samples of a class.
-        images_shown: training length of each of the two networks, in images including repetitions.
-        batch_size: images of one step.
-        learning_rate: initial learning rate of Adam.
-        patch: side of the occluding patch in pixels, at most 28.
-        stride: step of the patch in pixels.
-        occluded_per_class: samples of each class that are occluded, those of the highest scores.
+    At most ``most_per_class`` samples of a class are used. Each of both networks is trained with Adam on
+    ``images_shown`` images, including repetitions. The ``occluded_per_class`` samples of each class with the highest
+    scores are occluded by a square of ``patch`` pixels a side, which moves by ``stride`` pixels.
     """
 
     def __init__(
@@ -74,15 +69,13 @@ class TwoSample(Analysis):
         areas, floor = _areas(scores), self._floor(subject)
         occluded = [occlude(scores, label, subject.samples, train, self.patch) for label in scores.classes]
         return Section(
-            title="Classifier two-sample test",
-            introduction=(
-                "Two small class-conditional networks were trained to separate samples from real training images, each "
-                f"on one half of {len(scores.index):,} samples, and applied to the other half and to training images "
-                "that neither had seen. Samples that they separate differ from the data. Others may still differ in "
-                "ways that are too subtle, too rare or too global for a small network."
-            ),
-            pictures=[sample_picture(occluded, subject.samples), map_picture(occluded, self.patch)],
-            tables=[_table(scores, areas, floor)],
+            "Classifier two-sample test",
+            "Two small class-conditional networks were trained to separate samples from real training images, each "
+            f"on one half of {len(scores.index):,} samples, and applied to the other half and to training images "
+            "that neither had seen. Samples that they separate differ from the data. Others may still differ in "
+            "ways that are too subtle, too rare or too global for a small network.",
+            [sample_picture(occluded, subject.samples), map_picture(occluded, self.patch)],
+            [_table(scores, areas, floor)],
             effects=[_effect(scores, areas, floor)],
             values={"auc": areas["all"][0], "auc_of_test_images": floor["all"][0] if floor else None},
         )

@@ -1,4 +1,4 @@
-"""Figures of confusion matrices (conditioned class, predicted class) and of their differences."""
+"""Figures of confusion matrices (class asked for, class read) and of their differences."""
 
 import math
 from pathlib import Path
@@ -24,8 +24,8 @@ WIDEST_TITLE = 64
 """Maximum number of letters of a title in one line."""
 LEAST_LIMIT = 5.0
 """Smallest limit of the colours of differences, in percentage points; two similar sets are pale."""
-AGREEMENT_TITLE = "Predicted class by conditioned class"
-DIFFERENCE_TITLE = "Predicted class: share of samples minus share of real test images"
+AGREEMENT_TITLE = "Class read by the classifier, by class asked for"
+DIFFERENCE_TITLE = "Class read: share of samples minus share of real test images"
 
 
 def draw_agreement(counts: ArrayLike, path: Path, title: str = AGREEMENT_TITLE) -> None:
@@ -37,8 +37,8 @@ def agreement_figure(counts: ArrayLike, title: str = AGREEMENT_TITLE) -> Figure:
     """Draws the rows of a confusion matrix in percent, and the total agreement.
 
     Args:
-        counts: whole numbers [10, 10]: row = conditioned class, column = predicted class. A row without samples is
-            grey; a cell without samples is blank.
+        counts: whole numbers [10, 10]: row = class asked for, column = class read. A row without samples is grey; a
+            cell without samples is blank.
         title: above the table.
 
     Raises:
@@ -76,7 +76,7 @@ def difference_figure(
     """Draws the rows of one confusion matrix in percent minus those of another.
 
     Args:
-        counts: of the samples, whole numbers [10, 10]: row = conditioned class, column = predicted class.
+        counts: of the samples, whole numbers [10, 10]: row = class asked for, column = class read.
         real_counts: of real images, [10, 10].
         sure: bool [10, 10]: whether a difference is significant and drawn bold; others are pale.
         title: above the table.
@@ -123,8 +123,8 @@ def _checked(table: ArrayLike) -> NDArray[np.int64]:
 
 
 def _name_axes(axes: Axes) -> None:
-    axes.set_xlabel("predicted class", fontsize=11)
-    axes.set_ylabel("conditioned class", fontsize=11)
+    axes.set_xlabel("class read", fontsize=11)
+    axes.set_ylabel("class asked for", fontsize=11)
 
 
 def _percent(share: float) -> str:
@@ -140,5 +140,4 @@ def _summary(table: NDArray[np.int64]) -> str:
     total, agreed = int(table.sum()), int(table.trace())
     if total == 0:
         return "Agreement: no samples"
-    share = _percent(100 * agreed / total) if agreed else 0
-    return f"Agreement: {share} % of {total:,} samples are classified as their conditioned class"
+    return f"Agreement: {_percent(100 * agreed / total) if agreed else 0} % of {total:,} samples are read as asked for"

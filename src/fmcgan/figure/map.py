@@ -59,7 +59,7 @@ def class_map(fitted: NDArray[np.float64], real: Cloud, generated: Cloud, title:
     Args:
         fitted: positions of the images that the map was fitted to, [F, 2].
         real: drawn left, coloured by true class.
-        generated: drawn right, coloured by conditioned class.
+        generated: drawn right, coloured by the class asked for.
         title: above both panels.
     """
     figure, panels = _two_panels(np.concatenate([fitted, real.positions, generated.positions]), title)

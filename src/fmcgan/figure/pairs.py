@@ -25,7 +25,7 @@ class Pair:
         sample: the generated image, uint8 [28, 28].
         training: the training image, uint8 [28, 28].
         distance: between both, in the space of the group.
-        label: conditioned class, 0..9.
+        label: class asked for, 0..9.
 
     Raises:
         ValueError: an image has another type or shape, or the label is out of range.

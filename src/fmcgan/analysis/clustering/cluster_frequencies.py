@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fmcgan.analysis.clustering.clusters import ClassClusters
 from fmcgan.analysis.effect import Effect, difference_of_shares, share_text
-from fmcgan.analysis.section import Column, interval_columns
+from fmcgan.analysis.section import Column
 from fmcgan.data.classes import CLASS_NAMES, plural
 from fmcgan.figure.clusters import ClusterRow, Share
 from fmcgan.metric.value import wilson_interval
@@ -21,10 +21,18 @@ MISSING, RARE, OVER_PRODUCED = 1 / 4, 2 / 3, 3 / 2
 SIGNIFICANT = 0.01
 """Upper bound of the p-value of a marked cluster; findings are corrected for multiple comparisons too."""
 COLUMNS = (
-    *(Column("class", "class"), Column("cluster", "cluster"), Column("description", "compared with its class")),
-    *interval_columns("real_share", "training images", "percent", 1, ends="real_"),
-    *interval_columns("test_share", "test images", "percent", 1, ends="test_"),
-    *interval_columns("generated_share", "generated", "percent", 1, ends="generated_"),
+    Column("class", "class"),
+    Column("cluster", "cluster"),
+    Column("description", "compared with its class"),
+    Column("real_share", "training images", "percent", 1),
+    Column("real_low", "95 % from", "percent", 1),
+    Column("real_high", "to", "percent", 1),
+    Column("test_share", "test images", "percent", 1),
+    Column("test_low", "95 % from", "percent", 1),
+    Column("test_high", "to", "percent", 1),
+    Column("generated_share", "generated", "percent", 1),
+    Column("generated_low", "95 % from", "percent", 1),
+    Column("generated_high", "to", "percent", 1),
     Column("ratio", "generated / training", "number"),
     Column("size", "effect size", "number"),
     Column("p_value", "p-value", "number", 4),

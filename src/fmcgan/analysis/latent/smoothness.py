@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fmcgan.analysis.latent.space import slerp
-from fmcgan.analysis.section import Column, Table, interval_columns
+from fmcgan.analysis.section import Column, Table
 
 EPSILON = 1e-3
 """Step of the finite difference as a share of the path: small compared with bends, large compared with rounding."""
@@ -61,13 +61,15 @@ def lengths_table(rows: Sequence[Sequence[object]], n: int) -> Table:
         rows: class, mean, its interval, distance of two samples, ratio of both, distance of two real images.
         n: paths of each class.
     """
-    columns = (
+    columns = [
         Column("class", "class"),
-        *interval_columns("path_length", "path length", ends=""),
-        Column("samples_distance", "two random samples", "number"),
-        Column("detour", "path length / two samples", "number"),
-        Column("real_distance", "two random real images", "number"),
-    )
+        Column("path_length", "path length", "number", 2),
+        Column("low", "95 % from", "number", 2),
+        Column("high", "to", "number", 2),
+        Column("samples_distance", "two random samples", "number", 2),
+        Column("detour", "path length / two samples", "number", 2),
+        Column("real_distance", "two random real images", "number", 2),
+    ]
     caption = (
         f"Perceptual path length of {n} paths per class: squared speed of the classifier's features along the path "
         "from one latent vector to another, with its 95 % interval. There is no value for real images. The "
