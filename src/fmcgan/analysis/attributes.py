@@ -25,15 +25,11 @@ class Attribute(NamedTuple):
     """An attribute and the words for it."""
 
     name: str
-    unit: str
-    """Text after a number."""
-    mean: str
-    """Name of the mean."""
-    more: str
-    """Verb phrase for images with larger values."""
+    unit: str  # text after a number
+    mean: str  # name of the mean
+    more: str  # verb phrase for images with larger values
     less: str
-    digits: int
-    """After the decimal point."""
+    digits: int  # after the decimal point
 
 
 ATTRIBUTES = (

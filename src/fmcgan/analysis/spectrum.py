@@ -27,10 +27,8 @@ X_LABEL = "cycles per image"
 class Levels(NamedTuple):
     """Power of each image at each spatial frequency, in decibels."""
 
-    absolute: Numbers
-    """[N, 15]."""
-    relative: Numbers
-    """To the mean of the real training images of the same class, [N, 15]."""
+    absolute: Numbers  # [N, 15]
+    relative: Numbers  # to the mean of the real training images of the same class, [N, 15]
     labels: NDArray[np.int64]
 
     def band(self, band: "Band", label: int | None) -> Numbers:
