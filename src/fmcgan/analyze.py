@@ -3,59 +3,57 @@
 import datetime
 import logging
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
+from fmcgan.app import run_dir
 from fmcgan.app.checks import whole_number
-from fmcgan.app.errors import UserError
+from fmcgan.app.errors import Failures, UserError
+from fmcgan.app.extras import MissingExtraError, require_extra
 from fmcgan.app.hydra_app import run_command
+from fmcgan.app.system_info import processor
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from PIL.Image import Image
-
     from fmcgan.analysis.base import Analysis, Subject
     from fmcgan.analysis.section import Section
-    from fmcgan.app.errors import Failures
-    from fmcgan.metric.image_set import ImageSet
 
 log = logging.getLogger(__name__)
-
-_TITLE = "Analysis of generated images"
-_COLUMNS = 12  # samples of each class in the grid of the page: the first, without selection
 
 
 def analyze(config: DictConfig) -> None:
     """Analyses samples part by part, prints the findings and writes ``report.html``, ``findings.json`` and figures."""
-    from fmcgan.analysis.base import NotApplicable
+    from fmcgan.analysis.base import NotApplicable, sample_grid
     from fmcgan.analysis.findings import adjust_effects, select_findings
-    from fmcgan.app import run_dir
-    from fmcgan.app.errors import Failures
-    from fmcgan.app.run_dir import refuse_links
     from fmcgan.report.analysis_page import Report, write_analysis
 
     parts, missing = _split_installed(_checked_parts(config))
     start, failures = time.perf_counter(), Failures(NotApplicable)
     subject, provenance, folder = _subject(config)
-    refuse_links(folder, run_dir.TENSORBOARD)
+    run_dir.refuse_links(folder, run_dir.TENSORBOARD)
     sections, skipped, seconds = _sections(parts, subject, failures)
-    skipped |= missing
     effects = adjust_effects([effect for section in sections.values() for effect in section.effects])
     findings = select_findings(effects, config.findings)
-    provenance |= {f"part left out: {name}": reason for name, reason in skipped.items()}
+    provenance |= {f"part left out: {name}": reason for name, reason in (skipped | missing).items()}
     by_part = ", ".join(f"{name} {taken:.1f}" for name, taken in seconds.items())
     provenance["seconds"] = f"{time.perf_counter() - start:.0f} ({by_part})"
-    counts = f"{len(subject.samples):,} samples, compared with {len(subject.real.train):,} real images"
-    about = f"{provenance['source']}: {counts}"
-    page = Report(_TITLE, about, sections, findings, effects, _grid(subject.samples), provenance)
+    n = len(subject.samples)
+    about = f"{provenance['source']}: {n:,} samples, compared with {len(subject.real.train):,} real images"
+    grid = sample_grid(subject.samples, most_columns=12)
+    page = Report("Analysis of generated images", about, sections, findings, effects, grid, provenance)
     write_analysis(folder, page, failures)
     with failures.catch("tensorboard"):
-        _write_tensorboard(folder, sections)
-    _print_findings(sections, [finding.effect.statement for finding in findings], len(subject.samples))
+        _write_tensorboard(folder / run_dir.TENSORBOARD, sections)
+    for alarm in (alarm for section in sections.values() for alarm in section.alarms):
+        log.warning("%s: %s (%s)", alarm.name, alarm.statement, alarm.rule)
+    none = f"No finding: with {n:,} samples, no difference is significant and larger than that of real test images."
+    lines = [f"{number:2}. {finding.effect.statement}" for number, finding in enumerate(findings, 1)]
+    print("\n".join(lines or [none]))  # noqa: T201
     log.info("written to %s: report.html, findings.json, figures and tables", os.path.relpath(folder))
     failures.raise_if_any()
 
@@ -79,8 +77,6 @@ def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
 
 def _split_installed(parts: Mapping[str, "Analysis"]) -> tuple[dict[str, "Analysis"], dict[str, str]]:
     """Returns the parts whose packages are installed, and an error message for each other part."""
-    from fmcgan.app.extras import MissingExtraError, require_extra
-
     installed, missing = {}, {}
     for name, part in parts.items():
         try:
@@ -98,7 +94,6 @@ def _split_installed(parts: Mapping[str, "Analysis"]) -> tuple[dict[str, "Analys
 def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
     """Returns the subject of the analysis, its provenance as text, and the results folder."""
     from fmcgan.analysis.base import Subject
-    from fmcgan.app.system_info import processor
     from fmcgan.inference.sample_source import load_inputs, package_versions
 
     inputs = load_inputs(config, "analysis", below_run="analysis")
@@ -114,20 +109,8 @@ def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
     return subject, {name.replace("_", " "): str(value) for name, value in record.items()}, inputs.folder
 
 
-def _grid(samples: "ImageSet") -> "Image":
-    """Draws the first samples of each class; classes without samples have no row."""
-    from fmcgan.analysis.base import common_classes, image_rows
-    from fmcgan.data.classes import CLASS_NAMES
-    from fmcgan.figure.grid import class_grid
-
-    labels = common_classes(samples)
-    rows = [samples.of_class(label) for label in labels]
-    tiles = image_rows(samples, rows, min(_COLUMNS, max(map(len, rows))))
-    return class_grid(tiles, [CLASS_NAMES[label] for label in labels])
-
-
 def _sections(
-    parts: Mapping[str, "Analysis"], subject: "Subject", failures: "Failures"
+    parts: Mapping[str, "Analysis"], subject: "Subject", failures: Failures
 ) -> tuple[dict[str, "Section"], dict[str, str], dict[str, float]]:
     """Runs the parts. Returns sections, reasons of skipped parts, and seconds, each by name of the part."""
     from tqdm import tqdm
@@ -156,32 +139,18 @@ def _sections(
 
 def _write_tensorboard(folder: "Path", sections: Mapping[str, "Section"]) -> None:
     """Writes embeddings for TensorBoard's projector and the confusion matrix, replacing earlier ones."""
-    import shutil
-
     from matplotlib.figure import Figure
 
-    from fmcgan.app import run_dir
     from fmcgan.report.projector import write_agreement, write_projector
 
-    target = folder / run_dir.TENSORBOARD
-    shutil.rmtree(target, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     for section in sections.values():
         for points in section.maps:
             if points.vectors is not None:
-                write_projector(points, target)
+                write_projector(points, folder)
         for picture in section.pictures:
             if picture.name == "agreement" and isinstance(picture.content, Figure):
-                write_agreement(picture.content, target)
-
-
-def _print_findings(sections: Mapping[str, "Section"], findings: list[str], n: int) -> None:
-    """Logs the alarms and prints the findings."""
-    for section in sections.values():
-        for alarm in section.alarms:
-            log.warning("%s: %s (%s)", alarm.name, alarm.statement, alarm.rule)
-    lines = [f"{number:2}. {statement}" for number, statement in enumerate(findings, 1)]
-    none = f"No finding: with {n:,} samples, no difference is significant and larger than that of real test images."
-    print("\n".join(lines or [none]))  # noqa: T201
+                write_agreement(picture.content, folder)
 
 
 def main() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fmcgan.analysis.attributes import ATTRIBUTES, attributes_of
+from fmcgan.analysis.attributes import ATTRIBUTES, DEFINITIONS, attributes_of
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.bias import AttributeComparison, Bias
 from fmcgan.analysis.findings import adjust_effects, select_findings
@@ -93,7 +93,7 @@ def test_what_is_shown(darker_coats):
     assert {each.figure for each in darker_coats.effects} == {"means", "spreads"}
     assert {"means", "spreads"} < {each.name for each in darker_coats.pictures}
     captions = " ".join(each.caption for each in darker_coats.pictures)
-    assert all(each.definition in captions for each in ATTRIBUTES)
+    assert all(f"{each.name}: {DEFINITIONS[each.name]}" in captions for each in ATTRIBUTES)
     axes = next(each for each in darker_coats.pictures if each.name == "means").content.axes[0]
     bold = {(round(t.get_position()[0]), round(t.get_position()[1])) for t in axes.texts if t.get_weight() == "bold"}
     assert (0, COAT) in bold
@@ -153,4 +153,4 @@ def test_the_same_subject_gives_the_same_effects_and_the_random_state_stays(anal
 def test_what_never_varies_in_real_images_has_no_percentage():
     width = next(each for each in ATTRIBUTES if each.name == "width")
     real = np.full(20, 28.0)
-    assert AttributeComparison(0, width, "spread", np.linspace(20, 28, 20), real, real).shift == 0
+    assert AttributeComparison(0, width, False, np.linspace(20, 28, 20), real, real).shift == 0

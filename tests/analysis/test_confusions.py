@@ -29,12 +29,12 @@ class Told(ClassifierFeatures):
 
 
 def telling(answers: dict[tuple[int, int], int]) -> ImageSet:
-    """So many images for each (class asked for, class read), each surer than the one before."""
+    """So many images for each (conditioned class, predicted class), each surer than the one before."""
     pairs = [pair for pair, n in answers.items() for _ in range(n)]
     images = torch.zeros(len(pairs), 1, 28, 28, dtype=torch.uint8)
-    images[:, 0, 0, 0] = torch.tensor([read for _, read in pairs], dtype=torch.uint8)
+    images[:, 0, 0, 0] = torch.tensor([predicted for _, predicted in pairs], dtype=torch.uint8)
     images[:, 0, 0, 1] = (20 + torch.arange(len(pairs)).clamp(max=200)).to(torch.uint8)
-    return ImageSet(images, torch.tensor([asked for asked, _ in pairs]))
+    return ImageSet(images, torch.tensor([label for label, _ in pairs]))
 
 
 class Known(Told):
@@ -77,7 +77,8 @@ def test_a_confusion_by_hand(tmp_path):
     section, effects = told({(6, 0): 4, (6, 6): 6}, test, tmp_path)
     # Wilson's intervals of 4 in 10 and of 4 in 20, at z = 1.96.
     assert effects["confusions/shirt/t-shirt"].statement == (
-        "Generated shirts are read as t-shirts 2.0 times as often as real ones (40 % [17, 69] against 20 % [8, 42])."
+        "Generated shirts are classified as t-shirts 2.0 times as often as real ones "
+        "(40 % [17, 69] against 20 % [8, 42])."
     )
     assert effects["confusions/shirt/t-shirt"].classes == (6, 0)
     difference = effects["confusions/shirt/t-shirt"].difference
@@ -144,7 +145,7 @@ def test_swapped_labels_of_two_classes_come_first(few, classifier, tmp_path):
     section, _ = effects_of(samples, few, tmp_path, classifier.of(samples, torch.arange(4000)))
     findings = [each for each in adjust_effects(section.effects) if each.holds]
     assert {each.effect.key for each in findings} == {"confusions/trouser/bag", "confusions/bag/trouser"}
-    # A fifth of the trousers asked for are bags, which the classifier reads as bags nearly always.
+    # A fifth of the trousers are bags, which the classifier nearly always classifies as bags.
     row = next(row for row in section.tables[0].rows if row[:2] == ["trouser", "bag"])
     assert row[2] == pytest.approx(0.2, abs=0.01)
     assert section.tables[0].rows[0][:2] in (["trouser", "bag"], ["bag", "trouser"])
@@ -158,7 +159,7 @@ def test_samples_that_are_easier_than_the_data_are_called_so(few, classifier, tm
     assert adjust_effects(section.effects)[0].effect.key == "confusions/shirt/t-shirt"
     assert adjust_effects(section.effects)[0].holds
     assert "easier to classify than the data" in effects["confusions/shirt/t-shirt"].statement
-    assert {effect.classes[0] for effect in section.effects} == {6}  # no other class was asked for
+    assert {effect.classes[0] for effect in section.effects} == {6}  # the samples have no other label
 
 
 def test_without_a_common_class_there_is_nothing_to_compare(tmp_path):

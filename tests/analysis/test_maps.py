@@ -107,10 +107,13 @@ def test_notes_say_what_the_classifier_reads(section, samples):
     for n in (100, 155, 199):
         each = section.maps[0]
         probability = classifier.logits(ImageSet(torch.from_numpy(each.images[n])[None, None], torch.tensor([0])))
-        sure, read = probability.softmax(dim=1).max(dim=1)
-        asked = CLASS_NAMES[each.labels[n]]
-        assert each.notes[n] == f"generated, asked for {asked}, read as {CLASS_NAMES[int(read)]} {float(sure):.2f}"
-    assert section.maps[0].notes[0].startswith("real, labelled t-shirt, read as ")
+        sure, predicted = probability.softmax(dim=1).max(dim=1)
+        label = CLASS_NAMES[each.labels[n]]
+        assert (
+            each.notes[n]
+            == f"generated, conditioned on {label}, classified as {CLASS_NAMES[int(predicted)]} {float(sure):.2f}"
+        )
+    assert section.maps[0].notes[0].startswith("real, labelled t-shirt, classified as ")
 
 
 def test_the_linear_map_is_that_of_numpy(section, real, samples):

@@ -1,6 +1,5 @@
 """Simple attributes of images: brightness, size, symmetry, edges and texture."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +10,8 @@ from scipy import ndimage, stats
 from fmcgan.analysis.effect import Z
 from fmcgan.metric.image_set import ImageSet
 
-GARMENT = 16
-"""Lowest grey level of a pixel of the garment; darker pixels are background and noise."""
-EDGE = 32
-"""Slope in grey levels per pixel above which a pixel is an edge: an eighth of the scale."""
+GARMENT = 16  # lowest grey level of the garment; darker pixels are background and noise
+EDGE = 32  # slope in grey levels per pixel above which a pixel is an edge: an eighth of the scale
 PROTOCOL = f"attributes of garments, first version: garment from grey level {GARMENT}, edges above slope {EDGE}"
 """Identifies the results of `measure_attributes` in the store."""
 SIDE = 28
@@ -24,77 +21,42 @@ _CROSS = ndimage.generate_binary_structure(2, 1)[None]
 Numbers = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Attribute:
-    """An attribute and the words for it.
-
-    Args:
-        name: lower case.
-        definition: with its range.
-        unit: text after a number.
-        mean: name of the mean.
-        more: verb phrase for images with larger values.
-        less: verb phrase for images with smaller values.
-        digits: after the decimal point.
-    """
+class Attribute(NamedTuple):
+    """An attribute and the words for it."""
 
     name: str
-    definition: str
-    unit: str
-    mean: str
-    more: str
+    unit: str  # text after a number
+    mean: str  # name of the mean
+    more: str  # verb phrase for images with larger values
     less: str
-    digits: int
+    digits: int  # after the decimal point
 
 
 ATTRIBUTES = (
+    Attribute("brightness", "", "mean grey level", "are brighter", "are darker", 0),
+    Attribute("area", " %", "mean share of the pixels", "fill more of the image", "fill less of the image", 1),
+    Attribute("width", " pixels", "mean width", "are wider", "are narrower", 2),
+    Attribute("height", " pixels", "mean height", "are taller", "are less tall", 2),
+    Attribute("symmetry", "", "mean symmetry", "are more symmetric", "are less symmetric", 3),
+    Attribute("edges", " %", "mean share of the garment's pixels", "have more edges", "have fewer edges", 1),
     Attribute(
-        "brightness", "mean grey level of its pixels, 16 to 255", "", "mean grey level", "are brighter", "are darker", 0
-    ),
-    Attribute(
-        "area",
-        f"share of the image's pixels that belong to the garment, being at least {GARMENT} of 255, 0 to 100 %",
-        " %",
-        "mean share of the pixels",
-        "fill more of the image",
-        "fill less of the image",
-        1,
-    ),
-    Attribute(
-        "width", "of the rectangle around it, 1 to 28 pixels", " pixels", "mean width", "are wider", "are narrower", 2
-    ),
-    Attribute("height", "of the same, 1 to 28 pixels", " pixels", "mean height", "are taller", "are less tall", 2),
-    Attribute(
-        "symmetry",
-        "1 minus the share of the grey that differs from the mirror image about the middle of the rectangle: 1 if "
-        "both are the same, 0 if they do not overlap",
-        "",
-        "mean symmetry",
-        "are more symmetric",
-        "are less symmetric",
-        3,
-    ),
-    Attribute(
-        "edges",
-        f"share of the garment's pixels where the grey level changes by more than {EDGE} a pixel (Sobel), 0 to 100 %",
-        " %",
-        "mean share of the garment's pixels",
-        "have more edges",
-        "have fewer edges",
-        1,
-    ),
-    Attribute(
-        "texture",
-        "mean absolute difference of a pixel from the mean of its four neighbours, over the pixels whose four "
-        "neighbours all belong to the garment, 0 to 255 grey levels",
-        " grey levels",
-        "mean difference of a pixel from its neighbours",
-        "are grainier",
-        "are smoother",
-        1,
+        "texture", " grey levels", "mean difference of a pixel from its neighbours", "are grainier", "are smoother", 1
     ),
 )
 """The attributes of `measure_attributes`, in its order."""
+DEFINITIONS = {
+    "brightness": "mean grey level of its pixels, 16 to 255",
+    "area": f"share of the image's pixels that belong to the garment, being at least {GARMENT} of 255, 0 to 100 %",
+    "width": "of the rectangle around it, 1 to 28 pixels",
+    "height": "of the same, 1 to 28 pixels",
+    "symmetry": "1 minus the share of the grey that differs from the mirror image about the middle of the rectangle: 1 "
+    "if both are the same, 0 if they do not overlap",
+    "edges": f"share of the garment's pixels where the grey level changes by more than {EDGE} a pixel (Sobel), "
+    "0 to 100 %",
+    "texture": "mean absolute difference of a pixel from the mean of its four neighbours, over the pixels whose four "
+    "neighbours all belong to the garment, 0 to 255 grey levels",
+}
+"""Definition and range of each attribute."""
 
 
 class Estimate(NamedTuple):
@@ -140,17 +102,11 @@ def measure_attributes(images: NDArray[np.uint8]) -> dict[str, Numbers]:
     that an off-centre garment is not less symmetric. The slope of an edge is the Sobel operator divided by 8; a sharp
     outline counts. Texture is a quarter of the absolute Laplacian; the outline does not count.
 
-    Undefined attributes are nan: all but the area of a black image, and the texture of a garment less than three pixels
-    thick everywhere.
-
-    Args:
-        images: uint8 [N, 1, 28, 28] in 0..255, at least one.
-
-    Returns:
-        Name -> float64 [N].
+    Values are [N], nan where undefined: all but the area of a black image, and the texture of a garment less than three
+    pixels thick everywhere.
 
     Raises:
-        ValueError: the images have another type or shape.
+        ValueError: the images are not uint8 [N, 1, 28, 28] with N > 0.
     """
     if images.dtype != np.uint8 or images.shape[1:] != (1, SIDE, SIDE) or len(images) == 0:
         raise ValueError(f"images must be uint8 [N, 1, 28, 28] with N > 0, got {images.dtype} {list(images.shape)}")

@@ -8,12 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 from torch import Tensor, nn
 
 from fmcgan.analysis.section import Section
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, plural
-from fmcgan.figure.grid import PAPER
+from fmcgan.figure.grid import PAPER, class_grid
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 
@@ -22,23 +23,18 @@ from fmcgan.metric.results_store import Store
 class Subject:
     """Samples to analyse, with their real images, generator and run.
 
-    Args:
-        samples: generated images, labelled by the class asked for.
-        real: data set. Samples are compared with its training split; the floor of an effect is the difference between
-            its test and training splits.
-        generator: of the samples, on the CPU in evaluation mode, with ``latent_dim``: G(latent float32 [B, Z],
-            labels int64 [B]) -> [B, 1, 28, 28] in [-1, 1]. ``None`` for samples from a file.
-        run: folder of the run that trained the generator; ``None`` if unknown.
-        seed: of all random choices, non-negative.
-        store: cache of results that depend on real images only, by keys that name all their inputs.
+    Samples are compared with the training split of the data set; the floor of an effect is the difference between its
+    test and training splits.
     """
 
-    samples: ImageSet
+    samples: ImageSet  # their labels are those given to the generator
     real: RealImages
     generator: nn.Module | None
-    run: Path | None
-    seed: int
-    store: Store
+    """On the CPU in evaluation mode, with ``latent_dim``: G(latent float32 [B, Z], labels int64 [B]) ->
+    [B, 1, 28, 28] in [-1, 1]. ``None`` for samples from a file."""
+    run: Path | None  # folder of the run that trained the generator; ``None`` if unknown
+    seed: int  # of all random choices, non-negative
+    store: Store  # cache of results that depend on real images only, by keys that name all their inputs
 
 
 class NotApplicable(InvalidValueError):  # noqa: N818 (the part is skipped)
@@ -81,17 +77,16 @@ def class_noun(label: int | None) -> str:
 
 
 def image_rows(images: ImageSet, rows: Sequence[Tensor], columns: int) -> NDArray[np.uint8]:
-    """Arranges images in rows; short rows end with blank tiles.
-
-    Args:
-        images: the set.
-        rows: indices of the images of each row.
-        columns: tiles per row.
-
-    Returns:
-        uint8 [R, columns, 28, 28].
-    """
+    """Arranges images by R lists of indices in uint8 [R, columns, 28, 28]; short rows end with blank tiles."""
     tiles = np.full((len(rows), columns, 28, 28), PAPER, dtype=np.uint8)
     for tile, index in zip(tiles, rows, strict=True):
         tile[: len(index)] = images.images[index[:columns], 0].numpy()
     return tiles
+
+
+def sample_grid(samples: ImageSet, most_columns: int) -> Image:
+    """Draws the first samples of each class, without selection; classes without samples have no row."""
+    labels = common_classes(samples)
+    rows = [samples.of_class(label) for label in labels]
+    tiles = image_rows(samples, rows, min(most_columns, max(map(len, rows))))
+    return class_grid(tiles, [CLASS_NAMES[label] for label in labels])

@@ -3,17 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from matplotlib.colors import Normalize
 from scipy import stats
 from typing_extensions import override
 
-from fmcgan.analysis.attributes import ATTRIBUTES, Attribute, Numbers, attributes_of, mean_of, spread_of
-from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classes
+from fmcgan.analysis.attributes import ATTRIBUTES, DEFINITIONS, Attribute, Numbers, attributes_of, mean_of, spread_of
+from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classes, image_rows
 from fmcgan.analysis.effect import Effect, difference_of_means, difference_of_spreads
-from fmcgan.analysis.section import Column, Picture, Section, Table
+from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app import checks
 from fmcgan.data.classes import CLASS_NAMES, plural
 from fmcgan.figure.grid import class_grid, side_by_side
@@ -21,30 +20,20 @@ from fmcgan.figure.heatmap import DIVERGING, heatmap_figure
 from fmcgan.figure.violins import Violins, violins_figure
 from fmcgan.metric.image_set import ImageSet
 
-Statistic = Literal["mean", "spread"]
-
-LEAST_SPREAD = {"width": 1.0, "height": 1.0}
-"""Lower bounds of standard deviations in pixels, because nearly all sneakers have the same width."""
-SHOWN = np.linspace(0.01, 0.99, 7)
-"""Quantiles of brightness of the images shown, without the extremes, which depend on the size of the set."""
+LEAST_SPREAD = {"width": 1.0, "height": 1.0}  # pixels, because nearly all sneakers have the same width
+SHOWN = np.linspace(0.01, 0.99, 7)  # quantiles without the extremes, which depend on the size of the set
 
 
 @dataclass(frozen=True)
 class AttributeComparison:
-    """One attribute of one class, compared by mean or by standard deviation.
+    """One attribute of one class, compared by mean or else by standard deviation.
 
-    Args:
-        label: the class.
-        attribute: the attribute.
-        statistic: ``mean``, or ``spread`` for the standard deviation.
-        samples: of generated images, finite float64 [N].
-        train: of real training images, finite float64 [M].
-        test: of real test images, finite float64 [K].
+    All values are finite: of N samples, M training images and K test images.
     """
 
     label: int
     attribute: Attribute
-    statistic: Statistic
+    is_mean: bool
     samples: Numbers
     train: Numbers
     test: Numbers
@@ -52,29 +41,28 @@ class AttributeComparison:
     @cached_property
     def effect(self) -> Effect:
         """The difference between samples and training images; the floor is that of the test images."""
-        is_mean, words = self.statistic == "mean", self.attribute
-        compare, estimate = (difference_of_means, mean_of) if is_mean else (difference_of_spreads, spread_of)
-        least = LEAST_SPREAD.get(words.name, 0.0)
+        words, least = self.attribute, LEAST_SPREAD.get(self.attribute.name, 0.0)
+        compare, estimate = (difference_of_means, mean_of) if self.is_mean else (difference_of_spreads, spread_of)
         difference = compare(self.samples, self.train, least)
         generated, real = (estimate(values).in_words(words.digits) for values in (self.samples, self.train))
-        if is_mean:
+        if self.is_mean:
             how = f"{words.more if difference.size > 0 else words.less} than real ones: {words.mean}"
         else:
             more = "more" if difference.size > 0 else "less"
             how = f"vary {more} in {words.name} than real ones: standard deviation"
         return Effect(
-            key=f"bias/{CLASS_NAMES[self.label]}/{words.name}{'' if is_mean else '_spread'}",
+            key=f"bias/{CLASS_NAMES[self.label]}/{words.name}{'' if self.is_mean else '_spread'}",
             statement=f"Generated {plural(self.label)} {how} {generated} against {real}{words.unit}.",
             difference=difference,
             floor=compare(self.test, self.train, least),
             classes=(self.label,),
-            figure=f"{self.statistic}s",
+            figure="means" if self.is_mean else "spreads",
         )
 
     @property
     def shift(self) -> float:
         """Value in the heat map: effect size of the mean, or relative change of the standard deviation in percent."""
-        if self.statistic == "mean":
+        if self.is_mean:
             return self.effect.difference.size
         real = float(self.train.std(ddof=1))
         return 100 * (float(self.samples.std(ddof=1)) / real - 1) if real > 0 else 0.0
@@ -85,8 +73,7 @@ class Bias(Analysis):
 
     Neither correlations between attributes nor the content of images are compared.
 
-    Args:
-        samples_a_class: minimum number of samples and of real images of a class, at least 3.
+    Classes with fewer than ``samples_a_class`` (at least 3) samples or real images are left out.
     """
 
     def __init__(self, samples_a_class: int = 10) -> None:
@@ -95,34 +82,28 @@ class Bias(Analysis):
 
     @override
     def analyse(self, subject: Subject) -> Section:
-        means, spreads = (list(self._compared(subject, statistic)) for statistic in _STATISTICS)
+        means, spreads = (list(self._compared(subject, is_mean)) for is_mean in (True, False))
         if not means:
             least = f"at least {self.samples_a_class} samples and real images of one class"
             raise NotApplicable(f"the comparison of attributes needs {least}: generate more")
         return Section(
-            title="Attributes",
-            introduction=(
-                f"{len(ATTRIBUTES)} attributes of each of {len(subject.samples):,} generated images are compared by "
-                f"class with those of {len(subject.real.train):,} real training images. The floor is the same "
-                f"difference for {len(subject.real.test):,} real test images. Classes with fewer than "
-                f"{self.samples_a_class} images are left out. Attributes measure size, shape and tone, not whether "
-                "the class is recognisable."
-            ),
-            pictures=[_heat_map(means), _heat_map(spreads), _violins(means), _by_brightness(subject, means)],
-            tables=[_table(means), _table(spreads)],
+            "Attributes",
+            f"{len(ATTRIBUTES)} attributes of each of {len(subject.samples):,} generated images are compared by class "
+            f"with those of {len(subject.real.train):,} real training images. The floor is the same difference for "
+            f"{len(subject.real.test):,} real test images. Classes with fewer than {self.samples_a_class} images are "
+            "left out. Attributes measure size, shape and tone, not whether the class is recognisable.",
+            [_heat_map(means), _heat_map(spreads), _violins(means), _by_brightness(subject, means)],
+            [_table(means), _table(spreads)],
             effects=[each.effect for each in (*means, *spreads)],
         )
 
-    def _compared(self, subject: Subject, statistic: Statistic) -> Iterator[AttributeComparison]:
+    def _compared(self, subject: Subject, is_mean: bool) -> Iterator[AttributeComparison]:
         sets = (subject.samples, subject.real.train, subject.real.test)
         for label in common_classes(subject.samples, least=self.samples_a_class):
             for attribute in ATTRIBUTES:
                 samples, train, test = (_values(images, attribute, label) for images in sets)
                 if min(len(samples), len(train), len(test)) >= self.samples_a_class:  # black images lack attributes
-                    yield AttributeComparison(label, attribute, statistic, samples, train, test)
-
-
-_STATISTICS: tuple[Statistic, Statistic] = ("mean", "spread")
+                    yield AttributeComparison(label, attribute, is_mean, samples, train, test)
 
 
 def _values(images: ImageSet, attribute: Attribute, label: int) -> Numbers:
@@ -135,8 +116,7 @@ def _labels(compared: Sequence[AttributeComparison]) -> list[int]:
 
 
 def _heat_map(compared: Sequence[AttributeComparison]) -> Picture:
-    """Draws classes by attributes, for means or for standard deviations."""
-    labels, is_mean = _labels(compared), compared[0].statistic == "mean"
+    labels, is_mean = _labels(compared), compared[0].is_mean
     shape = (len(labels), len(ATTRIBUTES))
     shifts, faint = np.full(shape, np.nan), np.ones(shape, dtype=bool)
     for each in compared:
@@ -145,7 +125,6 @@ def _heat_map(compared: Sequence[AttributeComparison]) -> Picture:
     name, statistic, compares = (
         ("means", "Mean", "minus") if is_mean else ("spreads", "Standard deviation", "relative to")
     )
-    limit = 1.0 if is_mean else 50.0
     figure = heatmap_figure(
         shifts,
         [CLASS_NAMES[label] for label in labels],
@@ -154,7 +133,7 @@ def _heat_map(compared: Sequence[AttributeComparison]) -> Picture:
         title=f"{statistic} of generated images {compares} that of real ones",
         label="standard deviations of the real images" if is_mean else "change of the standard deviation, %",
         colours=DIVERGING,
-        scale=Normalize(-limit, limit),
+        scale=Normalize(-1, 1) if is_mean else Normalize(-50, 50),
         faint=faint,
     )
     caption = (
@@ -175,7 +154,7 @@ def _violins(compared: Sequence[AttributeComparison]) -> Picture:
         y_label = attribute.unit.strip() or attribute.mean.removeprefix("mean ")
         panels.append(Violins(attribute.name.capitalize(), y_label, real, generated))
     figure = violins_figure(panels, [CLASS_NAMES[label] for label in labels])
-    definitions = "; ".join(f"{each.name}: {each.definition}" for each in ATTRIBUTES)
+    definitions = "; ".join(f"{name}: {definition}" for name, definition in DEFINITIONS.items())
     caption = (
         "The central 99 % of each class, with the median: real training images left in blue, generated ones right in "
         f"vermilion. Definitions: {definitions}."
@@ -188,29 +167,28 @@ def _by_brightness(subject: Subject, compared: Sequence[AttributeComparison]) ->
     for title, images in (("Real, from dark to bright", subject.real.train), ("Generated", subject.samples)):
         brightness, rows = attributes_of(images)["brightness"], []
         for label in labels:
-            indices = images.of_class(label).numpy()
-            ranks = (SHOWN * (len(indices) - 1)).round().astype(int)
-            rows.append(images.images.numpy()[indices[brightness[indices].argsort()[ranks]], 0])
-        grids.append((title, class_grid(np.stack(rows), [CLASS_NAMES[label] for label in labels])))
+            members = images.of_class(label)
+            ranks = (SHOWN * (len(members) - 1)).round().astype(int)
+            rows.append(members[brightness[members.numpy()].argsort()[ranks]])
+        names = [CLASS_NAMES[label] for label in labels]
+        grids.append((title, class_grid(image_rows(images, rows, len(SHOWN)), names)))
     caption = (
         "Seven images of each class, from the 1st to the 99th percentile of brightness in equal steps: real training "
         "images at the left, generated ones at the right."
     )
-    alternative = "Two grids of images, one class per row, ordered by brightness."
-    return Picture("brightness", side_by_side(grids), caption, alternative)
+    text = "Two grids of images, one class per row, ordered by brightness."
+    return Picture("brightness", side_by_side(grids), caption, text)
 
 
 def _table(compared: Sequence[AttributeComparison]) -> Table:
-    is_mean = compared[0].statistic == "mean"
+    is_mean = compared[0].is_mean
     estimate, name, what = (mean_of, "means", "Mean") if is_mean else (spread_of, "spreads", "Standard deviation")
     columns = [Column("class", "class"), Column("attribute", "attribute"), Column("unit", "unit")]
-    for key, title in (("generated", "generated"), ("train", "real training"), ("test", "real test")):
-        columns += [Column(key, title, "number"), Column(f"{key}_low", "95 % from", "number")]
-        columns.append(Column(f"{key}_high", "to", "number"))
-    columns += [Column("size", "effect size", "number"), Column("size_low", "95 % from", "number")]
-    columns += [Column("size_high", "to", "number"), Column("floor", "test images", "number")]
-    columns += [Column("p", "p-value", "number", 4), Column("adjusted_p", "adjusted p-value", "number", 4)]
-    columns.append(Column("beyond_floor", "beyond the floor"))
+    intervals = {"generated": "generated", "train": "real training", "test": "real test", "size": "effect size"}
+    for name_and_title in intervals.items():
+        columns += interval_columns(*name_and_title)
+    columns += [Column("floor", "test images", "number"), Column("p", "p-value", "number", 4)]
+    columns += [Column("adjusted_p", "adjusted p-value", "number", 4), Column("beyond_floor", "beyond the floor")]
     adjusted = stats.false_discovery_control([each.effect.difference.p_value for each in compared], method="by")
     rows = []
     for each, p in zip(compared, adjusted, strict=True):

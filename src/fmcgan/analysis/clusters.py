@@ -17,32 +17,26 @@ from fmcgan.figure.clusters import clusters_picture, ratios_figure
 from fmcgan.metric.image_set import FeatureNetwork
 from fmcgan.metric.results_store import Arrays
 
-LEAST = 10
-"""Least number of samples and of test images of a class."""
-LEAST_OF_A_CLUSTER = 10
-"""Least number of training images of a class per cluster."""
+LEAST = 10  # samples and test images of a class
+LEAST_OF_A_CLUSTER = 10  # training images of a class per cluster
 
 
 class Clusters(Analysis):
     """Clusters the real training images of each class and compares real and generated frequencies of the clusters.
 
-    The vectors to cluster consist of the outline at half the resolution and of network features. They were chosen among
-    14 alternatives by inspecting exemplars of five classes. Features of the classifier mix sleeves, heels and handles,
-    which it learned to ignore. Grey levels and random features alone separate shirts by brightness first. The outline
-    alone separates heels from flats, sleeve lengths and handles, but not prints. Random features at half the weight
-    also separate prints and dark garments.
+    The vectors to cluster consist of the outline at half the resolution and of network features, chosen among 14
+    alternatives by inspecting exemplars of five classes. The outline alone separates heels from flats, sleeve lengths
+    and handles, but not prints; random features at half the weight also separate prints and dark garments. Features of
+    the classifier mix sleeves, heels and handles, which it learned to ignore.
 
-    K-means with another seed agrees by an adjusted Rand index of at least 0.96 (bags: 0.7), on half of the images
-    by 0.9 (bags: 0.7). 10 clusters are less stable than 8. The clusters divide a continuum (mean silhouette at most
-    0.21 in any space). HDBSCAN finds clusters in a few classes only, and leaves half of their images in none.
+    K-means with another seed agrees by an adjusted Rand index of at least 0.96 (bags: 0.7), on half of the images by
+    0.9 (bags: 0.7); 10 clusters are less stable than 8. The clusters divide a continuum (mean silhouette at most 0.21
+    in any space). HDBSCAN finds clusters in a few classes only, and leaves half of their images in none.
 
-    Args:
-        features: network for the features.
-        weight: total variance of the features, relative to that of the outline; 0: outline alone.
-        method: ``k_means``, or ``hdbscan``, which finds dense clusters and leaves other images in none.
-        number: clusters per class of k-means.
-        least_share: smallest cluster of HDBSCAN, as a share of the training images of its class.
-        seed: of k-means; not that of the subject, because clusters depend on real images only.
+    ``weight`` is the total variance of the features, relative to that of the outline. ``method`` is ``k_means`` with
+    ``number`` clusters per class, or ``hdbscan``, which finds dense clusters of at least ``least_share`` of the
+    training images of a class and leaves other images in none. ``seed`` is that of k-means, not of the subject, because
+    clusters depend on real images only.
     """
 
     packages = ("sklearn",)
@@ -78,20 +72,17 @@ class Clusters(Analysis):
             )
         every = [each for found in classes.values() for each in found]
         return Section(
-            title="Clusters within the classes",
-            introduction=(
-                "The real training images of each class are clustered by "
-                f"{'k-means' if self.method == 'k_means' else 'HDBSCAN'} in their outline and the features of the "
-                f"{self.features.name} network. Each of {len(subject.samples):,} samples and "
-                f"{len(subject.real.test):,} test images is assigned to the cluster of the nearest centre. A cluster "
-                "is called missing if its share among the samples is below a quarter of its real share, and rare or "
-                "over-produced if it is 1.5 times smaller or larger. The difference must also be significant and "
-                "exceed that of test images. Samples unlike any real image are assigned to a cluster too, so a shift "
-                "of all samples changes shares although no cluster is missing: see the distances from the centres in "
-                "the table."
-            ),
-            pictures=[_overview(classes), *(_class_picture(label, found) for label, found in classes.items())],
-            tables=[Table("shares", "All clusters of all classes.", COLUMNS, [each.values for each in every])],
+            "Clusters within the classes",
+            "The real training images of each class are clustered by "
+            f"{'k-means' if self.method == 'k_means' else 'HDBSCAN'} in their outline and the features of the "
+            f"{self.features.name} network. Each of {len(subject.samples):,} samples and {len(subject.real.test):,} "
+            "test images is assigned to the cluster of the nearest centre. A cluster is called missing if its share "
+            "among the samples is below a quarter of its real share, and rare or over-produced if it is 1.5 times "
+            "smaller or larger. The difference must also be significant and exceed that of test images. Samples "
+            "unlike any real image are assigned to a cluster too, so a shift of all samples changes shares although "
+            "no cluster is missing: see the distances from the centres in the table.",
+            [_overview(classes, every), *(_class_picture(label, found) for label, found in classes.items())],
+            [Table("shares", "All clusters of all classes.", COLUMNS, [each.values for each in every])],
             effects=[each.effect for each in every],
         )
 
@@ -101,17 +92,14 @@ class Clusters(Analysis):
         indices = [each.of_class(label) for each in sets]
         if len(indices[2]) < LEAST_OF_A_CLUSTER * self.number:
             return []
-        vectors = [
-            vectors_of(each.images[some], self.features.features(each)[some])
-            for each, some in zip(sets, indices, strict=True)
-        ]
+        images = [each.images[index] for each, index in zip(sets, indices, strict=True)]
+        features = [self.features.features(each)[index] for each, index in zip(sets, indices, strict=True)]
+        vectors = list(map(vectors_of, images, features))
         clusters = self._clusters(subject, label, vectors[2])
         if not clusters.number:
             return []
-        members = [
-            Members(each.images[some, 0].numpy(), *clusters.assign(some_vectors))
-            for each, some, some_vectors in zip(sets, indices, vectors, strict=True)
-        ]
+        assigned = map(clusters.assign, vectors)
+        members = [Members(each[:, 0].numpy(), *found) for each, found in zip(images, assigned, strict=True)]
         count = clusters.number + (self.method == "hdbscan")
         return [compare_cluster(label, cluster, clusters, *members) for cluster in range(count)]
 
@@ -128,8 +116,7 @@ class Clusters(Analysis):
         return ClassClusters.from_arrays(subject.store.arrays(key, compute))
 
 
-def _overview(classes: Mapping[int, Sequence[Frequency]]) -> Picture:
-    every = [each for found in classes.values() for each in found]
+def _overview(classes: Mapping[int, Sequence[Frequency]], every: Sequence[Frequency]) -> Picture:
     return Picture(
         "overview",
         ratios_figure({CLASS_NAMES[label]: [each.row for each in found] for label, found in classes.items()}),

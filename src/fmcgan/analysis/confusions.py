@@ -7,13 +7,12 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, image_rows
 from fmcgan.analysis.effect import Difference, Effect, difference_of_shares, share_text
-from fmcgan.analysis.section import Column, Picture, Section, Table
+from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app.checks import MOST_SHOWN, whole_number
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, plural
 from fmcgan.figure.confusions import agreement_figure, difference_figure
@@ -23,75 +22,52 @@ from fmcgan.metric.gan_test import agreement_share, count_agreement
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.value import wilson_interval
 
-SIGNIFICANT = 0.01
-"""p-value below which a difference is printed in bold."""
-EXPLAINED = 0.5
-"""Smallest share of a class's change in agreement that counts as explained by one pair of classes."""
-FRACTIONS = {
-    9 / 10: "nine tenths",
-    3 / 4: "three quarters",
-    2 / 3: "two thirds",
-    1 / 2: "half",
-    1 / 3: "a third",
-    1 / 4: "a quarter",
-    1 / 5: "a fifth",
-    1 / 10: "a tenth",
-}
-"""Words for ratios below 1."""
+SIGNIFICANT = 0.01  # p-value below which a difference is printed in bold
+EXPLAINED = 0.5  # smallest share of a class's change in agreement that counts as explained by one pair of classes
+FRACTIONS = {0.9: "nine tenths", 0.75: "three quarters", 2 / 3: "two thirds", 0.5: "half"}
+FRACTIONS |= {1 / 3: "a third", 0.25: "a quarter", 0.2: "a fifth", 0.1: "a tenth"}
 COLUMNS = (
-    Column("asked", "class asked for"),
-    Column("read", "class read"),
-    Column("share", "of the samples", "percent", 1),
-    Column("share_low", "95 % from", "percent", 1),
-    Column("share_high", "to", "percent", 1),
-    Column("real_share", "of real test images", "percent", 1),
-    Column("real_share_low", "95 % from", "percent", 1),
-    Column("real_share_high", "to", "percent", 1),
+    Column("asked", "conditioned class"),
+    Column("read", "predicted class"),
+    *interval_columns("share", "of the samples", "percent", 1),
+    *interval_columns("real_share", "of real test images", "percent", 1),
     Column("ratio", "samples / real", "number", 2),
 )
+_EASIER = "In this respect they are easier to classify than the data, as typical images are"
+_UNEXPLAINED = "No single class accounts for half of the difference"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of the confusion matrices of samples and of real images.
+    """A cell of the confusion matrices of samples and of real images."""
 
-    Args:
-        asked: the class asked for, or the label of a real image.
-        read: the class that the classifier reads.
-        count: samples in the cell.
-        n: samples of the class asked for, at least 1.
-        real_count: real test images in the cell.
-        real_n: real test images of the class, at least 1.
-        floor: difference between the first and the second half of the test images of the class.
-    """
-
-    asked: int
-    read: int
-    count: int
-    n: int
-    real_count: int
-    real_n: int
-    floor: Difference
+    label: int  # conditioned class of the samples, label of the real images
+    predicted: int  # class that the classifier predicts
+    share: tuple[int, int]  # samples in the cell, and of the class, at least 1
+    real_share: tuple[int, int]  # real test images in the cell, and of the class, at least 1
+    floor: Difference  # difference between the first and the second half of the test images of the class
 
     @cached_property
     def difference(self) -> Difference:
         """Difference between the shares of samples and of real images."""
-        return difference_of_shares(self.count, self.n, self.real_count, self.real_n)
+        return difference_of_shares(*self.share, *self.real_share)
 
     @property
     def gain(self) -> float:
         """The share of the samples minus that of the real images, in -1..1."""
-        return self.count / self.n - self.real_count / self.real_n
+        (count, n), (real_count, real_n) = self.share, self.real_share
+        return count / n - real_count / real_n
 
     @property
     def ratio(self) -> float | None:
         """The share of the samples divided by that of the real images; ``None`` without real images."""
-        return self.count * self.real_n / (self.real_count * self.n) if self.real_count else None
+        (count, n), (real_count, real_n) = self.share, self.real_share
+        return count * real_n / (real_count * n) if real_count else None
 
     @property
-    def shares(self) -> str:
+    def in_words(self) -> str:
         """Both shares with their intervals."""
-        return f"{share_text(self.count, self.n)} against {share_text(self.real_count, self.real_n)}"
+        return f"{share_text(*self.share)} against {share_text(*self.real_share)}"
 
 
 class Confusions(Analysis):
@@ -104,35 +80,33 @@ class Confusions(Analysis):
     Each pair of classes that occurs is an effect. The agreement of a class is an effect only if no pair explains at
     least half of its change.
 
-    Args:
-        features: the classifier.
-        strips: number of confusions whose samples are shown.
-        images_per_strip: maximum number of samples of each, and half as many real images.
+    Of the ``strips`` largest confusions, ``images_per_strip`` samples and half as many real images are shown.
     """
 
     def __init__(self, features: ClassifierFeatures, strips: int = 10, images_per_strip: int = 8) -> None:
         whole_number(maximum=MOST_SHOWN, strips=strips, images_per_strip=images_per_strip)
-        self.features = features
-        self.strips = strips
-        self.images_per_strip = images_per_strip
+        self.features, self.strips, self.images_per_strip = features, strips, images_per_strip
 
     @override
     def analyse(self, subject: Subject) -> Section:
         samples, test = subject.samples, subject.real.test
-        counts, real_counts = (count_agreement(each.labels, self.features.logits(each)) for each in (samples, test))
-        cells = cells_of(counts, real_counts, halves_of(test.labels, self.features.logits(test)))
+        first_half = torch.cat([each[: len(each) // 2] for each in map(test.of_class, range(NUM_CLASSES))])
+        logits = self.features.logits(test)
+        counts = count_agreement(samples.labels, self.features.logits(samples))
+        real_counts = count_agreement(test.labels, logits)
+        cells = _cells(counts, real_counts, count_agreement(test.labels[first_half], logits[first_half]))
         if not cells:
             raise NotApplicable("confusions: samples and real test images have no class in common")
-        pairs = [cell for cell in cells if cell.asked != cell.read]
+        pairs = [cell for cell in cells if cell.label != cell.predicted]
         pictures = [_agreement(counts), _difference(counts, real_counts, cells)]
-        if misread := [pair for pair in pairs if pair.count][: self.strips]:
-            pictures.append(self._misread(samples, test, misread))
+        if shown := [pair for pair in pairs if pair.share[0]][: self.strips]:
+            pictures.append(self._misclassified(samples, test, shown))
         return Section(
-            title="Confusions",
-            introduction=_introduction(counts, real_counts),
-            pictures=pictures,
-            tables=[_table(cells)],
-            effects=[effect_of_pair(pair) for pair in pairs] + effects_of_agreement(cells),
+            "Confusions",
+            _introduction(counts, real_counts),
+            pictures,
+            [_table(cells)],
+            effects=[_effect_of_pair(pair) for pair in pairs] + _effects_of_agreement(cells),
             values={
                 "agreement": agreement_share(counts),
                 "agreement_of_real_images": agreement_share(real_counts),
@@ -141,105 +115,83 @@ class Confusions(Analysis):
             },
         )
 
-    def _misread(self, samples: ImageSet, test: ImageSet, cells: Sequence[Cell]) -> Picture:
+    def _misclassified(self, samples: ImageSet, test: ImageSet, cells: Sequence[Cell]) -> Picture:
         few = max(1, self.images_per_strip // 2)
         generated, real = (
             image_rows(images, [self._most_certain(images, cell) for cell in cells], columns)
             for images, columns in ((samples, self.images_per_strip), (test, few))
         )
         gap = np.full((len(cells), 1, 28, 28), PAPER, dtype=np.uint8)
-        names = [f"{CLASS_NAMES[cell.asked]} read as {CLASS_NAMES[cell.read]}" for cell in cells]
+        tiles = np.concatenate([generated, gap, real], axis=1)
+        names = [f"{CLASS_NAMES[cell.label]} classified as {CLASS_NAMES[cell.predicted]}" for cell in cells]
         return Picture(
             "misread",
-            class_grid(
-                np.concatenate([generated, gap, real], axis=1), names, "Misread samples (left), real images (right)"
-            ),
-            "The confusions whose shares differ most from those of real images: "
-            f"up to {self.images_per_strip} samples of each, those of the highest confidence of the classifier first, "
-            f"and up to {few} real test images misread in the same way. Check whether the sample or the "
-            "classifier is wrong.",
+            class_grid(tiles, names, "Misclassified samples (left), real images (right)"),
+            f"The confusions whose shares differ most from those of real images: up to {self.images_per_strip} "
+            f"samples of each, those of the highest confidence of the classifier first, and up to {few} real test "
+            "images misclassified in the same way. Check whether the sample or the classifier is wrong.",
             f"Rows of generated images beside real ones: {', '.join(names)}.",
         )
 
     def _most_certain(self, images: ImageSet, cell: Cell) -> Tensor:
-        """Returns indices of the images of a cell, the highest probability of the class read first."""
+        """Returns indices of the images of a cell, the highest probability of the predicted class first."""
         logits = self.features.logits(images)
-        inside = ((images.labels == cell.asked) & (logits.argmax(dim=1) == cell.read)).nonzero().squeeze(1)
-        probability = logits[inside].double().softmax(dim=1)[:, cell.read]
+        inside = ((images.labels == cell.label) & (logits.argmax(dim=1) == cell.predicted)).nonzero().squeeze(1)
+        probability = logits[inside].double().softmax(dim=1)[:, cell.predicted]
         return inside[probability.argsort(descending=True, stable=True)[: self.images_per_strip]]
 
 
-def cells_of(counts: Tensor, real_counts: Tensor, halves: tuple[Tensor, Tensor]) -> list[Cell]:
+def _cells(counts: Tensor, real_counts: Tensor, first_half: Tensor) -> list[Cell]:
     """Returns the non-empty cells of the classes in both matrices, the largest differences first.
 
     Args:
-        counts: confusion matrix of the samples, int64 [10, 10] (`count_agreement`).
-        real_counts: of the test images, int64 [10, 10].
-        halves: of the two halves of the test images, int64 [10, 10] each.
+        counts: confusion matrix of the samples (`count_agreement`).
+        real_counts: of the test images.
+        first_half: of the first half of the test images of each class.
     """
-    totals, real_totals, *half_totals = (table.sum(dim=1).tolist() for table in (counts, real_counts, *halves))
-    filled = (
-        (counts + real_counts > 0) & (counts.sum(dim=1, keepdim=True) > 0) & (real_counts.sum(dim=1, keepdim=True) > 0)
-    )
     cells = []
-    for asked, read in filled.nonzero().tolist():
-        first, second = (
-            (int(half[asked, read]), total[asked]) for half, total in zip(halves, half_totals, strict=True)
+    for label, predicted in (counts + real_counts).nonzero().tolist():
+        share, real_share, *halves = (
+            (int(each[label, predicted]), int(each[label].sum()))
+            for each in (counts, real_counts, first_half, real_counts - first_half)
         )
-        count, real_count = int(counts[asked, read]), int(real_counts[asked, read])
-        floor = difference_of_shares(*first, *second)
-        cells.append(Cell(asked, read, count, totals[asked], real_count, real_totals[asked], floor))
+        if share[1] and real_share[1]:
+            floor = difference_of_shares(*halves[0], *halves[1])
+            cells.append(Cell(label, predicted, share, real_share, floor))
     return sorted(cells, key=lambda cell: (cell.difference.at_least, abs(cell.difference.size)), reverse=True)
 
 
-def halves_of(labels: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Computes confusion matrices of the first and of the second half of each class, int64 [10, 10] each.
-
-    Args:
-        labels: int64 [N].
-        logits: of the classifier, [N, 10].
-    """
-    members = [(labels == label).nonzero().squeeze(1) for label in range(NUM_CLASSES)]
-    first = torch.cat([each[: len(each) // 2] for each in members])
-    second = torch.cat([each[len(each) // 2 :] for each in members])
-    return count_agreement(labels[first], logits[first]), count_agreement(labels[second], logits[second])
-
-
-def effect_of_pair(cell: Cell) -> Effect:
-    """Makes the effect of a class that is read as another one more or less often than in real images."""
-    asked, read = plural(cell.asked), plural(cell.read)
-    if not cell.count:
-        statement = f"Generated {asked} are never read as {read}; real ones are ({cell.shares})"
-    elif not cell.real_count:
-        statement = f"Generated {asked} are read as {read}; real ones never are ({cell.shares})"
+def _effect_of_pair(cell: Cell) -> Effect:
+    """Makes the effect of a class that is classified as another one more or less often than in real images."""
+    label, predicted = plural(cell.label), plural(cell.predicted)
+    if not cell.share[0]:
+        statement = f"Generated {label} are never classified as {predicted}; real ones are ({cell.in_words})"
+    elif cell.ratio is None:
+        statement = f"Generated {label} are classified as {predicted}; real ones never are ({cell.in_words})"
     else:
-        statement = (
-            f"Generated {asked} are read as {read} {ratio_in_words(cell.ratio or 1)} as real ones ({cell.shares})"
-        )
+        how_often = f"{ratio_in_words(cell.ratio)} as real ones ({cell.in_words})"
+        statement = f"Generated {label} are classified as {predicted} {how_often}"
     if cell.gain < 0:
         statement += f". {_EASIER}"
-    key = f"confusions/{CLASS_NAMES[cell.asked]}/{CLASS_NAMES[cell.read]}"
-    figure = "misread" if cell.count else "difference"
-    return Effect(key, f"{statement}.", cell.difference, cell.floor, (cell.asked, cell.read), figure)
+    key = f"confusions/{CLASS_NAMES[cell.label]}/{CLASS_NAMES[cell.predicted]}"
+    figure = "misread" if cell.share[0] else "difference"
+    return Effect(key, f"{statement}.", cell.difference, cell.floor, (cell.label, cell.predicted), figure)
 
 
-_EASIER = "In this respect they are easier to classify than the data, as typical images are"
-
-
-def effects_of_agreement(cells: Sequence[Cell]) -> list[Effect]:
-    """Makes the effects of classes read as themselves more or less often, if no pair of `cells_of` explains it."""
+def _effects_of_agreement(cells: Sequence[Cell]) -> list[Effect]:
+    """Makes the effects of classes classified correctly more or less often, if no pair of classes explains it."""
     found = []
-    for cell in cells:
-        others = [each.gain for each in cells if each.asked == cell.asked != each.read]
+    for cell in (each for each in cells if each.label == each.predicted):
+        others = [each.gain for each in cells if each.label == cell.label != each.predicted]
         # A loss of the class itself is a gain of other classes: gains of pairs have the opposite sign.
         explained = max((math.copysign(1, -cell.gain) * gain for gain in others), default=0.0)
-        if cell.asked == cell.read and explained < EXPLAINED * abs(cell.gain):
-            name, is_more = plural(cell.asked), cell.gain > 0
-            why = _EASIER if is_more else "No single class accounts for half of the difference"
-            way = "more" if is_more else "less"
-            statement = f"Generated {name} are read as {name} {way} often than real ones ({cell.shares}). {why}."
-            key = f"confusions/{CLASS_NAMES[cell.asked]}/agreement"
-            found.append(Effect(key, statement, cell.difference, cell.floor, (cell.asked,), "difference"))
+        if explained < EXPLAINED * abs(cell.gain):
+            name = plural(cell.label)
+            way, why = ("more", _EASIER) if cell.gain > 0 else ("less", _UNEXPLAINED)
+            compared = f"{way} often than real ones ({cell.in_words})"
+            statement = f"Generated {name} are classified as {name} {compared}. {why}."
+            key = f"confusions/{CLASS_NAMES[cell.label]}/agreement"
+            found.append(Effect(key, statement, cell.difference, cell.floor, (cell.label,), "difference"))
     return found
 
 
@@ -258,52 +210,46 @@ def ratio_in_words(ratio: float) -> str:
 def _introduction(counts: Tensor, real_counts: Tensor) -> str:
     (agreed, n), (real_agreed, real_n) = ((int(each.trace()), int(each.sum())) for each in (counts, real_counts))
     return (
-        f"A classifier trained on the real training images reads {share_text(agreed, n)} of {n:,} samples as the class "
-        f"asked for, and {share_text(real_agreed, real_n)} of {real_n:,} real test images as their class. Some classes "
-        "look alike, so it confuses real images too: only the difference is due to the generator. Fewer confusions "
-        "than among real images are no advantage: typical images are easier to classify than the data."
+        f"A classifier trained on the real training images classifies {share_text(agreed, n)} of {n:,} samples as "
+        f"their conditioned class, and {share_text(real_agreed, real_n)} of {real_n:,} real test images as their "
+        "class. Some classes look alike, so it confuses real images too: only the difference is due to the generator. "
+        "Fewer confusions than among real images are no advantage: typical images are easier to classify than the data."
     )
 
 
 def _agreement(counts: Tensor) -> Picture:
-    return Picture(
-        "agreement",
-        agreement_figure(counts.numpy(), "Samples: class read by the classifier, by class asked for"),
-        "Percentage of the samples of each class asked for (row) that is read as each class (column). Cells off "
-        "the framed diagonal are errors, of the generator or of the classifier.",
-        "Table of ten by ten percentages: class asked for and class read.",
-        vector=True,
+    figure = agreement_figure(counts.numpy(), "Samples: predicted class by conditioned class")
+    caption = (
+        "Percentage of the samples of each conditioned class (row) that is classified as each class (column). Cells "
+        "off the framed diagonal are errors, of the generator or of the classifier."
     )
+    text = "Table of ten by ten percentages: conditioned class and predicted class."
+    return Picture("agreement", figure, caption, text, vector=True)
 
 
 def _difference(counts: Tensor, real_counts: Tensor, cells: Sequence[Cell]) -> Picture:
-    significant: NDArray[np.bool_] = np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=bool)
+    significant = np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=bool)
     for cell in cells:
-        significant[cell.asked, cell.read] = cell.difference.p_value < SIGNIFICANT
-    return Picture(
-        "difference",
-        difference_figure(counts.numpy(), real_counts.numpy(), significant),
+        significant[cell.label, cell.predicted] = cell.difference.p_value < SIGNIFICANT
+    figure = difference_figure(counts.numpy(), real_counts.numpy(), significant)
+    caption = (
         "The same percentages minus those of real test images. Off the diagonal, vermilion marks confusions that are "
         "more frequent among samples than among the data, and blue those that are less frequent. "
-        f"Bold: p < {SIGNIFICANT:g}; pale: not significant.",
-        "Table of ten by ten differences between samples and real test images, in percentage points.",
-        vector=True,
-        lead=True,
+        f"Bold: p < {SIGNIFICANT:g}; pale: not significant."
     )
+    text = "Table of ten by ten differences between samples and real test images, in percentage points."
+    return Picture("difference", figure, caption, text, vector=True, lead=True)
 
 
 def _table(cells: Sequence[Cell]) -> Table:
-    rows = [
-        [
-            *(CLASS_NAMES[cell.asked], CLASS_NAMES[cell.read]),
-            *(cell.count / cell.n, *wilson_interval(cell.count, cell.n)),
-            *(cell.real_count / cell.real_n, *wilson_interval(cell.real_count, cell.real_n)),
-            cell.ratio,
-        ]
-        for cell in cells
-    ]
+    rows: list[list[object]] = []
+    for cell in cells:
+        row: list[object] = [CLASS_NAMES[cell.label], CLASS_NAMES[cell.predicted]]
+        for count, n in (cell.share, cell.real_share):
+            row += [count / n, *wilson_interval(count, n)]
+        rows.append([*row, cell.ratio])
     caption = (
-        "All pairs of class asked for and class read that occur: shares of the class asked for with 95 % intervals, "
-        "the largest difference first."
+        "All pairs of conditioned class and predicted class that occur: shares of the conditioned class with 95 % "
+        "intervals, the largest difference first."
     )
     return Table("confusions", caption, COLUMNS, rows)

@@ -1,7 +1,6 @@
 """Latent directions that change images most, and the attributes that they change."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -15,19 +14,18 @@ from fmcgan.analysis.latent.attribute_slopes import REACH, attribute_slopes, cla
 from fmcgan.analysis.latent.sefa import Principal, activations_before, affine_layers, closed_form, of_activations
 from fmcgan.analysis.latent.space import balanced_latents, latent_generator, set_coordinate
 from fmcgan.analysis.latent.traversals import Family, attribute_map, by_class, summary, traversals
-from fmcgan.analysis.section import Column, Picture, Section, Table
+from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app.checks import MOST_IMAGES, MOST_SHOWN, whole_number
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.figure.curves import Panel, Series, curves_figure
 from fmcgan.training.sampling import render
 
-_SINGLE, _ACTIVATIONS, _SLOPES, _RANDOM = 111, 112, 113, 114
-"""Random streams of the steps, combined with the subject's seed."""
+_SINGLE, _ACTIVATIONS, _SLOPES, _RANDOM = 111, 112, 113, 114  # random streams, combined with the subject's seed
 _RANDOM_DIRECTIONS = 20
-
 _CAPTIONS = {
     "sefa": "Directions along which the first feature maps change most, from the weights (SeFa)",
     "ganspace": "Principal components of the first hidden activations, regressed to the latent space (GANSpace)",
+    "strongest_dimensions": "Single dimensions that change images most",
 }
 
 
@@ -40,11 +38,8 @@ class Directions(Analysis):
 
     A step along a direction sets the coordinate along it, in standard deviations, and changes no other.
 
-    Args:
-        n_latents: latent vectors over all classes, for the change along a single dimension.
-        n_directions: number of directions of each method.
-        n_per_class: latent vectors of each class, for the change of attributes along a direction.
-        n_activations: latent vectors for the principal component analysis.
+    The change along single dimensions is measured on ``n_latents`` latent vectors over all classes, the change of
+    attributes along ``n_directions`` of each method on ``n_per_class``, the principal components on ``n_activations``.
     """
 
     packages = ("sklearn",)
@@ -72,17 +67,19 @@ class Directions(Analysis):
             "attributes of the images; the figures show all changes. There is no "
             "reference, because real images have no latent vectors.",
         )
+
+        def traverse(name: str, directions: Tensor, titles: Sequence[str]) -> None:
+            section.pictures.append(traversals(generator, latents, directions, titles, name, _CAPTIONS[name]))
+
         if families:
             section.pictures.append(attribute_map(families))
             section.tables += [summary(families), by_class(families)]
         for each in families:
-            picture = traversals(generator, latents, each.directions, each.titles, each.name, _CAPTIONS[each.name])
-            section.pictures.append(picture)
-        order, shown = self._single(subject, generator, random_change, section)
-        rows = [f"z {at}" for at in order]
-        name, what = "strongest_dimensions", "Single dimensions that change images most"
-        section.pictures.append(traversals(generator, latents, shown, rows, name, what))
+            traverse(each.name, each.directions, each.titles)
+        strongest = self._single(subject, generator, random_change, section)[: self.n_directions]
+        traverse("strongest_dimensions", torch.eye(size)[strongest], [f"z {at}" for at in strongest])
         section.values |= {
+            "strongest_dimensions": strongest,
             "grey_levels_along_a_random_direction": random_change,
             "grey_levels_along": {each.source: float(each.changes[0]) for each in families},
             "along_it_garments": {
@@ -109,20 +106,17 @@ class Directions(Analysis):
         """Yields the directions of SeFa and GANSpace, if the network has the layers that they need."""
         layers = affine_layers(generator)
         if layers.names:
-            found = closed_form(layers.gram, self.n_directions)
             explains = f"share of the squared change of {', '.join(layers.names)}"
-            yield self._family(subject, generator, found, "sefa", "SeFa", explains)
+            yield self._family(subject, generator, closed_form(layers.gram, self.n_directions), "SeFa", explains)
         if layers.next is not None:
             n = -(-self.n_activations // NUM_CLASSES)
             latents, labels = balanced_latents(layers.gram.shape[0], n, subject.seed, _ACTIVATIONS)
             activations = activations_before(generator, layers.next, latents, labels)
             found = of_activations(activations, latents, labels, self.n_directions, subject.seed)
             explains = f"share of the variance of the input of {layers.next} within a class"
-            yield self._family(subject, generator, found, "ganspace", "GANSpace", explains)
+            yield self._family(subject, generator, found, "GANSpace", explains)
 
-    def _family(
-        self, subject: Subject, generator: nn.Module, found: Principal, name: str, source: str, explains: str
-    ) -> Family:
+    def _family(self, subject: Subject, generator: nn.Module, found: Principal, source: str, explains: str) -> Family:
         """Measures the changes along directions and orients each so that its strongest attribute rises."""
         test = subject.real.test
         spreads = class_spreads(attributes_of(test), test.labels)
@@ -131,34 +125,28 @@ class Directions(Analysis):
         slopes, signs = measured.oriented()
         directions = found.directions * torch.from_numpy(signs).float()[:, None]
         changes = self._changes(subject, generator, directions).mean(axis=1)
-        return Family(name, source, explains, directions, found.shares, slopes, changes)
+        return Family(source.lower(), source, explains, directions, found.shares, slopes, changes)
 
-    def _single(
-        self, subject: Subject, generator: nn.Module, random_change: float, section: Section
-    ) -> tuple[list[int], Tensor]:
-        """Measures each dimension; returns the strongest ones and their unit vectors."""
+    def _single(self, subject: Subject, generator: nn.Module, random_change: float, section: Section) -> list[int]:
+        """Measures each dimension and adds a figure and a table; returns the dimensions, the strongest first."""
         axes = torch.eye(latent_generator(subject)[1])
         estimates = [mean_of(each) for each in self._changes(subject, generator, axes)]
         order = sorted(range(len(estimates)), key=lambda at: -estimates[at].value)
         mean, low, high = np.array([estimates[at] for at in order]).T
-        curve = Series("single dimensions, with 95 % intervals", np.arange(1, len(order) + 1), mean, (low, high))
-        title = f"Change of an image from -{REACH:g} to +{REACH:g} along a dimension"
-        panel = Panel(title, "mean absolute change, grey levels", [curve], "rank of the dimension")
-        reference = {f"mean of {_RANDOM_DIRECTIONS} random directions": random_change}
+        panel = Panel(
+            f"Change of an image from -{REACH:g} to +{REACH:g} along a dimension",
+            "mean absolute change, grey levels",
+            [Series("single dimensions, with 95 % intervals", np.arange(1, len(order) + 1), mean, (low, high))],
+            "rank of the dimension",
+            references={f"mean of {_RANDOM_DIRECTIONS} random directions": random_change},
+        )
         caption = (
             f"Change of an image along each single dimension, over {self.n_latents} latent vectors, and the mean of "
             "random directions (dashed). If all dimensions were equivalent, the curve would follow the line."
         )
         text = "A falling curve of the change over the rank of the dimension, with a dashed line."
-        drawn = curves_figure([replace(panel, references=reference)])
-        section.pictures.append(Picture("dimensions", drawn, caption, text, vector=True))
-        columns = [
-            Column("dimension", "dimension", "whole"),
-            Column("change", "grey levels", "number", 2),
-            Column("low", "95 % from", "number", 2),
-            Column("high", "to", "number", 2),
-        ]
+        section.pictures.append(Picture("dimensions", curves_figure([panel]), caption, text, vector=True))
         caption = f"Mean absolute change of an image from -{REACH:g} to +{REACH:g} along each dimension."
+        columns = Column("dimension", "dimension", "whole"), *interval_columns("change", "grey levels", ends="")
         section.tables.append(Table("dimensions", caption, columns, [[at, *estimates[at]] for at in order]))
-        section.values["strongest_dimensions"] = order[: self.n_directions]
-        return order[: self.n_directions], axes[order[: self.n_directions]]
+        return order

@@ -22,23 +22,16 @@ from fmcgan.metric.value import COVERAGE as LEVEL
 from fmcgan.metric.value import wilson_interval
 
 _NORMAL = NormalDist()
-Z = _NORMAL.inv_cdf((1 + LEVEL) / 2)
-"""Half the width of a 95 % interval of a normal distribution, in standard deviations."""
+Z = _NORMAL.inv_cdf((1 + LEVEL) / 2)  # half the width of a 95 % interval, in standard deviations
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference between two sets in one quantity.
+    """The difference between two sets in one quantity."""
 
-    Args:
-        size: effect size; positive if the first set has more.
-        error: its standard error; infinite if it is unknown.
-        p_value: of the test that there is no difference, in 0..1.
-    """
-
-    size: float
-    error: float
-    p_value: float
+    size: float  # positive if the first set has more
+    error: float  # standard error of the size; infinite if it is unknown
+    p_value: float  # of the test that there is no difference
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -67,29 +60,19 @@ class Difference:
         return Difference(self.size, error, max(self.p_value, 2 * _NORMAL.cdf(-abs(self.size) / error)))
 
 
-UNKNOWN = Difference(0.0, math.inf, 1.0)
-"""Difference between sets that are too small to compare."""
+UNKNOWN = Difference(0.0, math.inf, 1.0)  # between sets that are too small to compare
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A difference between samples and real images that may become a finding.
+    """A difference between samples and real images that may become a finding."""
 
-    Args:
-        key: unique among all effects, with slashes: ``clusters/bag/3``.
-        statement: one sentence with both numbers and their intervals.
-        difference: between samples and real images.
-        floor: the same difference between two sets of real images, which is due to chance.
-        classes: labels it refers to; empty for all.
-        figure: name of a picture of the section that shows it.
-    """
-
-    key: str
-    statement: str
-    difference: Difference
-    floor: Difference
-    classes: tuple[int, ...] = ()
-    figure: str | None = None
+    key: str  # unique among all effects, with slashes: ``clusters/bag/3``
+    statement: str  # one sentence with both numbers and their intervals
+    difference: Difference  # between samples and real images
+    floor: Difference  # the same between two sets of real images, which is due to chance
+    classes: tuple[int, ...] = ()  # labels it refers to; empty for all
+    figure: str | None = None  # name of a picture of the section that shows it
 
     @property
     def beyond_floor(self) -> bool:
@@ -98,14 +81,7 @@ class Effect:
 
 
 def difference_of_shares(count: int, n: int, real_count: int, real_n: int) -> Difference:
-    """Compares two shares by Cohen's h and Fisher's exact test.
-
-    Args:
-        count: samples with the property.
-        n: all samples.
-        real_count: real images with the property.
-        real_n: all real images.
-    """
+    """Compares the share of ``count`` in n samples with that of real images by Cohen's h and Fisher's exact test."""
     if min(n, real_n) < 1:
         return UNKNOWN
     angle, real_angle = (2 * math.asin(math.sqrt(k / m)) for k, m in ((count, n), (real_count, real_n)))
@@ -115,13 +91,10 @@ def difference_of_shares(count: int, n: int, real_count: int, real_n: int) -> Di
 
 
 def difference_of_means(values: ArrayLike, real_values: ArrayLike, least_spread: float = 0.0) -> Difference:
-    """Compares two means in standard deviations of the real images (Glass 1976) by Welch's test.
+    """Compares the means of two sets in standard deviations of the real images (Glass 1976) by Welch's test.
 
-    Args:
-        values: of samples, [N].
-        real_values: of real images, [M].
-        least_spread: lower bound of the standard deviation. Without it, a tenth of a pixel would be a large effect if
-            nearly all real images had the same width.
+    The standard deviation counts as at least ``least_spread``. Otherwise, a tenth of a pixel would be a large effect if
+    nearly all real images had the same width.
     """
     first, second = _finite(values), _finite(real_values)
     if min(len(first), len(second)) < 2 or np.ptp(second) == 0:
@@ -142,12 +115,8 @@ def difference_of_means(values: ArrayLike, real_values: ArrayLike, least_spread:
 def difference_of_spreads(values: ArrayLike, real_values: ArrayLike, least_spread: float = 0.0) -> Difference:
     """Compares two standard deviations by ``√2 ln`` of their ratio and the test of Brown and Forsythe (1974).
 
-    The error allows for heavy tails: with kurtosis k the variance of the logarithm is ``(k - 1) / 4n``.
-
-    Args:
-        values: of samples, [N].
-        real_values: of real images, [M].
-        least_spread: lower bound of either standard deviation.
+    Both count as at least ``least_spread``. The error allows for heavy tails: with kurtosis k the variance of the
+    logarithm is ``(k - 1) / 4n``.
     """
     first, second = _finite(values), _finite(real_values)
     if min(len(first), len(second)) < 3 or np.ptp(second) == 0 or np.ptp(first) == 0:
@@ -188,13 +157,7 @@ def difference_by_auc(scores: ArrayLike, real_scores: ArrayLike) -> tuple[Differ
 
 
 def share_text(count: int, n: int, widening: float = 1.0) -> str:
-    """Formats a share with its 95 % interval: ``4.2 % [3.6, 4.9]``.
-
-    Args:
-        count: images with the property.
-        n: all images.
-        widening: factor on the width of the interval, for dependent samples.
-    """
+    """Formats a share and its 95 % interval, widened by a factor for dependent samples: ``4.2 % [3.6, 4.9]``."""
     low, high = (100 * end for end in wilson_interval(round(count / widening**2), round(n / widening**2)))
     digits = 1 if 100 * count < 10 * n else 0
     return f"{100 * count / max(n, 1):.{digits}f} % [{low:.{digits}f}, {high:.{digits}f}]"
@@ -202,7 +165,7 @@ def share_text(count: int, n: int, widening: float = 1.0) -> str:
 
 @contextmanager
 def _of_equal_values() -> Iterator[None]:
-    """Suppresses scipy's warning about moments of nearly equal values; their precision suffices here."""
+    """Suppresses scipy's warning about moments of nearly equal values, whose precision suffices here."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
         yield

@@ -8,24 +8,13 @@ from scipy import stats
 
 from fmcgan.analysis.effect import Effect
 
-LEVEL = 0.01
-"""False discovery rate (Benjamini and Yekutieli 2001)."""
-MOST = 10
-"""Default number of findings shown."""
-MAX_PER_SECTION = 3
-"""Findings of one section that precede those of other sections."""
-LEAST = 0.1
-"""Smallest effect size of a finding, half of Cohen's "small"; with many samples, tiny differences are significant."""
+LEVEL = 0.01  # false discovery rate (Benjamini and Yekutieli 2001)
+LEAST = 0.1  # smallest size: half of Cohen's "small"; with many samples, tiny differences are significant
 
 
 @dataclass(frozen=True)
 class AdjustedEffect:
-    """An effect and its corrected p-value.
-
-    Args:
-        effect: as measured.
-        adjusted_p: p-value corrected for multiple, arbitrarily dependent comparisons.
-    """
+    """An effect and its p-value, corrected for multiple, arbitrarily dependent comparisons."""
 
     effect: Effect
     adjusted_p: float
@@ -42,10 +31,7 @@ class AdjustedEffect:
 
 
 def adjust_effects(effects: Sequence[Effect]) -> list[AdjustedEffect]:
-    """Corrects the p-values for multiple comparisons and sorts the effects, the largest first.
-
-    Args:
-        effects: of all sections.
+    """Corrects the p-values of all effects for multiple comparisons and sorts the effects, the largest first.
 
     Raises:
         ValueError: two effects have the same key.
@@ -62,14 +48,11 @@ def adjust_effects(effects: Sequence[Effect]) -> list[AdjustedEffect]:
 
 
 def select_findings(
-    effects: Sequence[AdjustedEffect], most: int = MOST, max_per_section: int = MAX_PER_SECTION
+    effects: Sequence[AdjustedEffect], most: int = 10, max_per_section: int = 3
 ) -> list[AdjustedEffect]:
-    """Selects the findings to show, the largest first.
+    """Selects the findings to show from the sorted effects, at most ``most``.
 
-    Args:
-        effects: as `adjust_effects` sorts them.
-        most: maximum number of findings.
-        max_per_section: maximum for one section; exceeded if other sections have too few findings.
+    More than ``max_per_section`` of one section are shown only if other sections have too few.
     """
     first: list[AdjustedEffect] = []
     others: list[AdjustedEffect] = []
@@ -78,5 +61,5 @@ def select_findings(
         if each.holds and abs(each.effect.difference.size) >= LEAST:
             (first if counts[each.section] < max_per_section else others).append(each)
             counts[each.section] += 1
-    chosen = {id(each) for each in [*first, *others][:most]}
-    return [each for each in effects if id(each) in chosen]
+    chosen = [*first, *others][:most]
+    return [each for each in effects if each in chosen]

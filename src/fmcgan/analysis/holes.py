@@ -1,6 +1,6 @@
 """Holes and outliers: real images without a sample nearby, and samples without a real image nearby."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from PIL.Image import Image
@@ -18,9 +18,9 @@ from fmcgan.figure.grid import class_grid, side_by_side
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.neighbours import nearest
 
-WIDENING = 1.2
-"""Factor on the standard error of differences of shares of holes, which are not independent: between six disjoint sets
-of 10,000 training images, the z-scores have a standard deviation of 1.16 (0.99 for outliers)."""
+WIDENING = {"holes": 1.2, "outliers": 1.0}
+"""Factors on the standard errors of differences of shares. Holes are not independent: between six disjoint sets of
+10,000 training images, the z-scores have a standard deviation of 1.16 (0.99 for outliers)."""
 
 
 class Holes(Analysis):
@@ -35,13 +35,8 @@ class Holes(Analysis):
     holes are not independent: standard errors of their shares are multiplied by `WIDENING`, and the p-value is the
     larger one of Fisher's exact test and of a normal test with that error.
 
-    Classes with few images are left out. Balls are those of all test images; samples of any class cover them.
-
-    Args:
-        features: network for distances.
-        k: balls reach to the k-th nearest other test image.
-        shown: holes and outliers of each class in the figures.
-        least: least number of samples, and of test images, of a class.
+    Classes with fewer than ``least`` samples or test images are left out. Balls are those of all test images; samples
+    of any class cover them. The figures show ``shown`` holes and outliers of each class.
     """
 
     def __init__(self, features: FeatureNetwork, k: int = 5, shown: int = 8, least: int = 10) -> None:
@@ -56,7 +51,7 @@ class Holes(Analysis):
         labels, n = samples.images.labels[samples.index].unique().tolist(), len(samples.index)
         effects = [
             _effect(what, label, *(each.counts(test, label)[what] for each in (samples, first, second)))
-            for what in ("holes", "outliers")
+            for what in WIDENING
             for label in (None, *labels)[len(labels) == 1 :]  # a single class equals all classes
         ]
         return Section(
@@ -64,57 +59,52 @@ class Holes(Analysis):
             f"A real test image is a hole if none of {n:,} samples is as near to it as its {self.k}th nearest other "
             f"test image, in the features of the {self.features.name} network. A sample is an outlier if no test "
             "image is that near. The reference is the same number of real training images.",
-            [
-                *([self._holes(samples, test, labels)] if samples.uncovered.any() else []),
-                *([self._outliers(samples, subject.real.train, labels)] if samples.outside.any() else []),
-            ],
+            self._pictures(samples, test, subject.real.train, labels),
             [_table(test, labels, samples, first)],
             effects=effects,
             values={"samples": n, "classes": [CLASS_NAMES[label] for label in labels], "k": self.k},
         )
 
-    def _holes(self, samples: Coverage, test: ImageSet, labels: Sequence[int]) -> Picture:
-        holes = samples.uncovered.nonzero().squeeze(1)
-        given = self.features.features(samples.images)[samples.index]
-        index, distance = nearest(self.features.features(test)[holes], given)
-        relative = distance / radii(test, self.features, self.k)[holes]  # infinite for a ball of radius 0
-        sides = (test, holes), (samples.images, samples.index[index])
-        caption = (
-            "Left: the real test images of each class that are farthest from any sample, in radii of their ball, the "
-            "farthest first. Right: the nearest sample of each, of any class."
-        )
-        alternative = "Grid of real images without a sample nearby, beside a grid of the nearest samples."
-        titles = "real images without a sample nearby", "nearest sample of each"
-        return Picture("holes", self._grids(titles, sides, relative, labels), caption, alternative)
+    def _pictures(self, samples: Coverage, test: ImageSet, train: ImageSet, labels: Sequence[int]) -> list[Picture]:
+        of_test, of_samples = self.features.features(test), self.features.features(samples.images)
+        pictures = []
+        if samples.uncovered.any():
+            holes = samples.uncovered.nonzero().squeeze(1)
+            index, distance = nearest(of_test[holes], of_samples[samples.index])
+            relative = distance / radii(test, self.features, self.k)[holes]  # infinite for a ball of radius 0
+            sides = {
+                "real images without a sample nearby": (test, holes),
+                "nearest sample of each": (samples.images, samples.index[index]),
+            }
+            caption = (
+                "Left: the real test images of each class that are farthest from any sample, in radii of their ball, "
+                "the farthest first. Right: the nearest sample of each, of any class."
+            )
+            text = "Grid of real images without a sample nearby, beside a grid of the nearest samples."
+            pictures.append(Picture("holes", self._grids(sides, relative, labels), caption, text))
+        if samples.outside.any():
+            outliers = samples.index[samples.outside]
+            index, distance = nearest(of_samples[outliers], self.features.features(train))
+            sides = {
+                "samples without a real image nearby": (samples.images, outliers),
+                "nearest training image of each": (train, index),
+            }
+            caption = (
+                f"Left: the outliers of each conditioned class that are farthest from all {len(train):,} training "
+                "images, the farthest first. Right: the nearest training image of each."
+            )
+            text = "Grid of generated images unlike real ones, beside a grid of the nearest training images."
+            pictures.append(Picture("outliers", self._grids(sides, distance, labels), caption, text))
+        return pictures
 
-    def _outliers(self, samples: Coverage, train: ImageSet, labels: Sequence[int]) -> Picture:
-        outliers = samples.index[samples.outside]
-        index, distance = nearest(self.features.features(samples.images)[outliers], self.features.features(train))
-        sides = (samples.images, outliers), (train, index)
-        caption = (
-            f"Left: the outliers of each class asked for that are farthest from all {len(train):,} training images, "
-            "the farthest first. Right: the nearest training image of each."
-        )
-        alternative = "Grid of generated images unlike real ones, beside a grid of the nearest training images."
-        titles = "samples without a real image nearby", "nearest training image of each"
-        return Picture("outliers", self._grids(titles, sides, distance, labels), caption, alternative)
-
-    def _grids(
-        self,
-        titles: tuple[str, str],
-        sides: tuple[tuple[ImageSet, Tensor], tuple[ImageSet, Tensor]],
-        distance: Tensor,
-        labels: Sequence[int],
-    ) -> Image:
+    def _grids(self, sides: Mapping[str, tuple[ImageSet, Tensor]], distance: Tensor, labels: Sequence[int]) -> Image:
         """Draws pairs of images in two grids, the most distant pairs of each class of the left image first."""
-        images, index = sides[0]
+        images, index = next(iter(sides.values()))
         order = distance.argsort(descending=True, stable=True)
         rows = [order[images.labels[index[order]] == label] for label in labels]
         names = [CLASS_NAMES[label] for label in labels]
-        grids = [
-            class_grid(image_rows(images, [index[row] for row in rows], self.shown), names) for images, index in sides
-        ]
-        return side_by_side(list(zip(titles, grids, strict=True)), columns=2)
+        tiles = [image_rows(images, [index[row] for row in rows], self.shown) for images, index in sides.values()]
+        return side_by_side([(title, class_grid(each, names)) for title, each in zip(sides, tiles, strict=True)], 2)
 
 
 def _one_sided(share: tuple[int, int], of_real: tuple[int, int], widening: float) -> Difference:
@@ -130,29 +120,21 @@ def _one_sided(share: tuple[int, int], of_real: tuple[int, int], widening: float
 def _effect(
     what: str, label: int | None, share: tuple[int, int], of_real: tuple[int, int], of_others: tuple[int, int]
 ) -> Effect:
-    noun = class_noun(label)
-    widening = WIDENING if what == "holes" else 1.0
+    noun, widening = class_noun(label), WIDENING[what]
     ours, theirs = share_text(*share, widening), share_text(*of_real, widening)
-    if what == "holes":
-        statement = (
-            f"{ours} of the real {noun} have no generated image nearby; with as many real training images {theirs}."
-        )
-    else:
-        statement = (
-            f"{ours} of the generated {noun} have no real image nearby, against {theirs} of real training {noun}."
-        )
-    return Effect(
-        f"holes/{class_key(label)}/{what}",
-        statement,
-        _one_sided(share, of_real, widening),
-        _one_sided(of_others, of_real, widening),
-        () if label is None else (label,),
-        what,
-    )
+    statement = {
+        "holes": f"{ours} of the real {noun} have no generated image nearby; with as many real training images "
+        f"{theirs}.",
+        "outliers": f"{ours} of the generated {noun} have no real image nearby, against {theirs} of real training "
+        f"{noun}.",
+    }[what]
+    difference, floor = (_one_sided(each, of_real, widening) for each in (share, of_others))
+    classes = () if label is None else (label,)
+    return Effect(f"holes/{class_key(label)}/{what}", statement, difference, floor, classes, what)
 
 
 def _table(test: ImageSet, labels: Sequence[int], samples: Coverage, real: Coverage) -> Table:
-    columns = [
+    columns = (
         Column("class", "class"),
         Column("test_images", "test images", "whole"),
         Column("holes", "holes", "percent", 1),
@@ -160,13 +142,12 @@ def _table(test: ImageSet, labels: Sequence[int], samples: Coverage, real: Cover
         Column("samples", "samples", "whole"),
         Column("outliers", "outliers", "percent", 1),
         Column("outliers_of_real", "outliers of training images", "percent", 1),
-    ]
+    )
     rows = []
     for label in (*labels, None):
         row: list[str | int | float] = [class_key(label)]
-        of_samples, of_real = samples.counts(test, label), real.counts(test, label)
-        for what in ("holes", "outliers"):
-            (count, n), (real_count, real_n) = of_samples[what], of_real[what]
+        for what, (count, n) in samples.counts(test, label).items():
+            real_count, real_n = real.counts(test, label)[what]
             row += [n, count / n, real_count / real_n]
         rows.append(row)
     caption = "Shares of holes and outliers, of the samples and of as many training images."

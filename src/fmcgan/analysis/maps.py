@@ -18,8 +18,7 @@ from fmcgan.figure.map import Cloud, class_map, origin_map, thumbnail_map
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, class_balanced
 
-LEAST = 50
-"""Least number of training images."""
+LEAST = 50  # training images
 Array = NDArray[np.float64]
 
 
@@ -41,25 +40,17 @@ class _Chosen:
 class Maps(Analysis):
     """Maps of features by PCA, t-SNE (van der Maaten and Hinton 2008) and UMAP (McInnes et al. 2018).
 
-    Features are standardised and reduced to principal components. Each map is fitted to training images only, because a
-    fit to samples would hide holes. Images that are added later lie closer to the centre than fitted ones. Samples are
-    therefore compared with test images added in the same way, as many of each class.
+    Each map is fitted to training images only, because a fit to samples would hide holes. Images that are added later
+    lie closer to the centre than fitted ones. Samples are therefore compared with test images added in the same way,
+    as many of each class. Features are standardised and reduced to principal components, which initialise t-SNE and
+    UMAP (Kobak and Linderman 2021, "Initialization is critical"). The fit of t-SNE is stored; that of UMAP is repeated.
 
     PCA is linear and shows outliers. UMAP, and the weighted mean used for t-SNE, place an image among its neighbours:
     they show holes, but hardly any outliers.
 
-    t-SNE and UMAP are initialised by principal components (Kobak and Linderman 2021, "Initialization is critical").
-    The fit of t-SNE is stored; that of UMAP is repeated.
-
-    Args:
-        features: network for distances.
-        classifier: reads the class of each image.
-        fitted: training images that the maps are fitted to.
-        shown: samples in the figures, and as many test images.
-        on_page: samples, and test images, on the interactive map.
-        components: principal components given to t-SNE and UMAP.
-        perplexity: of t-SNE, at least 1; at most a third of the fitted images is used.
-        neighbours: of UMAP, at least 2; at most a third of the fitted images is used.
+    Maps are fitted to ``fitted`` training images. The figures have ``shown`` samples and as many test images, the
+    interactive maps ``on_page``. The perplexity of t-SNE and the neighbours of UMAP are at most a third of the fitted
+    images.
     """
 
     packages = ("sklearn", "umap", "bokeh")
@@ -92,8 +83,8 @@ class Maps(Analysis):
         real, generated = self._choose(subject)
         given = [each.features(self.features) for each in (fitted, real, generated)]
         vectors, others, explained = principal_components(given[0], np.concatenate(given[1:]), self.components)
-        planes = self._planes(subject, vectors, others)
-        n = len(real.index)
+        near, n = min(self.neighbours, len(vectors) // 3), len(real.index)
+        planes = self._planes(subject, vectors, others, near)
         return Section(
             "Maps of real and generated images",
             f"Images with similar features of the {self.features.name} network lie close together. The maps were "
@@ -101,7 +92,7 @@ class Maps(Analysis):
             "Samples are missing where there are only test images. The sizes of clusters in UMAP and t-SNE, and the "
             "distances between them, mean little.",
             [picture for plane in planes for picture in _pictures(plane, real, generated)],
-            [self._trustworthiness(vectors, planes)],
+            [_trustworthiness(vectors, planes, near)],
             self._maps(planes, real, generated, others),
             values={"explained_by_two_components": explained, "fitted": len(vectors), "shown": n},
         )
@@ -110,16 +101,16 @@ class Maps(Analysis):
         """Chooses the same number of test images and of samples in each class."""
         samples, test = subject.samples, subject.real.test
         pairs = []
-        for label in common_classes(samples):
+        for label in common_classes(samples, test):
             of_test, of_samples = test.of_class(label), samples.of_class(label)
             n = min(len(of_test), len(of_samples), self.shown // NUM_CLASSES)
             pairs.append((of_test[:n], of_samples[:n]))
-        if not any(len(some) for some, _ in pairs):
+        if not pairs:
             raise NotApplicable("maps need samples and test images of one class, got none")
         real, generated = (torch.cat(index) for index in zip(*pairs, strict=True))
         return _Chosen(test, real), _Chosen(samples, generated)
 
-    def _planes(self, subject: Subject, vectors: Array, others: Array) -> list[Plane]:
+    def _planes(self, subject: Subject, vectors: Array, others: Array, neighbours: int) -> list[Plane]:
         network, seed = self.features, subject.seed
         fitted_to = (
             f"{len(vectors)} images, the first of each class of {subject.real.train.fingerprint}, on {network.name} "
@@ -127,25 +118,10 @@ class Maps(Analysis):
         )
         perplexity = min(self.perplexity, len(vectors) / 3)
         return [
-            umap(vectors, others, self._n_neighbours(vectors), seed),
+            umap(vectors, others, neighbours, seed),
             tsne(vectors, others, perplexity, seed, subject.store.arrays, fitted_to),
             pca(vectors, others),
         ]
-
-    def _n_neighbours(self, vectors: Array) -> int:
-        return min(self.neighbours, len(vectors) // 3)
-
-    def _trustworthiness(self, vectors: Array, planes: Sequence[Plane]) -> Table:
-        from sklearn.manifold import trustworthiness
-
-        near = self._n_neighbours(vectors)
-        rows = [(plane.title, float(trustworthiness(vectors, plane.fitted, n_neighbors=near))) for plane in planes]
-        caption = (
-            f"Whether the {near} neighbours of a training image on the map are also its neighbours in the features: 1 "
-            "if all are, about 0.5 by chance (Venna and Kaski 2001)."
-        )
-        columns = [Column("map", "map"), Column("trustworthiness", "trustworthiness", "number", 3)]
-        return Table("trustworthiness", caption, columns, rows)
 
     def _maps(self, planes: Sequence[Plane], real: _Chosen, generated: _Chosen, vectors: Array) -> list[Map]:
         """Makes the interactive maps; the first one has the vectors."""
@@ -154,7 +130,7 @@ class Maps(Analysis):
         chosen = torch.cat([(labels == label).nonzero().squeeze(1)[:per_class] for label in labels.unique()])
         some = [_Chosen(each.images, each.index[chosen]) for each in (real, generated)]
         notes = _notes(some[0], self.classifier, "real, labelled")
-        notes += _notes(some[1], self.classifier, "generated, asked for")
+        notes += _notes(some[1], self.classifier, "generated, conditioned on")
         images = torch.cat([each.images.images[each.index].squeeze(1) for each in some]).numpy()
         rows = torch.cat([chosen, chosen + n]).numpy()
         classes, origin = labels[chosen].repeat(2).numpy(), np.arange(len(rows)) >= len(chosen)
@@ -168,45 +144,48 @@ class Maps(Analysis):
 
 
 def _notes(chosen: _Chosen, classifier: ClassifierFeatures, origin: str) -> list[str]:
-    sure, read = classifier.logits(chosen.images)[chosen.index].softmax(dim=1).max(dim=1)
-    each = zip(chosen.images.labels[chosen.index].tolist(), read.tolist(), sure.tolist(), strict=True)
-    return [f"{origin} {CLASS_NAMES[label]}, read as {CLASS_NAMES[found]} {p:.2f}" for label, found, p in each]
+    sure, predicted = classifier.logits(chosen.images)[chosen.index].softmax(dim=1).max(dim=1)
+    each = zip(chosen.images.labels[chosen.index].tolist(), predicted.tolist(), sure.tolist(), strict=True)
+    return [f"{origin} {CLASS_NAMES[label]}, classified as {CLASS_NAMES[found]} {p:.2f}" for label, found, p in each]
+
+
+def _trustworthiness(vectors: Array, planes: Sequence[Plane], near: int) -> Table:
+    from sklearn.manifold import trustworthiness
+
+    rows = [(plane.title, float(trustworthiness(vectors, plane.fitted, n_neighbors=near))) for plane in planes]
+    caption = (
+        f"Whether the {near} neighbours of a training image on the map are also its neighbours in the features: 1 "
+        "if all are, about 0.5 by chance (Venna and Kaski 2001)."
+    )
+    columns = [Column("map", "map"), Column("trustworthiness", "trustworthiness", "number", 3)]
+    return Table("trustworthiness", caption, columns, rows)
 
 
 def _pictures(plane: Plane, of_real: _Chosen, of_samples: _Chosen) -> list[Picture]:
     n, title = len(of_real.index), plane.title
     real, generated = of_real.cloud(plane.others[:n]), of_samples.cloud(plane.others[n:])
-    by_class = (
-        "Left: real test images, coloured by class. Right: samples, coloured by the class asked for, on the same axes. "
-        f"Grey: the training images that the map was fitted to. {plane.remark}"
-    )
-    by_origin = (
-        "Left: real test images and samples. Right: the share of samples in each cell. Blue cells have too few "
-        "samples, vermilion ones too many."
-    )
-    thumbnails = (
-        "Each cell shows the image nearest to its centre: real test images left, samples right. Coloured cells contain "
-        "images of the other origin only."
-    )
     what = f"of {n:,} real test images and {n:,} samples"
     return [
         Picture(
             f"{plane.name}_classes",
             class_map(plane.fitted, real, generated, f"{title}, coloured by class"),
-            by_class,
+            "Left: real test images, coloured by class. Right: samples, coloured by conditioned class, on the same "
+            f"axes. Grey: the training images that the map was fitted to. {plane.remark}",
             f"Two scatter plots by {title} {what}, coloured by class.",
             lead=plane.name == "umap",
         ),
         Picture(
             f"{plane.name}_origin",
             origin_map(real, generated, f"{title}, coloured by origin"),
-            by_origin,
+            "Left: real test images and samples. Right: the share of samples in each cell. Blue cells have too few "
+            "samples, vermilion ones too many.",
             f"A scatter plot by {title} {what}, and the share of samples by cell.",
         ),
         Picture(
             f"{plane.name}_thumbnails",
             thumbnail_map(real, generated),
-            thumbnails,
+            "Each cell shows the image nearest to its centre: real test images left, samples right. Coloured cells "
+            "contain images of the other origin only.",
             f"Two grids of images by {title} {what}, each image at its position on the map.",
         ),
     ]

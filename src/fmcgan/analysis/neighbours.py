@@ -9,7 +9,7 @@ from typing_extensions import override
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classes
 from fmcgan.analysis.nearest.exemplars import INSIDE, Exemplars, choose_exemplars
 from fmcgan.analysis.nearest.nearest_training import NearestTraining
-from fmcgan.analysis.section import Column, Picture, Section, Table
+from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app.checks import MOST_SHOWN, whole_number
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
@@ -17,21 +17,19 @@ from fmcgan.figure.image_rows import Block, Row, Tile, rows_picture
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet
 
-SUSPICIOUS, TYPICAL, ATYPICAL, BEST_AND_WORST = "suspicious", "typical", "atypical", "best_and_worst"
-"""Names of the pictures."""
+_SUSPICIOUS = "suspicious"
 _DISTANCES = (
     "Below each training image: its distance (root mean square of grey levels, or Euclidean in the features) and its "
     "class, in vermilion if the sample is a near copy of it."
 )
+_CAPTION = (
+    "Shares of near copies. The largest distance of a near copy is that of the nearest hundredth of the test images of "
+    "the class: a root mean square of grey levels, or a Euclidean distance of features."
+)
 _COLUMNS = (
-    Column("class", "class"),
-    Column("space", "space"),
-    Column("samples", "samples", "whole"),
-    Column("near_copies", "near copies", "percent", 2),
-    Column("low", "95 % from", "percent", 2),
-    Column("high", "to", "percent", 2),
-    Column("near_copies_of_real", "of real test images", "percent", 2),
-    Column("limit", "largest distance", "number"),
+    *(Column("class", "class"), Column("space", "space"), Column("samples", "samples", "whole")),
+    *interval_columns("near_copies", "near copies", "percent", ends=""),
+    *(Column("near_copies_of_real", "of real test images", "percent"), Column("limit", "largest distance", "number")),
 )
 
 
@@ -41,13 +39,11 @@ class Neighbours(Analysis):
     Effects compare the shares of near copies (`NearestTraining`) among samples and test images; their floor compares
     the two halves of the test split. ``values`` holds the indices of the best and worst samples of each class.
 
-    Args:
-        features: a classifier, also for the probability of a sample's class.
-        neighbours: training images shown beside each sample.
-        examples: best and worst samples of each class, and suspicious ones in each space.
+    Each sample is shown beside ``neighbours`` training images. ``examples`` is the number of best and worst samples of
+    each class, and of suspicious ones in each space.
 
     Raises:
-        InvalidValueError: the network is not a classifier, or a number is not a whole number of at least 1.
+        InvalidValueError: the network is not a classifier.
     """
 
     def __init__(self, features: ClassifierFeatures, neighbours: int = 5, examples: int = 5) -> None:
@@ -55,9 +51,7 @@ class Neighbours(Analysis):
             given = type(features).__name__
             raise InvalidValueError(f"features must be a classifier, such as feature.classifier, got {given}")
         whole_number(maximum=MOST_SHOWN, neighbours=neighbours, examples=examples)
-        self.classifier = features
-        self.neighbours = neighbours
-        self.examples = examples
+        self.classifier, self.neighbours, self.examples = features, neighbours, examples
 
     @override
     def analyse(self, subject: Subject) -> Section:
@@ -75,36 +69,31 @@ class Neighbours(Analysis):
             "that of the nearest hundredth of the test images of its class: about one in a hundred new real images is "
             "a near copy too. Many near copies do not prove memorisation, because plain garments are close to many "
             "training images: inspect them.",
-            [
-                self._best_and_worst(samples, chosen),
-                self._suspicious(spaces),
-                *self._typical(spaces, chosen),
-            ],
-            [_table(spaces)],
-            effects=[effect for space in spaces for effect in space.effects("neighbours", SUSPICIOUS)],
+            [self._best_and_worst(samples, chosen), self._suspicious(spaces), *self._typical(spaces, chosen)],
+            [Table("near_copies", _CAPTION, _COLUMNS, [row for space in spaces for row in space.rows()])],
+            effects=[effect for space in spaces for effect in space.effects("neighbours", _SUSPICIOUS)],
             values={
-                "best": {CLASS_NAMES[label]: each.best for label, each in chosen.items()},
-                "worst": {CLASS_NAMES[label]: each.worst for label, each in chosen.items()},
+                kind: {CLASS_NAMES[label]: getattr(each, kind) for label, each in chosen.items()}
+                for kind in ("best", "worst")
             },
         )
 
     def _best_and_worst(self, samples: ImageSet, chosen: Mapping[int, Exemplars]) -> Picture:
         probabilities = self.classifier.logits(samples).double().softmax(dim=1)
-
-        def tiles(indices: Sequence[int]) -> list[Tile]:
-            return [_classified_tile(samples, sample, probabilities[sample]) for sample in indices]
-
-        rows = [Row((tiles(each.best), tiles(each.worst)), CLASS_NAMES[label]) for label, each in chosen.items()]
+        rows = []
+        for label, each in chosen.items():
+            tiles = [[_classified(samples, at, probabilities[at]) for at in some] for some in (each.best, each.worst)]
+            rows.append(Row(tiles, CLASS_NAMES[label]))
         blocks = Block("best", self.examples), Block("worst", self.examples)
         caption = (
-            "The best and worst samples of each class, with the class that the classifier reads and its probability "
-            "(vermilion: another class). Best: highest probability of the class asked for, among samples that are not "
+            "The best and worst samples of each class, with the predicted class and its probability (vermilion: not "
+            "the conditioned class). Best: highest probability of the conditioned class, among samples that are not "
             "near copies and whose distance to the training images of their class is at most that of "
-            f"{100 * INSIDE:.0f} % of its test images. Worst: farthest in the features from all training images of the "
-            "class asked for."
+            f"{100 * INSIDE:.0f} % of its test images. Worst: farthest in the features from all training images of "
+            "the conditioned class."
         )
         alternative = f"For each of {len(rows)} classes up to {self.examples} of the best and of the worst samples."
-        return Picture(BEST_AND_WORST, rows_picture(blocks, rows), caption, alternative, lead=True)
+        return Picture("best_and_worst", rows_picture(blocks, rows), caption, alternative, lead=True)
 
     def _suspicious(self, spaces: Sequence[NearestTraining]) -> Picture:
         upper = spaces[0].most_suspicious(self.examples)
@@ -115,16 +104,16 @@ class Neighbours(Analysis):
             "is much closer to the first image than to the others; a plain garment is equally close to all of them."
         )
         alternative = "Samples closest to a training image, each beside its nearest training images."
-        return Picture(SUSPICIOUS, self._rows(spaces, upper + lower), caption, alternative)
+        return Picture(_SUSPICIOUS, self._rows(spaces, upper + lower), caption, alternative)
 
     def _typical(self, spaces: Sequence[NearestTraining], chosen: Mapping[int, Exemplars]) -> list[Picture]:
         """Draws the most and the least typical sample of each class."""
         texts = {
-            TYPICAL: "The most typical sample of each class: its features are the nearest to the mean of the training "
-            "images of the class.",
-            ATYPICAL: "The least typical sample of each class that is still read as that class: its features are the "
-            "farthest from the mean of the training images of the class. Similar training images show that the data "
-            "contain such images too.",
+            "typical": "The most typical sample of each class: its features are the nearest to the mean of the "
+            "training images of the class.",
+            "atypical": "The least typical sample of each class that is still classified as that class: its features "
+            "are the farthest from the mean of the training images of the class. Similar training images show that the "
+            "data contain such images too.",
         }
         pictures = []
         for name, text in texts.items():
@@ -137,34 +126,23 @@ class Neighbours(Analysis):
     def _rows(self, spaces: Sequence[NearestTraining], chosen: list[int]) -> Image:
         """Draws each sample beside its nearest training images in each space."""
         samples = spaces[0].samples
-        blocks = [
-            Block("sample", 1),
-            *(Block(f"nearest training images {each.words}", self.neighbours) for each in spaces),
-        ]
+        nearest = (Block(f"nearest training images {each.words}", self.neighbours) for each in spaces)
         found = [space.nearest(chosen, self.neighbours) for space in spaces]
         rows = []
         for row, sample in enumerate(chosen):
-            own = Tile(samples.images[sample, 0].numpy(), ["asked for:", CLASS_NAMES[samples.labels[sample]]])
-            tiles = [[own]]
+            label = CLASS_NAMES[samples.labels[sample]]
+            tiles = [[Tile(samples.images[sample, 0].numpy(), ["condition:", label])]]
             for space, (index, distance) in zip(spaces, found, strict=True):
                 tiles.append(_near_tiles(space, sample, index[row], distance[row]))
             rows.append(Row(tiles))
-        return rows_picture(blocks, rows)
+        return rows_picture([Block("sample", 1), *nearest], rows)
 
 
-def _table(spaces: Sequence[NearestTraining]) -> Table:
-    caption = (
-        "Shares of near copies. The largest distance of a near copy is that of the nearest hundredth of the test "
-        "images of the class: a root mean square of grey levels, or a Euclidean distance of features."
-    )
-    return Table("near_copies", caption, _COLUMNS, [row for space in spaces for row in space.rows()])
-
-
-def _classified_tile(samples: ImageSet, sample: int, probabilities: Tensor) -> Tile:
-    read = int(probabilities.argmax())
-    percent = int(100 * probabilities[read])
-    text = f"{CLASS_NAMES[read]} {'>' if percent == 99 else ''}{percent} %"
-    return Tile(samples.images[sample, 0].numpy(), [text], read != int(samples.labels[sample]))
+def _classified(samples: ImageSet, sample: int, probabilities: Tensor) -> Tile:
+    predicted = int(probabilities.argmax())
+    percent = int(100 * probabilities[predicted])
+    text = f"{CLASS_NAMES[predicted]} {'>' if percent == 99 else ''}{percent} %"
+    return Tile(samples.images[sample, 0].numpy(), [text], predicted != int(samples.labels[sample]))
 
 
 def _near_tiles(space: NearestTraining, sample: int, index: Tensor, distance: Tensor) -> list[Tile]:

@@ -9,23 +9,17 @@ from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 
 _COLUMNS = (
-    Column("class", "class"),
-    Column("samples", "samples", "whole"),
-    Column("agreement", "read as asked for", "percent", 1),
+    *(Column("class", "class"), Column("samples", "samples", "whole")),
+    Column("agreement", "classified as conditioned", "percent", 1),
     Column("real_agreement", "real test images", "percent", 1),
     Column("nearly_identical_pairs", "nearly identical pairs", "percent"),
     Column("real_nearly_identical_pairs", "real training images", "percent"),
-    Column("repeats", "exact repeats", "whole"),
-    Column("empty", "empty", "whole"),
+    *(Column("repeats", "exact repeats", "whole"), Column("empty", "empty", "whole")),
 )
 
 
 class SampleCheck(Analysis):
-    """Checks samples of any origin and raises alarms.
-
-    Args:
-        features: the classifier.
-    """
+    """Checks samples of any origin with a classifier and raises alarms."""
 
     def __init__(self, features: ClassifierFeatures) -> None:
         self.features = features
@@ -38,7 +32,7 @@ class SampleCheck(Analysis):
         checks = check_classes(samples, subject.real, self.features)
         table = Table("classes", "Counts by class.", _COLUMNS, [_row(each) for each in checks])
         introduction = (
-            f"Four checks of {len(samples):,} samples: whether the classifier reads the class asked for, whether "
+            f"Four checks of {len(samples):,} samples: whether the classifier predicts the conditioned class, whether "
             f"samples of a class differ (all pairs of at most {MOST}), whether some are equal in every pixel, and "
             "whether some are empty. After an alarm, all other parts are doubtful; no alarm does not mean that samples "
             "are good."
@@ -50,13 +44,6 @@ class SampleCheck(Analysis):
 
 
 def _row(check: ClassCheck) -> list[str | int | float | None]:
-    return [
-        CLASS_NAMES[check.label],
-        check.n,
-        check.agree / check.n,
-        check.real_agree / check.real_n if check.real_n else None,
-        check.alike,
-        check.real_alike,
-        check.repeats,
-        check.empty,
-    ]
+    real_agreement = check.real_agree / check.real_n if check.real_n else None
+    agreements = check.agree / check.n, real_agreement
+    return [CLASS_NAMES[check.label], check.n, *agreements, check.alike, check.real_alike, check.repeats, check.empty]

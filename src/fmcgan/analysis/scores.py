@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject
-from fmcgan.analysis.section import Column, Picture, Section, Table
+from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.bars import ClassBars, class_bars_figure
@@ -14,20 +14,13 @@ from fmcgan.metric.baselines import REAL
 from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.results import BETTER, Result, Results
 
-SAMPLES, REAL_DATA = "samples", "real data"
-"""Names of the two rows of a metric in the table by class."""
+SAMPLES, REAL_DATA = "samples", "real data"  # rows of a metric in the table by class
 
 
 class Scores(Analysis):
-    """Measures metrics as `fmcgan.evaluate` does, on all samples and on real images.
+    """Measures metrics, by name in the configuration, as `fmcgan.evaluate` does, on all samples and on real images.
 
     There are no effects, because metrics have different units. ``values`` holds the `Results`.
-
-    Args:
-        metric: by name in the configuration.
-
-    Raises:
-        InvalidValueError: no metric given.
     """
 
     def __init__(self, metric: Mapping[str, Metric]) -> None:
@@ -50,7 +43,15 @@ class Scores(Analysis):
         section = Section("Metrics", introduction, tables=[_table(results)], values=dict(results))
         by_class = {name: result for name, result in results.items() if result["by_class"] is not None}
         if by_class:
-            section.pictures.append(_bars(by_class))
+            picture = Picture(
+                "scores_by_class",
+                class_bars_figure([class_panel(name, result) for name, result in by_class.items()]),
+                "Each metric by class: bars are samples, marks are real data. In a poor class, the bar is much worse "
+                "than the mark.",
+                f"Bars of {len(by_class)} metrics for each of the ten classes, with marks for real data.",
+                vector=True,
+            )
+            section.pictures.append(picture)
             section.tables.append(_table_by_class(by_class))
         return section
 
@@ -62,17 +63,21 @@ def class_panel(name: str, result: Result) -> ClassBars:
 
 
 def _table(results: Results) -> Table:
-    has_intervals = any(result["interval"] for result in results.values())
-    ends = (Column("low", "95 % from", "number", 4), Column("high", "to", "number", 4)) if has_intervals else ()
+    value, *ends = interval_columns("value", SAMPLES, digits=4, ends="")
+    if not any(result["interval"] for result in results.values()):
+        ends = []
     columns = (
-        *(Column("metric", "metric"), Column("value", SAMPLES, "number", 4), *ends),
-        *(Column("real", REAL_DATA, "number", 4), Column("better", "better")),
+        Column("metric", "metric"),
+        value,
+        *ends,
+        Column("real", REAL_DATA, "number", 4),
+        Column("better", "better"),
     )
     rows = [
         (name, each["value"], *(each["interval"] or (None,) * len(ends)), each["floor"], BETTER[each["better"]])
         for name, each in results.items()
     ]
-    interval = ", with its bootstrap interval over the samples," if has_intervals else ""
+    interval = ", with its bootstrap interval over the samples," if ends else ""
     caption = f"Every metric of the samples{interval} and of real data."
     return Table("scores", caption, columns, rows, open=True)
 
@@ -86,14 +91,3 @@ def _table_by_class(results: Results) -> Table:
             rows.append((name, REAL_DATA, *result["floor_by_class"]))
     columns = (Column("metric", "metric"), Column("of", "of"), *classes)
     return Table("scores_by_class", "The metrics that have values by class.", columns, rows)
-
-
-def _bars(results: Results) -> Picture:
-    return Picture(
-        "scores_by_class",
-        class_bars_figure([class_panel(name, result) for name, result in results.items()]),
-        "Each metric by class: bars are samples, marks are real data. In a poor class, the bar is much worse than the "
-        "mark.",
-        f"Bars of {len(results)} metrics for each of the ten classes, with marks for real data.",
-        vector=True,
-    )

@@ -19,17 +19,13 @@ Format = Literal["text", "whole", "number", "percent"]
 class Picture:
     """A figure.
 
-    Args:
-        name: of its file without suffix, unique in the section: lower case, digits and underscores.
-        content: matplotlib figure, PIL image, or the bytes of a GIF.
-        caption: how to read it, one to three sentences.
-        alternative: text for screen readers.
-        vector: also write it as SVG; for figures of few lines and points.
-        lead: whether it is shown first; the page may collapse other pictures.
+    The name of its file without suffix is unique in the section: lower case, digits and underscores. The caption says
+    in one to three sentences how to read it, the alternative is for screen readers. ``vector`` also writes it as SVG,
+    for figures of few lines and points. ``lead`` pictures are shown first; the page may collapse others.
     """
 
     name: str
-    content: Figure | Image | bytes
+    content: Figure | Image | bytes  # of a GIF
     caption: str
     alternative: str
     vector: bool = False
@@ -38,13 +34,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table.
+    """A column of a table, with its name in the CSV (lower case, digits and underscores) and its title on the page.
 
-    Args:
-        name: in the CSV: lower case, digits and underscores.
-        title: on the page.
-        format: of the values on the page; ``percent`` takes shares in 0..1. The CSV is not rounded.
-        digits: after the decimal point, of ``number`` and ``percent``.
+    Format and digits after the decimal point, of ``number`` and ``percent``, are those of the page; the CSV is not
+    rounded. ``percent`` takes shares in 0..1.
     """
 
     name: str
@@ -53,16 +46,20 @@ class Column:
     digits: int = 2
 
 
+def interval_columns(
+    name: str, title: str, format: Format = "number", digits: int = 2, ends: str | None = None
+) -> tuple[Column, Column, Column]:
+    """Returns the columns of a value and of its 95 % interval, named ``{ends}low`` and ``{ends}high``."""
+    ends = f"{name}_" if ends is None else ends
+    low = Column(f"{ends}low", "95 % from", format, digits)
+    return Column(name, title, format, digits), low, Column(f"{ends}high", "to", format, digits)
+
+
 @dataclass(frozen=True)
 class Table:
-    """A table: a CSV file, and sortable on the page.
+    """A table: a CSV file of a name that is unique in the section, and sortable on the page, expanded if ``open``.
 
-    Args:
-        name: of its file without suffix, unique in the section.
-        caption: what it holds.
-        columns: names, titles and formats.
-        rows: one value per column: str, int, float, None (unknown) or a `fmcgan.report.html.Cell`.
-        open: whether the page shows it expanded.
+    Rows have one value per column: str, int, float, None (unknown) or a `fmcgan.report.html.Cell`.
     """
 
     name: str
@@ -74,40 +71,23 @@ class Table:
 
 @dataclass(frozen=True)
 class Map:
-    """Images as points of a plane, for the interactive map.
+    """N images as points of a plane, for the interactive map."""
 
-    Args:
-        name: unique in the section.
-        title: such as ``UMAP``.
-        caption: how it was made and how to read it.
-        positions: float [N, 2].
-        images: uint8 [N, 28, 28].
-        labels: the class of each, int [N] in 0..9.
-        generated: bool [N]; the others are real.
-        notes: text shown when hovering over each point, N of them, or empty.
-        vectors: float [N, F] from which the positions were computed, for TensorBoard's projector; needed for one map.
-    """
-
-    name: str
-    title: str
-    caption: str
-    positions: NDArray[np.float64]
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    generated: NDArray[np.bool_]
-    notes: Sequence[str] = ()
+    name: str  # unique in the section
+    title: str  # such as ``UMAP``
+    caption: str  # how it was made and how to read it
+    positions: NDArray[np.float64]  # [N, 2]
+    images: NDArray[np.uint8]  # [N, 28, 28]
+    labels: NDArray[np.int64]  # [N] in 0..9
+    generated: NDArray[np.bool_]  # [N]; the others are real
+    notes: Sequence[str] = ()  # shown when hovering over each point; empty: none
     vectors: NDArray[np.float32] | None = None
+    """[N, F] from which the positions were computed, for TensorBoard's projector; needed for one map."""
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """A warning, with the rule that raised it.
-
-    Args:
-        name: such as ``mode collapse``.
-        statement: the measurement, with its numbers.
-        rule: the threshold, in words.
-    """
+    """A warning such as ``mode collapse``: the measurement with its numbers, and the threshold in words."""
 
     name: str
     statement: str
@@ -118,15 +98,9 @@ class Alarm:
 class Section:
     """One part of the page.
 
-    Args:
-        title: its heading.
-        introduction: one to four sentences: the measurement, the number of images, and what it can and cannot show.
-        pictures: in the order shown.
-        tables: in the order shown.
-        maps: shown as tabs.
-        effects: all measured ones; findings are selected over all sections.
-        alarms: shown at the head of the page.
-        values: further numbers for ``findings.json``, as plain JSON types, by name.
+    The introduction says in one to four sentences what was measured, on how many images, and what it can and cannot
+    show. Pictures and tables have the order shown, maps are tabs. Effects are all measured ones; findings are selected
+    over all sections. Values are further numbers for ``findings.json``, as plain JSON types.
     """
 
     title: str

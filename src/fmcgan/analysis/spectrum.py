@@ -1,17 +1,18 @@
 """Power spectra: fine detail and coarse structure of generated and of real images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.colors import Normalize
+from numpy.typing import NDArray
 from scipy import stats
 from typing_extensions import override
 
 from fmcgan.analysis.attributes import Estimate, Numbers
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key, class_noun, common_classes
 from fmcgan.analysis.effect import Effect, Z, difference_of_means
-from fmcgan.analysis.section import Column, Picture, Section, Table
+from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app import checks
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
@@ -23,19 +24,12 @@ from fmcgan.metric.spectrum import RADII, Spectrum, decibels, radial_power
 X_LABEL = "cycles per image"
 
 
-@dataclass(frozen=True)
-class Levels:
-    """Power of each image at each spatial frequency.
+class Levels(NamedTuple):
+    """Power of each image at each spatial frequency, in decibels."""
 
-    Args:
-        absolute: in decibels, float64 [N, 15].
-        relative: to the mean of the real training images of the same class, in decibels, float64 [N, 15].
-        labels: int64 [N].
-    """
-
-    absolute: Numbers
-    relative: Numbers
-    labels: np.ndarray
+    absolute: Numbers  # [N, 15]
+    relative: Numbers  # to the mean of the real training images of the same class, [N, 15]
+    labels: NDArray[np.int64]
 
     def band(self, band: "Band", label: int | None) -> Numbers:
         """Averages the relative power in a band, for each image of one class or of all: [N]."""
@@ -43,14 +37,17 @@ class Levels:
         return rings if label is None else rings[self.labels == label]
 
 
-@dataclass(frozen=True)
-class Band:
-    """A frequency band: key, name in sentences, lowest and highest radius."""
+class Band(NamedTuple):
+    """A frequency band: name in sentences, lowest and highest radius."""
 
-    key: str
     name: str
     lowest: int
     highest: int
+
+    @property
+    def key(self) -> str:
+        """``fine_detail``."""
+        return self.name.replace(" ", "_")
 
     @property
     def words(self) -> str:
@@ -65,10 +62,8 @@ class SpectrumAnalysis(Analysis):
     power. Each image is compared with the mean of the real training images of its class, so that class proportions do
     not matter and standard deviations are within classes.
 
-    Args:
-        coarse_to: coarse structure has 1 to ``coarse_to`` cycles per image; 0, the mean of the image, is left out.
-        fine_from: fine detail has ``fine_from`` to 14 cycles per image; more than ``coarse_to``.
-        samples_a_class: minimum number of samples and of real images of a class, at least 3.
+    Coarse structure has 1 to ``coarse_to`` cycles per image (0 is the mean of the image), fine detail ``fine_from`` to
+    14. Classes with fewer than ``samples_a_class`` (at least 3) samples or real images are left out.
     """
 
     def __init__(self, coarse_to: int = 4, fine_from: int = 10, samples_a_class: int = 10) -> None:
@@ -77,33 +72,29 @@ class SpectrumAnalysis(Analysis):
         if not coarse_to < fine_from < RADII:
             allowed = f"more than coarse_to = {coarse_to} and at most {RADII - 1}"
             raise InvalidValueError(f"fine_from must be {allowed}, got {fine_from}")
-        self.bands = (
-            Band("fine_detail", "fine detail", fine_from, RADII - 1),
-            Band("coarse_structure", "coarse structure", 1, coarse_to),
-        )
+        self.bands = Band("fine detail", fine_from, RADII - 1), Band("coarse structure", 1, coarse_to)
         self.samples_a_class = samples_a_class
 
     @override
     def analyse(self, subject: Subject) -> Section:
-        sets = (subject.samples, subject.real.train, subject.real.test)
+        sets = subject.samples, subject.real.train, subject.real.test
         classes = common_classes(*sets, least=self.samples_a_class)
         if not classes:
             least = f"at least {self.samples_a_class} samples and real images of one class"
             raise NotApplicable(f"the comparison of power spectra needs {least}: generate more")
-        samples, train, test = _measured(sets, classes)
+        measured = _measured(sets, classes)
+        n, n_train, n_test = (len(levels.labels) for levels in measured)
         return Section(
-            title="Fine detail and coarse structure",
-            introduction=(
-                f"The power of {len(samples.labels):,} generated images at each spatial frequency is compared with "
-                f"that of {len(train.labels):,} real training images of the same class. The floor is the same "
-                f"difference for {len(test.labels):,} real test images. Blur removes power at fine frequencies; noise "
-                "and upsampling artefacts add power; darker images have less power at all frequencies. Three decibels "
-                "are a factor of two in power. Spectra do not depend on positions within the image."
-            ),
-            pictures=[_curves(samples, train, test), _heat_map(samples, train, test, classes)],
-            tables=[_bands_table(self.bands, samples, train, test, classes)],
+            "Fine detail and coarse structure",
+            f"The power of {n:,} generated images at each spatial frequency is compared with that of {n_train:,} "
+            f"real training images of the same class. The floor is the same difference for {n_test:,} real test "
+            "images. Blur removes power at fine frequencies; noise and upsampling artefacts add power; darker "
+            "images have less power at all frequencies. Three decibels are a factor of two in power. Spectra do "
+            "not depend on positions within the image.",
+            [_curves(*measured), _heat_map(measured, classes)],
+            [_bands_table(self.bands, measured, classes)],
             effects=[
-                _effect(band, label, samples, train, test)
+                _effect(band, label, measured)
                 for band in self.bands
                 for label in (None, *classes)[len(classes) == 1 :]  # a single class equals all classes
             ],
@@ -136,8 +127,8 @@ def _difference(values: Numbers, real: Numbers) -> Estimate:
     return Estimate(difference, difference - half, difference + half)
 
 
-def _effect(band: Band, label: int | None, samples: Levels, train: Levels, test: Levels) -> Effect:
-    values, real, new = (levels.band(band, label) for levels in (samples, train, test))
+def _effect(band: Band, label: int | None, measured: Sequence[Levels]) -> Effect:
+    values, real, new = (levels.band(band, label) for levels in measured)
     found = _difference(values, real)
     amount = Estimate(*found) if found.value > 0 else Estimate(-found.value, -found.high, -found.low)
     how = "more" if found.value > 0 else "less"
@@ -175,10 +166,10 @@ def _curves(samples: Levels, train: Levels, test: Levels) -> Picture:
     return Picture("spectra", curves_figure(panels, columns=1), caption, alternative, vector=True)
 
 
-def _heat_map(samples: Levels, train: Levels, test: Levels, classes: Sequence[int]) -> Picture:
+def _heat_map(measured: Sequence[Levels], classes: Sequence[int]) -> Picture:
     values, faint = np.empty((len(classes), RADII)), np.empty((len(classes), RADII), dtype=bool)
     for row, label in enumerate(classes):
-        of_class = [each.relative[each.labels == label] for each in (samples, train, test)]
+        of_class = [each.relative[each.labels == label] for each in measured]
         for ring in range(RADII):
             generated, real, new = (each[:, ring] for each in of_class)
             found, floor = _difference(generated, real), _difference(new, real)
@@ -204,20 +195,17 @@ def _heat_map(samples: Levels, train: Levels, test: Levels, classes: Sequence[in
     return Picture("classes", figure, caption, "Coloured table of classes and spatial frequencies.")
 
 
-def _bands_table(bands: Sequence[Band], samples: Levels, train: Levels, test: Levels, classes: Sequence[int]) -> Table:
+def _bands_table(bands: Sequence[Band], measured: Sequence[Levels], classes: Sequence[int]) -> Table:
     columns = [Column("class", "class"), Column("samples", "samples", "whole")]
     for band in bands:
-        columns.append(Column(f"{band.key}_db", f"{band.words}, dB", "number"))
-        columns += [Column(f"{band.key}_{end}", word, "number") for end, word in (("low", "95 % from"), ("high", "to"))]
+        columns += interval_columns(f"{band.key}_db", f"{band.words}, dB", ends=f"{band.key}_")
         columns.append(Column(f"{band.key}_floor_db", "real test images, dB", "number"))
     rows = []
     for label in (None, *classes):
-        row = [class_key(label), len(samples.band(bands[0], label))]
+        row = [class_key(label), len(measured[0].band(bands[0], label))]
         for band in bands:
-            generated, real, new = (levels.band(band, label) for levels in (samples, train, test))
+            generated, real, new = (levels.band(band, label) for levels in measured)
             row += [*_difference(generated, real), _difference(new, real).value]
         rows.append(row)
-    caption = (
-        "Power of generated images minus that of real training images of the same class, mean over images, in decibels."
-    )
+    caption = "Mean power of generated images minus that of real training images of the same class, in decibels."
     return Table("bands", caption, columns, rows, open=True)

@@ -19,68 +19,60 @@ from fmcgan.metric.base import quantity_of
 
 Row = Mapping[str, float | None]
 
-_MEANS = (
-    (Column("generator_loss", "generator loss", "number", 3), "loss/generator"),
-    (Column("discriminator_loss", "discriminator loss", "number", 3), "loss/discriminator"),
-    (Column("generator_gradient_norm", "generator gradient norm", "number", 3), "gradient_norm/generator"),
-    (
-        Column("discriminator_gradient_norm", "discriminator gradient norm", "number", 3),
-        "gradient_norm/discriminator",
-    ),
-)
+_MEANS = [
+    (f"{network} {quantity}", f"{quantity.replace(' ', '_')}/{network}")
+    for quantity in ("loss", "gradient norm")
+    for network in ("generator", "discriminator")
+]
+"""Titles and keys of the scalars whose means are in the table."""
 
 
 class TrainingAnalysis(Analysis):
     """Draws the curves of a run folder and raises alarms (`fmcgan.analysis.alarms.curves`).
 
-    Args:
-        most_frames: maximum number of frames of the animation of the sample grids.
-        seconds_per_frame: duration of a frame.
-        most_megabytes: maximum size of the animation.
+    The animation of the sample grids has at most ``most_frames`` frames and ``most_megabytes``.
     """
 
     def __init__(self, most_frames: int = 24, seconds_per_frame: float = 0.5, most_megabytes: float = 1.5) -> None:
         whole_number(minimum=2, maximum=1000, most_frames=most_frames)
         number(minimum=0.02, maximum=60, seconds_per_frame=seconds_per_frame)
         number(minimum=0.1, maximum=100, most_megabytes=most_megabytes)
-        self.most_frames = most_frames
-        self.seconds_per_frame = seconds_per_frame
-        self.most_megabytes = most_megabytes
+        self.most_frames, self.seconds_per_frame, self.most_megabytes = most_frames, seconds_per_frame, most_megabytes
 
     @override
     def analyse(self, subject: Subject) -> Section:
         rows, folder = read_rows(subject.run)
         facts = read_facts(folder)
-        section = Section("Training", _introduction(rows, facts))
-        section.pictures = [*self._samples(folder / run_dir.SAMPLES), *_curves(rows, facts)]
-        section.tables = [epoch_table(rows)]
-        section.alarms = curve_alarms(rows, facts)
-        section.values = {
-            "epochs": _largest(rows, "epoch"),
-            "images_seen": int(_largest(rows, "images_seen")),
-            "training_seconds": _largest(rows, "seconds"),
-            "finished": facts.finished,
-        }
+        epochs, seen, seconds = (max(_known(rows, key), default=0.0) for key in ("epoch", "images_seen", "seconds"))
+        minutes = f"{seconds / 60:.{0 if seconds >= 600 else 1}f} minutes"
+        introduction = (
+            f"{epochs:.4g} epochs, {seen:,.0f} images seen and {minutes} of training are recorded. Each alarm states "
+            "its rule."
+        )
+        if not facts.has_decision_boundary:
+            introduction += " The loss has no decision boundary at a logit of 0, so the discriminator raises no alarms."
+        pictures = [*self._samples(folder / run_dir.SAMPLES), *_curves(rows, facts)]
+        section = Section("Training", introduction, pictures, [epoch_table(rows)], alarms=curve_alarms(rows, facts))
+        section.values |= {"epochs": epochs, "images_seen": int(seen)}
+        section.values |= {"training_seconds": seconds, "finished": facts.finished}
         return section
 
     def _samples(self, folder: Path) -> list[Picture]:
         """Draws the sample grids as an animation, and three of them side by side."""
         frames = read_frames(folder)
-        if not frames:
-            return []
         alternative = "Grids of generated images, one class per row, at several epochs."
-        caption = (
-            "The same latent vectors (columns) and classes (rows) during training, by the averaged (EMA) generator. "
-            "Changes at the end suggest that training has not converged."
-        )
-        if len(frames) == 1:
-            return [Picture("samples", frames[0], "The sample grid of the run.", alternative)]
+        if len(frames) < 2:
+            return [Picture("samples", frame, "The sample grid of the run.", alternative) for frame in frames]
         animation = timelapse(
             frames,
             self.seconds_per_frame,
             last_seconds=5 * self.seconds_per_frame,
             most_frames=self.most_frames,
             most_megabytes=self.most_megabytes,
+        )
+        caption = (
+            "The same latent vectors (columns) and classes (rows) during training, by the averaged (EMA) generator. "
+            "Changes at the end suggest that training has not converged."
         )
         titles = ("first", "last") if len(frames) == 2 else ("first", "halfway", "last")
         stills = side_by_side(list(zip(titles, evenly(frames, len(titles)), strict=True)))
@@ -97,15 +89,15 @@ def epoch_table(rows: Sequence[Row]) -> Table:
         Column("epoch", "epoch", "whole"),
         Column("images_seen", "images seen", "whole"),
         Column("seconds", "seconds", "number", 0),
-        *(column for column, _ in _MEANS),
+        *(Column(title.replace(" ", "_"), title, "number", 3) for title, _ in _MEANS),
         *(Column(name, metric_title(name), "number", 3) for name in names),
     ]
     table, before = [], 0.0
     for epoch, own in _by_epoch(rows).items():
-        seconds = _largest(own, "seconds")
+        seen, seconds = (max(_known(own, key), default=0.0) for key in ("images_seen", "seconds"))
         means = [_mean(own, key) for _, key in _MEANS]
-        scores = [_last(own, f"score/{name}") for name in names]
-        table.append([epoch, int(_largest(own, "images_seen")), seconds - before, *means, *scores])
+        scores = [next(reversed(_known(own, f"score/{name}")), None) for name in names]
+        table.append([epoch, int(seen), seconds - before, *means, *scores])
         before = seconds
     caption = "Means over each epoch and the metrics at its end; seconds are training time without evaluations."
     return Table("epochs", caption, columns, table)
@@ -121,14 +113,13 @@ def metric_title(name: str) -> str:
 
 
 def _curves(rows: Sequence[Row], facts: Facts) -> list[Picture]:
+    titles = {name: metric_title(name) for name in run_curves.metric_names(rows)}
+    shares = [name for name in titles if (found := quantity_of(name)) is not None and found[0].is_share]
     pictures = []
-    names = run_curves.metric_names(rows)
-    shares = [name for name in names if (found := quantity_of(name)) is not None and found[0].is_share]
-    if (metrics := run_curves.metric_figure(rows, {name: metric_title(name) for name in names}, shares)) is not None:
+    if (metrics := run_curves.metric_figure(rows, titles, shares)) is not None:
         caption = "Metrics of fresh samples during training; the dashed line is the value of real images."
         text = "One panel per metric over the images seen."
         pictures.append(Picture("scores", metrics, caption, text, vector=True, lead=True))
-    norms = run_curves.gradient_norm_figure(rows, facts.generator_clip, facts.discriminator_clip)
     return [
         *pictures,
         Picture(
@@ -148,7 +139,7 @@ def _curves(rows: Sequence[Row], facts: Facts) -> list[Picture]:
         ),
         Picture(
             "gradient_norms",
-            norms,
+            run_curves.gradient_norm_figure(rows, facts.generator_clip, facts.discriminator_clip),
             "Gradient norms of generator and discriminator, before and, if clipped, after clipping.",
             "Curves of the gradient norms over the images seen.",
             lead=True,
@@ -160,18 +151,6 @@ def _curves(rows: Sequence[Row], facts: Facts) -> list[Picture]:
             "Curves of the speed and of the learning rates.",
         ),
     ]
-
-
-def _introduction(rows: Sequence[Row], facts: Facts) -> str:
-    minutes = _largest(rows, "seconds") / 60
-    text = (
-        f"{_largest(rows, 'epoch'):.4g} epochs, {_largest(rows, 'images_seen'):,.0f} images seen and "
-        f"{minutes:.{0 if minutes >= 10 else 1}f} minutes of training are recorded. Each alarm states its "
-        "rule."
-    )
-    if facts.has_decision_boundary:
-        return text
-    return f"{text} The loss has no decision boundary at a logit of 0, so the discriminator raises no alarms."
 
 
 def _by_epoch(rows: Sequence[Row]) -> dict[int, list[Row]]:
@@ -192,9 +171,5 @@ def _mean(rows: Sequence[Row], key: str) -> float | None:
     return sum(value * weight for value, weight in known) / total if total > 0 else None
 
 
-def _last(rows: Sequence[Row], key: str) -> float | None:
-    return next((value for row in reversed(rows) if (value := row.get(key)) is not None), None)
-
-
-def _largest(rows: Sequence[Row], key: str) -> float:
-    return max((value for row in rows if (value := row.get(key)) is not None), default=0.0)
+def _known(rows: Sequence[Row], key: str) -> list[float]:
+    return [value for row in rows if (value := row.get(key)) is not None]

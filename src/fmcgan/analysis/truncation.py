@@ -1,6 +1,6 @@
 """Truncation of latent vectors: precision against recall. Smoothness: perceptual path length."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from typing_extensions import override
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject
 from fmcgan.analysis.latent.smoothness import lengths_table, mean_squared_distance, path_lengths
 from fmcgan.analysis.latent.space import balanced_latents, latent_generator
-from fmcgan.analysis.section import Column, Picture, Section, Table
+from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app.checks import MOST_IMAGES, number, whole_number
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
@@ -24,14 +24,13 @@ from fmcgan.metric.value import MetricValue, mean_interval
 from fmcgan.training.latent import seed_of
 from fmcgan.training.sampling import sample_classes
 
-_SWEEP, _STARTS, _ENDS, _POSITIONS = 121, 122, 123, 124
-"""Random streams of the steps, combined with the subject's seed."""
+_SWEEP, _STARTS, _ENDS, _POSITIONS = 121, 122, 123, 124  # random streams, combined with the subject's seed
 _RESAMPLES = 200
-_SHOWN = 5
-"""Samples of each class in the figure."""
-_LEAST = 100
-"""Least number of images for the metrics."""
-_SHARES = ("precision", "recall", "density", "coverage")
+_SHOWN = 5  # samples of each class in the figure
+_LEAST = 100  # images for the metrics
+_REAL = "real training images"
+
+Values = Mapping[str, MetricValue]  # by name of the metric
 
 
 class Truncation(Analysis):
@@ -43,16 +42,12 @@ class Truncation(Analysis):
     many samples as real test images. The reference is the value of as many real training images. Smoothness is the
     perceptual path length (`path_lengths`).
 
-    Args:
-        features: network for the metrics.
-        weights: of the classifier for the path length; ``None``: the shipped ones.
-        n: samples at each psi, and real test images: a multiple of 10 of at least 100; fewer if there are fewer.
-        psi: factors on the latent vectors, rising, in 0..2.
-        shown: values of psi in the figure of samples.
-        n_paths: pairs of latent vectors of each class for the path length.
+    ``n``, a multiple of 10 of at least 100, is the number of samples at each psi, and of real test images; fewer are
+    used if there are fewer. ``psi`` are rising factors in 0..2, of which ``shown`` are in the figure of samples. Path
+    lengths are measured by the classifier of ``weights`` (``None``: the shipped one) on ``n_paths`` pairs of latent
+    vectors of each class.
 
     Raises:
-        InvalidValueError: a value has the wrong type or range.
         UserError: the weights are missing or damaged.
     """
 
@@ -84,11 +79,13 @@ class Truncation(Analysis):
         n = min(self.n, len(train), len(test)) // NUM_CLASSES * NUM_CLASSES
         if n < _LEAST:
             raise NotApplicable(f"truncation needs at least {_LEAST} real images of each split, got {n}")
-        reference = _stored(test.balanced(n), subject)
-        sweep = {psi: self._shares(_sampled(subject, generator, psi, n), subject, reference) for psi in self.psi}
-        best = self._shares(_stored(train.balanced(n), subject), subject, reference)
+        real, seed = RealImages(train, _stored(test.balanced(n), subject)), seed_of(subject.seed, _SWEEP)
+        sweep: dict[str, Values] = {}
+        for psi in self.psi:  # from the same latent vectors
+            drawn = sample_classes(generator, range(NUM_CLASSES), n // NUM_CLASSES, seed, psi)
+            sweep[f"{psi:g}"] = self._measure(ImageSet(*drawn, bootstrap_samples=_RESAMPLES), real)
+        best = self._measure(_stored(train.balanced(n), subject), real)
         lengths, mean_length = self._lengths(subject, generator)
-        pictures = [_curve(sweep, best, n)] + ([self._samples(subject, generator)] if self.shown else [])
         return Section(
             "Truncation and smoothness",
             "Latent vectors scaled by psi below 1 are expected to give more typical and less varied images. Precision "
@@ -96,25 +93,22 @@ class Truncation(Analysis):
             f"{self.features.name} features. A perfect generator would have the values of as many real "
             "training images. The path length measures how fast images change with the latent vector; it has no "
             "reference value, because real images have no latent vectors.",
-            pictures,
-            [_sweep_table(sweep, best), lengths],
+            [_curve(sweep, best, n), *([self._samples(generator, seed)] if self.shown else [])],
+            [_sweep_table(sweep | {_REAL: best}), lengths],
             values={
-                "sweep": {
-                    f"{psi:g}": {name: each.value for name, each in found.items()} for psi, found in sweep.items()
-                },
+                "sweep": {psi: {name: each.value for name, each in found.items()} for psi, found in sweep.items()},
                 "real": {name: each.value for name, each in best.items()},
                 "path_length": mean_length,
             },
         )
 
-    def _shares(self, images: ImageSet, subject: Subject, reference: ImageSet) -> dict[str, MetricValue]:
+    def _measure(self, images: ImageSet, real: RealImages) -> Values:
         """Measures precision, recall, density and coverage of a set."""
-        real = RealImages(subject.real.train, reference)
         measured = Manifold({self.features.name: self.features}).measure(images, real)
-        return {name: each for name in _SHARES for key, each in measured.items() if key.startswith(f"{name}_")}
+        return {key.partition("_")[0]: value for key, value in measured.items()}
 
-    def _samples(self, subject: Subject, generator: nn.Module) -> Picture:
-        seed, grids = seed_of(subject.seed, _SWEEP), []
+    def _samples(self, generator: nn.Module, seed: int) -> Picture:
+        grids = []
         for psi in self.shown:
             images, _ = sample_classes(generator, range(NUM_CLASSES), _SHOWN, seed, psi)
             shown = images.squeeze(1).unflatten(0, (NUM_CLASSES, _SHOWN)).numpy()
@@ -129,27 +123,23 @@ class Truncation(Analysis):
     def _lengths(self, subject: Subject, generator: nn.Module) -> tuple[Table, float]:
         """Measures path lengths and distances of random images, by class."""
         size = latent_generator(subject)[1]
-        ends = [balanced_latents(size, self.n_paths, subject.seed, stream) for stream in (_STARTS, _ENDS)]
-        labels = ends[0][1]
+        (starts, labels), (ends, _) = (
+            balanced_latents(size, self.n_paths, subject.seed, stream) for stream in (_STARTS, _ENDS)
+        )
         draw = np.random.Generator(np.random.Philox(seed_of(subject.seed, _POSITIONS)))
         shares = torch.from_numpy(draw.random(len(labels)))
-        latents = ends[0][0], ends[1][0]
-        lengths = path_lengths(generator, self.classifier.features_of, latents, shares, labels)
+        lengths = path_lengths(generator, self.classifier.features_of, (starts, ends), shares, labels)
         counts = resample_counts(labels[: self.n_paths], _RESAMPLES, subject.seed)
-        sampled, real = (self._distances(each) for each in (subject.samples, subject.real.test))
         rows: list[list[object]] = []
         for label, of_class in enumerate(lengths.unflatten(0, (NUM_CLASSES, self.n_paths))):
             mean = of_class.mean().item()
             low, high = mean_interval(of_class, counts) or (None, None)
-            least, usual = sampled[label], real[label]
-            ratio = mean / least if least else None
-            rows.append([CLASS_NAMES[label], mean, low, high, least, ratio, usual])
+            least, usual = (
+                mean_squared_distance(self.path_features.features(images)[images.of_class(label)])
+                for images in (subject.samples, subject.real.test)
+            )
+            rows.append([CLASS_NAMES[label], mean, low, high, least, mean / least if least else None, usual])
         return lengths_table(rows, self.n_paths), lengths.mean().item()
-
-    def _distances(self, images: ImageSet) -> list[float | None]:
-        """Computes the mean squared feature distance between two images of each class."""
-        read = self.path_features.features(images)
-        return [mean_squared_distance(read[images.of_class(label)]) for label in range(NUM_CLASSES)]
 
 
 def _stored(images: ImageSet, subject: Subject) -> ImageSet:
@@ -157,26 +147,18 @@ def _stored(images: ImageSet, subject: Subject) -> ImageSet:
     return ImageSet(images.images, images.labels, images.device, subject.store, _RESAMPLES)
 
 
-def _sampled(subject: Subject, generator: nn.Module, psi: float, n: int) -> ImageSet:
-    """Generates samples, from the same latent vectors at every psi."""
-    seed = seed_of(subject.seed, _SWEEP)
-    drawn = sample_classes(generator, range(NUM_CLASSES), n // NUM_CLASSES, seed, psi)
-    return ImageSet(*drawn, bootstrap_samples=_RESAMPLES)
-
-
-def _curve(sweep: dict[float, dict[str, MetricValue]], best: dict[str, MetricValue], n: int) -> Picture:
-    measured = list(sweep.values())
-    precision = [each["precision"] for each in measured]
+def _curve(sweep: Mapping[str, Values], best: Values, n: int) -> Picture:
+    precision = [each["precision"] for each in sweep.values()]
     low, high = zip(*(each.interval or (each.value, each.value) for each in precision), strict=True)
     figure = path_figure(
-        [each["recall"].value for each in measured],
+        [each["recall"].value for each in sweep.values()],
         [each.value for each in precision],
-        [f"ψ = {psi:g}" for psi in sweep],
+        [f"ψ = {psi}" for psi in sweep],
         title="Precision and recall by truncation",
         x_label="recall: share of real test images near samples",
         y_label="precision: share of samples near real test images",
         y_band=(low, high),
-        landmarks={"real training images": (best["recall"].value, best["precision"].value)},
+        landmarks={_REAL: (best["recall"].value, best["precision"].value)},
     )
     caption = (
         f"Precision, with its 95 % interval, against recall of {n:,} samples at each psi. Right is more varied, up is "
@@ -186,20 +168,20 @@ def _curve(sweep: dict[float, dict[str, MetricValue]], best: dict[str, MetricVal
     return Picture("precision_recall", figure, caption, text, vector=True)
 
 
-def _sweep_table(sweep: dict[float, dict[str, MetricValue]], best: dict[str, MetricValue]) -> Table:
-    columns = [Column("psi", "psi")]
-    for name in _SHARES:
-        columns.append(Column(name, name, "number", 3))
-        if name in ("precision", "density"):
-            columns += [Column(f"{name}_low", "95 % from", "number", 3), Column(f"{name}_high", "to", "number", 3)]
+def _sweep_table(measured: Mapping[str, Values]) -> Table:
+    columns = (
+        Column("psi", "psi"),
+        *interval_columns("precision", "precision", digits=3),
+        Column("recall", "recall", "number", 3),
+        *interval_columns("density", "density", digits=3),
+        Column("coverage", "coverage", "number", 3),
+    )
     rows: list[list[object]] = []
-    for title, measured in [*((f"{psi:g}", each) for psi, each in sweep.items()), ("real training images", best)]:
-        row: list[object] = [title]
-        for name in _SHARES:
-            row.append(measured[name].value)
-            if name in ("precision", "density"):
-                row += measured[name].interval or (None, None)
-        rows.append(row)
+    for title, each in measured.items():
+        precision, density = (
+            [each[name].value, *(each[name].interval or (None, None))] for name in ("precision", "density")
+        )
+        rows.append([title, *precision, each["recall"].value, *density, each["coverage"].value])
     caption = (
         "Metrics at each psi; the last row is as many real training images. Precision and density have 95 % bootstrap "
         "intervals. Recall and coverage have none, because resampling lowers them."

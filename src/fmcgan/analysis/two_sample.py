@@ -10,19 +10,16 @@ from fmcgan.analysis.detector.cross_fit import FEWEST, DetectorScores, cross_fit
 from fmcgan.analysis.detector.network import SIDE, Recipe
 from fmcgan.analysis.detector.occlusion import Patch, map_picture, occlude, sample_picture
 from fmcgan.analysis.effect import UNKNOWN, Difference, Effect
-from fmcgan.analysis.section import Column, Section, Table
+from fmcgan.analysis.section import Column, Section, Table, interval_columns
 from fmcgan.app.checks import MOST_IMAGES, positive_number, whole_number
-from fmcgan.data.classes import CLASS_NAMES, plural
+from fmcgan.data.classes import plural
+
+Areas = Mapping[str, Sequence[float]]
 
 COLUMNS = (
-    Column("class", "class"),
-    Column("samples", "samples", "whole"),
-    Column("auc", "AUC", "percent", 1),
-    Column("auc_low", "95 % from", "percent", 1),
-    Column("auc_high", "to", "percent", 1),
-    Column("test_auc", "AUC of test images", "percent", 1),
-    Column("test_auc_low", "95 % from", "percent", 1),
-    Column("test_auc_high", "to", "percent", 1),
+    *(Column("class", "class"), Column("samples", "samples", "whole")),
+    *interval_columns("auc", "AUC", "percent", 1),
+    *interval_columns("test_auc", "AUC of test images", "percent", 1),
 )
 
 
@@ -36,14 +33,9 @@ class TwoSample(Analysis):
 
     The floor is the same test with real test images instead of samples.
 
-    Args:
-        most_per_class: maximum number of samples of a class.
-        images_shown: training length of each of the two networks, in images including repetitions.
-        batch_size: images of one step.
-        learning_rate: initial learning rate of Adam.
-        patch: side of the occluding patch in pixels, at most 28.
-        stride: step of the patch in pixels.
-        occluded_per_class: samples of each class that are occluded, those of the highest scores.
+    At most ``most_per_class`` samples of a class are used. Each of both networks is trained with Adam on
+    ``images_shown`` images, including repetitions. The ``occluded_per_class`` samples of each class with the highest
+    scores are occluded by a square of ``patch`` pixels a side, which moves by ``stride`` pixels.
     """
 
     def __init__(
@@ -74,39 +66,30 @@ class TwoSample(Analysis):
             raise NotApplicable(
                 f"two_sample: no class has {FEWEST} samples and twice as many training images; give more samples (n=)"
             )
-        floor = self._floor(subject)
+        areas, floor = _areas(scores), self._floor(subject)
         occluded = [occlude(scores, label, subject.samples, train, self.patch) for label in scores.classes]
         return Section(
-            title="Classifier two-sample test",
-            introduction=(
-                "Two small class-conditional networks were trained to separate samples from real training images, each "
-                f"on one half of {len(scores.index):,} samples, and applied to the other half and to training images "
-                "that neither had seen. Samples that they separate differ from the data. Others may still differ in "
-                "ways that are too subtle, too rare or too global for a small network."
-            ),
-            pictures=[sample_picture(occluded, subject.samples), map_picture(occluded, self.patch)],
-            tables=[_table(scores, floor)],
-            effects=[_effect(scores, floor)],
-            values={"auc": scores.auc()[1], "auc_of_test_images": _area(floor, "all")[0]},
+            "Classifier two-sample test",
+            "Two small class-conditional networks were trained to separate samples from real training images, each "
+            f"on one half of {len(scores.index):,} samples, and applied to the other half and to training images "
+            "that neither had seen. Samples that they separate differ from the data. Others may still differ in "
+            "ways that are too subtle, too rare or too global for a small network.",
+            [sample_picture(occluded, subject.samples), map_picture(occluded, self.patch)],
+            [_table(scores, areas, floor)],
+            effects=[_effect(scores, areas, floor)],
+            values={"auc": areas["all"][0], "auc_of_test_images": floor["all"][0] if floor else None},
         )
 
     def _floor(self, subject: Subject) -> dict[str, Any]:
-        """Returns AUC and interval of test images by class and for ``all``, and the ``difference``; or nothing."""
+        """Returns `_areas` of test images and their ``difference``; or nothing."""
         train, test = subject.real.train, subject.real.test
 
         def measure() -> dict[str, Any]:
             scores = cross_fit(test, train, self.most_per_class, self.recipe, subject.seed)
             if scores is None:
                 return {}
-            whole, area, bounds = scores.auc()
-            found: dict[str, Any] = {
-                "all": [area, *bounds],
-                "difference": [whole.size, whole.error, whole.p_value],
-            }
-            for label in scores.classes:
-                _, area, bounds = scores.auc(label)
-                found[CLASS_NAMES[label]] = [area, *bounds]
-            return found
+            whole, _, _ = scores.auc()
+            return {"difference": [whole.size, whole.error, whole.p_value], **_areas(scores)}
 
         how = f"{self.recipe.protocol}, at most {self.most_per_class} a class, seed {subject.seed}"
         return subject.store.values(
@@ -114,18 +97,19 @@ class TwoSample(Analysis):
         )
 
 
-def _area(floor: Mapping[str, Sequence[float]], name: str) -> Sequence[float | None]:
-    """Returns AUC and interval."""
-    return floor.get(name, [None, None, None])
-
-
-def _table(scores: DetectorScores, floor: dict[str, list[float]]) -> Table:
-    rows: list[list[object]] = []
+def _areas(scores: DetectorScores) -> Areas:
+    """Returns AUC and interval of each class and of ``all``."""
+    found = {}
     for label in (None, *scores.classes):
         _, area, bounds = scores.auc(label)
-        name = class_key(label)
-        count = len(scores.labels) if label is None else int((scores.labels == label).sum())
-        rows.append([name, count, area, *bounds, *_area(floor, name)])
+        found[class_key(label)] = [area, *bounds]
+    return found
+
+
+def _table(scores: DetectorScores, areas: Areas, floor: Areas) -> Table:
+    counts = {class_key(label): int((scores.labels == label).sum()) for label in scores.classes}
+    counts["all"] = len(scores.labels)
+    rows = [[name, counts[name], *area, *floor.get(name, [None] * 3)] for name, area in areas.items()]
     return Table(
         "auc",
         "AUC: share of pairs of a generated and a real image in which the generated one has the higher score; 50 % is "
@@ -136,22 +120,19 @@ def _table(scores: DetectorScores, floor: dict[str, list[float]]) -> Table:
     )
 
 
-def _effect(scores: DetectorScores, floor: dict[str, list[float]]) -> Effect:
-    difference, area, bounds = scores.auc()
-    statement = f"A small classifier separates generated from real images with an AUC of {_words(area, bounds)}"
+def _effect(scores: DetectorScores, areas: Areas, floor: Areas) -> Effect:
+    statement = f"A small classifier separates generated from real images with an AUC of {_words(*areas['all'])}"
     statement += " (50 % is chance)"
-    by_class = {label: scores.auc(label)[1:] for label in scores.classes}
-    if len({area for area, _ in by_class.values()}) > 1:
-        areas = {label: area for label, (area, _) in by_class.items()}
-        easiest, hardest = max(areas, key=areas.__getitem__), min(areas, key=areas.__getitem__)
+    by_class = {label: areas[class_key(label)] for label in scores.classes}
+    easiest, hardest = (extreme(by_class, key=lambda label: by_class[label][0]) for extreme in (max, min))
+    if by_class[easiest][0] > by_class[hardest][0]:
         statement += (
             f". Easiest to separate are {plural(easiest)} ({_words(*by_class[easiest])}), "
             f"hardest {plural(hardest)} ({_words(*by_class[hardest])})"
         )
     of_test = Difference(*floor["difference"]) if floor else UNKNOWN
-    return Effect("two_sample/all/auc", f"{statement}.", difference, of_test, figure="samples")
+    return Effect("two_sample/all/auc", f"{statement}.", scores.auc()[0], of_test, figure="samples")
 
 
-def _words(area: float, bounds: tuple[float, float]) -> str:
-    low, high = bounds
+def _words(area: float, low: float, high: float) -> str:
     return f"{100 * area:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
