@@ -10,11 +10,6 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from fmcgan.figure.palette import GRID, LINE
 
 
-def padded_figure(size: tuple[float, float], pad: tuple[float, float] = (0.08, 0.08)) -> Figure:
-    """Makes an empty figure of a size and horizontal and vertical padding in inches."""
-    return Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=pad[0], h_pad=pad[1]))
-
-
 def panel_figure(
     count: int,
     inches: tuple[float, float],
@@ -24,13 +19,14 @@ def panel_figure(
 ) -> tuple[Figure, list[Axes]]:
     """Makes a figure of at least one panel in rows of at most ``columns``; returns it and the axes of the panels.
 
-    ``inches`` are the width and height of a panel, ``extra`` is the height of a legend or title.
+    In inches: width and height of a panel, ``extra`` height for a legend or title, horizontal and vertical padding.
     """
     if count < 1:
         raise ValueError("panels must hold at least one panel, got none")
     columns = min(columns, count)
     rows = -(-count // columns)
-    figure = padded_figure((columns * inches[0], rows * inches[1] + extra), pad)
+    size = columns * inches[0], rows * inches[1] + extra
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=pad[0], h_pad=pad[1]))
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for unused in axes[count:]:
         unused.set_axis_off()

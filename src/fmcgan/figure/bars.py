@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.figure.axes import legend_size, panel_figure, style_axes
@@ -101,9 +101,9 @@ def _draw_panel(axes: Axes, panel: ClassBars, labels: list[str]) -> list[Line2D]
     return lines
 
 
-def _finite(values: ArrayLike) -> NDArray[np.float64]:
+def _finite(values: Sequence[float | None] | float) -> NDArray[np.float64]:
     """Replaces None and infinite values by nan."""
-    given = np.asarray(values, dtype=np.float64)
+    given = np.array(values, dtype=np.float64)
     return np.where(np.isfinite(given), given, np.nan)
 
 

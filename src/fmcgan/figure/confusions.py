@@ -89,7 +89,7 @@ def difference_figure(counts: ArrayLike, real_counts: ArrayLike, sure: ArrayLike
     )
     axes = figure.axes[0]
     axes.grid(which="minor", color=GRID, linewidth=1)  # visible between white cells
-    _mark_rows(axes, np.isnan(shown).all(axis=1), "not compared")
+    _mark_rows(axes, np.asarray(np.isnan(shown).all(axis=1)), "not compared")
     return figure
 
 

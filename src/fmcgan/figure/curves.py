@@ -67,8 +67,8 @@ def curves_figure(panels: Sequence[Panel], columns: int = 2) -> Figure:
         _draw_panel(axes, panel, labels)
     entries = {text: line for axes in figure.axes for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
     if entries:
-        place = "outside lower center"
-        figure.legend(entries.values(), entries, loc=place, ncols=legend_columns, frameon=False, fontsize=9)
+        lines, texts = entries.values(), entries.keys()
+        figure.legend(lines, texts, loc="outside lower center", ncols=legend_columns, frameon=False, fontsize=9)
     return figure
 
 

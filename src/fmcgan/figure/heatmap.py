@@ -10,7 +10,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, to_r
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from fmcgan.figure.axes import padded_figure
+from fmcgan.figure.axes import panel_figure
 from fmcgan.figure.palette import FAINT_INK, GENERATED, INK, LINE, REAL
 
 SEQUENTIAL = colormaps["Blues"]  # one hue that darkens with the value
@@ -64,8 +64,7 @@ def heatmap_figure(
     pale = np.zeros(table.shape, dtype=bool) if faint is None else np.asarray(faint, dtype=bool)
     if pale.shape != table.shape:
         raise ValueError(f"faint must be {list(table.shape)} like the values, got {list(pale.shape)}")
-    figure = padded_figure(size or _inches(rows, columns, title, label))
-    axes = figure.subplots()
+    figure, (axes,) = panel_figure(1, size or _inches(rows, columns, title, label))
     known = np.isfinite(table)
     limit = float(np.abs(table[known]).max(initial=0)) or 1.0
     scale = scale or Normalize(-limit, limit)
@@ -98,8 +97,9 @@ def _inches(rows: Sequence[str], columns: Sequence[str], title: str, label: str)
 
 
 def _name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
-    slant = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if max(map(len, columns)) >= _STEEP else {}
-    axes.set_xticks(np.arange(len(columns)), columns, fontsize=10, **slant)
+    axes.set_xticks(np.arange(len(columns)), columns, fontsize=10)
+    if max(map(len, columns)) >= _STEEP:
+        axes.set_xticklabels(columns, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_yticks(np.arange(len(rows)), rows, fontsize=10)
     axes.set_xticks(np.arange(1, len(columns)) - 0.5, minor=True)
     axes.set_yticks(np.arange(1, len(rows)) - 0.5, minor=True)

@@ -71,10 +71,12 @@ def origin_map(real: Cloud, generated: Cloud, title: str) -> Figure:
     dots.set_title("each image", loc="left", fontsize=11.5, color=INK)
     order = _mixed(len(positions))
     colours = [GENERATED if each else REAL for each in is_generated[order]]
-    dots.scatter(*positions[order].T, s=6, c=colours, linewidths=0, alpha=0.6)
+    x, y = positions[order].T
+    dots.scatter(x, y, s=6, c=colours, linewidths=0, alpha=0.6)
     cells.set_title(f"cells of at least {FEW} images", loc="left", fontsize=11.5, color=INK)
+    x, y = positions.T
     shares = is_generated.astype(np.float64)
-    cells.hexbin(*positions.T, C=shares, gridsize=26, mincnt=FEW, cmap=ORIGINS, vmin=0, vmax=1, linewidths=0.2)
+    cells.hexbin(x, y, C=shares, gridsize=26, mincnt=FEW, cmap=ORIGINS, vmin=0, vmax=1, linewidths=0.2)
     inset = cells.inset_axes((0.64, -0.04, 0.34, 0.02))  # below the panel: both panels have equal size
     bar = figure.colorbar(ScalarMappable(Normalize(0, 100), ORIGINS), cax=inset, orientation="horizontal")
     bar.set_ticks([0, 50, 100])

@@ -2,8 +2,8 @@
 
 import io
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -30,7 +30,13 @@ def png_bytes(picture: Figure | Image.Image) -> bytes:
     return content.getvalue()
 
 
-def save_figure(figure: Figure, content: io.BytesIO, **options: Any) -> None:
+def save_figure(
+    figure: Figure,
+    content: io.BytesIO,
+    format: str,
+    dpi: float | None = None,
+    metadata: Mapping[str, str | None] | None = None,
+) -> None:
     """Saves a figure with literal texts, which may contain ``$`` or characters that XML forbids."""
     for text in figure.findobj(Text):
         if isinstance(text, Text):  # for the type checker
@@ -38,7 +44,7 @@ def save_figure(figure: Figure, content: io.BytesIO, **options: Any) -> None:
             text.set_text(visible(text.get_text()))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph ")  # missing letters are drawn as boxes
-        figure.savefig(content, **options)  # type: ignore[arg-type]
+        figure.savefig(content, format=format, dpi=dpi, metadata=metadata)
 
 
 def write_png(picture: Figure | Image.Image, path: Path) -> None:

@@ -48,9 +48,7 @@ def timelapse(
 
 
 def evenly(frames: Sequence[Image.Image], most: int) -> list[Image.Image]:
-    """Chooses at most ``most`` evenly spaced frames, including the first and the last."""
+    """Chooses at most ``most`` (2 or more) evenly spaced frames, including the first and the last."""
     if len(frames) <= most:
         return list(frames)
-    if most == 1:
-        return [frames[-1]]
     return [frames[round(index * (len(frames) - 1) / (most - 1))] for index in range(most)]
