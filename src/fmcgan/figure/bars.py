@@ -53,7 +53,7 @@ def draw_class_bars(panels: Sequence[ClassBars], path: Path) -> None:
 
 
 def class_bars_figure(panels: Sequence[ClassBars]) -> Figure:
-    """Draws at least one panel in rows of two, below a legend where a reference is a line if it is in every panel."""
+    """Draws at least one panel in rows of two, under a legend that shows a reference as a line if all panels do."""
     labels = list(dict.fromkeys(label for panel in panels for label in panel.references))
     legend_columns, legend_inches = legend_size(
         [BARS_LABEL, *labels] if labels else [], min(2, len(panels)) * BARS_INCHES[0], font_size=10
