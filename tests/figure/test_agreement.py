@@ -98,8 +98,9 @@ def test_cells_without_samples_have_no_number(tmp_path, area):
 def test_the_share_below_counts_all_samples():
     counts = np.diag([10] * 10)
     counts[0, 1] = 900
-    assert _summary(counts) == "Agreement: 10.0 % of 1,000 samples are read as asked for"
-    assert _summary(np.roll(np.diag([10] * 10), 1, axis=1)) == "Agreement: 0 % of 100 samples are read as asked for"
+    none = np.roll(np.diag([10] * 10), 1, axis=1)
+    assert _summary(counts) == "Agreement: 10.0 % of 1,000 samples are classified as their conditioned class"
+    assert _summary(none) == "Agreement: 0 % of 100 samples are classified as their conditioned class"
     assert _summary(np.zeros((10, 10), int)) == "Agreement: no samples"
 
 

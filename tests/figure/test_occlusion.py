@@ -31,7 +31,7 @@ def test_each_image_stands_beside_its_heat_and_pixels_are_not_blurred():
     passed = np.full((3, 28, 28), 77, np.uint8)
     heats = np.stack([heat_at(5, 9), heat_at(20, 3)])
     rows = [SampleRow("bag", caught, heats, passed), SampleRow("boot", caught[:1], heats[:1], passed[:1])]
-    picture = samples_picture(rows, scale=2)
+    picture = samples_picture(rows)
     pixels = np.asarray(picture)
     assert picture.mode == "RGB"
     step, top = 56 + GAP, picture.height - MARGIN - 2 * (56 + GAP) + GAP

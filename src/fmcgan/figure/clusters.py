@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,46 +13,35 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from fmcgan.figure.axes import style_axes
 from fmcgan.figure.grid import GAP, MARGIN, enlarged, load_font
-from fmcgan.figure.palette import FAINT_INK, GENERATED, GRID, INK, LINE, REAL
+from fmcgan.figure.palette import FAINT_INK, GENERATED, GRID, INK, REAL
 
-SCALE, COLUMNS, ROWS = 2, 6, 2
-"""Magnification of images, and columns and rows of a block of real or generated images."""
+SCALE, COLUMNS, ROWS = 2, 6, 2  # magnification of images, and columns and rows of a block of real or generated images
 STEP = 28 * SCALE + GAP
 BLOCK_WIDTH, BLOCK_HEIGHT = COLUMNS * STEP - GAP, ROWS * STEP - GAP
 NAME_WIDTH, BAR_WIDTH, BETWEEN, HEAD = 150, 190, 14, 66
 """Pixels: width of the text, width of the bars, gap between blocks, height of the headings."""
-SMALL, LARGE = 14, 17
-BAR = 16
-"""Height of a bar."""
-RATIOS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4)
-"""Ticks of the overview; values are clipped to the ends."""
+REAL_LEFT = MARGIN + NAME_WIDTH
+GENERATED_LEFT = REAL_LEFT + BLOCK_WIDTH + BETWEEN
+BARS_LEFT = GENERATED_LEFT + BLOCK_WIDTH + BETWEEN
+SMALL, LARGE = load_font(14), load_font(17)
+BAR = 16  # height of a bar
+RATIOS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4)  # ticks of the overview; values are clipped to the ends
 ROW_INCHES = 0.135
 
-Share = tuple[float, float, float]
-"""A share and the ends of its interval, in 0..1."""
+Share = tuple[float, float, float]  # a share and the ends of its interval, in 0..1
 
 
 @dataclass(frozen=True, eq=False)
 class ClusterRow:
-    """A cluster of a class.
-
-    Args:
-        name: such as ``Cluster 3``.
-        description: a few words.
-        mark: such as ``missing``; empty if the shares are about equal.
-        real: examples, uint8 [N, 28, 28]; the first `COLUMNS` x `ROWS` are drawn.
-        generated: examples, uint8 [N, 28, 28]; may be empty.
-        real_share: among real training images.
-        test_share: among real test images.
-        generated_share: among generated images.
-    """
+    """A cluster of a class, with its shares among real training images, real test images and generated images."""
 
     name: str
     description: str
-    mark: str
-    real: NDArray[np.uint8]
-    generated: NDArray[np.uint8]
+    mark: str  # such as ``missing``; empty if the shares are about equal
+    real: NDArray[np.uint8]  # examples [N, 28, 28]; the first `COLUMNS` x `ROWS` are drawn
+    generated: NDArray[np.uint8]  # examples [N, 28, 28]; may be empty
     real_share: Share
     test_share: Share
     generated_share: Share
@@ -65,29 +53,23 @@ class ClusterRow:
 
 
 def clusters_picture(rows: Sequence[ClusterRow], title: str) -> Image.Image:
-    """Draws one cluster per row: name, real and generated examples, and both shares as bars with intervals.
+    """Draws at least one cluster, one per row: name, real and generated examples, and both shares with intervals.
 
-    Args:
-        rows: at least one; all bars have one scale.
-        title: above the rows.
-
-    Returns:
-        A coloured picture (PIL mode ``RGB``), about 1,080 pixels wide.
-
-    Raises:
-        ValueError: no row given.
+    All bars have one scale. The picture is coloured (PIL mode ``RGB``) and about 1,080 pixels wide.
     """
     if not rows:
         raise ValueError("rows must hold at least one cluster, got none")
-    width = 2 * MARGIN + NAME_WIDTH + 2 * (BLOCK_WIDTH + BETWEEN) + BAR_WIDTH
+    width = BARS_LEFT + BAR_WIDTH + MARGIN
     picture = Image.new("RGB", (width, HEAD + len(rows) * (BLOCK_HEIGHT + BETWEEN)), "white")
     draw = ImageDraw.Draw(picture)
-    draw.text((MARGIN, MARGIN), title, fill=INK, font=load_font(LARGE), anchor="lt")
-    _, real, generated, bars = _columns()
-    heads = ((real, "real, nearest to the centre", FAINT_INK), (generated, "generated, unselected", FAINT_INK))
-    behind = bars + math.ceil(load_font(SMALL).getlength("share of real, "))
-    for left, head, colour in (*heads, (bars, "share of real,", REAL), (behind, "generated", GENERATED)):
-        draw.text((left, HEAD - 10), head, fill=colour, font=load_font(SMALL), anchor="ls")
+    draw.text((MARGIN, MARGIN), title, fill=INK, font=LARGE, anchor="lt")
+    for left, head, colour in (
+        (REAL_LEFT, "real, nearest to the centre", FAINT_INK),
+        (GENERATED_LEFT, "generated, unselected", FAINT_INK),
+        (BARS_LEFT, "share of real,", REAL),
+        (BARS_LEFT + math.ceil(SMALL.getlength("share of real, ")), "generated", GENERATED),
+    ):
+        draw.text((left, HEAD - 10), head, fill=colour, font=SMALL, anchor="ls")
     full = max(max(row.real_share[2], row.generated_share[2]) for row in rows)
     for index, row in enumerate(rows):
         _draw_row(picture, row, HEAD + index * (BLOCK_HEIGHT + BETWEEN), full)
@@ -97,11 +79,7 @@ def clusters_picture(rows: Sequence[ClusterRow], title: str) -> Image.Image:
 def ratios_figure(classes: Mapping[str, Sequence[ClusterRow]]) -> Figure:
     """Draws the share of each cluster among generated images, divided by its share among real training images.
 
-    Args:
-        classes: clusters in the order of their numbers, by the name of the class.
-
-    Raises:
-        ValueError: no cluster given.
+    ``classes`` are clusters in the order of their numbers, at least one, by the name of the class.
     """
     total = sum(map(len, classes.values()))
     if total == 0:
@@ -125,48 +103,34 @@ def ratios_figure(classes: Mapping[str, Sequence[ClusterRow]]) -> Figure:
     return figure
 
 
-def _columns() -> tuple[int, ...]:
-    """Computes the left edges of text, real images, generated images and bars."""
-    first = MARGIN + NAME_WIDTH
-    return MARGIN, first, first + BLOCK_WIDTH + BETWEEN, first + 2 * (BLOCK_WIDTH + BETWEEN)
-
-
 def _draw_row(picture: Image.Image, row: ClusterRow, top: int, full: float) -> None:
     draw = ImageDraw.Draw(picture)
-    words, real, generated, bars = _columns()
-    draw.text((words, top), row.name, fill=INK, font=load_font(LARGE), anchor="lt")
+    draw.text((MARGIN, top), row.name, fill=INK, font=LARGE, anchor="lt")
     for line, text in enumerate(wrap(row.description, 18), start=1):
-        draw.text((words, top + 2 + 18 * line), text, fill=INK, font=load_font(SMALL), anchor="la")
+        draw.text((MARGIN, top + 2 + 18 * line), text, fill=INK, font=SMALL, anchor="la")
     if row.mark:
-        box = (
-            words,
-            top + BLOCK_HEIGHT - 24,
-            words + math.ceil(load_font(SMALL).getlength(row.mark)) + 14,
-            top + BLOCK_HEIGHT,
-        )
-        draw.rounded_rectangle(box, radius=4, fill=INK)
-        draw.text((words + 7, top + BLOCK_HEIGHT - 12), row.mark, fill="white", font=load_font(SMALL), anchor="lm")
-    for left, images in ((real, row.real), (generated, row.generated)):
+        bottom, right = top + BLOCK_HEIGHT, MARGIN + math.ceil(SMALL.getlength(row.mark)) + 14
+        draw.rounded_rectangle((MARGIN, bottom - 24, right, bottom), radius=4, fill=INK)
+        draw.text((MARGIN + 7, bottom - 12), row.mark, fill="white", font=SMALL, anchor="lm")
+    for left, images in ((REAL_LEFT, row.real), (GENERATED_LEFT, row.generated)):
         for index, image in enumerate(images[: COLUMNS * ROWS]):
             picture.paste(enlarged(image, SCALE), (left + index % COLUMNS * STEP, top + index // COLUMNS * STEP))
         if not len(images):
-            draw.text((left, top + STEP // 2), "none", fill=FAINT_INK, font=load_font(LARGE), anchor="lm")
+            draw.text((left, top + STEP // 2), "none", fill=FAINT_INK, font=LARGE, anchor="lm")
     middle = top + BLOCK_HEIGHT // 2
-    _draw_bar(draw, row.real_share, bars, middle - BAR - 3, full, REAL)
-    _draw_bar(draw, row.generated_share, bars, middle + 3, full, GENERATED)
+    _draw_bar(draw, row.real_share, middle - BAR - 3, full, REAL)
+    _draw_bar(draw, row.generated_share, middle + 3, full, GENERATED)
 
 
-def _draw_bar(draw: ImageDraw.ImageDraw, share: Share, left: int, top: int, full: float, colour: str) -> None:
+def _draw_bar(draw: ImageDraw.ImageDraw, share: Share, top: int, full: float, colour: str) -> None:
     """Draws a bar with interval and number; ``full`` is the share at full length."""
-    length = BAR_WIDTH - 58
-    value, low, high = (left + round(length * part / full) for part in share)
-    draw.rectangle((left, top, value, top + BAR - 1), fill=colour)
+    value, low, high = (BARS_LEFT + round((BAR_WIDTH - 58) * part / full) for part in share)
+    draw.rectangle((BARS_LEFT, top, value, top + BAR - 1), fill=colour)
     middle = top + BAR // 2
     draw.line((low, middle, high, middle), fill=INK, width=2)
     for end in (low, high):
         draw.line((end, middle - 4, end, middle + 4), fill=INK, width=2)
-    text = f"{100 * share[0]:.1f} %"
-    draw.text((max(value, high) + 6, middle), text, fill=INK, font=load_font(SMALL), anchor="lm")
+    draw.text((max(value, high) + 6, middle), f"{100 * share[0]:.1f} %", fill=INK, font=SMALL, anchor="lm")
 
 
 def _draw_ratio(axes: Axes, y: float, row: ClusterRow) -> None:
@@ -179,8 +143,7 @@ def _draw_ratio(axes: Axes, y: float, row: ClusterRow) -> None:
     if row.mark:  # on the other side of the line of equal shares
         x, shift, side = (max(high, 1.15), 6, "left") if value < 1 else (min(low, 0.87), -6, "right")
         text = f"{row.name}, {row.mark}: {row.description}"
-        style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "va": "center", "color": INK}
-        axes.annotate(text, (x, y), (shift, 0), ha=side, **style)
+        axes.annotate(text, (x, y), (shift, 0), textcoords="offset points", fontsize=8, ha=side, va="center", color=INK)
 
 
 def _within(share: float, real_share: float) -> float:
@@ -198,9 +161,7 @@ def _draw_axes(axes: Axes) -> None:
     axes.axvspan(RATIOS[0] / 1.08, 1 / 4, color=GRID, alpha=0.5, linewidth=0, zorder=0)
     axes.text(RATIOS[0], -0.9, "missing", fontsize=9, color=FAINT_INK, va="top")
     axes.set_xlabel("share among generated images / share among real training images", fontsize=10)
-    axes.tick_params(labelsize=9.5, color=LINE)
+    style_axes(axes, grid="x")
+    axes.tick_params(labelsize=9.5)
     axes.tick_params(axis="y", length=0, labelsize=10)
-    axes.grid(axis="x", color=GRID, linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(LINE)
+    axes.spines["left"].set_visible(False)

@@ -1,4 +1,4 @@
-"""Figures of confusion matrices (class asked for, class read) and of their differences."""
+"""Figures of confusion matrices (conditioned class, class found by the classifier) and of their differences."""
 
 import math
 from pathlib import Path
@@ -8,24 +8,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
-from fmcgan.figure.heatmap import DIVERGING, heatmap_figure, mark_rows
+from fmcgan.figure.heatmap import SEQUENTIAL, UNKNOWN, heatmap_figure
 from fmcgan.figure.palette import GRID, INK
 from fmcgan.figure.png import write_png
 
-FIGURE_INCHES = (8.0, 7.4)
-"""Width and height of a figure."""
+FIGURE_INCHES = (8.0, 7.4)  # width and height of a figure
 SCALE = PowerNorm(0.5, vmin=0, vmax=100)
 """Square root of the percentage, so that an error of 2 is visible beside a diagonal near 100."""
-WIDEST_TITLE = 64
-"""Maximum number of letters of a title in one line."""
-LEAST_LIMIT = 5.0
-"""Smallest limit of the colours of differences, in percentage points; two similar sets are pale."""
-AGREEMENT_TITLE = "Class read by the classifier, by class asked for"
-DIFFERENCE_TITLE = "Class read: share of samples minus share of real test images"
+WIDEST_TITLE = 64  # maximum number of letters of a title in one line
+LEAST_LIMIT = 5.0  # smallest limit of the colours of differences, in percentage points; two similar sets are pale
+AGREEMENT_TITLE = "Classification of the samples, by conditioned class"
 
 
 def draw_agreement(counts: ArrayLike, path: Path, title: str = AGREEMENT_TITLE) -> None:
@@ -36,10 +33,8 @@ def draw_agreement(counts: ArrayLike, path: Path, title: str = AGREEMENT_TITLE) 
 def agreement_figure(counts: ArrayLike, title: str = AGREEMENT_TITLE) -> Figure:
     """Draws the rows of a confusion matrix in percent, and the total agreement.
 
-    Args:
-        counts: whole numbers [10, 10]: row = class asked for, column = class read. A row without samples is grey; a
-            cell without samples is blank.
-        title: above the table.
+    Counts are whole numbers [10, 10]: row = conditioned class, column = classified as. A row without samples is grey; a
+    cell without samples is blank.
 
     Raises:
         ValueError: the counts are not whole numbers of at least 0, or have another shape.
@@ -49,14 +44,14 @@ def agreement_figure(counts: ArrayLike, title: str = AGREEMENT_TITLE) -> Figure:
         raise ValueError("counts must be whole numbers of at least 0, got others")
     table = table.astype(np.int64)
     totals = table.sum(axis=1)
-    percent = 100 * table / np.maximum(totals, 1)[:, None]
     figure = heatmap_figure(
-        percent,
+        100 * table / np.maximum(totals, 1)[:, None],
         CLASS_NAMES,
         CLASS_NAMES,
         formats=_percent,
         title=fill(title, WIDEST_TITLE),
         label="percent of the row",
+        colours=SEQUENTIAL,
         scale=SCALE,
         blank=table == 0,
         size=FIGURE_INCHES,
@@ -64,38 +59,29 @@ def agreement_figure(counts: ArrayLike, title: str = AGREEMENT_TITLE) -> Figure:
     axes, bar = figure.axes
     bar.set_yticks([0, 1, 5, 10, 25, 50, 75, 100])
     bar.yaxis.set_minor_locator(NullLocator())
-    _name_axes(axes)
-    mark_rows(axes, {row: "no samples of this class" for row, total in enumerate(totals) if not total}, NUM_CLASSES)
+    _mark_rows(axes, totals == 0, "no samples of this class")
     figure.supxlabel(_summary(table), fontsize=11, color=INK)
     return figure
 
 
-def difference_figure(
-    counts: ArrayLike, real_counts: ArrayLike, sure: ArrayLike, title: str = DIFFERENCE_TITLE
-) -> Figure:
-    """Draws the rows of one confusion matrix in percent minus those of another.
+def difference_figure(counts: ArrayLike, real_counts: ArrayLike, sure: ArrayLike) -> Figure:
+    """Draws the rows of one confusion matrix [10, 10] in percent minus those of one of real images.
 
-    Args:
-        counts: of the samples, whole numbers [10, 10]: row = class asked for, column = class read.
-        real_counts: of real images, [10, 10].
-        sure: bool [10, 10]: whether a difference is significant and drawn bold; others are pale.
-        title: above the table.
+    Significant differences, where ``sure`` (bool [10, 10]), are bold; others are pale.
 
     Raises:
         ValueError: a table has another shape.
     """
     table, real, bold = (_checked(each) for each in (counts, real_counts, sure))
     shown = points(table, real)
-    missing: NDArray[np.bool_] = np.asarray(np.isnan(shown).all(axis=1))
     limit = max(LEAST_LIMIT, math.ceil(np.nanmax(np.abs(shown), initial=0)))
     figure = heatmap_figure(
-        np.where(missing[:, None], np.nan, shown),
+        shown,
         CLASS_NAMES,
         CLASS_NAMES,
         formats="+.1f",
-        title=title,
+        title="Classification: share of samples minus share of real test images",
         label="percentage points: more of the real images  ↔  more of the samples",
-        colours=DIVERGING,
         scale=Normalize(-limit, limit),
         faint=~bold.astype(bool),
         blank=table + real == 0,
@@ -103,8 +89,7 @@ def difference_figure(
     )
     axes = figure.axes[0]
     axes.grid(which="minor", color=GRID, linewidth=1)  # visible between white cells
-    _name_axes(axes)
-    mark_rows(axes, {int(row): "not compared" for row in np.flatnonzero(missing)}, NUM_CLASSES)
+    _mark_rows(axes, np.asarray(np.isnan(shown).all(axis=1)), "not compared")
     return figure
 
 
@@ -122,9 +107,18 @@ def _checked(table: ArrayLike) -> NDArray[np.int64]:
     return given
 
 
-def _name_axes(axes: Axes) -> None:
-    axes.set_xlabel("class read", fontsize=11)
-    axes.set_ylabel("class asked for", fontsize=11)
+def _mark_rows(axes: Axes, missing: NDArray[np.bool_], note: str) -> None:
+    """Names the axes, frames the diagonal, and covers missing rows by a note."""
+    axes.set_xlabel("classified as", fontsize=11)
+    axes.set_ylabel("conditioned class", fontsize=11)
+    middle = (NUM_CLASSES - 1) / 2
+    for row in range(NUM_CLASSES):
+        if missing[row]:
+            cell = Rectangle((-0.5, row - 0.46), NUM_CLASSES, 0.92, color=UNKNOWN, linewidth=0, zorder=2.8)
+            axes.text(middle, row, note, ha="center", va="center", fontsize=10, color="#444444")
+        else:
+            cell = Rectangle((row - 0.5, row - 0.5), 1, 1, fill=False, color=INK, linewidth=1.6, zorder=3)
+        axes.add_patch(cell)
 
 
 def _percent(share: float) -> str:
@@ -140,4 +134,5 @@ def _summary(table: NDArray[np.int64]) -> str:
     total, agreed = int(table.sum()), int(table.trace())
     if total == 0:
         return "Agreement: no samples"
-    return f"Agreement: {_percent(100 * agreed / total) if agreed else 0} % of {total:,} samples are read as asked for"
+    share = _percent(100 * agreed / total) if agreed else 0
+    return f"Agreement: {share} % of {total:,} samples are classified as their conditioned class"

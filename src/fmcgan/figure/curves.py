@@ -20,70 +20,43 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4
 """Colours of Okabe and Ito, safe for colour-blind readers, without the faint yellow."""
 LINE_STYLES, MARKERS = ("-", "--", ":", "-."), ("o", "s", "^", "D")
 """Combined with the palette they distinguish 28 labels."""
-PANEL_INCHES = (5.4, 3.5)
-"""Width and height of one panel."""
-FEW = 3
-"""Largest number of points of a curve with dots, because a line through a single point is invisible."""
+PANEL_INCHES = (5.4, 3.5)  # width and height of one panel
+FEW = 3  # largest number of points of a curve with dots, because a line through a single point is invisible
 
 
 @dataclass(frozen=True)
 class Series:
-    """One curve.
+    """One curve: y [N] over ascending x [N]; a value that is not finite leaves a gap."""
 
-    Args:
-        label: equal labels have equal colours in all panels and one entry in the legend.
-        x: [N], ascending.
-        y: [N]; a value that is not finite leaves a gap.
-        band: lower and upper edge, [N] each, drawn as a light area, such as the range over seeds.
-        raw: [N], the values before smoothing, drawn thin behind the curve.
-    """
-
-    label: str
+    label: str  # equal labels have equal colours in all panels and one entry in the legend
     x: ArrayLike
     y: ArrayLike
-    band: tuple[ArrayLike, ArrayLike] | None = None
-    raw: ArrayLike | None = None
+    band: tuple[ArrayLike, ArrayLike] | None = None  # edges of a light area, [N] each, such as the range over seeds
+    raw: ArrayLike | None = None  # [N], the values before smoothing, drawn thin behind the curve
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes.
-
-    Args:
-        title: above the axes.
-        y_label: quantity and unit.
-        series: the curves; without finite values the panel shows "no values".
-        x_label: of the x axis.
-        scale: of the y axis, ``linear``, ``log`` (values <= 0 leave gaps) or ``symlog`` (linear within -1..1).
-        references: label and height of each dashed horizontal line.
-    """
+    """One pair of axes."""
 
     title: str
-    y_label: str
-    series: Sequence[Series]
+    y_label: str  # quantity and unit
+    series: Sequence[Series]  # without finite values the panel shows "no values"
     x_label: str = "images seen"
-    scale: str = "linear"
-    references: Mapping[str, float] = field(default_factory=dict)
+    scale: str = "linear"  # of the y axis, or "log" (values <= 0 leave gaps) or "symlog" (linear within -1..1)
+    references: Mapping[str, float] = field(default_factory=dict)  # label and height of each dashed horizontal line
 
     def __post_init__(self) -> None:
         checks.one_of(("linear", "log", "symlog"), scale=self.scale)
 
 
-def draw_curves(panels: Sequence[Panel], path: Path, columns: int = 2) -> None:
+def draw_curves(panels: Sequence[Panel], path: Path) -> None:
     """Writes `curves_figure` as a PNG."""
-    write_png(curves_figure(panels, columns), path)
+    write_png(curves_figure(panels), path)
 
 
 def curves_figure(panels: Sequence[Panel], columns: int = 2) -> Figure:
-    """Draws panels in rows with one legend below.
-
-    Args:
-        panels: at least one.
-        columns: maximum number of panels in a row.
-
-    Raises:
-        ValueError: no panel given.
-    """
+    """Draws at least one panel in rows of at most ``columns`` with one legend below."""
     checks.whole_number(columns=columns)
     labels = list(dict.fromkeys(series.label for panel in panels for series in panel.series))
     references = list(dict.fromkeys(label for panel in panels for label in panel.references))
@@ -94,14 +67,8 @@ def curves_figure(panels: Sequence[Panel], columns: int = 2) -> Figure:
         _draw_panel(axes, panel, labels)
     entries = {text: line for axes in figure.axes for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
     if entries:
-        figure.legend(
-            entries.values(),
-            entries.keys(),
-            loc="outside lower center",
-            ncols=legend_columns,
-            frameon=False,
-            fontsize=9,
-        )
+        lines, texts = entries.values(), entries.keys()
+        figure.legend(lines, texts, loc="outside lower center", ncols=legend_columns, frameon=False, fontsize=9)
     return figure
 
 
@@ -118,14 +85,14 @@ def _draw_panel(axes: Axes, panel: Panel, labels: list[str]) -> None:
     axes.set_xlabel(panel.x_label, fontsize=9)
     axes.set_ylabel(panel.y_label, fontsize=9)
     drawn = [_draw_series(axes, series, labels.index(series.label), panel.scale) for series in panel.series]
-    if not any(drawn):
-        axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center", color=FAINT_INK)
-        axes.set(xticks=[], yticks=[])
-    else:
+    if any(drawn):
         for number, (label, height) in enumerate(panel.references.items()):
             dashes = (0, (1.5, 2) if number % 2 else (6, 3))
             axes.axhline(height, label=label, color=INK, linestyle=dashes, linewidth=1)
         _scale(axes, panel.scale)
+    else:
+        axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center", color=FAINT_INK)
+        axes.set(xticks=[], yticks=[])
     style_axes(axes)
 
 
@@ -173,14 +140,9 @@ def _scale(axes: Axes, scale: str) -> None:
 
 
 def running_mean(values: ArrayLike, window: int) -> NDArray[np.float64]:
-    """Smooths a curve by the mean of the finite values in a centred window, truncated at both ends.
+    """Smooths values [N] by the mean of the finite ones in a centred window, truncated at both ends.
 
-    Args:
-        values: [N].
-        window: width in points; even widths are increased by one.
-
-    Returns:
-        [N]; nan where the value is not finite, so that the figure shows where a run diverged.
+    Even widths are increased by one. Values that are not finite become nan, which shows where a run diverged.
     """
     checks.whole_number(window=window)
     given = np.asarray(values, dtype=np.float64)

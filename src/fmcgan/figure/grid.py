@@ -11,22 +11,16 @@ from fmcgan.app import checks
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.figure.png import LONGEST
 
-PAPER, INK = 255, 45
-"""Grey levels of background and text."""
-MARGIN, GAP = 10, 2
-"""Pixels around a grid and between images."""
-NAME_SIZE, TITLE_SIZE = 14, 17
-"""Font sizes in pixels."""
+PAPER, INK = 255, 45  # grey levels of background and text
+MARGIN, GAP = 10, 2  # pixels around a grid and between images
+NAME_SIZE, TITLE_SIZE = 14, 17  # font sizes in pixels
 _BESIDE = 150  # maximum width of names and margins, in pixels
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def check_columns(**columns: int) -> None:
-    """Checks that a grid of 28 x 28 samples is not wider than `LONGEST`.
-
-    Args:
-        columns: number of columns by name of the option.
+    """Checks that a grid of 28 x 28 samples is not wider than `LONGEST`; ``columns`` are counts by name of the option.
 
     Raises:
         InvalidValueError: there are too many columns.
@@ -40,16 +34,9 @@ def check_columns(**columns: int) -> None:
 def class_grid(
     images: NDArray[np.uint8], row_names: Sequence[str], title: str | None = None, scale: int = 2
 ) -> Image.Image:
-    """Draws a grid of images with row names at the left.
+    """Draws a grey grid (PIL mode ``L``) of images, uint8 [R, C, H, W], with R row names at the left.
 
-    Args:
-        images: uint8 [R, C, H, W] in 0..255, such as one class per row and one latent vector per column.
-        row_names: R names.
-        title: line above the grid.
-        scale: integer magnification.
-
-    Returns:
-        A grey picture (PIL mode ``L``).
+    ``title`` is a line above the grid, ``scale`` an integer magnification.
 
     Raises:
         ValueError: the images have another type or shape, or the number of names differs.
@@ -76,17 +63,9 @@ def class_grid(
 
 
 def side_by_side(grids: Sequence[tuple[str, Image.Image]], columns: int = 3) -> Image.Image:
-    """Arranges pictures side by side, each under its title.
+    """Arranges at least one picture in rows of at most ``columns``, as a grey picture (PIL mode ``L``).
 
-    Args:
-        grids: (title, picture); titles are wrapped to the width of their picture.
-        columns: maximum number of pictures in a row.
-
-    Returns:
-        A grey picture (PIL mode ``L``).
-
-    Raises:
-        ValueError: no picture given.
+    Titles are wrapped to the width of their picture below.
     """
     checks.whole_number(columns=columns)
     if not grids:
@@ -94,9 +73,8 @@ def side_by_side(grids: Sequence[tuple[str, Image.Image]], columns: int = 3) -> 
     font, line = load_font(TITLE_SIZE), TITLE_SIZE + 6
     titles = [_wrapped(title, font, grid.width - 2 * MARGIN) for title, grid in grids]
     head = MARGIN + line * max(len(lines) for lines in titles)
-    cell_width = max(
-        max(grid.width for _, grid in grids), *(2 * MARGIN + _width(text, font) for lines in titles for text in lines)
-    )
+    widths = [2 * MARGIN + _width(text, font) for lines in titles for text in lines]
+    cell_width = max(*widths, *(grid.width for _, grid in grids))
     cell_height = head + max(grid.height for _, grid in grids)
     columns = min(columns, len(grids))
     picture = Image.new("L", (columns * cell_width, -(-len(grids) // columns) * cell_height), PAPER)

@@ -3,91 +3,61 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, enlarged
+from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, enlarged, load_font
 from fmcgan.figure.palette import FAINT_INK, GENERATED, INK
 
 MAGNIFICATION = 3
-"""Magnification of images."""
 SIDE = 28 * MAGNIFICATION
-BETWEEN = 14
-"""Pixels between two blocks."""
-WORDS_SIZE = 12
+BETWEEN = 14  # pixels between two blocks
+WORDS_SIZE = 12  # font size of the words below images, in pixels
 LINE = WORDS_SIZE + 3
-"""Font size and line height of the words below images, in pixels."""
 HEAD_LINE = NAME_SIZE + 4
 PAPER = "white"
 
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """An image with a caption.
+    """An image with a caption."""
 
-    Args:
-        image: uint8 [28, 28].
-        words: one or two short lines below the image.
-        marked: whether the words are vermilion.
-
-    Raises:
-        ValueError: the image has another type or shape.
-    """
-
-    image: NDArray[np.uint8]
-    words: Sequence[str] = ()
-    marked: bool = False
+    image: NDArray[np.uint8]  # [28, 28]
+    words: Sequence[str] = ()  # one or two short lines below the image
+    marked: bool = False  # whether the words are vermilion
 
     def __post_init__(self) -> None:
         if self.image.dtype != np.uint8 or self.image.shape != (28, 28):
             raise ValueError(f"a tile's image must be uint8 [28, 28], got {self.image.dtype} {list(self.image.shape)}")
 
 
-@dataclass(frozen=True)
-class Block:
-    """Columns under one heading.
-
-    Args:
-        heading: above the columns; may have several lines.
-        columns: number of columns.
-    """
+class Block(NamedTuple):
+    """A number of columns under one heading of one or several lines."""
 
     heading: str
     columns: int
 
 
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One row of tiles.
-
-    Args:
-        tiles: of each block, at most as many as columns.
-        name: at the left.
-    """
+class Row(NamedTuple):
+    """One row: the tiles of each block, at most as many as its columns, and a name at the left."""
 
     tiles: Sequence[Sequence[Tile]]
     name: str = ""
 
 
 def rows_picture(blocks: Sequence[Block], rows: Sequence[Row]) -> Image.Image:
-    """Draws rows of images.
-
-    Args:
-        blocks: from left to right.
-        rows: from top to bottom, at least one.
-
-    Returns:
-        A colour picture (PIL mode ``RGB``).
+    """Draws rows of images from top to bottom, and their blocks from left to right, in colour (PIL mode ``RGB``).
 
     Raises:
         ValueError: no row given, or a row has another number of blocks or too many images.
     """
     if not rows:
         raise ValueError("rows must hold at least one row of images, got none")
+    most = [block.columns for block in blocks]
     for row in rows:
-        most = [block.columns for block in blocks]
         if len(row.tiles) != len(most) or any(len(tiles) > n for tiles, n in zip(row.tiles, most, strict=True)):
             raise ValueError(f"a row must hold at most {most} images, got {[len(tiles) for tiles in row.tiles]}")
     lefts, width = _block_edges(blocks, [row.name for row in rows])
@@ -99,7 +69,7 @@ def rows_picture(blocks: Sequence[Block], rows: Sequence[Row]) -> Image.Image:
     for block, left in zip(blocks, lefts, strict=True):
         for line, text in enumerate(reversed(block.heading.splitlines())):  # the last line is above the images
             y = top - 7 - HEAD_LINE * line
-            draw.text((left, y), text, fill=INK, font=ImageFont.load_default(NAME_SIZE), anchor="ls")
+            draw.text((left, y), text, fill=INK, font=load_font(NAME_SIZE), anchor="ls")
     for row, height in zip(rows, heights, strict=True):
         _draw_row(picture, row, lefts, top)
         top += height
@@ -108,21 +78,18 @@ def rows_picture(blocks: Sequence[Block], rows: Sequence[Row]) -> Image.Image:
 
 def _block_edges(blocks: Sequence[Block], names: Sequence[str]) -> tuple[list[int], int]:
     """Computes the left edge of each block and the width of the picture."""
-    font = ImageFont.load_default(NAME_SIZE)
+    font = load_font(NAME_SIZE)
     named = math.ceil(max(font.getlength(name) for name in names))
-    left, lefts = MARGIN + (named + 8 if named else 0), []
+    edges = [MARGIN + (named + 8 if named else 0)]
     for block in blocks:
-        lefts.append(left)
         text = math.ceil(max((font.getlength(line) for line in block.heading.splitlines()), default=0))
-        left += max(block.columns * (SIDE + GAP) - GAP, text) + BETWEEN
-    return lefts, left - BETWEEN + MARGIN
+        edges.append(edges[-1] + max(block.columns * (SIDE + GAP) - GAP, text) + BETWEEN)
+    return edges[:-1], edges[-1] - BETWEEN + MARGIN
 
 
 def _draw_row(picture: Image.Image, row: Row, lefts: Sequence[int], top: int) -> None:
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(WORDS_SIZE)
-    if row.name:
-        name_font = ImageFont.load_default(NAME_SIZE)
-        draw.text((lefts[0] - 8, top + SIDE // 2), row.name, fill=INK, font=name_font, anchor="rm")
+    draw = ImageDraw.Draw(picture)
+    draw.text((lefts[0] - 8, top + SIDE // 2), row.name, fill=INK, font=load_font(NAME_SIZE), anchor="rm")
     for left, tiles in zip(lefts, row.tiles, strict=True):
         for column, tile in enumerate(tiles):
             x = left + column * (SIDE + GAP)
@@ -130,4 +97,4 @@ def _draw_row(picture: Image.Image, row: Row, lefts: Sequence[int], top: int) ->
             for line, text in enumerate(tile.words):
                 ink = GENERATED if tile.marked else FAINT_INK if line else INK
                 y = top + SIDE + 4 + LINE * line + LINE // 2
-                draw.text((x + SIDE // 2, y), text, fill=ink, font=font, anchor="mm")
+                draw.text((x + SIDE // 2, y), text, fill=ink, font=load_font(WORDS_SIZE), anchor="mm")

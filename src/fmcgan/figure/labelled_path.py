@@ -12,8 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from fmcgan.figure.axes import style_axes
 from fmcgan.figure.palette import GENERATED, INK, REAL
 
-FIGURE_INCHES = (6.6, 5.0)
-"""Width and height."""
+FIGURE_INCHES = (6.6, 5.0)  # width and height
 _LETTERS, _MARK = 9.5, 6.0  # points
 _Line = NDArray[np.float64]  # points, [N, 2]
 _BETWEEN = 40  # points per segment, to keep labels off the lines
@@ -28,20 +27,12 @@ def path_figure(
     title: str,
     x_label: str,
     y_label: str,
-    y_band: tuple[ArrayLike, ArrayLike] | None = None,
-    landmarks: Mapping[str, tuple[float, float]] | None = None,
+    y_band: tuple[ArrayLike, ArrayLike],
+    landmarks: Mapping[str, tuple[float, float]],
 ) -> Figure:
-    """Draws points joined in order, each with a label.
+    """Draws points (x [N], y [N]) joined in order, each with its label beside it.
 
-    Args:
-        x: [N].
-        y: [N].
-        labels: N texts beside the points.
-        title: above the axes.
-        x_label: of the x axis.
-        y_label: of the y axis.
-        y_band: ends of the interval of each y, [N] each.
-        landmarks: separate points of real images, by label.
+    ``y_band`` holds the ends of the interval of each y, [N] each; ``landmarks`` are points of real images, by label.
 
     Raises:
         ValueError: there is no point, or the lengths differ.
@@ -58,19 +49,16 @@ def path_figure(
     axes.set_ylabel(y_label, fontsize=10)
     axes.plot(across, up, color=GENERATED, marker="o", markersize=5, linewidth=1.6)
     path = np.stack([across, up], axis=1)
-    lines = [path]
-    if y_band is not None:
-        low, high = (np.asarray(end, dtype=np.float64) for end in y_band)
-        axes.vlines(across, low, high, color=GENERATED, alpha=0.5)
-        lines += [np.array([[at, bottom], [at, top]]) for at, bottom, top in zip(across, low, high, strict=True)]
-    for text, point in (landmarks or {}).items():
+    low, high = (np.asarray(end, dtype=np.float64) for end in y_band)
+    axes.vlines(across, low, high, color=GENERATED, alpha=0.5)
+    intervals = [np.array([[at, bottom], [at, top]]) for at, bottom, top in zip(across, low, high, strict=True)]
+    for text, point in landmarks.items():
         axes.plot(*point, color=REAL, marker="*", markersize=13, linestyle="", label=text)
     axes.margins(0.12)
     style_axes(axes)
     axes.tick_params(labelsize=9)
-    if landmarks:
-        axes.legend(loc="lower right", frameon=False, fontsize=_LETTERS, labelcolor=REAL)
-    _write_labels(axes, path, labels, lines)
+    axes.legend(loc="lower right", frameon=False, fontsize=_LETTERS, labelcolor=REAL)
+    _write_labels(axes, path, labels, [path, *intervals])
     return figure
 
 
@@ -82,7 +70,11 @@ def _write_labels(axes: Axes, path: _Line, labels: Sequence[str], lines: Sequenc
     points = 72 / figure.dpi
     frame = axes.get_window_extent().transformed(Affine2D().scale(points))
     positions = axes.transData.transform(path) * points
-    drawn = [_along(axes.transData.transform(line) * points) for line in lines]
+    drawn = []
+    for line in lines:
+        corners = axes.transData.transform(line) * points
+        drawn += [np.linspace(first, second, _BETWEEN, endpoint=False) for first, second in pairwise(corners)]
+        drawn.append(corners[-1:])
     taken = [Bbox.from_bounds(x - _MARK / 2, y - _MARK / 2, _MARK, _MARK) for x, y in np.concatenate(drawn)]
     for (x, y), point, text in zip(positions, path, labels, strict=True):
         width, height = 0.58 * _LETTERS * len(text), 1.25 * _LETTERS
@@ -95,9 +87,3 @@ def _write_labels(axes: Axes, path: _Line, labels: Sequence[str], lines: Sequenc
         best = hidden.index(min(hidden))
         taken += [boxes[best]] * _LABEL
         axes.annotate(text, tuple(point), offsets[best], textcoords="offset points", fontsize=_LETTERS, va="bottom")
-
-
-def _along(positions: _Line) -> _Line:
-    """Interpolates points densely, [M, 2]."""
-    ways = [np.linspace(first, second, _BETWEEN, endpoint=False) for first, second in pairwise(positions)]
-    return np.concatenate([*ways, positions[-1:]])

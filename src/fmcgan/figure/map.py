@@ -1,6 +1,6 @@
 """Figures of maps: points coloured by class or by origin, and thumbnails at their positions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,17 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from fmcgan.app import checks
 from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, PAPER, TITLE_SIZE
+from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, TITLE_SIZE, load_font
 from fmcgan.figure.palette import CLASS_COLOURS, FAINT_INK, GENERATED, INK, LINE, REAL
 
-WIDTH_INCHES, LEGEND_INCHES, TITLE_INCHES = 11.0, 0.5, 0.7
-"""Sizes of a figure of two panels."""
-BACKGROUND = "#DDDDDD"
-"""Colour of the images that the map was fitted to."""
+WIDTH_INCHES, LEGEND_INCHES, TITLE_INCHES = 11.0, 0.5, 0.7  # sizes of a figure of two panels
+BACKGROUND = "#DDDDDD"  # colour of the images that the map was fitted to
 ORIGINS = LinearSegmentedColormap.from_list("origins", [REAL, "#E6E6E6", GENERATED])
 """Colours from only real to only generated; the middle is grey, distinct from the white background."""
 FEW = 8
@@ -31,20 +28,11 @@ probability of 2 · 2⁻⁸ = 0.8 %."""
 
 @dataclass(frozen=True, eq=False)
 class Cloud:
-    """Images on a map.
+    """Images on a map."""
 
-    Args:
-        positions: float [N, 2].
-        labels: int [N] in 0..9.
-        images: uint8 [N, 28, 28].
-
-    Raises:
-        ValueError: the arrays have other shapes or different lengths.
-    """
-
-    positions: NDArray[np.float64]
-    labels: NDArray[np.int64]
-    images: NDArray[np.uint8]
+    positions: NDArray[np.float64]  # [N, 2]
+    labels: NDArray[np.int64]  # [N] in 0..9
+    images: NDArray[np.uint8]  # [N, 28, 28]
 
     def __post_init__(self) -> None:
         n = len(self.labels)
@@ -54,22 +42,17 @@ class Cloud:
 
 
 def class_map(fitted: NDArray[np.float64], real: Cloud, generated: Cloud, title: str) -> Figure:
-    """Draws real images beside generated ones, coloured by class, over faint dots of the fitted images.
+    """Draws real images beside generated ones, coloured by (conditioned) class.
 
-    Args:
-        fitted: positions of the images that the map was fitted to, [F, 2].
-        real: drawn left, coloured by true class.
-        generated: drawn right, coloured by the class asked for.
-        title: above both panels.
+    Behind them are faint dots at the positions of the images that the map was fitted to, ``fitted`` [F, 2].
     """
     figure, panels = _two_panels(np.concatenate([fitted, real.positions, generated.positions]), title)
     for axes, cloud, name in zip(panels, (real, generated), ("real", "generated"), strict=True):
-        _name(axes, f"{name} ({len(cloud.labels):,})")
+        axes.set_title(f"{name} ({len(cloud.labels):,})", loc="left", fontsize=11.5, color=INK)
         axes.scatter(fitted[:, 0], fitted[:, 1], s=3, color=BACKGROUND, linewidths=0)
         order = _mixed(len(cloud.labels))
-        colours = [CLASS_COLOURS[label] for label in cloud.labels[order]]
         x, y = cloud.positions[order].T
-        axes.scatter(x, y, s=7, c=colours, linewidths=0, alpha=0.8)
+        axes.scatter(x, y, s=7, c=[CLASS_COLOURS[label] for label in cloud.labels[order]], linewidths=0, alpha=0.8)
         for label in np.unique(cloud.labels).tolist():
             _write_class(axes, cloud.positions[cloud.labels == label], label)
     marks = [(CLASS_NAMES[label], CLASS_COLOURS[label]) for label in np.union1d(real.labels, generated.labels)]
@@ -80,30 +63,20 @@ def class_map(fitted: NDArray[np.float64], real: Cloud, generated: Cloud, title:
 def origin_map(real: Cloud, generated: Cloud, title: str) -> Figure:
     """Draws real and generated images in one panel, and the share of generated ones in each cell in another.
 
-    Args:
-        real: as many images as generated ones, so that equal densities give a share of one half.
-        generated: the samples.
-        title: above both panels.
+    There must be as many of both, so that equal densities give a share of one half.
     """
     positions = np.concatenate([real.positions, generated.positions])
     is_generated = np.arange(len(positions)) >= len(real.labels)
     figure, (dots, cells) = _two_panels(positions, title)
-    _name(dots, "each image")
+    dots.set_title("each image", loc="left", fontsize=11.5, color=INK)
     order = _mixed(len(positions))
     colours = [GENERATED if each else REAL for each in is_generated[order]]
-    dots.scatter(positions[order, 0], positions[order, 1], s=6, c=colours, linewidths=0, alpha=0.6)
-    _name(cells, f"cells of at least {FEW} images")
-    cells.hexbin(
-        positions[:, 0],
-        positions[:, 1],
-        C=is_generated.astype(np.float64),
-        gridsize=26,
-        mincnt=FEW,
-        cmap=ORIGINS,
-        vmin=0,
-        vmax=1,
-        linewidths=0.2,
-    )
+    x, y = positions[order].T
+    dots.scatter(x, y, s=6, c=colours, linewidths=0, alpha=0.6)
+    cells.set_title(f"cells of at least {FEW} images", loc="left", fontsize=11.5, color=INK)
+    x, y = positions.T
+    shares = is_generated.astype(np.float64)
+    cells.hexbin(x, y, C=shares, gridsize=26, mincnt=FEW, cmap=ORIGINS, vmin=0, vmax=1, linewidths=0.2)
     inset = cells.inset_axes((0.64, -0.04, 0.34, 0.02))  # below the panel: both panels have equal size
     bar = figure.colorbar(ScalarMappable(Normalize(0, 100), ORIGINS), cax=inset, orientation="horizontal")
     bar.set_ticks([0, 50, 100])
@@ -114,43 +87,39 @@ def origin_map(real: Cloud, generated: Cloud, title: str) -> Figure:
     return figure
 
 
-def thumbnail_map(real: Cloud, generated: Cloud, columns: int = 22, scale: int = 1) -> Image.Image:
-    """Draws the map as cells of thumbnails, real images left and generated ones right.
+def thumbnail_map(real: Cloud, generated: Cloud, columns: int = 22) -> Image.Image:
+    """Draws the map as cells of thumbnails, real images left and generated ones right, in colour (PIL mode ``RGB``).
 
     A cell shows the image nearest to its centre. An empty cell is coloured if it has at least `FEW` images of the other
-    origin.
-
-    Args:
-        real: as many images as generated ones, so that empty cells can be compared.
-        generated: the samples.
-        columns: cells along the longer side of the map.
-        scale: integer magnification.
-
-    Returns:
-        A coloured picture (PIL mode ``RGB``).
+    origin; so there must be as many of both. The longer side of the map has ``columns`` cells.
     """
-    checks.whole_number(columns=columns, scale=scale)
-    positions, (wide, high) = _cells([real.positions, generated.positions], columns)
-    step = 28 * scale + GAP
+    (of_real, of_generated), (wide, high) = _cells([real.positions, generated.positions], columns)
+    step = 28 + GAP
     head = MARGIN + TITLE_SIZE + 2 * NAME_SIZE
     left, right = MARGIN, 3 * MARGIN + wide * step
-    picture = Image.new("RGB", (right + wide * step + MARGIN, head + high * step + MARGIN), (PAPER,) * 3)
+    picture = Image.new("RGB", (right + wide * step + MARGIN, head + high * step + MARGIN), "white")
     draw = ImageDraw.Draw(picture)
-    halves = ((left, real, 0, "real", GENERATED), (right, generated, 1, "generated", REAL))
-    for x, cloud, mine, name, tint in halves:
-        other = ("generated", "real")[mine]
-        draw.text((x, MARGIN), name, fill=INK, font=ImageFont.load_default(TITLE_SIZE), anchor="lt")
+    for x, cloud, own, others, name, other, colour in (
+        (left, real, of_real, of_generated, "real", "generated", GENERATED),
+        (right, generated, of_generated, of_real, "generated", "real", REAL),
+    ):
+        draw.text((x, MARGIN), name, fill=INK, font=load_font(TITLE_SIZE), anchor="lt")
         remark = f"coloured cell: no {name} image, at least {FEW} {other} ones"
-        height = MARGIN + TITLE_SIZE + 6
-        draw.text((x, height), remark, fill=FAINT_INK, font=ImageFont.load_default(NAME_SIZE), anchor="lt")
-        faint = np.rint(255 * (0.35 * np.array(to_rgb(tint)) + 0.65)).astype(np.uint8)
-        tiles = _tiles(cloud, positions[mine], positions[1 - mine], (wide, high), scale, faint)
-        picture.paste(Image.fromarray(tiles), (x, head))
+        draw.text((x, MARGIN + TITLE_SIZE + 6), remark, fill=FAINT_INK, font=load_font(NAME_SIZE), anchor="lt")
+        faint = np.rint(255 * (0.35 * np.array(to_rgb(colour)) + 0.65)).astype(int)
+        cells, counts = np.unique(np.floor(others).astype(int), axis=0, return_counts=True)
+        for cell_x, cell_y in ((x, head) + step * cells[counts >= FEW]).tolist():
+            draw.rectangle((cell_x, cell_y, cell_x + 27, cell_y + 27), fill=tuple(faint.tolist()))
+        cells = np.floor(own).astype(int)
+        nearest_first = np.square(own - cells - 0.5).sum(axis=1).argsort(kind="stable")
+        cells, first = np.unique(cells[nearest_first], axis=0, return_index=True)
+        for (cell_x, cell_y), index in zip(((x, head) + step * cells).tolist(), nearest_first[first], strict=True):
+            picture.paste(Image.fromarray(cloud.images[index]), (cell_x, cell_y))
         draw.rectangle((x - GAP, head - GAP, x + wide * step - 1, head + high * step - 1), outline=LINE)
     return picture
 
 
-def _two_panels(positions: NDArray[np.float64], title: str) -> tuple[Figure, Sequence[Axes]]:
+def _two_panels(positions: NDArray[np.float64], title: str) -> tuple[Figure, Iterable[Axes]]:
     """Makes two panels of equal scale in x and y that contain all positions."""
     low, high = positions.min(axis=0), positions.max(axis=0)
     margin = 0.03 * max(*(high - low), 1e-6)
@@ -166,25 +135,18 @@ def _two_panels(positions: NDArray[np.float64], title: str) -> tuple[Figure, Seq
     return figure, panels
 
 
-def _name(axes: Axes, name: str) -> None:
-    axes.set_title(name, loc="left", fontsize=11.5, color=INK)
-
-
 def _write_class(axes: Axes, positions: NDArray[np.float64], label: int) -> None:
-    middle = np.median(positions, axis=0)
-    x, y = positions[
-        np.square(positions - middle).sum(axis=1).argmin()
-    ]  # a point of the class, not between its clusters
-    halo = withStroke(linewidth=3, foreground="white")
+    """Writes the name of a class at the point nearest to its median, which may lie between its clusters."""
+    from_median = np.square(positions - np.median(positions, axis=0)).sum(axis=1)
+    x, y = positions[from_median.argmin()]
     text = axes.text(x, y, CLASS_NAMES[label], fontsize=9.5, color=INK, ha="center", va="center", weight="bold")
-    text.set_path_effects([halo])
+    text.set_path_effects([withStroke(linewidth=3, foreground="white")])
 
 
 def _legend(figure: Figure, marks: Sequence[tuple[str, str]]) -> None:
-    handles = [
-        Line2D([], [], linestyle="", marker="o", markersize=6, color=colour, label=text) for text, colour in marks
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=6, frameon=False, fontsize=9.5, handletextpad=0.1)
+    handles = [Line2D([], [], linestyle="", marker="o", markersize=6, color=colour) for _, colour in marks]
+    texts = [text for text, _ in marks]
+    figure.legend(handles, texts, loc="outside lower center", ncols=6, frameon=False, fontsize=9.5, handletextpad=0.1)
 
 
 def _mixed(n: int) -> NDArray[np.int64]:
@@ -200,26 +162,3 @@ def _cells(clouds: Sequence[NDArray[np.float64]], columns: int) -> tuple[list[ND
     moved = [np.stack([each[:, 0] - low[0], high[1] - each[:, 1]], axis=1) / side for each in clouds]
     wide, tall = (np.floor((high - low) / side).astype(int) + 1).tolist()
     return moved, (wide, tall)
-
-
-def _tiles(
-    cloud: Cloud,
-    positions: NDArray[np.float64],
-    others: NDArray[np.float64],
-    size: tuple[int, int],
-    scale: int,
-    tint: NDArray[np.uint8],
-) -> NDArray[np.uint8]:
-    """Draws the cells of one origin, uint8 [high * step, wide * step, 3]."""
-    step = 28 * scale + GAP
-    canvas = np.full((size[1] * step, size[0] * step, 3), PAPER, dtype=np.uint8)
-    cells, counts = np.unique(np.floor(others).astype(int), axis=0, return_counts=True)
-    for x, y in cells[counts >= FEW]:
-        canvas[y * step : (y + 1) * step - GAP, x * step : (x + 1) * step - GAP] = tint
-    own = np.floor(positions).astype(int)
-    nearest_first = np.square(positions - own - 0.5).sum(axis=1).argsort(kind="stable")
-    cells, first = np.unique(own[nearest_first], axis=0, return_index=True)
-    for (x, y), index in zip(cells, nearest_first[first], strict=True):
-        image = cloud.images[index].repeat(scale, axis=0).repeat(scale, axis=1)
-        canvas[y * step : (y + 1) * step - GAP, x * step : (x + 1) * step - GAP] = image[:, :, None]
-    return canvas

@@ -13,28 +13,17 @@ from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.image_rows import PAPER, Block, Row, Tile, rows_picture
 from fmcgan.figure.png import write_png
 
-MOST_PAIRS = 10
-"""Maximum number of pairs of a group."""
+MOST_PAIRS = 10  # maximum number of pairs of a group
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A generated image and its nearest training image.
+    """A generated image and its nearest training image."""
 
-    Args:
-        sample: the generated image, uint8 [28, 28].
-        training: the training image, uint8 [28, 28].
-        distance: between both, in the space of the group.
-        label: class asked for, 0..9.
-
-    Raises:
-        ValueError: an image has another type or shape, or the label is out of range.
-    """
-
-    sample: NDArray[np.uint8]
-    training: NDArray[np.uint8]
-    distance: float
-    label: int
+    sample: NDArray[np.uint8]  # [28, 28]
+    training: NDArray[np.uint8]  # [28, 28]
+    distance: float  # between both, in the space of the group
+    label: int  # conditioned class, 0..9
 
     def __post_init__(self) -> None:
         for name, image in (("sample", self.sample), ("training", self.training)):
@@ -45,15 +34,9 @@ class Pair:
 
 
 def draw_pairs(groups: Mapping[str, Sequence[Pair]], path: Path) -> None:
-    """Draws groups of pairs: generated images, training images and absolute differences (black: none).
+    """Writes a PNG of groups of pairs: generated images, training images and absolute differences (black: none).
 
-    Args:
-        groups: pairs by the space of the distances; the first `MOST_PAIRS` of each are drawn.
-        path: the PNG to write.
-
-    Raises:
-        ValueError: no group given.
-        OSError: the PNG cannot be written.
+    There is at least one group, named by the space of the distances; the first `MOST_PAIRS` of each are drawn.
     """
     if not groups:
         raise ValueError("groups must hold at least one group of pairs, got none")
@@ -67,7 +50,8 @@ def draw_pairs(groups: Mapping[str, Sequence[Pair]], path: Path) -> None:
 
 
 def _draw_group(name: str, pairs: Sequence[Pair]) -> Image.Image:
-    heading = name if pairs else f"{name}\nno pairs"
+    if not pairs:
+        return rows_picture([Block(f"{name}\nno pairs", 1)], [Row([[]])])
     differences = [np.abs(pair.sample.astype(np.int16) - pair.training).astype(np.uint8) for pair in pairs]
     words = [(CLASS_NAMES[pair.label], _distance(pair.distance)) for pair in pairs]
     rows = [
@@ -75,7 +59,7 @@ def _draw_group(name: str, pairs: Sequence[Pair]) -> Image.Image:
         Row([[Tile(pair.training) for pair in pairs]], "nearest training"),
         Row([[Tile(image, text) for image, text in zip(differences, words, strict=True)]], "difference"),
     ]
-    return rows_picture([Block(heading, max(1, len(pairs)))], rows if pairs else [Row([[]])])
+    return rows_picture([Block(name, len(pairs))], rows)
 
 
 def _distance(distance: float) -> str:

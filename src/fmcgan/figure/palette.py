@@ -1,7 +1,6 @@
 """Colours with the same meaning in all figures and pages."""
 
-REAL, GENERATED = "#0072B2", "#D55E00"
-"""Blue and vermilion of Okabe and Ito, safe for colour-blind readers."""
+REAL, GENERATED = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito, safe for colour-blind readers
 CLASS_COLOURS = (
     "#4477AA",
     "#EE6677",

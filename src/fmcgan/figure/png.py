@@ -2,8 +2,8 @@
 
 import io
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -14,14 +14,10 @@ from fmcgan.app.escaping import visible
 from fmcgan.app.run_dir import write_atomically
 from fmcgan.app.untrusted_data import check_file
 
-LONGEST = 65_535
-"""Largest side of a grid and of a readable PNG, in pixels: the limit of a GIF."""
-LARGEST = 50_000_000
-"""Largest readable PNG, in pixels; the largest grid of ten rows has 41 million."""
-LARGEST_FILE = 100_000_000
-"""Largest readable PNG, in bytes."""
-DPI = 120
-"""Pixels per inch of matplotlib figures."""
+LONGEST = 65_535  # largest side of a grid and of a readable PNG, in pixels: the limit of a GIF
+LARGEST = 50_000_000  # largest readable PNG, in pixels; the largest grid of ten rows has 41 million
+LARGEST_FILE = 100_000_000  # largest readable PNG, in bytes
+DPI = 120  # pixels per inch of matplotlib figures
 
 
 def png_bytes(picture: Figure | Image.Image) -> bytes:
@@ -34,7 +30,13 @@ def png_bytes(picture: Figure | Image.Image) -> bytes:
     return content.getvalue()
 
 
-def save_figure(figure: Figure, content: io.BytesIO, **options: Any) -> None:
+def save_figure(
+    figure: Figure,
+    content: io.BytesIO,
+    format: str,
+    dpi: float | None = None,
+    metadata: Mapping[str, str | None] | None = None,
+) -> None:
     """Saves a figure with literal texts, which may contain ``$`` or characters that XML forbids."""
     for text in figure.findobj(Text):
         if isinstance(text, Text):  # for the type checker
@@ -42,15 +44,11 @@ def save_figure(figure: Figure, content: io.BytesIO, **options: Any) -> None:
             text.set_text(visible(text.get_text()))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph ")  # missing letters are drawn as boxes
-        figure.savefig(content, **options)  # type: ignore[arg-type]
+        figure.savefig(content, format=format, dpi=dpi, metadata=metadata)
 
 
 def write_png(picture: Figure | Image.Image, path: Path) -> None:
-    """Writes a picture atomically.
-
-    Args:
-        picture: as for `png_bytes`.
-        path: the PNG to write, in a folder that exists.
+    """Writes a picture atomically to a PNG in a folder that exists.
 
     Raises:
         OSError: the folder cannot be written or the disk is full.

@@ -12,10 +12,8 @@ from fmcgan.figure.png import write_png
 
 Rows = Sequence[Mapping[str, float | None]]
 
-FLOOR = "real images"
-"""Label of the reference line."""
-WIDE = 10
-"""Smallest ratio of the largest to the smallest value of a metric on a logarithmic axis."""
+FLOOR = "real images"  # label of the reference line
+WIDE = 10  # smallest ratio of the largest to the smallest value of a metric on a logarithmic axis
 
 
 def draw_loss(rows: Rows, path: Path) -> None:
@@ -45,13 +43,8 @@ def gradient_norm_figure(
 ) -> Figure:
     """Draws the gradient norms of both networks before clipping and, if one is clipped, after it.
 
-    Clipping reduces a norm n to min(n, clip). Rows are means over several steps, so the curve after clipping is an
-    upper bound.
-
-    Args:
-        rows: of ``metrics.jsonl``; rows without a norm are skipped.
-        generator_clip: maximum norm, drawn as a dashed line; None: no clipping.
-        discriminator_clip: the same for the discriminator.
+    Clipping reduces a norm n to min(n, clip); dashed lines are at the clips (None: no clipping). Rows are means over
+    several steps, so the curve after clipping is an upper bound.
     """
     norms = {"generator": "gradient_norm/generator", "discriminator": "gradient_norm/discriminator"}
     clips = dict(zip(norms.values(), (generator_clip, discriminator_clip), strict=True))
@@ -63,8 +56,12 @@ def gradient_norm_figure(
     before = _panel("Gradient norms", "L2 norm before clipping", rows, norms)
     panels = [replace(before, scale="log", references=lines)]
     if clipped:
-        after = _panel("After clipping", "L2 norm after clipping", _clipped(rows, clips), norms)
-        panels.append(replace(after, scale="log"))
+        limits = {key: np.inf if clip is None else clip for key, clip in clips.items()}
+        cut = [
+            {key: value if value is None else min(value, limits.get(key, np.inf)) for key, value in row.items()}
+            for row in rows
+        ]
+        panels.append(replace(_panel("After clipping", "L2 norm after clipping", cut, norms), scale="log"))
     figure = curves_figure(panels)
     for axes in figure.axes[1:]:
         axes.sharey(figure.axes[0])  # to show what was clipped
@@ -74,9 +71,7 @@ def gradient_norm_figure(
 def logit_figure(rows: Rows, has_decision_boundary: bool = True) -> Figure:
     """Draws the discriminator's logits of real and of generated images.
 
-    Args:
-        rows: of ``metrics.jsonl``.
-        has_decision_boundary: whether positive logits mean "real"; else the shares classified as real are left out.
+    Unless positive logits mean "real" (``has_decision_boundary``), the shares classified as real are left out.
     """
     logits = {"real images": "logit/real", "generated images": "logit/fake"}
     shares = {"real images": "judged_real/real", "generated images": "judged_real/fake"}
@@ -100,13 +95,8 @@ def speed_figure(rows: Rows) -> Figure:
 def metric_figure(rows: Rows, titles: Mapping[str, str], shares: Collection[str]) -> Figure | None:
     """Draws one panel per metric over the images seen, with a dashed line at the value of real images.
 
-    Args:
-        rows: of ``metrics.jsonl``.
-        titles: of the metrics, by name without ``score/``.
-        shares: names of metrics in 0..1, drawn over the whole range.
-
-    Returns:
-        The figure; None without metrics.
+    ``titles`` are by name of the metric without ``score/``; without any there is no figure. ``shares`` are the names of
+    metrics in 0..1, drawn over the whole range.
     """
     if not titles:
         return None
@@ -132,14 +122,6 @@ def _metric_panel(rows: Rows, name: str, title: str, is_share: bool) -> Panel:
     is_wide = not is_share and min(heights, default=0) > 0 and max(heights) >= WIDE * min(heights)
     references = {FLOOR: floors[-1]} if floors else {}
     return Panel(title, "value", [series], scale="log" if is_wide else "linear", references=references)
-
-
-def _clipped(rows: Rows, clips: Mapping[str, float | None]) -> Rows:
-    def after(key: str, value: float | None) -> float | None:
-        clip = clips.get(key)
-        return value if clip is None or value is None else min(value, clip)
-
-    return [{key: after(key, value) for key, value in row.items()} for row in rows]
 
 
 def _panel(title: str, y_label: str, rows: Rows, keys: Mapping[str, str]) -> Panel:

@@ -9,10 +9,8 @@ from fmcgan.app import checks
 
 MEGABYTE = 1_000_000
 
-FEWEST = 6
-"""Least number of frames; a larger animation is scaled down instead."""
-SMALLEST = 160
-"""Least length of the shorter side after scaling down, in pixels."""
+FEWEST = 6  # least number of frames; a larger animation is scaled down instead
+SMALLEST = 160  # least length of the shorter side after scaling down, in pixels
 
 
 def timelapse(
@@ -22,32 +20,22 @@ def timelapse(
     most_frames: int = 30,
     most_megabytes: float = 1.5,
 ) -> bytes:
-    """Makes a looping grey GIF.
+    """Makes a looping grey GIF of at least one frame; frames of another size than the last are left out.
 
-    A file that is too large loses frames evenly, except the first and the last, then resolution.
-
-    Args:
-        frames: at least one, in order; frames of another size than the last are left out.
-        seconds: duration of a frame.
-        last_seconds: duration of the last frame.
-        most_frames: maximum number of frames.
-        most_megabytes: maximum size; `FEWEST` frames of less than 2 × `SMALLEST` pixels a side may exceed it.
-
-    Returns:
-        The content of the file.
-
-    Raises:
-        ValueError: no frame given.
+    A file of over ``most_megabytes`` loses frames evenly, except the first and the last, then resolution. `FEWEST`
+    frames of less than 2 × `SMALLEST` pixels a side may exceed the limit.
     """
     checks.number(minimum=0.02, seconds=seconds, last_seconds=last_seconds)  # the minimum of browsers
     checks.whole_number(minimum=2, most_frames=most_frames)
     checks.number(minimum=0.001, most_megabytes=most_megabytes)
     if not frames:
         raise ValueError("frames must hold at least one picture, got none")
-    shown = [frame.convert("L") for frame in frames if frame.size == frames[-1].size]
-    shown = evenly(shown, most_frames)
+    shown = evenly([frame.convert("L") for frame in frames if frame.size == frames[-1].size], most_frames)
     while True:
-        content = _gif(shown, seconds, last_seconds)
+        times = [round(1000 * seconds)] * (len(shown) - 1) + [round(1000 * last_seconds)]
+        file = io.BytesIO()
+        shown[0].save(file, "GIF", save_all=True, append_images=shown[1:], duration=times, loop=0)
+        content = file.getvalue()
         excess = len(content) / (most_megabytes * MEGABYTE)
         if excess <= 1:
             return content
@@ -60,17 +48,7 @@ def timelapse(
 
 
 def evenly(frames: Sequence[Image.Image], most: int) -> list[Image.Image]:
-    """Chooses at most ``most`` evenly spaced frames, including the first and the last."""
+    """Chooses at most ``most`` (2 or more) evenly spaced frames, including the first and the last."""
     if len(frames) <= most:
         return list(frames)
-    if most == 1:
-        return [frames[-1]]
     return [frames[round(index * (len(frames) - 1) / (most - 1))] for index in range(most)]
-
-
-def _gif(frames: Sequence[Image.Image], seconds: float, last_seconds: float) -> bytes:
-    times = [round(1000 * seconds)] * (len(frames) - 1) + [round(1000 * last_seconds)]
-    content = io.BytesIO()
-    first, *others = frames
-    first.save(content, "GIF", save_all=True, append_images=others, duration=times, loop=0)
-    return content.getvalue()

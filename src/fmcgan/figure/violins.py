@@ -14,40 +14,24 @@ from numpy.typing import ArrayLike, NDArray
 from fmcgan.figure.axes import panel_figure, style_axes
 from fmcgan.figure.palette import GENERATED, INK, REAL
 
-PANEL_INCHES = (5.4, 3.0)
-"""Width and height of one panel."""
-CENTRE = (0.5, 99.5)
-"""Percentiles between which a violin is drawn, because outliers would flatten the others."""
+PANEL_INCHES = (5.4, 3.0)  # width and height of one panel
+CENTRE = (0.5, 99.5)  # percentiles between which a violin is drawn, because outliers would flatten the others
 
 
 @dataclass(frozen=True)
 class Violins:
-    """One panel: a pair of halves for each name.
-
-    Args:
-        title: above the axes.
-        y_label: quantity and unit.
-        real: values for each name, left in blue; values that are not finite are left out.
-        generated: values for each name, right in vermilion; as many sets as ``real``.
-    """
+    """One panel: a pair of halves for each name; values that are not finite are left out."""
 
     title: str
-    y_label: str
-    real: Sequence[ArrayLike]
-    generated: Sequence[ArrayLike]
+    y_label: str  # quantity and unit
+    real: Sequence[ArrayLike]  # values for each name, left in blue
+    generated: Sequence[ArrayLike]  # values for each name, right in vermilion
 
 
 def violins_figure(panels: Sequence[Violins], names: Sequence[str]) -> Figure:
-    """Draws panels in rows of two with one legend below.
+    """Draws at least one panel in rows of two with one legend below, and the names along the x axis of each.
 
     The width of a half is its density, relative to its own maximum; its line is the median.
-
-    Args:
-        panels: at least one.
-        names: along the x axis of each.
-
-    Raises:
-        ValueError: no panel given, or a panel has another number of names.
     """
     for panel in panels:
         if not len(panel.real) == len(panel.generated) == len(names):
@@ -67,18 +51,14 @@ def _draw_violins(axes: Axes, panel: Violins, names: Sequence[str]) -> None:
     axes.set_ylabel(panel.y_label, fontsize=9)
     axes.set_xticks(positions, names, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.6, len(names) - 0.4)
-    for sets, colour in ((panel.real, REAL), (panel.generated, GENERATED)):
-        side: Literal["low", "high"] = "low" if colour == REAL else "high"
-        drawn = [(at, central) for at, values in zip(positions, sets, strict=True) if len(central := _central(values))]
+    halves: tuple[tuple[Sequence[ArrayLike], str, Literal["low", "high"]], ...]
+    halves = (panel.real, REAL, "low"), (panel.generated, GENERATED, "high")
+    for sets, colour, side in halves:
+        drawn = {at: central for at, values in zip(positions, sets, strict=True) if len(central := _central(values))}
         if not drawn:
             continue
         parts = axes.violinplot(
-            [values for _, values in drawn],
-            [at for at, _ in drawn],
-            widths=0.9,
-            showextrema=False,
-            showmedians=True,
-            side=side,
+            list(drawn.values()), list(drawn), widths=0.9, showextrema=False, showmedians=True, side=side
         )
         for body in cast(list[Collection], parts["bodies"]):
             body.set(facecolor=colour, edgecolor="none", alpha=0.75)
@@ -90,7 +70,5 @@ def _draw_violins(axes: Axes, panel: Violins, names: Sequence[str]) -> None:
 def _central(values: ArrayLike) -> NDArray[np.float64]:
     given = np.asarray(values, dtype=np.float64).ravel()
     finite = given[np.isfinite(given)]
-    if not len(finite):
-        return finite
-    low, high = np.percentile(finite, CENTRE)
+    low, high = np.percentile(finite, CENTRE) if len(finite) else (0, 0)
     return finite[(finite >= low) & (finite <= high)]

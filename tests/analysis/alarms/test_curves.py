@@ -9,10 +9,14 @@ from fmcgan.analysis.alarms.curves import (
     discriminator_saturated,
     discriminator_stuck,
     exploding_gradients,
+    history,
+    labels_ignored,
+    mode_collapse,
+    not_the_best,
+    still_improving,
     unfinished,
     vanishing_gradients,
 )
-from fmcgan.analysis.alarms.metrics import history, labels_ignored, mode_collapse, not_the_best, still_improving
 
 FLOORS = {
     "fd_classifier_10k_test": 0.025,

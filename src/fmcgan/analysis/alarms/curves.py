@@ -1,16 +1,16 @@
-"""Alarms on the training curves of a run.
+"""Alarms on the training curves and metrics of a run.
 
 Each rule is a function of the rows of ``metrics.jsonl``, whose values are means of about 20 steps, and returns None if
 there are too few. Rules on the discriminator and on gradients average over the last fifth of the run.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcgan.analysis.alarms.metrics import history, labels_ignored, mode_collapse, not_the_best, still_improving
 from fmcgan.analysis.section import Alarm
 from fmcgan.app.formatting import percent
 
@@ -18,8 +18,7 @@ Rows = Sequence[Mapping[str, float | None]]
 
 NETWORKS = ("generator", "discriminator")
 
-FEWEST_ROWS = 10
-"""Least number of rows; a fifth of them are two."""
+FEWEST_ROWS = 10  # least number of rows; a fifth of them are two
 SATURATED = 0.98
 """Accuracy of the discriminator above which the generator gets little gradient (Goodfellow et al. 2014, section 3).
 Typical runs have 60 to 90 %."""
@@ -27,30 +26,44 @@ ALIKE = 0.02
 """Difference below which the shares classified as real count as equal. Their standard error is about 0.005: the last
 fifth of a short run has 10,000 images of either origin."""
 IMPROVEMENT = 0.05
-"""Smallest relative decrease of the Fréchet distance that counts as an improvement."""
-NEAR_FLOOR = 3.0
-"""Largest ratio of the Fréchet distances of a good generator and of real images."""
-GROWTH = 100.0
-"""Growth factor of exploding gradient norms; typical runs stay below 10."""
+"""Smallest relative decrease of the Fréchet distance between two evaluations that counts as an improvement."""
+NEAR_FLOOR = 3.0  # largest ratio of the Fréchet distances of a good generator and of real images
+WORSE = 0.1
+"""Relative increase of the Fréchet distance that counts as worse. It exceeds the difference between two evaluations
+of a generator, and is twice `IMPROVEMENT`, because the lowest of many values is low by chance."""
+ANNEALED = 0.1
+"""Learning rate, relative to its maximum, below which it was annealed. An annealed run improves most at its end and
+cannot simply be continued."""
+LOST = 0.5  # recall or coverage, relative to the best of the run, below which variety was lost
+ALMOST_NONE = 0.1  # recall or coverage, relative to that of real images, below which there is almost no variety
+IGNORED = 0.5  # label agreement, relative to that of real images, below which labels are ignored
+IGNORED_WITHOUT_FLOOR = 0.2
+"""Label agreement below which labels are ignored if that of real images is unknown: twice chance."""
+GROWTH = 100.0  # growth factor of exploding gradient norms; typical runs stay below 10
 VANISHED = 1e-6
 """Upper bound of a vanishing gradient norm: 1e-9 per weight for a million weights, below Adam's epsilon of 1e-8."""
-ALWAYS = 0.9
-"""Share of clipped rows above which clipping determines the step size."""
-NEARLY_DONE = 0.95
-"""Share of the planned epochs above which a run counts as finished."""
+ALWAYS = 0.9  # share of clipped rows above which clipping determines the step size
+NEARLY_DONE = 0.95  # share of the planned epochs above which a run counts as finished
+_CLASSIFIED = "In the last fifth of the run it classified {} of the real and {} of the generated images as real"
 
 
 class Facts(NamedTuple):
     """Properties of a run that are not in its rows."""
 
-    generator_clip: float | None = None
-    """Maximum gradient norm; None: no clipping."""
+    generator_clip: float | None = None  # maximum gradient norm; None: no clipping
     discriminator_clip: float | None = None
     has_decision_boundary: bool = True
     """Whether positive logits mean "real"; False for Wasserstein and relativistic losses."""
-    planned_epochs: float | None = None
-    """None if unknown."""
+    planned_epochs: float | None = None  # None if unknown
     finished: bool = True
+
+
+class Evaluated(NamedTuple):
+    """A metric at one evaluation; the floor is its value for real images."""
+
+    epoch: float
+    value: float
+    floor: float | None
 
 
 def curve_alarms(rows: Rows, facts: Facts) -> list[Alarm]:
@@ -85,13 +98,12 @@ def unfinished(rows: Rows, finished: bool, planned_epochs: float | None) -> Alar
 
 def discriminator_saturated(rows: Rows, has_decision_boundary: bool = True) -> Alarm | None:
     """Raises an alarm if the discriminator classifies nearly all images correctly."""
-    shares = _shares_classified_real(rows) if has_decision_boundary else None
-    if shares is None or shares[0] <= SATURATED or shares[1] >= 1 - SATURATED:
+    real, fake = _shares_classified_real(rows, has_decision_boundary)
+    if not (real > SATURATED and fake < 1 - SATURATED):
         return None
     return Alarm(
         "the discriminator is saturated",
-        f"In the last fifth of the run it classified {percent(shares[0], 1)} of the real and {percent(shares[1], 1)} "
-        "of the generated images as real. The generator gets little gradient.",
+        f"{_CLASSIFIED.format(percent(real, 1), percent(fake, 1))}. The generator gets little gradient.",
         f"over the last fifth of the run, more than {percent(SATURATED)} of the real and less than "
         f"{percent(1 - SATURATED)} of the generated images are classified as real",
     )
@@ -99,26 +111,57 @@ def discriminator_saturated(rows: Rows, has_decision_boundary: bool = True) -> A
 
 def discriminator_stuck(rows: Rows, has_decision_boundary: bool = True) -> Alarm | None:
     """Raises an alarm if the discriminator does not separate the images although the samples are poor."""
-    shares = _shares_classified_real(rows) if has_decision_boundary else None
-    if shares is None or abs(shares[0] - shares[1]) >= ALIKE or _good_or_improving(rows):
+    real, fake = _shares_classified_real(rows, has_decision_boundary)
+    known = history(rows, "fd")
+    is_good = bool(known) and known[-1].floor is not None and known[-1].value <= NEAR_FLOOR * known[-1].floor
+    if not abs(real - fake) < ALIKE or is_good or _is_improving(known):
         return None
     return Alarm(
         "the discriminator does not learn",
-        f"In the last fifth of the run it classified {percent(shares[0], 1)} of the real and {percent(shares[1], 1)} "
-        "of the generated images as real, and the samples did not improve.",
-        f"over the last fifth of the run, the shares classified as real differ by less than {ALIKE:g}, and the "
-        f"Fréchet distance did not fall by {percent(IMPROVEMENT)} and is more than {NEAR_FLOOR:g} times that of real "
-        "images",
+        f"{_CLASSIFIED.format(percent(real, 1), percent(fake, 1))}, and the samples did not improve.",
+        f"over the last fifth of the run, the shares classified as real differ by less than {ALIKE:g}, and the Fréchet "
+        f"distance did not fall by {percent(IMPROVEMENT)} and is more than {NEAR_FLOOR:g} times that of real images",
+    )
+
+
+def mode_collapse(rows: Rows) -> Alarm | None:
+    """Raises an alarm if the samples have little variety."""
+    found = [text for metric in ("recall", "coverage") if (text := _lost(metric, history(rows, metric)))]
+    if not found:
+        return None
+    return Alarm(
+        "mode collapse",
+        f"At the last evaluation, {' and '.join(found)}: the samples cover little of the data.",
+        f"recall or coverage is below {percent(LOST)} of its best value of the run, or below {percent(ALMOST_NONE)} of "
+        "that of real images",
+    )
+
+
+def labels_ignored(rows: Rows) -> Alarm | None:
+    """Raises an alarm if few samples are classified as their conditioned class."""
+    known = history(rows, "label_agreement")
+    if not known:
+        return None
+    last, floor = known[-1].value, known[-1].floor
+    if last >= (IGNORED_WITHOUT_FLOOR if floor is None else IGNORED * floor):
+        return None
+    real = "" if floor is None else f" (real images: {percent(floor, 1)})"
+    return Alarm(
+        "labels are ignored",
+        f"At the last evaluation, {percent(last, 1)} of the samples were classified as their conditioned class{real}; "
+        "chance is 10 %.",
+        f"label agreement is below {percent(IGNORED)} of that of real images, or below "
+        f"{percent(IGNORED_WITHOUT_FLOOR)} if that is unknown",
     )
 
 
 def exploding_gradients(rows: Rows) -> Alarm | None:
     """Raises an alarm if gradient norms explode."""
-    grown = []
-    for network in NETWORKS:
-        first, last = _median_ends(rows, f"gradient_norm/{network}")
-        if last > GROWTH * max(first, VANISHED):
-            grown.append(f"the {network}'s from {first:.3g} to {last:.3g}")
+    grown = [
+        f"the {network}'s from {first:.3g} to {last:.3g}"
+        for network, first, last in _median_norms(rows)
+        if last > GROWTH * max(first, VANISHED)
+    ]
     if not grown:
         return None
     return Alarm(
@@ -130,8 +173,7 @@ def exploding_gradients(rows: Rows) -> Alarm | None:
 
 def vanishing_gradients(rows: Rows) -> Alarm | None:
     """Raises an alarm if gradient norms vanish."""
-    ends = {network: _median_ends(rows, f"gradient_norm/{network}")[1] for network in NETWORKS}
-    gone = [f"the {network}'s {last:.1g}" for network, last in ends.items() if last < VANISHED]
+    gone = [f"the {network}'s {last:.1g}" for network, _, last in _median_norms(rows) if last < VANISHED]
     if not gone:
         return None
     return Alarm(
@@ -159,28 +201,83 @@ def clipping_always_active(
     )
 
 
-def _good_or_improving(rows: Rows) -> bool:
+def still_improving(rows: Rows) -> Alarm | None:
+    """Raises an alarm if the run was still improving at its end, without an annealed learning rate."""
     known = history(rows, "fd")
-    if not known:
-        return False
-    good = known[-1].floor is not None and known[-1].value <= NEAR_FLOOR * known[-1].floor
-    return good or (len(known) > 1 and known[-1].value < (1 - IMPROVEMENT) * known[-2].value)
-
-
-def _shares_classified_real(rows: Rows) -> tuple[float, float] | None:
-    """Averages the shares of real and of generated images classified as real over the last fifth."""
-    real, fake = (_values(rows, f"judged_real/{kind}") for kind in ("real", "fake"))
-    if min(len(real), len(fake)) < FEWEST_ROWS:
+    rates = [rate for row in rows if (rate := row.get("learning_rate/generator")) is not None]
+    is_annealed = bool(rates) and rates[-1] < ANNEALED * max(rates)
+    if is_annealed or not _is_improving(known):
         return None
+    before, last = known[-2:]
+    return Alarm(
+        "still improving",
+        f"The Fréchet distance fell by {percent(1 - last.value / before.value)} between the last two evaluations, from "
+        f"{before.value:.3g} after epoch {before.epoch:g} to {last.value:.3g} after epoch {last.epoch:g}: train "
+        "longer.",
+        f"the last Fréchet distance is more than {percent(IMPROVEMENT)} below the one before, and the learning rate is "
+        f"not below {percent(ANNEALED)} of its largest value",
+    )
+
+
+def not_the_best(rows: Rows) -> Alarm | None:
+    """Raises an alarm if the last generator is much worse than the best one."""
+    known = history(rows, "fd")
+    if len(known) < 2:
+        return None
+    best, last = min(known, key=lambda each: each.value), known[-1]
+    if last.value <= (1 + WORSE) * best.value:
+        return None
+    return Alarm(
+        "the last generator is not the best",
+        f"The Fréchet distance was best after epoch {best.epoch:g} ({best.value:.3g}) and is {last.value:.3g} after "
+        f"epoch {last.epoch:g}: best.ckpt holds a better generator than last.ckpt.",
+        f"the last Fréchet distance is more than {percent(WORSE)} above the lowest of the run",
+    )
+
+
+def history(rows: Rows, metric: str) -> list[Evaluated]:
+    """Returns a metric (``fd``, ``recall``) over time, that of the classifier's features if there are several."""
+    names = list(dict.fromkeys(key for row in rows for key in row if key.startswith(f"score/{metric}_")))
+    if not names:
+        return []
+    name = min(names, key=lambda each: "_classifier" not in each).removeprefix("score/")
+    known = ((row, row.get(f"score/{name}")) for row in rows)
+    return [
+        Evaluated(row.get("epoch") or 0.0, value, row.get(f"floor/{name}"))
+        for row, value in known
+        if value is not None and math.isfinite(value)
+    ]
+
+
+def _is_improving(known: Sequence[Evaluated]) -> bool:
+    return len(known) > 1 and known[-1].value < (1 - IMPROVEMENT) * known[-2].value
+
+
+def _lost(metric: str, known: Sequence[Evaluated]) -> str | None:
+    if not known:
+        return None
+    last, best = known[-1], max(known, key=lambda each: each.value)
+    if last.floor is not None and last.value < ALMOST_NONE * last.floor:
+        return f"{metric} is {last.value:.3g} (real images: {last.floor:.3g})"
+    if last.value < LOST * best.value:
+        return f"{metric} is {last.value:.3g} (epoch {best.epoch:g}: {best.value:.3g})"
+    return None
+
+
+def _shares_classified_real(rows: Rows, has_decision_boundary: bool) -> tuple[float, float]:
+    """Averages the shares of real and of generated images classified as real over the last fifth; nan if unknown."""
+    real, fake = (_values(rows, f"judged_real/{kind}") for kind in ("real", "fake"))
+    if not has_decision_boundary or min(len(real), len(fake)) < FEWEST_ROWS:
+        return math.nan, math.nan
     return float(_last_fifth(real).mean()), float(_last_fifth(fake).mean())
 
 
-def _median_ends(rows: Rows, key: str) -> tuple[float, float]:
-    """Computes the medians of the first and of the last fifth; nan for few rows, which raises no alarm."""
-    values = _values(rows, key)
-    if len(values) < FEWEST_ROWS:
-        return float("nan"), float("nan")
-    return float(np.median(_last_fifth(values[::-1]))), float(np.median(_last_fifth(values)))
+def _median_norms(rows: Rows) -> Iterator[tuple[str, float, float]]:
+    """Yields the networks with enough rows and the medians of their gradient norms in the first and the last fifth."""
+    for network in NETWORKS:
+        norms = _values(rows, f"gradient_norm/{network}")
+        if len(norms) >= FEWEST_ROWS:
+            yield network, float(np.median(_last_fifth(norms[::-1]))), float(np.median(_last_fifth(norms)))
 
 
 def _last_fifth(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -188,6 +285,5 @@ def _last_fifth(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _values(rows: Rows, key: str) -> NDArray[np.float64]:
-    """Returns the finite values of a key."""
-    known = np.array([value for row in rows if (value := row.get(key)) is not None], dtype=np.float64)
+    known = np.array([row.get(key) for row in rows], dtype=np.float64)  # None becomes nan
     return known[np.isfinite(known)]

@@ -2,9 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -18,8 +16,7 @@ from fmcgan.figure.png import read_png
 
 log = logging.getLogger(__name__)
 
-MOST_PIXELS = 1_000_000_000
-"""Limit for all sample grids in memory: about 2,500 default ones."""
+MOST_PIXELS = 1_000_000_000  # limit for all sample grids in memory: about 2,500 default ones
 
 
 def read_rows(run: Path | None) -> tuple[list[dict[str, float]], Path]:
@@ -47,8 +44,8 @@ def read_facts(folder: Path) -> Facts:
     result = read_result(folder / run_dir.RESULT) or {}
     environment = read_environment(folder / run_dir.ENVIRONMENT) or {}
     boundary = environment.get("has_decision_boundary")
-    training = _part(config, "training")
-    planned = _part(config, "trainer").get("max_epochs")
+    training = config.get("training") or {}
+    planned = (config.get("trainer") or {}).get("max_epochs")
     return Facts(
         generator_clip=training.get("generator_clip"),
         discriminator_clip=training.get("discriminator_clip"),
@@ -63,10 +60,9 @@ def read_frames(folder: Path) -> list[Image.Image]:
 
     Unreadable files are skipped with a warning; reading ends with a warning at `MOST_PIXELS` in total.
     """
-    epochs = {path: re.fullmatch(r"epoch_(\d+)\.png", path.name) for path in folder.glob("epoch_*.png")}
-    numbered = sorted((int(found[1]), path) for path, found in epochs.items() if found)
+    named = [(re.fullmatch(r"epoch_(\d+)\.png", path.name), path) for path in folder.glob("epoch_*.png")]
     frames, left = [], MOST_PIXELS
-    for _, path in numbered:
+    for _, path in sorted((int(found[1]), path) for found, path in named if found):
         try:
             frame = read_png(path)
         except UserError as reason:
@@ -80,7 +76,3 @@ def read_frames(folder: Path) -> list[Image.Image]:
             break
         frames.append(frame)
     return frames
-
-
-def _part(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    return mapping.get(key) or {}

@@ -1,7 +1,8 @@
 """Alarms on labelled samples of any origin."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,47 +17,28 @@ from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Arrays
 from fmcgan.metric.value import wilson_interval
 
-LEAST = 10
-"""Least number of images of a class (45 pairs)."""
-MOST = 300
-"""Maximum number of images of a class whose pairs are compared (44,850 pairs)."""
-CLOSEST = 0.001
-"""Share of the closest pairs of real images of a class; pairs as close as these are "nearly identical"."""
+LEAST = 10  # least number of images of a class (45 pairs)
+MOST = 300  # maximum number of images of a class whose pairs are compared (44,850 pairs)
+CLOSEST = 0.001  # share of the closest pairs of real images of a class; pairs as close as these are "nearly identical"
 ALIKE = 0.05
 """Share of nearly identical pairs above which a class has collapsed: fifty times that of real images. It is reached if
 a quarter of the samples are one image, or if ten or twenty images are repeated with small changes."""
-IGNORED = 0.5
-"""Label agreement, relative to that of real images, below which labels are ignored."""
-FAINT = 16
-"""Largest difference of grey levels in an empty image."""
-MANY = 0.01
-"""Share of empty images, or of exact repeats, above which there is an alarm."""
+IGNORED = 0.5  # label agreement, relative to that of real images, below which labels are ignored
+FAINT = 16  # largest difference of grey levels in an empty image
+MANY = 0.01  # share of empty images, or of exact repeats, above which there is an alarm
 
 
-@dataclass(frozen=True)
-class ClassCheck:
-    """Counts of one class.
-
-    Args:
-        label: the class.
-        n: samples.
-        agree: samples read as the class.
-        real_n: real test images.
-        real_agree: real test images read as the class.
-        alike: share of nearly identical pairs of samples, in 0..1; None if there are too few.
-        real_alike: that of training images.
-        repeats: samples that equal an earlier sample of the class in every pixel.
-        empty: empty samples.
-    """
+class ClassCheck(NamedTuple):
+    """Counts of one class; real images are test images."""
 
     label: int
     n: int
-    agree: int
+    agree: int  # samples classified as the class
     real_n: int
     real_agree: int
-    alike: float | None
-    real_alike: float | None
-    repeats: int
+    alike: float | None  # share of nearly identical pairs of samples, in 0..1; None if there are too few
+    real_alike: float | None  # that of training images
+    repeats: int  # samples that equal an earlier sample of the class in every pixel
     empty: int
 
 
@@ -69,10 +51,9 @@ def check_classes(samples: ImageSet, real: RealImages, classifier: ClassifierFea
     pixels = samples.images.flatten(1).int()
     faint = pixels.amax(dim=1) - pixels.amin(dim=1) <= FAINT
     alike, real_alike = _shares_alike(samples, real)
-    checks = []
-    for label in common_classes(samples):
-        own, other = samples.of_class(label), real.test.of_class(label)
-        check = ClassCheck(
+    members = [(label, samples.of_class(label), real.test.of_class(label)) for label in common_classes(samples)]
+    return [
+        ClassCheck(
             label=label,
             n=len(own),
             agree=int(agree[own].sum()),
@@ -83,8 +64,8 @@ def check_classes(samples: ImageSet, real: RealImages, classifier: ClassifierFea
             repeats=len(own) - len({image.tobytes() for image in samples.images[own].numpy()}),
             empty=int(faint[own].sum()),
         )
-        checks.append(check)
-    return checks
+        for label, own, other in members
+    ]
 
 
 def alarms_of(checks: Sequence[ClassCheck]) -> list[Alarm]:
@@ -95,10 +76,10 @@ def alarms_of(checks: Sequence[ClassCheck]) -> list[Alarm]:
 
 def collapsed_classes(checks: Sequence[ClassCheck]) -> Alarm | None:
     """Raises an alarm for classes whose samples are nearly identical."""
-    worst = [(each.label, each.alike) for each in checks if each.alike is not None and each.alike > ALIKE]
-    if not worst:
+    known = [(each.label, each.alike) for each in checks if each.alike is not None]
+    words = ", ".join(f"{CLASS_NAMES[label]} {percent(share)}" for label, share in known if share > ALIKE)
+    if not words:
         return None
-    words = ", ".join(f"{CLASS_NAMES[label]} {percent(share)}" for label, share in worst)
     return Alarm(
         "mode collapse within classes",
         f"Share of nearly identical pairs of samples: {words}; of real images {percent(CLOSEST, 1)}.",
@@ -108,7 +89,7 @@ def collapsed_classes(checks: Sequence[ClassCheck]) -> Alarm | None:
 
 
 def ignored_labels(checks: Sequence[ClassCheck]) -> Alarm | None:
-    """Raises an alarm if the classifier does not read samples, of all or of some classes, as the class asked for."""
+    """Raises an alarm if samples, of all or of some classes, are not classified as their conditioned class."""
     rule = (
         f"the 95 % interval of the label agreement is below {percent(IGNORED)} of that of real test images, for all "
         "samples or for a class"
@@ -119,19 +100,20 @@ def ignored_labels(checks: Sequence[ClassCheck]) -> Alarm | None:
     if wilson_interval(agree, n)[1] < IGNORED * expected:
         return Alarm(
             "labels are ignored",
-            f"{share_text(agree, n)} of the samples are read as the class asked for, against {percent(expected, 1)} "
-            "of real images; chance is 10 %.",
+            f"{share_text(agree, n)} of the samples are classified as their conditioned class, against "
+            f"{percent(expected, 1)} of real images; chance is 10 %.",
             rule,
         )
-    ignored = [
-        each
+    words = ", ".join(
+        f"{CLASS_NAMES[each.label]} {share_text(each.agree, each.n)}"
         for each in checks
         if each.real_n and wilson_interval(each.agree, each.n)[1] < IGNORED * each.real_agree / each.real_n
-    ]
-    if not ignored:
+    )
+    if not words:
         return None
-    words = ", ".join(f"{CLASS_NAMES[each.label]} {share_text(each.agree, each.n)}" for each in ignored)
-    return Alarm("some labels are ignored", f"Share of the samples read as their class: {words}.", rule)
+    return Alarm(
+        "some labels are ignored", f"Share of the samples classified as their conditioned class: {words}.", rule
+    )
 
 
 def empty_samples(checks: Sequence[ClassCheck]) -> Alarm | None:
@@ -163,30 +145,29 @@ def repeated_samples(checks: Sequence[ClassCheck]) -> Alarm | None:
 def _shares_alike(samples: ImageSet, real: RealImages) -> tuple[list[float | None], list[float | None]]:
     """Computes shares of nearly identical pairs by class, of the samples and of training images."""
     what = f"pairs of {MOST} images of each class"
-    near = real.test.derived(f"largest distance of the closest {CLOSEST:g} of {what}", lambda: _closest(real.test))
-    train = real.train.derived(
-        f"share of {what} as near as the closest {CLOSEST:g} of {real.test.fingerprint}",
-        lambda: _within(real.train, near["distances"]),
+
+    def closest() -> Arrays:
+        distances = [torch.quantile(_distances(real.test, label), CLOSEST) for label in range(NUM_CLASSES)]
+        return {"distances": torch.stack(distances)}  # float32 [10]; nan for small classes
+
+    near = real.test.derived(f"largest distance of the closest {CLOSEST:g} of {what}", closest)["distances"]
+    key = f"share of {what} as near as the closest {CLOSEST:g} of {real.test.fingerprint}"
+    train = real.train.derived(key, lambda: {"shares": _shares_within(real.train, near)})["shares"]
+    own, of_train = (
+        [None if math.isnan(share) else share for share in shares.tolist()]
+        for shares in (_shares_within(samples, near), train)
     )
-    own = _within(samples, near["distances"])
-    shares = [[None if share != share else share for share in each["shares"].tolist()] for each in (own, train)]
-    return shares[0], shares[1]
+    return own, of_train
 
 
-def _closest(images: ImageSet) -> Arrays:
-    """Computes ``distances``, float32 [10]: largest distance of nearly identical pairs; nan for small classes."""
-    closest = [torch.quantile(_distances(images, label), CLOSEST) for label in range(NUM_CLASSES)]
-    return {"distances": torch.stack(closest)}
-
-
-def _within(images: ImageSet, near: Tensor) -> Arrays:
-    """Computes ``shares`` of nearly identical pairs by class, float64 [10]; nan if unknown."""
+def _shares_within(images: ImageSet, near: Tensor) -> Tensor:
+    """Computes shares of nearly identical pairs by class, float64 [10]; nan if unknown."""
     shares = torch.full((NUM_CLASSES,), torch.nan, dtype=torch.float64)
     for label in range(NUM_CLASSES):
         distances = _distances(images, label)
         if not (distances.isnan().any() or near[label].isnan()):
             shares[label] = (distances <= near[label]).double().mean()
-    return {"shares": shares}
+    return shares
 
 
 def _distances(images: ImageSet, label: int) -> Tensor:

@@ -10,16 +10,11 @@ from torch import Tensor
 
 from fmcgan.metric.results_store import Arrays
 
-REVISION = 1
-"""Version of stored clusters; increase it when the code changes them."""
-AXES = 20
-"""Number of principal axes of a class; distances along the others are noise."""
-REACH = 0.95
-"""Quantile of the distances within an HDBSCAN cluster that limits the assignment of other images."""
-OUTLINE = 14 * 14
-"""Number of leading columns of the vectors that hold the outline."""
-INK_LEVEL = 13
-"""Grey level, 5 % of white, above which a pixel belongs to the garment."""
+REVISION = 1  # version of stored clusters; increase it when the code changes them
+AXES = 20  # number of principal axes of a class; distances along the others are noise
+REACH = 0.95  # quantile of the distances within an HDBSCAN cluster that limits the assignment of other images
+OUTLINE = 14 * 14  # number of leading columns of the vectors that hold the outline
+INK_LEVEL = 13  # grey level, 5 % of white, above which a pixel belongs to the garment
 TRAITS = (
     ("darker", "brighter"),
     ("shorter", "taller"),
@@ -30,27 +25,19 @@ TRAITS = (
     ("fuller below", "fuller above"),
 )
 """Words for `traits` of a cluster below and above the mean of its class."""
-MIN_TRAIT_DIFFERENCE = 0.3
-"""Smallest difference in a trait that is mentioned, in standard deviations of the class."""
+MIN_TRAIT_DIFFERENCE = 0.3  # smallest difference in a trait that is mentioned, in standard deviations of the class
 
 
 @dataclass(frozen=True)
 class ClassClusters:
-    """Clusters of a class, the most frequent first; they depend on real images only.
+    """Clusters of a class, the most frequent first; they depend on real images only."""
 
-    Args:
-        offset: mean of the vectors of the class, [V].
-        axes: principal axes, [P, V].
-        centres: one per cluster, [K, P]; none if no clusters were found.
-        reaches: largest distance from the centre of assigned images, [K]; infinite for k-means.
-        traits: mean of each cluster minus that of the class, in standard deviations of the class, [K, T].
-    """
-
-    offset: NDArray[np.float64]
-    axes: NDArray[np.float64]
-    centres: NDArray[np.float64]
-    reaches: NDArray[np.float64]
+    offset: NDArray[np.float64]  # mean of the vectors of the class, [V]
+    axes: NDArray[np.float64]  # principal axes, [P, V]
+    centres: NDArray[np.float64]  # one per cluster, [K, P]; none if no clusters were found
+    reaches: NDArray[np.float64]  # largest distance from the centre of assigned images, [K]; infinite for k-means
     traits: NDArray[np.float64]
+    """Mean of each cluster minus that of the class, in standard deviations of the class, [K, T]."""
 
     @property
     def number(self) -> int:
@@ -58,14 +45,7 @@ class ClassClusters:
         return len(self.centres)
 
     def assign(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Assigns each image to a cluster.
-
-        Args:
-            vectors: [N, V].
-
-        Returns:
-            Index of the nearest centre, [N] in 0..K-1, or K if it is too far, and the distance to it, [N].
-        """
+        """Finds the nearest centre to each vector, [N, V]: indices [N] in 0..K-1 (K: too far) and distances [N]."""
         from sklearn.metrics import pairwise_distances_argmin_min
 
         points = (vectors - self.offset) @ self.axes.T
@@ -135,14 +115,11 @@ def find_clusters(
 
 
 def traits(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Measures the `TRAITS` of garments, float64 [N, 7].
+    """Measures the `TRAITS` of garments, float64 [N, 7], on images uint8 [N, 28, 28].
 
     They are the mean grey level; height and width; the filled share of the bounding box; minus the difference from the
     mirror image; the mean difference of neighbouring pixels relative to the grey level; and the share of pixels in the
     upper half of the bounding box.
-
-    Args:
-        images: uint8 [N, 28, 28].
     """
     grey = images.astype(np.float32)
     garment = images > INK_LEVEL
@@ -169,12 +146,7 @@ def _span(lines: NDArray[np.bool_]) -> NDArray[np.int64]:
 def vectors_of(images: Tensor, features: Tensor) -> NDArray[np.float32]:
     """Concatenates outline (share of garment in each 2 by 2 pixels) and features to the vectors to cluster.
 
-    Args:
-        images: uint8 [N, 1, 28, 28].
-        features: float32 [N, F].
-
-    Returns:
-        float32 [N, 196 + F].
+    From images uint8 [N, 1, 28, 28] and features float32 [N, F] to float32 [N, 196 + F].
     """
     outline = F.avg_pool2d((images > INK_LEVEL).float(), 2).flatten(1)
     return torch.cat([outline, features], dim=1).numpy()

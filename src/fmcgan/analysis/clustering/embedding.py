@@ -1,7 +1,7 @@
 """Embeddings of images in the plane: PCA, UMAP and t-SNE, fitted to some images and applied to others."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,39 +14,24 @@ from fmcgan.metric.results_store import Arrays
 Array = NDArray[np.float64]
 Cache = Callable[[str, Callable[[], Arrays]], Arrays]
 
-NEAREST = 5
-"""Number of fitted images that determine the position of another image in t-SNE."""
+NEAREST = 5  # number of fitted images that determine the position of another image in t-SNE
 
 
-@dataclass(frozen=True, eq=False)
-class Plane:
-    """An embedding in the plane.
-
-    Args:
-        name: lower case.
-        title: usual spelling of the name.
-        remark: what it can and cannot show.
-        fitted: positions of the images that it was fitted to, [F, 2].
-        others: positions of other images, [N, 2].
-    """
+class Plane(NamedTuple):
+    """An embedding in the plane, by its name in lower case and in its usual spelling."""
 
     name: str
     title: str
-    remark: str
-    fitted: Array
-    others: Array
+    remark: str  # what it can and cannot show
+    fitted: Array  # positions of the images that it was fitted to, [F, 2]
+    others: Array  # positions of other images, [N, 2]
 
 
 def principal_components(fitted: Array, others: Array, components: int) -> tuple[Array, Array, float]:
     """Standardises features and projects them to principal components, both fitted to the fitted images.
 
-    Args:
-        fitted: [F, D].
-        others: [N, D].
-        components: maximum number of components.
-
-    Returns:
-        The components of both, [F, C] and [N, C], and the share of the variance explained by the first two.
+    From features [F, D] and [N, D] to at most C components [F, C] and [N, C], and the share of the variance explained
+    by the first two.
     """
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import StandardScaler
@@ -64,20 +49,13 @@ def pca(fitted: Array, others: Array) -> Plane:
 
 
 def umap(fitted: Array, others: Array, neighbours: int, seed: int) -> Plane:
-    """Fits UMAP (McInnes et al. 2018), initialised by two principal components, and transforms the other images.
-
-    Args:
-        fitted: principal components [F, C].
-        others: principal components [N, C].
-        neighbours: of each image.
-        seed: random seed.
-    """
+    """Fits UMAP (McInnes et al. 2018), initialised by two of the principal components [F, C], and transforms [N, C]."""
     set_numba_cache_dir()
     from umap import UMAP
 
-    # With the default min_dist of 0.1, thumbnails overlap.
-    options = {"init": "pca", "min_dist": 0.5, "random_state": seed, "transform_seed": seed}
-    fit = UMAP(n_neighbors=neighbours, n_jobs=1, **options)  # several jobs are not reproducible
+    # With the default min_dist of 0.1, thumbnails overlap. Several jobs are not reproducible.
+    seeds = {"random_state": seed, "transform_seed": seed}
+    fit = UMAP(n_neighbors=neighbours, init="pca", min_dist=0.5, n_jobs=1, **seeds)
     own = fit.fit_transform(fitted)
     remark = "UMAP positions samples among the most similar real images: it shows holes, but not outliers."
     return Plane("umap", "UMAP", remark, own.astype(np.float64), fit.transform(others).astype(np.float64))
@@ -92,7 +70,7 @@ def tsne(fitted: Array, others: Array, perplexity: float, seed: int, cache: Cach
         fitted: principal components [F, C].
         others: principal components [N, C].
         perplexity: roughly the number of neighbours of each image.
-        seed: random seed.
+        seed: of the fit.
         cache: returns the positions stored under a key, or computes them.
         fitted_to: identifier of the fitted images and their components, for the key.
     """

@@ -13,8 +13,7 @@ from fmcgan.analysis.effect import Difference, difference_by_auc
 from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.image_set import ImageSet
 
-FEWEST = 8
-"""Least number of samples of a class: a detector is trained on half of them."""
+FEWEST = 8  # least number of samples of a class: a detector is trained on half of them
 MAX_ERROR_FACTOR = math.sqrt(2)
 """Upper bound of the factor on standard errors due to correlated folds.
 
@@ -25,26 +24,17 @@ correlation. With real images, 24 repetitions gave a correlation of 0.4 and a fa
 
 @dataclass(frozen=True, eq=False)
 class DetectorScores:
-    """Scores of samples and of real images by detectors that were not trained on them.
+    """Scores of samples and of real images by detectors that were not trained on them."""
 
-    Args:
-        index: the scored samples, int64 [N].
-        labels: their classes, int64 [N].
-        fold: index of the detector of each, 0 or 1, int64 [N].
-        scores: relative rank of the logit among the images of the same class and detector, in 0..1, float64 [N]; so
-            detectors and classes share one scale.
-        real_labels: classes of the real training images with a score, int64 [N].
-        real_scores: their scores, float64 [N].
-        detectors: by fold.
-    """
-
-    index: Tensor
-    labels: Tensor
-    fold: Tensor
+    index: Tensor  # the scored samples, int64 [N]
+    labels: Tensor  # their classes, int64 [N]
+    fold: Tensor  # index of the detector of each, 0 or 1, int64 [N]
     scores: Tensor
-    real_labels: Tensor
-    real_scores: Tensor
-    detectors: Sequence[Detector]
+    """Relative rank of the logit among the images of the same class and detector, in 0..1, float64 [N]; so detectors
+    and classes share one scale."""
+    real_labels: Tensor  # classes of the real training images with a score, int64 [N]
+    real_scores: Tensor  # their scores, float64 [N]
+    detectors: Sequence[Detector]  # by fold
 
     @property
     def classes(self) -> list[int]:
@@ -52,11 +42,7 @@ class DetectorScores:
         return [int(label) for label in self.labels.unique()]
 
     def auc(self, label: int | None = None) -> tuple[Difference, float, tuple[float, float]]:
-        """Computes the AUC between samples and real images of a class, or of all classes.
-
-        Returns:
-            As `difference_by_auc`, for errors that are `MAX_ERROR_FACTOR` times as large.
-        """
+        """Computes `difference_by_auc` of a class, or of all classes, for errors `MAX_ERROR_FACTOR` times as large."""
         samples, real = (
             scores if label is None else scores[labels == label]
             for scores, labels in ((self.scores, self.labels), (self.real_scores, self.real_labels))
@@ -72,15 +58,9 @@ def cross_fit(
 ) -> DetectorScores | None:
     """Trains two detectors, each on one half of the samples, and applies each to the other half.
 
-    Training and test sets have as many real images of each class as samples. No real image is used twice, because
-    reuse by the other detector would correlate their errors.
-
-    Args:
-        samples: generated images, or real ones for the floor.
-        train: real images. A class with less than twice as many as samples limits the samples used.
-        most_per_class: maximum number of samples of a class, chosen by the seed.
-        recipe: of the training.
-        seed: of the halves and the detectors.
+    Training and test sets have as many real images of each class as samples, which the seed chooses. No real image is
+    used twice, because reuse by the other detector would correlate their errors; so a class uses at most half as many
+    samples as ``train`` has images. The samples may be real ones, for the floor.
 
     Returns:
         The scores; ``None`` if no class has `FEWEST` samples.

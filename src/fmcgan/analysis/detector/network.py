@@ -1,9 +1,9 @@
 """Detector: a small network that separates generated from real images, and its occlusion maps."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import chain, count, islice
 
 import torch
 import torch.nn.functional as F
@@ -36,15 +36,7 @@ class Detector(nn.Module):
         nn.init.zeros_(self.head_of_class.weight)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Computes the logits of images.
-
-        Args:
-            images: float32 [B, 1, 28, 28] in [-1, 1].
-            labels: the class of each, int64 [B].
-
-        Returns:
-            Logits [B]; positive: more probably generated than real.
-        """
+        """Computes logits [B] of images [B, 1, 28, 28] in [-1, 1]; positive: more probably generated than real."""
         x = (self.first(images) + self.shift(labels)[:, :, None, None]).relu()  # [B, 16, 14, 14]
         x = self.second(x).relu()  # [B, 32, 7, 7]
         x = self.third(x).relu().flatten(1)  # [B, 1024]
@@ -58,17 +50,11 @@ def _halving(channels_in: int, channels_out: int) -> nn.Sequential:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Training of a detector.
+    """Training of a detector."""
 
-    Args:
-        images_shown: length in images, including repetitions.
-        batch_size: images of one step.
-        learning_rate: of Adam; falls linearly to 0.
-    """
-
-    images_shown: int = 80_000
-    batch_size: int = 64
-    learning_rate: float = 2e-3
+    images_shown: int = 80_000  # length in images, including repetitions
+    batch_size: int = 64  # images of one step
+    learning_rate: float = 2e-3  # of Adam; falls linearly to 0
 
     @property
     def protocol(self) -> str:
@@ -82,29 +68,22 @@ class Recipe:
 def train_detector(
     images: Tensor, labels: Tensor, generated: Tensor, recipe: Recipe, seed: int, device: torch.device | str = "cpu"
 ) -> Detector:
-    """Trains a detector without changing the global random state.
+    """Trains a detector without changing the global random state; returns it in evaluation mode, on the device.
 
-    Args:
-        images: uint8 [N, 1, 28, 28].
-        labels: int64 [N]. Each class should have as many generated as real images, or the label alone separates
-            them.
-        generated: bool [N].
-        recipe: length, batch size and learning rate.
-        seed: of the initial weights and the order of images.
-        device: to train on.
-
-    Returns:
-        The network in evaluation mode, on the device.
+    Images are uint8 [N, 1, 28, 28], ``generated`` is bool [N]. Each class should have as many generated as real images,
+    or the label alone separates them. The seed is that of the initial weights and of the order of images.
     """
     generator = torch.Generator().manual_seed(seed)
-    detector = _new_detector(seed).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed GPUs, whose state is not restored
+        detector = Detector()
+    detector.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(detector.parameters(), recipe.learning_rate)
     steps = max(1, recipe.images_shown // recipe.batch_size)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
-    batches = _batches(len(labels), recipe.batch_size, generator)
+    epochs = (torch.randperm(len(labels), generator=generator).split(recipe.batch_size) for _ in count())
     with _repeatable():
-        for _ in range(steps):
-            chosen = next(batches)
+        for chosen in islice(chain.from_iterable(epochs), steps):
             logits = detector(_prepared(images[chosen], device), labels[chosen].to(device))
             loss = F.binary_cross_entropy_with_logits(logits, generated[chosen].to(device, torch.float32))
             optimizer.zero_grad(set_to_none=True)
@@ -116,16 +95,7 @@ def train_detector(
 
 @torch.no_grad()
 def detector_logits(detector: Detector, images: Tensor, labels: Tensor) -> Tensor:
-    """Computes the logits of a detector.
-
-    Args:
-        detector: as `train_detector` returns it.
-        images: uint8 [N, 1, 28, 28].
-        labels: the class of each, int64 [N].
-
-    Returns:
-        Logits, float32 [N] on the CPU.
-    """
+    """Computes logits, float32 [N] on the CPU, of images uint8 [N, 1, 28, 28]."""
     device = detector.head.weight.device
     with _repeatable():
         logits = [
@@ -138,17 +108,9 @@ def detector_logits(detector: Detector, images: Tensor, labels: Tensor) -> Tenso
 def occlusion(detector: Detector, images: Tensor, labels: Tensor, fill: Tensor, patch: int, stride: int) -> Tensor:
     """Computes occlusion maps: the decrease of the logit under a patch (Zeiler and Fergus 2014, section 4.2).
 
-    Args:
-        detector: as `train_detector` returns it.
-        images: uint8 [N, 1, 28, 28].
-        labels: the class of each, int64 [N].
-        fill: content of the patch, uint8 [N, 1, 28, 28].
-        patch: side in pixels, at most 28.
-        stride: step in pixels; the last patch always touches the border.
-
-    Returns:
-        Float32 [N, 28, 28]: mean decrease over the patches that cover a pixel; negative if covering it raises the
-        logit.
+    A map is the mean decrease over the patches that cover a pixel, float32 [N, 28, 28]; negative if covering it raises
+    the logit. The patch has ``patch`` pixels a side, at most 28, moves by ``stride`` pixels, and always touches the
+    border at the end. Images and ``fill``, the content of the patch, are uint8 [N, 1, 28, 28].
     """
     offsets = [*range(0, SIDE - patch, stride), SIDE - patch]
     drops = torch.zeros(len(images), SIDE, SIDE)
@@ -164,24 +126,10 @@ def occlusion(detector: Detector, images: Tensor, labels: Tensor, fill: Tensor, 
     return drops / covers.clamp(min=1)  # a stride wider than the patch leaves pixels uncovered
 
 
-def _new_detector(seed: int) -> Detector:
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed GPUs, whose state is not restored
-        return Detector()
-
-
-def _batches(n: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Yields endless epochs over the indices 0..n-1, int64 [at most batch_size]."""
-    while True:
-        yield from torch.randperm(n, generator=generator).split(batch_size)
-
-
 def _prepared(images: Tensor, device: torch.device | str) -> Tensor:
     return to_float(images.to(device)).contiguous(memory_format=torch.channels_last)
 
 
-@contextmanager
-def _repeatable() -> Iterator[None]:
+def _repeatable() -> AbstractContextManager[None]:
     """Makes cuDNN deterministic and disables TF32, so that two runs give the same bits."""
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        yield
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)

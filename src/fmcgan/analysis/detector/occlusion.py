@@ -1,7 +1,7 @@
 """Occlusion maps: parts of the samples that raise the detector's score."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,56 +13,30 @@ from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.occlusion import MeanMap, SampleRow, maps_figure, samples_picture
 from fmcgan.metric.image_set import ImageSet
 
-SHOWN = 5
-"""Samples of a class in the picture, of the highest scores and of the lowest."""
+SHOWN = 5  # samples of a class in the picture, of the highest scores and of the lowest
 
 
-@dataclass(frozen=True, eq=False)
-class Occluded:
-    """Occlusion maps of the samples of a class with the highest scores.
-
-    Args:
-        label: the class.
-        auc: of the class, in 0..1.
-        highest: indices of the samples, the highest score first, int64 [K].
-        heat: decrease of the logit by pixel, float32 [K, 28, 28].
-        lowest: indices of the samples of the lowest scores, the lowest first, int64 [L].
-        garment: mean training image of the class, grey levels 0..255, float32 [1, 28, 28].
-    """
+class Occluded(NamedTuple):
+    """Occlusion maps of the samples of a class with the highest scores."""
 
     label: int
-    auc: float
-    highest: Tensor
-    heat: Tensor
-    lowest: Tensor
-    garment: Tensor
+    auc: float  # of the class, in 0..1
+    highest: Tensor  # indices of the samples, the highest score first, int64 [K]
+    heat: Tensor  # decrease of the logit by pixel, float32 [K, 28, 28]
+    lowest: Tensor  # indices of the samples of the lowest scores, the lowest first, int64 [L]
+    garment: Tensor  # mean training image of the class, grey levels 0..255, float32 [1, 28, 28]
 
 
-@dataclass(frozen=True)
-class Patch:
-    """Size and step of an occluding patch, filled with the mean training image of the class.
+class Patch(NamedTuple):
+    """Size and step of an occluding patch, filled with the mean training image of the class."""
 
-    Args:
-        side: in pixels, at most 28.
-        stride: step in pixels.
-        samples: number of occluded samples of each class.
-    """
-
-    side: int
-    stride: int
-    samples: int
+    side: int  # in pixels, at most 28
+    stride: int  # step in pixels
+    samples: int  # number of occluded samples of each class
 
 
 def occlude(scores: DetectorScores, label: int, samples: ImageSet, train: ImageSet, patch: Patch) -> Occluded:
-    """Computes occlusion maps of the samples of a class with the highest scores.
-
-    Args:
-        scores: of the samples.
-        label: the class.
-        samples: the set.
-        train: real images.
-        patch: size, step and number of samples.
-    """
+    """Computes occlusion maps of the samples of a class with the highest scores."""
     of_class = (scores.labels == label).nonzero().squeeze(1)
     order = of_class[scores.scores[of_class].argsort(descending=True, stable=True)]
     highest = order[: patch.samples]
@@ -101,12 +75,10 @@ def sample_picture(occluded: Sequence[Occluded], samples: ImageSet) -> Picture:
 
 def map_picture(occluded: Sequence[Occluded], patch: Patch) -> Picture:
     """Draws the mean occlusion map of each class."""
-    maps = [
-        MeanMap(
-            f"{CLASS_NAMES[each.label]}: {100 * each.auc:.0f} %", each.heat.mean(dim=0).numpy(), each.garment[0].numpy()
-        )
-        for each in occluded
-    ]
+    maps = []
+    for each in occluded:
+        title = f"{CLASS_NAMES[each.label]}: {100 * each.auc:.0f} %"
+        maps.append(MeanMap(title, each.heat.mean(dim=0).numpy(), each.garment[0].numpy()))
     return Picture(
         "occlusion",
         maps_figure(maps, "Mean occlusion maps, and AUC of each class"),

@@ -1,7 +1,7 @@
 """Changes of attributes along latent directions."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,37 +16,26 @@ from fmcgan.training.sampling import render
 Numbers = NDArray[np.float64]
 Measure = Callable[[NDArray[np.uint8]], Mapping[str, Numbers]]
 """From uint8 [N, 1, 28, 28] to one number per image, [N], by name; nan where it is undefined."""
-REACH = 2.0
-"""Slopes are measured between -`REACH` and +`REACH` standard deviations."""
-LEAST_SLOPE = 0.1
-"""Smallest slope that is mentioned: half of Cohen's "small"."""
+REACH = 2.0  # slopes are measured between -`REACH` and +`REACH` standard deviations
+LEAST_SLOPE = 0.1  # smallest slope that is mentioned: half of Cohen's "small"
 MOST_WORDS = 3
 
 
-@dataclass(frozen=True, eq=False)
-class Slopes:
-    """Slopes of attributes along directions: standard deviations of the class per standard deviation of the latent.
+class Slopes(NamedTuple):
+    """Slopes of attributes along directions: standard deviations of the class per standard deviation of the latent."""
 
-    Args:
-        names: of the A attributes.
-        mean: over all classes and latent vectors, [D, A].
-        half: half the width of its 95 % interval over latent vectors, [D, A].
-        by_class: of each class, [D, 10, A].
-        half_by_class: half the width of its interval, [D, 10, A].
-    """
-
-    names: tuple[str, ...]
-    mean: Numbers
-    half: Numbers
-    by_class: Numbers
-    half_by_class: Numbers
+    names: tuple[str, ...]  # of A attributes
+    mean: Numbers  # over all classes and latent vectors, [D, A]
+    half: Numbers  # half the width of its 95 % interval over latent vectors, [D, A]
+    by_class: Numbers  # of each class, [D, 10, A]
+    half_by_class: Numbers  # half the width of its interval, [D, 10, A]
 
     def oriented(self) -> tuple["Slopes", Numbers]:
         """Orients directions so that their strongest attributes rise; also returns the signs, +1 or -1, [D]."""
         strongest = np.nan_to_num(np.abs(self.mean)).argmax(axis=1)
         signs = np.where(self.mean[np.arange(len(self.mean)), strongest] < 0, -1.0, 1.0)
         mean, by_class = self.mean * signs[:, None], self.by_class * signs[:, None, None]
-        return replace(self, mean=mean, by_class=by_class), signs
+        return self._replace(mean=mean, by_class=by_class), signs
 
     def in_words(self, direction: int) -> str:
         """Describes the changes along a direction: ``are brighter and have fewer edges``."""
@@ -58,9 +47,8 @@ class Slopes:
             verbs.get(name, (f"have more {name}", f"have less {name}"))[bool(mean[at] < 0)]
             for at, name in ((at, self.names[at]) for at in named)
         ]
-        if not words:
-            return "hardly change in these attributes"
-        return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+        *first, last = words or ["hardly change in these attributes"]
+        return f"{', '.join(first)} and {last}" if first else last
 
 
 def class_spreads(measured: Mapping[str, Numbers], labels: Tensor) -> Numbers:
@@ -82,30 +70,26 @@ def attribute_slopes(
     spreads: Numbers,
     measure: Measure,
 ) -> Slopes:
-    """Measures the slope of each attribute along each direction.
+    """Measures the slope of each attribute along each direction (unit vectors, [D, Z]).
 
-    Args:
-        generator: as for `render`.
-        directions: unit vectors, [D, Z].
-        latents: standard normal, [N, Z].
-        labels: the class of each, int64 [N].
-        spreads: as returned by `class_spreads`, in the order of ``measure``, [10, A].
-        measure: computes the attributes.
+    Latents are standard normal, [N, Z]; ``spreads`` are `class_spreads` in the order of ``measure``, [10, A].
     """
+
+    def measured(direction: Tensor, position: float) -> Mapping[str, Numbers]:
+        return measure(render(generator, set_coordinate(latents, direction, position), labels).numpy())
+
     of_each: list[Numbers] = []
-    names: Sequence[str] = ()
+    names: tuple[str, ...] = ()
     for direction in directions:
-        ends = [
-            measure(render(generator, set_coordinate(latents, direction, at), labels).numpy()) for at in (-REACH, REACH)
-        ]
-        names = tuple(ends[0])
-        rise = np.stack([ends[1][name] - ends[0][name] for name in names], axis=1)
+        low, high = measured(direction, -REACH), measured(direction, REACH)
+        names = tuple(low)
+        rise = np.stack([high[name] - low[name] for name in names], axis=1)
         of_each.append(rise / (2 * REACH) / spreads[labels.numpy()])
     slopes = np.stack(of_each)  # [D, N, A]
     mean, half = _mean(slopes)
     of_classes = [_mean(slopes[:, (labels == label).numpy()]) for label in range(NUM_CLASSES)]
     by_class, half_by_class = (np.stack(each, axis=1) for each in zip(*of_classes, strict=True))
-    return Slopes(tuple(names), mean, half, by_class, half_by_class)
+    return Slopes(names, mean, half, by_class, half_by_class)
 
 
 def _mean(values: Numbers) -> tuple[Numbers, Numbers]:

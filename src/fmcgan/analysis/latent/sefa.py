@@ -1,6 +1,7 @@
 """Latent directions from a generator's weights (SeFa) and activations (GANSpace)."""
 
 import copy
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -15,35 +16,23 @@ from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.training.latent import draw_latents
 
 _WEIGHTED = nn.Linear, nn.Conv2d, nn.ConvTranspose2d
-_ROUNDING = 1e-9
-"""Relative difference below which float64 outputs count as equal."""
+_ROUNDING = 1e-9  # relative difference below which float64 outputs count as equal
 _AT_ONCE = 500
 
 
 class Principal(NamedTuple):
-    """Directions, the strongest first.
+    """Directions, the strongest first."""
 
-    Args:
-        directions: unit vectors, float32 [K, Z].
-        shares: explained share of the total of each, in 0..1, float64 [K].
-    """
-
-    directions: Tensor
-    shares: NDArray[np.float64]
+    directions: Tensor  # unit vectors, float32 [K, Z]
+    shares: NDArray[np.float64]  # explained share of the total of each, in 0..1, float64 [K]
 
 
 class AffineLayers(NamedTuple):
-    """Layers whose output is an affine function of the latent vector.
+    """Layers whose output is an affine function of the latent vector."""
 
-    Args:
-        names: in the order of their calls.
-        gram: ``AᵀA`` of their stacked matrices A, mean over the classes, float64 [Z, Z].
-        next: first weighted layer after a nonlinearity; None if there is none.
-    """
-
-    names: tuple[str, ...]
-    gram: Tensor
-    next: str | None
+    names: tuple[str, ...]  # in the order of their calls
+    gram: Tensor  # ``AᵀA`` of their stacked matrices A, mean over the classes, float64 [Z, Z]
+    next: str | None  # first weighted layer after a nonlinearity; None if there is none
 
 
 class _Reached(Exception):  # noqa: N818 (not an error: ends a forward pass early)
@@ -55,35 +44,18 @@ def affine_layers(generator: nn.Module) -> AffineLayers:
     """Finds affine layers of any network by their outputs.
 
     The outputs at 0 and at the unit vectors determine an affine layer. Where the map depends on the label, as with an
-    embedding that multiplies the latent vector, ``AᵀA`` is averaged over the classes.
-
-    Args:
-        generator: G(latent, labels), with ``latent_dim``; a float64 copy is used.
+    embedding that multiplies the latent vector, ``AᵀA`` is averaged over the classes. A float64 copy of the generator
+    is used.
     """
     size = latent_dim_of(generator)
     exact = copy.deepcopy(generator).cpu().double().eval()
     names, following = _sorted_layers(exact, size)
     gram = torch.zeros(size, size, dtype=torch.float64)
-    waiting: set[str] = set()
-
-    def watch(name: str) -> None:
-        def look(layer: nn.Module, arguments: tuple[Tensor], output: Tensor) -> None:
-            values = output.flatten(1)
+    points = torch.cat([torch.zeros(1, size), torch.eye(size)]).double()
+    for label in range(NUM_CLASSES if names else 0):
+        for _, values in _outputs(exact, names, points, torch.full((len(points),), label)):
             slopes = values[1:] - values[0]  # Aᵀ, [Z, outputs]
             gram.add_(slopes @ slopes.T / NUM_CLASSES)
-            waiting.discard(name)
-            if not waiting:
-                raise _Reached
-
-        exact.get_submodule(name).register_forward_hook(look)
-
-    points = torch.cat([torch.zeros(1, size), torch.eye(size)]).double()
-    for name in names:
-        watch(name)
-    for label in range(NUM_CLASSES if names else 0):
-        waiting.update(names)
-        with suppress(_Reached):
-            exact(points, torch.full((len(points),), label))
     return AffineLayers(names, gram, following)
 
 
@@ -96,32 +68,41 @@ def _sorted_layers(exact: nn.Module, size: int) -> tuple[tuple[str, ...], str | 
     points = torch.cat([points, points[:1] - points[1:2] + points[2:]])
     affine: dict[str, None] = {}  # ordered, unlike a set
     curved: dict[str, None] = {}
-
-    def watch(name: str, layer: nn.Module) -> RemovableHandle:
-        def look(layer: nn.Module, arguments: tuple[Tensor], output: Tensor) -> None:
-            first, second, third, fourth = output.flatten(1).unflatten(0, (2, 4)).unbind(1)
-            rounding = _ROUNDING * output.abs().max()
-            if (first - second + third - fourth).abs().max() > rounding:
-                curved[name] = None
-            elif (first - second).abs().max() > rounding:  # else it depends on the label only
-                affine[name] = None
-
-        return layer.register_forward_hook(look)
-
-    handles = [watch(name, layer) for name, layer in exact.named_modules() if isinstance(layer, _WEIGHTED)]
-    exact(points.repeat(2, 1), torch.tensor([0, NUM_CLASSES - 1]).repeat_interleave(4))
-    for handle in handles:
-        handle.remove()
+    names = [name for name, layer in exact.named_modules() if isinstance(layer, _WEIGHTED)]
+    labels = torch.tensor([0, NUM_CLASSES - 1]).repeat_interleave(4)
+    for name, values in _outputs(exact, names, points.repeat(2, 1), labels):
+        first, second, third, fourth = values.unflatten(0, (2, 4)).unbind(1)
+        rounding = _ROUNDING * values.abs().max()
+        if (first - second + third - fourth).abs().max() > rounding:
+            curved[name] = None
+        elif (first - second).abs().max() > rounding:  # else it depends on the label only
+            affine[name] = None
     return tuple(name for name in affine if name not in curved), next(iter(curved), None)
 
 
-def closed_form(gram: Tensor, count: int) -> Principal:
-    """Computes the eigenvectors of ``AᵀA``, along which affine layers change most (Shen and Zhou 2021, SeFa, eq. 6).
+def _outputs(generator: nn.Module, names: Sequence[str], latents: Tensor, labels: Tensor) -> list[tuple[str, Tensor]]:
+    """Returns the names and flattened outputs of layers in the order of their calls, until each was called."""
+    waiting, found = set(names), []
 
-    Args:
-        gram: ``AᵀA``, float64 [Z, Z].
-        count: K, at most Z.
-    """
+    def watch(name: str) -> RemovableHandle:
+        def look(layer: nn.Module, arguments: tuple[Tensor], output: Tensor) -> None:
+            found.append((name, output.flatten(1).clone()))  # the next layer may change it in place
+            waiting.discard(name)
+            if not waiting:
+                raise _Reached
+
+        return generator.get_submodule(name).register_forward_hook(look)
+
+    handles = [watch(name) for name in names]
+    with suppress(_Reached):
+        generator(latents, labels)
+    for handle in handles:
+        handle.remove()
+    return found
+
+
+def closed_form(gram: Tensor, count: int) -> Principal:
+    """Computes eigenvectors of ``AᵀA``, along which affine layers change most (Shen and Zhou 2021, SeFa, eq. 6)."""
     values, vectors = torch.linalg.eigh(gram)  # rising
     values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
     return Principal(_oriented(vectors.T[:count]).float(), (values / values.sum())[:count].numpy())
@@ -129,16 +110,9 @@ def closed_form(gram: Tensor, count: int) -> Principal:
 
 @torch.no_grad()
 def activations_before(generator: nn.Module, layer: str, latents: Tensor, labels: Tensor) -> Tensor:
-    """Computes the flattened input of a layer, without the later layers.
+    """Computes the flattened input of a layer, float32 [N, A], without the later layers.
 
-    Args:
-        generator: in evaluation mode.
-        layer: its name.
-        latents: float32 [N, Z].
-        labels: int64 [N].
-
-    Returns:
-        float32 [N, A].
+    The generator is in evaluation mode; latents are float32 [N, Z] and labels int64 [N].
     """
     received: list[Tensor] = []
 
@@ -159,14 +133,8 @@ def activations_before(generator: nn.Module, layer: str, latents: Tensor, labels
 def of_activations(activations: Tensor, latents: Tensor, labels: Tensor, count: int, seed: int) -> Principal:
     """Regresses principal components of activations to latent vectors (Härkönen et al. 2020, GANSpace, eq. 2).
 
-    The mean of each class is subtracted first, so that components do not separate the classes.
-
-    Args:
-        activations: float32 [N, A]; centred in place.
-        latents: their latent vectors, [N, Z].
-        labels: the class of each, int64 [N].
-        count: K.
-        seed: of the randomised decomposition, non-negative.
+    The mean of each class is subtracted first, so that components do not separate the classes: activations [N, A] are
+    centred in place. The seed is that of the randomised decomposition.
     """
     from sklearn.decomposition import PCA
 

@@ -20,7 +20,6 @@ def path_lengths(
     latents: tuple[Tensor, Tensor],
     shares: Tensor,
     labels: Tensor,
-    epsilon: float = EPSILON,
 ) -> Tensor:
     """Computes the squared speed of the features at one point of the great circle between two latent vectors.
 
@@ -29,23 +28,15 @@ def path_lengths(
     the classifier's features instead of a perceptual distance, so values cannot be compared with those of other
     projects. Images are not rounded to grey levels.
 
-    Args:
-        generator: G(latent, labels) -> [B, 1, 28, 28] in [-1, 1], in evaluation mode.
-        features_of: images float [B, 1, 28, 28] in [-1, 1] -> features [B, F].
-        latents: standard normal start and end of each path, [N, Z] each.
-        shares: position of the point on its path, [N], in 0..1.
-        labels: int64 [N].
-        epsilon: ε, a share of the path.
-
-    Returns:
-        float64 [N].
+    ``latents`` are the standard normal start and end of each path, [N, Z] each; ``shares`` [N] are the positions t of
+    the points, in 0..1. ``features_of`` takes images in [-1, 1]. The result is float64 [N].
     """
     first, second = (each.double() for each in latents)  # because the step is small
-    here, there = (slerp(first, second, shares.double()[:, None] + step).float() for step in (0.0, epsilon))
+    here, there = (slerp(first, second, shares.double()[:, None] + step).float() for step in (0.0, EPSILON))
     found = []
     for some, others, of_class in zip(*(each.split(_AT_ONCE) for each in (here, there, labels)), strict=True):
         features, moved = (features_of(generator(z, of_class)).double() for z in (some, others))
-        found.append((moved - features).square().sum(dim=1) / epsilon**2)
+        found.append((moved - features).square().sum(dim=1) / EPSILON**2)
     return torch.cat(found)
 
 
@@ -55,12 +46,7 @@ def mean_squared_distance(features: Tensor) -> float | None:
 
 
 def lengths_table(rows: Sequence[Sequence[object]], n: int) -> Table:
-    """Makes the table of `path_lengths` by class.
-
-    Args:
-        rows: class, mean, its interval, distance of two samples, ratio of both, distance of two real images.
-        n: paths of each class.
-    """
+    """Makes the table of `path_lengths` by class, of ``n`` paths each."""
     columns = [
         Column("class", "class"),
         Column("path_length", "path length", "number", 2),

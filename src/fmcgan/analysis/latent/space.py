@@ -12,8 +12,7 @@ from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.training.latent import LatentStream, seed_of
 from fmcgan.training.sampling import render
 
-_NEARLY_STRAIGHT = 1e-6
-"""Sine of an angle below which two vectors count as collinear: their great circle is undefined."""
+_NEARLY_STRAIGHT = 1e-6  # sine of an angle below which two vectors count as collinear: their great circle is undefined
 
 
 def latent_generator(subject: Subject) -> tuple[nn.Module, int]:
@@ -33,15 +32,9 @@ def latent_dim_of(generator: nn.Module) -> int:
 
 
 def balanced_latents(latent_dim: int, n_per_class: int, *key: int) -> tuple[Tensor, Tensor]:
-    """Draws standard normal latent vectors for all ten classes, independent of those of other keys.
+    """Draws standard normal latent vectors, float32 [10 * n_per_class, Z], and their classes, class by class.
 
-    Args:
-        latent_dim: Z.
-        n_per_class: of each class.
-        *key: non-negative numbers that identify the stream, the subject's seed first.
-
-    Returns:
-        float32 [10 * n_per_class, Z] and their classes int64, class by class.
+    They are independent of those of other keys: non-negative numbers, the subject's seed first.
     """
     seed = seed_of(*key)
     latents = [LatentStream(seed, label, latent_dim).draw(n_per_class) for label in range(NUM_CLASSES)]
@@ -52,14 +45,7 @@ def slerp(first: Tensor, second: Tensor, share: Tensor | float) -> Tensor:
     """Interpolates along the great circle between latent vectors (White 2016, "Sampling generative networks", 2.1).
 
     Linear interpolation would give vectors shorter than nearly all training vectors; it is used for collinear vectors.
-
-    Args:
-        first: [..., Z].
-        second: the same shape.
-        share: position, 0..1; a tensor must broadcast against [..., 1].
-
-    Returns:
-        [..., Z]; of equal length if both vectors are.
+    Vectors are [..., Z]; ``share`` is a position in 0..1 that broadcasts against [..., 1].
     """
     share = torch.as_tensor(share, dtype=first.dtype)
     angle = F.cosine_similarity(first, second, dim=-1).clamp(-1, 1).arccos().unsqueeze(-1)
@@ -70,14 +56,9 @@ def slerp(first: Tensor, second: Tensor, share: Tensor | float) -> Tensor:
 
 
 def set_coordinate(latents: Tensor, direction: Tensor, position: Tensor | float) -> Tensor:
-    """Sets the coordinate of latent vectors along a direction.
+    """Sets the coordinate of latent vectors [N, Z] along a direction of length 1, [Z], to one position, or to [N].
 
     The coordinate of a standard normal vector is standard normal, so positions are in standard deviations.
-
-    Args:
-        latents: [N, Z].
-        direction: of length 1, [Z].
-        position: one for all, or [N].
     """
     position = torch.as_tensor(position, dtype=latents.dtype)
     return latents + (position - latents @ direction)[:, None] * direction
@@ -85,15 +66,9 @@ def set_coordinate(latents: Tensor, direction: Tensor, position: Tensor | float)
 
 @contextmanager
 def blended(generator: nn.Module, first: int, second: int, share: float) -> Iterator[None]:
-    """Mixes label embeddings within a context: ``(1 - share) e(first) + share e(second)``.
+    """Mixes label embeddings of images of the first class: ``(1 - share) e(first) + share e(second)``.
 
     Acts on the output of every `nn.Embedding` with one row per class; no weight changes.
-
-    Args:
-        generator: with label embeddings.
-        first: class given to the generator.
-        second: class mixed in.
-        share: of the second class, 0..1.
     """
 
     def mix(layer: nn.Embedding, arguments: tuple[Tensor], output: Tensor) -> Tensor:
@@ -122,11 +97,6 @@ def can_blend(generator: nn.Module, latents: Tensor, pairs: list[tuple[int, int]
     """Tests whether the label enters through embeddings only: a share of 1 must give the image of the second class.
 
     A difference of one grey level is allowed.
-
-    Args:
-        generator: as for `blended`.
-        latents: [N, Z].
-        pairs: of classes.
     """
     for first, second in pairs:
         end = between_classes(generator, latents, first, second, 1.0)

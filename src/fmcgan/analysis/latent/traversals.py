@@ -1,7 +1,7 @@
 """Figures and tables of latent directions: traversals and attributes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,38 +12,26 @@ from torch import Tensor, nn
 from fmcgan.analysis.latent.attribute_slopes import Slopes
 from fmcgan.analysis.latent.space import set_coordinate
 from fmcgan.analysis.section import Column, Picture, Table
-from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
+from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.grid import class_grid, side_by_side
 from fmcgan.figure.heatmap import DIVERGING, heatmap_figure
 from fmcgan.training.sampling import render
 
-SHOWN_CLASSES = (0, 3, 8, 9)
-"""T-shirt, dress, bag and boot."""
+SHOWN_CLASSES = (0, 3, 8, 9)  # t-shirt, dress, bag and boot
 POSITIONS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 """Positions of the images of a traversal, in standard deviations along the direction."""
 
 
-@dataclass(frozen=True, eq=False)
-class Family:
-    """Directions found by one method.
+class Family(NamedTuple):
+    """Directions found by one method."""
 
-    Args:
-        name: lower case.
-        source: name of the method, such as ``SeFa``.
-        explains: phrase for the explained share.
-        directions: unit vectors, float32 [D, Z].
-        shares: explained share of each, [D].
-        slopes: changes of attributes along them.
-        changes: mean absolute change of an image from -2 to +2, in grey levels, [D].
-    """
-
-    name: str
-    source: str
-    explains: str
-    directions: Tensor
-    shares: NDArray[np.float64]
-    slopes: Slopes
-    changes: NDArray[np.float64]
+    name: str  # lower case
+    source: str  # such as ``SeFa``
+    explains: str  # phrase for the explained share
+    directions: Tensor  # unit vectors, float32 [D, Z]
+    shares: NDArray[np.float64]  # explained share of each, [D]
+    slopes: Slopes  # changes of attributes along them
+    changes: NDArray[np.float64]  # mean absolute change of an image from -2 to +2, in grey levels, [D]
 
     @property
     def titles(self) -> list[str]:
@@ -54,15 +42,9 @@ class Family:
 def traversals(
     generator: nn.Module, latents: Tensor, directions: Tensor, rows: Sequence[str], name: str, what: str
 ) -> Picture:
-    """Draws a grid for each of a few classes: one direction per row, one position per column.
+    """Draws a grid for each of a few classes: one direction (unit vector of [D, Z]) per row, one position per column.
 
-    Args:
-        generator: as for `render`.
-        latents: one per class, [10, Z].
-        directions: unit vectors, [D, Z].
-        rows: their names.
-        name: of the picture.
-        what: the directions in words, for the caption.
+    ``latents`` are one per class, [10, Z]; ``rows`` name the directions, and ``what`` describes them in the caption.
     """
     grids: list[tuple[str, Image]] = []
     for label in SHOWN_CLASSES:
@@ -114,10 +96,8 @@ def summary(families: Sequence[Family]) -> Table:
         others = [each.directions for each in families if each is not family]
         alike = (family.directions @ torch.cat(others).T).abs().amax(dim=1).tolist() if others else None
         for at, title in enumerate(family.titles):
-            likeness = alike[at] if alike else None
-            rows.append(
-                [title, float(family.shares[at]), float(family.changes[at]), likeness, family.slopes.in_words(at)]
-            )
+            share, change, likeness = float(family.shares[at]), float(family.changes[at]), alike[at] if alike else None
+            rows.append([title, share, change, likeness, family.slopes.in_words(at)])
     explained = "; ".join(f"{family.source}: {family.explains}" for family in families)
     caption = (
         f"Explained share ({explained}), mean absolute change of an image from -2 to +2, largest absolute cosine with "
@@ -129,19 +109,17 @@ def summary(families: Sequence[Family]) -> Table:
 
 def by_class(families: Sequence[Family]) -> Table:
     """Makes a table of the slopes of each direction with intervals, for all classes and for each class."""
-    names = families[0].slopes.names
     columns = [Column("direction", "direction"), Column("class", "class")]
-    for name in names:
+    for name in families[0].slopes.names:
         column = name.lower().replace(" ", "_")
         columns += [Column(column, name, "number", 2), Column(f"{column}_error", "±", "number", 2)]
     rows: list[list[object]] = []
     for family in families:
+        slopes = family.slopes
         for at, title in enumerate(family.titles):
-            whole = np.stack([family.slopes.mean[at], family.slopes.half[at]], axis=1).ravel()
-            rows.append([title, "all", *map(_known, whole)])
-            for label in range(NUM_CLASSES):
-                alone = np.stack([family.slopes.by_class[at, label], family.slopes.half_by_class[at, label]], axis=1)
-                rows.append([title, CLASS_NAMES[label], *map(_known, alone.ravel())])
+            rows.append([title, "all", *_with_error(slopes.mean[at], slopes.half[at])])
+            for label, name in enumerate(CLASS_NAMES):
+                rows.append([title, name, *_with_error(slopes.by_class[at, label], slopes.half_by_class[at, label])])
     caption = (
         "Change of each attribute for one standard deviation along the direction, in standard deviations of the real "
         "test images of the class, with half the width of its 95 % interval over latent vectors."
@@ -149,5 +127,6 @@ def by_class(families: Sequence[Family]) -> Table:
     return Table("attributes_by_class", caption, columns, rows)
 
 
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _with_error(values: NDArray[np.float64], errors: NDArray[np.float64]) -> list[float | None]:
+    """Alternates values and errors; None if one is not finite."""
+    return [value if np.isfinite(value) else None for value in np.stack([values, errors], axis=1).ravel().tolist()]

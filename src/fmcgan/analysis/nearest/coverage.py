@@ -17,22 +17,14 @@ class Coverage:
     """Images of a set and their membership in the balls of the test images."""
 
     images: ImageSet
-    index: Tensor
-    """int64 [N]: the compared images."""
-    uncovered: Tensor
-    """bool [M]: whether the ball of a test image contains none of them."""
-    outside: Tensor
-    """bool [N]: whether an image is in no ball."""
+    index: Tensor  # int64 [N]: the compared images
+    uncovered: Tensor  # bool [M]: whether the ball of a test image contains none of them
+    outside: Tensor  # bool [N]: whether an image is in no ball
 
     def counts(self, test: ImageSet, label: int | None) -> dict[str, tuple[int, int]]:
         """Counts images of one class, or of all compared classes.
 
-        Args:
-            test: the test images.
-            label: the class, 0..9; ``None``: all.
-
-        Returns:
-            ``holes``: uncovered test images and all test images; ``outliers``: images outside all balls and all images.
+        ``holes``: uncovered test images and all test images; ``outliers``: images outside all balls and all images.
         """
         own = self.images.labels[self.index]
         of_test = torch.isin(test.labels, own.unique()) if label is None else test.labels == label
@@ -46,49 +38,34 @@ def compare_coverage(
 ) -> tuple[Coverage, Coverage, Coverage]:
     """Compares samples, and two disjoint sets of as many training images of each class, with the test images.
 
-    Samples of a class beyond half of its training images are left out.
-
-    Args:
-        subject: what is analysed.
-        features: network for distances.
-        k: balls reach to the k-th nearest other test image.
-        least: least number of samples, and of test images, of a class.
+    Samples of a class beyond half of its training images are left out. Distances are those of the features; balls reach
+    to the k-th nearest other test image.
 
     Raises:
-        NotApplicable: no class has enough images.
+        NotApplicable: no class has ``least`` samples and test images.
     """
-    test = subject.real.test
-    of_samples, *of_train = _choose(subject, k, least)
-    samples = _coverage(subject.samples, of_samples, test, features, k)
+    samples, (train, test, _) = subject.samples, subject.real
+    chosen: list[tuple[Tensor, Tensor, Tensor]] = []
+    for label in common_classes(samples, test, least=least):
+        own, others = samples.of_class(label), train.of_class(label)
+        n = min(len(own), len(others) // 2)
+        if n >= least:
+            chosen.append((own[:n], others[:n], others[n : 2 * n]))
+    if not chosen or len(test) <= k:
+        raise NotApplicable(
+            f"holes need a class with at least {least} samples, {least} test images and {2 * least} training images"
+        )
+    of_samples, *of_train = (torch.cat(each) for each in zip(*chosen, strict=True))
     first, second = (_of_training(subject, index, part, features, k) for part, index in enumerate(of_train))
-    return samples, first, second
+    return _coverage(samples, of_samples, test, features, k), first, second
 
 
 def radii(test: ImageSet, features: FeatureNetwork, k: int) -> Tensor:
     """Returns the radius of the ball of each test image, float64 [M]."""
     # Same key as the metric coverage: distances are computed once.
-    protocol = f"distances to {k} nearest others on {features.name} {features.version}"
-
-    def compute() -> Arrays:
-        return {"distances": distances_to_others(features.features(test), k)}
-
-    return test.derived(protocol, compute)["distances"][:, -1]
-
-
-def _choose(subject: Subject, k: int, least: int) -> list[Tensor]:
-    samples, (train, test, _) = subject.samples, subject.real
-    chosen: list[list[Tensor]] = [[], [], []]
-    for label in common_classes(samples, test, least=least):
-        own, others = samples.of_class(label), train.of_class(label)
-        n = min(len(own), len(others) // 2)
-        if n >= least:
-            for some, index in zip(chosen, (own[:n], others[:n], others[n : 2 * n]), strict=True):
-                some.append(index)
-    if not chosen[0] or len(test) <= k:
-        raise NotApplicable(
-            f"holes need a class with at least {least} samples, {least} test images and {2 * least} training images"
-        )
-    return [torch.cat(each) for each in chosen]
+    key = f"distances to {k} nearest others on {features.name} {features.version}"
+    found = test.derived(key, lambda: {"distances": distances_to_others(features.features(test), k)})
+    return found["distances"][:, -1]
 
 
 def _coverage(images: ImageSet, index: Tensor, test: ImageSet, features: FeatureNetwork, k: int) -> Coverage:

@@ -11,36 +11,22 @@ from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.neighbours import nearest
 from fmcgan.metric.results_store import Arrays
 
-INSIDE = 0.9
-"""Share of the test images of a class that counts as close to its training images."""
+INSIDE = 0.9  # share of the test images of a class that counts as close to its training images
 
 
 class Exemplars(NamedTuple):
     """Indices of samples of one class, the most extreme first."""
 
-    typical: list[int]
-    """Nearest to the centre of the class: the mean features of its training images."""
-    atypical: list[int]
-    """Farthest from it, among those read as the class asked for."""
-    best: list[int]
-    """Highest probability of the class asked for, among those close to its training images."""
-    worst: list[int]
-    """Farthest from all training images of the class asked for: garbled, or of another class."""
+    typical: list[int]  # nearest to the centre of the class: the mean features of its training images
+    atypical: list[int]  # farthest from it, among those classified as their conditioned class
+    best: list[int]  # highest probability of the conditioned class, among those close to its training images
+    worst: list[int]  # farthest from all training images of the conditioned class: garbled, or of another class
 
 
 def choose_exemplars(
     samples: ImageSet, real: RealImages, classifier: ClassifierFeatures, label: int, count: int, copies: Tensor
 ) -> Exemplars:
-    """Chooses exemplars of a class.
-
-    Args:
-        samples: the generated images.
-        real: training and test images.
-        classifier: network for distances.
-        label: the class.
-        count: maximum number of each kind.
-        copies: whether samples are near copies, bool [N]; near copies are never the best.
-    """
+    """Chooses at most ``count`` exemplars of each kind of a class; near copies (bool [N]) are never the best."""
     members = samples.of_class(label)
     logits = classifier.logits(samples)[members].double()
     surprise = F.cross_entropy(logits, samples.labels[members], reduction="none")
@@ -70,9 +56,8 @@ def _to_own_class(images: ImageSet, real: RealImages, classifier: ClassifierFeat
         return {"distance": distance}
 
     space = f"{classifier.name} {classifier.version}"
-    return images.derived(f"nearest training image of its class in {space} of {real.train.fingerprint}", compute)[
-        "distance"
-    ]
+    key = f"nearest training image of its class in {space} of {real.train.fingerprint}"
+    return images.derived(key, compute)["distance"]
 
 
 def _first(members: Tensor, values: Tensor, count: int) -> list[int]:

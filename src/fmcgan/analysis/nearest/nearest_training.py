@@ -13,8 +13,7 @@ from fmcgan.metric.memorisation import PIXELS, near_distance, nearest_training
 from fmcgan.metric.neighbours import BLOCK, squared_distances
 from fmcgan.metric.value import wilson_interval
 
-LEAST = 10
-"""Least number of samples of a class with its own effect."""
+LEAST = 10  # least number of samples of a class with its own effect
 
 
 class NearestTraining:
@@ -43,19 +42,17 @@ class NearestTraining:
         self.words = "on grey levels" if network is None else f"in the {network.name}'s features"
         found = nearest_training(self.samples, self.real, network)
         self.index, self.distance = found["index"], found["distance"]
-        self._of_test = nearest_training(self.real.test, self.real, network)["distance"]
+        of_test = nearest_training(self.real.test, self.real, network)["distance"]
         members = [self.real.test.of_class(label) for label in range(NUM_CLASSES)]
-        limits = [near_distance(self._of_test[some]) if len(some) else -torch.inf for some in members]
+        limits = [near_distance(of_test[some]) if len(some) else -torch.inf for some in members]
         self.limits = torch.tensor(limits, dtype=torch.float64)
         self.near = self.distance <= self.limits[self.samples.labels]
-        self.real_near = self._of_test <= self.limits[self.real.test.labels]
+        self.real_near = of_test <= self.limits[self.real.test.labels]
 
     def most_suspicious(self, count: int, without: Collection[int] = ()) -> list[int]:
-        """Returns the samples closest to a training image, relative to the limit of their class.
+        """Returns at most ``count`` samples closest to a training image, relative to the limit of their class.
 
-        Args:
-            count: maximum number; no two have the same nearest training image.
-            without: excluded samples.
+        No two have the same nearest training image.
         """
         limits = self.limits[self.samples.labels]
         chosen: dict[int, int] = {}
@@ -65,11 +62,7 @@ class NearestTraining:
         return list(chosen.values())
 
     def nearest(self, chosen: list[int], k: int) -> tuple[Tensor, Tensor]:
-        """Finds the ``k`` nearest training images of some samples.
-
-        Args:
-            chosen: indices of R samples.
-            k: number of training images; all if there are fewer.
+        """Finds the at most ``k`` nearest training images of R samples.
 
         Returns:
             Indices of training images, int64 [R, k], and their distances, float64 [R, k], ascending along k.
@@ -89,21 +82,19 @@ class NearestTraining:
         return images.images.flatten(1) if self.network is None else self.network.features(images)
 
     def effects(self, section: str, figure: str) -> Iterator[Effect]:
-        """Compares the share of near copies with that of the test images, for all samples and for each class.
-
-        Args:
-            section: start of the keys.
-            figure: name of the figure of near copies.
-        """
-        for label, own, real in self._groups():
-            n, count, real_n, real_count = len(own), int(own.sum()), len(real), int(real.sum())
-            first, second = self._halves(label)
+        """Compares the share of near copies with that of the test images, for all samples and for each class."""
+        middle = len(self.real.test) // 2  # the floor compares the halves of the test split
+        for label, own, members in self._groups():
+            near = self.real_near[members]
+            counts, real_counts, first, second = (
+                (int(each.sum()), len(each)) for each in (own, near, near[members < middle], near[members >= middle])
+            )
             yield Effect(
                 f"{section}/{class_key(label)}/near_copies_{self.name}",
-                f"{share_text(count, n)} of the generated {class_noun(label)} are near copies of training images "
-                f"{self.words}, against {share_text(real_count, real_n)} of real test images.",
-                difference_of_shares(count, n, real_count, real_n).one_sided,  # fewer near copies are not a fault
-                difference_of_shares(int(first.sum()), len(first), int(second.sum()), len(second)),
+                f"{share_text(*counts)} of the generated {class_noun(label)} are near copies of training images "
+                f"{self.words}, against {share_text(*real_counts)} of real test images.",
+                difference_of_shares(*counts, *real_counts).one_sided,  # fewer near copies are not a fault
+                difference_of_shares(*first, *second),
                 () if label is None else (label,),
                 figure,
             )
@@ -111,25 +102,18 @@ class NearestTraining:
     def rows(self) -> Sequence[Sequence[object]]:
         """Makes rows by class: name, space, number of samples, share with interval, share of real images, limit."""
         rows = []
-        for label, own, real in self._groups():
+        for label, own, members in self._groups():
             limit = None if label is None else self.limits[label].item()
-            share = own.double().mean().item()
+            share, real_share = (each.double().mean().item() for each in (own, self.real_near[members]))
             interval = wilson_interval(int(own.sum()), len(own))
-            rows.append((class_key(label), self.name, len(own), share, *interval, real.double().mean().item(), limit))
+            rows.append((class_key(label), self.name, len(own), share, *interval, real_share, limit))
         return rows
 
     def _groups(self) -> Iterator[tuple[int | None, Tensor, Tensor]]:
-        """Yields near copies among samples and test images, of all common classes and then of each."""
+        """Yields near copies among the samples of all common classes, then of each, and indices of the test images."""
         known = (self.limits >= 0)[self.samples.labels]
         if known.any():
-            yield None, self.near[known], self.real_near
+            yield None, self.near[known], torch.arange(len(self.real.test))
         for label in common_classes(self.samples, least=LEAST):
             if self.limits[label] >= 0:
-                yield label, self.near[self.samples.of_class(label)], self.real_near[self.real.test.of_class(label)]
-
-    def _halves(self, label: int | None) -> tuple[Tensor, Tensor]:
-        """Returns near copies in the first and in the second half of the test split."""
-        labels = self.real.test.labels
-        wanted = torch.ones_like(labels, dtype=torch.bool) if label is None else labels == label
-        middle = len(labels) // 2
-        return self.real_near[:middle][wanted[:middle]], self.real_near[middle:][wanted[middle:]]
+                yield label, self.near[self.samples.of_class(label)], self.real.test.of_class(label)
