@@ -9,11 +9,12 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from string import Template
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fmcgan.app import run_dir, run_dir_claim
 from fmcgan.app.composed_overrides import check_composed
@@ -60,6 +61,8 @@ def run_command(name: str, task: Task) -> None:
     OmegaConf.register_new_resolver("fmcgan.options", help_text, replace=True)
     start = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)
     try:
+        if sys.argv[1:] in (["--help"], ["-h"]):
+            return _print_help(name)
         sys.argv[1:] = _with_saved_overrides(parse_arguments(sys.argv[1:]), name)
         start(_with_error_reporting(task))()
     except _AlreadyReportedError:
@@ -69,6 +72,16 @@ def run_command(name: str, task: Task) -> None:
     finally:
         run_dir_claim.release(failed=sys.exc_info()[0] is not None)
         _summarize_sweep()
+
+
+def _print_help(name: str) -> None:
+    """Prints the help of a command as Hydra does, but without reading the options of all groups first (a second)."""
+    with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
+        config = hydra.compose(name, return_hydra_config=True)
+    template = Template(config.hydra.help.template)
+    with open_dict(config):
+        del config["hydra"]
+    print(template.substitute(CONFIG=OmegaConf.to_yaml(config)))  # noqa: T201
 
 
 def _stop(number: int, frame: object) -> None:
