@@ -79,7 +79,7 @@ def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
 
 def _split_installed(parts: Mapping[str, "Analysis"]) -> tuple[dict[str, "Analysis"], dict[str, str]]:
     """Returns the parts whose packages are installed, and an error message for each other part."""
-    from fmcgan.app.extras import MissingExtraError, require_extra
+    from fmcgan.app.errors import MissingExtraError, require_extra
 
     installed, missing = {}, {}
     for name, part in parts.items():
@@ -98,7 +98,7 @@ def _split_installed(parts: Mapping[str, "Analysis"]) -> tuple[dict[str, "Analys
 def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
     """Returns the subject of the analysis, its provenance as text, and the results folder."""
     from fmcgan.analysis.base import Subject
-    from fmcgan.app.system_info import processor
+    from fmcgan.app.process import processor
     from fmcgan.inference.sample_source import load_inputs, package_versions
 
     inputs = load_inputs(config, "analysis", below_run="analysis")
