@@ -1,5 +1,6 @@
 """``python -m fmcgan.compare``: compares groups of runs, averaged over seeds, in tables and figures."""
 
+import functools
 import logging
 import os
 from pathlib import Path
@@ -44,9 +45,7 @@ def _checked_paths(config: DictConfig) -> tuple[list[Path], Path]:
     return [Path(path) for path in given], Path(output) if output else Path(given[0]) / "comparison"
 
 
-def main() -> None:
-    """Runs the console command."""
-    run_command("compare", compare_runs)
+main = functools.partial(run_command, "compare", compare_runs)
 
 
 if __name__ == "__main__":

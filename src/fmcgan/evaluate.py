@@ -1,11 +1,12 @@
 """``python -m fmcgan.evaluate``: computes metrics of a run or of samples, and of baselines such as real images."""
 
+import functools
 import logging
 import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, ListConfig
 
@@ -13,11 +14,11 @@ from fmcgan.app import run_dir
 from fmcgan.app.checks import one_of
 from fmcgan.app.errors import UserError
 from fmcgan.app.hydra_app import run_command
+from fmcgan.app.run_files import Record
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 
 if TYPE_CHECKING:
     from fmcgan.app.errors import Failures
-    from fmcgan.inference.sample_source import Inputs
     from fmcgan.metric.base import Metric
     from fmcgan.metric.evaluation import Evaluator
     from fmcgan.metric.image_set import ImageSet
@@ -35,13 +36,22 @@ def evaluate(config: DictConfig) -> None:
     metrics, inputs = _checked_metrics(config), load_inputs(config, "evaluation")
     folder, n = inputs.folder, inputs.n
     start, failures = time.perf_counter(), Failures(UserError)
-    evaluator = Evaluator(
-        metrics, inputs.real, n, config.baselines, inputs.store, show_progress=True, failures=failures
-    )
+    store, baselines = inputs.store, config.baselines
+    evaluator = Evaluator(metrics, inputs.real, n, baselines, store, show_progress=True, failures=failures)
     samples = inputs.samples(evaluator.samples_needed)
     results = evaluator.measure(samples)
-    record = _record(config, samples, evaluator, inputs)
-    record |= {"scores": results, "findings": _findings(evaluator, samples, n), "failed": dict(failures.failed)}
+    record = {
+        **inputs.provenance(samples),
+        "n": evaluator.n,
+        "classes": [CLASS_NAMES[label] for label in inputs.classes],
+        "reference": config.reference,
+        "bootstrap_samples": config.bootstrap_samples,
+        "protocol": {name: metric.protocol for name, metric in evaluator.metrics.items()},
+        "seconds_by_score": evaluator.seconds,
+        "scores": results,
+        "findings": _findings(evaluator, samples, n),
+        "failed": dict(failures.failed),
+    }
     record["seconds"] = round(time.perf_counter() - start, 2)
     written = _write(folder, record, samples, evaluator, failures)
     print(as_markdown(results), end="")  # noqa: T201
@@ -71,11 +81,11 @@ def _checked_metrics(config: DictConfig) -> "Mapping[str, Metric]":
         return instantiate(config.metric)
 
 
-def _findings(evaluator: "Evaluator", samples: "ImageSet", n: int) -> dict[str, Any]:
+def _findings(evaluator: "Evaluator", samples: "ImageSet", n: int) -> Record:
     """Collects the findings; samples are numbered as in the file, or in the order of their generation."""
     from fmcgan.metric.image_set import class_balanced
 
-    findings: dict[str, Any] = evaluator.findings(samples)
+    findings: Record = evaluator.findings(samples)
     numbers = class_balanced(samples.labels, n).tolist() if n < len(samples) else range(len(samples))
     for pairs in findings.get("closest_pairs", {}).values():
         for pair in pairs:
@@ -83,21 +93,8 @@ def _findings(evaluator: "Evaluator", samples: "ImageSet", n: int) -> dict[str, 
     return findings
 
 
-def _record(config: DictConfig, samples: "ImageSet", evaluator: "Evaluator", inputs: "Inputs") -> dict[str, Any]:
-    """Describes samples, protocol and time of the evaluation."""
-    return {
-        **inputs.provenance(samples),
-        "n": evaluator.n,
-        "classes": [CLASS_NAMES[label] for label in inputs.classes],
-        "reference": config.reference,
-        "bootstrap_samples": config.bootstrap_samples,
-        "protocol": {name: metric.protocol for name, metric in evaluator.metrics.items()},
-        "seconds_by_score": evaluator.seconds,
-    }
-
-
 def _write(
-    folder: Path, record: dict[str, Any], samples: "ImageSet", evaluator: "Evaluator", failures: "Failures"
+    folder: Path, record: Record, samples: "ImageSet", evaluator: "Evaluator", failures: "Failures"
 ) -> list[str]:
     """Writes the numbers first, in case a figure fails; returns the names of the files."""
     from fmcgan.app.escaping import markdown, markdown_code
@@ -107,7 +104,8 @@ def _write(
     run_dir.write_json(folder / "evaluation.json", record)
     pictures = samples.images.squeeze(1).numpy(), evaluator.real.train.images.squeeze(1).numpy()
     figures = draw_evaluation(record["scores"], record["findings"], *pictures, folder, failures)
-    about = f"Source: {markdown(record.get('checkpoint', record['source']))}; reference: {record['reference']} split; "
+    source = markdown(str(record.get("checkpoint", record["source"])))
+    about = f"Source: {source}; reference: {record['reference']} split; "
     if len(record["classes"]) < NUM_CLASSES:
         about += f"only images of {', '.join(record['classes'])}; "
     about += f"metric names contain the number of samples; SHA-256 of the samples {record['samples_sha256'][:16]}.\n"
@@ -118,9 +116,7 @@ def _write(
     return ["evaluation.md", "evaluation.json", *figures]
 
 
-def main() -> None:
-    """Runs the console command."""
-    run_command("evaluate", evaluate)
+main = functools.partial(run_command, "evaluate", evaluate)
 
 
 if __name__ == "__main__":

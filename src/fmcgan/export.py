@@ -1,5 +1,6 @@
 """``python -m fmcgan.export``: writes a trained generator as one file."""
 
+import functools
 import logging
 import os
 from pathlib import Path
@@ -47,14 +48,11 @@ def _output(config: DictConfig) -> Path:
     one_of(FORMATS, format=config.format)
     one_of(("float32", "float16"), dtype=config.dtype)
     if config.format == "onnx" and config.dtype != "float32":
-        raise UserError(
-            "dtype=float16 does not work with format=onnx; use dtype=float32 (ONNX runtimes can convert it)"
-        )
+        how = "use dtype=float32 (ONNX runtimes can convert it)"
+        raise UserError(f"dtype=float16 does not work with format=onnx; {how}")
     config.run, config.output = path_text(run=config.run), path_text(output=config.output)
     one_of(("ema", "raw"), weights=config.weights)
-    output = Path("generator" if config.output is None else config.output)
-    if config.output is None:
-        return output.with_suffix(f".{config.format}")
+    output = Path(config.output or f"generator.{config.format}")
     if output.suffix != f".{config.format}":
         raise UserError(f"output={output}: the name must end in .{config.format} for format={config.format}")
     return output
@@ -74,9 +72,7 @@ def _load(config: DictConfig) -> "LabelledGenerator":
     return LabelledGenerator(generator.network, {**generator.about, **provenance(folder, generator.about)})
 
 
-def main() -> None:
-    """Runs the console command."""
-    run_command("export", export)
+main = functools.partial(run_command, "export", export)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """``python -m fmcgan.generate``: draws labelled images from a trained generator."""
 
+import functools
 import logging
 import os
 import time
@@ -64,9 +65,7 @@ def _counted(batches: Iterator["Samples"], progress: "Progress") -> Iterator["ND
         yield batch.images
 
 
-def main() -> None:
-    """Runs the console command."""
-    run_command("generate", generate)
+main = functools.partial(run_command, "generate", generate)
 
 
 if __name__ == "__main__":

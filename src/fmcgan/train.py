@@ -18,6 +18,7 @@ from fmcgan.app.hydra_app import in_sweep, run_command
 from fmcgan.app.overrides import applied_overrides, key_of, parse
 from fmcgan.app.renamed import upgrade_composed
 from fmcgan.app.resume import AUTO, already_done, check_config, find_resume_checkpoint
+from fmcgan.app.run_files import Record
 from fmcgan.app.run_lock import locked
 
 if TYPE_CHECKING:
@@ -29,15 +30,10 @@ log = logging.getLogger(__name__)
 
 
 def train(config: DictConfig) -> None:
-    """Trains one GAN and logs where the results are.
-
-    Raises:
-        UserError: a setting, file or folder is invalid.
-        Interrupted: a signal stopped the training; a checkpoint was saved.
-    """
+    """Trains one GAN and logs where the results are; raises `Interrupted` after a signal, with a saved checkpoint."""
     upgrade_composed(config, [key_of(parse(each)) for each in applied_overrides()])
     check_config(config)
-    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    plain: Record = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     if in_sweep() and already_done(plain):
         return
     validate(config)
@@ -47,7 +43,7 @@ def train(config: DictConfig) -> None:
             _train(config, plain)
 
 
-def _train(config: DictConfig, plain: dict[str, Any]) -> None:
+def _train(config: DictConfig, plain: Record) -> None:
     checkpoint = find_resume_checkpoint(config, plain)
     if config.trainer.precision == AUTO:
         config.trainer.precision = plain["trainer"]["precision"] = _precision(plain, checkpoint)
@@ -73,12 +69,9 @@ def _train(config: DictConfig, plain: dict[str, Any]) -> None:
 
 
 def validate(config: DictConfig) -> None:
-    """Checks a configuration before anything is downloaded, written or trained.
+    """Checks values and memory of a configuration before anything is downloaded, written or trained.
 
     Builds everything once, with networks on torch's meta device, so that every constructor checks its values.
-
-    Raises:
-        UserError: a value is invalid, or the run does not fit into memory.
     """
     from fmcgan.app import memory
     from fmcgan.app.config_validation import types_checked
@@ -91,17 +84,11 @@ def validate(config: DictConfig) -> None:
         trainer, gan, data = build(trial, weights=False)
     check_run(trainer, gan, data)
     if trainer.strategy.root_device.type == "cpu":  # on a GPU, torch reports a lack of memory
-        networks: Any = (gan.generator, gan.discriminator)
-        memory.check_training(lambda: networks, trial.data.batch_size, trial.trainer.precision)
+        memory.check_training(gan.generator, gan.discriminator, trial.data.batch_size, trial.trainer.precision)
 
 
 def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "ConditionalGAN", "LightningDataModule"]:
-    """Builds the trainer, the GAN and the data of a configuration.
-
-    Args:
-        config: of the run.
-        weights: ``False`` builds the networks on torch's meta device: shapes without values.
-    """
+    """Builds the parts of a run; networks without weights are on torch's meta device: shapes without values."""
     from hydra.utils import instantiate
     from lightning.pytorch import seed_everything
     from lightning.pytorch.callbacks import Checkpoint
@@ -145,7 +132,7 @@ def _build_gan(config: DictConfig, weights: bool = True) -> "ConditionalGAN":
     return instantiate(config.training, **built)
 
 
-def _precision(config: dict[str, Any], checkpoint: str | None) -> str:
+def _precision(config: Record, checkpoint: str | None) -> str:
     """Resolves `trainer.precision=auto`: that of the checkpoint, fp32 on several devices, else the faster one."""
     if checkpoint is not None:
         from fmcgan.training.checkpoint_file import read_checkpoint
@@ -180,7 +167,7 @@ def _quieten_lightning() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _log_results(folder: Path, result: dict[str, Any]) -> None:
+def _log_results(folder: Path, result: Record) -> None:
     from fmcgan.metric.results import as_text
 
     scores = [f"  {as_text(name, score)}" for name, score in result["scores"].items()]
@@ -197,9 +184,7 @@ def _log_results(folder: Path, result: dict[str, Any]) -> None:
     log.info("curves: tensorboard --logdir %s", shlex.quote(os.path.relpath(folder)))
 
 
-def main() -> None:
-    """Runs the console command."""
-    run_command("train", train)
+main = functools.partial(run_command, "train", train)
 
 
 if __name__ == "__main__":

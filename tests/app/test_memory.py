@@ -106,31 +106,32 @@ def test_other_errors_are_not_taken_for_it():
     )
 
 
-def networks(config):
-    return lambda: map(instantiate, (config.network.generator, config.network.discriminator))
+def networks(config, device="meta"):
+    with torch.device(device):
+        return [instantiate(part) for part in (config.network.generator, config.network.discriminator)]
 
 
 def test_need_of_training_counts_weights_and_what_is_kept(compose, monkeypatch):
     said = []
     monkeypatch.setattr(memory, "require", lambda need, *_: said.append(need))
     config = compose("network=mlp")
+    generator, discriminator = networks(config)
     state = torch.get_rng_state()
     for batch_size in (2, 10, 20):
-        memory.check_training(networks(config), batch_size, "32-true")
+        memory.check_training(generator, discriminator, batch_size, "32-true")
     assert torch.equal(torch.get_rng_state(), state)  # a run's initial weights are what they were
     assert said[2] - said[1] == pytest.approx(10 * (said[1] - said[0]) / 8, rel=0.01)  # linear in the batch
-    generator, discriminator = networks(config)()
     sizes = [sum(each.nbytes for each in network.parameters()) for network in (generator, discriminator)]
     of_an_image = (said[2] - said[1]) / 10
     assert said[0] - 2 * of_an_image == pytest.approx(5 * sizes[0] + 4 * sizes[1], rel=0.05)
-    memory.check_training(networks(config), 20, "bf16-mixed")
+    memory.check_training(generator, discriminator, 20, "bf16-mixed")
     assert said[0] < said[3] < said[2]
 
 
 def test_what_a_step_keeps_is_not_more_than_it_takes(compose):
     """Counted on the meta device, and by the same hooks during a real pass."""
     config = compose("network=dcgan", "network.width=8")
-    generator, discriminator = networks(config)()
+    generator, discriminator = networks(config, "cpu")
     kept: dict[int, torch.Tensor] = {}
 
     def keep(tensor):
@@ -147,7 +148,7 @@ def test_what_a_step_keeps_is_not_more_than_it_takes(compose):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memory, "require", lambda need, *_: said.append(need))
         for batch_size in (50, 100):
-            memory.check_training(networks(config), batch_size, "32-true")
+            memory.check_training(*networks(config), batch_size, "32-true")
     assert said[1] - said[0] == pytest.approx(real, rel=0.05)
 
 
@@ -157,7 +158,7 @@ def test_what_a_step_keeps_is_not_more_than_it_takes(compose):
 def test_networks_and_batches_that_cannot_fit_are_refused_at_once(compose, overrides):
     config = compose("network=dcgan", *overrides)
     with pytest.raises(Exception) as refused:  # noqa: PT011 (of several types; what is said counts)
-        memory.check_training(networks(config), config.data.batch_size, "32-true")
+        memory.check_training(*networks(config), config.data.batch_size, "32-true")
     line = format_error(refused.value)
     assert "memory" in line
     assert "available" in line
@@ -167,8 +168,8 @@ def test_networks_and_batches_that_cannot_fit_are_refused_at_once(compose, overr
 def test_values_that_are_wrong_in_another_way_are_left_to_who_checks_them(compose):
     config = compose("network=dcgan")
     for batch_size in (-4, 1, "a", None, [2]):
-        memory.check_training(networks(config), batch_size, "32-true")
-    memory.check_training(lambda: iter([]), 4, "32-true")
+        memory.check_training(*networks(config), batch_size, "32-true")
+    memory.check_training(torch.nn.Linear(1, 1), torch.nn.Linear(1, 1), 4, "32-true")
 
 
 @pytest.mark.process

@@ -8,6 +8,7 @@ import socketserver
 import struct
 import threading
 import time
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
@@ -83,13 +84,13 @@ def test_a_mirror_that_is_too_slow_is_left_after_a_time_limit_and_not_in_silence
     serving, tmp_path, monkeypatch, caplog, where
 ):
     starts = {"body": OK + b"\r\n", "headers": OK + b"X-Long: ", "status line": b"HTTP/1.1 2", "nowhere": b""}
-    address = serving(lambda send: time.sleep(5) if where == "nowhere" else slowly(send, starts[where]))
+    address = serving(lambda send: time.sleep(50) if where == "nowhere" else slowly(send, starts[where]))
     monkeypatch.setattr(download, "time_limit", lambda size: 0.5)
     monkeypatch.setattr(progress, "FIRST_SEC", 0.1)
     start = time.monotonic()
     with caplog.at_level(logging.INFO):
         failure = download.download(address, tmp_path / "file.gz", SIZE)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 20
     assert failure == f"{address}: took longer than 0 s"
     assert any("file.gz" in line and "of 100,000 bytes, about" in line for line in caplog.messages)
 
@@ -185,10 +186,12 @@ def test_addresses_that_are_none_are_one_line(mirror, mini_mirror, tmp_path):
 def test_a_file_that_unpacks_to_more_than_it_says_is_read_no_further(tmp_path):
     header = b"\0\0\x08\x03" + struct.pack(">3I", 10, 28, 28)
     (tmp_path / "bomb.gz").write_bytes(gzip.compress(header + bytes(100_000_000), compresslevel=1))
-    start = time.process_time()
+    tracemalloc.start()
     with pytest.raises(UserError, match="is not an IDX file of"):
         read_idx(tmp_path / "bomb.gz")
-    assert time.process_time() - start < 0.2
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 5e6
 
 
 @pytest.mark.parametrize("sizes", [(2**32 - 1,) * 3, (0, 28, 28), (60_000, 2**20, 28)])

@@ -1,9 +1,6 @@
-"""Checks of values from the user. Every module may import this one.
+"""Checks of values from the user: Hydra's composition does not check types, so constructors do.
 
-Hydra's composition does not check types, so constructors do, with these functions.
-
-Raises:
-    InvalidValueError: in every check; names the value, what was given and what is allowed.
+Each raises `InvalidValueError`, which names the value, what was given and what is allowed.
 """
 
 from typing import TypeGuard
@@ -19,8 +16,8 @@ LARGEST_NUMBER = 1e9  # a larger weight, rate or bound makes all other terms van
 def whole_number(minimum: int = 1, maximum: int = LARGEST, **values: object) -> None:
     """Checks that each named value is an int with ``minimum <= value <= maximum``."""
     for name, value in values.items():
-        too_large = _is_int(value) and value > maximum
-        if not _is_int(value) or too_large or value < minimum:
+        too_large = is_int(value) and value > maximum
+        if not is_int(value) or too_large or value < minimum:
             allowed = f"of at least {minimum}" + (f" and at most {maximum}" if too_large else "")
             raise InvalidValueError(f"{name} must be a whole number {allowed}, got {value!r}", name)
 
@@ -28,7 +25,7 @@ def whole_number(minimum: int = 1, maximum: int = LARGEST, **values: object) -> 
 def seed_number(**values: object) -> None:
     """Checks that each named value is a seed: an int from 0 to 2**32 - 1, which every random generator here accepts."""
     for name, value in values.items():
-        if not _is_int(value) or not 0 <= value < 2**32:
+        if not is_int(value) or not 0 <= value < 2**32:
             raise InvalidValueError(f"{name} must be a whole number from 0 to {2**32 - 1}, got {value!r}", name)
 
 
@@ -52,7 +49,7 @@ def path_text(**values: object) -> str | None:
     ((name, value),) = values.items()
     if value is None or (isinstance(value, str) and value.strip()):
         return value
-    if _is_int(value):
+    if is_int(value):
         return str(value)
     quoted = f"; a name that looks like a number needs two quotes: \"{name}='1e3'\"" if isinstance(value, float) else ""
     raise InvalidValueError(f"{name} must be one path, or null for none, got {value!r}{quoted}", name)
@@ -65,7 +62,8 @@ def one_of(choices: tuple[str, ...], **values: object) -> None:
             raise InvalidValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}", name)
 
 
-def _is_int(value: object) -> TypeGuard[int]:
+def is_int(value: object) -> TypeGuard[int]:
+    """Whether a value is a whole number, which `bool` is not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -74,10 +72,6 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _bounds(minimum: float, maximum: float) -> str:
-    if abs(minimum) >= LARGEST_NUMBER and maximum >= LARGEST_NUMBER:
-        return ""
-    if maximum >= LARGEST_NUMBER:
-        return f" of at least {minimum:g}"
-    if minimum <= -LARGEST_NUMBER:
-        return f" of at most {maximum:g}"
-    return f" from {minimum:g} to {maximum:g}"
+    if maximum < LARGEST_NUMBER:
+        return f" from {minimum:g} to {maximum:g}" if minimum > -LARGEST_NUMBER else f" of at most {maximum:g}"
+    return f" of at least {minimum:g}" if abs(minimum) < LARGEST_NUMBER else ""

@@ -1,14 +1,13 @@
 """Validates the structure of a composed configuration, and its values against the annotations of its classes.
 
-Hydra checks no types, and a class that gets a text for a flag reads it as true. Constructors check the ranges
-(`fmcgan.app.checks`); their errors take precedence.
+Hydra checks no types, and a class that gets a text for a flag reads it as true. Constructors check the ranges.
 """
 
 import collections.abc
 import math
 import re
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -17,12 +16,17 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from fmcgan.app.checks import is_int
 from fmcgan.app.config_dir import option_names
 from fmcgan.app.errors import InvalidValueError, UserError
 
-_WORDS: Mapping[object, str] = {
-    **{int: "a whole number", float: "a finite number", bool: "true or false", str: "a text", Path: "a path"},
-    type(None): "null",
+_SIMPLE: Mapping[object, tuple[str, Callable[[object], bool]]] = {
+    int: ("a whole number", is_int),
+    float: ("a finite number", lambda value: is_int(value) or (isinstance(value, float) and math.isfinite(value))),
+    bool: ("true or false", lambda value: isinstance(value, bool)),
+    str: ("a text", lambda value: isinstance(value, str)),
+    Path: ("a path", lambda value: isinstance(value, str)),
+    type(None): ("null", lambda value: value is None),
 }
 _LISTS = (list, tuple, set, collections.abc.Sequence, collections.abc.Iterable)
 _MAPPINGS = (dict, collections.abc.Mapping)
@@ -42,19 +46,16 @@ def check_shape(config: DictConfig, parts: Iterable[str], groups: Iterable[str])
         InvalidValueError: names the key, what was given and the options.
     """
     _check_special_keys(config, "")
-    for key in (_first_overwritten(config, part) for part in parts):
-        part = OmegaConf.select(config, key)
-        if not has_target(part):
-            raise InvalidValueError(f"{key} must be an object with a _target_{_options(key)}, got {_plain(part)!r}")
+    nodes = {key: OmegaConf.select(config, key) for key in (_first_overwritten(config, part) for part in parts)}
     for key in groups:
         group = config.get(key)
         if not isinstance(group, DictConfig):
             raise InvalidValueError(f"{key} must be a list of options{_options(key)}, got {_plain(group)!r}")
-        for name, part in group.items():
-            if not isinstance(part, DictConfig) or ("_target_" not in part and key not in _MAY_LACK_TARGET):
-                raise InvalidValueError(
-                    f"{key}.{name!s} must be an object with a _target_{_options(key)}, got {_plain(part)!r}"
-                )
+        nodes |= {f"{key}.{name!s}": part for name, part in group.items()}
+    for key, part in nodes.items():
+        may_lack_target = isinstance(part, DictConfig) and key.partition(".")[0] in _MAY_LACK_TARGET
+        if not (may_lack_target or has_target(part)):
+            raise InvalidValueError(f"{key} must be an object with a _target_{_options(key)}, got {_plain(part)!r}")
 
 
 def _check_special_keys(config: object, key: str) -> None:
@@ -91,7 +92,6 @@ def _plain(value: object) -> object:
 
 
 def _options(key: str) -> str:
-    """Names the options of the group that a key begins with."""
     group = key.partition(".")[0].replace("feature", "metric/feature")
     options = option_names(group)
     return f": choose with {group}= from {', '.join(options)}" if options else ""
@@ -99,12 +99,9 @@ def _options(key: str) -> str:
 
 @contextmanager
 def types_checked(config: DictConfig) -> Iterator[None]:
-    """Checks the types of a configuration that the enclosed code instantiates.
+    """Runs `check_types` on a configuration that the enclosed code instantiates.
 
     If a constructor refuses a value, its own error is raised, since it knows the range.
-
-    Raises:
-        InvalidValueError: a value has another type than its class declares.
     """
     try:
         yield
@@ -124,11 +121,7 @@ def root_cause(error: BaseException) -> BaseException | None:
 
 
 def check_types(config: DictConfig) -> None:
-    """Checks all values of a configuration against the annotations of its classes.
-
-    Raises:
-        InvalidValueError: names the key, what was given and what is allowed.
-    """
+    """Checks all values against the annotations of their classes; `InvalidValueError` names key, given and allowed."""
     for key, value, hint in _annotated_values(config, ""):
         if not _fits(value, hint):
             given = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
@@ -168,7 +161,6 @@ def _annotated_values(config: object, key: str) -> Iterator[tuple[str, object, o
 
 
 def _hints(target: object) -> dict[str, object]:
-    """Returns the annotations of a ``_target_``; none if they cannot be read."""
     with suppress(Exception):  # annotations of other libraries may name types that exist for type checkers only
         module, _, name = str(target).rpartition(".")
         found = getattr(import_module(module), name)
@@ -189,25 +181,14 @@ def _fits(value: object, hint: object) -> bool:
         return any(_fits(value, each) for each in arguments)
     if origin is Literal:
         return value in arguments
-    if hint is None or hint is type(None):
-        return value is None
-    if hint is int or hint is float:
-        is_finite_float = hint is float and isinstance(value, float) and math.isfinite(value)
-        return is_finite_float or (isinstance(value, int) and not isinstance(value, bool))
-    if hint is bool:
-        return isinstance(value, bool)
-    if hint is str or hint is Path:
-        return isinstance(value, str)
+    if origin is None and hint in _SIMPLE:
+        return _SIMPLE[hint][1](value)
     return _fits_container(value, origin or hint, arguments)
 
 
 def _fits_container(value: object, kind: object, arguments: tuple[object, ...]) -> bool:
     if kind is tuple and arguments[-1:] != (...,):
-        return (
-            isinstance(value, ListConfig)
-            and len(value) == len(arguments)
-            and all(_fits(each, hint) for each, hint in zip(value, arguments, strict=True))
-        )
+        return isinstance(value, ListConfig) and len(value) == len(arguments) and all(map(_fits, value, arguments))
     if kind in _LISTS:
         return isinstance(value, ListConfig) and all(_fits(each, hint) for each in value for hint in arguments[:1])
     if kind in _MAPPINGS:
@@ -219,7 +200,7 @@ def _fits_container(value: object, kind: object, arguments: tuple[object, ...]) 
 def _describe(hint: object) -> str:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in _UNIONS:
-        simple = [each for each in arguments if each in _WORDS or get_origin(each)]
+        simple = [each for each in arguments if each in _SIMPLE or get_origin(each)]
         kinds = arguments if all(each is type(None) for each in simple) else simple
         return " or ".join(dict.fromkeys(map(_describe, kinds)))
     if origin is Literal:
@@ -232,4 +213,4 @@ def _describe(hint: object) -> str:
         return f"named objects ({_describe(arguments[1])})"
     if origin is collections.abc.Callable:
         return "an object with _partial_: true"
-    return _WORDS.get(hint, f"an object of class {getattr(hint, '__name__', hint)}")
+    return _SIMPLE[hint][0] if hint in _SIMPLE else f"an object of class {getattr(hint, '__name__', hint)}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lightning.fabric.plugins.environments import ClusterEnvironment
     from torch import Tensor
 
-_LAUNCH = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE")  # set by Lightning's launcher and by torchrun
+_LAUNCH = {"MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE"}  # set by Lightning's launcher and by torchrun
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # the global rank first
 _SHELLS = ("bash", "interactive")  # SLURM jobs of these names are shells
 
@@ -29,18 +29,14 @@ def is_distributed(devices: object) -> bool:
 
 def is_nonzero_rank(devices: object) -> bool:
     """Whether the launcher started this process in addition to rank 0 of the same run."""
-    if not is_distributed(devices) or not (_is_launched() or _is_srun()):
+    if not is_distributed(devices) or not (_is_srun() or os.environ.keys() >= _LAUNCH):
         return False
     rank = next((os.environ[name] for name in _RANKS if name in os.environ), "0")
     return rank.isdigit() and int(rank) > 0
 
 
 def check_launch(devices: object, num_nodes: int = 1) -> None:
-    """Refuses a run that would wait for processes that no launcher starts.
-
-    Raises:
-        UserError: says what is set and what is missing.
-    """
+    """Refuses a run that would wait for processes that no launcher starts: `UserError` says what is missing."""
     whole_number(**{"trainer.num_nodes": num_nodes})
     if num_nodes > 1 and not (is_distributed(devices) and (_is_srun() or "TORCHELASTIC_RUN_ID" in os.environ)):
         raise UserError(
@@ -49,10 +45,10 @@ def check_launch(devices: object, num_nodes: int = 1) -> None:
         )
     if not is_distributed(devices):
         return
-    if "LOCAL_RANK" in os.environ and not _is_launched() and not _is_srun():
+    if "LOCAL_RANK" in os.environ and not _is_srun() and not os.environ.keys() >= _LAUNCH:
         raise UserError(
             f"LOCAL_RANK={os.environ['LOCAL_RANK']} is set, but the other variables of a launch"
-            f" ({', '.join(_LAUNCH)}) are not: this run would wait for other processes. Unset LOCAL_RANK"
+            f" ({', '.join(sorted(_LAUNCH))}) are not: this run would wait for other processes. Unset LOCAL_RANK"
         )
     if _is_srun() and isinstance(devices, int) and _tasks() != devices * num_nodes:
         raise UserError(
@@ -93,10 +89,6 @@ def mean_over_devices(value: "Tensor") -> "Tensor":
     total = value.detach().clone()
     dist.all_reduce(total)
     return total / count
-
-
-def _is_launched() -> bool:
-    return all(name in os.environ for name in _LAUNCH)
 
 
 def _is_srun() -> bool:

@@ -24,9 +24,7 @@ from fmcgan.app.errors import InvalidValueError, UserError
 def format_error(error: Exception, config: DictConfig | None = None) -> str:
     """Formats an error of a command, beginning with ``error: `` unless it is unexpected.
 
-    Args:
-        error: any error.
-        config: the composed configuration; finds the key that the user sets for an interpolated value.
+    The composed configuration serves to find the key that the user sets for an interpolated value.
     """
     if (message := _user_message(error, config)) is not None:
         return f"error: {message}"
@@ -62,7 +60,6 @@ def _config_message(error: Exception, config: DictConfig | None) -> str | None:
 
 
 def _unknown_option_message(message: str) -> str:
-    """Names the unknown option and the available ones."""
     wanted = re.search(r"Could not (?:find|load) '([\w/]+)/([^/']+)'", message)
     if wanted is None:
         return message.partition("\n")[0]
@@ -78,7 +75,6 @@ def unknown_option(group: str, option: str, known: Sequence[str]) -> str:
 
 
 def _constructor_message(error: InstantiationException, config: DictConfig | None) -> str | None:
-    """Puts the key of the refused value in front of a constructor's message."""
     text = str(error)
     where = text.rpartition("full_key: ")[2].strip() if "full_key: " in text else "configuration"
     cause = root_cause(error)
@@ -87,8 +83,8 @@ def _constructor_message(error: InstantiationException, config: DictConfig | Non
         return (key if config is None else typed_key(config, key)) + str(cause).removeprefix(cause.name)
     if isinstance(cause, UserError) and not isinstance(cause, ValueError):
         return str(cause)
-    unexpected = re.search(r"unexpected keyword argument '(\w+)'", str(cause)) if isinstance(cause, TypeError) else None
-    if unexpected is not None:
+    unexpected = re.search(r"unexpected keyword argument '(\w+)'", str(cause))
+    if isinstance(cause, TypeError) and unexpected:
         key = f"{where}.{unexpected.group(1)}"
         how = f"leave it out (if an experiment sets it: ~{key}) or choose another option"
         return f"{where}: the chosen option has no parameter {unexpected.group(1)}; {how}"
@@ -100,7 +96,6 @@ def _constructor_message(error: InstantiationException, config: DictConfig | Non
 
 
 def _unknown_key_message(error: ConfigKeyError | ConfigAttributeError) -> str:
-    """Names the unknown key and the known ones."""
     parent = error.parent_node
     known = [str(key) for key in parent] if isinstance(parent, DictConfig) else []
     key = str(error.full_key)
@@ -124,9 +119,9 @@ def _group_at(key: str) -> str | None:
 
 def _full_keys(node: object, above: str = "") -> list[str]:
     """Returns all keys below a configuration, joined by dots, without those of Hydra."""
-    keys: list[str] = []
     if not isinstance(node, DictConfig):
-        return keys
+        return []
+    keys: list[str] = []
     for key in map(str, node):
         keys.append(f"{above}{key}")
         below = node._get_node(key)

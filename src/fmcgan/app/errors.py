@@ -4,6 +4,7 @@ import logging
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ class InvalidValueError(UserError, ValueError):
 
     Args:
         message: what was given, what is allowed, what to do.
-        name: the parameter, if the message begins with it. The configuration key is then put in front of it.
+        name: the parameter, if the message begins with it. The configuration key then replaces it.
     """
 
     def __init__(self, message: str, name: str | None = None) -> None:
@@ -27,13 +28,12 @@ class InvalidValueError(UserError, ValueError):
         self.name = name
 
 
-class Interrupted(Exception):  # noqa: N818 (a request, not an error)
-    """A signal stopped the training, and a checkpoint was saved.
+class MissingExtraError(UserError):
+    """A package of an extra is not installed. The message has the command that installs it."""
 
-    Args:
-        signal_number: the process exits with 128 plus this number.
-        checkpoint: path of the saved checkpoint.
-    """
+
+class Interrupted(Exception):  # noqa: N818 (a request, not an error)
+    """A signal stopped the training, and a checkpoint was saved. The exit code is 128 plus the signal's number."""
 
     def __init__(self, signal_number: int, checkpoint: str) -> None:
         super().__init__(f"stopped by signal {int(signal_number)}")
@@ -68,14 +68,22 @@ class Failures:
             log.error("%s%s failed: %s", trace, name, self.failed[name])
 
     def raise_if_any(self) -> None:
-        """Ends the command if a part failed. Call it after all results are written.
-
-        Raises:
-            UserError: lists the failed parts and their reasons.
-        """
+        """Raises `UserError` with the failed parts and their reasons. Call it after all results are written."""
         if self.failed:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in self.failed.items())
             raise UserError(f"some parts failed, the other results were written ({reasons})")
+
+
+def require_extra(extra: str, needed_by: str, *packages: str) -> None:
+    """Checks that packages can be imported, without importing them.
+
+    Args:
+        extra: name in ``[project.optional-dependencies]``.
+        needed_by: command, option or part, as the user calls it.
+        packages: top-level import names; `MissingExtraError` if one of them is not installed.
+    """
+    if any(find_spec(package) is None for package in packages):
+        raise MissingExtraError(f"{needed_by} needs the extra \"{extra}\": pip install 'fmcgan[{extra}]'")
 
 
 def _reason(error: Exception) -> str:

@@ -15,17 +15,14 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def decodable(text: str) -> str:
     r"""Returns text that UTF-8 can encode: undecodable bytes of a path are decoded as UTF-8, or written as ``\xfc``."""
-    decoded = _BYTES.sub(lambda found: _bytes(found[0]).decode("utf-8", "backslashreplace"), text)
+    decoded = _BYTES.sub(
+        lambda each: each[0].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"), text
+    )
     return decoded.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def visible(text: str) -> str:
-    r"""Escapes control characters as in ``\x1b``, except tabs and newlines.
-
-    Example:
-        >>> visible("\x1b[2J")
-        '\\x1b[2J'
-    """
+    r"""Escapes control characters except tabs and newlines: ``visible("\x1b[2J")`` is ``\x1b[2J`` as text."""
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), decodable(text))
 
 
@@ -58,7 +55,3 @@ def spreadsheet_cell(value: object) -> object:
 
 def _one_line(text: str) -> str:
     return visible(" ".join(str(text).split()))
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")

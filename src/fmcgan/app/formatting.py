@@ -5,12 +5,7 @@ from collections.abc import Collection, Sequence
 
 
 def short_number(value: float | None, missing: str = "-") -> str:
-    """Formats a number with four significant digits: ``0.02464``, ``12.3``, ``12,345``.
-
-    Args:
-        value: any; infinite values become ``∞``.
-        missing: text for ``None`` and NaN.
-    """
+    """Formats a number with four significant digits: ``0.02464``, ``12.3``, ``12,345``, ``∞``; NaN is `missing`."""
     if value is None or math.isnan(value):
         return missing
     if math.isinf(value):
@@ -21,10 +16,7 @@ def short_number(value: float | None, missing: str = "-") -> str:
 def decimal_number(value: float, like: float | None = None, missing: str = "-") -> str:
     """Formats a number with about four digits and fixed decimals: ``0.8612``, ``12.34``, ``1,234``.
 
-    Args:
-        value: any.
-        like: a number that sets the decimals, so that a mean and its deviation align.
-        missing: text for values that are not finite.
+    The decimals are those of `like`, so that a mean and its deviation align. Values that are not finite are `missing`.
     """
     if not math.isfinite(value):
         return missing
@@ -39,20 +31,9 @@ def percent(share: float, digits: int = 0) -> str:
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
-    """Writes a Markdown table whose columns are aligned in plain text too, with a final newline.
-
-    Args:
-        head: titles of the columns.
-        rows: cells, already escaped.
-        right: indices of the columns to align to the right.
-    """
+    """Writes a Markdown table, also aligned as plain text, from escaped cells; columns in `right` align right."""
     widths = [max(3, *(len(cells[column]) for cells in (head, *rows))) for column in range(len(head))]
     rule = ["-" * (width - 1) + (":" if column in right else "-") for column, width in enumerate(widths)]
-    aligned = [
-        [
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        for cells in (head, rule, *rows)
-    ]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in aligned)
+    formats = [f"{{:{'>' if column in right else '<'}{width}}}" for column, width in enumerate(widths)]
+    row = f"| {' | '.join(formats)} |\n"
+    return "".join(row.format(*cells) for cells in (head, rule, *rows))

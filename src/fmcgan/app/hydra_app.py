@@ -9,11 +9,12 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from string import Template
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fmcgan.app import run_dir, run_dir_claim
 from fmcgan.app.composed_overrides import check_composed
@@ -44,10 +45,6 @@ def run_command(name: str, task: Task) -> None:
 
     Exit codes: 0; 1 after an error, reported in one or two lines (with a stack trace if it is unexpected); 129, 130 or
     143 after SIGHUP (closed terminal), Ctrl-C or SIGTERM.
-
-    Args:
-        name: of the command and its configuration.
-        task: takes the composed configuration.
     """
     use_utf8()
     protect_streams()
@@ -60,6 +57,8 @@ def run_command(name: str, task: Task) -> None:
     OmegaConf.register_new_resolver("fmcgan.options", help_text, replace=True)
     start = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)
     try:
+        if sys.argv[1:] in (["--help"], ["-h"]):
+            return _print_help(name)
         sys.argv[1:] = _with_saved_overrides(parse_arguments(sys.argv[1:]), name)
         start(_with_error_reporting(task))()
     except _AlreadyReportedError:
@@ -69,6 +68,16 @@ def run_command(name: str, task: Task) -> None:
     finally:
         run_dir_claim.release(failed=sys.exc_info()[0] is not None)
         _summarize_sweep()
+
+
+def _print_help(name: str) -> None:
+    """Prints the help of a command as Hydra does, but without reading the options of all groups first (a second)."""
+    with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
+        config = hydra.compose(name, return_hydra_config=True)
+    template = Template(config.hydra.help.template)
+    with open_dict(config):
+        del config["hydra"]
+    print(template.substitute(CONFIG=OmegaConf.to_yaml(config)))  # noqa: T201
 
 
 def _stop(number: int, frame: object) -> None:
@@ -114,17 +123,16 @@ def _with_saved_overrides(typed: CommandLine, command: str) -> list[str]:
     overrides = normalize_overrides(typed, command)
     parsed = {key_of(each): each for each in map(parse, overrides)}
     checkpoint = parsed["ckpt_path"].value() if "ckpt_path" in parsed else None
-    if not isinstance(checkpoint, str):
-        return [*typed.options, *overrides]
-    if "${" in str(Path(checkpoint).absolute()):
-        raise UserError(f"ckpt_path={checkpoint}: Hydra reads ${{ as an interpolation; give a path without it")
-    folder = Path(checkpoint).absolute().parent.parent
-    # Written after all checks: Hydra's .hydra/overrides.yaml may also have refused overrides.
-    if not (folder / run_dir.ENVIRONMENT).is_file():
-        return [*typed.options, *overrides]
-    saved = saved_overrides(folder, set(parsed), typed.config_dirs)
-    run_folder = [] if "hydra.run.dir" in parsed else [f"hydra.run.dir={quoted(str(folder))}"]
-    return [*typed.options, *saved, *run_folder, *overrides]
+    saved: list[str] = []
+    if isinstance(checkpoint, str):
+        folder = Path(checkpoint).absolute().parent.parent
+        if "${" in str(Path(checkpoint).absolute()):
+            raise UserError(f"ckpt_path={checkpoint}: Hydra reads ${{ as an interpolation; give a path without it")
+        # Written after all checks: Hydra's .hydra/overrides.yaml may also have refused overrides.
+        if (folder / run_dir.ENVIRONMENT).is_file():
+            saved = saved_overrides(folder, set(parsed), typed.config_dirs)
+            saved += [] if "hydra.run.dir" in parsed else [f"hydra.run.dir={quoted(str(folder))}"]
+    return [*typed.options, *saved, *overrides]
 
 
 def _resume_command(checkpoint: str) -> str:
@@ -160,8 +168,7 @@ _UNAMBIGUOUS = re.compile(
 def job_folder(overrides: str) -> str:
     """Returns the name of a job's folder in a sweep: its overrides, in characters that every shell and disk accepts.
 
-    The same overrides give the same name, so that a restarted or extended sweep finds its finished jobs.
-    A long or ambiguous name ends with a hash of the overrides.
+    A restarted sweep finds its jobs by it. A long or ambiguous name ends with a hash of the overrides.
     """
     name = re.sub(r"[^A-Za-z0-9_.,-]+", "-", overrides).replace(",", "__").strip("-_") or "default"
     parts = re.split(r",(?![^\[]*\])", overrides)
@@ -206,11 +213,10 @@ def _summarize_sweep() -> None:
     if folder is None or not folder.is_dir():
         return
     jobs = sorted(path for path in folder.iterdir() if (path / run_dir.HYDRA).is_dir())
-    print(f"\nsweep in {os.path.relpath(folder)}", file=sys.stderr)  # noqa: T201
-    for job in jobs:
-        print(f"  {job_state(job):11}  {job.name}", file=sys.stderr)  # noqa: T201
+    states = [f"  {job_state(job):11}  {job.name}" for job in jobs]
     compare = shell_command("fmcgan.compare", f"runs={quoted(os.path.relpath(folder))}")
-    print(f"compare: {compare}", file=sys.stderr)  # noqa: T201
+    lines = [f"\nsweep in {os.path.relpath(folder)}", *states, f"compare: {compare}"]
+    print("\n".join(lines), file=sys.stderr)  # noqa: T201
 
 
 def job_state(job: Path) -> str:

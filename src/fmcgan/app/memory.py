@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -32,51 +31,37 @@ def available() -> float:
 
 
 def require(need: float, what: str, remedy: str = _REMEDY) -> None:
-    """Refuses an operation that does not fit into memory, before it allocates anything.
-
-    Args:
-        need: bytes.
-        what: the operation, as the subject of the error's sentence.
-        remedy: what to do instead.
-    """
+    """Refuses an operation (`what` begins the error) that needs more bytes than there are, before it allocates any."""
     free = available()
     if need > free:
         raise UserError(f"{what} needs {format_bytes(need)} of memory, {format_bytes(free)} are available; {remedy}")
 
 
-def check_training(networks: "Callable[[], Iterable[Module]]", batch_size: int, precision: str) -> None:
+def check_training(generator: "Module", discriminator: "Module", batch_size: int, precision: str) -> None:
     """Refuses a training on the CPU that does not fit into memory, without computing a step.
 
     The estimate, from tensors on torch's meta device, is a lower bound: weights, gradients, Adam's moments, the
-    generator's moving average, and the activations saved for the backward pass.
-
-    Args:
-        networks: builds generator and discriminator.
-        batch_size: images on a device.
-        precision: of the trainer; bf16 halves the saved activations.
+    generator's moving average, and the activations saved for the backward pass, which bf16 halves.
     """
     import torch
 
     saved: dict[int, Tensor] = {}
-    weights = [0, 0]
-    own: list[list[Tensor]] = []
+    own = [list(network.parameters()) for network in (generator, discriminator)]
+    weights = [sum(each.nbytes for each in parameters) for parameters in own]
 
     def save(tensor: "Tensor") -> "Tensor":
         saved[tensor.untyped_storage()._cdata] = tensor  # saved by several operations, counted once
         return tensor
 
     try:
-        with torch.device("meta"), torch.random.fork_rng(devices=[]):
-            generator, discriminator = networks()
-            own = [list(network.parameters()) for network in (generator, discriminator)]
-            weights = [sum(each.nbytes for each in parameters) for parameters in own]
-            with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
-                labels = torch.zeros(batch_size, dtype=torch.int64)
-                discriminator(generator(torch.empty(batch_size, cast(int, generator.latent_dim)), labels), labels)
+        hooks = torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor)
+        with torch.device("meta"), torch.random.fork_rng(devices=[]), hooks:
+            labels = torch.zeros(batch_size, dtype=torch.int64)
+            discriminator(generator(torch.empty(batch_size, cast(int, generator.latent_dim)), labels), labels)
     except Exception as error:
         if format_allocation_error(error) is not None:
             raise
-        # An invalid value, or a network that needs real tensors: building it raises the error. Count what is known.
+        # An invalid value, whose check raises the error, or a network that needs real tensors. Count what is known.
     for parameter in chain(*own):
         saved.pop(parameter.untyped_storage()._cdata, None)
     activations = sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
@@ -104,12 +89,7 @@ def _is_failed_allocation(error: BaseException) -> bool:
 
 
 def format_bytes(size: float) -> str:
-    """Formats a number of bytes.
-
-    Example:
-        >>> format_bytes(3_141_592_653)
-        '3.1 GB'
-    """
+    """Formats a number of bytes, as in ``3.1 GB``."""
     if size >= 1e27:
         return "more than 1,000 YB"
     for unit, name in ((1e24, "YB"), (1e21, "ZB"), (1e18, "EB"), (1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB")):

@@ -6,10 +6,9 @@ The first comment line of a file describes it; a comment behind a key describes 
 
 import re
 import textwrap
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import yaml
 
@@ -17,12 +16,11 @@ from fmcgan.app.config_dir import config_dir
 
 COMMANDS = ("train", "evaluate", "analyze")  # commands with configuration groups
 
-_WIDTH = 80
+_Default = str | list[str] | None  # what a defaults list chooses of a group
 _KEY = re.compile(r"(?P<indent> *)(?P<name>[\w-]+):(?: +(?P<value>[^#\s](?:[^#]|(?<! )#)*?))?(?: +# ?(?P<comment>.*))?")
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """One key of an option: its dotted name, its default as in the yaml, and the comment behind it or ``""``."""
 
     name: str
@@ -30,48 +28,26 @@ class Key:
     comment: str
 
 
-@dataclass(frozen=True)
-class Option:
-    """One yaml file of a group.
+class Option(NamedTuple):
+    """One yaml file of a group."""
 
-    Args:
-        name: as on the command line; with ``/`` in a sub-folder.
-        description: the first comment line, or ``""``.
-        keys: in the order of the file, without ``_target_`` and interpolations of other keys (``${...}``).
-    """
-
-    name: str
-    description: str
-    keys: tuple[Key, ...]
+    name: str  # as on the command line; with ``/`` in a sub-folder
+    description: str  # the first comment line, or ``""``
+    keys: tuple[Key, ...]  # in the order of the file, without ``_target_`` and interpolations of other keys
 
 
-@dataclass(frozen=True)
-class Group:
-    """A configuration group of Hydra.
+class Group(NamedTuple):
+    """A configuration group of Hydra."""
 
-    Args:
-        name: of the folder, such as ``metric/feature``.
-        keys: that select an option: the name, or several such as ``optimizer@training.generator_optimizer``.
-        default: options of the command; empty for none.
-        is_list: whether it takes several options.
-        options: sorted by name.
-    """
-
-    name: str
-    keys: tuple[str, ...]
-    default: tuple[str, ...]
-    is_list: bool
-    options: tuple[Option, ...]
+    name: str  # of the folder, such as ``metric/feature``
+    keys: tuple[str, ...]  # the name, or several such as ``optimizer@training.generator_optimizer``
+    default: tuple[str, ...]  # options of the command; empty for none
+    is_list: bool  # whether it takes several options
+    options: tuple[Option, ...]  # sorted by name
 
 
 def read_option(path: Path, group: str, package: str | None = None) -> Option:
-    """Reads description and keys of a yaml file.
-
-    Args:
-        path: the file.
-        group: its group, such as ``metric/feature``.
-        package: node of its keys; ``None`` means the file's ``@package``, or else the group.
-    """
+    """Reads description and keys of a yaml file. The keys are below the package, or else ``@package``, or the group."""
     lines = path.read_text(encoding="utf-8").splitlines()
     declared = next((found[1] for line in lines if (found := re.fullmatch(r"# @package (\S+)", line))), None)
     comments = [line[1:].strip() for line in lines if line.startswith("#") and "@package" not in line]
@@ -82,7 +58,6 @@ def read_option(path: Path, group: str, package: str | None = None) -> Option:
 
 
 def _keys(lines: list[str], above: list[str]) -> list[Key]:
-    """Returns the leaves of a yaml file with their dotted names."""
     found: list[Key] = []
     names: list[tuple[int, str]] = []
     for line in lines:
@@ -115,16 +90,17 @@ def read_groups(command: str) -> tuple[Group, ...]:
     return tuple(_group(group, keys[group], defaults[group]) for group in keys)
 
 
-def _group(name: str, keys: tuple[str, ...], default: Any) -> Group:
+def _group(name: str, keys: tuple[str, ...], default: _Default) -> Group:
     folder = config_dir() / name
     package = None if keys == (name,) else keys[0].partition("@")[2]
     files = sorted(folder.glob("*.yaml")) + (sorted(folder.glob("*/*.yaml")) if name == "experiment" else [])
-    is_list = isinstance(default, list)
-    chosen = default if is_list else [default] if default is not None else []
-    return Group(name, keys, tuple(chosen), is_list, tuple(read_option(path, name, package) for path in files))
+    chosen = default if isinstance(default, list) else [default] if default is not None else []
+    return Group(
+        name, keys, tuple(chosen), isinstance(default, list), tuple(read_option(path, name, package) for path in files)
+    )
 
 
-def _defaults(path: Path) -> list[tuple[str, Any]]:
+def _defaults(path: Path) -> list[tuple[str, _Default]]:
     """Returns group and option of each entry in the defaults list of a yaml file."""
     text = path.read_text(encoding="utf-8")
     entries = yaml.safe_load(text).get("defaults", []) if "defaults:" in text else []  # parsing takes most of the time
@@ -132,25 +108,21 @@ def _defaults(path: Path) -> list[tuple[str, Any]]:
 
 
 def help_text(command: str) -> str:
-    """Formats the options of a command for ``--help``, 80 columns wide; ``*`` marks the default.
-
-    Escapes ``$``, which Hydra's help template reads as a variable.
-    """
-    blocks = [_help_block(group) for group in read_groups(command)]
-    return "\n".join(blocks).replace("$", "$$")
+    """Formats the options of a command for Hydra's help template, where ``$`` is escaped; ``*`` marks the default."""
+    return "\n".join(map(_help_block, read_groups(command))).replace("$", "$$")
 
 
 def _help_block(group: Group) -> str:
     value = "[OPTION,...]" if group.is_list else "OPTION"
     lines = [f"{key}={value}" for key in group.keys]
+    indent = " " * 24
     for option in group.options:
         mark = "*" if option.name in group.default else " "
         start = f"  {option.name:<20}{mark} "
         if len(option.name) > 20:
             lines.append(f"  {option.name}{mark.rstrip()}")
-            start = " " * 24
-        indent = " " * 24
-        lines += textwrap.wrap(option.description, _WIDTH, initial_indent=start, subsequent_indent=indent)
+            start = indent
+        lines += textwrap.wrap(option.description, 80, initial_indent=start, subsequent_indent=indent)
     return "\n".join(lines) + "\n"
 
 
@@ -161,23 +133,20 @@ def page() -> str:
         " Generated: `python -m fmcgan.app.option_tables` writes it, edits are lost.\n"
         "A value is changed by its key, as in `penalty.weight=5`. An empty cell under *of*: all options of the group."
     ]
-    groups: dict[str, Group] = {}
-    commands: dict[str, list[str]] = {}
+    found: dict[str, dict[str, Group]] = {}
     for command in COMMANDS:
         for group in read_groups(command):
-            groups.setdefault(group.name, group)
-            commands.setdefault(group.name, []).append(command)
-    parts += [_section(group, commands[group.name]) for group in groups.values()]
+            found.setdefault(group.name, {})[command] = group
+    parts += [_section(next(iter(groups.values())), list(groups)) for groups in found.values()]
     return "\n\n".join(parts) + "\n"
 
 
 def _section(group: Group, commands: list[str]) -> str:
-    title = " ".join(f"`{key}=`" for key in group.keys[:1])
     also = f" Also {', '.join(f'`{key}=`' for key in group.keys[1:])}." if group.keys[1:] else ""
     default = ", ".join(f"`{name}`" for name in group.default)
     of = ", ".join(f"`fmcgan.{command}`" for command in commands)
     default_text = f"Default{f' of `{commands[0]}`' if commands[1:] else ''}: {default}." if default else "No default."
-    lines = [f"## {title}", "", f"For {of}.{also} {default_text}"]
+    lines = [f"## `{group.keys[0]}=`", "", f"For {of}.{also} {default_text}"]
     lines += ["", "| option | description |", "|---|---|"]
     lines += [f"| `{option.name}` | {_cell(option.description)} |" for option in group.options]
     keys: dict[Key, list[str]] = {}

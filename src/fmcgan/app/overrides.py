@@ -36,25 +36,18 @@ def is_path(key: str) -> bool:
 
 
 def parse(override: str) -> Override:
-    """Parses one override as Hydra does.
-
-    Raises:
-        UserError: it cannot be parsed. The message shows how to quote it.
-    """
+    """Parses one override as Hydra does. `UserError` if it cannot be parsed; the message shows how to quote it."""
     try:
         return _parser().parse_override(override)
     except ValueError as error:
         raise UserError(f"{printable(override)} has a number with too many digits") from error
     except (HydraException, RecursionError) as error:
         key, equals, value = override.partition("=")
-        if not equals:
-            message = f"{printable(override)} is not an override; write key=value (--help shows the keys)"
-        else:
-            message = (
-                f"{printable(override)} cannot be parsed; its special characters need quotes. In a shell:"
-                f"\n  {printable(shlex.quote(f'{key}={quoted_elements(value)}'), 400)}"
-            )
-        raise UserError(message) from error
+        message = "is not an override; write key=value (--help shows the keys)"
+        if equals:
+            in_shell = printable(shlex.quote(f"{key}={quoted_elements(value)}"), 400)
+            message = f"cannot be parsed; its special characters need quotes. In a shell:\n  {in_shell}"
+        raise UserError(f"{printable(override)} {message}") from error
 
 
 def key_of(override: Override) -> str:

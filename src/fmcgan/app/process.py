@@ -1,20 +1,38 @@
-"""Signals that stop the process, and output streams and log files that never raise."""
+"""The process and its machine: command, processor, stopping signals, and streams and log files that never raise."""
 
 import io
 import logging
 import os
+import platform
 import re
+import shlex
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from fmcgan.app.escaping import visible
+from fmcgan.app.escaping import decodable, visible
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _BAR_MOVES = re.compile("\n*(\x1b\\[A)*")  # control characters that tqdm writes to move between bars
+
+
+def command_line() -> str:
+    """Returns the command of this process as typed in a shell."""
+    module = getattr(sys.modules["__main__"], "__spec__", None)
+    program = f"python -m {module.name}" if module else Path(sys.argv[0]).name
+    return decodable(f"{program} {shlex.join(sys.argv[1:])}".strip())  # JSON cannot hold half a surrogate pair
+
+
+def processor() -> str:
+    """Returns the processor's name, such as ``AMD EPYC``."""
+    cpuinfo = Path("/proc/cpuinfo")
+    text = cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
+    found = re.search(r"^model name.*?:(.*)$", text, re.MULTILINE)
+    return found[1].strip() if found else platform.processor() or platform.machine()
 
 
 def stop_signals() -> list[int]:
@@ -34,10 +52,9 @@ def use_utf8() -> None:
 
 
 def protect_streams() -> None:
-    r"""Makes standard output and standard error accept all text and never raise.
+    r"""Makes standard output and standard error ignore failed writes and escape control characters, as in ``\x1b``.
 
-    Failed writes (closed stream, full disk, closed pipe) are ignored. Characters that the terminal's encoding lacks,
-    and control characters, are escaped, as in ``\x1b``. Streams that a notebook or a test has replaced are unchanged.
+    Characters that the terminal's encoding lacks are escaped too. Streams that a notebook has replaced are unchanged.
     """
     logging.raiseExceptions = False
     for number in range(3):  # else the next opened file gets a closed descriptor, and C code prints into it
@@ -45,17 +62,16 @@ def protect_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-    if sys.stdout is None or sys.stdout is sys.__stdout__:
-        sys.stdout = _protected(sys.stdout, 1)
-    if sys.stderr is None or sys.stderr is sys.__stderr__:
-        sys.stderr = _protected(sys.stderr, 2)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        if stream is None or stream is getattr(sys, f"__{name}__"):
+            setattr(sys, name, _protected(stream, number))
 
 
 def _protected(stream: TextIO | None, number: int) -> io.TextIOWrapper:
     if not isinstance(stream, io.TextIOWrapper):
-        return _EscapingStream(
-            io.BufferedWriter(_SafeFile(os.devnull, "w")), encoding="utf-8", errors="backslashreplace"
-        )
+        nowhere = io.BufferedWriter(_SafeFile(os.devnull, "w"))
+        return _EscapingStream(nowhere, encoding="utf-8", errors="backslashreplace")
     with suppress(OSError):
         stream.flush()
     unbuffered = stream.line_buffering or stream.write_through

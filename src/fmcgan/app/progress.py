@@ -14,7 +14,7 @@ class Progress:
     """Context manager that shows the progress of an operation.
 
     Args:
-        total: how many items there are; ``None`` if unknown.
+        total: number of items; ``None`` if unknown.
         what: the items, such as ``images``, or ``bytes``.
         name: shown in front of the bar or the line.
     """

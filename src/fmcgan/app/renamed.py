@@ -68,9 +68,7 @@ _WITHOUT_DECISION_BOUNDARY = (
 def rename_overrides(overrides: Iterable[str], warn: bool = False) -> list[str]:
     """Replaces old names in overrides, also in sweeps, in lists and behind ``+`` or ``~``.
 
-    Args:
-        overrides: such as ``penalty@loss.penalty=interpolated``; invalid ones are returned unchanged.
-        warn: logs one warning for each old name.
+    Invalid overrides are returned unchanged. `warn` logs one warning for each old name.
     """
     renamed: dict[str, str] = {}
     texts = [_rename(text, renamed) for text in overrides]
@@ -138,8 +136,7 @@ def _nodes_at(node: Any, names: list[str]) -> Iterator[dict[str, Any]]:
         if _is_builtin(node):
             yield node
         return
-    below = list(node.values()) if names[0] == "*" else [node.get(names[0])]
-    for each in below:
+    for each in list(node.values()) if names[0] == "*" else [node.get(names[0])]:
         yield from _nodes_at(each, names[1:])
 
 
@@ -157,11 +154,9 @@ def register_options() -> None:
 
 
 def upgrade_composed(config: DictConfig, typed: Collection[str]) -> None:
-    """Moves values of old keys, from a user's own yaml, to the new keys. Logs one warning for each old key.
+    """Moves values of old keys, from a user's own yaml, to the new keys in place, with a warning for each old key.
 
-    Args:
-        config: composed; changed in place.
-        typed: keys of the command line, which take precedence.
+    The keys `typed` on the command line take precedence.
     """
     for old, new in _KEYS.items():
         for above, matched in _parents(config, old):

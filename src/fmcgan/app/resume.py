@@ -5,7 +5,6 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
@@ -17,7 +16,7 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.hydra_app import in_sweep
 from fmcgan.app.run_dir_claim import holds_run, refuse_overwriting
-from fmcgan.app.run_files import read_config, read_result
+from fmcgan.app.run_files import Record, read_config, read_result
 from fmcgan.app.safe_instantiate import own_class
 from fmcgan.app.trainer_options import AUTO, check_options
 
@@ -53,7 +52,7 @@ def check_config(config: DictConfig) -> None:
         )
 
 
-def _lasting_schedules(config: Any) -> list[str]:
+def _lasting_schedules(config: DictConfig | Record) -> list[str]:
     """Returns the names of the schedules that change until the end of the run."""
     schedules = config["training"]["schedules"].items()
     named = [(name, each) for name, each in schedules if isinstance(each, Mapping | DictConfig) and "_target_" in each]
@@ -64,7 +63,7 @@ def _lasting_schedules(config: Any) -> list[str]:
     ]
 
 
-def already_done(config: dict[str, Any]) -> bool:
+def already_done(config: Record) -> bool:
     """Whether an earlier start of the same sweep finished this job.
 
     Raises:
@@ -84,20 +83,18 @@ def already_done(config: dict[str, Any]) -> bool:
     return done
 
 
-def _is_same_run(saved: Any, config: dict[str, Any]) -> bool:
+def _is_same_run(saved: Record, config: Record) -> bool:
     """Whether two configurations are equal except for checkpoint, loggers and data folders."""
-    left, right = _comparable(saved), _comparable(config)
+    ignored = {"ckpt_path": None, "logger": None}
+    left, right = (
+        {**each, **ignored, "data": each.get("data", {}) | {"root": None, "mirror": None}} for each in (saved, config)
+    )
     if config["trainer"]["precision"] == AUTO:
         left["trainer"] = left.get("trainer", {}) | {"precision": AUTO}
     return left == right
 
 
-def _comparable(config: dict[str, Any]) -> dict[str, Any]:
-    data = {name: value for name, value in config.get("data", {}).items() if name not in ("root", "mirror")}
-    return {**config, "data": data, "ckpt_path": None, "logger": None}
-
-
-def find_resume_checkpoint(config: DictConfig, plain: dict[str, Any]) -> str | None:
+def find_resume_checkpoint(config: DictConfig, plain: Record) -> str | None:
     """Returns the checkpoint to resume from; in a restarted sweep, that of the interrupted job.
 
     Raises:
@@ -116,12 +113,12 @@ def find_resume_checkpoint(config: DictConfig, plain: dict[str, Any]) -> str | N
     _check_same_state(config_of_checkpoint, plain)
     saved, mine = _with_defaults(config_of_checkpoint["network"]), _with_defaults(plain["network"])
     differing = [name for name in {**saved, **mine} if saved.get(name) != mine.get(name)]
+    values = [
+        f"network.{name}={mine.get(name)} (checkpoint: {saved.get(name)})"
+        for name in differing
+        if not isinstance(saved.get(name), dict) or len(differing) < 3  # nested values repeat those above
+    ]
     if differing:
-        values = [
-            f"network.{name}={mine.get(name)} (checkpoint: {saved.get(name)})"
-            for name in differing
-            if not isinstance(saved.get(name), dict) or len(differing) < 3  # nested values repeat those above
-        ]
         raise UserError(
             f"the networks of the checkpoint differ from those of this run: {printable('; '.join(values), 2000)}.\n"
             "Omit these values to use those of the checkpoint."
@@ -131,7 +128,7 @@ def find_resume_checkpoint(config: DictConfig, plain: dict[str, Any]) -> str | N
     return str(path)
 
 
-def _read(path: Path, folder: Path) -> dict[str, Any]:
+def _read(path: Path, folder: Path) -> Record:
     """Reads the checkpoint of a run. The error of a damaged one says how to continue the run."""
     from fmcgan.training.checkpoint_file import read_checkpoint
 
@@ -147,7 +144,7 @@ def _read(path: Path, folder: Path) -> dict[str, Any]:
         raise UserError(f"{error}\nTo continue: {', or '.join(advice)}." if advice else str(error)) from error
 
 
-def _warn_of_changed_settings(saved: dict[str, Any], mine: dict[str, Any]) -> None:
+def _warn_of_changed_settings(saved: Record, mine: Record) -> None:
     """Warns of changed settings that affect training, except settings that the checkpoint lacks."""
     before, now = (_leaves({group: config.get(group) for group in _TRAINING_KEYS}) for config in (saved, mine))
     changed = [f"{name}={now.get(name)} (checkpoint: {old})" for name, old in before.items() if now.get(name) != old]
@@ -155,20 +152,17 @@ def _warn_of_changed_settings(saved: dict[str, Any], mine: dict[str, Any]) -> No
         log.warning("resuming with changed settings: %s", printable(", ".join(changed), 2000))
 
 
-def _leaves(part: Any, name: str = "") -> dict[str, Any]:
+def _leaves(part: object, name: str = "") -> Record:
     if not isinstance(part, Mapping):
         return {name: part}
     below = (_leaves(value, f"{name}.{each}".strip(".")) for each, value in part.items())
     return dict(pair for leaves in below for pair in leaves.items())
 
 
-def _warn_of_changed_length(saved: dict[str, Any], mine: dict[str, Any]) -> None:
+def _warn_of_changed_length(saved: Record, mine: Record) -> None:
     lengths = (("trainer", "max_epochs"), ("trainer", "limit_train_batches"), ("data", "batch_size"))
-    changed = [
-        f"{group}.{name}={mine[group][name]} (checkpoint: {saved[group].get(name)})"
-        for group, name in lengths
-        if saved[group].get(name) != mine[group][name]
-    ]
+    values = [(f"{group}.{name}", saved[group].get(name), mine[group][name]) for group, name in lengths]
+    changed = [f"{key}={now} (checkpoint: {before})" for key, before, now in values if before != now]
     if changed and (lasting := _lasting_schedules(mine)):
         log.warning(
             "%s: schedules %s depend on the length of the run, so their values are not those at the checkpoint",
@@ -176,13 +170,12 @@ def _warn_of_changed_length(saved: dict[str, Any], mine: dict[str, Any]) -> None
         )
 
 
-def _with_defaults(network: dict[str, Any]) -> dict[str, Any]:
+def _with_defaults(network: Record) -> Record:
     """Adds the defaults of parameters that an older release did not have."""
 
-    def complete(part: Any) -> Any:
-        target = own_class(part["_target_"], "fmcgan.") if isinstance(part, dict) and "_target_" in part else None
-        if target is None:  # a user's own class, which a file must not import
-            return part
+    def complete(part: object) -> object:
+        if not isinstance(part, dict) or (target := own_class(part.get("_target_"), "fmcgan.")) is None:
+            return part  # also of a user's own class, which a file must not import
         parameters = inspect.signature(target).parameters.values()
         defaults = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
         return defaults | {name: complete(value) for name, value in part.items()}
@@ -190,15 +183,14 @@ def _with_defaults(network: dict[str, Any]) -> dict[str, Any]:
     return {name: complete(part) for name, part in network.items()}
 
 
-def _check_same_state(saved: dict[str, Any], mine: dict[str, Any]) -> None:
+def _check_same_state(saved: Record, mine: Record) -> None:
     """Refuses optimizers, augmentations and regularizers of another class than the checkpoint's state."""
     parts = ("augment", "regularizer", "training.generator_optimizer", "training.discriminator_optimizer")
     for part in parts:
         targets = [printable(str(_leaves(config).get(f"{part}._target_"))) for config in (saved, mine)]
-        kinds = [target.rpartition(".")[2] for target in targets]
-        name = part.rpartition(".")[2]
-        if kinds[0] != kinds[1]:
+        name, before, now = (text.rpartition(".")[2] for text in (part, *targets))
+        if before != now:
             raise UserError(
-                f"the checkpoint was trained with the {name} {kinds[0]}, this run has {kinds[1]}.\n"
+                f"the checkpoint was trained with the {name} {before}, this run has {now}.\n"
                 "Omit it to use that of the checkpoint."
             )

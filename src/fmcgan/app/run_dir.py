@@ -40,8 +40,7 @@ WRITTEN = (
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Writes text (UTF-8) or bytes atomically: first beside the final name, then renamed.
 
-    Raises:
-        UserError: the folder cannot be written or the disk is full. The unfinished file is removed.
+    If the folder cannot be written or the disk is full, removes the unfinished file and raises `UserError`.
     """
     data = decodable(content).encode() if isinstance(content, str) else content
     unfinished = path.with_name(f"{path.name}{UNFINISHED}{os.getpid()}")
@@ -52,15 +51,13 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
-    except OSError as error:
+    except BaseException as error:
         _remove(unfinished)
+        if not isinstance(error, OSError):
+            raise
         unchanged = " The earlier file of that name is unchanged." if path.exists() else ""
-        raise UserError(
-            f"cannot write {path} ({len(data) / 1e6:.1f} MB): {error.strerror or error}.{unchanged}"
-        ) from error
-    except BaseException:
-        _remove(unfinished)
-        raise
+        size = f"{len(data) / 1e6:.1f} MB"
+        raise UserError(f"cannot write {path} ({size}): {error.strerror or error}.{unchanged}") from error
 
 
 def append_line(path: Path, line: str) -> None:
@@ -79,21 +76,17 @@ def write_json(path: Path, content: object) -> None:
 
 def remove_unfinished(folder: Path) -> None:
     """Removes the unfinished files that a killed run left in its folder."""
-    within = (f"{each}/*" for each in (CHECKPOINTS, SAMPLES))
-    for name in (*WRITTEN, *within):
+    for name in (*WRITTEN, f"{CHECKPOINTS}/*", f"{SAMPLES}/*"):
         for leftover in folder.glob(f"{name}{UNFINISHED}*"):
             _remove(leftover)
 
 
 def refuse_links(folder: Path, *names: str) -> None:
-    """Refuses links that lead out of an untrusted folder. The folder itself may be a link.
+    """Refuses links that lead out of an untrusted folder, which itself may be a link.
 
     Args:
         folder: such as a run folder.
-        names: entries to be written; folders are searched.
-
-    Raises:
-        UserError: names the link and its target.
+        names: entries to be written; folders are searched. `UserError` names the link and its target.
     """
     inside = folder.resolve()
     for entry in map(folder.joinpath, names):

@@ -32,13 +32,9 @@ _created: list[Path] = []
 
 
 class ClaimRunDir(Callback):
-    """Hydra callback that claims the folder of a run or a sweep.
+    """Hydra callback that claims the folder of a run or a sweep."""
 
-    Attributes:
-        sweep_dir: the folder of this process's sweep, if it runs one.
-    """
-
-    sweep_dir: Path | None = None
+    sweep_dir: Path | None = None  # of this process's sweep, if it runs one
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
         """Makes and locks the folder of a single run. Ends the process if it belongs to another run."""
@@ -66,11 +62,7 @@ class ClaimRunDir(Callback):
 
 
 def refuse_overwriting(folder: Path, checkpoint: str | None) -> None:
-    """Refuses to overwrite a run, except one that stopped before its first checkpoint.
-
-    Raises:
-        UserError: the folder holds a run that is not resumed from `checkpoint`.
-    """
+    """Refuses a folder that `holds_run`, unless that run is resumed from `checkpoint`."""
     if checkpoint is not None and Path(checkpoint).resolve().parent.parent == folder.resolve():
         return
     if holds_run(folder):
@@ -112,7 +104,6 @@ def keep_files() -> None:
 
 
 def _saves_checkpoints(folder: Path) -> bool:
-    """Whether the run of this folder was configured to save checkpoints."""
     for config in (folder / run_dir.CONFIG, folder / run_dir.HYDRA / "config.yaml"):
         with contextlib.suppress(OSError, ValueError):
             return _CHECKPOINTING in config.read_text(encoding="utf-8")

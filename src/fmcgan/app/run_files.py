@@ -12,6 +12,7 @@ import io
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,26 +31,6 @@ _UNREADABLE = (ValueError, RecursionError, LookupError, AttributeError, TypeErro
 """Errors of the parsers; that of YAML also raises lookup errors."""
 
 Record = dict[str, Any]  # a parsed file: nested mappings, lists, texts and numbers that fit a schema
-
-
-def read_result(path: Path) -> Record | None:
-    """Reads a ``result.json``."""
-    return _read(path, _json, Result, LARGEST_JSON)
-
-
-def read_environment(path: Path) -> Record | None:
-    """Reads an ``environment.json``."""
-    return _read(path, _json, Environment, LARGEST_JSON)
-
-
-def read_evaluation(path: Path) -> Record | None:
-    """Reads an ``evaluation.json``."""
-    return _read(path, _json, Evaluation, LARGEST_JSON)
-
-
-def read_findings(path: Path) -> Record | None:
-    """Reads a ``findings.json``."""
-    return _read(path, _json, Findings, LARGEST_JSON)
 
 
 def read_config(path: Path) -> Record | None:
@@ -117,12 +98,15 @@ def _read(path: Path, parse: Callable[[str], Any], schema: object, max_bytes: in
     return found
 
 
-def _json(text: str) -> Any:
-    return json.loads(text, parse_constant=lambda _: None)
+def _json_reader(schema: object) -> Callable[[Path], Record | None]:
+    return partial(_read, parse=_json, schema=schema, max_bytes=LARGEST_JSON)
 
 
-def _yaml(text: str) -> Any:
-    return yaml.load(text, _PlainLoader)
+_json = partial(json.loads, parse_constant=lambda _: None)
+read_result, read_environment, read_evaluation, read_findings = map(
+    _json_reader, (Result, Environment, Evaluation, Findings)
+)
+"""Readers of ``result.json``, ``environment.json``, ``evaluation.json`` and ``findings.json``."""
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -134,8 +118,10 @@ class _PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
+_yaml = partial(yaml.load, Loader=_PlainLoader)
+
+
 def _reason(error: Exception) -> str:
-    """Describes an error in one short line."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if isinstance(error, UnicodeDecodeError):

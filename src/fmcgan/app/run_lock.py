@@ -34,14 +34,15 @@ def lock(folder: Path) -> bool:
     path = folder.absolute() / LOCK
     if path in _held:
         return False
-    owner = _read(path)
+    owner = ""
+    with contextlib.suppress(OSError):
+        owner = path.read_text(encoding="utf-8", errors="replace")[:100].strip()
     held = FileLock(path)
     try:
         held.acquire(timeout=0)
     except Timeout:
-        raise RunningElsewhereError(
-            f"{os.path.relpath(folder)} is being written by {owner or 'another process'}"
-        ) from None
+        writer = owner or "another process"
+        raise RunningElsewhereError(f"{os.path.relpath(folder)} is being written by {writer}") from None
     except (OSError, NotImplementedError) as error:
         if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
             raise
@@ -93,10 +94,3 @@ def is_locked(folder: Path) -> bool:
         return True
     except OSError:
         return False
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")[:100].strip()
-    except OSError:
-        return ""

@@ -36,9 +36,7 @@ class Score(Struct):
 Scores = Annotated[dict[Name, Score], Meta(max_length=1000)]
 
 
-class Best(Struct):
-    """The best checkpoint in ``result.json``."""
-
+class _Best(Struct):
     images_seen: Count
     scores: Scores
 
@@ -56,7 +54,7 @@ class Result(Struct):
     final: Numbers = {}
     parameters: dict[Name, Count] = {}
     seed: Count | None = None
-    best: Best | None = None
+    best: _Best | None = None
     has_decision_boundary: bool | None = None
 
 
@@ -67,9 +65,7 @@ class Row(Struct):
     seconds: Seconds
 
 
-class Git(Struct):
-    """The commit that a run was made with."""
-
+class _Git(Struct):
     commit: Name | None = None
     changed: bool | None = None
 
@@ -85,7 +81,7 @@ class Environment(Struct):
     platform: Text | None = None
     hardware: Text | None = None
     precision: Name | None = None
-    git: Git | None = None
+    git: _Git | None = None
     has_decision_boundary: bool | None = None
 
 
@@ -127,16 +123,12 @@ class Trainer(Struct):
     precision: Name | None = None
 
 
-class EvaluationCallback(Struct):
-    """``callback.evaluation``."""
-
+class _EvaluationCallback(Struct):
     seed: Count | None = None
 
 
-class Callbacks(Struct):
-    """The group ``callback``."""
-
-    evaluation: EvaluationCallback | None = None
+class _Callbacks(Struct):
+    evaluation: _EvaluationCallback | None = None
 
 
 class Config(Struct):
@@ -148,12 +140,10 @@ class Config(Struct):
     loss: Built | None = None
     training: Training | None = None
     trainer: Trainer | None = None
-    callback: Callbacks | None = None
+    callback: _Callbacks | None = None
 
 
-class Measured(Struct):
-    """A metric's value in the header of an exported generator."""
-
+class _Measured(Struct):
     value: Number | None
     real: Number | None
 
@@ -171,5 +161,5 @@ class Exported(Struct):
     dtype: Name | None = None
     environment: dict[Name, object] = {}
     data: dict[Name, object] = {}
-    scores: dict[Name, Annotated[dict[Name, Measured], Meta(max_length=1000)]] = {}
+    scores: dict[Name, Annotated[dict[Name, _Measured], Meta(max_length=1000)]] = {}
     licence: Text | None = None

@@ -15,16 +15,11 @@ _INSTRUCTIONS = {"_partial_", "_args_", "_recursive_", "_convert_"}
 
 
 def check_targets(config: Config, *prefixes: str) -> Config:
-    """Returns a configuration (plain types) unless it would instantiate other classes than this project's own.
-
-    Also refuses names that lead out of an allowed prefix (``fmcgan.network.dcgan.torch.hub.load``), and interpolations.
-
-    Args:
-        config: from a file.
-        prefixes: every ``_target_`` must begin with one of them.
+    """Returns a configuration (plain types) from a file, in which every ``_target_`` begins with one of the prefixes.
 
     Raises:
-        UserError: names what is refused.
+        UserError: another class, a name that leads out of a prefix (``fmcgan.network.dcgan.torch.hub.load``), or an
+            interpolation; names what is refused.
     """
     try:
         for node in walk(config, MAX_CONFIG_VALUES):
@@ -48,7 +43,7 @@ def _problem(node: object, prefixes: tuple[str, ...]) -> str | None:
 
 
 def own_class(target: object, *prefixes: str) -> type | None:
-    """Returns the class of this project that a ``_target_`` from a file names; imports nothing else.
+    """Returns the class that a ``_target_`` from a file names; imports nothing outside this project.
 
     Returns ``None`` unless the target begins with one of the prefixes and its module itself defines the class.
     """

@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from hydra.core.override_parser.types import Override
 
@@ -23,12 +22,9 @@ def saved_overrides(folder: Path, typed: set[str], config_dirs: Sequence[Path]) 
     """Reads the overrides that a resumed run repeats, with current names.
 
     Args:
-        folder: of the run.
+        folder: of the run. `UserError` if its file is damaged, or has an override that a file may not set.
         typed: keys given on the command line, which take precedence.
         config_dirs: folders of configuration groups.
-
-    Raises:
-        UserError: the file is damaged, or has an override that a file may not set.
     """
     file = folder / run_dir.ENVIRONMENT
     overrides: dict[str, str] = {}
@@ -54,14 +50,11 @@ def saved_overrides(folder: Path, typed: set[str], config_dirs: Sequence[Path]) 
 
 
 def reason_to_refuse(override: Override, folder: Path, config_dirs: Sequence[Path]) -> str | None:
-    """Returns why an override from a file is refused, or ``None`` if it is allowed.
+    """Returns why an override saved in the folder of a run is refused, or ``None`` if it is allowed.
 
-    Args:
-        override: saved in a run folder.
-        folder: of the run; paths inside it are allowed.
-        config_dirs: folders of configuration groups.
+    Only paths inside that folder, and options of groups in `config_dirs`, are allowed.
     """
-    if re.match(r"hydra\b", override.key_or_group) or re.match(r"hydra\b", override.package or ""):
+    if any(re.match(r"hydra\b", each or "") for each in (override.key_or_group, override.package)):
         return "configures Hydra itself"
     if override.is_add() or override.is_force_add() or not override.key_or_group:
         return "adds a key"
@@ -69,13 +62,13 @@ def reason_to_refuse(override: Override, folder: Path, config_dirs: Sequence[Pat
         values = list(_leaves(None if is_deletion(override) else override.value(), key_of(override)))
     except RecursionError:
         return "nested too deeply"
-    reasons = [reason for name, value in values if (reason := _refused_value(name, value, folder))]
-    if not reasons and not is_deletion(override) and not isinstance(override.value(), dict):
+    reason = next(filter(None, (_refused_value(name, value, folder) for name, value in values)), None)
+    if reason is None and not is_deletion(override) and not isinstance(override.value(), dict):
         return _refused_option(override, config_dirs)
-    return reasons[0] if reasons else None
+    return reason
 
 
-def _refused_value(name: str, value: Any, folder: Path) -> str | None:
+def _refused_value(name: str, value: object, folder: Path) -> str | None:
     if _CODE.search(name):
         return "names code to run"
     if not isinstance(value, str | int | float | None):  # bool is an int
@@ -86,20 +79,19 @@ def _refused_value(name: str, value: Any, folder: Path) -> str | None:
 
 
 def _read(file: Path) -> list[str]:
-    advice = (
-        "A run cannot be resumed without its overrides: restore the file, or write the overrides of the run into it"
-        " (config.yaml has the values)."
-    )
     try:
         overrides = (read_environment(file) or {}).get("overrides")
+        if overrides is None:
+            raise UserError(f'{os.path.relpath(file)} has no "overrides", a list of texts such as "loss=hinge"')
     except UserError as error:
-        raise UserError(f"{error}.\n{advice}") from error
-    if overrides is None:
-        raise UserError(f'{os.path.relpath(file)} has no "overrides", a list of texts such as "loss=hinge".\n{advice}')
+        raise UserError(
+            f"{error}.\nA run cannot be resumed without its overrides: restore the file, or write the overrides of the"
+            " run into it (config.yaml has the values)."
+        ) from error
     return rename_overrides(overrides, warn=True)
 
 
-def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+def _leaves(value: object, name: str) -> Iterator[tuple[str, object]]:
     """Yields all values below a key with their dotted names."""
     if isinstance(value, dict):
         for key, each in value.items():
@@ -125,8 +117,7 @@ def _refused_option(override: Override, config_dirs: Sequence[Path]) -> str | No
     return None
 
 
-def _is_outside(name: str, value: Any, folder: Path) -> bool:
-    """Whether a value names a path outside the run folder."""
+def _is_outside(name: str, value: object, folder: Path) -> bool:
     text = "" if value is None else str(value)
     looks_like_path = re.match(r"[/\\~]|[A-Za-z]:", text) or ".." in re.split(r"[/\\]", text) or "://" in text
     if not looks_like_path and (value is None or not is_path(name)):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from omegaconf import DictConfig, OmegaConf
 
-from fmcgan.app.checks import number, whole_number
+from fmcgan.app.checks import is_int, number, whole_number
 from fmcgan.app.errors import InvalidValueError, UserError
 
 if TYPE_CHECKING:
@@ -18,18 +18,14 @@ _TIME = "DD:HH:MM:SS, such as 00:00:10:00 for ten minutes, a number of seconds f
 
 
 class Schedulable(Protocol):
-    """A GAN whose schedules need the length of the run."""
+    """A GAN whose schedules need the length of the run; its weights may be on torch's ``meta`` device."""
 
     def set_total_batches(self, batches: int | None, batch_size: int, /) -> object:
         """Sets the number of batches of the run; ``None`` is unlimited."""
 
 
 def check_options(trainer: DictConfig) -> None:
-    """Refuses invalid options of the Trainer and converts `max_time` to DD:HH:MM:SS.
-
-    Raises:
-        UserError: names the key, what was given and what is allowed.
-    """
+    """Refuses invalid options of the Trainer and converts `max_time` to DD:HH:MM:SS."""
     if not isinstance(trainer.default_root_dir, str) or not trainer.default_root_dir:
         raise InvalidValueError(f"trainer.default_root_dir must be a folder, got {trainer.default_root_dir!r}")
     plugins = trainer.get("plugins")
@@ -54,11 +50,6 @@ def check_options(trainer: DictConfig) -> None:
 
 def check_run(trainer: "Trainer", gan: Schedulable, data: object) -> None:
     """Refuses a training run whose parts do not fit together.
-
-    Args:
-        trainer: the Trainer.
-        gan: the GAN; its weights may be on torch's ``meta`` device, which holds shapes only.
-        data: the data module, before it loads anything.
 
     Raises:
         UserError: the batches do not fit the data or the devices, the run has no batches, or a callback lacks another.
@@ -97,22 +88,18 @@ def _total_batches(trainer: "Trainer", batch_size: int, n_train: int) -> int | N
 
 def _check_devices(trainer: DictConfig) -> None:
     devices = trainer.devices
-    is_list = OmegaConf.is_list(devices) and len(devices) and all(_is_count(each, 0) for each in devices)
+    indices = devices if OmegaConf.is_list(devices) else []
+    is_list = len(indices) > 0 and all(is_int(each) and 0 <= each < 10_000 for each in indices)
     is_text = devices == "auto" or (isinstance(devices, str) and devices.isdecimal() and int(devices) > 0)
-    if not (is_list or is_text or _is_count(devices, 1)):
+    if not (is_list or is_text or (is_int(devices) and 1 <= devices < 10_000)):
         allowed = "a whole number of at least 1, a list of devices such as [0,1], or auto"
         raise InvalidValueError(f"trainer.devices must be {allowed}, got {devices!r}")
-
     if trainer.accelerator in ("gpu", "cuda", "mps"):
         import torch
 
         available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
         if not any(available.values()) if trainer.accelerator == "gpu" else not available[trainer.accelerator]:
             raise UserError(f"trainer.accelerator={trainer.accelerator} is not available; use trainer=cpu")
-
-
-def _is_count(value: object, minimum: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and minimum <= value < 10_000
 
 
 def _time_limit(given: object) -> str | None:
@@ -122,7 +109,7 @@ def _time_limit(given: object) -> str | None:
     if isinstance(given, str):
         if re.fullmatch(r"\d{2,}:\d\d:\d\d:\d\d", given) and given.strip("0:"):
             return given
-    elif isinstance(given, int | float) and not isinstance(given, bool) and 1 <= given < _MAX_SECONDS:
+    elif (is_int(given) or isinstance(given, float)) and 1 <= given < _MAX_SECONDS:
         minutes, seconds = divmod(int(given), 60)
         return f"{minutes // 1440:02}:{minutes // 60 % 24:02}:{minutes % 60:02}:{seconds:02}"
     raise InvalidValueError(f"trainer.max_time must be {_TIME}, got {given!r}")

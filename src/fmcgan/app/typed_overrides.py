@@ -3,35 +3,21 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString, Sweep
 
-from fmcgan.app.config_dir import config_dir
+from fmcgan.app.config_dir import config_dir, option_names
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
-from fmcgan.app.overrides import (
-    CommandLine,
-    is_deletion,
-    is_group,
-    is_path,
-    key_of,
-    parse,
-    quoted,
-    quoted_elements,
-)
+from fmcgan.app.overrides import CommandLine, is_deletion, is_group, is_path, key_of, parse, quoted, quoted_elements
 from fmcgan.app.renamed import rename_overrides
 
 _PATH_LISTS = ("runs",)  # keys of several paths
 
 
 def normalize_overrides(typed: CommandLine, command: str) -> list[str]:
-    """Quotes paths (``output=7`` and ``run=Läufe/3`` are texts) and replaces old names in overrides.
-
-    Args:
-        typed: the command line.
-        command: name of the command and its configuration.
+    """Quotes paths (``output=7`` and ``run=Läufe/3`` are texts) and replaces old names in overrides of a command.
 
     Raises:
         UserError: an override cannot be parsed, is given twice, or does not apply to this command.
@@ -58,13 +44,13 @@ def normalize_overrides(typed: CommandLine, command: str) -> list[str]:
     return overrides
 
 
-def _groups(entries: list[Any]) -> dict[str, Any]:
+def _groups(entries: list[object]) -> dict[str, object]:
     """Returns the groups in a defaults list and their default options."""
     pairs = [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]
     return {name: option for name, option in pairs if not name.startswith("override ")}
 
 
-def _quote_path(text: str, defaults: dict[str, Any]) -> str:
+def _quote_path(text: str, defaults: dict[str, object]) -> str:
     """Quotes the value of an override of a path, if Hydra would not read it as a text."""
     prefixed, equals, value = text.partition("=")
     key, value = prefixed.lstrip("+"), value.strip()
@@ -89,8 +75,7 @@ def _quote_path(text: str, defaults: dict[str, Any]) -> str:
     return text if is_null or _is_text(parsed, key) else f"{prefixed}={quoted_elements(value)}"
 
 
-def _is_text(parsed: Any, key: str) -> bool:
-    """Whether paths were parsed as texts, not as numbers or null."""
+def _is_text(parsed: object, key: str) -> bool:
     if isinstance(parsed, ChoiceSweep) and parsed.simple_form:
         parsed = parsed.list
     elements = parsed if isinstance(parsed, list) else [parsed]
@@ -99,14 +84,14 @@ def _is_text(parsed: Any, key: str) -> bool:
     return all(isinstance(each, str | QuotedString | Sweep | Glob) for each in elements)
 
 
-def _check_deletion(key: str, defaults: dict[str, Any], groups: dict[str, Any]) -> None:
+def _check_deletion(key: str, defaults: dict[str, object], groups: dict[str, object]) -> None:
     needed = isinstance(groups.get(key), str) or (key in defaults and defaults[key] != {})
     if needed:
         how = f"{key}=OPTION chooses another one" if key in groups else f"{key}=VALUE changes it"
         raise UserError(f"~{key}: this command needs {key}; {how}")
 
 
-def _check_choice(override: Override, groups: dict[str, Any], config_dirs: Sequence[Path]) -> None:
+def _check_choice(override: Override, groups: dict[str, object], config_dirs: Sequence[Path]) -> None:
     """Refuses a value that is not an option, or not a list of options where a list is needed."""
     group, value = override.key_or_group, override.value()
     default = groups.get(key_of(override))
@@ -114,26 +99,20 @@ def _check_choice(override: Override, groups: dict[str, Any], config_dirs: Seque
         raise UserError(f"{printable(str(override.input_line))}: null is no option of {group}; leave it out")
     if isinstance(value, Sweep | Glob | dict):
         return
-    available = sorted({file.stem for folder in config_dirs for file in (folder / group).glob("*.yaml")})
+    available = option_names(group, config_dirs)
+    given, known = printable(re.sub(r"^.*?=", "", override.input_line or "")), ", ".join(available)
     if isinstance(value, list) and (group in groups or override.package) and not isinstance(default, list):
-        raise UserError(
-            f"{key_of(override)} takes one option, got {_value(override)}; available: {', '.join(available)}"
-        )
+        raise UserError(f"{key_of(override)} takes one option, got {given}; available: {known}")
     if value is None:
-        raise UserError(_null_message(key_of(override), default, ", ".join(available)))
-    for option in value if isinstance(value, list) else [value]:
-        if not isinstance(option, str):
-            raise UserError(f"there is no {group}={_value(override)}; available: {', '.join(available)}")
+        raise UserError(_null_message(key_of(override), default, known))
+    if not all(isinstance(option, str) for option in (value if isinstance(value, list) else [value])):
+        raise UserError(f"there is no {group}={given}; available: {known}")
 
 
-def _null_message(key: str, default: Any, available: str) -> str:
+def _null_message(key: str, default: object, available: str) -> str:
     """Returns what to write instead of null, which Hydra reads as no group."""
     if isinstance(default, list):
         return f"{key} takes a list, got null; {key}=[] is none of them"
     if isinstance(default, str) and "/" not in key:
         return f"{key}=null: this command needs {key}; available: {available}"
     return f"{key}=null: leave that out, or choose from {available}"
-
-
-def _value(override: Override) -> str:
-    return printable(re.sub(r"^.*?=", "", override.input_line or ""))

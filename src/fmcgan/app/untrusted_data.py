@@ -25,10 +25,7 @@ _WORDS = {"object": "mapping", "array": "list", "str": "text", "int": "whole num
 
 
 def check_file(path: Path, max_bytes: int) -> int:
-    """Checks that a path leads to a regular file, since reading a pipe or a device may never end.
-
-    Returns:
-        The size in bytes.
+    """Returns the size in bytes of a regular file, since reading a pipe or a device may never end.
 
     Raises:
         UserError: the file does not exist, is not regular, or has more than ``max_bytes``.
@@ -56,9 +53,7 @@ def read_file(path: Path, max_bytes: int) -> bytes:
 
 
 def walk(node: object, max_values: int = MAX_VALUES) -> Iterator[object]:
-    """Yields a node and all keys and values below it, level by level, without recursion.
-
-    Values may be shared, and a container may hold itself.
+    """Yields a node and all keys and values below it, level by level; a container may hold itself.
 
     Raises:
         ValueError: there are more than ``max_values``, or more than `MAX_DEPTH` levels.
@@ -81,11 +76,7 @@ def walk(node: object, max_values: int = MAX_VALUES) -> Iterator[object]:
 
 
 def check_data(node: object, max_values: int = MAX_VALUES) -> None:
-    """Checks that data consist of bounded mappings, lists, text and numbers only.
-
-    Raises:
-        ValueError: says what is wrong.
-    """
+    """Raises `ValueError` unless data consist of bounded mappings, lists, text and numbers only."""
     for each in walk(node, max_values):
         if isinstance(each, dict):
             if not all(isinstance(key, str) for key in each):
@@ -109,7 +100,7 @@ def check_schema(node: object, schema: object) -> None:
     """Checks data against a schema of `msgspec`. Unknown keys are allowed, so that files of other versions are read.
 
     Raises:
-        ValueError: names the field, the type it should have and the type it has.
+        ValueError: names the field, its type and the type it should have.
     """
     try:
         msgspec.convert(node, schema)
