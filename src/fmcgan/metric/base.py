@@ -67,27 +67,19 @@ class FeatureDistance(FeatureMetric):
     abbreviation: ClassVar[str]  # a key of `FeatureNetwork.abbreviations`
     prefix: ClassVar[str] = ""  # of the abbreviation, in names
     described: ClassVar[str]  # the distance in words, for the protocol
+    names: list[str]  # of the distances, in the order of the networks
 
     def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
         super().__init__(features)
         self.protocol = f"{self.described} on {self.versions}"
+        kinds = [f"{self.prefix}{network.abbreviations[self.abbreviation]}" for network in self.networks]
+        self.names = [f"{kind}_{network.name}" for kind, network in zip(kinds, self.networks, strict=True)]
+        self._quantities = {name: self.kinds[kind] for name, kind in zip(self.names, kinds, strict=True)}
 
     @property
     def quantities(self) -> Mapping[str, Quantity]:
         """One distance per network."""
-        return {f"{self._kind(each)}_{each.name}": self.kinds[self._kind(each)] for each in self.networks}
-
-    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
-        """Measures the distance on each network; needs at least two samples."""
-        return {
-            f"{self._kind(each)}_{each.name}": self._distance(each, samples, real.reference) for each in self.networks
-        }
-
-    def _kind(self, network: FeatureNetwork) -> str:
-        return f"{self.prefix}{network.abbreviations[self.abbreviation]}"
-
-    @abstractmethod
-    def _distance(self, network: FeatureNetwork, samples: ImageSet, reference: ImageSet) -> MetricValue: ...
+        return self._quantities
 
 
 class ClassifierMetric(Metric):

@@ -9,7 +9,7 @@ from torch import Tensor
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.metric.base import FeatureDistance
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.value import MetricValue, Quantity, interval
 
 MOST_RESAMPLED_FEATURES = 512  # with an interval: a hundred eigenvalue problems of size 2048 take minutes
@@ -37,6 +37,13 @@ class FrechetDistance(FeatureDistance):
         super().__init__(features)
         # With fewer samples than features plus 1, the covariance is rank-deficient.
         self.min_samples = 1 + max((network.num_features for network in self.networks), default=1)
+
+    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
+        """Measures the distance on each network."""
+        return {
+            name: self._distance(network, samples, real.reference)
+            for name, network in zip(self.names, self.networks, strict=True)
+        }
 
     def _distance(self, network: FeatureNetwork, samples: ImageSet, reference: ImageSet) -> MetricValue:
         return _with_interval(_distances(network, samples, reference))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fmcgan.metric.base import FeatureDistance
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.value import MetricValue, Quantity, mean_interval
 
 BLOCK = 1000  # rows and columns of the kernel matrix computed at once: 8 MB
@@ -31,6 +31,13 @@ class KernelDistance(FeatureDistance):
     kinds: ClassVar = {"kd": Quantity("Kernel distance", "lower"), "kid": Quantity("KID", "lower")}
     abbreviation = "kernel"
     described = "unbiased cubic kernel distance"
+
+    def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
+        """Measures the distance on each network."""
+        return {
+            name: self._distance(network, samples, real.reference)
+            for name, network in zip(self.names, self.networks, strict=True)
+        }
 
     def _distance(self, network: FeatureNetwork, samples: ImageSet, reference: ImageSet) -> MetricValue:
         features = network.features(samples)
