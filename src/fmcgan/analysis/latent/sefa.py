@@ -1,7 +1,6 @@
 """Latent directions from a generator's weights (SeFa) and activations (GANSpace)."""
 
 import copy
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -51,11 +50,26 @@ def affine_layers(generator: nn.Module) -> AffineLayers:
     exact = copy.deepcopy(generator).cpu().double().eval()
     names, following = _sorted_layers(exact, size)
     gram = torch.zeros(size, size, dtype=torch.float64)
-    points = torch.cat([torch.zeros(1, size), torch.eye(size)]).double()
-    for label in range(NUM_CLASSES if names else 0):
-        for _, values in _outputs(exact, names, points, torch.full((len(points),), label)):
+    waiting: set[str] = set()
+
+    def watch(name: str) -> None:
+        def look(layer: nn.Module, arguments: tuple[Tensor], output: Tensor) -> None:
+            values = output.flatten(1)
             slopes = values[1:] - values[0]  # Aᵀ, [Z, outputs]
             gram.add_(slopes @ slopes.T / NUM_CLASSES)
+            waiting.discard(name)
+            if not waiting:
+                raise _Reached
+
+        exact.get_submodule(name).register_forward_hook(look)
+
+    points = torch.cat([torch.zeros(1, size), torch.eye(size)]).double()
+    for name in names:
+        watch(name)
+    for label in range(NUM_CLASSES if names else 0):
+        waiting.update(names)
+        with suppress(_Reached):
+            exact(points, torch.full((len(points),), label))
     return AffineLayers(names, gram, following)
 
 
@@ -68,37 +82,23 @@ def _sorted_layers(exact: nn.Module, size: int) -> tuple[tuple[str, ...], str | 
     points = torch.cat([points, points[:1] - points[1:2] + points[2:]])
     affine: dict[str, None] = {}  # ordered, unlike a set
     curved: dict[str, None] = {}
-    names = [name for name, layer in exact.named_modules() if isinstance(layer, _WEIGHTED)]
-    labels = torch.tensor([0, NUM_CLASSES - 1]).repeat_interleave(4)
-    for name, values in _outputs(exact, names, points.repeat(2, 1), labels):
-        first, second, third, fourth = values.unflatten(0, (2, 4)).unbind(1)
-        rounding = _ROUNDING * values.abs().max()
-        if (first - second + third - fourth).abs().max() > rounding:
-            curved[name] = None
-        elif (first - second).abs().max() > rounding:  # else it depends on the label only
-            affine[name] = None
-    return tuple(name for name in affine if name not in curved), next(iter(curved), None)
 
-
-def _outputs(generator: nn.Module, names: Sequence[str], latents: Tensor, labels: Tensor) -> list[tuple[str, Tensor]]:
-    """Returns the names and flattened outputs of layers in the order of their calls, until each was called."""
-    waiting, found = set(names), []
-
-    def watch(name: str) -> RemovableHandle:
+    def watch(name: str, layer: nn.Module) -> RemovableHandle:
         def look(layer: nn.Module, arguments: tuple[Tensor], output: Tensor) -> None:
-            found.append((name, output.flatten(1).clone()))  # the next layer may change it in place
-            waiting.discard(name)
-            if not waiting:
-                raise _Reached
+            first, second, third, fourth = output.flatten(1).unflatten(0, (2, 4)).unbind(1)
+            rounding = _ROUNDING * output.abs().max()
+            if (first - second + third - fourth).abs().max() > rounding:
+                curved[name] = None
+            elif (first - second).abs().max() > rounding:  # else it depends on the label only
+                affine[name] = None
 
-        return generator.get_submodule(name).register_forward_hook(look)
+        return layer.register_forward_hook(look)
 
-    handles = [watch(name) for name in names]
-    with suppress(_Reached):
-        generator(latents, labels)
+    handles = [watch(name, layer) for name, layer in exact.named_modules() if isinstance(layer, _WEIGHTED)]
+    exact(points.repeat(2, 1), torch.tensor([0, NUM_CLASSES - 1]).repeat_interleave(4))
     for handle in handles:
         handle.remove()
-    return found
+    return tuple(name for name in affine if name not in curved), next(iter(curved), None)
 
 
 def closed_form(gram: Tensor, count: int) -> Principal:
