@@ -216,7 +216,7 @@ def command_server():
     """The process of `tests.command_server`, which most commands are forks of."""
     server = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("command_server.py"))],
-        env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONUTF8": "1"},
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -230,18 +230,20 @@ def command_server():
 def command(start, command_server, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory):
     """Runs ``python -m fmcgan.<name>`` to its end; returns its exit code, output and error output.
 
-    The process is a fork of one that has imported the large libraries; a fresh one where options of it are given.
+    The process is a fork of one that has imported the large libraries; a fresh one if asked for, or given options.
     """
 
-    def command(name: str, *arguments: str, code: int | None = 0, **options) -> subprocess.CompletedProcess:
-        if options:
-            process = start(name, *arguments, **options)
+    def command(
+        name: str, *arguments: str, code: int | None = 0, env: dict[str, str] | None = None, fresh=False, **options
+    ) -> subprocess.CompletedProcess:
+        if fresh or options:
+            process = start(name, *arguments, env=env, **options)
             output, errors = process.communicate(timeout=400)
             ended = subprocess.CompletedProcess(arguments, process.returncode, output, errors)
         else:
             folder = tmp_path_factory.mktemp("command")
             request = {"name": name, "arguments": list(map(str, arguments)), "folder": str(folder)}
-            environment = dict(os.environ) | {"PWD": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""}
+            environment = dict(os.environ) | {"PWD": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""} | (env or {})
             command_server.stdin.write(json.dumps(request | {"environment": environment}) + "\n")
             command_server.stdin.flush()
             returncode = int(command_server.stdout.readline())
