@@ -47,7 +47,7 @@ def become(name: str, arguments: list[str], folder: str, environment: dict[str, 
 def end(code: object) -> None:
     """Ends this process as the interpreter would."""
     if code is not None and not isinstance(code, int):
-        print(code, file=sys.stderr)
+        sys.stderr.write(f"{code}\n")
     threading._shutdown()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
