@@ -1,6 +1,7 @@
 """Fixtures that several packages share."""
 
 import copy
+import functools
 import json
 import os
 import shutil
@@ -73,22 +74,26 @@ def real(real_train, real_test):
     return RealImages(real_train, real_test)
 
 
-@pytest.fixture
-def compose(tmp_path: Path):
-    """Composes the configuration of a small run on drawn images, as `fmcgan.train` would, without its command line."""
-    from hydra import compose as compose_with_hydra
-    from hydra import initialize_config_dir
-    from omegaconf import open_dict
+@functools.cache
+def _composed(*overrides: str):
+    from hydra import compose, initialize_config_dir
 
     from fmcgan.app.config_dir import config_dir
 
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        usual = ["experiment=smoke", "trainer.default_root_dir=null", "logger=[]", "trainer.accelerator=cpu"]
+        return compose("train", [*usual, *overrides])
+
+
+@pytest.fixture
+def compose(tmp_path: Path):
+    """Composes the configuration of a small run on drawn images, as `fmcgan.train` would, without its command line."""
+
     def compose(*overrides: str, folder: str = "run"):
         (tmp_path / folder).mkdir(exist_ok=True)
-        with initialize_config_dir(str(config_dir()), version_base="1.3"):
-            place = [f"trainer.default_root_dir={tmp_path / folder}", "logger=[]", "trainer.accelerator=cpu"]
-            config = compose_with_hydra("train", ["experiment=smoke", *place, *overrides])
-        with open_dict(config):
-            config.pop("hydra", None)
+        config = copy.deepcopy(_composed(*overrides))
+        if config.trainer.default_root_dir is None:
+            config.trainer.default_root_dir = str(tmp_path / folder)
         return config
 
     return compose
@@ -123,14 +128,20 @@ def drawn():
 
 @pytest.fixture
 def fit(compose, drawn, monkeypatch):
-    """Trains such a run in this process; returns its trainer and its GAN."""
+    """Trains such a run in this process, without the figures of its curves unless asked for; returns trainer and GAN.
+
+    Drawing would take longer than the training.
+    """
     from fmcgan.train import build
 
     monkeypatch.setattr("fmcgan.data.synthetic.SyntheticData.load", drawn)
 
-    def fit(*overrides: str, ckpt_path: Path | None = None, folder: str = "run", extra_callbacks=()):
+    def fit(*overrides: str, ckpt_path: Path | None = None, folder: str = "run", extra_callbacks=(), figures=False):
         from omegaconf import OmegaConf
 
+        if not figures:
+            for name in ("draw_loss", "draw_gradient_norm"):
+                monkeypatch.setattr(f"fmcgan.callback.run_info.{name}", lambda *given: None)
         config = compose("metric=[]", "callback=[metrics_logger,checkpointing,run_info]", *overrides, folder=folder)
         trainer, gan, data = build(config)
         trainer.callbacks[1:1] = extra_callbacks  # behind the metrics_logger, in front of the checkpoints
@@ -216,7 +227,7 @@ def command_server():
     """The process of `tests.command_server`, which most commands are forks of."""
     server = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("command_server.py"))],
-        env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONUTF8": "1"},
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -230,18 +241,20 @@ def command_server():
 def command(start, command_server, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory):
     """Runs ``python -m fmcgan.<name>`` to its end; returns its exit code, output and error output.
 
-    The process is a fork of one that has imported the large libraries; a fresh one where options of it are given.
+    The process is a fork of one that has imported the large libraries; a fresh one if asked for, or given options.
     """
 
-    def command(name: str, *arguments: str, code: int | None = 0, **options) -> subprocess.CompletedProcess:
-        if options:
-            process = start(name, *arguments, **options)
+    def command(
+        name: str, *arguments: str, code: int | None = 0, env: dict[str, str] | None = None, fresh=False, **options
+    ) -> subprocess.CompletedProcess:
+        if fresh or options:
+            process = start(name, *arguments, env=env, **options)
             output, errors = process.communicate(timeout=400)
             ended = subprocess.CompletedProcess(arguments, process.returncode, output, errors)
         else:
             folder = tmp_path_factory.mktemp("command")
             request = {"name": name, "arguments": list(map(str, arguments)), "folder": str(folder)}
-            environment = dict(os.environ) | {"PWD": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""}
+            environment = dict(os.environ) | {"PWD": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""} | (env or {})
             command_server.stdin.write(json.dumps(request | {"environment": environment}) + "\n")
             command_server.stdin.flush()
             returncode = int(command_server.stdout.readline())

@@ -104,9 +104,9 @@ def test_two_processes_give_the_losses_of_one(command, tmp_path, network):
     ]
     run = [*SMALL, "loss=wgan_gp", "n_critic=2", f"network={network}", "network.width=8", "trainer.max_epochs=1"]
     run += [*descent, *(["network.dropout=0.0"] if network == "mlp" else [])]
-    one_thread = {"OMP_NUM_THREADS": "1"}
-    command("train", *run, "trainer.accelerator=cpu", "hydra.run.dir=one", env=one_thread)
-    command("train", *run, "trainer=ddp", "trainer.accelerator=cpu", "hydra.run.dir=two", env=one_thread)
+    command("train", *run, "trainer.accelerator=cpu", "hydra.run.dir=one")
+    one_thread = {"OMP_NUM_THREADS": "1"}  # as those of `command`
+    command("train", *run, "trainer=ddp", "trainer.accelerator=cpu", "hydra.run.dir=two", env=one_thread, fresh=True)
     one, two = rows(tmp_path / "one"), rows(tmp_path / "two")
     assert [row["images_seen"] for row in one] == [row["images_seen"] for row in two] == [160, 320, 480, 640]
     for row, same in zip(one, two, strict=True):

@@ -216,7 +216,7 @@ def test_epochs_leave_nothing_open_and_take_no_longer(fit, tmp_path):
 
     few = ("trainer.max_epochs=80", "trainer.limit_train_batches=1", "callback.metrics_logger.every_n_batches=1")
     logger = ("logger=[tensorboard]", f"logger.tensorboard.save_dir={tmp_path / 'run'}", "network.width=4")
-    fit(*few, *logger, extra_callbacks=[Watch()])
+    fit(*few, *logger, extra_callbacks=[Watch()], figures=True)
     files, threads, seconds = zip(*marks, strict=True)
     assert min(files[60:]) <= max(files[:20])  # one that is just being written comes on top
     assert set(threads[40:]) == set(threads[20:40])

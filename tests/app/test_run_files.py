@@ -23,7 +23,7 @@ from fmcgan.report.analysis_page import FINDINGS, _earlier_files
 
 pytestmark = pytest.mark.timeout(120)
 
-CASES = 60
+CASES = 30
 """Of each kind of damage and each file."""
 
 SCORE = {"value": 9.5, "interval": [9.0, 10.0], "floor": 0.5, "rows": {"real": 0.5}, "better": "lower", "n": 500}

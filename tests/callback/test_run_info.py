@@ -12,9 +12,8 @@ from fmcgan.metric.frechet import FrechetDistance
 
 
 @pytest.fixture
-def run(fit, tmp_path, monkeypatch):
+def run(fit, tmp_path):
     """A run with TensorBoard, grids and scores."""
-    monkeypatch.setenv("FMCGAN_CACHE", str(tmp_path / "cache"))
     frechet = FrechetDistance({"classifier": ClassifierFeatures()})
     logger = ["logger=[tensorboard]", f"logger.tensorboard.save_dir={tmp_path / 'run'}"]
     scored = [SampleGrid(), Evaluation({"frechet": frechet}, n=50)]

@@ -109,7 +109,7 @@ def test_changed_bits_are_refused_or_change_no_image(content, exported, tmp_path
     path.write_bytes(whole)
     images = images_of(path)
     accepted = 0
-    for _ in range(400):
+    for _ in range(200):
         changed = bytearray(whole)
         for _ in range(rng.choice((1, 1, 4))):
             changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
@@ -117,7 +117,7 @@ def test_changed_bits_are_refused_or_change_no_image(content, exported, tmp_path
         if refusal(read_checkpoint if suffix == "ckpt" else load_generator, path) is None:
             accepted += 1
             assert np.array_equal(images_of(path), images)
-    assert accepted < 20
+    assert accepted < 10
 
 
 @pytest.mark.parametrize("suffix", ["ckpt", "safetensors"])
@@ -126,7 +126,7 @@ def test_other_damage_is_refused_or_changes_no_image(content, exported, tmp_path
     path, rng = tmp_path / f"a.{suffix}", random.Random(suffix)
     path.write_bytes(whole)
     images = images_of(path)
-    for _ in range(200):
+    for _ in range(100):
         path.write_bytes(damaged_bytes(whole, rng))
         if refusal(read_checkpoint if suffix == "ckpt" else load_generator, path) is None:
             assert np.array_equal(images_of(path), images)
@@ -143,7 +143,7 @@ def test_another_value_in_place_of_one(checkpoint, trained, tmp_path, part, dama
     """What is not refused can be used: it fits the run, and its generator draws."""
     rng = random.Random(part)
     small = {name: value for name, value in checkpoint.items() if name != "state_dict"} if part == "whole" else {}
-    for _ in range(25):
+    for _ in range(15):
         if part == "whole":
             changed = dict.fromkeys(small, ...) | damaged_node(small, rng)
         else:
@@ -158,9 +158,10 @@ def test_another_value_in_place_of_one(checkpoint, trained, tmp_path, part, dama
             assert images_of(path).shape == (10, 28, 28)
 
 
-def test_what_is_not_refused_can_be_resumed_from(checkpoint, trained, tmp_path, damaged_node):
+def test_what_is_not_refused_can_be_resumed_from(checkpoint, trained, tmp_path, damaged_node, drawn, monkeypatch):
+    monkeypatch.setattr("fmcgan.data.synthetic.SyntheticData.load", drawn)
     rng, resumed = random.Random(0), 0
-    for case in range(25):
+    for case in range(12):
         part = rng.choice(("loops", "callbacks", "optimizer_states"))
         try:
             path = saved(tmp_path / "a.ckpt", checkpoint, **{part: damaged_node(checkpoint[part], rng)})
@@ -170,7 +171,7 @@ def test_what_is_not_refused_can_be_resumed_from(checkpoint, trained, tmp_path, 
             (tmp_path / str(case)).mkdir()
             refusal(train, tmp_path / str(case), epochs=2, checkpoint=path)
             resumed += 1
-    assert 2 < resumed < 23
+    assert 1 < resumed < 11
 
 
 def tensors(weight):
