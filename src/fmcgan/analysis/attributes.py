@@ -45,10 +45,10 @@ ATTRIBUTES = (
 )
 """The attributes of `measure_attributes`, in its order."""
 DEFINITIONS = {
-    "brightness": "mean grey level of its pixels, 16 to 255",
-    "area": f"share of the image's pixels that belong to the garment, being at least {GARMENT} of 255, 0 to 100 %",
-    "width": "of the rectangle around it, 1 to 28 pixels",
-    "height": "of the same, 1 to 28 pixels",
+    "brightness": f"mean grey level of the garment's pixels, {GARMENT} to 255",
+    "area": f"share of the image's pixels that belong to the garment, at least {GARMENT} of 255, 0 to 100 %",
+    "width": "of the rectangle around the garment, 1 to 28 pixels",
+    "height": "of the same rectangle, 1 to 28 pixels",
     "symmetry": "1 minus the share of the grey that differs from the mirror image about the middle of the rectangle: 1 "
     "if both are the same, 0 if they do not overlap",
     "edges": f"share of the garment's pixels where the grey level changes by more than {EDGE} a pixel (Sobel), "
@@ -102,8 +102,9 @@ def measure_attributes(images: NDArray[np.uint8]) -> dict[str, Numbers]:
     that an off-centre garment is not less symmetric. The slope of an edge is the Sobel operator divided by 8; a sharp
     outline counts. Texture is a quarter of the absolute Laplacian; the outline does not count.
 
-    Values are [N], nan where undefined: all but the area of a black image, and the texture of a garment less than three
-    pixels thick everywhere.
+    Returns:
+        Values by name, float64 [N]. A black image has only an area, and a garment that is less than three pixels thick
+        everywhere has no texture; other values are nan.
 
     Raises:
         ValueError: the images are not uint8 [N, 1, 28, 28] with N > 0.

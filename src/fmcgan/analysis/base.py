@@ -77,7 +77,10 @@ def class_noun(label: int | None) -> str:
 
 
 def image_rows(images: ImageSet, rows: Sequence[Tensor], columns: int) -> NDArray[np.uint8]:
-    """Arranges images by R lists of indices in uint8 [R, columns, 28, 28]; short rows end with blank tiles."""
+    """Arranges images as tiles, uint8 [R, columns, 28, 28]; short rows end with blank tiles.
+
+    ``rows`` holds the indices of the images of each of R rows; those beyond the columns are left out.
+    """
     tiles = np.full((len(rows), columns, 28, 28), PAPER, dtype=np.uint8)
     for tile, index in zip(tiles, rows, strict=True):
         tile[: len(index)] = images.images[index[:columns], 0].numpy()
@@ -85,7 +88,7 @@ def image_rows(images: ImageSet, rows: Sequence[Tensor], columns: int) -> NDArra
 
 
 def sample_grid(samples: ImageSet, most_columns: int) -> Image:
-    """Draws the first samples of each class, without selection; classes without samples have no row."""
+    """Draws the first samples of each class, at most ``most_columns``; classes without samples have no row."""
     labels = common_classes(samples)
     rows = [samples.of_class(label) for label in labels]
     tiles = image_rows(samples, rows, min(most_columns, max(map(len, rows))))

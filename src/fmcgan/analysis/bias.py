@@ -20,15 +20,17 @@ from fmcgan.figure.heatmap import DIVERGING, heatmap_figure
 from fmcgan.figure.violins import Violins, violins_figure
 from fmcgan.metric.image_set import ImageSet
 
-LEAST_SPREAD = {"width": 1.0, "height": 1.0}  # pixels, because nearly all sneakers have the same width
-SHOWN = np.linspace(0.01, 0.99, 7)  # quantiles without the extremes, which depend on the size of the set
+LEAST_SPREAD = {"width": 1.0, "height": 1.0}
+"""Lower bounds of standard deviations in pixels, because nearly all sneakers have the same width."""
+SHOWN = np.linspace(0.01, 0.99, 7)
+"""Quantiles of brightness of the images shown, without the extremes, which depend on the size of the set."""
 
 
 @dataclass(frozen=True)
 class AttributeComparison:
-    """One attribute of one class, compared by mean or else by standard deviation.
+    """One attribute of one class, compared by mean (``is_mean``) or by standard deviation.
 
-    All values are finite: of N samples, M training images and K test images.
+    The values are finite: [N] of samples, [M] of training images and [K] of test images.
     """
 
     label: int
@@ -185,8 +187,8 @@ def _table(compared: Sequence[AttributeComparison]) -> Table:
     estimate, name, what = (mean_of, "means", "Mean") if is_mean else (spread_of, "spreads", "Standard deviation")
     columns = [Column("class", "class"), Column("attribute", "attribute"), Column("unit", "unit")]
     intervals = {"generated": "generated", "train": "real training", "test": "real test", "size": "effect size"}
-    for name_and_title in intervals.items():
-        columns += interval_columns(*name_and_title)
+    for key, title in intervals.items():
+        columns += interval_columns(key, title)
     columns += [Column("floor", "test images", "number"), Column("p", "p-value", "number", 4)]
     columns += [Column("adjusted_p", "adjusted p-value", "number", 4), Column("beyond_floor", "beyond the floor")]
     adjusted = stats.false_discovery_control([each.effect.difference.p_value for each in compared], method="by")

@@ -17,8 +17,8 @@ from fmcgan.figure.clusters import clusters_picture, ratios_figure
 from fmcgan.metric.image_set import FeatureNetwork
 from fmcgan.metric.results_store import Arrays
 
-LEAST = 10  # samples and test images of a class
-LEAST_OF_A_CLUSTER = 10  # training images of a class per cluster
+LEAST = 10  # least number of samples, and of test images, of a class
+LEAST_OF_A_CLUSTER = 10  # least number of training images of a class per cluster
 
 
 class Clusters(Analysis):
@@ -33,10 +33,13 @@ class Clusters(Analysis):
     0.9 (bags: 0.7); 10 clusters are less stable than 8. The clusters divide a continuum (mean silhouette at most 0.21
     in any space). HDBSCAN finds clusters in a few classes only, and leaves half of their images in none.
 
-    ``weight`` is the total variance of the features, relative to that of the outline. ``method`` is ``k_means`` with
-    ``number`` clusters per class, or ``hdbscan``, which finds dense clusters of at least ``least_share`` of the
-    training images of a class and leaves other images in none. ``seed`` is that of k-means, not of the subject, because
-    clusters depend on real images only.
+    Args:
+        features: network for the features.
+        weight: total variance of the features, relative to that of the outline; 0: outline alone.
+        method: ``k_means``, or ``hdbscan``, which finds dense clusters and leaves other images in none.
+        number: clusters per class of k-means.
+        least_share: smallest cluster of HDBSCAN, as a share of the training images of its class.
+        seed: of k-means; not that of the subject, because clusters depend on real images only.
     """
 
     packages = ("sklearn",)

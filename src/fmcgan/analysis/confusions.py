@@ -26,6 +26,7 @@ SIGNIFICANT = 0.01  # p-value below which a difference is printed in bold
 EXPLAINED = 0.5  # smallest share of a class's change in agreement that counts as explained by one pair of classes
 FRACTIONS = {0.9: "nine tenths", 0.75: "three quarters", 2 / 3: "two thirds", 0.5: "half"}
 FRACTIONS |= {1 / 3: "a third", 0.25: "a quarter", 0.2: "a fifth", 0.1: "a tenth"}
+"""Words for ratios below 1."""
 COLUMNS = (
     Column("asked", "conditioned class"),
     Column("read", "predicted class"),
@@ -43,8 +44,8 @@ class Cell:
 
     label: int  # conditioned class of the samples, label of the real images
     predicted: int  # class that the classifier predicts
-    share: tuple[int, int]  # samples in the cell, and of the class, at least 1
-    real_share: tuple[int, int]  # real test images in the cell, and of the class, at least 1
+    share: tuple[int, int]  # number of samples in the cell, and of the class (at least 1)
+    real_share: tuple[int, int]  # the same of real test images
     floor: Difference  # difference between the first and the second half of the test images of the class
 
     @cached_property
@@ -60,7 +61,7 @@ class Cell:
 
     @property
     def ratio(self) -> float | None:
-        """The share of the samples divided by that of the real images; ``None`` without real images."""
+        """The share of the samples divided by that of the real images; ``None`` if that is 0."""
         (count, n), (real_count, real_n) = self.share, self.real_share
         return count * real_n / (real_count * n) if real_count else None
 
@@ -74,13 +75,15 @@ class Confusions(Analysis):
     """Separates errors of the generator from the similarity of the classes.
 
     GAN-test (Shmelkov et al. 2018) counts a shirt that looks like a t-shirt as an error of the generator, although some
-    real shirts do too. Effects are therefore differences from real test images; the classifier was trained on the
-    training images. Their floor is the difference between the two halves of the test images of each class.
+    real shirts do too. Effects are therefore differences from real images: test images, because the classifier was
+    trained on the training images. Their floor is the difference between the two halves of the test images of each
+    class.
 
     Each pair of classes that occurs is an effect. The agreement of a class is an effect only if no pair explains at
     least half of its change.
 
-    Of the ``strips`` largest confusions, ``images_per_strip`` samples and half as many real images are shown.
+    A figure shows at most ``images_per_strip`` samples of each of the ``strips`` largest confusions, and half as many
+    real images.
     """
 
     def __init__(self, features: ClassifierFeatures, strips: int = 10, images_per_strip: int = 8) -> None:

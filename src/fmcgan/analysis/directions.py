@@ -38,8 +38,11 @@ class Directions(Analysis):
 
     A step along a direction sets the coordinate along it, in standard deviations, and changes no other.
 
-    The change along single dimensions is measured on ``n_latents`` latent vectors over all classes, the change of
-    attributes along ``n_directions`` of each method on ``n_per_class``, the principal components on ``n_activations``.
+    Args:
+        n_latents: latent vectors over all classes, for the change along a single dimension.
+        n_directions: number of directions of each method.
+        n_per_class: latent vectors of each class, for the change of attributes along a direction.
+        n_activations: latent vectors for the principal component analysis.
     """
 
     packages = ("sklearn",)

@@ -51,11 +51,11 @@ class Difference:
 
     @property
     def one_sided(self) -> "Difference":
-        """The difference with a p-value of 1 unless the first set has more."""
+        """The same difference, with a p-value of 1 if the first set does not have more."""
         return self if self.size > 0 else replace(self, p_value=1.0)
 
     def with_variance(self, variance: float) -> "Difference":
-        """Returns the difference with the error and p-value of at least this variance of the size."""
+        """Returns the same difference for at least this variance of its size: error and p-value never decrease."""
         error = max(self.error, math.sqrt(variance))
         return Difference(self.size, error, max(self.p_value, 2 * _NORMAL.cdf(-abs(self.size) / error)))
 
@@ -81,7 +81,10 @@ class Effect:
 
 
 def difference_of_shares(count: int, n: int, real_count: int, real_n: int) -> Difference:
-    """Compares the share of ``count`` in n samples with that of real images by Cohen's h and Fisher's exact test."""
+    """Compares two shares by Cohen's h and Fisher's exact test; `UNKNOWN` if a set is empty.
+
+    The shares are ``count`` of ``n`` samples and ``real_count`` of ``real_n`` real images.
+    """
     if min(n, real_n) < 1:
         return UNKNOWN
     angle, real_angle = (2 * math.asin(math.sqrt(k / m)) for k, m in ((count, n), (real_count, real_n)))
@@ -93,7 +96,8 @@ def difference_of_shares(count: int, n: int, real_count: int, real_n: int) -> Di
 def difference_of_means(values: ArrayLike, real_values: ArrayLike, least_spread: float = 0.0) -> Difference:
     """Compares the means of two sets in standard deviations of the real images (Glass 1976) by Welch's test.
 
-    The standard deviation counts as at least ``least_spread``. Otherwise, a tenth of a pixel would be a large effect if
+    Values that are not finite are left out; the difference is `UNKNOWN` for fewer than two, or equal real values. The
+    standard deviation counts as at least ``least_spread``. Otherwise, a tenth of a pixel would be a large effect if
     nearly all real images had the same width.
     """
     first, second = _finite(values), _finite(real_values)
@@ -157,7 +161,7 @@ def difference_by_auc(scores: ArrayLike, real_scores: ArrayLike) -> tuple[Differ
 
 
 def share_text(count: int, n: int, widening: float = 1.0) -> str:
-    """Formats a share and its 95 % interval, widened by a factor for dependent samples: ``4.2 % [3.6, 4.9]``."""
+    """Formats a share and its 95 % interval, ``widening`` times as wide for dependent samples: ``4.2 % [3.6, 4.9]``."""
     low, high = (100 * end for end in wilson_interval(round(count / widening**2), round(n / widening**2)))
     digits = 1 if 100 * count < 10 * n else 0
     return f"{100 * count / max(n, 1):.{digits}f} % [{low:.{digits}f}, {high:.{digits}f}]"

@@ -51,7 +51,7 @@ class Holes(Analysis):
         labels, n = samples.images.labels[samples.index].unique().tolist(), len(samples.index)
         effects = [
             _effect(what, label, *(each.counts(test, label)[what] for each in (samples, first, second)))
-            for what in WIDENING
+            for what in ("holes", "outliers")
             for label in (None, *labels)[len(labels) == 1 :]  # a single class equals all classes
         ]
         return Section(
@@ -104,7 +104,8 @@ class Holes(Analysis):
         rows = [order[images.labels[index[order]] == label] for label in labels]
         names = [CLASS_NAMES[label] for label in labels]
         tiles = [image_rows(images, [index[row] for row in rows], self.shown) for images, index in sides.values()]
-        return side_by_side([(title, class_grid(each, names)) for title, each in zip(sides, tiles, strict=True)], 2)
+        grids = [(title, class_grid(each, names)) for title, each in zip(sides, tiles, strict=True)]
+        return side_by_side(grids, columns=2)
 
 
 def _one_sided(share: tuple[int, int], of_real: tuple[int, int], widening: float) -> Difference:

@@ -24,7 +24,8 @@ PAIRS = list(pairwise(CHAIN))
 _STREAM, _HALFWAY_STREAM = 101, 102  # random streams of the latent vectors, combined with the subject's seed
 _SCALE = 3  # magnification of images
 _COLUMNS = (
-    *(Column("first", "from"), Column("second", "to")),
+    Column("first", "from"),
+    Column("second", "to"),
     Column("read_as_first", "classified as the first", "percent", 0),
     Column("read_as_second", "classified as the second", "percent", 0),
     *interval_columns("read_as_third", "classified as a third class", "percent", 0),
@@ -41,7 +42,7 @@ class Interpolation(Analysis):
     The classes that the classifier predicts halfway between two classes are counted. There is no reference: no real
     image lies between two classes.
 
-    Paths have ``steps`` images, including both ends; ``n_halfway`` latent vectors are classified halfway.
+    Paths have ``steps`` images, including both ends. Images halfway are generated from ``n_halfway`` latent vectors.
     """
 
     def __init__(self, features: ClassifierFeatures, steps: int = 10, n_halfway: int = 100) -> None:

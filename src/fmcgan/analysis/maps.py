@@ -1,7 +1,7 @@
 """Maps of real and generated images in the plane, which show regions with too few or too many samples."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from fmcgan.figure.map import Cloud, class_map, origin_map, thumbnail_map
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, class_balanced
 
-LEAST = 50  # training images
+LEAST = 50  # least number of training images
 Array = NDArray[np.float64]
 
 
@@ -48,9 +48,15 @@ class Maps(Analysis):
     PCA is linear and shows outliers. UMAP, and the weighted mean used for t-SNE, place an image among its neighbours:
     they show holes, but hardly any outliers.
 
-    Maps are fitted to ``fitted`` training images. The figures have ``shown`` samples and as many test images, the
-    interactive maps ``on_page``. The perplexity of t-SNE and the neighbours of UMAP are at most a third of the fitted
-    images.
+    Args:
+        features: network for distances.
+        classifier: predicts the class of each image.
+        fitted: number of training images that the maps are fitted to.
+        shown: number of samples in the figures, and of test images.
+        on_page: number of samples on an interactive map, and of test images.
+        components: number of principal components given to t-SNE and UMAP.
+        perplexity: of t-SNE; at most a third of the fitted images is used.
+        neighbours: of UMAP; at most a third of the fitted images is used.
     """
 
     packages = ("sklearn", "umap", "bokeh")
@@ -134,13 +140,9 @@ class Maps(Analysis):
         images = torch.cat([each.images.images[each.index].squeeze(1) for each in some]).numpy()
         rows = torch.cat([chosen, chosen + n]).numpy()
         classes, origin = labels[chosen].repeat(2).numpy(), np.arange(len(rows)) >= len(chosen)
-        return [
-            Map(
-                *(plane.name, plane.title, plane.remark, plane.others[rows], images, classes, origin, notes),
-                vectors=vectors[rows].astype(np.float32) if plane is planes[0] else None,
-            )
-            for plane in planes
-        ]
+        shown = images, classes, origin, notes
+        maps = [Map(plane.name, plane.title, plane.remark, plane.others[rows], *shown) for plane in planes]
+        return [replace(maps[0], vectors=vectors[rows].astype(np.float32)), *maps[1:]]
 
 
 def _notes(chosen: _Chosen, classifier: ClassifierFeatures, origin: str) -> list[str]:

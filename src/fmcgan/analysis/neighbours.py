@@ -27,9 +27,12 @@ _CAPTION = (
     "the class: a root mean square of grey levels, or a Euclidean distance of features."
 )
 _COLUMNS = (
-    *(Column("class", "class"), Column("space", "space"), Column("samples", "samples", "whole")),
+    Column("class", "class"),
+    Column("space", "space"),
+    Column("samples", "samples", "whole"),
     *interval_columns("near_copies", "near copies", "percent", ends=""),
-    *(Column("near_copies_of_real", "of real test images", "percent"), Column("limit", "largest distance", "number")),
+    Column("near_copies_of_real", "of real test images", "percent"),
+    Column("limit", "largest distance", "number"),
 )
 
 
@@ -37,7 +40,7 @@ class Neighbours(Analysis):
     """Finds the training images nearest to samples, by grey levels and by a classifier's features.
 
     Effects compare the shares of near copies (`NearestTraining`) among samples and test images; their floor compares
-    the two halves of the test split. ``values`` holds the indices of the best and worst samples of each class.
+    the two halves of the test split. The values of the section are the indices of the best and worst samples by class.
 
     Each sample is shown beside ``neighbours`` training images. ``examples`` is the number of best and worst samples of
     each class, and of suspicious ones in each space.

@@ -9,12 +9,14 @@ from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 
 _COLUMNS = (
-    *(Column("class", "class"), Column("samples", "samples", "whole")),
+    Column("class", "class"),
+    Column("samples", "samples", "whole"),
     Column("agreement", "classified as conditioned", "percent", 1),
     Column("real_agreement", "real test images", "percent", 1),
     Column("nearly_identical_pairs", "nearly identical pairs", "percent"),
     Column("real_nearly_identical_pairs", "real training images", "percent"),
-    *(Column("repeats", "exact repeats", "whole"), Column("empty", "empty", "whole")),
+    Column("repeats", "exact repeats", "whole"),
+    Column("empty", "empty", "whole"),
 )
 
 

@@ -18,9 +18,10 @@ SAMPLES, REAL_DATA = "samples", "real data"  # rows of a metric in the table by 
 
 
 class Scores(Analysis):
-    """Measures metrics, by name in the configuration, as `fmcgan.evaluate` does, on all samples and on real images.
+    """Measures metrics as `fmcgan.evaluate` does, on all samples and on real images.
 
-    There are no effects, because metrics have different units. ``values`` holds the `Results`.
+    ``metric`` holds at least one metric, by its name in the configuration. There are no effects, because metrics have
+    different units. The values of the section are the `Results`.
     """
 
     def __init__(self, metric: Mapping[str, Metric]) -> None:

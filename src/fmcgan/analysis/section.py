@@ -17,39 +17,33 @@ Format = Literal["text", "whole", "number", "percent"]
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure.
+    """A figure."""
 
-    The name of its file without suffix is unique in the section: lower case, digits and underscores. The caption says
-    in one to three sentences how to read it, the alternative is for screen readers. ``vector`` also writes it as SVG,
-    for figures of few lines and points. ``lead`` pictures are shown first; the page may collapse others.
-    """
-
-    name: str
-    content: Figure | Image | bytes  # of a GIF
-    caption: str
-    alternative: str
-    vector: bool = False
-    lead: bool = False
+    name: str  # of its file without suffix, unique in the section: lower case, digits and underscores
+    content: Figure | Image | bytes  # bytes are those of a GIF
+    caption: str  # how to read it, in one to three sentences
+    alternative: str  # text for screen readers
+    vector: bool = False  # whether it is also written as SVG; for figures of few lines and points
+    lead: bool = False  # whether it is shown first; the page may collapse other pictures
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table, with its name in the CSV (lower case, digits and underscores) and its title on the page.
+    """A column of a table; the CSV is not rounded."""
 
-    Format and digits after the decimal point, of ``number`` and ``percent``, are those of the page; the CSV is not
-    rounded. ``percent`` takes shares in 0..1.
-    """
-
-    name: str
-    title: str
-    format: Format = "text"
-    digits: int = 2
+    name: str  # in the CSV: lower case, digits and underscores
+    title: str  # on the page
+    format: Format = "text"  # on the page; ``percent`` takes shares in 0..1
+    digits: int = 2  # after the decimal point on the page, for ``number`` and ``percent``
 
 
 def interval_columns(
     name: str, title: str, format: Format = "number", digits: int = 2, ends: str | None = None
 ) -> tuple[Column, Column, Column]:
-    """Returns the columns of a value and of its 95 % interval, named ``{ends}low`` and ``{ends}high``."""
+    """Makes the columns of a value and of both ends of its 95 % interval, ``{ends}low`` and ``{ends}high``.
+
+    ``ends`` is ``{name}_`` by default; the other arguments are those of `Column`.
+    """
     ends = f"{name}_" if ends is None else ends
     low = Column(f"{ends}low", "95 % from", format, digits)
     return Column(name, title, format, digits), low, Column(f"{ends}high", "to", format, digits)
@@ -57,16 +51,14 @@ def interval_columns(
 
 @dataclass(frozen=True)
 class Table:
-    """A table: a CSV file of a name that is unique in the section, and sortable on the page, expanded if ``open``.
+    """A table: a CSV file, and sortable on the page."""
 
-    Rows have one value per column: str, int, float, None (unknown) or a `fmcgan.report.html.Cell`.
-    """
-
-    name: str
-    caption: str
+    name: str  # of its file without suffix, unique in the section
+    caption: str  # what it holds
     columns: Sequence[Column]
     rows: Sequence[Sequence[object]]
-    open: bool = False
+    """One value per column: str, int, float, None (unknown) or a `fmcgan.report.html.Cell`."""
+    open: bool = False  # whether the page shows it expanded
 
 
 @dataclass(frozen=True)
@@ -87,27 +79,23 @@ class Map:
 
 @dataclass(frozen=True)
 class Alarm:
-    """A warning such as ``mode collapse``: the measurement with its numbers, and the threshold in words."""
+    """A warning, with the rule that raised it."""
 
-    name: str
-    statement: str
-    rule: str
+    name: str  # such as ``mode collapse``
+    statement: str  # the measurement, with its numbers
+    rule: str  # the threshold, in words
 
 
 @dataclass
 class Section:
-    """One part of the page.
-
-    The introduction says in one to four sentences what was measured, on how many images, and what it can and cannot
-    show. Pictures and tables have the order shown, maps are tabs. Effects are all measured ones; findings are selected
-    over all sections. Values are further numbers for ``findings.json``, as plain JSON types.
-    """
+    """One part of the page."""
 
     title: str
     introduction: str
-    pictures: list[Picture] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
-    maps: list[Map] = field(default_factory=list)
-    effects: list["Effect"] = field(default_factory=list)
-    alarms: list[Alarm] = field(default_factory=list)
-    values: dict[str, object] = field(default_factory=dict)
+    """One to four sentences: what was measured, on how many images, and what it can and cannot show."""
+    pictures: list[Picture] = field(default_factory=list)  # in the order shown
+    tables: list[Table] = field(default_factory=list)  # in the order shown
+    maps: list[Map] = field(default_factory=list)  # shown as tabs
+    effects: list["Effect"] = field(default_factory=list)  # all measured ones; findings are selected over all sections
+    alarms: list[Alarm] = field(default_factory=list)  # also shown at the head of the page
+    values: dict[str, object] = field(default_factory=dict)  # further numbers for ``findings.json``, plain JSON types

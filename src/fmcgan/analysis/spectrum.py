@@ -38,7 +38,7 @@ class Levels(NamedTuple):
 
 
 class Band(NamedTuple):
-    """A frequency band: name in sentences, lowest and highest radius."""
+    """A frequency band: name in sentences, lowest and highest radius in cycles per image."""
 
     name: str
     lowest: int
@@ -46,12 +46,12 @@ class Band(NamedTuple):
 
     @property
     def key(self) -> str:
-        """``fine_detail``."""
+        """Name in keys and columns, such as ``fine_detail``."""
         return self.name.replace(" ", "_")
 
     @property
     def words(self) -> str:
-        """``fine detail (10 to 14 cycles per image)``."""
+        """Name and range, such as ``fine detail (10 to 14 cycles per image)``."""
         return f"{self.name} ({self.lowest} to {self.highest} cycles per image)"
 
 

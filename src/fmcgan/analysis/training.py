@@ -30,7 +30,8 @@ _MEANS = [
 class TrainingAnalysis(Analysis):
     """Draws the curves of a run folder and raises alarms (`fmcgan.analysis.alarms.curves`).
 
-    The animation of the sample grids has at most ``most_frames`` frames and ``most_megabytes``.
+    The animation of the sample grids has at most ``most_frames`` frames of ``seconds_per_frame`` each, and at most
+    ``most_megabytes``.
     """
 
     def __init__(self, most_frames: int = 24, seconds_per_frame: float = 0.5, most_megabytes: float = 1.5) -> None:

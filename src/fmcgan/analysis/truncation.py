@@ -27,7 +27,7 @@ from fmcgan.training.sampling import sample_classes
 _SWEEP, _STARTS, _ENDS, _POSITIONS = 121, 122, 123, 124  # random streams, combined with the subject's seed
 _RESAMPLES = 200
 _SHOWN = 5  # samples of each class in the figure
-_LEAST = 100  # images for the metrics
+_LEAST = 100  # least number of images for the metrics
 _REAL = "real training images"
 
 Values = Mapping[str, MetricValue]  # by name of the metric
@@ -42,10 +42,13 @@ class Truncation(Analysis):
     many samples as real test images. The reference is the value of as many real training images. Smoothness is the
     perceptual path length (`path_lengths`).
 
-    ``n``, a multiple of 10 of at least 100, is the number of samples at each psi, and of real test images; fewer are
-    used if there are fewer. ``psi`` are rising factors in 0..2, of which ``shown`` are in the figure of samples. Path
-    lengths are measured by the classifier of ``weights`` (``None``: the shipped one) on ``n_paths`` pairs of latent
-    vectors of each class.
+    Args:
+        features: network for the metrics.
+        weights: of the classifier for the path length; ``None``: the shipped ones.
+        n: samples at each psi, and real test images: a multiple of 10 of at least 100; fewer if there are fewer.
+        psi: factors on the latent vectors, rising, in 0..2.
+        shown: values of psi in the figure of samples.
+        n_paths: pairs of latent vectors of each class for the path length.
 
     Raises:
         UserError: the weights are missing or damaged.

@@ -14,10 +14,11 @@ from fmcgan.analysis.section import Column, Section, Table, interval_columns
 from fmcgan.app.checks import MOST_IMAGES, positive_number, whole_number
 from fmcgan.data.classes import plural
 
-Areas = Mapping[str, Sequence[float]]
+Areas = Mapping[str, Sequence[float]]  # AUC and both ends of its interval, by name of the class and for ``all``
 
 COLUMNS = (
-    *(Column("class", "class"), Column("samples", "samples", "whole")),
+    Column("class", "class"),
+    Column("samples", "samples", "whole"),
     *interval_columns("auc", "AUC", "percent", 1),
     *interval_columns("test_auc", "AUC of test images", "percent", 1),
 )
@@ -33,9 +34,14 @@ class TwoSample(Analysis):
 
     The floor is the same test with real test images instead of samples.
 
-    At most ``most_per_class`` samples of a class are used. Each of both networks is trained with Adam on
-    ``images_shown`` images, including repetitions. The ``occluded_per_class`` samples of each class with the highest
-    scores are occluded by a square of ``patch`` pixels a side, which moves by ``stride`` pixels.
+    Args:
+        most_per_class: maximum number of samples of a class.
+        images_shown: training length of each of the two networks, in images including repetitions.
+        batch_size: images of one step.
+        learning_rate: initial learning rate of Adam.
+        patch: side of the occluding patch in pixels, at most 28.
+        stride: step of the patch in pixels.
+        occluded_per_class: number of occluded samples of each class, those of the highest scores.
     """
 
     def __init__(
@@ -81,7 +87,7 @@ class TwoSample(Analysis):
         )
 
     def _floor(self, subject: Subject) -> dict[str, Any]:
-        """Returns `_areas` of test images and their ``difference``; or nothing."""
+        """Returns `_areas` of test images and their ``difference``; empty if there are too few images."""
         train, test = subject.real.train, subject.real.test
 
         def measure() -> dict[str, Any]:
@@ -124,7 +130,8 @@ def _effect(scores: DetectorScores, areas: Areas, floor: Areas) -> Effect:
     statement = f"A small classifier separates generated from real images with an AUC of {_words(*areas['all'])}"
     statement += " (50 % is chance)"
     by_class = {label: areas[class_key(label)] for label in scores.classes}
-    easiest, hardest = (extreme(by_class, key=lambda label: by_class[label][0]) for extreme in (max, min))
+    easiest = max(by_class, key=lambda label: by_class[label][0])
+    hardest = min(by_class, key=lambda label: by_class[label][0])
     if by_class[easiest][0] > by_class[hardest][0]:
         statement += (
             f". Easiest to separate are {plural(easiest)} ({_words(*by_class[easiest])}), "

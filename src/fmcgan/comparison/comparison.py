@@ -32,10 +32,13 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
 
     Args:
         runs: run folders, or folders above them such as that of a multirun.
-        output: folder for ``comparison.md`` (whose path is returned), ``comparison.html`` (a single file),
-            ``comparison.csv`` (one row per group), ``runs.csv`` (one row per run), ``pairs.csv`` (one row per pair of
-            groups, metric and table), ``loss.png``, ``grad_norm.png``, and, if any run has metrics or samples,
-            ``scores.png`` and ``samples.png``. It is created if missing.
+        output: folder for ``comparison.md``, ``comparison.html`` (a single file), ``comparison.csv`` (one row per
+            group), ``runs.csv`` (one row per run), ``pairs.csv`` (one row per pair of groups, metric and table),
+            ``loss.png``, ``grad_norm.png``, and, if any run has metrics or samples, ``scores.png`` and
+            ``samples.png``. It is created if missing.
+
+    Returns:
+        The path of ``comparison.md``.
 
     Raises:
         UserError: no run is found, a file is damaged, or no run is finished.

@@ -35,7 +35,8 @@ class Comparison:
         names: of all runs, by folder; short and distinct.
         images: the budget of equal images: images seen by the shortest finished run.
         seconds: the budget of equal time: training time of the fastest finished run.
-        tables: values at each run's own end, and at the last evaluation within the budget of images and of seconds.
+        tables: values of each run at its own end, at its last evaluation within the budget of images, and within that
+            of seconds.
     """
 
     groups: Sequence[Group]
@@ -61,7 +62,9 @@ class Comparison:
 
 
 def gather(paths: Sequence[Path]) -> Comparison:
-    """Reads runs, given as run folders or folders above them, and collects their values; a run counts once.
+    """Reads runs and collects their values; ``paths`` are run folders or folders above them.
+
+    A run that is found twice counts once.
 
     Raises:
         UserError: no run is found, a file is damaged, or no run is finished.
@@ -115,9 +118,9 @@ def at_end(run: Run) -> Row:
 
 
 def at_budget(run: Run, clock: str, budget: float) -> Row:
-    """Returns metrics and time of a run's last evaluation within a budget, and the training quantities up to then.
+    """Returns metrics and time of a run's last evaluation within a budget, and the last training quantities up to it.
 
-    Without an evaluation, the last row within the budget, without metrics; empty if there is none.
+    Without an evaluation, the last row within the budget takes its place; without such a row, the result is empty.
 
     Args:
         run: the run.

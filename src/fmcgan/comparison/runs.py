@@ -31,6 +31,7 @@ _RESULT_DEFAULTS: dict[str, object] = {
     "final": {},
     "parameters": {},
 }
+"""Values of keys that a result lacks."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Run:
         return self._last("seconds", "training_seconds")
 
     def curve(self, key: str, clock: str = "images_seen") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Returns a clock, ``images_seen`` or ``seconds`` [N], and a quantity [N] of the rows that have it."""
+        """Returns ``images_seen`` or ``seconds`` [N] and the values [N] of a key, of the rows that have the key."""
         rows = self.evaluations if key.startswith("score/") else self.rows
         known = [(row[clock], row[key]) for row in rows if key in row]
         x, y = np.array(known, dtype=np.float64).reshape(-1, 2).T

@@ -15,17 +15,14 @@ from fmcgan.comparison.runs import Group, Row, Run
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean, standard deviation (n - 1 in the denominator; 0 for one value) and range of a quantity over ``of`` runs.
-
-    They are those of the ``n`` finite values; nan if there is none.
-    """
+    """Mean, standard deviation and range of the finite values of one quantity over runs; nan if there is none."""
 
     mean: float
-    std: float
-    low: float
-    high: float
-    n: int
-    of: int
+    std: float  # with n - 1 in the denominator; 0 for one value
+    low: float  # smallest value
+    high: float  # largest value
+    n: int  # number of finite values
+    of: int  # number of runs
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -161,7 +158,7 @@ def clear_winner(spreads: Sequence[Spread], protocol: Protocol) -> int | None:
 
 @dataclass(frozen=True)
 class Pairing:
-    """One metric of groups A (``first``) and B (``second``), paired by seed.
+    """One metric of groups A and B, whose indices are ``first`` and ``second``, paired by seed.
 
     Runs of equal seed see the same order of images and the same latent vectors, so effects of the seed that both groups
     share cancel in the difference.
@@ -228,7 +225,7 @@ class Pairing:
 
 
 def pair(table: Table, metric: str, first: int, second: int) -> Pairing:
-    """Pairs one metric of two groups, by index, by seed."""
+    """Pairs one metric of two groups by seed; ``first`` and ``second`` are the indices of the groups."""
     a, b = (_by_seed(table.groups[index], table.runs[index], f"score/{metric}") for index in (first, second))
     common = sorted(a.keys() & b.keys())
     seeds = tuple(seed for seed in common if math.isfinite(a[seed] - b[seed]))
@@ -237,13 +234,13 @@ def pair(table: Table, metric: str, first: int, second: int) -> Pairing:
 
 
 def every_pair(table: Table) -> list[Pairing]:
-    """Pairs each group with each later one, by each metric."""
+    """Pairs each group with each later one, for each metric."""
     pairs = list(combinations(range(len(table.groups)), 2))
     return [pair(table, metric, *both) for metric in table.metrics for both in pairs]
 
 
 def best_with_others(table: Table) -> list[Pairing]:
-    """Pairs the group of the best mean with each other one, by each metric.
+    """Pairs the group of the best mean with each other one, for each metric.
 
     Without values or a direction, the first group counts as the best.
     """

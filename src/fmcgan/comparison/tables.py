@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Sequence
 from functools import partial
 
-from fmcgan.analysis.section import Column, Table
+from fmcgan.analysis.section import Column, Table, interval_columns
 from fmcgan.app import formatting
 from fmcgan.app.escaping import markdown, markdown_code
 from fmcgan.app.formatting import decimal_number
@@ -30,9 +30,9 @@ FEW = 4  # largest number of groups for which all pairs are shown; else each gro
 NO_WINNER = "no clear winner"
 REAL_DATA = "real data"
 _PAIR_COLUMNS = (
-    Column("difference", "difference", "number"),
-    *(Column("low", "95 % from", "number"), Column("high", "to", "number")),
-    *(Column("ratio", "mean / std", "number"), Column("verdict", "verdict")),
+    *interval_columns("difference", "difference", ends=""),
+    Column("ratio", "mean / std", "number"),
+    Column("verdict", "verdict"),
 )
 
 number = partial(decimal_number, missing=NO_VALUE)  # formats a number with four digits, a dash if it is not finite
@@ -104,8 +104,10 @@ def values_table(table: statistics.Table, names: Sequence[str]) -> Table:
 def intervals_table(table: statistics.Table, names: Sequence[str]) -> Table:
     """Makes a table with one row per metric and group: mean over the seeds with interval, and value of real data."""
     columns = [
-        *(Column("metric", "metric"), Column("group", "group"), Column("seeds", "seeds", "whole")),
-        *(Column("mean", "mean", "number"), Column("low", "95 % from", "number"), Column("high", "to", "number")),
+        Column("metric", "metric"),
+        Column("group", "group"),
+        Column("seeds", "seeds", "whole"),
+        *interval_columns("mean", "mean", ends=""),
         Column("real", REAL_DATA, "number"),
     ]
     rows = []
@@ -139,8 +141,11 @@ def winners_table(tables: Sequence[statistics.Table], names: Sequence[str]) -> T
 def best_table(table: statistics.Table, names: Sequence[str]) -> Table:
     """Makes a table with one row per metric: the best two groups and their paired difference."""
     columns = [
-        *(Column("metric", "metric"), Column("best", "best"), Column("mean", "mean", "number")),
-        *(Column("next", "next"), Column("next_mean", "mean", "number")),
+        Column("metric", "metric"),
+        Column("best", "best"),
+        Column("mean", "mean", "number"),
+        Column("next", "next"),
+        Column("next_mean", "mean", "number"),
         *_PAIR_COLUMNS,
     ]
     rows = []
@@ -160,8 +165,11 @@ def pairs_table(table: statistics.Table, names: Sequence[str]) -> Table:
     pairings = shown_pairs(table)
     rows = [
         [
-            *(_title(table, each.metric), names[each.first], names[each.second]),
-            *(*_pair(each), Cell(each.verdict(letter), strong=each.is_significant)),
+            _title(table, each.metric),
+            names[each.first],
+            names[each.second],
+            *_pair(each),
+            Cell(each.verdict(letter), strong=each.is_significant),
         ]
         for each in pairings
     ]
@@ -173,22 +181,30 @@ def pairs_table(table: statistics.Table, names: Sequence[str]) -> Table:
 
 
 def shown_pairs(table: statistics.Table) -> list[Pairing]:
-    """Pairs all groups, with the best group only if there are over `FEW`."""
+    """Pairs each group with each other one, or, if there are over `FEW` groups, with the best one."""
     return every_pair(table) if len(table.groups) <= FEW else best_with_others(table)
 
 
 def runs_table(comparison: Comparison, names: Sequence[str]) -> Table:
     """Makes a table with one row per run, finished or not."""
     columns = [
-        *(Column("run", "run"), Column("group", "group"), Column("seed", "seed", "whole"), Column("status", "status")),
-        *(Column("images_seen", "images seen", "whole"), Column("minutes", "minutes", "number")),
+        Column("run", "run"),
+        Column("group", "group"),
+        Column("seed", "seed", "whole"),
+        Column("status", "status"),
+        Column("images_seen", "images seen", "whole"),
+        Column("minutes", "minutes", "number"),
         *(Column(metric, _title(comparison.end, metric), "number") for metric in comparison.end.metrics),
     ]
     members = [(name, run) for name, group in zip(names, comparison.groups, strict=True) for run in group.runs]
     rows = [
         [
-            *(comparison.names[run.folder], name, run.seed, "finished" if run.finished else "not finished"),
-            *(run.images_seen, run.seconds / 60),
+            comparison.names[run.folder],
+            name,
+            run.seed,
+            "finished" if run.finished else "not finished",
+            run.images_seen,
+            run.seconds / 60,
             *(_value(run, metric) for metric in comparison.end.metrics),
         ]
         for name, run in [*members, *((NO_VALUE, run) for run in comparison.others)]

@@ -17,9 +17,14 @@ def panel_figure(
     extra: float = 0.0,
     pad: tuple[float, float] = (0.08, 0.08),
 ) -> tuple[Figure, list[Axes]]:
-    """Makes a figure of at least one panel in rows of at most ``columns``; returns it and the axes of the panels.
+    """Makes a figure of panels in rows; returns it and the axes of the panels.
 
-    In inches: width and height of a panel, ``extra`` height for a legend or title, horizontal and vertical padding.
+    Args:
+        count: number of panels, at least 1.
+        inches: width and height of one.
+        columns: maximum number of panels in a row.
+        extra: height for a legend or title, in inches.
+        pad: horizontal and vertical padding, in inches.
     """
     if count < 1:
         raise ValueError("panels must hold at least one panel, got none")

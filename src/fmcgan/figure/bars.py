@@ -53,7 +53,10 @@ def draw_class_bars(panels: Sequence[ClassBars], path: Path) -> None:
 
 
 def class_bars_figure(panels: Sequence[ClassBars]) -> Figure:
-    """Draws at least one panel in rows of two, under a legend that shows a reference as a line if all panels do."""
+    """Draws at least one panel in rows of two, with one legend above.
+
+    The legend shows a reference as a line only if it is a line in every panel.
+    """
     labels = list(dict.fromkeys(label for panel in panels for label in panel.references))
     legend_columns, legend_inches = legend_size(
         [BARS_LABEL, *labels] if labels else [], min(2, len(panels)) * BARS_INCHES[0], font_size=10
@@ -62,7 +65,7 @@ def class_bars_figure(panels: Sequence[ClassBars]) -> Figure:
     drawn = [_draw_panel(axes, panel, labels) for axes, panel in zip(all_axes, panels, strict=True)]
     if labels:
         lines = sorted((line for lines in drawn for line in lines), key=lambda line: line.get_marker() != "None")
-        last = {line.get_label(): line for line in lines}  # marks come last
+        last = {line.get_label(): line for line in lines}  # a mark replaces a line
         handles = [Patch(color=BAR_COLOUR, label=BARS_LABEL), *(last[label] for label in labels)]
         figure.legend(handles=handles, loc="outside upper center", ncols=legend_columns, frameon=False, fontsize=10)
     return figure

@@ -1,4 +1,4 @@
-"""Figures of confusion matrices (conditioned class, class found by the classifier) and of their differences."""
+"""Figures of confusion matrices (conditioned class by predicted class) and of their differences."""
 
 import math
 from pathlib import Path
@@ -33,8 +33,8 @@ def draw_agreement(counts: ArrayLike, path: Path, title: str = AGREEMENT_TITLE) 
 def agreement_figure(counts: ArrayLike, title: str = AGREEMENT_TITLE) -> Figure:
     """Draws the rows of a confusion matrix in percent, and the total agreement.
 
-    Counts are whole numbers [10, 10]: row = conditioned class, column = classified as. A row without samples is grey; a
-    cell without samples is blank.
+    Counts are whole numbers [10, 10]: row = conditioned class, column = predicted class. A row without samples is grey;
+    a cell without samples is blank.
 
     Raises:
         ValueError: the counts are not whole numbers of at least 0, or have another shape.
@@ -65,9 +65,9 @@ def agreement_figure(counts: ArrayLike, title: str = AGREEMENT_TITLE) -> Figure:
 
 
 def difference_figure(counts: ArrayLike, real_counts: ArrayLike, sure: ArrayLike) -> Figure:
-    """Draws the rows of one confusion matrix [10, 10] in percent minus those of one of real images.
+    """Draws the confusion matrix of samples minus that of real images, [10, 10] each, in percent of the row.
 
-    Significant differences, where ``sure`` (bool [10, 10]), are bold; others are pale.
+    Differences are bold where ``sure``, bool [10, 10], says that they are significant; others are pale.
 
     Raises:
         ValueError: a table has another shape.

@@ -20,7 +20,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def check_columns(**columns: int) -> None:
-    """Checks that a grid of 28 x 28 samples is not wider than `LONGEST`; ``columns`` are counts by name of the option.
+    """Checks that a grid of 28 x 28 samples is not wider than `LONGEST`; numbers of columns are named like the option.
 
     Raises:
         InvalidValueError: there are too many columns.
@@ -65,7 +65,7 @@ def class_grid(
 def side_by_side(grids: Sequence[tuple[str, Image.Image]], columns: int = 3) -> Image.Image:
     """Arranges at least one picture in rows of at most ``columns``, as a grey picture (PIL mode ``L``).
 
-    Titles are wrapped to the width of their picture below.
+    ``grids`` holds pairs of title and picture. The title is above the picture, wrapped to its width.
     """
     checks.whole_number(columns=columns)
     if not grids:

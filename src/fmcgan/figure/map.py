@@ -42,9 +42,9 @@ class Cloud:
 
 
 def class_map(fitted: NDArray[np.float64], real: Cloud, generated: Cloud, title: str) -> Figure:
-    """Draws real images beside generated ones, coloured by (conditioned) class.
+    """Draws real images, coloured by class, beside generated ones, coloured by conditioned class.
 
-    Behind them are faint dots at the positions of the images that the map was fitted to, ``fitted`` [F, 2].
+    Behind them are faint dots at ``fitted`` [F, 2], the positions of the images that the map was fitted to.
     """
     figure, panels = _two_panels(np.concatenate([fitted, real.positions, generated.positions]), title)
     for axes, cloud, name in zip(panels, (real, generated), ("real", "generated"), strict=True):
@@ -63,7 +63,7 @@ def class_map(fitted: NDArray[np.float64], real: Cloud, generated: Cloud, title:
 def origin_map(real: Cloud, generated: Cloud, title: str) -> Figure:
     """Draws real and generated images in one panel, and the share of generated ones in each cell in another.
 
-    There must be as many of both, so that equal densities give a share of one half.
+    There must be as many real as generated images, so that equal densities give a share of one half.
     """
     positions = np.concatenate([real.positions, generated.positions])
     is_generated = np.arange(len(positions)) >= len(real.labels)
@@ -91,7 +91,7 @@ def thumbnail_map(real: Cloud, generated: Cloud, columns: int = 22) -> Image.Ima
     """Draws the map as cells of thumbnails, real images left and generated ones right, in colour (PIL mode ``RGB``).
 
     A cell shows the image nearest to its centre. An empty cell is coloured if it has at least `FEW` images of the other
-    origin; so there must be as many of both. The longer side of the map has ``columns`` cells.
+    origin; so there must be as many real as generated images. The longer side of the map has ``columns`` cells.
     """
     (of_real, of_generated), (wide, high) = _cells([real.positions, generated.positions], columns)
     step = 28 + GAP
@@ -136,7 +136,7 @@ def _two_panels(positions: NDArray[np.float64], title: str) -> tuple[Figure, Ite
 
 
 def _write_class(axes: Axes, positions: NDArray[np.float64], label: int) -> None:
-    """Writes the name of a class at the point nearest to its median, which may lie between its clusters."""
+    """Writes the name of a class at the point nearest to its median; the median may lie between its clusters."""
     from_median = np.square(positions - np.median(positions, axis=0)).sum(axis=1)
     x, y = positions[from_median.argmin()]
     text = axes.text(x, y, CLASS_NAMES[label], fontsize=9.5, color=INK, ha="center", va="center", weight="bold")

@@ -95,8 +95,8 @@ def speed_figure(rows: Rows) -> Figure:
 def metric_figure(rows: Rows, titles: Mapping[str, str], shares: Collection[str]) -> Figure | None:
     """Draws one panel per metric over the images seen, with a dashed line at the value of real images.
 
-    ``titles`` are by name of the metric without ``score/``; without any there is no figure. ``shares`` are the names of
-    metrics in 0..1, drawn over the whole range.
+    ``titles`` are by name of the metric without ``score/``; the result is None if there are none. ``shares`` are the
+    names of metrics in 0..1, drawn over the whole range.
     """
     if not titles:
         return None

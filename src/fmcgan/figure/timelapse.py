@@ -22,8 +22,8 @@ def timelapse(
 ) -> bytes:
     """Makes a looping grey GIF of at least one frame; frames of another size than the last are left out.
 
-    A file of over ``most_megabytes`` loses frames evenly, except the first and the last, then resolution. `FEWEST`
-    frames of less than 2 × `SMALLEST` pixels a side may exceed the limit.
+    The last frame lasts ``last_seconds``. A file of over ``most_megabytes`` loses frames evenly, except the first and
+    the last, then resolution. `FEWEST` frames of less than 2 × `SMALLEST` pixels a side may exceed the limit.
     """
     checks.number(minimum=0.02, seconds=seconds, last_seconds=last_seconds)  # the minimum of browsers
     checks.whole_number(minimum=2, most_frames=most_frames)

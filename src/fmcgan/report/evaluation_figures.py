@@ -27,14 +27,14 @@ def draw_evaluation(
     folder: Path,
     failures: Failures | None = None,
 ) -> list[str]:
-    """Draws the figures whose results are available.
+    """Draws the figures whose results are available, and returns their names.
 
     Args:
         results: of the metrics.
         findings: ``agreement_matrix`` and ``closest_pairs`` (indices of images), if the metrics return them.
         sample_images: uint8 [N, 28, 28].
         training_images: uint8 [M, 28, 28].
-        folder: of the figures, whose names are returned.
+        folder: of the figures.
         failures: collects errors of figures; ``None``: errors are raised.
     """
     for name in (AGREEMENT_FIGURE, BY_CLASS_FIGURE, CLOSEST_PAIRS_FIGURE):

@@ -31,11 +31,11 @@ _TOOLTIP = f"""
 
 @dataclass(frozen=True)
 class Interactive:
-    """HTML of all maps of a page, empty without maps: script tags, and elements by the names of section and map."""
+    """HTML of all maps of a page; empty without maps."""
 
-    bokeh: str = ""
-    script: str = ""
-    divs: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    bokeh: str = ""  # script tag of Bokeh's JavaScript
+    script: str = ""  # script tag that draws the maps
+    divs: Mapping[tuple[str, str], str] = field(default_factory=dict)  # of each map, by the names of section and map
 
 
 def draw_maps(maps: Mapping[str, Sequence[Map]]) -> Interactive:
@@ -67,7 +67,7 @@ def draw_maps(maps: Mapping[str, Sequence[Map]]) -> Interactive:
 
 
 class _Points:
-    """Bokeh data of the images of a map, the first one with these images, and the name of its models."""
+    """Bokeh data of maps with the same images; ``first`` is one of them, ``name`` the end of the models' names."""
 
     def __init__(self, first: Map, name: str) -> None:
         from bokeh.models import BooleanFilter, ColumnDataSource

@@ -1,7 +1,7 @@
 """Alarms on the training curves and metrics of a run.
 
 Each rule is a function of the rows of ``metrics.jsonl``, whose values are means of about 20 steps, and returns None if
-there are too few. Rules on the discriminator and on gradients average over the last fifth of the run.
+there are too few rows. Rules on the discriminator use means over the last fifth of the run, rules on gradients medians.
 """
 
 import math
@@ -236,7 +236,7 @@ def not_the_best(rows: Rows) -> Alarm | None:
 
 
 def history(rows: Rows, metric: str) -> list[Evaluated]:
-    """Returns a metric (``fd``, ``recall``) over time, that of the classifier's features if there are several."""
+    """Returns a metric, such as ``fd``, at each evaluation; of several feature networks, that of the classifier."""
     names = list(dict.fromkeys(key for row in rows for key in row if key.startswith(f"score/{metric}_")))
     if not names:
         return []
@@ -254,6 +254,7 @@ def _is_improving(known: Sequence[Evaluated]) -> bool:
 
 
 def _lost(metric: str, known: Sequence[Evaluated]) -> str | None:
+    """Describes a metric that is too low; None if it is not."""
     if not known:
         return None
     last, best = known[-1], max(known, key=lambda each: each.value)

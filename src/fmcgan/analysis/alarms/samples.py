@@ -29,17 +29,17 @@ MANY = 0.01  # share of empty images, or of exact repeats, above which there is 
 
 
 class ClassCheck(NamedTuple):
-    """Counts of one class; real images are test images."""
+    """Counts of one class."""
 
     label: int
-    n: int
+    n: int  # samples
     agree: int  # samples classified as the class
-    real_n: int
-    real_agree: int
+    real_n: int  # real test images
+    real_agree: int  # real test images classified as the class
     alike: float | None  # share of nearly identical pairs of samples, in 0..1; None if there are too few
     real_alike: float | None  # that of training images
     repeats: int  # samples that equal an earlier sample of the class in every pixel
-    empty: int
+    empty: int  # empty samples
 
 
 def check_classes(samples: ImageSet, real: RealImages, classifier: ClassifierFeatures) -> list[ClassCheck]:

@@ -58,9 +58,10 @@ class Frequency(NamedTuple):
 def compare_cluster(
     label: int, cluster: int, clusters: ClassClusters, samples: Members, test: Members, train: Members
 ) -> Frequency:
-    """Compares the frequencies of a cluster of a class, index in 0..K-1, among samples and real images.
+    """Compares the frequencies of one cluster of a class among samples and real images.
 
-    Index K stands for the images in no cluster. ``train`` are the images that were clustered.
+    ``cluster`` is its index in 0..K-1, or K for the images in no cluster. ``train`` holds the images that were
+    clustered.
     """
     is_cluster = cluster < clusters.number
     number = str(cluster + 1) if is_cluster else "none"

@@ -45,7 +45,7 @@ class ClassClusters:
         return len(self.centres)
 
     def assign(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Finds the nearest centre to each vector, [N, V]: indices [N] in 0..K-1 (K: too far) and distances [N]."""
+        """Assigns vectors [N, V] to the nearest centres: their indices (K: too far) and distances, [N] each."""
         from sklearn.metrics import pairwise_distances_argmin_min
 
         points = (vectors - self.offset) @ self.axes.T
@@ -144,9 +144,9 @@ def _span(lines: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def vectors_of(images: Tensor, features: Tensor) -> NDArray[np.float32]:
-    """Concatenates outline (share of garment in each 2 by 2 pixels) and features to the vectors to cluster.
+    """Makes the vectors to cluster, float32 [N, 196 + F], of images uint8 [N, 1, 28, 28] and features [N, F].
 
-    From images uint8 [N, 1, 28, 28] and features float32 [N, F] to float32 [N, 196 + F].
+    The first 196 columns are the outline: the share of the garment in each 2 by 2 pixels.
     """
     outline = F.avg_pool2d((images > INK_LEVEL).float(), 2).flatten(1)
     return torch.cat([outline, features], dim=1).numpy()

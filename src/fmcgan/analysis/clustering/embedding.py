@@ -18,10 +18,10 @@ NEAREST = 5  # number of fitted images that determine the position of another im
 
 
 class Plane(NamedTuple):
-    """An embedding in the plane, by its name in lower case and in its usual spelling."""
+    """An embedding in the plane."""
 
-    name: str
-    title: str
+    name: str  # lower case
+    title: str  # usual spelling of the name
     remark: str  # what it can and cannot show
     fitted: Array  # positions of the images that it was fitted to, [F, 2]
     others: Array  # positions of other images, [N, 2]
@@ -30,8 +30,10 @@ class Plane(NamedTuple):
 def principal_components(fitted: Array, others: Array, components: int) -> tuple[Array, Array, float]:
     """Standardises features and projects them to principal components, both fitted to the fitted images.
 
-    From features [F, D] and [N, D] to at most C components [F, C] and [N, C], and the share of the variance explained
-    by the first two.
+    Features are [F, D] and [N, D]; ``components`` is the maximum number of components.
+
+    Returns:
+        The components of both, [F, C] and [N, C], and the share of the variance explained by the first two.
     """
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import StandardScaler
@@ -49,11 +51,14 @@ def pca(fitted: Array, others: Array) -> Plane:
 
 
 def umap(fitted: Array, others: Array, neighbours: int, seed: int) -> Plane:
-    """Fits UMAP (McInnes et al. 2018), initialised by two of the principal components [F, C], and transforms [N, C]."""
+    """Fits UMAP (McInnes et al. 2018), initialised by two principal components, and transforms the other images.
+
+    Both are given as principal components, [F, C] and [N, C]; ``neighbours`` is the number per image.
+    """
     set_numba_cache_dir()
     from umap import UMAP
 
-    # With the default min_dist of 0.1, thumbnails overlap. Several jobs are not reproducible.
+    # With the default min_dist of 0.1, thumbnails overlap. Several jobs would not be reproducible.
     seeds = {"random_state": seed, "transform_seed": seed}
     fit = UMAP(n_neighbors=neighbours, init="pca", min_dist=0.5, n_jobs=1, **seeds)
     own = fit.fit_transform(fitted)

@@ -42,7 +42,7 @@ class DetectorScores:
         return [int(label) for label in self.labels.unique()]
 
     def auc(self, label: int | None = None) -> tuple[Difference, float, tuple[float, float]]:
-        """Computes `difference_by_auc` of a class, or of all classes, for errors `MAX_ERROR_FACTOR` times as large."""
+        """Computes `difference_by_auc` of a class, or of all classes, with errors multiplied by `MAX_ERROR_FACTOR`."""
         samples, real = (
             scores if label is None else scores[labels == label]
             for scores, labels in ((self.scores, self.labels), (self.real_scores, self.real_labels))
@@ -58,12 +58,18 @@ def cross_fit(
 ) -> DetectorScores | None:
     """Trains two detectors, each on one half of the samples, and applies each to the other half.
 
-    Training and test sets have as many real images of each class as samples, which the seed chooses. No real image is
-    used twice, because reuse by the other detector would correlate their errors; so a class uses at most half as many
-    samples as ``train`` has images. The samples may be real ones, for the floor.
+    Training and test sets have as many real images of each class as samples. No real image is used twice, because
+    reuse by the other detector would correlate their errors.
+
+    Args:
+        samples: generated images, or real ones for the floor.
+        train: real images; at most half as many samples of a class are used as it has images.
+        most_per_class: maximum number of samples of a class, chosen by the seed.
+        recipe: of the training.
+        seed: of the choice of images and of the detectors.
 
     Returns:
-        The scores; ``None`` if no class has `FEWEST` samples.
+        The scores; ``None`` if no class has `FEWEST` samples and twice as many real images.
     """
     generator = torch.Generator().manual_seed(seed)
     parts: list[list[Tensor]] = [[] for _ in range(6)]  # two halves of the samples; training and test images by fold

@@ -36,7 +36,7 @@ class Detector(nn.Module):
         nn.init.zeros_(self.head_of_class.weight)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Computes logits [B] of images [B, 1, 28, 28] in [-1, 1]; positive: more probably generated than real."""
+        """Computes logits [B] of images [B, 1, 28, 28] in [-1, 1] and their classes [B]; positive means generated."""
         x = (self.first(images) + self.shift(labels)[:, :, None, None]).relu()  # [B, 16, 14, 14]
         x = self.second(x).relu()  # [B, 32, 7, 7]
         x = self.third(x).relu().flatten(1)  # [B, 1024]
@@ -70,8 +70,13 @@ def train_detector(
 ) -> Detector:
     """Trains a detector without changing the global random state; returns it in evaluation mode, on the device.
 
-    Images are uint8 [N, 1, 28, 28], ``generated`` is bool [N]. Each class should have as many generated as real images,
-    or the label alone separates them. The seed is that of the initial weights and of the order of images.
+    Args:
+        images: uint8 [N, 1, 28, 28].
+        labels: int64 [N]. Each class should have as many generated as real images, or the label alone separates them.
+        generated: whether an image is generated, bool [N].
+        recipe: length, batch size and learning rate.
+        seed: of the initial weights and of the order of images.
+        device: to train on.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -95,7 +100,7 @@ def train_detector(
 
 @torch.no_grad()
 def detector_logits(detector: Detector, images: Tensor, labels: Tensor) -> Tensor:
-    """Computes logits, float32 [N] on the CPU, of images uint8 [N, 1, 28, 28]."""
+    """Computes logits, float32 [N] on the CPU, of images uint8 [N, 1, 28, 28] and their classes int64 [N]."""
     device = detector.head.weight.device
     with _repeatable():
         logits = [
@@ -108,9 +113,17 @@ def detector_logits(detector: Detector, images: Tensor, labels: Tensor) -> Tenso
 def occlusion(detector: Detector, images: Tensor, labels: Tensor, fill: Tensor, patch: int, stride: int) -> Tensor:
     """Computes occlusion maps: the decrease of the logit under a patch (Zeiler and Fergus 2014, section 4.2).
 
-    A map is the mean decrease over the patches that cover a pixel, float32 [N, 28, 28]; negative if covering it raises
-    the logit. The patch has ``patch`` pixels a side, at most 28, moves by ``stride`` pixels, and always touches the
-    border at the end. Images and ``fill``, the content of the patch, are uint8 [N, 1, 28, 28].
+    Args:
+        detector: as `train_detector` returns it.
+        images: uint8 [N, 1, 28, 28].
+        labels: the class of each, int64 [N].
+        fill: content of the patch, uint8 [N, 1, 28, 28].
+        patch: side in pixels, at most 28.
+        stride: step in pixels; the last patch always touches the border.
+
+    Returns:
+        Mean decrease over the patches that cover a pixel, float32 [N, 28, 28]; negative if covering it raises the
+        logit.
     """
     offsets = [*range(0, SIDE - patch, stride), SIDE - patch]
     drops = torch.zeros(len(images), SIDE, SIDE)

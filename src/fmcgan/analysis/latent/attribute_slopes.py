@@ -70,9 +70,15 @@ def attribute_slopes(
     spreads: Numbers,
     measure: Measure,
 ) -> Slopes:
-    """Measures the slope of each attribute along each direction (unit vectors, [D, Z]).
+    """Measures the slope of each attribute along each direction.
 
-    Latents are standard normal, [N, Z]; ``spreads`` are `class_spreads` in the order of ``measure``, [10, A].
+    Args:
+        generator: as for `render`.
+        directions: unit vectors, [D, Z].
+        latents: standard normal, [N, Z].
+        labels: the class of each, int64 [N].
+        spreads: as `class_spreads` returns them, in the order of ``measure``, [10, A].
+        measure: computes the attributes.
     """
 
     def measured(direction: Tensor, position: float) -> Mapping[str, Numbers]:

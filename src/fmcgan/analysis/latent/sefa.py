@@ -43,8 +43,8 @@ def affine_layers(generator: nn.Module) -> AffineLayers:
     """Finds affine layers of any network by their outputs.
 
     The outputs at 0 and at the unit vectors determine an affine layer. Where the map depends on the label, as with an
-    embedding that multiplies the latent vector, ``AᵀA`` is averaged over the classes. A float64 copy of the generator
-    is used.
+    embedding that multiplies the latent vector, ``AᵀA`` is averaged over the classes. A float64 copy of the generator,
+    which has ``latent_dim``, is used.
     """
     size = latent_dim_of(generator)
     exact = copy.deepcopy(generator).cpu().double().eval()
@@ -102,7 +102,10 @@ def _sorted_layers(exact: nn.Module, size: int) -> tuple[tuple[str, ...], str | 
 
 
 def closed_form(gram: Tensor, count: int) -> Principal:
-    """Computes eigenvectors of ``AᵀA``, along which affine layers change most (Shen and Zhou 2021, SeFa, eq. 6)."""
+    """Computes eigenvectors of ``AᵀA``, along which affine layers change most (Shen and Zhou 2021, SeFa, eq. 6).
+
+    ``gram`` is ``AᵀA``, float64 [Z, Z]; ``count`` is the number of directions, at most Z.
+    """
     values, vectors = torch.linalg.eigh(gram)  # rising
     values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
     return Principal(_oriented(vectors.T[:count]).float(), (values / values.sum())[:count].numpy())
@@ -133,8 +136,14 @@ def activations_before(generator: nn.Module, layer: str, latents: Tensor, labels
 def of_activations(activations: Tensor, latents: Tensor, labels: Tensor, count: int, seed: int) -> Principal:
     """Regresses principal components of activations to latent vectors (Härkönen et al. 2020, GANSpace, eq. 2).
 
-    The mean of each class is subtracted first, so that components do not separate the classes: activations [N, A] are
-    centred in place. The seed is that of the randomised decomposition.
+    The mean of each class is subtracted first, so that components do not separate the classes.
+
+    Args:
+        activations: float32 [N, A]; centred in place.
+        latents: their latent vectors, [N, Z].
+        labels: the class of each, int64 [N].
+        count: maximum number of directions.
+        seed: of the randomised decomposition.
     """
     from sklearn.decomposition import PCA
 

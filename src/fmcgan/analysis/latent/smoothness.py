@@ -28,8 +28,15 @@ def path_lengths(
     the classifier's features instead of a perceptual distance, so values cannot be compared with those of other
     projects. Images are not rounded to grey levels.
 
-    ``latents`` are the standard normal start and end of each path, [N, Z] each; ``shares`` [N] are the positions t of
-    the points, in 0..1. ``features_of`` takes images in [-1, 1]. The result is float64 [N].
+    Args:
+        generator: G(latent, labels) -> [B, 1, 28, 28] in [-1, 1], in evaluation mode.
+        features_of: images float [B, 1, 28, 28] in [-1, 1] -> features [B, F].
+        latents: standard normal start and end of each path, [N, Z] each.
+        shares: position t of the point on its path, [N], in 0..1.
+        labels: the class of each path, int64 [N].
+
+    Returns:
+        float64 [N].
     """
     first, second = (each.double() for each in latents)  # because the step is small
     here, there = (slerp(first, second, shares.double()[:, None] + step).float() for step in (0.0, EPSILON))
@@ -46,7 +53,7 @@ def mean_squared_distance(features: Tensor) -> float | None:
 
 
 def lengths_table(rows: Sequence[Sequence[object]], n: int) -> Table:
-    """Makes the table of `path_lengths` by class, of ``n`` paths each."""
+    """Makes the table of `path_lengths` by class, of ``n`` paths each, with one value per column in each row."""
     columns = [
         Column("class", "class"),
         Column("path_length", "path length", "number", 2),

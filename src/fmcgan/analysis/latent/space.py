@@ -34,7 +34,7 @@ def latent_dim_of(generator: nn.Module) -> int:
 def balanced_latents(latent_dim: int, n_per_class: int, *key: int) -> tuple[Tensor, Tensor]:
     """Draws standard normal latent vectors, float32 [10 * n_per_class, Z], and their classes, class by class.
 
-    They are independent of those of other keys: non-negative numbers, the subject's seed first.
+    ``key`` identifies the random stream: non-negative numbers, the subject's seed first. Streams are independent.
     """
     seed = seed_of(*key)
     latents = [LatentStream(seed, label, latent_dim).draw(n_per_class) for label in range(NUM_CLASSES)]
@@ -45,7 +45,8 @@ def slerp(first: Tensor, second: Tensor, share: Tensor | float) -> Tensor:
     """Interpolates along the great circle between latent vectors (White 2016, "Sampling generative networks", 2.1).
 
     Linear interpolation would give vectors shorter than nearly all training vectors; it is used for collinear vectors.
-    Vectors are [..., Z]; ``share`` is a position in 0..1 that broadcasts against [..., 1].
+    Vectors are [..., Z], and so is the result, of equal length if both are. ``share`` is the position in 0..1; a tensor
+    must broadcast against [..., 1].
     """
     share = torch.as_tensor(share, dtype=first.dtype)
     angle = F.cosine_similarity(first, second, dim=-1).clamp(-1, 1).arccos().unsqueeze(-1)
@@ -56,9 +57,10 @@ def slerp(first: Tensor, second: Tensor, share: Tensor | float) -> Tensor:
 
 
 def set_coordinate(latents: Tensor, direction: Tensor, position: Tensor | float) -> Tensor:
-    """Sets the coordinate of latent vectors [N, Z] along a direction of length 1, [Z], to one position, or to [N].
+    """Sets the coordinate of latent vectors [N, Z] along a direction of length 1, [Z].
 
-    The coordinate of a standard normal vector is standard normal, so positions are in standard deviations.
+    The position is one number, or [N]. The coordinate of a standard normal vector is standard normal, so positions are
+    in standard deviations.
     """
     position = torch.as_tensor(position, dtype=latents.dtype)
     return latents + (position - latents @ direction)[:, None] * direction
@@ -66,9 +68,9 @@ def set_coordinate(latents: Tensor, direction: Tensor, position: Tensor | float)
 
 @contextmanager
 def blended(generator: nn.Module, first: int, second: int, share: float) -> Iterator[None]:
-    """Mixes label embeddings of images of the first class: ``(1 - share) e(first) + share e(second)``.
+    """Mixes label embeddings within a context: class ``first`` gets ``(1 - share) e(first) + share e(second)``.
 
-    Acts on the output of every `nn.Embedding` with one row per class; no weight changes.
+    Acts on the output of every `nn.Embedding` with one row per class; no weight changes. ``share`` is in 0..1.
     """
 
     def mix(layer: nn.Embedding, arguments: tuple[Tensor], output: Tensor) -> Tensor:

@@ -42,9 +42,15 @@ class Family(NamedTuple):
 def traversals(
     generator: nn.Module, latents: Tensor, directions: Tensor, rows: Sequence[str], name: str, what: str
 ) -> Picture:
-    """Draws a grid for each of a few classes: one direction (unit vector of [D, Z]) per row, one position per column.
+    """Draws a grid for each of a few classes: one direction per row, one position per column.
 
-    ``latents`` are one per class, [10, Z]; ``rows`` name the directions, and ``what`` describes them in the caption.
+    Args:
+        generator: as for `render`.
+        latents: one per class, [10, Z].
+        directions: unit vectors, [D, Z].
+        rows: their names.
+        name: of the picture.
+        what: description of the directions, for the caption.
     """
     grids: list[tuple[str, Image]] = []
     for label in SHOWN_CLASSES:

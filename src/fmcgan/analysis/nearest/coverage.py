@@ -42,7 +42,8 @@ def compare_coverage(
     to the k-th nearest other test image.
 
     Raises:
-        NotApplicable: no class has ``least`` samples and test images.
+        NotApplicable: no class has ``least`` samples, as many test images and twice as many training images, or there
+            are at most ``k`` test images.
     """
     samples, (train, test, _) = subject.samples, subject.real
     chosen: list[tuple[Tensor, Tensor, Tensor]] = []

@@ -26,7 +26,10 @@ class Exemplars(NamedTuple):
 def choose_exemplars(
     samples: ImageSet, real: RealImages, classifier: ClassifierFeatures, label: int, count: int, copies: Tensor
 ) -> Exemplars:
-    """Chooses at most ``count`` exemplars of each kind of a class; near copies (bool [N]) are never the best."""
+    """Chooses at most ``count`` exemplars of each kind among the samples of a class.
+
+    ``copies`` tells which of the samples are near copies, bool [N]; these are never the best.
+    """
     members = samples.of_class(label)
     logits = classifier.logits(samples)[members].double()
     surprise = F.cross_entropy(logits, samples.labels[members], reduction="none")

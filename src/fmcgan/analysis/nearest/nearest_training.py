@@ -62,7 +62,7 @@ class NearestTraining:
         return list(chosen.values())
 
     def nearest(self, chosen: list[int], k: int) -> tuple[Tensor, Tensor]:
-        """Finds the at most ``k`` nearest training images of R samples.
+        """Finds the ``k`` nearest training images of R samples, or all if there are fewer.
 
         Returns:
             Indices of training images, int64 [R, k], and their distances, float64 [R, k], ascending along k.
@@ -82,7 +82,10 @@ class NearestTraining:
         return images.images.flatten(1) if self.network is None else self.network.features(images)
 
     def effects(self, section: str, figure: str) -> Iterator[Effect]:
-        """Compares the share of near copies with that of the test images, for all samples and for each class."""
+        """Compares the share of near copies with that of the test images, for all samples and for each class.
+
+        Keys begin with the name of the section; ``figure`` is the name of its picture of near copies.
+        """
         middle = len(self.real.test) // 2  # the floor compares the halves of the test split
         for label, own, members in self._groups():
             near = self.real_near[members]
