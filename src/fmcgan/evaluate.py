@@ -36,8 +36,9 @@ def evaluate(config: DictConfig) -> None:
     metrics, inputs = _checked_metrics(config), load_inputs(config, "evaluation")
     folder, n = inputs.folder, inputs.n
     start, failures = time.perf_counter(), Failures(UserError)
-    store, baselines = inputs.store, config.baselines
-    evaluator = Evaluator(metrics, inputs.real, n, baselines, store, show_progress=True, failures=failures)
+    evaluator = Evaluator(
+        metrics, inputs.real, n, config.baselines, inputs.store, show_progress=True, failures=failures
+    )
     samples = inputs.samples(evaluator.samples_needed)
     results = evaluator.measure(samples)
     record = {

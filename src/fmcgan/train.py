@@ -30,7 +30,10 @@ log = logging.getLogger(__name__)
 
 
 def train(config: DictConfig) -> None:
-    """Trains one GAN and logs where the results are; raises `Interrupted` after a signal, with a saved checkpoint."""
+    """Trains one GAN and logs where the results are.
+
+    Raises `UserError` for an invalid setting, file or folder; `Interrupted` after a signal, with a saved checkpoint.
+    """
     upgrade_composed(config, [key_of(parse(each)) for each in applied_overrides()])
     check_config(config)
     plain: Record = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
@@ -71,7 +74,8 @@ def _train(config: DictConfig, plain: Record) -> None:
 def validate(config: DictConfig) -> None:
     """Checks values and memory of a configuration before anything is downloaded, written or trained.
 
-    Builds everything once, with networks on torch's meta device, so that every constructor checks its values.
+    Builds everything once, with networks on torch's meta device, so that every constructor checks its values. Raises
+    `UserError` if a value is invalid, or the run does not fit into memory.
     """
     from fmcgan.app import memory
     from fmcgan.app.config_validation import types_checked
@@ -88,7 +92,7 @@ def validate(config: DictConfig) -> None:
 
 
 def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "ConditionalGAN", "LightningDataModule"]:
-    """Builds the parts of a run; networks without weights are on torch's meta device: shapes without values."""
+    """Builds trainer, GAN and data. With ``weights=False`` the networks have shapes but no values (meta device)."""
     from hydra.utils import instantiate
     from lightning.pytorch import seed_everything
     from lightning.pytorch.callbacks import Checkpoint

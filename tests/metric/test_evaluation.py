@@ -92,6 +92,17 @@ def test_two_networks_of_one_name_are_refused(quadrants):
         Evaluator({"frechet": twice}, RealImages(grey(100, 60), grey(90, 40)), 20)
 
 
+def test_a_metric_without_a_protocol_is_refused_by_name():
+    class Nameless(Metric):
+        kinds: ClassVar = {"nameless": Quantity("Nameless", "lower")}
+
+        def measure(self, samples, real):
+            return {}
+
+    with pytest.raises(InvalidValueError, match="mine: the metric Nameless has no protocol; set its attribute"):
+        Evaluator({"mine": Nameless()}, RealImages(grey(100, 60), grey(90, 40)), 20)
+
+
 def test_a_score_that_cannot_be_measured_does_not_keep_the_others_from_it(tmp_path, caplog):
     class Picky(Darkness):
         def measure(self, samples, real):

@@ -45,7 +45,7 @@ def positive_number(maximum: float = LARGEST_NUMBER, **values: object) -> None:
 
 
 def path_text(**values: object) -> str | None:
-    """Checks that a named value is one path, or ``None``. A whole number counts as the name of a file."""
+    """Checks that a named value is one path, or ``None``, and returns it. A whole number is the name of a file."""
     ((name, value),) = values.items()
     if value is None or (isinstance(value, str) and value.strip()):
         return value
@@ -63,7 +63,7 @@ def one_of(choices: tuple[str, ...], **values: object) -> None:
 
 
 def is_int(value: object) -> TypeGuard[int]:
-    """Whether a value is a whole number, which `bool` is not."""
+    """Whether a value is an ``int`` and not a ``bool``."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -35,7 +35,7 @@ _MISSING = object()
 
 
 def check_composed(config: DictConfig) -> None:
-    """Refuses overrides that have no effect or an unintended one; `UserError` says what to write instead."""
+    """Refuses overrides without effect or with an unintended one. The `UserError` says what to write instead."""
     overrides = [parse(text) for text in applied_overrides()]
     for override in overrides:
         if override.is_add() or override.is_force_add():

@@ -20,6 +20,7 @@ from fmcgan.app.checks import is_int
 from fmcgan.app.config_dir import option_names
 from fmcgan.app.errors import InvalidValueError, UserError
 
+# Annotations of single values: how a message names them, and whether a value fits.
 _SIMPLE: Mapping[object, tuple[str, Callable[[object], bool]]] = {
     int: ("a whole number", is_int),
     float: ("a finite number", lambda value: is_int(value) or (isinstance(value, float) and math.isfinite(value))),
@@ -121,7 +122,11 @@ def root_cause(error: BaseException) -> BaseException | None:
 
 
 def check_types(config: DictConfig) -> None:
-    """Checks all values against the annotations of their classes; `InvalidValueError` names key, given and allowed."""
+    """Checks all values of a configuration against the annotations of its classes.
+
+    Raises:
+        InvalidValueError: names the key, what was given and what is allowed.
+    """
     for key, value, hint in _annotated_values(config, ""):
         if not _fits(value, hint):
             given = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value

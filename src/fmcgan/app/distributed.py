@@ -29,14 +29,14 @@ def is_distributed(devices: object) -> bool:
 
 def is_nonzero_rank(devices: object) -> bool:
     """Whether the launcher started this process in addition to rank 0 of the same run."""
-    if not is_distributed(devices) or not (_is_srun() or os.environ.keys() >= _LAUNCH):
+    if not is_distributed(devices) or not (_is_launched() or _is_srun()):
         return False
     rank = next((os.environ[name] for name in _RANKS if name in os.environ), "0")
     return rank.isdigit() and int(rank) > 0
 
 
 def check_launch(devices: object, num_nodes: int = 1) -> None:
-    """Refuses a run that would wait for processes that no launcher starts: `UserError` says what is missing."""
+    """Refuses a run that would wait for processes that no launcher starts. The `UserError` says what is missing."""
     whole_number(**{"trainer.num_nodes": num_nodes})
     if num_nodes > 1 and not (is_distributed(devices) and (_is_srun() or "TORCHELASTIC_RUN_ID" in os.environ)):
         raise UserError(
@@ -45,7 +45,7 @@ def check_launch(devices: object, num_nodes: int = 1) -> None:
         )
     if not is_distributed(devices):
         return
-    if "LOCAL_RANK" in os.environ and not _is_srun() and not os.environ.keys() >= _LAUNCH:
+    if "LOCAL_RANK" in os.environ and not _is_launched() and not _is_srun():
         raise UserError(
             f"LOCAL_RANK={os.environ['LOCAL_RANK']} is set, but the other variables of a launch"
             f" ({', '.join(sorted(_LAUNCH))}) are not: this run would wait for other processes. Unset LOCAL_RANK"
@@ -89,6 +89,10 @@ def mean_over_devices(value: "Tensor") -> "Tensor":
     total = value.detach().clone()
     dist.all_reduce(total)
     return total / count
+
+
+def _is_launched() -> bool:
+    return os.environ.keys() >= _LAUNCH
 
 
 def _is_srun() -> bool:

@@ -24,7 +24,7 @@ from fmcgan.app.errors import InvalidValueError, UserError
 def format_error(error: Exception, config: DictConfig | None = None) -> str:
     """Formats an error of a command, beginning with ``error: `` unless it is unexpected.
 
-    The composed configuration serves to find the key that the user sets for an interpolated value.
+    Given the composed configuration, the message names the key that the user sets, also for an interpolated value.
     """
     if (message := _user_message(error, config)) is not None:
         return f"error: {message}"

@@ -80,7 +80,10 @@ def require_extra(extra: str, needed_by: str, *packages: str) -> None:
     Args:
         extra: name in ``[project.optional-dependencies]``.
         needed_by: command, option or part, as the user calls it.
-        packages: top-level import names; `MissingExtraError` if one of them is not installed.
+        packages: top-level import names.
+
+    Raises:
+        MissingExtraError: one of them is not installed.
     """
     if any(find_spec(package) is None for package in packages):
         raise MissingExtraError(f"{needed_by} needs the extra \"{extra}\": pip install 'fmcgan[{extra}]'")

@@ -5,7 +5,10 @@ from collections.abc import Collection, Sequence
 
 
 def short_number(value: float | None, missing: str = "-") -> str:
-    """Formats a number with four significant digits: ``0.02464``, ``12.3``, ``12,345``, ``∞``; NaN is `missing`."""
+    """Formats a number with four significant digits: ``0.02464``, ``12.3``, ``12,345``, ``∞``.
+
+    ``None`` and NaN become `missing`.
+    """
     if value is None or math.isnan(value):
         return missing
     if math.isinf(value):
@@ -16,7 +19,8 @@ def short_number(value: float | None, missing: str = "-") -> str:
 def decimal_number(value: float, like: float | None = None, missing: str = "-") -> str:
     """Formats a number with about four digits and fixed decimals: ``0.8612``, ``12.34``, ``1,234``.
 
-    The decimals are those of `like`, so that a mean and its deviation align. Values that are not finite are `missing`.
+    `like`, if given, sets the number of decimals, so that a mean and its deviation align. Values that are not finite
+    become `missing`.
     """
     if not math.isfinite(value):
         return missing
@@ -31,9 +35,19 @@ def percent(share: float, digits: int = 0) -> str:
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
-    """Writes a Markdown table, also aligned as plain text, from escaped cells; columns in `right` align right."""
+    """Writes a Markdown table whose columns are aligned in plain text too, with a final newline.
+
+    Args:
+        head: titles of the columns.
+        rows: cells, already escaped.
+        right: indices of the columns to align to the right.
+    """
     widths = [max(3, *(len(cells[column]) for cells in (head, *rows))) for column in range(len(head))]
     rule = ["-" * (width - 1) + (":" if column in right else "-") for column, width in enumerate(widths)]
-    formats = [f"{{:{'>' if column in right else '<'}{width}}}" for column, width in enumerate(widths)]
-    row = f"| {' | '.join(formats)} |\n"
-    return "".join(row.format(*cells) for cells in (head, rule, *rows))
+
+    def line(cells: Sequence[str]) -> str:
+        sized = enumerate(zip(cells, widths, strict=True))
+        aligned = (cell.rjust(width) if column in right else cell.ljust(width) for column, (cell, width) in sized)
+        return f"| {' | '.join(aligned)} |\n"
+
+    return "".join(map(line, (head, rule, *rows)))

@@ -168,7 +168,8 @@ _UNAMBIGUOUS = re.compile(
 def job_folder(overrides: str) -> str:
     """Returns the name of a job's folder in a sweep: its overrides, in characters that every shell and disk accepts.
 
-    A restarted sweep finds its jobs by it. A long or ambiguous name ends with a hash of the overrides.
+    The same overrides give the same name, so that a restarted sweep finds its finished jobs. A long or ambiguous name
+    ends with a hash of the overrides.
     """
     name = re.sub(r"[^A-Za-z0-9_.,-]+", "-", overrides).replace(",", "__").strip("-_") or "default"
     parts = re.split(r",(?![^\[]*\])", overrides)

@@ -31,7 +31,13 @@ def available() -> float:
 
 
 def require(need: float, what: str, remedy: str = _REMEDY) -> None:
-    """Refuses an operation (`what` begins the error) that needs more bytes than there are, before it allocates any."""
+    """Refuses an operation that does not fit into memory, before it allocates anything.
+
+    Args:
+        need: bytes.
+        what: the operation, as the subject of the error's sentence.
+        remedy: what to do instead.
+    """
     free = available()
     if need > free:
         raise UserError(f"{what} needs {format_bytes(need)} of memory, {format_bytes(free)} are available; {remedy}")
@@ -41,7 +47,8 @@ def check_training(generator: "Module", discriminator: "Module", batch_size: int
     """Refuses a training on the CPU that does not fit into memory, without computing a step.
 
     The estimate, from tensors on torch's meta device, is a lower bound: weights, gradients, Adam's moments, the
-    generator's moving average, and the activations saved for the backward pass, which bf16 halves.
+    generator's moving average, and the activations saved for the backward pass, which bf16 halves. The networks may be
+    on the meta device too.
     """
     import torch
 
@@ -61,7 +68,7 @@ def check_training(generator: "Module", discriminator: "Module", batch_size: int
     except Exception as error:
         if format_allocation_error(error) is not None:
             raise
-        # An invalid value, whose check raises the error, or a network that needs real tensors. Count what is known.
+        # The network needs real tensors, or has an error that training reports: what is known is counted.
     for parameter in chain(*own):
         saved.pop(parameter.untyped_storage()._cdata, None)
     activations = sum(tensor.untyped_storage().nbytes() for tensor in saved.values())

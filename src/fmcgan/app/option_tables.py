@@ -47,7 +47,13 @@ class Group(NamedTuple):
 
 
 def read_option(path: Path, group: str, package: str | None = None) -> Option:
-    """Reads description and keys of a yaml file. The keys are below the package, or else ``@package``, or the group."""
+    """Reads description and keys of a yaml file.
+
+    Args:
+        path: the file.
+        group: its group, such as ``metric/feature``.
+        package: node of its keys; ``None`` means the file's ``@package``, or else the group.
+    """
     lines = path.read_text(encoding="utf-8").splitlines()
     declared = next((found[1] for line in lines if (found := re.fullmatch(r"# @package (\S+)", line))), None)
     comments = [line[1:].strip() for line in lines if line.startswith("#") and "@package" not in line]
@@ -95,9 +101,8 @@ def _group(name: str, keys: tuple[str, ...], default: _Default) -> Group:
     package = None if keys == (name,) else keys[0].partition("@")[2]
     files = sorted(folder.glob("*.yaml")) + (sorted(folder.glob("*/*.yaml")) if name == "experiment" else [])
     chosen = default if isinstance(default, list) else [default] if default is not None else []
-    return Group(
-        name, keys, tuple(chosen), isinstance(default, list), tuple(read_option(path, name, package) for path in files)
-    )
+    options = tuple(read_option(path, name, package) for path in files)
+    return Group(name, keys, tuple(chosen), isinstance(default, list), options)
 
 
 def _defaults(path: Path) -> list[tuple[str, _Default]]:

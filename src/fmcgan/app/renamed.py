@@ -68,7 +68,7 @@ _WITHOUT_DECISION_BOUNDARY = (
 def rename_overrides(overrides: Iterable[str], warn: bool = False) -> list[str]:
     """Replaces old names in overrides, also in sweeps, in lists and behind ``+`` or ``~``.
 
-    Invalid overrides are returned unchanged. `warn` logs one warning for each old name.
+    Invalid overrides are returned unchanged. With `warn`, logs one warning for each old name.
     """
     renamed: dict[str, str] = {}
     texts = [_rename(text, renamed) for text in overrides]
@@ -156,7 +156,7 @@ def register_options() -> None:
 def upgrade_composed(config: DictConfig, typed: Collection[str]) -> None:
     """Moves values of old keys, from a user's own yaml, to the new keys in place, with a warning for each old key.
 
-    The keys `typed` on the command line take precedence.
+    Keys given on the command line (`typed`) take precedence.
     """
     for old, new in _KEYS.items():
         for above, matched in _parents(config, old):

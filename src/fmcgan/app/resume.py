@@ -175,7 +175,7 @@ def _with_defaults(network: Record) -> Record:
 
     def complete(part: object) -> object:
         if not isinstance(part, dict) or (target := own_class(part.get("_target_"), "fmcgan.")) is None:
-            return part  # also of a user's own class, which a file must not import
+            return part  # a plain value, or a user's own class, which a file must not import
         parameters = inspect.signature(target).parameters.values()
         defaults = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
         return defaults | {name: complete(value) for name, value in part.items()}

@@ -86,7 +86,10 @@ def refuse_links(folder: Path, *names: str) -> None:
 
     Args:
         folder: such as a run folder.
-        names: entries to be written; folders are searched. `UserError` names the link and its target.
+        names: entries to be written; folders are searched.
+
+    Raises:
+        UserError: names the link and its target.
     """
     inside = folder.resolve()
     for entry in map(folder.joinpath, names):

@@ -103,10 +103,11 @@ def _json_reader(schema: object) -> Callable[[Path], Record | None]:
 
 
 _json = partial(json.loads, parse_constant=lambda _: None)
-read_result, read_environment, read_evaluation, read_findings = map(
-    _json_reader, (Result, Environment, Evaluation, Findings)
-)
-"""Readers of ``result.json``, ``environment.json``, ``evaluation.json`` and ``findings.json``."""
+# Each reads the file of its name, such as ``result.json``.
+read_result = _json_reader(Result)
+read_environment = _json_reader(Environment)
+read_evaluation = _json_reader(Evaluation)
+read_findings = _json_reader(Findings)
 
 
 class _PlainLoader(yaml.SafeLoader):

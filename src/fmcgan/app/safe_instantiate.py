@@ -15,11 +15,11 @@ _INSTRUCTIONS = {"_partial_", "_args_", "_recursive_", "_convert_"}
 
 
 def check_targets(config: Config, *prefixes: str) -> Config:
-    """Returns a configuration (plain types) from a file, in which every ``_target_`` begins with one of the prefixes.
+    """Returns a configuration from a file (plain types) if every ``_target_`` is a class below one of the prefixes.
 
     Raises:
-        UserError: another class, a name that leads out of a prefix (``fmcgan.network.dcgan.torch.hub.load``), or an
-            interpolation; names what is refused.
+        UserError: names what is refused: another class, a name that leads out of a prefix
+            (``fmcgan.network.dcgan.torch.hub.load``), a special key of `instantiate`, or an interpolation.
     """
     try:
         for node in walk(config, MAX_CONFIG_VALUES):

@@ -22,9 +22,12 @@ def saved_overrides(folder: Path, typed: set[str], config_dirs: Sequence[Path]) 
     """Reads the overrides that a resumed run repeats, with current names.
 
     Args:
-        folder: of the run. `UserError` if its file is damaged, or has an override that a file may not set.
+        folder: of the run.
         typed: keys given on the command line, which take precedence.
         config_dirs: folders of configuration groups.
+
+    Raises:
+        UserError: the file is damaged, or has an override that a file may not set.
     """
     file = folder / run_dir.ENVIRONMENT
     overrides: dict[str, str] = {}
@@ -52,7 +55,7 @@ def saved_overrides(folder: Path, typed: set[str], config_dirs: Sequence[Path]) 
 def reason_to_refuse(override: Override, folder: Path, config_dirs: Sequence[Path]) -> str | None:
     """Returns why an override saved in the folder of a run is refused, or ``None`` if it is allowed.
 
-    Only paths inside that folder, and options of groups in `config_dirs`, are allowed.
+    Values are allowed; paths only inside that folder, and options only if `config_dirs` has them.
     """
     if any(re.match(r"hydra\b", each or "") for each in (override.key_or_group, override.package)):
         return "configures Hydra itself"

@@ -18,7 +18,7 @@ _TIME = "DD:HH:MM:SS, such as 00:00:10:00 for ten minutes, a number of seconds f
 
 
 class Schedulable(Protocol):
-    """A GAN whose schedules need the length of the run; its weights may be on torch's ``meta`` device."""
+    """A GAN whose schedules need the length of the run."""
 
     def set_total_batches(self, batches: int | None, batch_size: int, /) -> object:
         """Sets the number of batches of the run; ``None`` is unlimited."""
@@ -49,7 +49,7 @@ def check_options(trainer: DictConfig) -> None:
 
 
 def check_run(trainer: "Trainer", gan: Schedulable, data: object) -> None:
-    """Refuses a training run whose parts do not fit together.
+    """Refuses a training run whose parts do not fit together; the data need not be loaded, nor the GAN have weights.
 
     Raises:
         UserError: the batches do not fit the data or the devices, the run has no batches, or a callback lacks another.

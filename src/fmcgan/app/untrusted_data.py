@@ -25,7 +25,7 @@ _WORDS = {"object": "mapping", "array": "list", "str": "text", "int": "whole num
 
 
 def check_file(path: Path, max_bytes: int) -> int:
-    """Returns the size in bytes of a regular file, since reading a pipe or a device may never end.
+    """Returns the size of a regular file in bytes; refuses pipes and devices, since reading them may never end.
 
     Raises:
         UserError: the file does not exist, is not regular, or has more than ``max_bytes``.

@@ -12,11 +12,12 @@ class Adaptive(Augmentation):
 
     If the discriminator overfits, the mean of sign(D(real)) rises. p starts at 0, grows while that mean is above the
     target and shrinks while it is below. Unlike in the paper, one draw decides for all transformations of an image, and
-    p changes at every update, not at every fourth. `ConditionalGAN` rejects losses without a decision boundary.
+    p changes at every update, not at every fourth. `ConditionalGAN` rejects losses without a decision boundary, as the
+    sign of their logits has no meaning.
 
     Args:
         augmentation: applied with probability p.
-        target: of the mean of sign(D(real)); the paper uses 0.6.
+        target: target mean of sign(D(real)); the paper uses 0.6.
         kimg: thousands of real images over which p can go from 0 to 1; the paper uses 500.
     """
 

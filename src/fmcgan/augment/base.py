@@ -9,10 +9,10 @@ BACKGROUND = -1.0
 class Augmentation(nn.Module, ABC):
     """A random transformation of the discriminator's images. A new one is one file, one subclass, one yaml.
 
-    It is differentiable, since the generator's gradient passes through it. Each image has its own random numbers, from
-    the default generator of its device, which the training seeds at each step. It neither synchronises with the device
-    nor depends on a value on it, so that CUDA graphs can record it. None mirrors images: all shoes of Fashion-MNIST
-    point one way, and mirroring would leak into the samples.
+    It is applied to real and generated images, and differentiable, since the generator's gradient passes through it.
+    Each image has its own random numbers, from the default generator of its device, which the training seeds at each
+    step. It neither synchronises with the device nor depends on a value on it, so that CUDA graphs can record it. No
+    augmentation mirrors images: all shoes of Fashion-MNIST point one way, and mirroring would leak into the samples.
     """
 
     is_none: bool = False

@@ -14,9 +14,13 @@ class Brightness(Augmentation):
     With u = (x + 1) / 2 in [0, 1], background 0:
 
     * contrast: v = u + c u (1 - u) (2 u - 1), a smooth curve that maps 0, 1/2 and 1 to themselves; its slope is
-      1 + c/2 in the middle and 1 - c at the ends, so it is non-decreasing for c in [-1, 1], -contrast to contrast.
-    * brightness: w = b v, b from 1 - brightness to 1 + brightness. Not clipped, since clipping would stop the
-      generator's gradient: bright pixels may exceed x = 1.
+      1 + c/2 in the middle and 1 - c at the ends, so it is non-decreasing for c in [-1, 1].
+    * brightness: w = b v. Not clipped, since clipping would stop the generator's gradient: bright pixels may exceed
+      x = 1.
+
+    Args:
+        brightness: b is drawn between 1 - brightness and 1 + brightness; at most 1.
+        contrast: c is drawn between -contrast and contrast; at most 1.
     """
 
     def __init__(self, brightness: float = 0.5, contrast: float = 0.5) -> None:

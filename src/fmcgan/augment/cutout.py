@@ -12,8 +12,8 @@ class Cutout(Augmentation):
     """Fills a square of each image with background (DeVries & Taylor 2017; Zhao et al. 2020, DiffAugment).
 
     The centre of the square is uniform over the image (a pixel, or a corner of pixels if the side is even), so the
-    square may cross the edge. The papers fill with 0, mid-grey here, which differs from the background. `share` is
-    the side of the square as a share of the image's side, rounded to pixels; Zhao et al. use 1/2.
+    square may cross the edge. The papers fill with 0, which is mid-grey here and differs from the background. `share`
+    is the side of the square as a share of the image's side, rounded to pixels; Zhao et al. use 1/2.
     """
 
     def __init__(self, share: float = 0.5) -> None:

@@ -11,7 +11,7 @@ from fmcgan.augment.base import BACKGROUND, Augmentation
 class Translation(Augmentation):
     """Shifts each image by whole pixels, vertically and horizontally (Zhao et al. 2020, DiffAugment).
 
-    Every shift from -n to n is equally likely; n is the `share` of the image's side, rounded to pixels (paper: 1/8).
+    Every shift from -n to n is equally likely. n is `share` times the image's side, rounded to pixels (paper: 1/8).
     New pixels at the edge are background (-1); the paper's 0 would be a mid-grey frame here.
     """
 

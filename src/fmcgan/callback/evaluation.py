@@ -110,7 +110,7 @@ class Evaluation(Callback):
             return self.evaluator.measure(ImageSet(*samples, device=next(generator.parameters()).device))
 
     def report(self, gan: ConditionalGAN, best: Path | None) -> tuple[Results, dict[str, object] | None]:
-        """Measures fresh samples of a finished run; also returns images seen and scores of its best checkpoint."""
+        """Measures fresh samples of a finished run, and of its best checkpoint (`images_seen` and `scores`) if any."""
         start = time.perf_counter()
         scores, of_best = self.measure(gan.ema.calibrated(), self.report_seed), None
         if self.scores and best is not None and best.is_file():

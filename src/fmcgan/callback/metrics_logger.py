@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
@@ -23,7 +24,6 @@ from fmcgan.training.gan import ConditionalGAN
 
 log = logging.getLogger(__name__)
 
-_STATE = {"seconds": "seconds", "epoch_sums": "_epoch_sums", "epoch_means": "epoch_means", "latest": "latest"}
 EPOCH_COLUMNS = {
     f"{network}_{what}": f"{what}/{network}"
     for what in ("loss", "gradient_norm")
@@ -155,11 +155,19 @@ class MetricsLogger(Callback):
 
     def state_dict(self) -> dict[str, object]:
         """Returns the sums that a resumed run continues; at a checkpoint no scalars are unread."""
-        return {name: vars(self)[attribute] for name, attribute in _STATE.items()}
+        return {
+            "seconds": self.seconds,
+            "epoch_sums": self._epoch_sums,
+            "epoch_means": self.epoch_means,
+            "latest": self.latest,
+        }
 
-    def load_state_dict(self, state_dict: dict[str, object]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores `state_dict`."""
-        vars(self).update({attribute: state_dict[name] for name, attribute in _STATE.items()})
+        self.seconds = state_dict["seconds"]
+        self._epoch_sums = state_dict["epoch_sums"]
+        self.epoch_means = state_dict["epoch_means"]
+        self.latest = state_dict["latest"]
 
 
 def _check_finite(trainer: Trainer, steps: list[tuple[int, dict[str, float]]]) -> None:
@@ -180,7 +188,8 @@ def _diverged_network(bad: list[str]) -> str:
     """Returns the network that diverged first, from the names of the non-finite scalars of one step."""
     if "logit/real" in bad:
         return "discriminator"
-    # With finite logits of real images, generated images are to blame. The update of D precedes that of G.
+    # The discriminator is finite on real images. So if its logits of generated images are not, these images are not.
+    # Otherwise its loss or update diverged, which precedes the generator's, unless only the latter is not finite.
     of_generator = "logit/fake" in bad or set(bad) == {"gradient_norm/generator"}
     return "generator" if of_generator else "discriminator"
 

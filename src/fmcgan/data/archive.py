@@ -67,7 +67,7 @@ def ensure_archives(root: Path, mirror: str | None = None) -> Path:
 
 
 def read_idx(path: Path) -> Tensor:
-    """Reads a gzipped IDX file of uint8 values (http://yann.lecun.com/exdb/mnist); a `UserError` if it is none."""
+    """Reads a gzipped IDX file of uint8 values (http://yann.lecun.com/exdb/mnist), or raises `UserError`."""
     try:
         with gzip.open(path) as file:
             zeros, kind, n_dimensions = struct.unpack(">HBB", file.read(4))

@@ -31,11 +31,11 @@ class ShuffledBatches(Sampler[Tensor]):
     """Indices of the batches of an epoch, in an order that depends on ``seed`` and the epoch alone.
 
     Device ``rank`` of ``world_size`` gets its part of each global batch, so that the images do not depend on the number
-    of devices. The last, incomplete batch of an epoch is dropped. ``batches_done``, called at the first batch, returns
-    how many batches a resumed run skips in this epoch.
+    of devices: ``batch_size`` is that of the global batch. The last, incomplete batch of an epoch is dropped.
+    ``batches_done`` is called at the first batch; it returns how many batches a resumed run skips in this epoch.
 
     Raises:
-        ValueError: the batch size, of a global batch, does not fit the training set or the devices.
+        ValueError: the batch size exceeds ``n_images``, or is not divisible by ``world_size``.
     """
 
     n_images: int
@@ -76,9 +76,9 @@ class ShuffledBatches(Sampler[Tensor]):
 
 
 class DeviceLoader(DataLoader[tuple[Tensor, Tensor]]):
-    """A `DataLoader` of whole batches that Lightning can resume within an epoch, for which it needs a state.
+    """A `DataLoader` of whole batches that Lightning can resume within an epoch.
 
-    It is empty: the order follows from seed and epoch, and the Trainer counts the batches.
+    Its state, which Lightning needs, is empty: the order follows from seed and epoch, and the Trainer counts batches.
     """
 
     def __init__(self, dataset: ImageBatches, sampler: ShuffledBatches) -> None:

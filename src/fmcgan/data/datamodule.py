@@ -29,13 +29,16 @@ class GarmentImages(NamedTuple):
 class GarmentData(LightningDataModule, ABC):
     """Holds a data set as uint8 on the training device and serves shuffled batches of its training images.
 
-    The Trainer needs ``use_distributed_sampler=False``, since this class splits the global batches of ``batch_size``
-    images among the devices. ``seed`` is that of their order. Subclasses that know the number of training images before
-    loading set ``n_train``.
+    The Trainer needs ``use_distributed_sampler=False``, since this class splits the batches among the devices.
+    Subclasses that know the number of training images before loading set ``n_train``.
+
+    Args:
+        batch_size: images in a global batch, over all devices.
+        seed: of the order of the batches.
     """
 
     images: GarmentImages
-    """The data set, also test images for metrics, on the training device; set by ``setup``."""
+    """The data set on the training device, with test images for the metrics; set by ``setup``."""
 
     def __init__(self, batch_size: int, seed: int) -> None:
         super().__init__()
@@ -71,5 +74,6 @@ class GarmentData(LightningDataModule, ABC):
             raise UserError(f"data.{error}") from error
         return DeviceLoader(ImageBatches(images, labels), sampler)
 
-    def _batches_done(self) -> int:  # above 0 when the Trainer resumes within an epoch
+    def _batches_done(self) -> int:
+        """Returns the batches that the Trainer completed in this epoch, above 0 when it resumes within one."""
         return self.trainer.fit_loop.batch_idx + 1 if self.trainer else 0

@@ -24,8 +24,13 @@ def time_limit(size: int) -> float:
 def download(source: str, path: Path, size: int) -> str | None:
     """Copies ``source`` to ``path`` in a thread, which bounds the total time also for a slow mirror.
 
-    ``source`` is a ``file://`` or ``http(s)://`` address of at most ``size`` bytes; urllib follows no redirection to a
-    ``file://``. Returns what is wrong with it, or ``None``; raises an OSError if the file cannot be written.
+    Args:
+        source: a ``file://`` or ``http(s)://`` address; urllib follows no redirection to a ``file://``.
+        path: the file to write. `OSError` if it cannot be written.
+        size: largest size of the file in bytes.
+
+    Returns:
+        What is wrong with the source; ``None`` if nothing is.
     """
     stop, work = threading.Event(), Future[str | None]()
     end = time.monotonic() + time_limit(size)

@@ -13,7 +13,7 @@ from fmcgan.data.datamodule import GarmentData, GarmentImages
 class FashionMNISTData(GarmentData):
     """Fashion-MNIST (Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747): 60,000 training and 10,000 test images.
 
-    Downloaded on first use and verified at every load.
+    Downloaded on first use and verified at every load. The other arguments are those of `GarmentData`.
 
     Args:
         root: the data folder; a relative path starts at the current folder.
@@ -42,7 +42,7 @@ class FashionMNISTData(GarmentData):
         ensure_archives(self.root, self.mirror)
 
     def load(self) -> GarmentImages:
-        """Reads the four files; raises a `UserError` if one cannot be downloaded, or its content is wrong."""
+        """Reads the four files. Raises `UserError` if one cannot be downloaded, or its content is wrong."""
         folder = ensure_archives(self.root, self.mirror)
         return GarmentImages(*_read_split(folder, "train"), *_read_split(folder, "t10k"))
 

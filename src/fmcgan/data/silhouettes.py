@@ -214,7 +214,7 @@ _WITHOUT_PATTERN = (sandal, sneaker, bag, boot)
 
 
 def draw(label: int, random: np.random.Generator) -> np.ndarray:
-    """Draws a garment, float32 [28, 28] in 0..255."""
+    """Draws a garment of a class, 0..9: float32 [28, 28] in 0..255."""
     pencil, garment = Pencil(random), _GARMENTS[label]
     garment(pencil)
     return pencil.finish(pattern=garment not in _WITHOUT_PATTERN)

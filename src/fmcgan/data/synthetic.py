@@ -9,10 +9,10 @@ from fmcgan.data.silhouettes import draw
 
 
 class SyntheticData(GarmentData):
-    """Drawn garments in the format of Fashion-MNIST, with balanced classes, without a download.
+    """Drawn garments in the format of Fashion-MNIST, with balanced classes; needs no download.
 
-    A larger data set starts with the images of a smaller one; the test images do not depend on ``n_train``.
-    ``drawing_seed`` is that of the drawings, ``seed`` of the order of the batches.
+    A larger data set starts with the images of a smaller one; the test images do not depend on ``n_train``. The images
+    depend on ``drawing_seed``, the order of the batches on ``seed``.
     """
 
     def __init__(

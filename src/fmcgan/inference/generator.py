@@ -79,7 +79,7 @@ class LabelledGenerator:
     def stream(
         self, classes: Classes = None, n_per_class: int = 10, seed: int = 0, truncation: float = 1.0, first: int = 0
     ) -> Iterator[Samples]:
-        """Draws the images of `sample` in batches of one class each, for more than fit into memory."""
+        """Draws the images of `sample`, for more than fit into memory: yields batches of one class each."""
         seed_number(seed=seed)
         batches = stream_classes(self.network, parse_classes(classes), n_per_class, seed, truncation, first)
         return (Samples(images.squeeze(1).numpy(), labels.numpy()) for images, labels in batches)

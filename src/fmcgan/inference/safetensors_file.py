@@ -116,7 +116,7 @@ def provenance(folder: Path | None, about: Metadata) -> Metadata:
     """Collects the metadata of a generator from its run, without paths and addresses of the training machine.
 
     Args:
-        folder: of its run; ``None`` if only its configuration is known. A damaged file in it raises `UserError`.
+        folder: of its run; ``None`` if only its configuration is known. `UserError` if a file in it is damaged.
         about: ``config``, ``images_seen`` and ``weights``.
 
     Returns:

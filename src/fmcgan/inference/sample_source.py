@@ -106,8 +106,13 @@ def check_options(config: DictConfig, min_n: int) -> None:
 def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
     """Loads the generator or the samples, and the real images, of a configuration that `check_options` accepts.
 
-    The folder of the results is named ``NAME_{what}`` beside samples, and is ``below_run`` within a run folder. Raises
-    `UserError` if a file cannot be read, classes or samples are missing, or the folder cannot be created.
+    Args:
+        config: of the command.
+        what: kind of results, such as ``evaluation``: a folder beside samples is named ``NAME_evaluation``.
+        below_run: the folder of the results within a run folder.
+
+    Raises:
+        UserError: a file cannot be read, classes or samples are missing, or the results folder cannot be created.
     """
     classes = parse_classes(config.get("classes"))
     generator = given = None
@@ -126,17 +131,27 @@ def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
         given = real.train if config.samples == "train" else real.test
     if given is not None:
         _warn_of_real_samples(given, real)
-    run = None if checkpoint is None else run_folder_of(checkpoint)
-    n = _n_samples(config, given, len(classes))
-    options = config.seed, str(config.device), config.bootstrap_samples
-    return Inputs(generator, given, real, classes, n, *options, folder, run, store, origin)
+    return Inputs(
+        generator=generator,
+        given=given,
+        real=real,
+        classes=classes,
+        n=_n_samples(config, given, len(classes)),
+        seed=config.seed,
+        device=str(config.device),
+        bootstrap_samples=config.bootstrap_samples,
+        folder=folder,
+        run=None if checkpoint is None else run_folder_of(checkpoint),
+        store=store,
+        origin=origin,
+    )
 
 
 def results_folder(config: DictConfig, what: str, below_run: str = ".") -> Path:
     """Creates the folder of the results: ``output=``, the run folder, or beside samples or an exported generator.
 
-    Takes the arguments of `load_inputs`. Raises `UserError` if the folder is a link out of the run folder, or cannot be
-    created, before the computation.
+    Takes the arguments of `load_inputs`. Raises `UserError` if the folder cannot be created, or is a link out of the
+    run folder. Called before the computation, so that the error is reported at once.
     """
     file = None if config.run is None else find_checkpoint(Path(config.run))
     if config.output:
@@ -159,7 +174,7 @@ def results_folder(config: DictConfig, what: str, below_run: str = ".") -> Path:
 
 
 def _load_generator(config: DictConfig) -> LabelledGenerator:
-    """Warns if the seed also selected the best checkpoint."""
+    """Loads the generator. Warns if the seed also selected the best checkpoint."""
     generator = load_generator(config.run, config.weights, config.device)
     selection_seed = ((generator.config.get("callback") or {}).get("evaluation") or {}).get("seed")
     if selection_seed == config.seed:
@@ -218,7 +233,8 @@ def _warn_of_real_samples(samples: ImageSet, real: RealImages) -> None:
     """Warns if more than 1 % of the samples are real images."""
     for split, images in (("train", real.train), ("test", real.test)):
         known = {image.tobytes() for image in images.images.numpy()}
-        copies, remedy = sum(image.tobytes() in known for image in samples.images.numpy()), ""
+        copies = sum(image.tobytes() in known for image in samples.images.numpy())
+        remedy = ""
         if split == real.reference_split:
             other = "test" if split == "train" else "train"
             remedy = ", which is also the reference: distances are smaller than those of new images"

@@ -32,7 +32,7 @@ _PNG_BYTES = 4096  # bytes on the disk: a PNG of 28 x 28 has about 700, but disk
 def writer_for(output: Path) -> Writer:
     """Returns the writer for an output's name: ``.png`` a grid, ``.npz`` arrays, no suffix a folder.
 
-    Raises `UserError` if it has another suffix, or is taken by a device or a folder that is not empty.
+    Raises `UserError` if the name has another suffix, or is that of a device or of a folder that is not empty.
     """
     suffixes = (".png", ".npz")
     as_file = output.suffix in suffixes and output.name not in suffixes
@@ -54,9 +54,10 @@ def writer_for(output: Path) -> Writer:
 
 
 def check_space(write: Writer, n_classes: int, n_per_class: int, output: Path) -> int:
-    """Refuses too many columns of a grid, or an output larger than the disk; removes what killed processes left.
+    """Refuses an output that does not fit on the disk, and removes leftovers of killed processes.
 
-    Returns the bytes on the disk; 0 for a grid, which is small.
+    Returns the bytes on the disk; 0 for a grid, which is small. Raises `UserError` if there is too little space, or a
+    grid has too many columns. The output's folder need not exist.
     """
     n = n_classes * n_per_class
     if write is write_grid:

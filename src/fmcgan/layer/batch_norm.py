@@ -11,6 +11,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class _GlobalBatchNorm(_BatchNorm):
+    """Replaces the forward pass of the torch class that a subclass also derives from."""
+
     across_devices = True
 
     def forward(self, input: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 
 def initialise(network: nn.Module, draw: Callable[[Tensor], object]) -> None:
-    """Sets the weights of all linear layers and convolutions by ``draw``, in place and in order; biases become 0."""
+    """Calls ``draw`` on the weight of every linear layer and convolution, in order, and sets biases to 0; in place."""
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             draw(module.weight)

@@ -28,7 +28,10 @@ def normalise_spectrally(network: nn.Module, except_for: Iterable[nn.Module] = (
 
 @torch.no_grad()
 def measure_norms(network: nn.Module) -> None:
-    """Estimates the singular vectors of newly set weights, such as averaged ones, in place."""
+    """Estimates the singular vectors of newly set weights, such as averaged ones, in place.
+
+    Training updates the estimates by one power iteration per step, evaluation does not.
+    """
     for module in network.modules():
         if isinstance(module, _LINEAR_MAPS) and is_parametrized(module, "weight"):
             norm = module.get_submodule("parametrizations.weight")

@@ -21,7 +21,7 @@ class AdversarialLoss(ABC):
 
     @abstractmethod
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
-        """Computes the generator's loss, a scalar; ``real`` is None unless `generator_needs_real`."""
+        """Computes the generator's loss, a scalar, from logits [B]; ``real`` is None unless `generator_needs_real`."""
 
     def check_discriminator(self, discriminator: nn.Module, penalized: bool) -> None:  # noqa: B027 (most take any)
         """Raises an `InvalidValueError` if this loss cannot train a discriminator, with or without a penalty."""
@@ -31,7 +31,7 @@ class AdversarialLoss(ABC):
 
 
 def check_logits(*logits: Tensor) -> None:
-    """Raises a ValueError unless all logits have one shape [B]: [B] and [B, 1] would broadcast to [B, B]."""
+    """Raises `ValueError` unless all logits have one shape [B]: [B] and [B, 1] would silently broadcast to [B, B]."""
     shapes = {tuple(each.shape) for each in logits}
     if len(shapes) != 1 or len(next(iter(shapes))) != 1:
         raise ValueError(f"logits must all have the same shape [B], got {', '.join(map(str, sorted(shapes)))}")

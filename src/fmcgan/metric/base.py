@@ -22,7 +22,7 @@ class Metric(ABC):
 
     kinds: ClassVar[Mapping[str, Quantity]]  # by the prefix of names: ``recall`` for ``recall_k3_classifier_10k_test``
     suffix: str = ""  # follows the prefix in `quantities`, such as ``_classifier``
-    protocol: str  # all parameters and network versions, part of the key of stored results
+    protocol: str  # all parameters and network versions, part of the key of stored results; every metric sets it
     n: int | None = None  # samples to measure; ``None``: that of the evaluation
     min_samples: int = 2  # values of fewer are unreliable
     quick: bool = True  # it takes seconds; otherwise real images are the only baseline
@@ -58,7 +58,7 @@ class FeatureMetric(Metric):
 
     def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
         self.networks = tuple(features.values())
-        self.versions = ", ".join(network.described for network in self.networks)
+        self.versions = ", ".join(network.name_and_version for network in self.networks)
 
 
 class FeatureDistance(FeatureMetric):
@@ -66,12 +66,12 @@ class FeatureDistance(FeatureMetric):
 
     abbreviation: ClassVar[str]  # a key of `FeatureNetwork.abbreviations`
     prefix: ClassVar[str] = ""  # of the abbreviation, in names
-    described: ClassVar[str]  # the distance in words, for the protocol
+    distance: ClassVar[str]  # in words, for the protocol
     names: list[str]  # of the distances, in the order of the networks
 
     def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
         super().__init__(features)
-        self.protocol = f"{self.described} on {self.versions}"
+        self.protocol = f"{self.distance} on {self.versions}"
         kinds = [f"{self.prefix}{network.abbreviations[self.abbreviation]}" for network in self.networks]
         self.names = [f"{kind}_{network.name}" for kind, network in zip(kinds, self.networks, strict=True)]
         self._quantities = {name: self.kinds[kind] for name, kind in zip(self.names, kinds, strict=True)}
@@ -87,11 +87,11 @@ class ClassifierMetric(Metric):
 
     suffix = "_classifier"
     uses_reference = False
-    described: ClassVar[str]  # the protocol, with ``{}`` for the classifier
+    protocol_template: ClassVar[str]  # the protocol, with ``{}`` for the classifier
 
     def __init__(self, weights: Path | str | None = None, batch_size: int = 100) -> None:
         self.classifier = ClassifierFeatures(weights, batch_size)
-        self.protocol = self.described.format(self.classifier.described)
+        self.protocol = self.protocol_template.format(self.classifier.name_and_version)
 
     def real_samples(self, real: RealImages) -> ImageSet:
         """Returns the test images, since the classifier was trained on the others."""
@@ -106,7 +106,8 @@ def format_count(n: int) -> str:
 def quantity_of(name: str) -> tuple[Quantity, str] | None:
     """Finds the quantity of a value's name, among the metrics of this package and of imported modules.
 
-    Of ``recall_k3_classifier_10k_test``, also returns ``k3_classifier_10k_test``; ``None`` if no metric has such names.
+    Returns the quantity and the rest of the name, as ``k3_classifier_10k_test`` of ``recall_k3_classifier_10k_test``;
+    ``None`` if no metric has such names.
     """
     for module in pkgutil.iter_modules([str(Path(__file__).parent)], "fmcgan.metric."):
         importlib.import_module(module.name)

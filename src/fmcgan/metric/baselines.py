@@ -35,7 +35,7 @@ def applicable(metric: Metric, baselines: Sequence[str]) -> list[str]:
 
 
 class Baselines:
-    """Measures the baselines of a data set, each once per protocol; the store holds the values on disk."""
+    """Measures the baselines of a data set, each once per protocol; the store saves the values on disk."""
 
     def __init__(self, real: RealImages, store: Store) -> None:
         self.real = real
@@ -43,7 +43,7 @@ class Baselines:
         self._images: dict[tuple[str, int, str], ImageSet] = {}
 
     def measure(self, metric: Metric, baseline: str, n: int) -> dict[str, StoredValue]:
-        """Measures a baseline of ``n`` images, or fewer if the data set has fewer; named as values of ``n`` samples."""
+        """Measures ``n`` images of a baseline, or all if there are fewer; the names of the values contain ``n``."""
         train, test, split = self.real.train.fingerprint, self.real.test.fingerprint, self.real.reference_split
         inputs = f"train {train} test {test} reference {split}"
 

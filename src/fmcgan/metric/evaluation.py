@@ -32,7 +32,8 @@ class Evaluator:
         failures: collects unexpected errors of single metrics; ``None``: the first error ends the evaluation.
 
     Raises:
-        InvalidValueError: a baseline is unknown, or two feature networks of a metric have the same name.
+        InvalidValueError: a baseline is unknown, a metric has no protocol, or two of its feature networks have the same
+            name.
     """
 
     def __init__(
@@ -48,6 +49,9 @@ class Evaluator:
         for baseline in baselines:
             one_of(BASELINES, baselines=baseline)
         for name, metric in metrics.items():
+            if not isinstance(getattr(metric, "protocol", None), str):
+                how = "set its attribute protocol to a text that names all its parameters"
+                raise InvalidValueError(f"{name}: the metric {type(metric).__name__} has no protocol; {how}")
             networks = [network.name for network in metric.networks] if isinstance(metric, FeatureMetric) else []
             if len(set(networks)) < len(networks):
                 raise InvalidValueError(f"{name}: feature networks must have distinct names, got {', '.join(networks)}")
@@ -59,7 +63,8 @@ class Evaluator:
         self.baselines = tuple(baselines)
         self.show_progress = show_progress
         self._failures = failures or Failures(Exception)
-        self.seconds: dict[str, float] = {}  # by metric in the last `measure`, without baselines
+        # By metric in the last `measure`, without baselines. Shared work, as features, counts for the first metric.
+        self.seconds: dict[str, float] = {}
         self._measured_baselines = Baselines(real, store or Store())
 
     @property
@@ -69,8 +74,8 @@ class Evaluator:
 
     def floors(self) -> dict[str, float]:
         """Measures the baseline ``real``; returns values by name."""
-        measure, metrics = self._measured_baselines.measure, self.metrics.values()
-        measured = [measure(metric, REAL, metric.n or self.n) for metric in metrics]
+        baselines = self._measured_baselines
+        measured = [baselines.measure(metric, REAL, metric.n or self.n) for metric in self.metrics.values()]
         return {name: each["value"] for values in measured for name, each in values.items()}
 
     def measure(self, samples: ImageSet) -> Results:
@@ -111,7 +116,8 @@ class Evaluator:
         return samples.balanced(min(self.metrics[name].n or self.n, len(samples)))
 
     def _measure_samples(self, results: Results, name: str, samples: ImageSet) -> None:
-        start, metric, values = time.perf_counter(), self.metrics[name], dict[str, MetricValue]()
+        start, metric = time.perf_counter(), self.metrics[name]
+        values: dict[str, MetricValue] = {}
         try:
             values = metric.measure(samples, self.real)
         except InvalidValueError as error:  # too few samples for this metric, maybe enough for others

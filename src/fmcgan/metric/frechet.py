@@ -31,7 +31,7 @@ class FrechetDistance(FeatureDistance):
         "fid": Quantity("FID", "lower", lowest=0, summary="Distance of Inception features; lower is better."),
     }
     abbreviation = "frechet"
-    described = "frechet distance"
+    distance = "frechet distance"
 
     def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
         super().__init__(features)
@@ -67,7 +67,7 @@ class ClassFrechetDistance(FrechetDistance):
         "class_fid": Quantity("FID within classes", "lower", lowest=0),
     }
     prefix = "class_"
-    described = "frechet distance by class"
+    distance = "frechet distance by class"
 
     def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
         super().__init__(features)
@@ -114,7 +114,7 @@ def reference_gaussian(network: FeatureNetwork, reference: ImageSet, label: int 
         return fitted_gaussian(features if label is None else features[reference.of_class(label)])._asdict()
 
     of_class = "" if label is None else f" in class {label}"
-    return Gaussian(**reference.derived(f"gaussian of {network.described}{of_class}", fit))
+    return Gaussian(**reference.derived(f"gaussian of {network.name_and_version}{of_class}", fit))
 
 
 def fitted_gaussian(features: Tensor) -> Gaussian:
@@ -137,8 +137,11 @@ def resampled_distances(features: Tensor, counts: Tensor, reference: Gaussian) -
     ``C_a C_b`` has the eigenvalues of the symmetric ``S.T C_a S`` with ``C_b = S S.T``, whose solver is faster and
     never returns complex numbers. Each resample costs one eigenvalue problem and no matrix square root.
 
-    Features are [N, F], N at least 2. Counts, whole numbers [B, N] with row sums of at least 2, say how often each
-    resample contains each feature; counts of 1 give the distance of the set itself.
+    Args:
+        features: [N, F], N at least 2.
+        counts: how often each resample contains each feature, whole numbers [B, N] with row sums of at least 2; counts
+            of 1 give the distance of the set itself.
+        reference: the Gaussian to compare with.
     """
     mean, centred = _centred(features)  # centred once, so that the sums below lose no digits
     counts = counts.double()

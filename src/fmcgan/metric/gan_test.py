@@ -28,7 +28,7 @@ class GanTest(ClassifierMetric):
         ),
         "label_cross_entropy": Quantity("Label cross entropy", "lower", "nats", lowest=0),
     }
-    described = "agreement and cross entropy of {}"
+    protocol_template = "agreement and cross entropy of {}"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Measures both values; real images are not used."""
@@ -45,7 +45,7 @@ class GanTest(ClassifierMetric):
 
 
 def count_agreement(labels: Tensor, logits: Tensor) -> Tensor:
-    """Counts labels, int64 [N], by predicted class of logits [N, 10]: int64 [10, 10], row = label, column = class."""
+    """Counts images by label, int64 [N], and class of highest logit, [N, 10]: int64 [10, 10], row = label."""
     pairs = labels * NUM_CLASSES + logits.argmax(dim=1)
     return pairs.bincount(minlength=NUM_CLASSES**2).reshape(NUM_CLASSES, NUM_CLASSES)
 

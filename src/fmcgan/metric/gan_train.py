@@ -78,10 +78,9 @@ class GanTrain(Metric):
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Trains on the samples and tests on the real test images; independent of the order of the samples."""
-        read = samples.derived(
-            f"{self.protocol}, read {real.test.fingerprint}", lambda: {"read": self._predictions(samples, real.test)}
-        )
-        return {f"gan_train_{self.network}": mean_value(read["read"] == real.test.labels, real.test, None)}
+        protocol = f"{self.protocol}, read {real.test.fingerprint}"
+        predicted = samples.derived(protocol, lambda: {"read": self._predictions(samples, real.test)})["read"]
+        return {f"gan_train_{self.network}": mean_value(predicted == real.test.labels, real.test, interval_of=None)}
 
     def real_samples(self, real: RealImages) -> ImageSet:
         """Returns the training images, since the test images are classified."""
@@ -173,8 +172,8 @@ def train_downstream(
     """Trains a classifier with Adam; returns the first epoch of highest accuracy on a held-out tenth of the images.
 
     Images are uint8 [N, 1, 28, 28] and labels int64 [N] in 0..9, both on the CPU, N at least 2. Dropout and rounding
-    depend on the device, the CPU or a CUDA device. ``progress`` is called after every epoch with the number of epochs
-    done and of all epochs. The network is returned on the device, in eval mode; the global random state is unchanged.
+    depend on the device, the CPU or a CUDA device. After every epoch, ``progress`` gets the numbers of epochs done and
+    of all epochs. The network is returned on the device, in eval mode; the global random state is unchanged.
     """
     device = torch.device(device)
     generator = torch.Generator().manual_seed(seed)

@@ -53,8 +53,9 @@ class ImageSet:
     def derived(self, protocol: str, compute: Callable[[], Arrays]) -> Arrays:
         """Returns the result of ``compute``, which is called at most once for each protocol.
 
-        It returns named CPU tensors that depend on images, labels and protocol only; the protocol identifies the
-        computation: network versions and all parameters.
+        Args:
+            protocol: identifies the computation: network versions and all parameters.
+            compute: returns named CPU tensors that depend on images, labels and protocol only.
         """
         if protocol not in self._derived:
             found = self.store.arrays(f"{self.fingerprint} {protocol}", compute) if self.store else compute()
@@ -134,7 +135,7 @@ class FeatureNetwork(ABC):
     """Prefixes of the names of distances; those on Inception alone are called FID and KID."""
 
     @property
-    def described(self) -> str:
+    def name_and_version(self) -> str:
         """Name and version, for protocols."""
         return f"{self.name} {self.version}"
 
@@ -144,7 +145,7 @@ class FeatureNetwork(ABC):
 
     def outputs(self, images: ImageSet) -> Arrays:
         """Returns all outputs of the network for a set (see `_extract`), float32 on the CPU."""
-        return images.derived(f"reading of {self.described}", lambda: self._extract_all(images))
+        return images.derived(f"reading of {self.name_and_version}", lambda: self._extract_all(images))
 
     @torch.no_grad()
     def _extract_all(self, images: ImageSet) -> Arrays:

@@ -25,7 +25,7 @@ class InceptionScore(ClassifierMetric):
     """
 
     kinds: ClassVar = {"is": Quantity("Inception score", "higher", lowest=1, highest=NUM_CLASSES)}
-    described = "inception score of {}, one split"
+    protocol_template = "inception score of {}, one split"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Measures the score; real images are not used."""

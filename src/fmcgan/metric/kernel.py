@@ -30,7 +30,7 @@ class KernelDistance(FeatureDistance):
 
     kinds: ClassVar = {"kd": Quantity("Kernel distance", "lower"), "kid": Quantity("KID", "lower")}
     abbreviation = "kernel"
-    described = "unbiased cubic kernel distance"
+    distance = "unbiased cubic kernel distance"
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Measures the distance on each network."""
@@ -50,7 +50,7 @@ class KernelDistance(FeatureDistance):
 
 def reference_term(network: FeatureNetwork, reference: ImageSet) -> float:
     """Computes the mean kernel of the pairs within a set, once per set."""
-    protocol = f"mean cubic kernel of {network.described}"
+    protocol = f"mean cubic kernel of {network.name_and_version}"
     found = reference.derived(protocol, lambda: {"mean": within_means(network.features(reference)).mean()})
     return found["mean"].item()
 

@@ -51,9 +51,10 @@ class Manifold(FeatureMetric):
         """Checks that both k are whole numbers of at least 1; the defaults are those of the papers."""
         whole_number(maximum=1000, k_precision_recall=k_precision_recall, k_density_coverage=k_density_coverage)
         super().__init__(features)
-        near, far = self.k_precision_recall, self.k_density_coverage = k_precision_recall, k_density_coverage
-        self.min_samples = 10 * max(near, far)  # with fewer samples each ball holds over a tenth of them
-        k = f"precision and recall k={near}, density and coverage k={far}"
+        self.k_precision_recall, self.k_density_coverage = k_precision_recall, k_density_coverage
+        # With fewer samples each ball holds over a tenth of them.
+        self.min_samples = 10 * max(k_precision_recall, k_density_coverage)
+        k = f"precision and recall k={k_precision_recall}, density and coverage k={k_density_coverage}"
         self.protocol = f"{k}, closed balls, on {self.versions}"
 
     @property
@@ -109,6 +110,6 @@ def membership(samples: Tensor, reference: Tensor, own: Tensor, narrow: Tensor, 
 
 def _distances_to_others(network: FeatureNetwork, images: ImageSet, k: int) -> Tensor:
     """Computes `distances_to_others` of the features, [N, k], once per set."""
-    protocol = f"distances to {k} nearest others on {network.described}"
+    protocol = f"distances to {k} nearest others on {network.name_and_version}"
     found = images.derived(protocol, lambda: {"distances": distances_to_others(network.features(images), k)})
     return found["distances"]

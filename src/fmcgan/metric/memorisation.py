@@ -43,7 +43,7 @@ class Memorisation(FeatureMetric):
         super().__init__(features)
         self._spaces: dict[str, FeatureNetwork | None] = {PIXELS: None}
         self._spaces |= {network.name: network for network in self.networks}
-        spaces = ", ".join([PIXELS, *(network.described for network in self.networks)])
+        spaces = ", ".join([PIXELS, *(network.name_and_version for network in self.networks)])
         self.protocol = f"nearest training images, near share {NEAR_COPY_QUANTILE}, in {spaces}"
 
     @property
@@ -68,7 +68,7 @@ class Memorisation(FeatureMetric):
         return measured
 
     def findings(self, samples: ImageSet, real: RealImages) -> dict[str, object]:
-        """Finds ``closest_pairs`` in each space, nearest first, at most one for each training image and ten in all.
+        """Finds the ``closest_pairs`` of each space, up to ten, nearest first, at most one for each training image.
 
         A pair has ``sample`` and ``training`` (indices), ``distance`` and ``label`` (of the sample).
         """
@@ -89,7 +89,7 @@ def nearest_training(images: ImageSet, real: RealImages, network: FeatureNetwork
         index, distance = nearest(network.features(images), network.features(real.train))
         return {"index": index, "distance": distance}
 
-    space = PIXELS if network is None else network.described
+    space = PIXELS if network is None else network.name_and_version
     return images.derived(f"nearest training image in {space} of {real.train.fingerprint}", compute)
 
 
@@ -111,7 +111,7 @@ def _median(distances: Tensor, samples: ImageSet) -> MetricValue:
 def _closest_pairs(samples: ImageSet, real: RealImages, network: FeatureNetwork | None) -> list[dict[str, float]]:
     index, distance = (nearest_training(samples, real, network)[name].tolist() for name in ("index", "distance"))
     rising = sorted(range(len(samples)), key=distance.__getitem__)
-    closest = {index[sample]: sample for sample in reversed(rising)}.values()  # the closest sample is kept
+    closest = {index[sample]: sample for sample in reversed(rising)}.values()  # the last, so closest, sample of each
     return [
         {"sample": each, "training": index[each], "distance": distance[each], "label": samples.labels[each].item()}
         for each in sorted(closest, key=lambda sample: (distance[sample], sample))[:PAIRS]

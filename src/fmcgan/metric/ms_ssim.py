@@ -41,9 +41,10 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def pairs_within_classes(samples: ImageSet, most: int) -> Tensor:
-    """Draws up to ``most`` random pairs of samples of each class, no sample twice, whatever their order.
+    """Draws up to ``most`` random pairs of samples of each class; no sample is in two pairs.
 
-    Returns indices, int64 [P, 2], class after class; P is 0 if no class has two samples.
+    The pairs do not depend on the order of the samples. Returns indices, int64 [P, 2], class after class; P is 0 if no
+    class has two samples.
     """
     labels, pairs = samples.labels[samples.content_order], []
     for label in range(NUM_CLASSES):

@@ -38,7 +38,7 @@ def nearest(a: Tensor, b: Tensor, block: tuple[int, int] = BLOCK) -> tuple[Tenso
 def distances_to_others(features: Tensor, k: int, block: tuple[int, int] = BLOCK) -> Tensor:
     """Computes the distances of each point of [N, F], N above k, to the k nearest others: float64 [N, k], rising.
 
-    Copies of a point are other points, at a distance of exactly 0.
+    Copies of a point are other points, at a distance of exactly 0. Raises `InvalidValueError` for N of at most k.
     """
     if len(features) <= k:
         raise InvalidValueError(f"{k} neighbours need at least {k + 1} images, got {len(features)}")

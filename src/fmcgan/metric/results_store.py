@@ -37,9 +37,12 @@ _log = logging.getLogger(__name__)
 class Store:
     """Cache of results in files named by the hash of a key, which identifies a computation and its inputs.
 
-    Files are written atomically, so several processes may share a folder, ``None`` for the user's cache folder. Damaged
-    files are recomputed. If the folder cannot be written, a warning is logged once and nothing is stored. A second
-    folder, ``shipped``, is read only.
+    Files are written atomically, so several processes may share a folder. Damaged files are recomputed. If the folder
+    cannot be written, a warning is logged once and nothing is stored.
+
+    Args:
+        folder: created at the first write; ``None``: the user's cache folder.
+        shipped: a second folder, which is only read.
     """
 
     def __init__(self, folder: Path | str | None = None, shipped: Path = SHIPPED) -> None:

@@ -190,7 +190,8 @@ def _read_npz(path: Path) -> tuple[Pixels, Classes]:
 
 def _read_archive(file: IO[bytes], archive: zipfile.ZipFile) -> tuple[Pixels, Classes]:
     members = {name: _member(file, archive, name) for name in ("images", "labels")}
-    images, labels = headers = [_header(archive, name, member) for name, member in members.items()]
+    headers = [_header(archive, name, member) for name, member in members.items()]
+    images, labels = headers
     _check(images, labels)
     converted = images.shape[0] * (784 + 8)  # bytes as uint8 images and int64 labels
     memory.require(

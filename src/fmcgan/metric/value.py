@@ -92,7 +92,10 @@ def wilson_interval(count: int, n: int) -> Interval:
 def mean_value(
     values: Tensor, images: ImageSet, interval_of: Callable[[Tensor, Tensor], Interval | None] | None = mean_interval
 ) -> MetricValue:
-    """Averages one value per image, [N], over the set and each class. Hits, 0 or 1, take `share_interval`."""
+    """Averages one value per image, [N], over the set and each class.
+
+    ``interval_of`` maps values and counts of resamples to the interval: for hits, 0 or 1, it is `share_interval`.
+    """
     values = values.double()
     bounds = interval_of(values, images.resamples) if interval_of else None
     return MetricValue(values.mean().item(), bounds, by_class(values, images.labels))

@@ -1,4 +1,4 @@
-"""Base classes of generators and discriminators. A network from outside the project need not inherit from them."""
+"""Base classes of generators and discriminators, which a network of a user's own package need not inherit from."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -14,7 +14,7 @@ class DiscriminatorOutput(NamedTuple):
 
 
 class Generator(nn.Module, ABC):
-    """Maps latent vectors and labels to images; a network from outside needs `latent_dim` and the call."""
+    """Maps latent vectors and labels to images. A user's own network needs only `latent_dim` and the call."""
 
     latent_dim: int
     """Z, size of the latent vector."""
@@ -27,7 +27,7 @@ class Generator(nn.Module, ABC):
 
 
 class Discriminator(nn.Module, ABC):
-    """Maps images and labels to logits; a network from outside needs the call.
+    """Maps images and labels to logits. A user's own network needs only the call.
 
     One with an auxiliary loss also has ``logits_and_auxiliary(images, labels) -> DiscriminatorOutput``.
     """

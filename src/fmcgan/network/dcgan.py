@@ -67,9 +67,10 @@ class Generator(base.Generator):
 
 
 class Discriminator(ConditionalDiscriminator):
-    """Maps image and label to a logit by strided convolutions; ``width`` is the channels at 14 x 14.
+    """Maps image and label to a logit by strided convolutions.
 
-    There is no batch normalisation: gradient penalties need samples that do not influence each other.
+    There is no batch normalisation: gradient penalties need samples that do not influence each other. ``width`` is the
+    number of channels at 14 x 14; there are twice and four times as many at 7 x 7 and 4 x 4.
     """
 
     def __init__(self, conditioning: DiscriminatorConditioning, width: int = 32, spectral_norm: bool = False) -> None:
@@ -84,7 +85,8 @@ class Discriminator(ConditionalDiscriminator):
             nn.LeakyReLU(0.2, inplace=True),
             ToVector(),
         )
-        initialise(self.body, partial(nn.init.kaiming_normal_, a=0.2))  # He et al. 2015; 0.02 needs normalisation
+        # He et al. 2015, since the 0.02 of Radford et al. needs normalisation.
+        initialise(self.body, partial(nn.init.kaiming_normal_, a=0.2))
         self.head = conditioning.head(4 * width * 4 * 4)
         if spectral_norm:
             normalise_spectrally(self, except_for=self.label_parts)

@@ -26,12 +26,15 @@ class Generator(base.Generator):
     order gives the same result at four times the cost. A tanh, which the paper lacks, bounds images to [-1, 1].
 
     Args:
-        conditioning: of the label; an `InvalidValueError` unless at the input, since there is no normalisation.
+        conditioning: of the label, at the input, since there is no normalisation.
         width: channels at 28 x 28; twice and four times as many at 14 x 14 and 7 x 7.
         blocks: residual blocks at each scale (paper: 2).
         expansion: channels inside a block as a multiple of those outside (paper: 2).
         group_size: channels in each group of the 3 x 3 convolutions; a divisor of expansion * width.
         spectral_norm: divides each weight matrix by its largest singular value.
+
+    Raises:
+        InvalidValueError: the conditioning is not at the input, or the groups do not divide the channels.
     """
 
     def __init__(
@@ -77,8 +80,8 @@ class Discriminator(ConditionalDiscriminator):
     """Maps image and label to a logit by residual blocks at 28, 14 and 7, then a weighted sum over each last map.
 
     Maps are halved by the mean of 2 x 2 pixels, which equals bilinear interpolation to half the size; antialiasing over
-    4 x 4 pixels costs more and blurs small images. The 1 x 1 convolution follows, at a quarter of the cost. Arguments
-    are those of `Generator`; every conditioning is allowed.
+    4 x 4 pixels costs more and blurs small images. The 1 x 1 convolution that changes the channels comes afterwards, at
+    a quarter of the cost. Arguments are those of `Generator`; every conditioning is allowed.
     """
 
     def __init__(
@@ -167,8 +170,9 @@ def _stages(width: int, blocks: int, expansion: int, group_size: int, spectral_n
         )
 
     def stage(channels: int) -> nn.Sequential:
-        each = (channels, expansion * channels, group_size, blocks * len(_SCALES), not spectral_norm)
-        return nn.Sequential(*(ResidualBlock(*each) for _ in range(blocks)))
+        inner, depth = expansion * channels, blocks * len(_SCALES)
+        built = (ResidualBlock(channels, inner, group_size, depth, not spectral_norm) for _ in range(blocks))
+        return nn.Sequential(*built)
 
     return [stage(scale * width) for scale in _SCALES]
 

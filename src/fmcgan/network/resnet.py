@@ -90,7 +90,10 @@ class Discriminator(ConditionalDiscriminator):
 
 
 class _UpBlock(nn.Module):
-    """Norm - ReLU - upsample - 3 x 3 - norm - ReLU - 3 x 3, plus 1 x 1 - upsample (a quarter of the products)."""
+    """Norm - ReLU - upsample - 3 x 3 - norm - ReLU - 3 x 3, plus 1 x 1 - upsample.
+
+    The shortcut's 1 x 1 convolution comes before the upsampling: the same result at a quarter of the cost.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -105,9 +108,10 @@ class _UpBlock(nn.Module):
 
 
 class _DownBlock(nn.Module):
-    """ReLU - 3 x 3 - ReLU - 3 x 3 - pool, plus pool - 1 x 1 (a quarter of the products).
+    """ReLU - 3 x 3 - ReLU - 3 x 3 - pool, plus pool - 1 x 1.
 
-    The first block has no ReLU at its input, which would clip the image itself.
+    The first block has no ReLU at its input, which would clip the image itself. The shortcut's 1 x 1 convolution comes
+    after the pooling: the same result at a quarter of the cost.
     """
 
     def __init__(self, inputs: int, width: int, first: bool = False) -> None:

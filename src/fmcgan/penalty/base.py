@@ -9,8 +9,10 @@ from fmcgan.app.checks import number, whole_number
 class Penalty(ABC):
     """A scalar added to the discriminator's loss. A new penalty is one file with one subclass and one yaml.
 
-    It is computed at every `interval`-th discriminator update and multiplied by `interval` (lazy regularization: Karras
-    et al. 2020, StyleGAN2, section 3.1).
+    Args:
+        interval: the training step computes the penalty at every ``interval``-th discriminator update and multiplies it
+            by ``interval`` (lazy regularization: Karras et al. 2020, StyleGAN2, section 3.1).
+        weight: factor on the penalty, at least 0; a subclass applies it.
     """
 
     is_none: bool = False

@@ -10,10 +10,10 @@ class PerturbedGradientPenalty(Penalty):
 
     weight * E[(||grad_x D(x, y)||_2 - 1)^2],  x = real + epsilon * s / 2 * noise
 
-    s is the standard deviation of all pixels of the batch (of this device's share), epsilon uniform for each sample,
-    the noise uniform in [0, 1) for each pixel, from the device's default generator, and the paper's weight lambda 10.
-    This is the authors' code; the paper's equation has Gaussian noise of a fixed variance. The noise is never negative,
-    which suits images with a background of -1.
+    s is the standard deviation of all pixels of the batch (of this device's share). Epsilon is uniform for each sample,
+    the noise uniform in [0, 1) for each pixel, from the device's default generator. This is the authors' code; the
+    paper's equation has Gaussian noise of a fixed variance. The noise is never negative, which suits images with a
+    background of -1. The paper's weight (lambda) is 10.
     """
 
     def __init__(self, weight: float = 10.0, interval: int = 1) -> None:

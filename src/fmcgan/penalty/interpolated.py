@@ -11,7 +11,7 @@ class InterpolatedGradientPenalty(Penalty):
     weight * E[(||grad_x D(x, y)||_2 - 1)^2],  x = epsilon * real + (1 - epsilon) * fake, one epsilon for each sample.
 
     `one_sided` (WGAN-LP, Petzka et al. 2018): max(0, norm - 1)^2 instead of the square, since the norm of the optimal
-    critic is at most 1, not 1 everywhere. Section 4 of the WGAN-GP paper prefers two sides. Its weight lambda is 10.
+    critic is at most 1, not 1 everywhere. Section 4 of the WGAN-GP paper prefers two sides, and a weight of 10.
     """
 
     def __init__(self, weight: float = 10.0, interval: int = 1, one_sided: bool = False) -> None:

@@ -9,6 +9,9 @@ class NoPenalty(Penalty):
 
     is_none = True
 
+    def __init__(self, interval: int = 1) -> None:  # no weight: setting one is an error
+        super().__init__(interval)
+
     @override
     def __call__(self, discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
         return real.new_zeros(())

@@ -23,7 +23,9 @@ class ZeroCenteredGradientPenalty(Penalty):
 
     @override
     def __call__(self, discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
-        images, factor = real if self.images == "real" else fake, 0.5 * self.weight
-        if self.images == "both":  # one forward pass; the mean over twice as many images is half the sum
+        if self.images == "both":  # one forward pass; the mean over twice as many images is half of R1 + R2
             images, labels, factor = torch.cat([real, fake]), torch.cat([labels, labels]), self.weight
+        else:
+            images = real if self.images == "real" else fake
+            factor = 0.5 * self.weight
         return factor * input_gradient(discriminator, images, labels).square().sum(dim=1).mean()

@@ -13,10 +13,15 @@ class LeCam(Regularizer):
 
     weight * (E[(D(x, y) - a_fake)^2] + E[(D(G(z, y), y) - a_real)^2])
 
-    The anchors a_real and a_fake are exponential moving averages (`decay`) of the mean logits on real and on generated
-    images, from the first update on and including this one; the term is added after `start` updates. The paper's
-    equation has plain squares; the authors' code has max(0, D(x) - a_fake)^2 and max(0, a_real - D(G(z)))^2, which
-    `one_sided` chooses. On CIFAR the authors' weight lambda is 0.3.
+    The anchors a_real and a_fake are exponential moving averages of the mean logits on real and on generated images,
+    including this update. They start at the means of the first update.
+
+    Args:
+        weight: lambda; the authors use 0.3 on CIFAR.
+        decay: of the anchors at each update.
+        start: discriminator updates before the term is added; the anchors are updated from the first on.
+        one_sided: uses the authors' code, max(0, D(x) - a_fake)^2 and max(0, a_real - D(G(z)))^2, instead of the plain
+            squares of the paper's equation.
     """
 
     real_anchor: Tensor

@@ -44,7 +44,7 @@ class Schedule(ABC):
         return end_images
 
     def __call__(self, images_seen: int) -> float:
-        """Returns the value; a RuntimeError if `end_images` is None and `set_total_images` was not called."""
+        """Returns the value after this many images. Raises `RuntimeError` if the end of the schedule is unknown."""
         if self._last_image is None:
             raise RuntimeError("a schedule with end_images=None needs set_total_images first")
         progress = (images_seen - self.start_images) / (self._last_image - self.start_images)
@@ -59,4 +59,4 @@ class Schedule(ABC):
 
     @abstractmethod
     def curve(self, progress: float) -> float:
-        """Maps the share of the images in [0, 1] to the share of the change: 0 at 0, 1 at 1, non-decreasing."""
+        """Maps the share of the images in [0, 1] to that of the change of the value: 0 at 0, 1 at 1, non-decreasing."""

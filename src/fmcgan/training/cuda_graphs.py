@@ -138,7 +138,7 @@ class _Graph:
 
 
 def cuda_graph(body: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
-    """Records a computation as a CUDA graph; raises a RuntimeError if an operation cannot be captured."""
+    """Records a computation as a CUDA graph. Raises `RuntimeError` if an operation cannot be captured."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         result = body()

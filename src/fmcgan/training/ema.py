@@ -44,7 +44,7 @@ class EMA(nn.Module):
     def decay(self, images: int, images_seen: int, factor: float = 1.0) -> float:
         """Returns the weight of the old average after ``images`` more images: 0.5 ** (images / half-life).
 
-        Images are real, over all devices; ``factor`` multiplies the half-life before `ramp_up` bounds it.
+        Counts real images over all devices. ``factor`` multiplies the half-life before `ramp_up` bounds it.
         """
         half_life = factor * self.half_life
         if self.ramp_up is not None:

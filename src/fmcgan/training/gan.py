@@ -105,7 +105,11 @@ class ConditionalGAN(LightningModule):
         self._step = self._build_step()
 
     def set_total_batches(self, batches: int | None, batch_size: int | None) -> None:
-        """Fits the schedules to the length of the run in batches and the images in each; ``None``: unknown.
+        """Fits the schedules to the length of the run.
+
+        Args:
+            batches: of the whole run; ``None`` if unknown.
+            batch_size: images in each, over all devices; ``None`` if unknown.
 
         Raises:
             InvalidValueError: the run is too short, a batch too small, or a schedule needs an end that is unknown.
@@ -143,8 +147,8 @@ class ConditionalGAN(LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Metrics:
         """Updates the discriminator and, every `n_critic`-th time, the generator.
 
-        The batch is this device's share of real images [B, 1, 28, 28] in [-1, 1] and their labels [B]; so are the
-        detached scalars that are returned, on the device.
+        The batch is this device's share: real images [B, 1, 28, 28] in [-1, 1] and labels [B]. Returns detached scalars
+        on the device, measured on this share.
         """
         real, labels = batch
         latents, epsilon = self._draw(len(real))

@@ -18,7 +18,7 @@ def seed_of(*key: int) -> int:
 
 
 def latent_dim_of(generator: nn.Module) -> int:
-    """Returns the size of a generator's latent vectors; raises an `InvalidValueError` if it has no `latent_dim`."""
+    """Returns the size of a generator's latent vectors. Raises `InvalidValueError` if it has none."""
     latent_dim = getattr(generator, "latent_dim", None)
     if not isinstance(latent_dim, int):
         kind = type(generator).__name__

@@ -28,7 +28,7 @@ def faster_precision(build: Callable[[], LightningModule], trainer: Callable[...
     """Trains a few steps on noise in each precision and returns the faster one of `PRECISIONS`.
 
     bf16 is chosen if its fastest step is at least 1.15 times as fast. It is not measured if the device would emulate
-    it, which can be twenty times slower. ``build`` builds a new GAN, ``trainer`` a Trainer from the given options.
+    it, which can be twenty times slower. ``build`` makes a new GAN, ``trainer`` a Trainer with the given options.
     """
     silent = {"logger": False, "enable_checkpointing": False}
     device = trainer(precision=PRECISIONS[0], **silent).strategy.root_device

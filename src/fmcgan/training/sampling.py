@@ -79,7 +79,10 @@ def stream_classes(
 def sample_classes(
     generator: nn.Module, classes: Sequence[int], n_per_class: int, seed: int, truncation: float = 1.0, first: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """Draws all batches of `stream_classes`, whose arguments it has, as one: images and labels, class by class."""
+    """Draws all batches of `stream_classes` at once; the arguments are the same.
+
+    Returns images uint8 [len(classes) * n_per_class, 1, 28, 28] and labels int64, class by class.
+    """
     batches = stream_classes(generator, classes, n_per_class, seed, truncation, first)
     require_memory(len(classes) * n_per_class)
     images, labels = zip(*batches, strict=True)

@@ -23,8 +23,9 @@ Choice = Schedule | Mapping[str, float | None] | None
 class Schedules:
     """Sets scheduled values before each step, by images seen; ``None`` leaves the configured value.
 
-    Rates, penalty weight and half-life (before its ramp-up, `EMA`) are multiplied by theirs; the betas, of generator
-    and discriminator, take the values. There is no state, so a resumed run has bit-identical values.
+    The first four are factors: on the two learning rates, on the penalty, and on the half-life of `EMA` before its
+    ramp-up. The last two are Adam's betas themselves, of generator and discriminator. There is no state, so a resumed
+    run has bit-identical values.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Schedules:
                 raise InvalidValueError(f"schedules of betas need an optimizer with betas, such as Adam, got {kind}")
 
     def warn_unused(self, penalized: bool, averaged: bool) -> None:
-        """Logs a warning for a schedule of no effect: without a penalty, or if the average is a copy."""
+        """Warns of schedules without effect: of a penalty if not `penalized`, of the half-life if not `averaged`."""
         unused = "training.schedules.%s changes nothing: the %s"
         if self.penalty_weight is not None and not penalized:
             log.warning(unused, "penalty_weight", "loss has no penalty")

@@ -61,7 +61,7 @@ class AdversarialStep:
             epsilon: uniform in [0, 1), [B, 1, 1, 1], for the penalty.
             penalty_factor: factor on the penalty, a scalar on the device; ``None`` means 1.
             with_generator: whether to update the generator too.
-            with_penalty: whether to add the penalty, multiplied by its interval.
+            with_penalty: whether to add the penalty, multiplied by its interval (lazy regularization, see `Penalty`).
         """
         with torch.set_grad_enabled(with_generator):
             fake = self._augmented(self.generator(latents, labels))

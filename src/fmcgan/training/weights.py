@@ -13,10 +13,14 @@ _DTYPES = (*_FLOATS, torch.int64, torch.int32, torch.uint8, torch.bool)
 
 
 def check_weights(named: Iterable[tuple[object, object]], largest: int) -> None:
-    """Checks that tensors, given with their names, are finite, dense, on the CPU and no larger than the file.
+    """Checks that tensors are finite, dense, on the CPU and no larger than the file.
+
+    Args:
+        named: name and tensor.
+        largest: size of the file in bytes; tensors with shared storage could claim more.
 
     Raises:
-        ValueError: names the first tensor that fails, or all exceed ``largest`` bytes, as shared storage could claim.
+        ValueError: a tensor fails, which the message names, or all together are larger than the file.
     """
     total = 0
     for name, value in named:
@@ -31,7 +35,7 @@ def check_weights(named: Iterable[tuple[object, object]], largest: int) -> None:
 
 
 def check_fit(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Raises a ValueError unless weights belong to a network: same names, same shapes, floating point or not."""
+    """Raises `ValueError` unless weights belong to a network: same names, same shapes, floating point or not."""
     expected = network.state_dict()
     if missing := sorted(expected.keys() ^ state.keys()):
         raise ValueError(f"names differ: {', '.join(missing[:3])}")

@@ -28,7 +28,7 @@ class DiscriminatorConditioning(nn.Module, ABC):
 
 
 class ConditionalDiscriminator(Discriminator):
-    """A discriminator whose subclass sets `head` to ``conditioning.head(F)`` and defines `features`."""
+    """A discriminator with a conditioning. Subclasses set `head` to ``conditioning.head(F)`` and define `features`."""
 
     head: nn.Module
 

@@ -31,7 +31,7 @@ class GeneratorConditioning(nn.Module, ABC):
     def combine(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Maps standard normal vectors [B, Z] and labels int64 [B] to the input of the first layer and a condition.
 
-        The input is [B, `input_dim`]; the condition is that of the normalisation layers.
+        The input is [B, `input_dim`]. The condition is passed to the normalisation layers.
         """
 
     def normalisation(self, channels: int) -> nn.Module:

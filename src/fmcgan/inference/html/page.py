@@ -63,6 +63,7 @@ def render_page(program: Program, about: Metadata, dtype: str = "float32") -> st
 
 
 def _trusted(*paths: Path) -> Markup:
+    """Joins files of the package, whose text is not escaped."""
     return Markup("".join(path.read_text(encoding="utf-8") for path in paths))
 
 

@@ -119,7 +119,7 @@ def save_classifier(classifier: Classifier, path: Path, metadata: Mapping[str, o
 
 
 def weights_file(path: Path | str | None = None) -> Path:
-    """Returns the path of a weights file, or raises `UserError`; ``None`` or empty: that in the package."""
+    """Returns the path of a weights file; ``None`` or empty: that in the package. Raises `UserError` without a file."""
     found = expand_home(path) if path else SHIPPED_WEIGHTS
     if not found.is_file():
         raise UserError(f"no classifier weights at {found}. {_REMEDY}")
