@@ -26,7 +26,7 @@ def parts():
 
     from fmcgan.app.config_dir import config_dir
 
-    shorter = "analysis.two_sample.images_shown=12800"  # its own test, and where most time would go
+    shorter = "analysis.two_sample.images_shown=6400"  # its own test, and where most time would go
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         return instantiate(compose("analyze", [f"analysis=[{','.join(TELLING)}]", shorter]).analysis)
 
@@ -40,7 +40,7 @@ def held_out(real_train):
 @pytest.fixture(scope="module")
 def known(real_train, real_test):
     """The real images that samples are compared with."""
-    return RealImages(ImageSet(real_train.images[:20_000], real_train.labels[:20_000]), real_test)
+    return RealImages(ImageSet(real_train.images[:12_000], real_train.labels[:12_000]), real_test)
 
 
 @pytest.fixture(scope="module")
