@@ -17,7 +17,7 @@ from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 
-QUICK = {"most_per_class": 100, "images_shown": 6400, "occluded_per_class": 4}
+QUICK = {"most_per_class": 100, "images_shown": 3200, "occluded_per_class": 4}
 RECIPE = Recipe(images_shown=3200, batch_size=64)
 
 
