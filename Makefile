@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV := build/uv/bin/uv
 ARGS ?=
-PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
+# One worker more than cores, at most four: tests of commands wait for other processes.
+PYTEST := $(BIN)/python -m pytest -n $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 3 ? n + 1 : 4))) --dist worksteal
 
 # The newest of Python 3.13, 3.12 and 3.11 that starts (a shim may exist that does not).
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
