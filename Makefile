@@ -5,12 +5,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV := build/uv/bin/uv
 ARGS ?=
-# One worker more than cores, at most four: tests of commands wait for other processes.
-PYTEST := $(BIN)/python -m pytest -n $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 3 ? n + 1 : 4))) --dist worksteal
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
+# One worker more than cores, at most four: many of the slow tests wait for other processes.
+BUSY := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 3 ? n + 1 : 4)))
 
 # The newest of Python 3.13, 3.12 and 3.11 that starts (a shim may exist that does not).
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+
+# Compiled modules are cached even where that is switched off: each process of the tests would compile them again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # A copy of the data beside the checkout is the mirror; else torchvision's mirrors are used.
 BESIDE := $(wildcard ../shared/data/fashion-mnist)
@@ -49,7 +53,7 @@ train: $(STAMP) ## train experiment=quick; ARGS="experiment=minute" or ARGS="los
 	$(BIN)/python -m fmcgan.train $(if $(findstring experiment=,$(ARGS))$(findstring ckpt_path=,$(ARGS)),,experiment=quick) $(ARGS)
 
 test: $(STAMP) lint ## check style and types and run all tests (about 17 minutes on two cores); ARGS="-k resume"
-	$(PYTEST) $(ARGS)
+	$(PYTEST) -n $(BUSY) $(ARGS)
 
 test-fast: $(STAMP) ## run the tests without child processes, real data, training or a browser (2 minutes)
 	$(PYTEST) -m 'not (process or data or train or browser)' $(ARGS)
