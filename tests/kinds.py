@@ -21,7 +21,7 @@ KIND_OF_FIXTURE = {
 KINDS = frozenset(KIND_OF_FIXTURE.values())
 SECONDS = 1.0
 """Of processor time, in the test itself and not in its fixtures; up to three times as much on a busy machine."""
-LONGEST = ("test_notebook", "test_analyze")
+LONGEST = ("test_notebook", "test_analyze", "test_lifecycle", "test_interruption", "test_cli")
 """Files whose tests take minutes: they begin first, so that no process is left with them alone at the end."""
 STARTS = frozenset(("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec"))
 
