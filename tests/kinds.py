@@ -73,11 +73,9 @@ _before(multiprocessing.process.BaseProcess, "start", lambda: watch.refuse("star
 def limit(item: pytest.Item) -> float:
     """Seconds that an unmarked test may take: processes that share caches and cores slow each other down.
 
-    Beside long tests, in a run without ``-m``, a test that is merely slowed down must not fail the run. Several workers
-    may run on the two threads of one core.
+    Beside long tests, in a run without ``-m``, a test that is merely slowed down must not fail the run.
     """
-    alone = 1.0 if os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1") == "1" else 1.5
-    busy = min(max(os.getloadavg()[0] / (os.cpu_count() or 1), alone), 3.0)
+    busy = min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), 3.0)
     return SECONDS * (busy if item.config.option.markexpr else 5.0)
 
 

@@ -204,15 +204,14 @@ def test_the_shipped_generator_draws_without_a_run(command, tmp_path):
 
 
 def test_real_garments_become_recognisable(command, mirror, tmp_path):
-    """The main job on the real data, cut short: 9,600 images are enough to be read far above chance (0.1)."""
-    run = ["data.root=data", f"data.mirror={mirror}", "trainer.max_epochs=1", "trainer.limit_train_batches=150"]
-    run += ["network.width=16", "callback.evaluation.n=1000", "logger=[]"]
-    command("train", *run, "hydra.run.dir=run")
+    """The main job on the real data, cut short: 12,800 images are enough to be read far above chance (0.1)."""
+    run = ["data.root=data", f"data.mirror={mirror}", "trainer.max_epochs=1", "trainer.limit_train_batches=200"]
+    command("train", *run, "callback.evaluation.n=2000", "hydra.run.dir=run", "logger=[]")
     scores = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))["scores"]
-    assert scores["label_agreement_classifier_1k"]["value"] > 0.3
-    assert scores["label_agreement_classifier_1k"]["floor"] > 0.92
-    assert scores["fd_classifier_1k_test"]["value"] < 50  # uniform noise is at 91
-    assert scores["fd_classifier_1k_test"]["floor"] < 0.15
+    assert scores["label_agreement_classifier_2k"]["value"] > 0.3
+    assert scores["label_agreement_classifier_2k"]["floor"] > 0.92
+    assert scores["fd_classifier_2k_test"]["value"] < 50  # uniform noise is at 91
+    assert scores["fd_classifier_2k_test"]["floor"] < 0.1
     command("generate", "run=run", "classes=[boot]", "n_per_class=4", "output=boots.png")
 
 
@@ -343,7 +342,7 @@ def check_untrusted(command, checkpoint, tmp_path):
 def test_help_is_quick_and_says_what_there_is(command):
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     ended = command("train", "--help", env={"PYTHONPROFILEIMPORTTIME": "1"}, fresh=True)
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 5  # 0.5 s where this was written
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 1.5  # 0.5 s where this was written
     imported = set(re.findall(r"^import time:.*\| +([\w.]+)$", ended.stderr, re.MULTILINE))
     assert "hydra" in imported
     assert not imported & {"torch", "numpy", "lightning", "torchvision", "matplotlib", "scipy", "PIL", "tqdm"}

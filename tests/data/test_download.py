@@ -84,13 +84,13 @@ def test_a_mirror_that_is_too_slow_is_left_after_a_time_limit_and_not_in_silence
     serving, tmp_path, monkeypatch, caplog, where
 ):
     starts = {"body": OK + b"\r\n", "headers": OK + b"X-Long: ", "status line": b"HTTP/1.1 2", "nowhere": b""}
-    address = serving(lambda send: time.sleep(50) if where == "nowhere" else slowly(send, starts[where]))
+    address = serving(lambda send: time.sleep(5) if where == "nowhere" else slowly(send, starts[where]))
     monkeypatch.setattr(download, "time_limit", lambda size: 0.5)
     monkeypatch.setattr(progress, "FIRST_SEC", 0.1)
     start = time.monotonic()
     with caplog.at_level(logging.INFO):
         failure = download.download(address, tmp_path / "file.gz", SIZE)
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 2
     assert failure == f"{address}: took longer than 0 s"
     assert any("file.gz" in line and "of 100,000 bytes, about" in line for line in caplog.messages)
 

@@ -54,7 +54,7 @@ def test_ten_by_ten_is_fast():
     class_grid(numbered(10, 10), CLASS_NAMES)
     begin = time.perf_counter()
     class_grid(numbered(10, 10), CLASS_NAMES, title="epoch 10")
-    assert time.perf_counter() - begin < 5  # 0.03 s where this was written
+    assert time.perf_counter() - begin < 0.1
 
 
 @pytest.mark.parametrize(

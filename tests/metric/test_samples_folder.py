@@ -75,7 +75,7 @@ def test_real_images_are_read_bit_for_bit(tmp_path, real_test):
     assert np.array_equal(read_labels, labels)
 
 
-def test_a_thousand_pictures_are_read_within_seconds(tmp_path):
+def test_a_thousand_pictures_take_less_than_a_second(tmp_path):
     content = png(Image.fromarray(GREY))
     for label in range(10):
         (tmp_path / str(label)).mkdir()
@@ -84,7 +84,7 @@ def test_a_thousand_pictures_are_read_within_seconds(tmp_path):
     start = time.process_time()
     images, _ = read_folder(tmp_path)
     assert (images == GREY).all()
-    assert time.process_time() - start < 10  # 0.2 s where this was written
+    assert time.process_time() - start < 1.0  # 0.2 s where this was written
 
 
 def test_files_come_by_label_and_by_number(tmp_path):
