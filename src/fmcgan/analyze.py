@@ -12,9 +12,10 @@ from omegaconf import DictConfig
 
 from fmcgan.app import run_dir
 from fmcgan.app.checks import whole_number
-from fmcgan.app.errors import Failures, MissingExtraError, UserError, require_extra
+from fmcgan.app.errors import Failures, UserError
+from fmcgan.app.extras import MissingExtraError, require_extra
 from fmcgan.app.hydra_app import run_command
-from fmcgan.app.process import processor
+from fmcgan.app.system_info import processor
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 from fmcgan import analyze
 from fmcgan.analysis.clusters import Clusters
 from fmcgan.analysis.spectrum import SpectrumAnalysis
-from fmcgan.app.errors import MissingExtraError, require_extra
+from fmcgan.app.extras import MissingExtraError, require_extra
 from fmcgan.inference.onnx_file import write_onnx
 
 PYPROJECT = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8"))

@@ -4,7 +4,6 @@ import logging
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +25,6 @@ class InvalidValueError(UserError, ValueError):
     def __init__(self, message: str, name: str | None = None) -> None:
         super().__init__(message)
         self.name = name
-
-
-class MissingExtraError(UserError):
-    """A package of an extra is not installed. The message has the command that installs it."""
 
 
 class Interrupted(Exception):  # noqa: N818 (a request, not an error)
@@ -72,21 +67,6 @@ class Failures:
         if self.failed:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in self.failed.items())
             raise UserError(f"some parts failed, the other results were written ({reasons})")
-
-
-def require_extra(extra: str, needed_by: str, *packages: str) -> None:
-    """Checks that packages can be imported, without importing them.
-
-    Args:
-        extra: name in ``[project.optional-dependencies]``.
-        needed_by: command, option or part, as the user calls it.
-        packages: top-level import names.
-
-    Raises:
-        MissingExtraError: one of them is not installed.
-    """
-    if any(find_spec(package) is None for package in packages):
-        raise MissingExtraError(f"{needed_by} needs the extra \"{extra}\": pip install 'fmcgan[{extra}]'")
 
 
 def _reason(error: Exception) -> str:

@@ -3,36 +3,18 @@
 import io
 import logging
 import os
-import platform
 import re
-import shlex
 import signal
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from fmcgan.app.escaping import decodable, visible
+from fmcgan.app.escaping import visible
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _BAR_MOVES = re.compile("\n*(\x1b\\[A)*")  # control characters that tqdm writes to move between bars
-
-
-def command_line() -> str:
-    """Returns the command of this process as typed in a shell."""
-    module = getattr(sys.modules["__main__"], "__spec__", None)
-    program = f"python -m {module.name}" if module else Path(sys.argv[0]).name
-    return decodable(f"{program} {shlex.join(sys.argv[1:])}".strip())  # JSON cannot hold half a surrogate pair
-
-
-def processor() -> str:
-    """Returns the processor's name, such as ``AMD EPYC``."""
-    cpuinfo = Path("/proc/cpuinfo")
-    text = cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
-    found = re.search(r"^model name.*?:(.*)$", text, re.MULTILINE)
-    return found[1].strip() if found else platform.processor() or platform.machine()
 
 
 def stop_signals() -> list[int]:

@@ -18,8 +18,8 @@ from lightning.pytorch import Callback, Trainer
 
 from fmcgan.app import run_dir
 from fmcgan.app.overrides import applied_overrides
-from fmcgan.app.process import command_line, processor
 from fmcgan.app.run_files import read_metrics
+from fmcgan.app.system_info import command_line, processor
 from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.metrics_logger import EPOCH_COLUMNS, MetricsLogger

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from fmcgan.app import run_dir
-from fmcgan.app.errors import require_extra
+from fmcgan.app.extras import require_extra
 from fmcgan.inference.safetensors_file import Metadata
 from fmcgan.training.latent import latent_dim_of
 

@@ -12,9 +12,9 @@ from omegaconf import DictConfig
 from fmcgan.app.checks import MOST_IMAGES, one_of, path_text, seed_number, whole_number
 from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.app.overrides import applied_overrides
-from fmcgan.app.process import command_line
 from fmcgan.app.run_dir import refuse_links
 from fmcgan.app.safe_instantiate import check_targets
+from fmcgan.app.system_info import command_line
 from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, parse_classes
 from fmcgan.inference.generator import LabelledGenerator, check_device, find_checkpoint, load_generator, run_folder_of
 from fmcgan.metric.base import RealImages

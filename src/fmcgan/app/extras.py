@@ -1,0 +1,24 @@
+"""Checks optional dependencies, which the extras of the package install."""
+
+from importlib.util import find_spec
+
+from fmcgan.app.errors import UserError
+
+
+class MissingExtraError(UserError):
+    """A package of an extra is not installed. The message has the command that installs it."""
+
+
+def require_extra(extra: str, needed_by: str, *packages: str) -> None:
+    """Checks that packages can be imported, without importing them.
+
+    Args:
+        extra: name in ``[project.optional-dependencies]``.
+        needed_by: command, option or part, as the user calls it.
+        packages: top-level import names.
+
+    Raises:
+        MissingExtraError: one of them is not installed.
+    """
+    if any(find_spec(package) is None for package in packages):
+        raise MissingExtraError(f"{needed_by} needs the extra \"{extra}\": pip install 'fmcgan[{extra}]'")
