@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 
 from fmcgan.data.batches import ImageBatches, ShuffledBatches
-from fmcgan.data.datamodule import GarmentImages
+from fmcgan.data.datamodule import ImageSplits
 from fmcgan.training.cuda_graphs import CapturedStep, cuda_graph
 from fmcgan.training.gan import ConditionalGAN
 from fmcgan.training.step import AdversarialStep, Metrics
@@ -24,7 +24,7 @@ class BareLoop:
     """
 
     def __init__(
-        self, gan: ConditionalGAN, images: GarmentImages, batch_size: int, precision: str, cuda_graphs: bool = True
+        self, gan: ConditionalGAN, images: ImageSplits, batch_size: int, precision: str, cuda_graphs: bool = True
     ) -> None:
         self.gan = gan
         self.batch_size = batch_size

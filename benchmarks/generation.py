@@ -5,13 +5,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from fmcgan.data.classes import NUM_CLASSES
 from hydra import compose, initialize_config_dir
 from torch import nn
 
 from benchmarks.clock import Row, rates, ratios, spread, time_interleaved
 from benchmarks.setting import Setting, tiny_run
 from fmcgan.app.config_dir import config_dir
-from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.generate import generate
 from fmcgan.inference.generator import load_generator
 from fmcgan.training.latent import latent_dim_of

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.errors import UserError
-from fmcgan.data.datamodule import GarmentImages
+from fmcgan.data.datamodule import ImageSplits
 from fmcgan.data.fashion_mnist import FashionMNISTData
 from fmcgan.train import build
 from fmcgan.training.gan import ConditionalGAN
@@ -69,7 +69,7 @@ class Setting:
         return build(self.config(*overrides, "callback=[]", "logger=[]"))[1].to(self.device)
 
     @functools.cached_property
-    def images(self) -> GarmentImages:
+    def images(self) -> ImageSplits:
         """The data set, on the device."""
         return instantiate(self.config().data).load().to(self.device)
 

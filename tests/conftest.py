@@ -55,16 +55,16 @@ def fashion_mnist(mirror: str, tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="session")
 def real_train(fashion_mnist):
-    from fmcgan.metric.image_set import ImageSet
+    from tests.garments import garment_set
 
-    return ImageSet(fashion_mnist.train_images, fashion_mnist.train_labels)
+    return garment_set(fashion_mnist.train_images, fashion_mnist.train_labels)
 
 
 @pytest.fixture(scope="session")
 def real_test(fashion_mnist):
-    from fmcgan.metric.image_set import ImageSet
+    from tests.garments import garment_set
 
-    return ImageSet(fashion_mnist.test_images, fashion_mnist.test_labels)
+    return garment_set(fashion_mnist.test_images, fashion_mnist.test_labels)
 
 
 @pytest.fixture(scope="session")
@@ -77,12 +77,15 @@ def real(real_train, real_test):
 @functools.cache
 def _composed(*overrides: str):
     from hydra import compose, initialize_config_dir
+    from hydra.utils import instantiate
 
     from fmcgan.app.config_dir import config_dir
 
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         usual = ["experiment=smoke", "trainer.default_root_dir=null", "logger=[]", "trainer.accelerator=cpu"]
-        return compose("train", [*usual, *overrides])
+        config = compose("train", [*usual, *overrides])
+        config.dataset = instantiate(config.data).info.as_config()
+        return config
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from fmcgan.data.classes import CLASS_NAMES
 
 from fmcgan.analysis.clustering.clusters import vectors_of
-from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet, class_balanced
+from tests.garments import garment_set
 
 TELLING = ("confusions", "clusters", "bias", "holes", "neighbours", "two_sample", "spectrum")
 """The parts that measure effects."""
@@ -34,13 +35,13 @@ def parts():
 @pytest.fixture(scope="module")
 def held_out(real_train):
     """Training images that the samples below are made of: the floor, of test images, knows nothing of them."""
-    return ImageSet(real_train.images[-10_000:], real_train.labels[-10_000:])
+    return garment_set(real_train.images[-10_000:], real_train.labels[-10_000:])
 
 
 @pytest.fixture(scope="module")
 def known(real_train, real_test):
     """The real images that samples are compared with."""
-    return RealImages(ImageSet(real_train.images[:12_000], real_train.labels[:12_000]), real_test)
+    return RealImages(garment_set(real_train.images[:12_000], real_train.labels[:12_000]), real_test)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def subject_of(known, tmp_path_factory):
     from fmcgan.metric.results_store import Store
 
     store = Store(tmp_path_factory.mktemp("store"))
-    return lambda images, labels: Subject(ImageSet(images, labels), known, None, None, 0, store)
+    return lambda images, labels: Subject(garment_set(images, labels), known, None, None, 0, store)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +155,7 @@ def test_a_class_with_one_sample_leaves_the_head_of_the_page_its_width():
 
     images = torch.zeros(51, 1, 28, 28, dtype=torch.uint8)
     rare, even = ([0] + [1] * 50, [0] * 25 + [1] * 26)
-    sizes = {sample_grid(ImageSet(images, torch.tensor(labels)), 12).size for labels in (rare, even)}
+    sizes = {sample_grid(garment_set(images, torch.tensor(labels)), 12).size for labels in (rare, even)}
     assert len(sizes) == 1
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fmcgan.data.classes import CLASS_NAMES
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
@@ -19,7 +20,6 @@ from omegaconf import OmegaConf
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.errors import UserError
 from fmcgan.callback.samples import SampleGrid
-from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.generate import generate
 from fmcgan.inference.generator import load_generator
 from fmcgan.inference.safetensors_file import write_generator

@@ -14,7 +14,7 @@ from fmcgan.analysis.attributes import (
     measure_attributes,
     spread_of,
 )
-from fmcgan.metric.image_set import ImageSet
+from tests.garments import garment_set
 
 
 def drawn(*rectangles: tuple[slice, slice, int]) -> np.ndarray:
@@ -133,7 +133,7 @@ def test_images_are_measured_one_by_one(real_test):
     whole, some = measure_attributes(images), measure_attributes(images[490:510])
     for name, values in some.items():
         assert np.array_equal(whole[name][490:510], values, equal_nan=True), name
-    again = attributes_of(ImageSet(torch.from_numpy(images), real_test.labels[:1203]))
+    again = attributes_of(garment_set(torch.from_numpy(images), real_test.labels[:1203]))
     assert all(np.array_equal(again[name], whole[name], equal_nan=True) for name in whole)
 
 

@@ -1,15 +1,16 @@
 import numpy as np
 import pytest
 import torch
+from fmcgan.data.classes import CLASS_NAMES
 
 from fmcgan.analysis.attributes import ATTRIBUTES, DEFINITIONS, attributes_of
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.bias import AttributeComparison, Bias
 from fmcgan.analysis.findings import adjust_effects, select_findings
 from fmcgan.analysis.section import Section
-from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
+from tests.garments import garment_set
 
 COAT, BAG = CLASS_NAMES.index("coat"), CLASS_NAMES.index("bag")
 
@@ -29,7 +30,7 @@ def changed(images: ImageSet, label: int, change) -> ImageSet:
     """A set in which the images of a class are changed: float [N, 1, 28, 28] in, the same out."""
     pixels, rows = images.images.clone(), images.of_class(label)
     pixels[rows] = change(pixels[rows].float()).round().clamp(0, 255).to(torch.uint8)
-    return ImageSet(pixels, images.labels)
+    return garment_set(pixels, images.labels)
 
 
 def effect_of(section: Section, key: str):
@@ -146,7 +147,7 @@ def test_the_same_subject_gives_the_same_effects_and_the_random_state_stays(anal
     first = analysed(samples, against).effects
     assert torch.equal(torch.get_rng_state(), state)
     assert np.array_equal(np.random.get_state()[1], numpy_state)
-    again = ImageSet(samples.images, samples.labels)
+    again = garment_set(samples.images, samples.labels)
     assert analysed(again, against).effects == first
 
 

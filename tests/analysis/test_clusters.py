@@ -12,9 +12,10 @@ from fmcgan.analysis.clustering.clusters import ClassClusters, traits, vectors_o
 from fmcgan.analysis.clusters import Clusters
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
+from fmcgan.metric.image_set import FeatureNetwork, RealImages
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.value import wilson_interval
+from tests.garments import garment_set
 
 LEVELS = (200, 100, 50)
 SANDAL, BAG = 5, 8
@@ -39,7 +40,7 @@ def blobs(*counts, seed, label=BAG):
     quarters = levels[:, None, None, None] + torch.randint(-5, 6, (len(levels), 1, 2, 2), generator=generator)
     images = quarters.repeat_interleave(14, dim=2).repeat_interleave(14, dim=3).to(torch.uint8)
     mixed = torch.randperm(len(levels), generator=generator)
-    return ImageSet(images[mixed], torch.full((len(levels),), label))
+    return garment_set(images[mixed], torch.full((len(levels),), label))
 
 
 def subject(samples, train, test, folder, seed=0):
@@ -91,7 +92,7 @@ def test_hdbscan_finds_the_number_and_counts_what_is_far_from_all_to_none(tmp_pa
     train, test = blobs(300, 200, 100, seed=1), blobs(150, 100, 50, seed=2)
     strange = torch.full((60, 1, 28, 28), 150, dtype=torch.uint8)  # half-way between two blobs
     known = blobs(40, 0, 0, seed=4)
-    samples = ImageSet(torch.cat([known.images, strange]), torch.full((100,), BAG))
+    samples = garment_set(torch.cat([known.images, strange]), torch.full((100,), BAG))
     section = Clusters(Quadrants(), method="hdbscan", least_share=0.1).analyse(subject(samples, train, test, tmp_path))
     rows = [cells(section, row) for row in range(4)]
     assert [row["cluster"] for row in rows] == ["1", "2", "3", "none"]
@@ -117,7 +118,7 @@ def test_the_same_twice_nothing_random_touched_and_styles_found_once(three, monk
 
 def test_a_class_with_too_few_images_is_left_out_and_none_is_no_section(tmp_path):
     def both(bags, boots, *counts):
-        return ImageSet(torch.cat([bags.images, boots.images]), torch.cat([bags.labels, boots.labels]))
+        return garment_set(torch.cat([bags.images, boots.images]), torch.cat([bags.labels, boots.labels]))
 
     train = both(blobs(300, 200, 100, seed=1), blobs(300, 200, 100, seed=5, label=9))
     test = both(blobs(15, 10, 5, seed=2), blobs(15, 10, 5, seed=6, label=9))
@@ -159,7 +160,7 @@ def garments(fashion_mnist):
 
     def some(images, labels, n):
         indices = torch.cat([(labels == label).nonzero()[:n, 0] for label in (SANDAL, BAG)])
-        return ImageSet(images[indices], labels[indices])
+        return garment_set(images[indices], labels[indices])
 
     train = some(fashion_mnist.train_images, fashion_mnist.train_labels, 1500)
     return train, some(fashion_mnist.test_images, fashion_mnist.test_labels, 1000)

@@ -10,6 +10,7 @@ from fmcgan.figure.grid import GAP, MARGIN
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
+from tests.garments import garment_set
 
 
 class Told(ClassifierFeatures):
@@ -34,7 +35,7 @@ def telling(answers: dict[tuple[int, int], int]) -> ImageSet:
     images = torch.zeros(len(pairs), 1, 28, 28, dtype=torch.uint8)
     images[:, 0, 0, 0] = torch.tensor([predicted for _, predicted in pairs], dtype=torch.uint8)
     images[:, 0, 0, 1] = (20 + torch.arange(len(pairs)).clamp(max=200)).to(torch.uint8)
-    return ImageSet(images, torch.tensor([label for label, _ in pairs]))
+    return garment_set(images, torch.tensor([label for label, _ in pairs]))
 
 
 class Known(Told):
@@ -141,7 +142,7 @@ def test_swapped_labels_of_two_classes_come_first(few, classifier, tmp_path):
     for label, other in ((1, 8), (8, 1)):
         swapped = few.test.of_class(label)[::5]
         labels[swapped] = other
-    samples = ImageSet(few.test.images, labels)
+    samples = garment_set(few.test.images, labels)
     section, _ = effects_of(samples, few, tmp_path, classifier.of(samples, torch.arange(4000)))
     findings = [each for each in adjust_effects(section.effects) if each.holds]
     assert {each.effect.key for each in findings} == {"confusions/trouser/bag", "confusions/bag/trouser"}

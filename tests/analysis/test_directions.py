@@ -9,6 +9,7 @@ from fmcgan.analysis.latent.attribute_slopes import Slopes, attribute_slopes, cl
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
+from tests.garments import garment_set
 
 SIZE = 6
 
@@ -44,7 +45,7 @@ def rectangles(n_per_class: int, seed: int) -> ImageSet:
     for image in images:
         half, height = draw.integers(5, 12), draw.integers(14, 18)
         image[0, 6 : 6 + height, 14 - half : 14 + half] = int(draw.integers(80, 180))
-    return ImageSet(images, torch.arange(10).repeat_interleave(n_per_class))
+    return garment_set(images, torch.arange(10).repeat_interleave(n_per_class))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from fmcgan.data.classes import CLASS_NAMES
 from scipy import stats
 from scipy.spatial.distance import cdist
 from torch import Tensor
@@ -11,10 +12,10 @@ from fmcgan.analysis.holes import Holes
 from fmcgan.analysis.nearest import coverage
 from fmcgan.analysis.nearest.coverage import compare_coverage
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.manifold import Manifold
 from fmcgan.metric.results_store import Store
+from tests.garments import garment_set
 
 PLACES = torch.cartesian_prod(*[torch.tensor([60.0, 180.0])] * 4)
 """Where the classes lie: class c at place c, the second style of class 0 at place 10."""
@@ -52,7 +53,7 @@ def draw(seed: int, n: int, styles: int = 2, classes=range(10), far: int | None 
         places[(labels == far) & every_second] = 15
     levels = PLACES[places] + 12 * torch.randn(len(labels), 4, generator=generator)
     images = levels.round().clamp(0, 255).to(torch.uint8).reshape(-1, 1, 2, 2)
-    return ImageSet(images.repeat_interleave(14, dim=2).repeat_interleave(14, dim=3), labels)
+    return garment_set(images.repeat_interleave(14, dim=2).repeat_interleave(14, dim=3), labels)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +161,7 @@ def test_real_test_images_cover_themselves_which_is_no_finding(holes, subject, r
 def test_as_many_training_images_of_each_class_are_compared_none_of_them_twice(subject, real):
     counts = {2: 30, 5: 300, 7: 19, 8: 90}
     sets = [draw(20, n, classes=[label]) for label, n in counts.items()]
-    samples = ImageSet(torch.cat([each.images for each in sets]), torch.cat([each.labels for each in sets]))
+    samples = garment_set(torch.cat([each.images for each in sets]), torch.cat([each.labels for each in sets]))
     of_samples, first, second = compare_coverage(subject(samples), Quadrants(), 5, 20)
     expected = [0, 0, 30, 0, 0, 200, 0, 0, 90]  # half of the 400 training images at most, and not the 19 sneakers
     for each in (of_samples, first, second):

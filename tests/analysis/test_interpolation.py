@@ -1,15 +1,15 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from fmcgan.data.classes import CLASS_NAMES
 from torch import nn
 
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.interpolation import CHAIN, PAIRS, Interpolation
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.feature.classifier import ClassifierFeatures
-from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.results_store import Store
+from tests.garments import garment_set
 
 
 class Levels(ClassifierFeatures):
@@ -47,7 +47,7 @@ class Flat(nn.Module):
 
 def subject_of(generator, folder) -> Subject:
     images = torch.zeros(10, 1, 28, 28, dtype=torch.uint8)
-    samples = ImageSet(images, torch.arange(10))
+    samples = garment_set(images, torch.arange(10))
     return Subject(samples, None, generator, None, 3, Store(folder))
 
 

@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 import sklearn.manifold
 import torch
+from fmcgan.data.classes import CLASS_NAMES
 from torch import Tensor
 
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.clustering.embedding import tsne
 from fmcgan.analysis.maps import Maps
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.results_store import Store
+from tests.garments import garment_set
 
 pytestmark = pytest.mark.train  # UMAP and t-SNE are fitted
 
@@ -42,7 +43,7 @@ def draw(seed: int, n: int, styles: int = 2, classes=range(10)) -> ImageSet:
         places[(labels == 0) & (torch.arange(len(labels)) // len(classes) % 2 == 1)] = 15
     levels = PLACES[places] + 8 * torch.randn(len(labels), 4, generator=generator)
     images = levels.round().clamp(0, 255).to(torch.uint8).reshape(-1, 1, 2, 2)
-    return ImageSet(images.repeat_interleave(14, dim=2).repeat_interleave(14, dim=3), labels)
+    return garment_set(images.repeat_interleave(14, dim=2).repeat_interleave(14, dim=3), labels)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def test_notes_say_what_the_classifier_reads(section, samples):
     classifier = ClassifierFeatures()
     for n in (100, 155, 199):
         each = section.maps[0]
-        probability = classifier.logits(ImageSet(torch.from_numpy(each.images[n])[None, None], torch.tensor([0])))
+        probability = classifier.logits(garment_set(torch.from_numpy(each.images[n])[None, None], torch.tensor([0])))
         sure, predicted = probability.softmax(dim=1).max(dim=1)
         label = CLASS_NAMES[each.labels[n]]
         assert (
@@ -122,7 +123,9 @@ def test_the_linear_map_is_that_of_numpy(section, real, samples):
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     _, singular, directions = np.linalg.svd((features - mean) / deviation, full_matrices=False)
     given = section.maps[2]
-    of_points = Quadrants().features(ImageSet(torch.from_numpy(given.images)[:, None], torch.from_numpy(given.labels)))
+    of_points = Quadrants().features(
+        garment_set(torch.from_numpy(given.images)[:, None], torch.from_numpy(given.labels))
+    )
     expected = (of_points.double().numpy() - mean) / deviation @ directions[:2].T
     signs = np.sign((expected * given.positions).sum(axis=0))
     np.testing.assert_allclose(given.positions, expected * signs, atol=1e-6)
@@ -184,7 +187,7 @@ def test_an_image_that_was_fitted_is_placed_where_it_was(store):
 def test_too_few_training_images_are_said(maps, real, samples, store):
     with pytest.raises(NotApplicable, match="at least 50 training images, got 40"):
         maps.analyse(Subject(samples, RealImages(draw(1, 4), real.test), None, None, 5, store))
-    nothing = ImageSet(torch.zeros(0, 1, 28, 28, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
+    nothing = garment_set(torch.zeros(0, 1, 28, 28, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
     with pytest.raises(NotApplicable, match="one class"):
         maps.analyse(Subject(nothing, real, None, None, 5, store))
 

@@ -17,6 +17,7 @@ from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
+from tests.garments import garment_set
 
 
 class Quarters(ClassifierFeatures):
@@ -38,7 +39,7 @@ class Quarters(ClassifierFeatures):
 def flat(levels: list[int], labels: list[int]) -> ImageSet:
     """An image of one level each: distances are differences of levels, on `Quarters` twice as large."""
     images = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 28, 28)
-    return ImageSet(images, torch.tensor(labels))
+    return garment_set(images, torch.tensor(labels))
 
 
 def subject_of(samples: ImageSet, real: RealImages, folder) -> Subject:
@@ -79,7 +80,7 @@ def copying(new: ImageSet, train: ImageSet, share: float, noise: int) -> ImageSe
         chosen = members[: round(share * len(members))]
         images[chosen] = train.images[train.of_class(label)[: len(chosen)]].int()
         images[chosen] += torch.randint(-noise, noise + 1, images[chosen].shape, generator=generator)
-    return ImageSet(images.clamp(0, 255).to(torch.uint8), new.labels)
+    return garment_set(images.clamp(0, 255).to(torch.uint8), new.labels)
 
 
 @pytest.mark.parametrize(("network", "unit"), [(None, 1), (Quarters(), 2)])
@@ -121,7 +122,9 @@ def test_samples_are_suspicious_by_the_measure_of_their_class(by_hand):
 @pytest.mark.parametrize("by_pixels", [True, False])
 def test_nearest_training_images_are_those_of_the_whole_matrix(small, classifier, tmp_path, by_pixels):
     network = None if by_pixels else classifier
-    samples = ImageSet(torch.cat([small.test.images[:30], small.train.images[7:8]]), torch.zeros(31, dtype=torch.int64))
+    samples = garment_set(
+        torch.cat([small.test.images[:30], small.train.images[7:8]]), torch.zeros(31, dtype=torch.int64)
+    )
     found = NearestTraining(subject_of(samples, small, tmp_path), network)
     chosen = [30, *range(0, 30, 2)]
     index, distance = found.nearest(chosen, 5)

@@ -16,6 +16,7 @@ from fmcgan.metric.gan_test import GanTest
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.value import MetricValue, Quantity, by_class
+from tests.garments import garment_set
 
 
 class Darkness(Metric):
@@ -42,7 +43,7 @@ class Picky(Darkness):
 
 def grey(levels: list[int], labels: list[int]) -> ImageSet:
     images = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 28, 28)
-    return ImageSet(images, torch.tensor(labels))
+    return garment_set(images, torch.tensor(labels))
 
 
 def subject_of(samples: ImageSet, real: RealImages, store: Store) -> Subject:

@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from fmcgan.data.classes import CLASS_NAMES
 
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.findings import adjust_effects, select_findings
 from fmcgan.analysis.section import Section
 from fmcgan.analysis.spectrum import SpectrumAnalysis
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.spectrum import Spectrum, decibels, radial_power
+from tests.garments import garment_set
 
 BANDS = {"fine_detail": slice(10, 15), "coarse_structure": slice(1, 5)}
 
@@ -37,13 +38,13 @@ def noise(n: int, seed: int) -> ImageSet:
     """Even grey levels, so that halves of them are exact; the classes in turn."""
     generator = torch.Generator().manual_seed(seed)
     images = torch.randint(256, (n, 1, 28, 28), dtype=torch.uint8, generator=generator) & 0xFE
-    return ImageSet(images, torch.arange(n) % 10)
+    return garment_set(images, torch.arange(n) % 10)
 
 
 def blurred(images: ImageSet, amount: float) -> ImageSet:
     pixels = images.images.float()
     smooth = F.avg_pool2d(pixels, 3, stride=1, padding=1)
-    return ImageSet((pixels + amount * (smooth - pixels)).round().to(torch.uint8), images.labels)
+    return garment_set((pixels + amount * (smooth - pixels)).round().to(torch.uint8), images.labels)
 
 
 def effect_of(section: Section, key: str):
@@ -60,7 +61,7 @@ def bands_of(section: Section) -> dict[str, dict[str, float]]:
 def test_half_the_contrast_is_six_decibels_less_of_everything(analysed):
     """The same images at half their grey levels: -20 log10 2 dB in every ring, every class and every image."""
     real = noise(400, 0)
-    section = analysed(ImageSet(real.images // 2, real.labels), RealImages(real, noise(200, 1)))
+    section = analysed(garment_set(real.images // 2, real.labels), RealImages(real, noise(200, 1)))
     for row in bands_of(section).values():
         for band in BANDS:
             assert row[f"{band}_db"] == pytest.approx(-20 * math.log10(2), rel=1e-9)
@@ -76,7 +77,7 @@ def test_half_the_contrast_is_six_decibels_less_of_everything(analysed):
 def test_twice_the_contrast_is_six_decibels_more(analysed):
     real = noise(400, 0)
     half = RealImages(
-        ImageSet(real.images // 2, real.labels), ImageSet(noise(200, 1).images // 2, noise(200, 1).labels)
+        garment_set(real.images // 2, real.labels), garment_set(noise(200, 1).images // 2, noise(200, 1).labels)
     )
     effect = effect_of(analysed(real, half), "spectrum/coat/coarse_structure")
     assert effect.statement.startswith("Generated coats have 6.0 dB [")
@@ -104,7 +105,7 @@ def test_detail_that_one_class_lacks_is_told_of_this_class(analysed, real_test):
     pixels = real_test.images.clone()
     bags = real_test.of_class(8)
     pixels[bags] = blurred(real_test.subset(bags), 0.3).images
-    told = select_findings(adjust_effects(analysed(ImageSet(pixels, real_test.labels)).effects), max_per_section=30)
+    told = select_findings(adjust_effects(analysed(garment_set(pixels, real_test.labels)).effects), max_per_section=30)
     assert told[0].effect.key == "spectrum/bag/fine_detail"
     assert told[0].effect.classes == (8,)
     assert {each.effect.classes for each in told} <= {(8,), ()}
@@ -158,17 +159,17 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(analysed):
 
 def test_real_power_is_kept_under_the_protocol_of_the_score(store):
     kept = Store(store.folder / "other")
-    real, samples = (ImageSet(noise(100, n).images, noise(100, n).labels, store=kept) for n in (0, 1))
+    real, samples = (garment_set(noise(100, n).images, noise(100, n).labels, store=kept) for n in (0, 1))
     Spectrum().measure(samples, RealImages(real, real))
     written = sorted(path.name for path in kept.folder.iterdir())
-    again = [ImageSet(noise(100, n).images, noise(100, n).labels, store=kept) for n in (0, 1)]
+    again = [garment_set(noise(100, n).images, noise(100, n).labels, store=kept) for n in (0, 1)]
     SpectrumAnalysis().analyse(Subject(again[1], RealImages(again[0], again[0]), None, None, 0, kept))
     assert sorted(path.name for path in kept.folder.iterdir()) == written
 
 
 def test_black_images_have_no_detail(analysed):
     """They have the floor of the score everywhere, and no number is missing."""
-    black = ImageSet(torch.zeros(100, 1, 28, 28, dtype=torch.uint8), torch.arange(100) % 10)
+    black = garment_set(torch.zeros(100, 1, 28, 28, dtype=torch.uint8), torch.arange(100) % 10)
     section = analysed(black, RealImages(noise(200, 0), noise(200, 1)))
     assert all(np.isfinite(row[1:]).all() for row in section.tables[0].rows)
     assert effect_of(section, "spectrum/all/fine_detail").beyond_floor

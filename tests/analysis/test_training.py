@@ -10,8 +10,9 @@ from fmcgan.analysis.alarms.run_facts import read_facts, read_frames
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.training import TrainingAnalysis, epoch_table, metric_title
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.metric.image_set import ImageSet, RealImages
+from fmcgan.metric.image_set import RealImages
 from fmcgan.metric.results_store import Store
+from tests.garments import garment_set
 
 FD, RECALL = "fd_classifier_100_test", "recall_k3_classifier_100_test"
 
@@ -60,7 +61,7 @@ def write_run(folder, rows, config=None, finished=True, epochs=(0, 1, 2)):
 
 
 def subject(run, tmp_path):
-    images = ImageSet(torch.zeros(1, 1, 28, 28, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
+    images = garment_set(torch.zeros(1, 1, 28, 28, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
     return Subject(images, RealImages(images, images), None, run, 0, Store(tmp_path / "store"))
 
 

@@ -14,6 +14,7 @@ from fmcgan.metric.feature.classifier import load_classifier
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from fmcgan.training.latent import draw_latents
+from tests.garments import garment_set
 
 SIZE = 4
 
@@ -51,7 +52,7 @@ def real_images(seed: int, n_per_class: int = 40) -> ImageSet:
     labels = torch.arange(10).repeat(n_per_class)
     with torch.no_grad():
         images = ((Pixels()(latents, labels) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    return ImageSet(images, labels)
+    return garment_set(images, labels)
 
 
 @pytest.fixture(scope="module")

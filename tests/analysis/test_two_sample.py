@@ -16,6 +16,7 @@ from fmcgan.analysis.two_sample import TwoSample
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
+from tests.garments import garment_set
 
 QUICK = {"most_per_class": 100, "images_shown": 3200, "occluded_per_class": 4}
 RECIPE = Recipe(images_shown=3200, batch_size=64)
@@ -26,7 +27,7 @@ def numbered(n: int, first: int = 0) -> ImageSet:
     images = torch.zeros(n, 1, 28, 28, dtype=torch.uint8)
     numbers = torch.arange(first, first + n)
     images[:, 0, 0, 0], images[:, 0, 0, 1] = (numbers // 256).to(torch.uint8), (numbers % 256).to(torch.uint8)
-    return ImageSet(images, torch.where(torch.arange(n) % 2 == 0, 2, 5))
+    return garment_set(images, torch.where(torch.arange(n) % 2 == 0, 2, 5))
 
 
 def numbers_of(images: Tensor) -> list[int]:
@@ -37,7 +38,7 @@ def marked(images: ImageSet, row: int, column: int, by: int = 100) -> ImageSet:
     """The same images with one pixel brighter."""
     brighter = images.images.clone().int()
     brighter[:, 0, row, column] += by
-    return ImageSet(brighter.clamp(0, 255).to(torch.uint8), images.labels)
+    return garment_set(brighter.clamp(0, 255).to(torch.uint8), images.labels)
 
 
 @pytest.fixture

@@ -10,22 +10,22 @@ from lightning.pytorch.utilities.warnings import PossibleUserWarning
 from torch import Tensor
 
 from fmcgan.app.errors import UserError
-from fmcgan.data.datamodule import GarmentData, GarmentImages
+from fmcgan.data.datamodule import ImageDataModule, ImageSplits
 
 Step = tuple[int, int, list[int]]
 """Epoch, number of the batch in the epoch, labels of the batch."""
 
 
-class Numbered(GarmentData):
+class Numbered(ImageDataModule):
     """Twenty-three training images, of which each is its own class, so that a batch shows what is in it."""
 
     loads = 0
 
-    def load(self) -> GarmentImages:
+    def load(self) -> ImageSplits:
         self.loads += 1
         numbers = torch.arange(23)
         images = numbers.to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 28, 28)
-        return GarmentImages(images, numbers, images[:3] + 100, numbers[:3] + 100)
+        return ImageSplits(images, numbers, images[:3] + 100, numbers[:3] + 100)
 
 
 class MetricsLogger(LightningModule):

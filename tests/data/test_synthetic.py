@@ -6,22 +6,22 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from fmcgan.data.datamodule import GarmentImages
+from fmcgan.data.datamodule import ImageSplits
 from fmcgan.data.synthetic import SyntheticData
 
 CONFIG = Path(__file__).parents[2] / "configs" / "data" / "synthetic.yaml"
 
 
-def draw(**changes: int) -> GarmentImages:
+def draw(**changes: int) -> ImageSplits:
     return SyntheticData(**{"batch_size": 10, "seed": 0, **changes}).load()
 
 
 @pytest.fixture(scope="module")
-def images() -> GarmentImages:
+def images() -> ImageSplits:
     return draw()
 
 
-def test_format_and_balance(images: GarmentImages) -> None:
+def test_format_and_balance(images: ImageSplits) -> None:
     assert images.train_images.shape == (2000, 1, 28, 28)
     assert images.test_images.shape == (1000, 1, 28, 28)
     assert images.train_images.dtype == images.test_images.dtype == torch.uint8
@@ -30,7 +30,7 @@ def test_format_and_balance(images: GarmentImages) -> None:
     assert images.test_labels.bincount().tolist() == [100] * 10
 
 
-def test_same_bits_for_a_drawing_seed_whatever_the_runs_seed(images: GarmentImages) -> None:
+def test_same_bits_for_a_drawing_seed_whatever_the_runs_seed(images: ImageSplits) -> None:
     torch.manual_seed(1)
     few = {"n_train": 200, "n_test": 100}
     again, other = draw(seed=7, **few), draw(drawing_seed=1, **few)
@@ -39,18 +39,18 @@ def test_same_bits_for_a_drawing_seed_whatever_the_runs_seed(images: GarmentImag
     assert not torch.equal(other.train_images, again.train_images)
 
 
-def test_sizes_change_nothing_but_the_sizes(images: GarmentImages) -> None:
+def test_sizes_change_nothing_but_the_sizes(images: ImageSplits) -> None:
     fewer = draw(n_train=33, n_test=12)
     assert torch.equal(fewer.train_images, images.train_images[:33])
     assert torch.equal(fewer.test_images, images.test_images[:12])
 
 
-def test_every_drawing_is_another(images: GarmentImages) -> None:
+def test_every_drawing_is_another(images: ImageSplits) -> None:
     everything = torch.cat([images.train_images, images.test_images]).flatten(1)
     assert len(everything.unique(dim=0)) == 3000
 
 
-def test_a_garment_on_black(images: GarmentImages) -> None:
+def test_a_garment_on_black(images: ImageSplits) -> None:
     drawn = (images.train_images > 0).flatten(1).float().mean(1)
     assert drawn.min() > 0.05
     assert drawn.max() < 0.75
@@ -58,7 +58,7 @@ def test_a_garment_on_black(images: GarmentImages) -> None:
     assert (corners == 0).float().mean() > 0.99
 
 
-def test_the_nearest_training_image_tells_the_class(images: GarmentImages) -> None:
+def test_the_nearest_training_image_tells_the_class(images: ImageSplits) -> None:
     train, test = (part.flatten(1).float() for part in (images.train_images, images.test_images))
     nearest = torch.cdist(test, train).argmin(1)
     right = images.train_labels[nearest] == images.test_labels

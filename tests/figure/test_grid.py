@@ -2,9 +2,9 @@ import time
 
 import numpy as np
 import pytest
+from fmcgan.data.classes import CLASS_NAMES
 from PIL import Image
 
-from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.grid import GAP, MARGIN, PAPER, class_grid, side_by_side
 
 

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fmcgan.data.classes import CLASS_NAMES
 from PIL import Image
 
 from fmcgan.app.errors import UserError
-from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.grid import class_grid
 from fmcgan.figure.png import LARGEST, LONGEST, read_png
 from fmcgan.inference.sample_writers import check_space, write_folder, write_grid, write_npz, writer_for

@@ -10,6 +10,7 @@ from fmcgan.metric.baselines import BASELINES, Baselines, applicable
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.value import MetricValue, Quantity
+from tests.garments import garment_set
 
 
 class Brightness(Metric):
@@ -31,7 +32,7 @@ def grey(*levels: int, per_class: int) -> ImageSet:
     """Class c has the grey level levels[c]."""
     labels = torch.arange(10).repeat(per_class)
     images = torch.tensor(levels, dtype=torch.uint8)[labels][:, None, None, None].expand(-1, 1, 28, 28).contiguous()
-    return ImageSet(images, labels)
+    return garment_set(images, labels)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results import as_markdown, as_text, by_class_as_markdown, sort_key
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.value import MetricValue, Quantity
+from tests.garments import garment_set
 
 
 class Darkness(Metric):
@@ -34,7 +35,7 @@ class Darkness(Metric):
 
 
 def grey(level: int, n: int) -> ImageSet:
-    return ImageSet(torch.full((n, 1, 28, 28), level, dtype=torch.uint8), torch.arange(n) % 10)
+    return garment_set(torch.full((n, 1, 28, 28), level, dtype=torch.uint8), torch.arange(n) % 10)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.frechet import ClassFrechetDistance, FrechetDistance, reference_gaussian
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.value import interval
+from tests.garments import garment_set
 from tests.metric.frechet_reference import frechet_distance, gaussian_statistics
 
 
@@ -25,7 +26,7 @@ def drawn(levels: Tensor, labels: Tensor | None = None, bootstrap_samples: int =
     """Images whose four quarters have these grey levels [N, 4], and so these features; labels 0..9 in turn."""
     quarters = levels.round().clamp(0, 255).to(torch.uint8).view(-1, 1, 2, 2)
     images = quarters.repeat_interleave(14, dim=2).repeat_interleave(14, dim=3)
-    return ImageSet(
+    return garment_set(
         images, torch.arange(len(levels)) % 10 if labels is None else labels, bootstrap_samples=bootstrap_samples
     )
 

@@ -9,6 +9,7 @@ from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.metric.feature.classifier import SHIPPED_WEIGHTS
 from fmcgan.metric.gan_test import GanTest, agreement_share, count_agreement
 from fmcgan.metric.image_set import ImageSet
+from tests.garments import garment_set
 
 
 class Answers:
@@ -31,7 +32,7 @@ def answered(logits: Tensor) -> GanTest:
 
 def black(labels: list[int], bootstrap_samples: int = 0) -> ImageSet:
     images = torch.zeros(len(labels), 1, 28, 28, dtype=torch.uint8)
-    return ImageSet(images, torch.tensor(labels), bootstrap_samples=bootstrap_samples)
+    return garment_set(images, torch.tensor(labels), bootstrap_samples=bootstrap_samples)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_agreement_of_real_images_is_the_accuracy_and_shuffled_labels_drop_it_to
     assert min(range(10), key=agreement.by_class.__getitem__) == 6  # shirts are the hard class of Fashion-MNIST
     assert 0.1 < cross_entropy.value < 0.3
     order = torch.randperm(1000, generator=torch.Generator().manual_seed(1))
-    shuffled = GanTest().measure(ImageSet(samples.images, samples.labels[order]), real)
+    shuffled = GanTest().measure(garment_set(samples.images, samples.labels[order]), real)
     assert shuffled["label_agreement_classifier"].value == pytest.approx(0.1, abs=0.03)
     assert shuffled["label_cross_entropy_classifier"].value > math.log(10)  # worse than knowing nothing
 
@@ -112,8 +113,8 @@ def test_counts_by_hand():
 
 
 def test_the_batch_size_is_of_no_influence_and_the_global_random_state_stays(samples, real):
-    few = ImageSet(samples.images[:100], samples.labels[:100])
-    again = ImageSet(few.images, few.labels)
+    few = garment_set(samples.images[:100], samples.labels[:100])
+    again = garment_set(few.images, few.labels)
     before = torch.get_rng_state()
     expected = GanTest().measure(few, real)
     measured = GanTest(batch_size=33).measure(again, real)

@@ -7,6 +7,7 @@ from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric import gan_train
 from fmcgan.metric.gan_train import GanTrain
 from fmcgan.metric.image_set import ImageSet, RealImages
+from tests.garments import garment_set
 
 NAME = "gan_train_logistic_regression"
 
@@ -17,11 +18,11 @@ def striped(n: int, seed: int) -> ImageSet:
     images = torch.randint(0, 60, (n, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
     for row in (0, 1):
         images[torch.arange(n), 0, 2 * labels + row] = 255
-    return ImageSet(images, labels)
+    return garment_set(images, labels)
 
 
 def relabelled(images: ImageSet, labels: torch.Tensor) -> ImageSet:
-    return ImageSet(images.images, labels)
+    return garment_set(images.images, labels)
 
 
 def quick_score(**changes) -> GanTrain:
@@ -116,7 +117,7 @@ def test_the_protocol_tells_every_parameter():
 
 @pytest.mark.parametrize("n", [2, 30])
 def test_collapsed_samples_give_a_share(n, toy):
-    black = ImageSet(torch.zeros(n, 1, 28, 28, dtype=torch.uint8), torch.arange(n) % 10)
+    black = garment_set(torch.zeros(n, 1, 28, 28, dtype=torch.uint8), torch.arange(n) % 10)
     (measured,) = quick_score().measure(black, toy).values()
     assert 0 <= measured.value <= 1
     assert all(0 <= each <= 1 for each in measured.by_class)

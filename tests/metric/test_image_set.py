@@ -7,12 +7,13 @@ from fmcgan.metric.base import format_count
 from fmcgan.metric.image_set import ImageSet, class_balanced
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.value import by_class
+from tests.garments import garment_set
 
 
 def drawn(n: int = 40, seed: int = 0, **options) -> ImageSet:
     generator = torch.Generator().manual_seed(seed)
     images = torch.randint(0, 256, (n, 1, 28, 28), dtype=torch.uint8, generator=generator)
-    return ImageSet(images, torch.arange(n) % 10, **options)
+    return garment_set(images, torch.arange(n) % 10, **options)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def drawn(n: int = 40, seed: int = 0, **options) -> ImageSet:
 )
 def test_other_types_and_shapes_are_refused(images, labels, message):
     with pytest.raises(ValueError, match=message):
-        ImageSet(images, labels)
+        garment_set(images, labels)
 
 
 def test_each_thing_is_computed_once_for_each_protocol():
@@ -60,7 +61,7 @@ def test_on_disk_it_is_found_for_the_same_images_and_labels_only(tmp_path):
     assert drawn(store=store()).derived("a", never)["x"] == 1
     with pytest.raises(AssertionError, match="again"):
         drawn(seed=1, store=store()).derived("a", never)
-    other_labels = ImageSet(drawn().images, drawn().labels.flip(0), store=store())
+    other_labels = garment_set(drawn().images, drawn().labels.flip(0), store=store())
     with pytest.raises(AssertionError, match="again"):
         other_labels.derived("a", never)
 
@@ -74,7 +75,7 @@ def test_the_fingerprint_is_the_sha256_of_the_bytes():
 def test_the_content_order_does_not_depend_on_the_order_given():
     images = drawn(50)
     shuffled = torch.randperm(50, generator=torch.Generator().manual_seed(3))
-    other = ImageSet(images.images[shuffled], images.labels[shuffled])
+    other = garment_set(images.images[shuffled], images.labels[shuffled])
     assert torch.equal(images.images[images.content_order], other.images[other.content_order])
     assert torch.equal(images.labels[images.content_order], other.labels[other.content_order])
     assert not torch.equal(images.content_order, torch.arange(50))
@@ -83,7 +84,7 @@ def test_the_content_order_does_not_depend_on_the_order_given():
 def test_resamples_draw_an_image_as_often_in_whatever_order_it_is_given():
     images = drawn(50, bootstrap_samples=9)
     shuffled = torch.randperm(50, generator=torch.Generator().manual_seed(3))
-    other = ImageSet(images.images[shuffled], images.labels[shuffled], bootstrap_samples=9)
+    other = garment_set(images.images[shuffled], images.labels[shuffled], bootstrap_samples=9)
     assert torch.equal(images.resamples[:, shuffled], other.resamples)
     assert images.resamples.sum(dim=1).tolist() == [50] * 9
 

@@ -7,8 +7,8 @@ from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metri
 from torchmetrics.image.inception import InceptionScore as TorchmetricsInceptionScore
 
 from fmcgan.app.errors import InvalidValueError, UserError
-from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.inception_score import InceptionScore, inception_scores
+from tests.garments import garment_set
 
 
 def score_of(logits: Tensor) -> float:
@@ -59,7 +59,7 @@ def test_no_resamples_give_no_scores():
 
 def test_real_images_are_far_from_collapsed_ones(real):
     images = real.test.balanced(500)
-    samples = ImageSet(images.images, images.labels, bootstrap_samples=100)
+    samples = garment_set(images.images, images.labels, bootstrap_samples=100)
     before = torch.get_rng_state()
     measured = InceptionScore().measure(samples, real)
     assert torch.equal(torch.get_rng_state(), before)
@@ -68,7 +68,7 @@ def test_real_images_are_far_from_collapsed_ones(real):
     assert by_class is None
     assert 8 < low < value < high < 10
     assert high - low < 1
-    collapsed = ImageSet(images.images[:1].repeat(50, 1, 1, 1), torch.arange(50) % 10, bootstrap_samples=20)
+    collapsed = garment_set(images.images[:1].repeat(50, 1, 1, 1), torch.arange(50) % 10, bootstrap_samples=20)
     (of_collapsed,) = InceptionScore().measure(collapsed, real).values()
     assert of_collapsed.value == pytest.approx(1, abs=1e-6)
     assert of_collapsed.interval == pytest.approx((1, 1), abs=1e-6)
@@ -78,7 +78,7 @@ def test_real_images_are_far_from_collapsed_ones(real):
 def test_labels_are_not_looked_at_and_real_samples_are_those_that_the_classifier_has_not_seen(real):
     images = real.test.images[:100]
     first, second = (
-        InceptionScore().measure(ImageSet(images, labels), real)
+        InceptionScore().measure(garment_set(images, labels), real)
         for labels in (real.test.labels[:100], torch.zeros(100, dtype=torch.int64))
     )
     assert first == second

@@ -7,6 +7,7 @@ from torch import Tensor
 from fmcgan.metric import kernel
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.kernel import KernelDistance, kernel_means, reference_term, within_means
+from tests.garments import garment_set
 
 
 def kernel_distance(a: Tensor, b: Tensor) -> float:
@@ -22,7 +23,7 @@ def drawn(levels: Tensor, bootstrap_samples: int = 0) -> ImageSet:
     """Images whose four quarters have these grey levels [N, 4], and so these features; labels 0..9 in turn."""
     quarters = levels.round().clamp(0, 255).to(torch.uint8).view(-1, 1, 2, 2)
     images = quarters.repeat_interleave(14, dim=2).repeat_interleave(14, dim=3)
-    return ImageSet(images, torch.arange(len(levels)) % 10, bootstrap_samples=bootstrap_samples)
+    return garment_set(images, torch.arange(len(levels)) % 10, bootstrap_samples=bootstrap_samples)
 
 
 @pytest.fixture

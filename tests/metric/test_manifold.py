@@ -11,12 +11,13 @@ from fmcgan.metric import manifold
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.manifold import Manifold, membership
 from fmcgan.metric.neighbours import distances_to_others
+from tests.garments import garment_set
 
 
 def flat_images(levels: list[int], labels: list[int] | None = None, bootstrap_samples: int = 0) -> ImageSet:
     """An image of one grey level each: on `quadrants`, points at twice the difference of their levels."""
     images = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 28, 28)
-    return ImageSet(images, torch.tensor(labels or [0] * len(levels)), bootstrap_samples=bootstrap_samples)
+    return garment_set(images, torch.tensor(labels or [0] * len(levels)), bootstrap_samples=bootstrap_samples)
 
 
 def quarters(seed: int, n: int, highest: int = 255) -> ImageSet:
@@ -24,7 +25,7 @@ def quarters(seed: int, n: int, highest: int = 255) -> ImageSet:
     generator = torch.Generator().manual_seed(seed)
     levels = torch.randint(0, highest + 1, (n, 1, 2, 2), dtype=torch.uint8, generator=generator)
     images = levels.repeat_interleave(14, dim=2).repeat_interleave(14, dim=3)
-    return ImageSet(images, torch.arange(n) % 10, bootstrap_samples=20)
+    return garment_set(images, torch.arange(n) % 10, bootstrap_samples=20)
 
 
 def against(reference: ImageSet) -> RealImages:
@@ -147,7 +148,7 @@ def test_real_images_get_what_the_theory_says_and_a_single_spot_covers_nothing(q
     assert coverage == pytest.approx(1 - 2**-5, abs=0.02)
     # Noise is the same middle grey in every quarter: precise, since real images are around it, and no more than that.
     noise = torch.randint(0, 256, (1000, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(8))
-    precision, recall, _, coverage = values(score.measure(ImageSet(noise, torch.arange(1000) % 10), real))
+    precision, recall, _, coverage = values(score.measure(garment_set(noise, torch.arange(1000) % 10), real))
     assert precision > 0.8
     assert max(recall, coverage) < 0.1
 

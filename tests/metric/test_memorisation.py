@@ -11,12 +11,13 @@ from fmcgan.metric import memorisation
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.memorisation import Memorisation, near_distance, nearest_training
 from fmcgan.metric.neighbours import nearest
+from tests.garments import garment_set
 
 
 def flat_images(levels: list[int], labels: list[int] | None = None, bootstrap_samples: int = 0) -> ImageSet:
     """An image of one grey level each: on `quadrants`, points at twice the difference of their levels."""
     images = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 28, 28)
-    return ImageSet(images, torch.tensor(labels or [0] * len(levels)), bootstrap_samples=bootstrap_samples)
+    return garment_set(images, torch.tensor(labels or [0] * len(levels)), bootstrap_samples=bootstrap_samples)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def held_out(real_train: ImageSet) -> ImageSet:
 
 def with_noise(images: ImageSet, highest: int) -> ImageSet:
     noise = torch.randint(-highest, highest + 1, images.images.shape, generator=torch.Generator().manual_seed(0))
-    return ImageSet((images.images + noise).clamp(0, 255).to(torch.uint8), images.labels)
+    return garment_set((images.images + noise).clamp(0, 255).to(torch.uint8), images.labels)
 
 
 def test_three_samples_by_hand(quadrants):
@@ -64,7 +65,7 @@ def test_pixel_distances_are_root_mean_squares_in_grey_levels():
     training, sample = flat_images([50]), flat_images([50])
     images = sample.images.clone()
     images[:, :, :14, :14] += 10
-    found = nearest_training(ImageSet(images, sample.labels), RealImages(training, training), None)
+    found = nearest_training(garment_set(images, sample.labels), RealImages(training, training), None)
     assert found["distance"].tolist() == [5.0]
 
 
@@ -124,7 +125,7 @@ def test_new_real_images_are_no_copies(quadrants, small, held_out):
 
 def test_noise_is_no_copy_and_farther_than_anything_real(small):
     noise = torch.randint(0, 256, (200, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    measured = Memorisation({}).measure(ImageSet(noise, torch.arange(200) % 10), small)
+    measured = Memorisation({}).measure(garment_set(noise, torch.arange(200) % 10), small)
     assert measured["near_copies_pixels"].value == 0.0
     assert measured["nearest_training_pixels"].value > 80
 

@@ -9,6 +9,7 @@ from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.ms_ssim import WithinClassMsSsim, ms_ssim, pairs_within_classes
 from fmcgan.metric.value import MetricValue
+from tests.garments import garment_set
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 WEIGHTS = np.array([0.0448, 0.2856, 0.3001]) / 0.6305
@@ -23,7 +24,7 @@ def noise(n: int, seed: int = 0) -> Tensor:
 
 
 def labelled(images: Tensor, **options) -> ImageSet:
-    return ImageSet(images, torch.arange(len(images)) % 10, **options)
+    return garment_set(images, torch.arange(len(images)) % 10, **options)
 
 
 def measured(samples: ImageSet, pairs_per_class: int = 200) -> MetricValue:
@@ -95,7 +96,7 @@ def test_a_collapsed_class_gives_1(images):
 
 def test_pairs_are_of_one_class_and_hold_each_sample_at_most_once():
     labels = torch.tensor([0] * 9 + [3] * 4 + [4] + [7] * 30)
-    samples = ImageSet(noise(len(labels)), labels)
+    samples = garment_set(noise(len(labels)), labels)
     pairs = pairs_within_classes(samples, most=5)
     assert torch.equal(labels[pairs[:, 0]], labels[pairs[:, 1]])
     assert labels[pairs[:, 0]].bincount(minlength=10).tolist() == [4, 0, 0, 2, 0, 0, 0, 5, 0, 0]
@@ -105,7 +106,7 @@ def test_pairs_are_of_one_class_and_hold_each_sample_at_most_once():
 def test_pairs_of_two_repeated_images_are_equal_half_the_time():
     """Two images, 500 copies each: a mode collapse that pairing by any order of the content would hide."""
     images = noise(2).repeat_interleave(500, dim=0)
-    samples = ImageSet(images, torch.zeros(1000, dtype=torch.int64))
+    samples = garment_set(images, torch.zeros(1000, dtype=torch.int64))
     pairs = pairs_within_classes(samples, most=500)
     equal = (pairs[:, 0] < 500) == (pairs[:, 1] < 500)
     assert equal.double().mean().item() == pytest.approx(0.5, abs=0.07)  # a standard error is 0.022
@@ -116,7 +117,7 @@ def test_the_value_is_the_mean_over_pairs_and_each_class_has_its_own():
     images = torch.cat([grey(50, 8), grey(0), grey(255), grey(0)])
     labels = torch.tensor([2] * 8 + [5] * 2 + [6])
     opposites = (C1 / (255**2 + C1)) ** WEIGHTS[2]
-    result = measured(ImageSet(images, labels))
+    result = measured(garment_set(images, labels))
     assert result.value == pytest.approx((4 + opposites) / 5, rel=1e-6)
     assert result.by_class[2] == pytest.approx(1.0, abs=1e-12)
     assert result.by_class[5] == pytest.approx(opposites, rel=1e-6)
@@ -152,15 +153,15 @@ def test_the_interval_holds_the_value():
 def test_duplicated_samples_are_more_alike(real_train):
     samples = real_train.balanced(200)
     images, labels = samples.images[:, None].expand(-1, 5, 1, 28, 28).flatten(0, 1), samples.labels.repeat_interleave(5)
-    assert measured(ImageSet(images, labels)).value > measured(samples).value
+    assert measured(garment_set(images, labels)).value > measured(samples).value
 
 
 def test_real_images_are_as_diverse_as_real_ones_and_blurred_ones_are_less_so(real_train, real_test):
     samples, reference = real_train.balanced(1000), measured(real_test.balanced(1000))
     blurred = F.avg_pool2d(samples.images.float(), 3, stride=1, padding=1).round().to(torch.uint8)
     assert measured(samples).value == pytest.approx(reference.value, abs=0.04)
-    assert measured(ImageSet(blurred, samples.labels)).value > reference.value + 0.05
-    assert measured(ImageSet(noise(1000), samples.labels)).value < reference.value - 0.2
+    assert measured(garment_set(blurred, samples.labels)).value > reference.value + 0.05
+    assert measured(garment_set(noise(1000), samples.labels)).value < reference.value - 0.2
 
 
 def test_the_name_carries_the_number_of_samples():

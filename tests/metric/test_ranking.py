@@ -10,6 +10,7 @@ from fmcgan.metric.baselines import BASELINES
 from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.image_set import ImageSet, RealImages, class_balanced
 from fmcgan.metric.results import Results
+from tests.garments import garment_set
 
 N = 1000
 EVERY_SCORE = sorted(path.stem for path in (config_dir() / "metric").glob("*.yaml"))
@@ -20,7 +21,7 @@ OF_MINUTES = ["gan_train_cnn", "gan_train_logistic_regression", "gan_train_mlp"]
 def results(real_train: ImageSet, real_test: ImageSet) -> Results:
     """All metrics and baselines for a thousand real training images that are not among those called training images."""
     real = RealImages(_first(real_train, 6000), _first(real_test, 2000))
-    held_out = ImageSet(real_train.images[-3000:], real_train.labels[-3000:], bootstrap_samples=20).balanced(N)
+    held_out = garment_set(real_train.images[-3000:], real_train.labels[-3000:], bootstrap_samples=20).balanced(N)
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         chosen = ",".join(each for each in EVERY_SCORE if each not in OF_MINUTES)
         config = compose("evaluate", [f"metric=[{chosen}]", "metric.gan_train_quick.n=1000"])
@@ -30,7 +31,7 @@ def results(real_train: ImageSet, real_test: ImageSet) -> Results:
 
 def _first(images: ImageSet, n: int) -> ImageSet:
     chosen = class_balanced(images.labels, n)
-    return ImageSet(images.images[chosen], images.labels[chosen], store=images.store)
+    return garment_set(images.images[chosen], images.labels[chosen], store=images.store)
 
 
 def named(results: Results, start: str) -> dict[str, dict]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fmcgan.data.classes import CLASS_NAMES
 from PIL import Image
 
 from fmcgan.app.errors import UserError
-from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.inference.sample_writers import write_folder
 from fmcgan.metric.samples_file import read_samples
 from fmcgan.metric.samples_folder import read_folder

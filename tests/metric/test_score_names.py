@@ -10,7 +10,8 @@ from hydra.utils import instantiate
 from fmcgan.app.config_dir import config_dir
 from fmcgan.metric.base import quantity_of
 from fmcgan.metric.evaluation import Evaluator
-from fmcgan.metric.image_set import ImageSet, RealImages
+from fmcgan.metric.image_set import RealImages
+from tests.garments import garment_set
 
 OF_MINUTES = ("gan_train_cnn", "gan_train_logistic_regression", "gan_train_mlp")
 
@@ -19,7 +20,7 @@ OF_MINUTES = ("gan_train_cnn", "gan_train_logistic_regression", "gan_train_mlp")
 def real():
     torch.manual_seed(0)
     sets = [torch.randint(256, (n, 1, 28, 28), dtype=torch.uint8) for n in (60, 50)]
-    return RealImages(*(ImageSet(images, torch.arange(len(images)) % 10) for images in sets))
+    return RealImages(*(garment_set(images, torch.arange(len(images)) % 10) for images in sets))
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from torch import Tensor
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.sliced_wasserstein import QuantileSteps, SlicedWasserstein
+from tests.garments import garment_set
 
 
 def sliced_wasserstein(a: Tensor, b: Tensor, directions: Tensor) -> Tensor:
@@ -23,11 +24,11 @@ def points(seed: int, *size: int) -> Tensor:
 
 def noise(n: int, seed: int = 0, **options) -> ImageSet:
     images = torch.randint(256, (n, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
-    return ImageSet(images, torch.arange(n) % 10, **options)
+    return garment_set(images, torch.arange(n) % 10, **options)
 
 
 def flat(n: int, grey: int, **options) -> ImageSet:
-    return ImageSet(torch.full((n, 1, 28, 28), grey, dtype=torch.uint8), torch.arange(n) % 10, **options)
+    return garment_set(torch.full((n, 1, 28, 28), grey, dtype=torch.uint8), torch.arange(n) % 10, **options)
 
 
 def against(reference: ImageSet) -> RealImages:
@@ -42,7 +43,7 @@ def distance(samples: ImageSet, reference: ImageSet, **options) -> float:
 def directions_of(score: SlicedWasserstein) -> Tensor:
     """Reads the directions off the projections of images with one white pixel each."""
     pixels = (torch.eye(784) * 255).to(torch.uint8).view(784, 1, 28, 28)
-    values, order = score.sorted_projections(ImageSet(pixels, torch.zeros(784, dtype=torch.int64)))
+    values, order = score.sorted_projections(garment_set(pixels, torch.zeros(784, dtype=torch.int64)))
     return torch.empty_like(values).scatter_(1, order, values) / 255
 
 
@@ -89,7 +90,7 @@ def test_a_translation_is_at_the_length_of_its_projection(n, shift):
 
 def test_the_score_of_a_translation_is_the_root_mean_square_of_its_projections():
     images = noise(40).images // 2
-    dark, bright = ImageSet(images, noise(40).labels), ImageSet(images + 20, noise(40).labels)
+    dark, bright = garment_set(images, noise(40).labels), garment_set(images + 20, noise(40).labels)
     sums = directions_of(SlicedWasserstein()).sum(dim=1)
     assert distance(bright, dark) == pytest.approx(20 * sums.square().mean().sqrt().item(), rel=1e-9)
     assert distance(bright, dark, n_directions=4000) == pytest.approx(20, rel=0.05)  # |v| / sqrt(784)
@@ -129,7 +130,7 @@ def test_no_replicates_give_no_interval():
 
 def test_a_set_is_at_no_distance_from_itself_or_its_duplicate():
     samples, twice = noise(30), noise(30)
-    twice = ImageSet(twice.images.repeat(2, 1, 1, 1), twice.labels.repeat(2))
+    twice = garment_set(twice.images.repeat(2, 1, 1, 1), twice.labels.repeat(2))
     assert distance(samples, samples) == 0.0
     assert distance(twice, samples) == pytest.approx(0.0, abs=1e-9)
     assert distance(samples, twice) == pytest.approx(0.0, abs=1e-9)
@@ -179,7 +180,7 @@ def test_real_images_are_closer_to_real_ones_than_blurred_or_darker_ones(real_tr
     value = distance(samples, reference)
     assert 0 < value < 6
     for worse in (blurred, darker):
-        assert distance(ImageSet(worse, samples.labels), reference) > 1.5 * value
+        assert distance(garment_set(worse, samples.labels), reference) > 1.5 * value
 
 
 @pytest.mark.parametrize("given", [{"n_directions": 0}, {"n_directions": 1.5}, {"seed": -1}])

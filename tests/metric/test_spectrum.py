@@ -9,12 +9,13 @@ from torch import Tensor
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.spectrum import FLOOR, Spectrum, decibels, radial_power, spectrum_distance
 from fmcgan.metric.value import MetricValue
+from tests.garments import garment_set
 
 HALVING = 20 * math.log10(2)
 
 
 def labelled(images: Tensor, **options) -> ImageSet:
-    return ImageSet(images, torch.arange(len(images)) % 10, **options)
+    return garment_set(images, torch.arange(len(images)) % 10, **options)
 
 
 def flat(grey: int, n: int = 20, **options) -> ImageSet:
@@ -169,4 +170,4 @@ def test_real_images_are_closer_to_real_ones_than_blurred_noisy_or_darker_ones(r
     value = measured(samples, reference).value
     assert 0 < value < 0.2
     for worse in (blurred, noisy, pixels * 0.9):
-        assert measured(ImageSet(worse.round().to(torch.uint8), samples.labels), reference).value > 3 * value
+        assert measured(garment_set(worse.round().to(torch.uint8), samples.labels), reference).value > 3 * value

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from fmcgan.data.datamodule import GarmentImages
+from fmcgan.data.datamodule import ImageSplits
 from fmcgan.data.fashion_mnist import FashionMNISTData
 from fmcgan.metric import train_classifier
 from fmcgan.metric.feature.classifier import load_classifier, new_classifier
@@ -62,8 +62,8 @@ def test_epochs_must_be_a_whole_number():
 class FewImages(FashionMNISTData):
     """The data set as the command gets it, cut down to what a test has time for."""
 
-    def load(self) -> GarmentImages:
-        return GarmentImages(*(tensor[:500] for tensor in super().load()))
+    def load(self) -> ImageSplits:
+        return ImageSplits(*(tensor[:500] for tensor in super().load()))
 
 
 def test_the_command_writes_weights_and_a_record_of_the_test_accuracy(mirror, tmp_path, monkeypatch, real_test):

@@ -13,7 +13,7 @@ from fmcgan.data.images import to_float
 
 
 class ImageBatches(Dataset[tuple[Tensor, Tensor]]):
-    """Images, uint8 [N, 1, 28, 28], and labels, int64 [N], on the training device; a batch is one tensor indexing."""
+    """Images, uint8 [N, C, H, W], and labels, int64 [N], on the training device; a batch is one tensor indexing."""
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         self.images, self.labels = images, labels
@@ -22,7 +22,7 @@ class ImageBatches(Dataset[tuple[Tensor, Tensor]]):
         return len(self.images)
 
     def __getitem__(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the images at ``index`` (int64 [B]), float32 [B, 1, 28, 28] in [-1, 1], and labels int64 [B]."""
+        """Returns the images at ``index`` (int64 [B]), float32 [B, C, H, W] in [-1, 1], and labels int64 [B]."""
         return to_float(self.images[index]), self.labels[index]
 
 

@@ -11,22 +11,23 @@ from torch import Tensor
 from fmcgan.app import checks
 from fmcgan.app.errors import UserError
 from fmcgan.data.batches import DeviceLoader, ImageBatches, ShuffledBatches
+from fmcgan.data.info import DatasetInfo
 
 
-class GarmentImages(NamedTuple):
-    """A data set: images uint8 [N, 1, 28, 28] in 0..255, grey on black, and labels int64 [N] in 0..9."""
+class ImageSplits(NamedTuple):
+    """Images uint8 [N, C, H, W] in 0..255 and labels int64 [N] of a data set; its `DatasetInfo` has C, H and W."""
 
     train_images: Tensor
     train_labels: Tensor
     test_images: Tensor
     test_labels: Tensor
 
-    def to(self, device: torch.device | str) -> "GarmentImages":
+    def to(self, device: torch.device | str) -> "ImageSplits":
         """Copies the tensors that are on another device."""
-        return GarmentImages(*(tensor.to(device) for tensor in self))
+        return ImageSplits(*(tensor.to(device) for tensor in self))
 
 
-class GarmentData(LightningDataModule, ABC):
+class ImageDataModule(LightningDataModule, ABC):
     """Holds a data set as uint8 on the training device and serves shuffled batches of its training images.
 
     The Trainer needs ``use_distributed_sampler=False``, since this class splits the batches among the devices.
@@ -37,7 +38,7 @@ class GarmentData(LightningDataModule, ABC):
         seed: of the order of the batches.
     """
 
-    images: GarmentImages
+    images: ImageSplits
     """The data set on the training device, with test images for the metrics; set by ``setup``."""
 
     def __init__(self, batch_size: int, seed: int) -> None:
@@ -46,8 +47,13 @@ class GarmentData(LightningDataModule, ABC):
         checks.seed_number(seed=seed)
         self.batch_size, self.seed = batch_size, seed
 
+    @property
     @abstractmethod
-    def load(self) -> GarmentImages:
+    def info(self) -> DatasetInfo:
+        """Classes and shape of the images, known before the images are loaded."""
+
+    @abstractmethod
+    def load(self) -> ImageSplits:
         """Reads or draws the data set on the CPU."""
 
     def setup(self, stage: str | None = None) -> None:
@@ -56,7 +62,7 @@ class GarmentData(LightningDataModule, ABC):
         self.images = images.to(self.trainer.strategy.root_device if self.trainer else "cpu")
 
     def train_dataloader(self) -> DeviceLoader:
-        """Returns the training batches of this process: float32 [B, 1, 28, 28] in [-1, 1] and int64 [B].
+        """Returns the training batches of this process: float32 [B, C, H, W] in [-1, 1] and int64 [B].
 
         Raises:
             UserError: the batch size does not fit the training set or the devices, or the Trainer overfits batches.

@@ -7,10 +7,9 @@ from functools import cached_property
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.results_store import Arrays, Store
 
 
@@ -18,8 +17,9 @@ class ImageSet:
     """Labelled images, real or generated. `derived` caches features, neighbours and statistics.
 
     Args:
-        images: uint8 [N, 1, 28, 28] in 0..255.
-        labels: int64 [N] in 0..9.
+        images: uint8 [N, C, H, W] in 0..255.
+        labels: int64 [N] in 0..K - 1.
+        info: classes (K) and shape (C, H, W) of the images.
         device: device of feature networks; ``None``: that of the images.
         store: stores the results of `derived` on disk; ``None``: memory only.
         bootstrap_samples: number of bootstrap resamples for intervals; 0: no intervals.
@@ -32,14 +32,17 @@ class ImageSet:
         self,
         images: Tensor,
         labels: Tensor,
+        info: DatasetInfo,
         device: torch.device | str | None = None,
         store: Store | None = None,
         bootstrap_samples: int = 0,
     ) -> None:
-        if images.dtype != torch.uint8 or images.shape[1:] != (1, 28, 28):
-            raise ValueError(f"images must be uint8 [N, 1, 28, 28], got {images.dtype} {list(images.shape)}")
+        if images.dtype != torch.uint8 or images.shape[1:] != info.shape:
+            expected = ", ".join(map(str, info.shape))
+            raise ValueError(f"images must be uint8 [N, {expected}], got {images.dtype} {list(images.shape)}")
         if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
             raise ValueError(f"labels must be int64 [{len(images)}], got {labels.dtype} {list(labels.shape)}")
+        self.info = info
         self.device = images.device if device is None else torch.device(device)
         self.images, self.labels = images.cpu(), labels.cpu()
         self.store = store
@@ -73,7 +76,7 @@ class ImageSet:
     def content_order(self) -> Tensor:
         """Pseudorandom order, int64 [N], that depends on the images but not on their order."""
         generator = torch.Generator().manual_seed(0)
-        weights = torch.randint(-(2**40), 2**40, (785,), generator=generator)
+        weights = torch.randint(-(2**40), 2**40, (self.info.pixels + 1,), generator=generator)
         keys = torch.cat([self.images.flatten(1), self.labels[:, None].to(torch.uint8)], dim=1)
         return torch.cat([(some.long() * weights).sum(dim=1) for some in keys.split(1000)]).argsort(stable=True)
 
@@ -95,7 +98,9 @@ class ImageSet:
 
     def subset(self, indices: Tensor) -> "ImageSet":
         """Selects images by index; the new set has no store."""
-        return ImageSet(self.images[indices], self.labels[indices], self.device, None, self.bootstrap_samples)
+        return ImageSet(
+            self.images[indices], self.labels[indices], self.info, self.device, None, self.bootstrap_samples
+        )
 
     def balanced(self, n: int) -> "ImageSet":
         """Selects ``n`` images by `class_balanced`; returns the set itself if it has no more."""
@@ -112,6 +117,11 @@ class RealImages(NamedTuple):
     train: ImageSet
     test: ImageSet
     reference_split: Literal["train", "test"] = "test"
+
+    @property
+    def info(self) -> DatasetInfo:
+        """Classes and shape of the images."""
+        return self.test.info
 
     @property
     def reference(self) -> ImageSet:
@@ -156,7 +166,7 @@ class FeatureNetwork(ABC):
 
     @abstractmethod
     def _extract(self, images: Tensor) -> Arrays:
-        """Maps uint8 [B, 1, 28, 28] to ``features`` [B, num_features]; a classifier adds ``logits`` [B, 10]."""
+        """Maps uint8 [B, C, H, W] to ``features`` [B, num_features]; a classifier adds ``logits`` [B, K]."""
 
 
 def resample_counts(labels: Tensor, bootstrap_samples: int, seed: int = 0) -> Tensor:
@@ -179,6 +189,9 @@ def class_balanced(labels: Tensor, n: int) -> Tensor:
 
     Returns ascending indices, int64 [min(n, N)].
     """
-    within_class = F.one_hot(labels, NUM_CLASSES).cumsum(dim=0).gather(1, labels[:, None]).squeeze(1)
+    by_class = labels.argsort(stable=True)
+    sizes = labels.bincount()
+    within_class = torch.empty_like(labels)
+    within_class[by_class] = torch.arange(len(labels)) - (sizes.cumsum(dim=0) - sizes)[labels[by_class]]
     # The first image of every class comes before the second of any: a prefix of this order is balanced.
-    return (within_class * NUM_CLASSES + labels).argsort()[:n].sort().values
+    return (within_class * len(sizes) + labels).argsort()[:n].sort().values

@@ -22,7 +22,7 @@ from torch.backends import cpu
 
 from fmcgan.app.checks import whole_number
 from fmcgan.app.errors import UserError
-from fmcgan.data.datamodule import GarmentImages
+from fmcgan.data.datamodule import ImageSplits
 from fmcgan.data.fashion_mnist import FashionMNISTData
 from fmcgan.metric.feature.classifier import Classifier, load_classifier, new_classifier, save_classifier
 
@@ -81,7 +81,7 @@ def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
     return (predicted == labels).double().mean().item()
 
 
-def train_and_save(images: GarmentImages, epochs: int, seed: int, output: Path) -> dict[str, object]:
+def train_and_save(images: ImageSplits, epochs: int, seed: int, output: Path) -> dict[str, object]:
     """Trains, writes the weights, and ``<name>.json`` beside them; measures the written float16 weights on test images.
 
     Returns the metadata in that file.

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from fmcgan.data.classes import CLASS_NAMES
 
 from fmcgan.analysis.alarms.samples import (
     ClassCheck,
@@ -12,10 +13,10 @@ from fmcgan.analysis.alarms.samples import (
 )
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.sample_check import SampleCheck
-from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.feature.classifier import ClassifierFeatures
-from fmcgan.metric.image_set import ImageSet, RealImages
+from fmcgan.metric.image_set import RealImages
 from fmcgan.metric.results_store import Store
+from tests.garments import garment_set
 
 
 def sample_alarms(samples, real, classifier):
@@ -41,7 +42,7 @@ def train_samples(real_train):
 def with_images(samples, change):
     images = samples.images.clone()
     change(images, samples.labels)
-    return ImageSet(images, samples.labels)
+    return garment_set(images, samples.labels)
 
 
 def names(alarms):
@@ -87,21 +88,21 @@ def test_a_class_of_which_a_third_is_one_image_is_found(real, train_samples, cla
 
 def test_labels_that_mean_nothing_and_two_classes_that_are_swapped(real, train_samples, classifier):
     order = torch.randperm(len(train_samples), generator=torch.Generator().manual_seed(0))
-    shuffled = ImageSet(train_samples.images, train_samples.labels[order])
+    shuffled = garment_set(train_samples.images, train_samples.labels[order])
     found = sample_alarms(shuffled, real, classifier)
     assert names(found) == ["labels are ignored"]
     assert "chance is 10 %" in found[0].statement
 
     labels = train_samples.labels.clone()
     labels[train_samples.labels == 1], labels[train_samples.labels == 9] = 9, 1
-    (alarm,) = sample_alarms(ImageSet(train_samples.images, labels), real, classifier)
+    (alarm,) = sample_alarms(garment_set(train_samples.images, labels), real, classifier)
     assert alarm.name == "some labels are ignored"
     told = alarm.statement.partition(":")[2]
     assert [name for name in CLASS_NAMES if f" {name} " in told] == ["trouser", "boot"]
 
 
 def test_images_on_the_scale_of_0_to_1_are_empty(real, train_samples, classifier):
-    faint = ImageSet((train_samples.images > 127).to(torch.uint8), train_samples.labels)
+    faint = garment_set((train_samples.images > 127).to(torch.uint8), train_samples.labels)
     assert "empty samples" in names(sample_alarms(faint, real, classifier))
 
 
@@ -118,7 +119,7 @@ def test_exact_repeats_are_counted(real, train_samples, classifier):
 
 def test_the_order_of_the_samples_is_of_no_influence(real, real_train, classifier):
     samples = real_train.subset(real_train.of_class(6)[:400])
-    turned = ImageSet(samples.images.flip(0), samples.labels)
+    turned = garment_set(samples.images.flip(0), samples.labels)
     assert check_classes(samples, real, classifier) == check_classes(turned, real, classifier)
 
 

@@ -4,11 +4,11 @@ import re
 
 import pytest
 import torch
+from fmcgan.data.classes import CLASS_NAMES
 from markupsafe import escape
 
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import visible
-from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.inference.html.page import render_page, write_page
 from fmcgan.inference.html.program import trace_program
 from tests.hostile import PAYLOADS

@@ -3,6 +3,7 @@ from torch import Tensor
 
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.results_store import Store
+from tests.garments import garment_set
 
 
 class Brightness(FeatureNetwork):
@@ -24,7 +25,7 @@ class Brightness(FeatureNetwork):
 def flat_images(count: int, store: Store | None = None) -> ImageSet:
     """Image ``i`` has the grey level ``i`` everywhere."""
     levels = torch.arange(count, dtype=torch.uint8)
-    return ImageSet(levels.reshape(-1, 1, 1, 1).expand(-1, 1, 28, 28), torch.arange(count) % 10, store=store)
+    return garment_set(levels.reshape(-1, 1, 1, 1).expand(-1, 1, 28, 28), torch.arange(count) % 10, store=store)
 
 
 def test_all_images_are_read_in_their_order_by_batches():
@@ -39,7 +40,7 @@ def test_features_computed_by_hand(quadrants):
     image = torch.zeros(2, 1, 28, 28, dtype=torch.uint8)
     image[1, 0, :14, 14:] = 100
     image[1, 0, 14:, :7] = 20
-    assert quadrants.features(ImageSet(image, torch.tensor([0, 1]))).tolist() == [[0, 0, 0, 0], [0, 100, 10, 0]]
+    assert quadrants.features(garment_set(image, torch.tensor([0, 1]))).tolist() == [[0, 0, 0, 0], [0, 100, 10, 0]]
 
 
 def test_a_set_is_read_once_by_all_networks_of_a_version():

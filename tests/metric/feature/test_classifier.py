@@ -14,6 +14,7 @@ from fmcgan.metric.feature.classifier import (
     save_classifier,
 )
 from fmcgan.metric.image_set import ImageSet
+from tests.garments import garment_set
 
 RECORD = json.loads(SHIPPED_WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
 
@@ -21,7 +22,7 @@ RECORD = json.loads(SHIPPED_WEIGHTS.with_suffix(".json").read_text(encoding="utf
 def some_images(count: int) -> ImageSet:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (count, 1, 28, 28), dtype=torch.uint8, generator=generator)
-    return ImageSet(images, torch.arange(count) % 10)
+    return garment_set(images, torch.arange(count) % 10)
 
 
 def test_features_and_logits_are_those_of_the_shipped_classifier():

@@ -10,13 +10,14 @@ from torch import Tensor
 from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.metric.feature.inception import FILE_NAMES, ORIGIN, InceptionFeatures
 from fmcgan.metric.image_set import ImageSet
+from tests.garments import garment_set
 from tests.metric.frechet_reference import frechet_distance, gaussian_statistics
 
 
 def some_images(count: int, seed: int, brightest: int = 256) -> ImageSet:
     generator = torch.Generator().manual_seed(seed)
     images = torch.randint(0, brightest, (count, 1, 28, 28), dtype=torch.uint8, generator=generator)
-    return ImageSet(images, torch.arange(count) % 10)
+    return garment_set(images, torch.arange(count) % 10)
 
 
 @pytest.fixture(scope="module")

@@ -8,17 +8,18 @@ from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet
+from tests.garments import garment_set
 from tests.metric.frechet_reference import frechet_distance, gaussian_statistics
 
 
 def some_images(count: int, brightest: int = 255) -> ImageSet:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, brightest + 1, (count, 1, 28, 28), dtype=torch.uint8, generator=generator)
-    return ImageSet(images, torch.arange(count) % 10)
+    return garment_set(images, torch.arange(count) % 10)
 
 
 def changed(images: ImageSet, to: Tensor) -> ImageSet:
-    return ImageSet(to, images.labels)
+    return garment_set(to, images.labels)
 
 
 def distance(network: FeatureNetwork, a: ImageSet, b: ImageSet) -> float:

@@ -2,16 +2,17 @@ import pytest
 from torchvision.datasets import FashionMNIST
 
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.data.classes import CLASS_NAMES, parse_classes, plural
+from fmcgan.data.garments import GARMENTS, info_of
+from fmcgan.data.info import DatasetInfo
 
 
 def test_names_are_torchvisions_in_the_same_order() -> None:
     theirs = [name.lower().removesuffix("/top").removeprefix("ankle ") for name in FashionMNIST.classes]
-    assert list(CLASS_NAMES) == theirs
+    assert list(GARMENTS.class_names) == theirs
 
 
 def test_torchvisions_own_names_are_understood() -> None:
-    assert parse_classes(FashionMNIST.classes) == list(range(10))
+    assert GARMENTS.parse_classes(FashionMNIST.classes) == list(range(10))
 
 
 @pytest.mark.parametrize(
@@ -28,22 +29,22 @@ def test_torchvisions_own_names_are_understood() -> None:
     ],
 )
 def test_names_and_labels(wanted: object, labels: list[int]) -> None:
-    assert parse_classes(wanted) == labels
+    assert GARMENTS.parse_classes(wanted) == labels
 
 
 @pytest.mark.parametrize("wrong", ["hat", 10, -1, "1.0", ["bag", "hat"], "²"])
 def test_unknown_class_is_named_and_the_known_are_listed(wrong: object) -> None:
     with pytest.raises(ValueError, match=r"unknown class .*0 t-shirt, .*9 boot"):
-        parse_classes(wrong)
+        GARMENTS.parse_classes(wrong)
 
 
 def test_no_class_at_all() -> None:
     with pytest.raises(ValueError, match="classes is empty"):
-        parse_classes([])
+        GARMENTS.parse_classes([])
 
 
 def test_names_of_several_garments() -> None:
-    assert [plural(label) for label in (0, 1, 3, 8)] == ["t-shirts", "trousers", "dresses", "bags"]
+    assert [GARMENTS.plural(label) for label in (0, 1, 3, 8)] == ["t-shirts", "trousers", "dresses", "bags"]
 
 
 @pytest.mark.parametrize(
@@ -70,5 +71,12 @@ def test_names_of_several_garments() -> None:
 )
 def test_anything_else_is_one_line(classes):
     with pytest.raises(InvalidValueError, match="bag") as refused:
-        parse_classes(classes)
+        GARMENTS.parse_classes(classes)
     assert len(str(refused.value).splitlines()) == 1
+
+
+def test_runs_of_before_are_of_garments() -> None:
+    assert info_of({"data": {}}) is GARMENTS
+    assert info_of({"dataset": GARMENTS.as_config()}) is GARMENTS  # with its aliases
+    digits = DatasetInfo("digits", tuple("0123456789"), size=16, flips=False)
+    assert info_of({"dataset": digits.as_config()}) == digits
