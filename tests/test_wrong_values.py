@@ -113,14 +113,14 @@ def check_outcome(text: str, key: str, value) -> None:
 @pytest.fixture
 def untouched(monkeypatch, tmp_path):
     """An empty folder to be in, and an error where anything is fetched, measured or trained."""
-    from fmcgan.data import archive, fashion_mnist
+    from fmcgan.data import archive, downloaded
     from fmcgan.metric.evaluation import Evaluator
     from fmcgan.training import precision
 
     def refuse(*args, **kwargs):
         raise AssertionError("something was begun")
 
-    for module in (archive, fashion_mnist):
+    for module in (archive, downloaded):
         monkeypatch.setattr(module, "ensure_archives", refuse)
     monkeypatch.setattr(precision, "faster_precision", refuse)
     monkeypatch.setattr(Evaluator, "__init__", refuse)

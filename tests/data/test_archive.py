@@ -17,9 +17,15 @@ from torchvision.datasets import FashionMNIST
 from torchvision.datasets.utils import check_integrity
 
 from fmcgan.app.errors import UserError
-from fmcgan.data.archive import ensure_archives, read_idx
+from fmcgan.data import archive
+from fmcgan.data.archive import read_idx
+from fmcgan.data.fashion_mnist import FashionMNISTData
 
 TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
+
+
+def ensure_archives(root: Path, mirror: str | None = None) -> Path:
+    return archive.ensure_archives(FashionMNISTData(batch_size=1, seed=0).archives, root, mirror)
 
 
 class Server(ThreadingHTTPServer):
@@ -148,9 +154,10 @@ import json, sys
 from pathlib import Path
 from torchvision.datasets import FashionMNIST
 from fmcgan.data.archive import ensure_archives
+from fmcgan.data.fashion_mnist import FashionMNISTData
 FashionMNIST.resources, root, mirror = json.loads(sys.argv[1])
 print("ready", flush=True)
-ensure_archives(Path(root), mirror)
+ensure_archives(FashionMNISTData(batch_size=1, seed=0).archives, Path(root), mirror)
 """
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fmcgan.app.errors import UserError
 from fmcgan.data.datamodule import ImageDataModule, ImageSplits
+from fmcgan.data.info import DatasetInfo
 
 Step = tuple[int, int, list[int]]
 """Epoch, number of the batch in the epoch, labels of the batch."""
@@ -20,6 +21,7 @@ class Numbered(ImageDataModule):
     """Twenty-three training images, of which each is its own class, so that a batch shows what is in it."""
 
     loads = 0
+    source = DatasetInfo("numbered", tuple(map(str, range(200))))
 
     def load(self) -> ImageSplits:
         self.loads += 1

@@ -19,8 +19,9 @@ from torchvision.datasets import FashionMNIST
 from fmcgan.app import progress
 from fmcgan.app.errors import UserError
 from fmcgan.data import archive, download
-from fmcgan.data.archive import SIZES, ensure_archives, read_idx
+from fmcgan.data.archive import read_idx
 from fmcgan.data.fashion_mnist import FashionMNISTData
+from tests.data.test_archive import ensure_archives
 
 OK = b"HTTP/1.1 200 OK\r\n"
 SIZE = 100_000
@@ -141,7 +142,7 @@ def test_the_sizes_are_those_of_the_real_files(mirror):
     folder = Path(mirror)
     if not folder.is_dir():
         pytest.skip("the mirror is no folder")
-    assert {name: (folder / name).stat().st_size for name, _ in FashionMNIST.resources} == SIZES
+    assert {name: (folder / name).stat().st_size for name, _ in FashionMNIST.resources} == FashionMNISTData.sizes
 
 
 def test_a_lock_that_another_process_holds_is_waited_for_with_a_word(mini_mirror, tmp_path, monkeypatch, caplog):

@@ -45,7 +45,7 @@ def test_files_that_do_not_belong_together(mini_mirror, tmp_path: Path, monkeypa
     data = FashionMNISTData(tmp_path, str(mini_mirror), batch_size=4, seed=0)
     data.prepare_data()
     raw = tmp_path / "FashionMNIST" / "raw"
-    monkeypatch.setattr("fmcgan.data.fashion_mnist.ensure_archives", lambda root, mirror: raw)
+    monkeypatch.setattr("fmcgan.data.downloaded.ensure_archives", lambda archives, root, mirror: raw)
     (raw / "t10k-labels-idx1-ubyte.gz").write_bytes((raw / "train-labels-idx1-ubyte.gz").read_bytes())
     with pytest.raises(UserError, match=r"t10k .* images \(10, 28, 28\) and labels \(20,\)"):
         data.load()

@@ -2,6 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,8 @@ from fmcgan.app import checks
 from fmcgan.app.errors import UserError
 from fmcgan.data.batches import DeviceLoader, ImageBatches, ShuffledBatches
 from fmcgan.data.info import DatasetInfo
+from fmcgan.data.resize import Resize
+from fmcgan.data.subset import Subset
 
 
 class ImageSplits(NamedTuple):
@@ -31,34 +34,73 @@ class ImageDataModule(LightningDataModule, ABC):
     """Holds a data set as uint8 on the training device and serves shuffled batches of its training images.
 
     The Trainer needs ``use_distributed_sampler=False``, since this class splits the batches among the devices.
-    Subclasses that know the number of training images before loading set ``n_train``.
 
     Args:
         batch_size: images in a global batch, over all devices.
         seed: of the order of the batches.
+        size: height and width in pixels, a multiple of 4 from 16 to 64; ``None``: as in the files.
+        resize: how images become that large, a filter of `Resize`.
+        aspect: what becomes of images that are not square, see `Resize`.
+        subset: chooses training images; ``None``: all. Test images are never left out.
     """
+
+    n_train: int | None = None
+    """Training images before `subset`, if known before loading."""
 
     images: ImageSplits
     """The data set on the training device, with test images for the metrics; set by ``setup``."""
 
-    def __init__(self, batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        batch_size: int,
+        seed: int,
+        size: int | None = None,
+        resize: str = "lanczos",
+        aspect: str = "crop",
+        subset: Subset | None = None,
+    ) -> None:
         super().__init__()
         checks.whole_number(batch_size=batch_size)
         checks.seed_number(seed=seed)
+        if size is not None:
+            checks.whole_number(size=size)
         self.batch_size, self.seed = batch_size, seed
+        self.resize = Resize(size, resize, aspect)
+        self.subset = subset or Subset()
 
     @property
     @abstractmethod
+    def source(self) -> DatasetInfo:
+        """Classes and shape of the images of `load`, known before they are loaded."""
+
+    @property
     def info(self) -> DatasetInfo:
-        """Classes and shape of the images, known before the images are loaded."""
+        """Classes and shape of the images, known before they are loaded."""
+        size = self.resize.size
+        return self.source if size in (None, self.source.size) else replace(self.source, size=size)
+
+    @property
+    def known_n_train(self) -> int | None:
+        """Number of training images; ``None`` if it is not known before they are loaded."""
+        return self.n_train if self.subset.is_all else None
 
     @abstractmethod
     def load(self) -> ImageSplits:
-        """Reads or draws the data set on the CPU."""
+        """Reads or draws the data set on the CPU, before `resize` and `subset`."""
+
+    def prepared(self) -> ImageSplits:
+        """Loads, resizes and chooses images. Raises `UserError` if the files do not hold them."""
+        splits = self.load()
+        if not self.subset.is_all:
+            chosen = self.subset.choose(splits.train_labels, self.info)
+            splits = splits._replace(train_images=splits.train_images[chosen], train_labels=splits.train_labels[chosen])
+        return splits._replace(
+            train_images=self.resize.images(splits.train_images), test_images=self.resize.images(splits.test_images)
+        )
 
     def setup(self, stage: str | None = None) -> None:
         """Loads the data set once and moves it to the training device (the CPU without a Trainer)."""
-        images = self.images if hasattr(self, "images") else self.load()
+        images = self.images if hasattr(self, "images") else self.prepared()
         self.images = images.to(self.trainer.strategy.root_device if self.trainer else "cpu")
 
     def train_dataloader(self) -> DeviceLoader:

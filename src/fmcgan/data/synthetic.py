@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,18 +16,26 @@ class SyntheticData(ImageDataModule):
     """Drawn garments in the format of Fashion-MNIST, with balanced classes; needs no download.
 
     A larger data set starts with the images of a smaller one; the test images do not depend on ``n_train``. The images
-    depend on ``drawing_seed``, the order of the batches on ``seed``.
+    depend on ``drawing_seed``, the order of the batches on ``seed``. The options are those of `ImageDataModule`.
     """
 
-    info: DatasetInfo = replace(GARMENTS, name="synthetic")
+    source: DatasetInfo = replace(GARMENTS, name="synthetic")
 
     def __init__(
-        self, n_train: int = 2000, n_test: int = 1000, drawing_seed: int = 0, *, batch_size: int, seed: int
+        self,
+        n_train: int = 2000,
+        n_test: int = 1000,
+        drawing_seed: int = 0,
+        *,
+        batch_size: int,
+        seed: int,
+        **options: Any,
     ) -> None:
-        super().__init__(batch_size, seed)
+        super().__init__(batch_size, seed, **options)
         checks.whole_number(minimum=GARMENTS.num_classes, maximum=checks.MOST_IMAGES, n_train=n_train, n_test=n_test)
         checks.seed_number(drawing_seed=drawing_seed)
-        self.n_train, self.n_test, self.drawing_seed = n_train, n_test, drawing_seed
+        self.n_train: int = n_train
+        self.n_test, self.drawing_seed = n_test, drawing_seed
 
     def load(self) -> ImageSplits:
         """Draws the images; the result depends on ``drawing_seed`` and the sizes alone."""
