@@ -17,11 +17,7 @@ def reread(image: Image.Image, path, **options: object) -> Image.Image:
 def test_grey_of_every_depth(tmp_path) -> None:
     deep = Image.fromarray(GREY.astype(np.uint16) * 257)
     assert deep.mode.startswith("I;16")
-    for name, image in (
-        ("8", Image.fromarray(GREY)),
-        ("16", deep),
-        ("32", Image.fromarray(GREY.astype(np.int32) * 257)),
-    ):
+    for name, image in (("8", Image.fromarray(GREY)), ("16", deep)):
         read = reread(image, tmp_path / f"{name}.png")
         assert not is_colour(read)
         assert np.array_equal(decode(read, "L"), GREY), name
