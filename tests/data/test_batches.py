@@ -89,3 +89,25 @@ def test_loader_hands_on_whole_batches_of_floats() -> None:
 def test_wrong_values(wrong: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ShuffledBatches(**{"n_images": 20, "batch_size": 4, "seed": 0, **wrong})
+
+
+def test_an_epoch_of_more_images_is_several_passes_in_new_orders() -> None:
+    once, twice = (ShuffledBatches(12, 4, seed=3, epoch_images=n) for n in (None, 27))
+    first, longer = (torch.cat(list(batches)) for batches in (once, twice))
+    assert len(once) == 3
+    assert len(twice) == 6  # of 27 images, 24 fill batches
+    assert torch.equal(longer[:12], first)  # the first pass is the usual one
+    assert sorted(longer[12:].tolist()) == list(range(12))
+    assert not torch.equal(longer[12:], first)
+
+
+def test_an_epoch_of_fewer_images_begins_like_a_whole_one() -> None:
+    whole, part = (torch.cat(list(ShuffledBatches(12, 4, seed=3, epoch_images=n))) for n in (None, 8))
+    assert torch.equal(part, whole[:8])
+
+
+def test_a_batch_may_be_larger_than_the_data_set_but_not_than_an_epoch() -> None:
+    counts = torch.cat(list(ShuffledBatches(3, 8, seed=0, epoch_images=8))).bincount()
+    assert sorted(counts.tolist()) == [2, 3, 3]
+    with pytest.raises(ValueError, match="batch_size must be at most 8, epoch_images, got 9"):
+        ShuffledBatches(3, 9, seed=0, epoch_images=8)

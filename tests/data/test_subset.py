@@ -54,8 +54,8 @@ def test_a_data_set_leaves_out_training_images_alone() -> None:
     whole, part = (
         SyntheticData(100, 50, batch_size=5, seed=0, subset=subset) for subset in (None, Subset(per_class=3))
     )
-    assert whole.known_n_train == 100
-    assert part.known_n_train is None
+    assert whole.images_per_epoch == 100
+    assert part.images_per_epoch is None
     part.setup()
     assert part.images.train_labels.bincount().tolist() == [3] * 10
     assert len(part.images.test_images) == 50

@@ -67,7 +67,7 @@ def check_run(trainer: "Trainer", gan: Schedulable, data: object) -> None:
     for callback in callbacks:
         if hasattr(callback, "check"):  # a callback of this project that needs another one
             callback.check(trainer)
-    n_train, batch_size = getattr(data, "known_n_train", None), getattr(data, "batch_size", 0)
+    n_train, batch_size = getattr(data, "images_per_epoch", None), getattr(data, "batch_size", 0)
     if n_train is not None:
         gan.set_total_batches(_total_batches(trainer, batch_size, n_train), batch_size)
 

@@ -34,8 +34,10 @@ class ShuffledBatches(Sampler[Tensor]):
     of devices: ``batch_size`` is that of the global batch. The last, incomplete batch of an epoch is dropped.
     ``batches_done`` is called at the first batch; it returns how many batches a resumed run skips in this epoch.
 
+    An epoch is one pass over all images, or ``epoch_images`` images: part of a pass, or several in new orders.
+
     Raises:
-        ValueError: the batch size exceeds ``n_images``, or is not divisible by ``world_size``.
+        ValueError: the batch size exceeds the images of an epoch, or is not divisible by ``world_size``.
     """
 
     n_images: int
@@ -45,6 +47,7 @@ class ShuffledBatches(Sampler[Tensor]):
     world_size: int = 1
     device: torch.device | str = "cpu"
     batches_done: Callable[[], int] = lambda: 0
+    epoch_images: int | None = None
     epoch: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -52,10 +55,15 @@ class ShuffledBatches(Sampler[Tensor]):
         checks.whole_number(minimum=0, rank=self.rank)
         checks.seed_number(seed=self.seed)
         given = f"got {self.batch_size}"
-        if self.batch_size > self.n_images:
-            raise ValueError(f"batch_size must be at most {self.n_images}, the number of training images, {given}")
+        if self.batch_size > self._length:
+            what = "the number of training images" if self.epoch_images is None else "epoch_images"
+            raise ValueError(f"batch_size must be at most {self._length}, {what}, {given}")
         if self.batch_size % self.world_size:
             raise ValueError(f"batch_size must be divisible by {self.world_size}, the number of devices, {given}")
+
+    @property
+    def _length(self) -> int:
+        return self.epoch_images or self.n_images
 
     def set_epoch(self, epoch: int) -> None:
         """Sets the epoch; Lightning calls this before the first batch, but after creating the iterator."""
@@ -63,15 +71,16 @@ class ShuffledBatches(Sampler[Tensor]):
 
     def __len__(self) -> int:
         """Returns the batches of a whole epoch, also if some are skipped."""
-        return self.n_images // self.batch_size
+        return self._length // self.batch_size
 
     def __iter__(self) -> Iterator[Tensor]:
         """Yields int64 [batch_size / world_size] on the device."""
         # A generator: runs at the first batch, when the epoch is known. Drawn on the CPU: equal on every device.
         words = np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(words[0]))
-        order = torch.randperm(self.n_images, generator=generator)[: len(self) * self.batch_size]
-        batches = order.view(len(self), self.world_size, -1)[:, self.rank]
+        passes = range(-(-len(self) * self.batch_size // self.n_images))
+        order = torch.cat([torch.randperm(self.n_images, generator=generator) for _ in passes])
+        batches = order[: len(self) * self.batch_size].view(len(self), self.world_size, -1)[:, self.rank]
         yield from batches[self.batches_done() :].to(self.device)
 
 

@@ -42,6 +42,7 @@ class ImageDataModule(LightningDataModule, ABC):
         resize: how images become that large, a filter of `Resize`.
         aspect: what becomes of images that are not square, see `Resize`.
         subset: chooses training images; ``None``: all. Test images are never left out.
+        epoch_images: images of an epoch, see `ShuffledBatches`; ``None``: all training images once.
     """
 
     n_train: int | None = None
@@ -58,15 +59,16 @@ class ImageDataModule(LightningDataModule, ABC):
         resize: str = "lanczos",
         aspect: str = "crop",
         subset: Subset | None = None,
+        epoch_images: int | None = None,
     ) -> None:
         super().__init__()
         checks.whole_number(batch_size=batch_size)
         checks.seed_number(seed=seed)
-        if size is not None:
-            checks.whole_number(size=size)
+        given = {"size": size, "epoch_images": epoch_images}
+        checks.whole_number(**{name: value for name, value in given.items() if value is not None})
         self.batch_size, self.seed = batch_size, seed
         self.resize = Resize(size, resize, aspect)
-        self.subset = subset or Subset()
+        self.subset, self.epoch_images = subset or Subset(), epoch_images
 
     @property
     @abstractmethod
@@ -80,9 +82,9 @@ class ImageDataModule(LightningDataModule, ABC):
         return self.source if size in (None, self.source.size) else replace(self.source, size=size)
 
     @property
-    def known_n_train(self) -> int | None:
-        """Number of training images; ``None`` if it is not known before they are loaded."""
-        return self.n_train if self.subset.is_all else None
+    def images_per_epoch(self) -> int | None:
+        """Training images of an epoch; ``None`` if their number is not known before they are loaded."""
+        return self.epoch_images or (self.n_train if self.subset.is_all else None)
 
     @abstractmethod
     def load(self) -> ImageSplits:
@@ -116,7 +118,8 @@ class ImageDataModule(LightningDataModule, ABC):
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         try:
             sampler = ShuffledBatches(
-                len(images), self.batch_size, self.seed, rank, world_size, images.device, self._batches_done
+                *(len(images), self.batch_size, self.seed, rank, world_size, images.device, self._batches_done),
+                epoch_images=self.epoch_images,
             )
         except ValueError as error:
             raise UserError(f"data.{error}") from error
