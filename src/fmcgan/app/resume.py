@@ -19,6 +19,7 @@ from fmcgan.app.run_dir_claim import holds_run, refuse_overwriting
 from fmcgan.app.run_files import Record, read_config, read_result
 from fmcgan.app.safe_instantiate import own_class
 from fmcgan.app.trainer_options import AUTO, check_options
+from fmcgan.data.garments import info_of
 
 log = logging.getLogger(__name__)
 
@@ -84,14 +85,18 @@ def already_done(config: Record) -> bool:
 
 
 def _is_same_run(saved: Record, config: Record) -> bool:
-    """Whether two configurations are equal except for checkpoint, loggers and data folders."""
+    """Whether two configurations are equal but for checkpoint, loggers, data folders and new defaults."""
     ignored = {"ckpt_path": None, "logger": None}
     left, right = (
         {**each, **ignored, "data": each.get("data", {}) | {"root": None, "mirror": None}} for each in (saved, config)
     )
     if config["trainer"]["precision"] == AUTO:
         left["trainer"] = left.get("trainer", {}) | {"precision": AUTO}
-    return left == right
+    if left == right:
+        return True
+    if "dataset" not in saved:  # of an older release
+        left["dataset"] = info_of(saved).as_config()
+    return _with_defaults(left) == _with_defaults(right)
 
 
 def find_resume_checkpoint(config: DictConfig, plain: Record) -> str | None:
@@ -110,6 +115,8 @@ def find_resume_checkpoint(config: DictConfig, plain: Record) -> str | None:
     if not Path(path).is_file():
         raise UserError(f"ckpt_path={path}: no such file; give RUN/checkpoints/last.ckpt")
     config_of_checkpoint = _read(Path(path), folder)["config"]
+    if difference := info_of(config_of_checkpoint).differences(info_of(plain)):
+        raise UserError(f"the checkpoint was trained on another data set: {printable(difference, 2000)}")
     _check_same_state(config_of_checkpoint, plain)
     saved, mine = _with_defaults(config_of_checkpoint["network"]), _with_defaults(plain["network"])
     differing = [name for name in {**saved, **mine} if saved.get(name) != mine.get(name)]
@@ -170,17 +177,12 @@ def _warn_of_changed_length(saved: Record, mine: Record) -> None:
         )
 
 
-def _with_defaults(network: Record) -> Record:
-    """Adds the defaults of parameters that an older release did not have."""
-
-    def complete(part: object) -> object:
-        if not isinstance(part, dict) or (target := own_class(part.get("_target_"), "fmcgan.")) is None:
-            return part  # a plain value, or a user's own class, which a file must not import
-        parameters = inspect.signature(target).parameters.values()
-        defaults = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
-        return defaults | {name: complete(value) for name, value in part.items()}
-
-    return {name: complete(part) for name, part in network.items()}
+def _with_defaults(part: Record) -> Record:
+    """Adds the defaults of parameters that an older release did not have, to all objects of a configuration."""
+    target = own_class(part.get("_target_"), "fmcgan.")  # a user's own class must not be imported by a file
+    parameters = inspect.signature(target).parameters.values() if target else ()
+    defaults = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
+    return defaults | {name: _with_defaults(each) if isinstance(each, dict) else each for name, each in part.items()}
 
 
 def _check_same_state(saved: Record, mine: Record) -> None:
