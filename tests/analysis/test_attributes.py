@@ -8,7 +8,7 @@ from scipy import ndimage, stats
 from fmcgan.analysis.attributes import (
     ATTRIBUTES,
     EDGE,
-    GARMENT,
+    SHAPE,
     attributes_of,
     mean_of,
     measure_attributes,
@@ -64,16 +64,16 @@ def test_what_fills_the_image_ends_at_its_border():
 def test_the_background_does_not_count():
     """Noise below the threshold changes nothing; at the threshold it is garment."""
     clean = drawn((slice(4, 14), slice(6, 26), 100))
-    noisy = np.maximum(clean, GARMENT - 1)
+    noisy = np.maximum(clean, SHAPE - 1)
     assert measured(noisy) == measured(clean)
-    speck = np.maximum(clean, drawn((slice(0, 1), slice(0, 1), GARMENT)))
+    speck = np.maximum(clean, drawn((slice(0, 1), slice(0, 1), SHAPE)))
     assert measured(speck)["width"] == 26
     assert measured(speck)["height"] == 14
-    assert measured(speck)["brightness"] == pytest.approx((200 * 100 + GARMENT) / 201)
+    assert measured(speck)["brightness"] == pytest.approx((200 * 100 + SHAPE) / 201)
 
 
 def test_a_black_image_has_an_area_only():
-    found = measured(drawn((slice(0, 28), slice(0, 28), GARMENT - 1)))
+    found = measured(drawn((slice(0, 28), slice(0, 28), SHAPE - 1)))
     assert found.pop("area") == 0
     assert all(math.isnan(value) for value in found.values())
 
@@ -118,7 +118,7 @@ def test_slopes_are_those_of_scipy(real_test):
     images = real_test.images[:30].numpy()
     found = measure_attributes(images)
     for place, image in enumerate(images[:, 0]):
-        garment = image >= GARMENT
+        garment = image >= SHAPE
         grey = np.where(garment, image, 0).astype(float)
         slope = np.hypot(ndimage.sobel(grey, 0, mode="constant"), ndimage.sobel(grey, 1, mode="constant")) / 8
         assert found["edges"][place] == pytest.approx(100 * (slope > EDGE)[garment].mean())
@@ -142,7 +142,7 @@ def test_images_are_measured_one_by_one(real_test):
     [np.zeros((3, 28, 28), np.uint8), np.zeros((3, 1, 28, 28), np.float32), np.zeros((0, 1, 28, 28), np.uint8)],
 )
 def test_other_arrays_are_refused(images):
-    with pytest.raises(ValueError, match=r"uint8 \[N, 1, 28, 28\]"):
+    with pytest.raises(ValueError, match=r"uint8 \[N, 1 or 3, H, W\]"):
         measure_attributes(images)
 
 

@@ -1,18 +1,18 @@
 import numpy as np
 import pytest
 import torch
-from fmcgan.data.classes import CLASS_NAMES
 
 from fmcgan.analysis.attributes import ATTRIBUTES, DEFINITIONS, attributes_of
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.bias import AttributeComparison, Bias
 from fmcgan.analysis.findings import adjust_effects, select_findings
 from fmcgan.analysis.section import Section
+from fmcgan.data.garments import GARMENTS
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from tests.garments import garment_set
 
-COAT, BAG = CLASS_NAMES.index("coat"), CLASS_NAMES.index("bag")
+COAT, BAG = GARMENTS.parse_classes(["coat", "bag"])
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_bags_that_vary_less_in_height_are_found(analysed, real_test):
 
 
 def test_what_is_shown(darker_coats):
-    classes, attributes = len(CLASS_NAMES), len(ATTRIBUTES)
+    classes, attributes = len(GARMENTS.class_names), len(ATTRIBUTES)
     assert len(darker_coats.effects) == len({each.key for each in darker_coats.effects}) == 2 * classes * attributes
     assert [each.name for each in darker_coats.pictures if each.lead] == ["means"]
     assert {each.figure for each in darker_coats.effects} == {"means", "spreads"}
@@ -154,4 +154,4 @@ def test_the_same_subject_gives_the_same_effects_and_the_random_state_stays(anal
 def test_what_never_varies_in_real_images_has_no_percentage():
     width = next(each for each in ATTRIBUTES if each.name == "width")
     real = np.full(20, 28.0)
-    assert AttributeComparison(0, width, False, np.linspace(20, 28, 20), real, real).shift == 0
+    assert AttributeComparison(GARMENTS, 0, width, False, np.linspace(20, 28, 20), real, real).shift == 0

@@ -8,7 +8,7 @@ from fmcgan.analysis.findings import adjust_effects
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.figure.grid import GAP, MARGIN
 from fmcgan.metric.feature.classifier import ClassifierFeatures
-from fmcgan.metric.image_set import ImageSet, RealImages
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from tests.garments import garment_set
 
@@ -20,6 +20,7 @@ class Told(ClassifierFeatures):
     version = "1"
     num_features = 1
     batch_size = 100
+    outputs = FeatureNetwork.outputs  # there is no classifier whose data set could be another
 
     def __init__(self) -> None:
         pass

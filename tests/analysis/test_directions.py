@@ -133,7 +133,7 @@ def test_a_slope_is_the_rise_over_the_spread_of_the_class():
 
 def test_spreads_are_those_of_each_class_alone():
     values = np.array([1.0, 3.0, np.nan, 7.0, 7.0, 2.0])
-    spreads = class_spreads({"x": values}, torch.tensor([0, 0, 0, 1, 1, 2]))
+    spreads = class_spreads({"x": values}, torch.tensor([0, 0, 0, 1, 1, 2]), 10)
     assert spreads[0, 0] == pytest.approx(np.sqrt(2))
     assert np.isnan(spreads[1:, 0]).all()  # no spread, one value, no value
 

@@ -1,15 +1,19 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from fmcgan.data.classes import CLASS_NAMES
 from torch import nn
 
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.interpolation import CHAIN, PAIRS, Interpolation
+from fmcgan.analysis.interpolation import Interpolation, class_pairs
 from fmcgan.app.errors import InvalidValueError
+from fmcgan.data.garments import GARMENTS
 from fmcgan.metric.feature.classifier import ClassifierFeatures
+from fmcgan.metric.image_set import FeatureNetwork, RealImages
 from fmcgan.metric.results_store import Store
 from tests.garments import garment_set
+
+PAIRS = class_pairs(GARMENTS)
+CHAIN = [PAIRS[0][0], *(second for _, second in PAIRS)]
 
 
 class Levels(ClassifierFeatures):
@@ -19,6 +23,7 @@ class Levels(ClassifierFeatures):
     version = "1"
     num_features = 1
     batch_size = 100
+    outputs = FeatureNetwork.outputs  # there is no classifier whose data set could be another
 
     def __init__(self) -> None:
         pass
@@ -48,7 +53,7 @@ class Flat(nn.Module):
 def subject_of(generator, folder) -> Subject:
     images = torch.zeros(10, 1, 28, 28, dtype=torch.uint8)
     samples = garment_set(images, torch.arange(10))
-    return Subject(samples, None, generator, None, 3, Store(folder))
+    return Subject(samples, RealImages(samples, samples), generator, None, 3, Store(folder))
 
 
 def test_the_chain_passes_every_class_once_and_comes_back():
@@ -64,9 +69,9 @@ def test_what_is_read_halfway_is_counted(tmp_path):
     rows = {(row[0], row[1]): row for row in section.tables[0].rows}
     between = rows["t-shirt", "shirt"]
     assert between[2:5] == [0, 0, 1]
-    assert between[7] == CLASS_NAMES[3]
+    assert between[7] == GARMENTS.class_names[3]
     assert between[5] < 1 <= between[6]  # of 8, all: not surely all
-    assert rows["pullover", "coat"][7] == CLASS_NAMES[3]
+    assert rows["pullover", "coat"][7] == GARMENTS.class_names[3]
     assert section.values["blends_classes"] is True
     thirds = [abs(a - b) > 1 for a, b in PAIRS]
     assert section.values["third_class_halfway"] == pytest.approx(sum(thirds) / 10)

@@ -1,4 +1,5 @@
 import json
+from functools import partial
 from typing import ClassVar
 
 import pytest
@@ -8,7 +9,9 @@ from matplotlib.figure import Figure
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.scores import Scores
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.figure.bars import BARS_INCHES, ClassBars, class_bars_figure, draw_class_bars
+from fmcgan.data.garments import GARMENTS
+from fmcgan.figure import bars
+from fmcgan.figure.bars import BARS_INCHES, class_bars_figure, draw_class_bars
 from fmcgan.figure.png import write_png
 from fmcgan.metric.base import Metric
 from fmcgan.metric.evaluation import Evaluator
@@ -17,6 +20,8 @@ from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.value import MetricValue, Quantity, by_class
 from tests.garments import garment_set
+
+ClassBars = partial(bars.ClassBars, names=GARMENTS.class_names)
 
 
 class Darkness(Metric):
@@ -31,7 +36,10 @@ class Darkness(Metric):
 
     def measure(self, samples, real):
         dark = 255 - samples.images.double().mean(dim=(1, 2, 3))
-        value, classes = dark.mean().item(), by_class(dark, samples.labels) if self.classes else None
+        value, classes = (
+            dark.mean().item(),
+            by_class(dark, samples.labels, samples.info.num_classes) if self.classes else None,
+        )
         interval = (value - 1, value + 1) if self.classes else None
         return {self.name: MetricValue(value, interval, classes)}
 

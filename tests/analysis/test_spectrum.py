@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from fmcgan.data.classes import CLASS_NAMES
 
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.findings import adjust_effects, select_findings
 from fmcgan.analysis.section import Section
 from fmcgan.analysis.spectrum import SpectrumAnalysis
 from fmcgan.app.errors import InvalidValueError
+from fmcgan.data.garments import GARMENTS
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.spectrum import Spectrum, decibels, radial_power
@@ -92,7 +92,8 @@ def test_blur_is_told_as_missing_fine_detail(analysed, real_train, real_test):
     section = analysed(samples)
     told = [each for each in adjust_effects(section.effects) if each.holds]
     assert told[0].effect.key.endswith("/fine_detail")
-    assert {each.effect.key for each in told} >= {f"spectrum/{name}/fine_detail" for name in ("all", *CLASS_NAMES)}
+    names = ("all", *GARMENTS.class_names)
+    assert {each.effect.key for each in told} >= {f"spectrum/{name}/fine_detail" for name in names}
     assert all(" less " in each.effect.statement for each in told)
     levels = [decibels(radial_power(each.images))[:, 10:].mean(dim=1) for each in (samples, real_train)]
     expected = (levels[0].mean() - levels[1].mean()).item()  # both hold as many of each class
@@ -178,6 +179,9 @@ def test_black_images_have_no_detail(analysed):
 def test_too_few_samples_and_other_bands_are_refused(analysed):
     with pytest.raises(NotApplicable, match="at least 10 samples"):
         analysed(noise(90, 0), RealImages(noise(200, 1), noise(200, 2)))
-    for options in ({"coarse_to": 10}, {"fine_from": 15}, {"coarse_to": 0}, {"samples_a_class": 2}):
+    for options in ({"coarse_to": 10}, {"fine_from": 15}):  # garments have 14 radii, and fine detail from 10
+        with pytest.raises(InvalidValueError, match=next(iter(options))):
+            SpectrumAnalysis(**options).bands(GARMENTS)
+    for options in ({"coarse_to": 10, "fine_from": 10}, {"fine_from": 33}, {"coarse_to": 0}, {"samples_a_class": 2}):
         with pytest.raises(InvalidValueError, match=next(iter(options))):
             SpectrumAnalysis(**options)

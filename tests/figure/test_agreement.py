@@ -1,14 +1,19 @@
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from fmcgan.figure.confusions import FIGURE_INCHES, SCALE, _percent, _summary, draw_agreement
+from fmcgan.data.garments import GARMENTS
+from fmcgan.figure import confusions
+from fmcgan.figure.confusions import FIGURE_INCHES, SCALE, _percent, _summary
 from fmcgan.figure.heatmap import SEQUENTIAL as COLOURS
 from fmcgan.figure.heatmap import UNKNOWN as NO_SAMPLES
 from fmcgan.figure.png import DPI
+
+draw_agreement = partial(confusions.draw_agreement, names=GARMENTS.class_names)
 
 
 def pixels(path):

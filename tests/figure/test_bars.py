@@ -1,14 +1,18 @@
 import math
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from fmcgan.figure.bars import BAR_COLOUR, BARS_INCHES, MARKS, ClassBars, _limits, _text, draw_class_bars
+from fmcgan.data.garments import GARMENTS
+from fmcgan.figure import bars
+from fmcgan.figure.bars import BAR_COLOUR, BARS_INCHES, MARKS, _limits, _text, draw_class_bars
 from fmcgan.figure.png import DPI
 
+ClassBars = partial(bars.ClassBars, names=GARMENTS.class_names)
 WIDTH, HEIGHT = (round(inches * DPI) for inches in BARS_INCHES)
 
 

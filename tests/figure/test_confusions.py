@@ -1,13 +1,18 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
-from fmcgan.figure.confusions import difference_figure, points
+from fmcgan.data.garments import GARMENTS
+from fmcgan.figure import confusions
+from fmcgan.figure.confusions import points
 from fmcgan.figure.heatmap import UNKNOWN
 from fmcgan.figure.palette import GENERATED, REAL
 
 NONE = np.zeros((10, 10), bool)
+difference_figure = partial(confusions.difference_figure, names=GARMENTS.class_names)
 
 
 def tables():

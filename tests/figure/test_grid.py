@@ -2,9 +2,9 @@ import time
 
 import numpy as np
 import pytest
-from fmcgan.data.classes import CLASS_NAMES
 from PIL import Image
 
+from fmcgan.data.garments import GARMENTS
 from fmcgan.figure.grid import GAP, MARGIN, PAPER, class_grid, side_by_side
 
 
@@ -51,9 +51,9 @@ def test_names_and_title_are_drawn_where_they_belong():
 
 
 def test_ten_by_ten_is_fast():
-    class_grid(numbered(10, 10), CLASS_NAMES)
+    class_grid(numbered(10, 10), GARMENTS.class_names)
     begin = time.perf_counter()
-    class_grid(numbered(10, 10), CLASS_NAMES, title="epoch 10")
+    class_grid(numbered(10, 10), GARMENTS.class_names, title="epoch 10")
     assert time.perf_counter() - begin < 0.1
 
 

@@ -17,11 +17,12 @@ SEQUENTIAL = colormaps["Blues"]  # one hue that darkens with the value
 DIVERGING = LinearSegmentedColormap.from_list("real to generated", [REAL, "#FFFFFF", GENERATED])
 """Blue below 0, white at 0, vermilion above."""
 UNKNOWN = "#D9D9D9"  # colour of a cell without a value, and of a row with a note; in neither colour map
-WIDEST = 11.0  # largest width in inches; more columns make narrower cells
+WIDEST = 11.0  # largest width in inches; more columns make narrower cells, and smaller numbers
 PALE = 0.25  # opacity of a faint cell
 _CELL = 0.78, 0.42  # inches
+_NARROWEST = 0.48  # width of a cell that a number just fits in, in inches
 _LETTER = 0.085  # width of a letter in inches
-_STEEP = 9  # shortest slanted column name, in letters
+_STEEP = 9  # shortest slanted column name beside up to nine others, in letters
 
 Format = str | Callable[[float], str]
 
@@ -65,6 +66,7 @@ def heatmap_figure(
     if pale.shape != table.shape:
         raise ValueError(f"faint must be {list(table.shape)} like the values, got {list(pale.shape)}")
     figure, (axes,) = panel_figure(1, size or _inches(rows, columns, title, label))
+    points = _number_size(figure.get_figwidth(), rows, columns)
     known = np.isfinite(table)
     limit = float(np.abs(table[known]).max(initial=0)) or 1.0
     scale = scale or Normalize(-limit, limit)
@@ -77,7 +79,7 @@ def heatmap_figure(
         ink = "white" if is_dark else FAINT_INK if is_pale else INK
         weight = "bold" if faint is not None and not is_pale else "normal"
         text = _text(float(table[row, column]), formats)
-        axes.text(column, row, text, ha="center", va="center", fontsize=10, color=ink, weight=weight)
+        axes.text(column, row, text, ha="center", va="center", fontsize=points, color=ink, weight=weight)
     _name_cells(axes, rows, columns)
     axes.set_title(title, fontsize=12, loc="left", color=INK, pad=10)
     bar = figure.colorbar(ScalarMappable(scale, colours), ax=axes, shrink=0.8, aspect=22, pad=0.02)
@@ -90,15 +92,24 @@ def heatmap_figure(
 def _inches(rows: Sequence[str], columns: Sequence[str], title: str, label: str) -> tuple[float, float]:
     """Computes a size with space for the names of the rows and the label of the colour bar."""
     width = 1.6 + _LETTER * max(map(len, rows)) + _CELL[0] * len(columns)
-    longest = max(map(len, columns))
-    below = 0.35 if longest < _STEEP else 0.3 + 0.6 * _LETTER * longest
+    below = 0.3 + 0.6 * _LETTER * max(map(len, columns)) if _is_steep(columns) else 0.35
     height = max(_CELL[1] * len(rows), _LETTER * len(label)) + 0.35 + below
     return min(max(width, _LETTER * 1.2 * len(title) + 0.4), WIDEST), max(height, 1.6)
 
 
+def _number_size(width: float, rows: Sequence[str], columns: Sequence[str]) -> float:
+    """Computes the font size of the numbers in a figure, at most 10 points."""
+    cell = (width - 1.6 - _LETTER * max(map(len, rows))) / len(columns)
+    return 10 * min(1.0, max(cell / _NARROWEST, 0.5))
+
+
+def _is_steep(columns: Sequence[str]) -> bool:
+    return max(map(len, columns)) * max(len(columns), 10) >= 10 * _STEEP
+
+
 def _name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
     axes.set_xticks(np.arange(len(columns)), columns, fontsize=10)
-    if max(map(len, columns)) >= _STEEP:
+    if _is_steep(columns):
         axes.set_xticklabels(columns, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_yticks(np.arange(len(rows)), rows, fontsize=10)
     axes.set_xticks(np.arange(1, len(columns)) - 0.5, minor=True)

@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.interpolation import PAIRS
+from fmcgan.analysis.interpolation import class_pairs
 from fmcgan.analysis.latent.sefa import activations_before, affine_layers, closed_form, of_activations
 from fmcgan.analysis.latent.smoothness import path_lengths
 from fmcgan.analysis.latent.space import (
@@ -23,6 +23,7 @@ from fmcgan.analysis.latent.space import (
     slerp,
 )
 from fmcgan.app.config_dir import config_dir
+from fmcgan.data.garments import GARMENTS
 from fmcgan.training.sampling import render
 
 OWN_CONDITIONING = ("mlp", "conv")
@@ -121,10 +122,10 @@ def test_a_position_is_the_coordinate_along_the_direction_and_nothing_else_moves
 
 
 def test_latents_of_a_class_do_not_depend_on_how_many_are_drawn():
-    latents, labels = balanced_latents(4, 5, 1, 2)
+    latents, labels = balanced_latents(range(10), 4, 5, 1, 2)
     assert labels.tolist() == [label for label in range(10) for _ in range(5)]
-    assert torch.equal(balanced_latents(4, 2, 1, 2)[0][2:4], latents[5:7])
-    assert not torch.equal(balanced_latents(4, 5, 1, 3)[0], latents)
+    assert torch.equal(balanced_latents(range(10), 4, 2, 1, 2)[0][2:4], latents[5:7])
+    assert not torch.equal(balanced_latents(range(10), 4, 5, 1, 3)[0], latents)
 
 
 def test_without_a_generator_the_way_out_is_told():
@@ -136,9 +137,9 @@ def test_every_network_meets_both_classes_at_the_ends_and_is_left_as_it_was(netw
     latents, labels = torch.randn(3, 12), torch.full((3,), 4)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     plain = render(network, latents, labels)
-    assert can_blend(network, latents, PAIRS)
-    assert torch.equal(between_classes(network, latents, 4, 7, 0.0), plain)
-    with torch.no_grad(), blended(network, 4, 7, 0.5):
+    assert can_blend(network, 10, latents, class_pairs(GARMENTS))
+    assert torch.equal(between_classes(network, 10, latents, 4, 7, 0.0), plain)
+    with torch.no_grad(), blended(network, 10, 4, 7, 0.5):
         middle = network(latents, labels)
     with torch.no_grad():
         ends = [network(latents, torch.full((3,), label)) for label in (4, 7)]
@@ -151,18 +152,18 @@ def test_only_the_class_on_its_way_is_blended(network):
     latents = torch.randn(2, 12)
     with torch.no_grad():
         plain = network(latents, torch.tensor([4, 2]))
-        with blended(network, 4, 7, 0.5):
+        with blended(network, 10, 4, 7, 0.5):
             other = network(latents, torch.tensor([4, 2]))
     torch.testing.assert_close(other[1], plain[1])
     assert not torch.allclose(other[0], plain[0], atol=1e-6)
 
 
 def test_a_network_without_embeddings_cannot_be_blended():
-    assert not can_blend(OneHot(), torch.randn(2, 3), [(0, 1)])
+    assert not can_blend(OneHot(), 10, torch.randn(2, 3), [(0, 1)])
 
 
 def test_every_network_has_affine_layers_and_their_matrix_is_the_jacobian(network):
-    layers = affine_layers(network)
+    layers = affine_layers(network, range(10))
     assert layers.names
     assert layers.next is not None
     exact = type(network).forward  # of the network itself: its own derivative at random places gives A
@@ -198,7 +199,7 @@ def _gram(network, modules, label, forward):
 
 
 def test_every_network_shows_its_first_activations_and_stays_clean(network):
-    layer = affine_layers(network).next
+    layer = affine_layers(network, range(10)).next
     latents, labels = torch.randn(40, 12), torch.arange(40) % 10
     seen = activations_before(network, layer, latents, labels)
     assert seen.shape[0] == 40
@@ -219,7 +220,7 @@ def test_every_network_has_a_path_length(network):
 
 def test_closed_form_directions_of_a_linear_generator_are_its_right_singular_vectors():
     matrix = torch.randn(784, 6)
-    layers = affine_layers(LinearGenerator(matrix))
+    layers = affine_layers(LinearGenerator(matrix), range(10))
     assert (layers.names, layers.next) == (("layer",), None)
     found = closed_form(layers.gram, 4)
     _, sizes, vectors = torch.linalg.svd(matrix.double())
