@@ -1,6 +1,6 @@
 """Figures of an evaluation: confusion matrix, metrics by class, and samples closest to training images."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ CLOSEST_PAIRS_FIGURE = "evaluation_closest_pairs.png"
 def draw_evaluation(
     results: Results,
     findings: Mapping[str, Any],
+    names: Sequence[str],
     sample_images: NDArray[np.uint8],
     training_images: NDArray[np.uint8],
     folder: Path,
@@ -32,8 +33,9 @@ def draw_evaluation(
     Args:
         results: of the metrics.
         findings: ``agreement_matrix`` and ``closest_pairs`` (indices of images), if the metrics return them.
-        sample_images: uint8 [N, 28, 28].
-        training_images: uint8 [M, 28, 28].
+        names: of all classes.
+        sample_images: uint8 [N, H, W] or [N, H, W, 3].
+        training_images: uint8 [M, H, W] or [M, H, W, 3].
         folder: of the figures.
         failures: collects errors of figures; ``None``: errors are raised.
     """
@@ -42,7 +44,7 @@ def draw_evaluation(
     panels = [class_panel(name, result) for name, result in results.items() if result["by_class"] is not None]
     wanted: dict[str, Callable[[Path], None]] = {}
     if "agreement_matrix" in findings:
-        wanted[AGREEMENT_FIGURE] = lambda path: draw_agreement(findings["agreement_matrix"], path)
+        wanted[AGREEMENT_FIGURE] = lambda path: draw_agreement(findings["agreement_matrix"], path, names=names)
     if panels:
         wanted[BY_CLASS_FIGURE] = lambda path: draw_class_bars(panels, path)
     if any(findings.get("closest_pairs", {}).values()):
@@ -53,7 +55,7 @@ def draw_evaluation(
             ]
             for name, pairs in findings["closest_pairs"].items()
         }
-        wanted[CLOSEST_PAIRS_FIGURE] = lambda path: draw_pairs(groups, path)
+        wanted[CLOSEST_PAIRS_FIGURE] = lambda path: draw_pairs(groups, names, path)
     failures = failures or Failures(Exception)
     for name, draw in wanted.items():
         with failures.catch(name):

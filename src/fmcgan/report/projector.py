@@ -11,12 +11,11 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from fmcgan.analysis.section import Map
-from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.figure.confusions import agreement_figure
 from fmcgan.figure.png import png_bytes
 
 MOST_POINTS = 2000
-"""Maximum number of images of a map: a sprite of 45 x 45 images has 1,260 pixels a side; browsers load up to 8,192."""
+"""Maximum number of images of a map: a sprite of 45 x 45 images has at most 2,880 pixels a side; browsers load up to 8,192."""
 STEP = "00000"  # folder of step 0 of `SummaryWriter.add_embedding`
 
 
@@ -39,7 +38,7 @@ def write_projector(points: Map, folder: Path) -> None:
     n = len(points.labels)
     index = np.linspace(0, n - 1, min(n, MOST_POINTS)).round().astype(np.int64)
     origins = ["generated" if each else "real" for each in points.generated[index]]
-    classes = [CLASS_NAMES[label] for label in points.labels[index]]
+    classes = [points.names[label] for label in points.labels[index]]
     # The writer multiplies by 255 and truncates; half a grey level restores the level.
     images = (torch.from_numpy(points.images[index]).double() + 0.5) / 255
     shutil.rmtree(folder / STEP / points.name, ignore_errors=True)
@@ -48,7 +47,7 @@ def write_projector(points: Map, folder: Path) -> None:
             np.ascontiguousarray(points.vectors[index]),
             metadata=[list(pair) for pair in zip(classes, origins, strict=True)],
             metadata_header=["class", "origin"],
-            label_img=images[:, None],
+            label_img=images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2),
             tag=points.name,
         )
 
