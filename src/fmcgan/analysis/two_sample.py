@@ -69,7 +69,9 @@ class TwoSample(Analysis):
     def analyse(self, subject: Subject) -> Section:
         train, info = subject.real.train, subject.info
         if self.patch.side > info.size:
-            raise NotApplicable(f"two_sample: patch must be at most {info.size}, the size of images, got {self.patch.side}")
+            raise NotApplicable(
+                f"two_sample: patch must be at most {info.size}, the size of images, got {self.patch.side}"
+            )
         scores = cross_fit(subject.samples, train, self.most_per_class, self.recipe, subject.seed)
         if scores is None:
             raise NotApplicable(

@@ -67,7 +67,8 @@ def class_map(
         axes.scatter(fitted[:, 0], fitted[:, 1], s=3, color=BACKGROUND, linewidths=0)
         order = _mixed(len(cloud.labels))
         x, y = cloud.positions[order].T
-        axes.scatter(x, y, s=7, c=[colours.get(label, OTHER_CLASSES) for label in cloud.labels[order].tolist()], linewidths=0, alpha=0.8)
+        own = [colours.get(label, OTHER_CLASSES) for label in cloud.labels[order].tolist()]
+        axes.scatter(x, y, s=7, c=own, linewidths=0, alpha=0.8)
         for label in np.unique(cloud.labels).tolist():
             if label in names:
                 _write_class(axes, cloud.positions[cloud.labels == label], short[label])
@@ -137,9 +138,7 @@ def thumbnail_map(real: Cloud, generated: Cloud, columns: int | None = None) -> 
     return picture
 
 
-def _two_panels(
-    positions: NDArray[np.float64], title: str, legend_rows: int = 1
-) -> tuple[Figure, Iterable[Axes]]:
+def _two_panels(positions: NDArray[np.float64], title: str, legend_rows: int = 1) -> tuple[Figure, Iterable[Axes]]:
     """Makes two panels of equal scale in x and y that contain all positions, above a legend."""
     low, high = positions.min(axis=0), positions.max(axis=0)
     margin = 0.03 * max(*(high - low), 1e-6)
@@ -167,7 +166,9 @@ def _write_class(axes: Axes, positions: NDArray[np.float64], name: str) -> None:
 def _legend(figure: Figure, marks: Sequence[tuple[str, str]]) -> None:
     handles = [Line2D([], [], linestyle="", marker="o", markersize=6, color=colour) for _, colour in marks]
     texts = [text for text, _ in marks]
-    figure.legend(handles, texts, loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False, fontsize=9.5, handletextpad=0.1)
+    figure.legend(
+        handles, texts, loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False, fontsize=9.5, handletextpad=0.1
+    )
 
 
 def _mixed(n: int) -> NDArray[np.int64]:

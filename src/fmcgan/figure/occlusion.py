@@ -61,7 +61,8 @@ def samples_picture(rows: Sequence[SampleRow]) -> Image.Image:
     """
     if not rows:
         raise ValueError("rows must hold at least one row, got none")
-    font, names = load_font(NAME_SIZE), short_names([row.name for row in rows])
+    font, ink = load_font(NAME_SIZE), (INK,) * 3
+    names = short_names([row.name for row in rows])
     side = rows[0].heat.shape[-1]
     scale = magnification(side)
     step = side * scale + GAP
@@ -72,10 +73,10 @@ def samples_picture(rows: Sequence[SampleRow]) -> Image.Image:
     picture = Image.new("RGB", (right + MARGIN, top + step * len(rows) - GAP + MARGIN), (PAPER,) * 3)
     draw = ImageDraw.Draw(picture)
     for head, x in zip(HEADS, (left, lowest_left), strict=True):
-        draw.text((x, MARGIN), head, fill=INK, font=font, anchor="lt")
+        draw.text((x, MARGIN), head, fill=ink, font=font, anchor="lt")
     for index, (name, row) in enumerate(zip(names, rows, strict=True)):
         y = top + index * step
-        draw.text((left - 8, y + side * scale // 2), name, fill=INK, font=font, anchor="rm")
+        draw.text((left - 8, y + side * scale // 2), name, fill=ink, font=font, anchor="rm")
         pairs = zip(row.highest, row.heat, strict=True)
         beside = [tile for image, heat in pairs for tile in (image, overlaid(image, heat))]
         for x, tiles in ((left, beside), (lowest_left, row.lowest)):

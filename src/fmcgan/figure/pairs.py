@@ -32,7 +32,7 @@ class Pair:
             raise ValueError(f"sample and training must have the same shape, got {shapes}")
 
 
-def draw_pairs(groups: Mapping[str, Sequence[Pair]], names: Sequence[str], path: Path) -> None:
+def draw_pairs(groups: Mapping[str, Sequence[Pair]], path: Path, *, names: Sequence[str]) -> None:
     """Writes a PNG of groups of pairs: generated images, training images and absolute differences (black: none).
 
     There is at least one group, named by the space of the distances; the first `MOST_PAIRS` of each are drawn.

@@ -113,7 +113,7 @@ def _number(value: float, column: Column) -> str:
 
 
 def _legend(maps: Sequence[Map]) -> list[tuple[str, str, str]]:
-    """Lists label, name and colour of each class on the maps; classes without a colour are together, with all labels."""
+    """Lists label, name and colour of each class on the maps; those without one share an entry."""
     colours = {label: colour for each in maps for label, colour in colours_of(each).items()}
     names = {int(label): each.names[label] for each in maps for label in each.labels}
     own = [(str(label), names[label], colours[label]) for label in sorted(names) if label in colours]

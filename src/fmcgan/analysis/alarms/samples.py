@@ -71,7 +71,12 @@ def check_classes(samples: ImageSet, real: RealImages, classifier: ClassifierFea
 
 def alarms_of(checks: Sequence[ClassCheck], info: DatasetInfo) -> list[Alarm]:
     """Returns all alarms that the counts raise."""
-    found = [collapsed_classes(checks, info), ignored_labels(checks, info), empty_samples(checks), repeated_samples(checks)]
+    found = [
+        collapsed_classes(checks, info),
+        ignored_labels(checks, info),
+        empty_samples(checks),
+        repeated_samples(checks),
+    ]
     return [alarm for alarm in found if alarm is not None]
 
 
@@ -110,8 +115,7 @@ def ignored_labels(checks: Sequence[ClassCheck], info: DatasetInfo) -> Alarm | N
     low = {
         each.label: each
         for each in checks
-        if each.real_n
-        and wilson_interval(each.agree, each.n)[1] < ignored_below(each.real_agree / each.real_n, chance)
+        if each.real_n and wilson_interval(each.agree, each.n)[1] < ignored_below(each.real_agree / each.real_n, chance)
     }
     if not low:
         return None

@@ -117,9 +117,9 @@ def find_clusters(
 def traits(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Measures the `TRAITS` of shapes, float64 [N, 7], on images uint8 [N, H, W] or [N, H, W, 3].
 
-    The shape is what is brighter than `INK_LEVEL`; colours are averaged. The traits are the mean grey level; height and width; the filled share of the bounding box; minus the difference from the
-    mirror image; the mean difference of neighbouring pixels relative to the grey level; and the share of pixels in the
-    upper half of the bounding box.
+    The shape is what is brighter than `INK_LEVEL`; colours are averaged. The traits are the mean grey level; height and
+    width; the filled share of the bounding box; minus the difference from the mirror image; the mean difference of
+    neighbouring pixels relative to the grey level; and the share of pixels in the upper half of the bounding box.
     """
     grey = images.astype(np.float32)
     grey = grey if grey.ndim == 3 else grey.mean(axis=3)

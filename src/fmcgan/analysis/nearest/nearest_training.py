@@ -89,14 +89,14 @@ class NearestTraining:
         """
         middle = len(self.real.test) // 2  # the floor compares the halves of the test split
         for label, own, members in self._groups():
-            near = self.real_near[members]
+            near, noun = self.real_near[members], class_noun(self.real.info, label)
             counts, real_counts, first, second = (
                 (int(each.sum()), len(each)) for each in (own, near, near[members < middle], near[members >= middle])
             )
             yield Effect(
                 f"{section}/{class_key(self.real.info, label)}/near_copies_{self.name}",
-                f"{share_text(*counts)} of the generated {class_noun(self.real.info, label)} are near copies of training images "
-                f"{self.words}, against {share_text(*real_counts)} of real test images.",
+                f"{share_text(*counts)} of the generated {noun} are near copies of training images {self.words}, "
+                f"against {share_text(*real_counts)} of real test images.",
                 difference_of_shares(*counts, *real_counts).one_sided,  # fewer near copies are not a fault
                 difference_of_shares(*first, *second),
                 () if label is None else (label,),
