@@ -10,11 +10,11 @@ from scipy import ndimage, stats
 from fmcgan.analysis.effect import Z
 from fmcgan.metric.image_set import ImageSet
 
-GARMENT = 16  # lowest grey level of the garment; darker pixels are background and noise
+SHAPE = 16  # lowest grey level of the shape; darker pixels are background and noise
 EDGE = 32  # slope in grey levels per pixel above which a pixel is an edge: an eighth of the scale
-PROTOCOL = f"attributes of garments, first version: garment from grey level {GARMENT}, edges above slope {EDGE}"
-"""Identifies the results of `measure_attributes` in the store."""
-SIDE = 28
+PROTOCOL = f"attributes of garments, first version: garment from grey level {SHAPE}, edges above slope {EDGE}"
+"""Identifies the results of `measure_attributes` in the store; the words are those of its first version."""
+LUMA = np.array([0.299, 0.587, 0.114])  # weights of red, green and blue in a grey level (ITU-R BT.601)
 _IMAGES_AT_ONCE = 500  # fit into the processor's cache
 _CROSS = ndimage.generate_binary_structure(2, 1)[None]
 
@@ -38,23 +38,23 @@ ATTRIBUTES = (
     Attribute("width", " pixels", "mean width", "are wider", "are narrower", 2),
     Attribute("height", " pixels", "mean height", "are taller", "are less tall", 2),
     Attribute("symmetry", "", "mean symmetry", "are more symmetric", "are less symmetric", 3),
-    Attribute("edges", " %", "mean share of the garment's pixels", "have more edges", "have fewer edges", 1),
+    Attribute("edges", " %", "mean share of the shape's pixels", "have more edges", "have fewer edges", 1),
     Attribute(
         "texture", " grey levels", "mean difference of a pixel from its neighbours", "are grainier", "are smoother", 1
     ),
 )
 """The attributes of `measure_attributes`, in its order."""
 DEFINITIONS = {
-    "brightness": f"mean grey level of the garment's pixels, {GARMENT} to 255",
-    "area": f"share of the image's pixels that belong to the garment, at least {GARMENT} of 255, 0 to 100 %",
-    "width": "of the rectangle around the garment, 1 to 28 pixels",
-    "height": "of the same rectangle, 1 to 28 pixels",
+    "brightness": f"mean grey level of the shape's pixels, {SHAPE} to 255",
+    "area": f"share of the image's pixels that belong to the shape, at least {SHAPE} of 255, 0 to 100 %",
+    "width": "of the rectangle around the shape, in pixels",
+    "height": "of the same rectangle, in pixels",
     "symmetry": "1 minus the share of the grey that differs from the mirror image about the middle of the rectangle: 1 "
     "if both are the same, 0 if they do not overlap",
-    "edges": f"share of the garment's pixels where the grey level changes by more than {EDGE} a pixel (Sobel), "
+    "edges": f"share of the shape's pixels where the grey level changes by more than {EDGE} a pixel (Sobel), "
     "0 to 100 %",
     "texture": "mean absolute difference of a pixel from the mean of its four neighbours, over the pixels whose four "
-    "neighbours all belong to the garment, 0 to 255 grey levels",
+    "neighbours all belong to the shape, 0 to 255 grey levels",
 }
 """Definition and range of each attribute."""
 
@@ -96,47 +96,53 @@ def attributes_of(images: ImageSet) -> dict[str, Numbers]:
 
 
 def measure_attributes(images: NDArray[np.uint8]) -> dict[str, Numbers]:
-    """Measures the `ATTRIBUTES` of each image; grey levels below `GARMENT`, and pixels beyond the border, count as 0.
+    """Measures the `ATTRIBUTES` of each image; grey levels below `SHAPE`, and pixels beyond the border, count as 0.
 
     Symmetry is ``1 - Σ|x - x'| / 2 Σx`` with x' the mirror image of x about the vertical axis of the bounding box, so
-    that an off-centre garment is not less symmetric. The slope of an edge is the Sobel operator divided by 8; a sharp
-    outline counts. Texture is a quarter of the absolute Laplacian; the outline does not count.
+    that an off-centre shape is not less symmetric. The slope of an edge is the Sobel operator divided by 8; a sharp
+    outline counts. Texture is a quarter of the absolute Laplacian; the outline does not count. The grey level of a
+    colour is its luma.
 
     Returns:
-        Values by name, float64 [N]. A black image has only an area, and a garment that is less than three pixels thick
+        Values by name, float64 [N]. A black image has only an area, and a shape that is less than three pixels thick
         everywhere has no texture; other values are nan.
 
     Raises:
-        ValueError: the images are not uint8 [N, 1, 28, 28] with N > 0.
+        ValueError: the images are not uint8 [N, C, H, W] with N > 0 and C = 1 or 3.
     """
-    if images.dtype != np.uint8 or images.shape[1:] != (1, SIDE, SIDE) or len(images) == 0:
-        raise ValueError(f"images must be uint8 [N, 1, 28, 28] with N > 0, got {images.dtype} {list(images.shape)}")
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
+        raise ValueError(f"images must be uint8 [N, 1 or 3, H, W] with N > 0, got {images.dtype} {list(images.shape)}")
     starts = range(0, len(images), _IMAGES_AT_ONCE)
-    parts = [_measure(images[start : start + _IMAGES_AT_ONCE, 0]) for start in starts]
+    parts = [_measure(_grey(images[start : start + _IMAGES_AT_ONCE])) for start in starts]
     return {each.name: np.concatenate([part[each.name] for part in parts]) for each in ATTRIBUTES}
 
 
+def _grey(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Converts [N, C, H, W] to grey levels [N, H, W]."""
+    return images[:, 0] if images.shape[1] == 1 else np.rint(np.einsum("nchw,c->nhw", images, LUMA)).astype(np.uint8)
+
+
 def _measure(images: NDArray[np.uint8]) -> dict[str, Numbers]:
-    garment = images >= GARMENT
-    grey = np.where(garment, images, 0).astype(np.float32)
-    pixels, total = _sum(garment), _sum(grey)
-    left, right = _ends(np.any(garment, axis=1))
-    top, bottom = _ends(np.any(garment, axis=2))
-    inner = ndimage.binary_erosion(garment, _CROSS)
+    shape = images >= SHAPE
+    grey = np.where(shape, images, 0).astype(np.float32)
+    pixels, total = _sum(shape), _sum(grey)
+    left, right = _ends(np.any(shape, axis=1))
+    top, bottom = _ends(np.any(shape, axis=2))
+    inner = ndimage.binary_erosion(shape, _CROSS)
     grain = np.abs(_filtered(grey, (1, -2, 1), 1) + _filtered(grey, (1, -2, 1), 2)) / 4
     return {
         "brightness": _ratio(total, pixels),
-        "area": 100 * pixels / SIDE**2,
+        "area": 100 * pixels / shape[0].size,
         "width": np.where(pixels > 0, right - left + 1.0, np.nan),
         "height": np.where(pixels > 0, bottom - top + 1.0, np.nan),
         "symmetry": 1 - _ratio(_sum(np.abs(grey - _mirrored(grey, left + right))), 2 * total),
-        "edges": 100 * _ratio(_sum(garment & _steep(grey)), pixels),
+        "edges": 100 * _ratio(_sum(shape & _steep(grey)), pixels),
         "texture": _ratio(_sum(np.where(inner, grain, 0)), _sum(inner)),
     }
 
 
 def _sum(values: NDArray) -> Numbers:
-    """Sums over each image of [N, 28, 28]: [N]."""
+    """Sums over each image of [N, H, W]: [N]."""
     return values.sum(axis=(1, 2), dtype=np.float64)
 
 
@@ -146,15 +152,16 @@ def _ratio(above: Numbers, below: Numbers) -> Numbers:
 
 
 def _ends(taken: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Finds the first and last true index of each row, [N, 28]; 0 and 27 for a row without any."""
-    return taken.argmax(axis=1), SIDE - 1 - taken[:, ::-1].argmax(axis=1)
+    """Finds the first and last true index of each row, [N, L]; 0 and L - 1 for a row without any."""
+    return taken.argmax(axis=1), taken.shape[1] - 1 - taken[:, ::-1].argmax(axis=1)
 
 
 def _mirrored(grey: NDArray[np.float32], ends: NDArray[np.int64]) -> NDArray[np.float32]:
     """Mirrors images: column c of image i is column ``ends[i] - c``, black if there is none."""
-    source = ends[:, None] - np.arange(SIDE)
-    taken = np.take_along_axis(grey, source.clip(0, SIDE - 1)[:, None], axis=2)
-    return taken * ((source >= 0) & (source < SIDE))[:, None]
+    width = grey.shape[2]
+    source = ends[:, None] - np.arange(width)
+    taken = np.take_along_axis(grey, source.clip(0, width - 1)[:, None], axis=2)
+    return taken * ((source >= 0) & (source < width))[:, None]
 
 
 def _steep(grey: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -13,12 +13,12 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from fmcgan.analysis.section import Section
-from fmcgan.app.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.data.images import to_pixels
 from fmcgan.data.info import DatasetInfo
 from fmcgan.figure.classes import MOST_CLASSES, some_classes
 from fmcgan.figure.grid import PAPER, class_grid
-from fmcgan.metric.image_set import ImageSet, RealImages
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 
 MOST_ROWS = 3 * MOST_CLASSES  # of the grid of samples, which is read row by row
@@ -62,6 +62,19 @@ class Analysis(ABC):
 
     packages: ClassVar[tuple[str, ...]] = ()
     """Modules of the extra `analysis` that the part imports; it is skipped if one is not installed."""
+
+    def fit(self, real: RealImages) -> None:
+        """Adapts the feature networks of the part to a data set, before `analyse`.
+
+        Raises:
+            NotApplicable: a network has no use on these images.
+        """
+        for each in vars(self).values():
+            if isinstance(each, FeatureNetwork):
+                try:
+                    each.fit(real)
+                except UserError as error:
+                    raise NotApplicable(str(error)) from error
 
     @abstractmethod
     def analyse(self, subject: Subject) -> Section:

@@ -10,18 +10,19 @@ from scipy import stats
 from typing_extensions import override
 
 from fmcgan.analysis.attributes import ATTRIBUTES, DEFINITIONS, Attribute, Numbers, attributes_of, mean_of, spread_of
-from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classes, image_rows
+from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key, class_noun, common_classes, image_rows
 from fmcgan.analysis.effect import Effect, difference_of_means, difference_of_spreads
 from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app import checks
-from fmcgan.data.classes import CLASS_NAMES, plural
+from fmcgan.data.info import DatasetInfo
+from fmcgan.figure.classes import most_telling, short_names
 from fmcgan.figure.grid import class_grid, side_by_side
 from fmcgan.figure.heatmap import DIVERGING, heatmap_figure
 from fmcgan.figure.violins import Violins, violins_figure
 from fmcgan.metric.image_set import ImageSet
 
 LEAST_SPREAD = {"width": 1.0, "height": 1.0}
-"""Lower bounds of standard deviations in pixels, because nearly all sneakers have the same width."""
+"""Lower bounds of standard deviations in pixels, because nearly all images of a class may have the same width."""
 SHOWN = np.linspace(0.01, 0.99, 7)
 """Quantiles of brightness of the images shown, without the extremes, which depend on the size of the set."""
 
@@ -30,9 +31,10 @@ SHOWN = np.linspace(0.01, 0.99, 7)
 class AttributeComparison:
     """One attribute of one class, compared by mean (``is_mean``) or by standard deviation.
 
-    The values are finite: [N] of samples, [M] of training images and [K] of test images.
+    The values are finite: [N] of samples, [M] of training images and [L] of test images.
     """
 
+    info: DatasetInfo
     label: int
     attribute: Attribute
     is_mean: bool
@@ -53,8 +55,8 @@ class AttributeComparison:
             more = "more" if difference.size > 0 else "less"
             how = f"vary {more} in {words.name} than real ones: standard deviation"
         return Effect(
-            key=f"bias/{CLASS_NAMES[self.label]}/{words.name}{'' if self.is_mean else '_spread'}",
-            statement=f"Generated {plural(self.label)} {how} {generated} against {real}{words.unit}.",
+            key=f"bias/{class_key(self.info, self.label)}/{words.name}{'' if self.is_mean else '_spread'}",
+            statement=f"Generated {class_noun(self.info, self.label)} {how} {generated} against {real}{words.unit}.",
             difference=difference,
             floor=compare(self.test, self.train, least),
             classes=(self.label,),
@@ -105,7 +107,7 @@ class Bias(Analysis):
             for attribute in ATTRIBUTES:
                 samples, train, test = (_values(images, attribute, label) for images in sets)
                 if min(len(samples), len(train), len(test)) >= self.samples_a_class:  # black images lack attributes
-                    yield AttributeComparison(label, attribute, is_mean, samples, train, test)
+                    yield AttributeComparison(subject.info, label, attribute, is_mean, samples, train, test)
 
 
 def _values(images: ImageSet, attribute: Attribute, label: int) -> Numbers:
@@ -113,15 +115,20 @@ def _values(images: ImageSet, attribute: Attribute, label: int) -> Numbers:
     return found[np.isfinite(found)]
 
 
-def _labels(compared: Sequence[AttributeComparison]) -> list[int]:
-    return sorted({each.label for each in compared})
+def _shown(compared: Sequence[AttributeComparison]) -> tuple[list[int], list[str], str]:
+    """Selects the classes with the largest differences; returns labels, names and a sentence for the caption."""
+    sizes: dict[int, float] = {}
+    for each in compared:
+        sizes[each.label] = max(sizes.get(each.label, 0.0), each.effect.difference.at_least)
+    labels, note = most_telling(sizes, "with the largest differences")
+    return labels, [compared[0].info.class_names[label] for label in labels], f" {note}" if note else ""
 
 
 def _heat_map(compared: Sequence[AttributeComparison]) -> Picture:
-    labels, is_mean = _labels(compared), compared[0].is_mean
+    (labels, names, note), is_mean = _shown(compared), compared[0].is_mean
     shape = (len(labels), len(ATTRIBUTES))
     shifts, faint = np.full(shape, np.nan), np.ones(shape, dtype=bool)
-    for each in compared:
+    for each in (each for each in compared if each.label in labels):
         cell = labels.index(each.label), ATTRIBUTES.index(each.attribute)
         shifts[cell], faint[cell] = each.shift, not each.effect.beyond_floor
     name, statistic, compares = (
@@ -129,7 +136,7 @@ def _heat_map(compared: Sequence[AttributeComparison]) -> Picture:
     )
     figure = heatmap_figure(
         shifts,
-        [CLASS_NAMES[label] for label in labels],
+        short_names(names),
         [each.name for each in ATTRIBUTES],
         formats="+.2f" if is_mean else lambda value: f"{value:+.0f} %",
         title=f"{statistic} of generated images {compares} that of real ones",
@@ -141,49 +148,48 @@ def _heat_map(compared: Sequence[AttributeComparison]) -> Picture:
     caption = (
         f"{statistic} of the generated images {compares} that of the real training images of the class: vermilion "
         "where it is larger, blue where it is smaller. Pale: not beyond the difference between real test and training "
-        "images."
+        f"images.{note}"
     )
     largest = max(compared, key=lambda each: each.effect.difference.at_least).effect.statement
     return Picture(name, figure, caption, f"Coloured table of classes and attributes. Largest: {largest}", lead=is_mean)
 
 
 def _violins(compared: Sequence[AttributeComparison]) -> Picture:
-    labels, panels = _labels(compared), []
+    (labels, names, note), panels = _shown(compared), []
     for attribute in ATTRIBUTES:
         found = {each.label: each for each in compared if each.attribute == attribute}
         real = [found[label].train if label in found else () for label in labels]
         generated = [found[label].samples if label in found else () for label in labels]
         y_label = attribute.unit.strip() or attribute.mean.removeprefix("mean ")
         panels.append(Violins(attribute.name.capitalize(), y_label, real, generated))
-    figure = violins_figure(panels, [CLASS_NAMES[label] for label in labels])
+    figure = violins_figure(panels, names)
     definitions = "; ".join(f"{name}: {definition}" for name, definition in DEFINITIONS.items())
     caption = (
         "The central 99 % of each class, with the median: real training images left in blue, generated ones right in "
-        f"vermilion. Definitions: {definitions}."
+        f"vermilion. Definitions: {definitions}.{note}"
     )
     return Picture("distributions", figure, caption, "For each attribute a pair of half violins for each class.")
 
 
 def _by_brightness(subject: Subject, compared: Sequence[AttributeComparison]) -> Picture:
-    grids, labels = [], _labels(compared)
+    grids, (labels, names, note) = [], _shown(compared)
     for title, images in (("Real, from dark to bright", subject.real.train), ("Generated", subject.samples)):
         brightness, rows = attributes_of(images)["brightness"], []
         for label in labels:
             members = images.of_class(label)
             ranks = (SHOWN * (len(members) - 1)).round().astype(int)
             rows.append(members[brightness[members.numpy()].argsort()[ranks]])
-        names = [CLASS_NAMES[label] for label in labels]
         grids.append((title, class_grid(image_rows(images, rows, len(SHOWN)), names)))
     caption = (
         "Seven images of each class, from the 1st to the 99th percentile of brightness in equal steps: real training "
-        "images at the left, generated ones at the right."
+        f"images at the left, generated ones at the right.{note}"
     )
     text = "Two grids of images, one class per row, ordered by brightness."
     return Picture("brightness", side_by_side(grids), caption, text)
 
 
 def _table(compared: Sequence[AttributeComparison]) -> Table:
-    is_mean = compared[0].is_mean
+    is_mean, (labels, _, note) = compared[0].is_mean, _shown(compared)
     estimate, name, what = (mean_of, "means", "Mean") if is_mean else (spread_of, "spreads", "Standard deviation")
     columns = [Column("class", "class"), Column("attribute", "attribute"), Column("unit", "unit")]
     intervals = {"generated": "generated", "train": "real training", "test": "real test", "size": "effect size"}
@@ -193,16 +199,17 @@ def _table(compared: Sequence[AttributeComparison]) -> Table:
     columns += [Column("adjusted_p", "adjusted p-value", "number", 4), Column("beyond_floor", "beyond the floor")]
     adjusted = stats.false_discovery_control([each.effect.difference.p_value for each in compared], method="by")
     rows = []
-    for each, p in zip(compared, adjusted, strict=True):
+    for each, p in ((each, p) for each, p in zip(compared, adjusted, strict=True) if each.label in labels):
         effect = each.effect
         numbers = [number for values in (each.samples, each.train, each.test) for number in estimate(values)]
         numbers += [effect.difference.size, *effect.difference.interval, effect.floor.size, effect.difference.p_value]
         known = (float(number) if np.isfinite(number) else None for number in numbers)
-        words = (CLASS_NAMES[each.label], each.attribute.name, each.attribute.unit.strip())
+        words = (class_key(each.info, each.label), each.attribute.name, each.attribute.unit.strip())
         rows.append((*words, *known, float(p), "yes" if effect.beyond_floor else "no"))
+    compared_here = "of all classes" if note else "in this table"
     caption = (
         f"{what} of each attribute by class. The effect size is in standard deviations of the real images"
         f"{'' if is_mean else ' (√2 ln of the ratio of the standard deviations)'}, which count as at least a pixel for "
-        "width and height. p-values are adjusted for the number of comparisons in this table."
+        f"width and height. p-values are adjusted for the number of comparisons {compared_here}.{note}"
     )
     return Table(name, caption, columns, rows)

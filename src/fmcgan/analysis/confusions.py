@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from fmcgan.analysis.base import Analysis, NotApplicable, Subject, image_rows
+from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key, class_noun, image_rows
 from fmcgan.analysis.effect import Difference, Effect, difference_of_shares, share_text
 from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app.checks import MOST_SHOWN, whole_number
-from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, plural
+from fmcgan.data.info import DatasetInfo
+from fmcgan.figure.classes import MOST_CLASSES
 from fmcgan.figure.confusions import agreement_figure, difference_figure
 from fmcgan.figure.grid import PAPER, class_grid
 from fmcgan.metric.feature.classifier import ClassifierFeatures
@@ -34,6 +35,7 @@ COLUMNS = (
     *interval_columns("real_share", "of real test images", "percent", 1),
     Column("ratio", "samples / real", "number", 2),
 )
+_MOST_ROWS = MOST_CLASSES**2  # of the table
 _EASIER = "In this respect they are easier to classify than the data, as typical images are"
 _UNEXPLAINED = "No single class accounts for half of the difference"
 
@@ -42,6 +44,7 @@ _UNEXPLAINED = "No single class accounts for half of the difference"
 class Cell:
     """A cell of the confusion matrices of samples and of real images."""
 
+    info: DatasetInfo
     label: int  # conditioned class of the samples, label of the real images
     predicted: int  # class that the classifier predicts
     share: tuple[int, int]  # number of samples in the cell, and of the class (at least 1)
@@ -66,6 +69,16 @@ class Cell:
         return count * real_n / (real_count * n) if real_count else None
 
     @property
+    def names(self) -> tuple[str, str]:
+        """Keys of the conditioned and of the predicted class."""
+        return class_key(self.info, self.label), class_key(self.info, self.predicted)
+
+    @property
+    def nouns(self) -> tuple[str, str]:
+        """Plural nouns of the conditioned and of the predicted class."""
+        return class_noun(self.info, self.label), class_noun(self.info, self.predicted)
+
+    @property
     def in_words(self) -> str:
         """Both shares with their intervals."""
         return f"{share_text(*self.share)} against {share_text(*self.real_share)}"
@@ -74,10 +87,10 @@ class Cell:
 class Confusions(Analysis):
     """Separates errors of the generator from the similarity of the classes.
 
-    GAN-test (Shmelkov et al. 2018) counts a shirt that looks like a t-shirt as an error of the generator, although some
-    real shirts do too. Effects are therefore differences from real images: test images, because the classifier was
-    trained on the training images. Their floor is the difference between the two halves of the test images of each
-    class.
+    GAN-test (Shmelkov et al. 2018) counts a sample that looks like another class as an error of the generator, although
+    some real images of its class do too. Effects are therefore differences from real images: test images, because the
+    classifier was trained on the training images. Their floor is the difference between the two halves of the test
+    images of each class.
 
     Each pair of classes that occurs is an effect. The agreement of a class is an effect only if no pair explains at
     least half of its change.
@@ -92,16 +105,16 @@ class Confusions(Analysis):
 
     @override
     def analyse(self, subject: Subject) -> Section:
-        samples, test = subject.samples, subject.real.test
-        first_half = torch.cat([each[: len(each) // 2] for each in map(test.of_class, range(NUM_CLASSES))])
+        samples, test, info = subject.samples, subject.real.test, subject.info
+        first_half = torch.cat([each[: len(each) // 2] for each in map(test.of_class, info.labels)])
         logits = self.features.logits(test)
         counts = count_agreement(samples.labels, self.features.logits(samples))
         real_counts = count_agreement(test.labels, logits)
-        cells = _cells(counts, real_counts, count_agreement(test.labels[first_half], logits[first_half]))
+        cells = _cells(info, counts, real_counts, count_agreement(test.labels[first_half], logits[first_half]))
         if not cells:
             raise NotApplicable("confusions: samples and real test images have no class in common")
         pairs = [cell for cell in cells if cell.label != cell.predicted]
-        pictures = [_agreement(counts), _difference(counts, real_counts, cells)]
+        pictures = [_agreement(counts, info), _difference(counts, real_counts, cells)]
         if shown := [pair for pair in pairs if pair.share[0]][: self.strips]:
             pictures.append(self._misclassified(samples, test, shown))
         return Section(
@@ -124,9 +137,9 @@ class Confusions(Analysis):
             image_rows(images, [self._most_certain(images, cell) for cell in cells], columns)
             for images, columns in ((samples, self.images_per_strip), (test, few))
         )
-        gap = np.full((len(cells), 1, 28, 28), PAPER, dtype=np.uint8)
+        gap = np.full_like(real[:, :1], PAPER)
         tiles = np.concatenate([generated, gap, real], axis=1)
-        names = [f"{CLASS_NAMES[cell.label]} classified as {CLASS_NAMES[cell.predicted]}" for cell in cells]
+        names = [" classified as ".join(cell.names) for cell in cells]
         return Picture(
             "misread",
             class_grid(tiles, names, "Misclassified samples (left), real images (right)"),
@@ -144,10 +157,11 @@ class Confusions(Analysis):
         return inside[probability.argsort(descending=True, stable=True)[: self.images_per_strip]]
 
 
-def _cells(counts: Tensor, real_counts: Tensor, first_half: Tensor) -> list[Cell]:
+def _cells(info: DatasetInfo, counts: Tensor, real_counts: Tensor, first_half: Tensor) -> list[Cell]:
     """Returns the non-empty cells of the classes in both matrices, the largest differences first.
 
     Args:
+        info: of the images.
         counts: confusion matrix of the samples (`count_agreement`).
         real_counts: of the test images.
         first_half: of the first half of the test images of each class.
@@ -160,13 +174,13 @@ def _cells(counts: Tensor, real_counts: Tensor, first_half: Tensor) -> list[Cell
         )
         if share[1] and real_share[1]:
             floor = difference_of_shares(*halves[0], *halves[1])
-            cells.append(Cell(label, predicted, share, real_share, floor))
+            cells.append(Cell(info, label, predicted, share, real_share, floor))
     return sorted(cells, key=lambda cell: (cell.difference.at_least, abs(cell.difference.size)), reverse=True)
 
 
 def _effect_of_pair(cell: Cell) -> Effect:
     """Makes the effect of a class that is classified as another one more or less often than in real images."""
-    label, predicted = plural(cell.label), plural(cell.predicted)
+    label, predicted = cell.nouns
     if not cell.share[0]:
         statement = f"Generated {label} are never classified as {predicted}; real ones are ({cell.in_words})"
     elif cell.ratio is None:
@@ -176,8 +190,7 @@ def _effect_of_pair(cell: Cell) -> Effect:
         statement = f"Generated {label} are classified as {predicted} {how_often}"
     if cell.gain < 0:
         statement += f". {_EASIER}"
-    key = f"confusions/{CLASS_NAMES[cell.label]}/{CLASS_NAMES[cell.predicted]}"
-    figure = "misread" if cell.share[0] else "difference"
+    key, figure = "/".join(("confusions", *cell.names)), "misread" if cell.share[0] else "difference"
     return Effect(key, f"{statement}.", cell.difference, cell.floor, (cell.label, cell.predicted), figure)
 
 
@@ -189,11 +202,11 @@ def _effects_of_agreement(cells: Sequence[Cell]) -> list[Effect]:
         # A loss of the class itself is a gain of other classes: gains of pairs have the opposite sign.
         explained = max((math.copysign(1, -cell.gain) * gain for gain in others), default=0.0)
         if explained < EXPLAINED * abs(cell.gain):
-            name = plural(cell.label)
+            name = cell.nouns[0]
             way, why = ("more", _EASIER) if cell.gain > 0 else ("less", _UNEXPLAINED)
             compared = f"{way} often than real ones ({cell.in_words})"
             statement = f"Generated {name} are classified as {name} {compared}. {why}."
-            key = f"confusions/{CLASS_NAMES[cell.label]}/agreement"
+            key = f"confusions/{cell.names[0]}/agreement"
             found.append(Effect(key, statement, cell.difference, cell.floor, (cell.label,), "difference"))
     return found
 
@@ -220,34 +233,36 @@ def _introduction(counts: Tensor, real_counts: Tensor) -> str:
     )
 
 
-def _agreement(counts: Tensor) -> Picture:
-    figure = agreement_figure(counts.numpy(), "Samples: predicted class by conditioned class")
+def _agreement(counts: Tensor, info: DatasetInfo) -> Picture:
+    title = "Samples: predicted class by conditioned class"
+    figure = agreement_figure(counts.numpy(), title, names=info.class_names)
     caption = (
         "Percentage of the samples of each conditioned class (row) that is classified as each class (column). Cells "
         "off the framed diagonal are errors, of the generator or of the classifier."
     )
-    text = "Table of ten by ten percentages: conditioned class and predicted class."
+    text = "Table of percentages: conditioned class by predicted class."
     return Picture("agreement", figure, caption, text, vector=True)
 
 
 def _difference(counts: Tensor, real_counts: Tensor, cells: Sequence[Cell]) -> Picture:
-    significant = np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=bool)
+    significant = np.zeros(counts.shape, dtype=bool)
     for cell in cells:
         significant[cell.label, cell.predicted] = cell.difference.p_value < SIGNIFICANT
-    figure = difference_figure(counts.numpy(), real_counts.numpy(), significant)
+    names = cells[0].info.class_names
+    figure = difference_figure(counts.numpy(), real_counts.numpy(), significant, names=names)
     caption = (
         "The same percentages minus those of real test images. Off the diagonal, vermilion marks confusions that are "
         "more frequent among samples than among the data, and blue those that are less frequent. "
         f"Bold: p < {SIGNIFICANT:g}; pale: not significant."
     )
-    text = "Table of ten by ten differences between samples and real test images, in percentage points."
+    text = "Table of differences between samples and real test images, in percentage points."
     return Picture("difference", figure, caption, text, vector=True, lead=True)
 
 
 def _table(cells: Sequence[Cell]) -> Table:
     rows: list[list[object]] = []
-    for cell in cells:
-        row: list[object] = [CLASS_NAMES[cell.label], CLASS_NAMES[cell.predicted]]
+    for cell in cells[:_MOST_ROWS]:
+        row: list[object] = list(cell.names)
         for count, n in (cell.share, cell.real_share):
             row += [count / n, *wilson_interval(count, n)]
         rows.append([*row, cell.ratio])
@@ -255,4 +270,6 @@ def _table(cells: Sequence[Cell]) -> Table:
         "All pairs of conditioned class and predicted class that occur: shares of the conditioned class with 95 % "
         "intervals, the largest difference first."
     )
+    if len(cells) > _MOST_ROWS:
+        caption += f" The first {_MOST_ROWS} of {len(cells):,} are shown."
     return Table("confusions", caption, COLUMNS, rows)

@@ -13,15 +13,22 @@ from fmcgan.analysis.base import Analysis, Subject
 from fmcgan.analysis.latent.attribute_slopes import REACH, attribute_slopes, class_spreads
 from fmcgan.analysis.latent.sefa import Principal, activations_before, affine_layers, closed_form, of_activations
 from fmcgan.analysis.latent.space import balanced_latents, latent_generator, set_coordinate
-from fmcgan.analysis.latent.traversals import Family, attribute_map, by_class, summary, traversals
+from fmcgan.analysis.latent.traversals import (
+    Family,
+    attribute_map,
+    by_class,
+    summary,
+    traversals,
+    traversed_classes,
+)
 from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app.checks import MOST_IMAGES, MOST_SHOWN, whole_number
-from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.figure.classes import some_classes
 from fmcgan.figure.curves import Panel, Series, curves_figure
 from fmcgan.training.sampling import render
 
 _SINGLE, _ACTIVATIONS, _SLOPES, _RANDOM = 111, 112, 113, 114  # random streams, combined with the subject's seed
-_RANDOM_DIRECTIONS = 20
+_RANDOM_DIRECTIONS, _STREAMS = 20, 10  # directions, drawn from as many streams of latent vectors
 _CAPTIONS = {
     "sefa": "Directions along which the first feature maps change most, from the weights (SeFa)",
     "ganspace": "Principal components of the first hidden activations, regressed to the latent space (GANSpace)",
@@ -36,7 +43,8 @@ class Directions(Analysis):
     shows whether the generator distinguishes them. SeFa (Shen and Zhou 2021) and GANSpace (Härkönen et al.
     2020) find directions that matter to the generator.
 
-    A step along a direction sets the coordinate along it, in standard deviations, and changes no other.
+    A step along a direction sets the coordinate along it, in standard deviations, and changes no other. With many
+    classes, changes are measured on some of them, chosen evenly.
 
     Args:
         n_latents: latent vectors over all classes, for the change along a single dimension.
@@ -59,8 +67,9 @@ class Directions(Analysis):
     @override
     def analyse(self, subject: Subject) -> Section:
         generator, size = latent_generator(subject)
-        latents, _ = balanced_latents(size, 1, subject.seed, _SLOPES)
-        drawn, _ = balanced_latents(size, _RANDOM_DIRECTIONS // NUM_CLASSES, subject.seed, _RANDOM)
+        classes, note = some_classes(subject.info.labels)
+        latents, _ = balanced_latents(traversed_classes(subject.info), size, 1, subject.seed, _SLOPES)
+        drawn, _ = balanced_latents(range(_STREAMS), size, _RANDOM_DIRECTIONS // _STREAMS, subject.seed, _RANDOM)
         random_change = float(self._changes(subject, generator, drawn / drawn.norm(dim=1, keepdim=True)).mean())
         families = list(self._families(subject, generator))
         section = Section(
@@ -72,11 +81,12 @@ class Directions(Analysis):
         )
 
         def traverse(name: str, directions: Tensor, titles: Sequence[str]) -> None:
-            section.pictures.append(traversals(generator, latents, directions, titles, name, _CAPTIONS[name]))
+            drawing = traversals(generator, subject.info, latents, directions, titles, name, _CAPTIONS[name])
+            section.pictures.append(drawing)
 
         if families:
-            section.pictures.append(attribute_map(families))
-            section.tables += [summary(families), by_class(families)]
+            section.pictures.append(attribute_map(families, note))
+            section.tables += [summary(families), by_class(families, subject.info, classes, note)]
         for each in families:
             traverse(each.name, each.directions, each.titles)
         strongest = self._single(subject, generator, random_change, section)[: self.n_directions]
@@ -85,7 +95,7 @@ class Directions(Analysis):
             "strongest_dimensions": strongest,
             "grey_levels_along_a_random_direction": random_change,
             "grey_levels_along": {each.source: float(each.changes[0]) for each in families},
-            "along_it_garments": {
+            "along_it_garments": {  # the key of the first data set, for readers of findings.json
                 title: each.slopes.in_words(at) for each in families for at, title in enumerate(each.titles)
             },
         }
@@ -93,10 +103,11 @@ class Directions(Analysis):
 
     def _changes(self, subject: Subject, generator: nn.Module, directions: Tensor) -> NDArray[np.float64]:
         """Measures the mean absolute change from -2 to +2 along each direction, in grey levels: [D, n_latents]."""
-        per_class = -(-self.n_latents // NUM_CLASSES)
-        latents, labels = balanced_latents(directions.shape[1], per_class, subject.seed, _SINGLE)
+        classes, _ = some_classes(subject.info.labels)
+        per_class = -(-self.n_latents // len(classes))
+        latents, labels = balanced_latents(classes, directions.shape[1], per_class, subject.seed, _SINGLE)
         # The first of each class, then the second, so that any number is balanced.
-        order = torch.arange(len(labels)).unflatten(0, (NUM_CLASSES, per_class)).T.flatten()[: self.n_latents]
+        order = torch.arange(len(labels)).unflatten(0, (len(classes), per_class)).T.flatten()[: self.n_latents]
         latents, labels = latents[order], labels[order]
         found = []
         for direction in directions:
@@ -107,13 +118,14 @@ class Directions(Analysis):
 
     def _families(self, subject: Subject, generator: nn.Module) -> Iterator[Family]:
         """Yields the directions of SeFa and GANSpace, if the network has the layers that they need."""
-        layers = affine_layers(generator)
+        classes, _ = some_classes(subject.info.labels)
+        layers = affine_layers(generator, classes)
         if layers.names:
             explains = f"share of the squared change of {', '.join(layers.names)}"
             yield self._family(subject, generator, closed_form(layers.gram, self.n_directions), "SeFa", explains)
         if layers.next is not None:
-            n = -(-self.n_activations // NUM_CLASSES)
-            latents, labels = balanced_latents(layers.gram.shape[0], n, subject.seed, _ACTIVATIONS)
+            n = -(-self.n_activations // len(classes))
+            latents, labels = balanced_latents(classes, layers.gram.shape[0], n, subject.seed, _ACTIVATIONS)
             activations = activations_before(generator, layers.next, latents, labels)
             found = of_activations(activations, latents, labels, self.n_directions, subject.seed)
             explains = f"share of the variance of the input of {layers.next} within a class"
@@ -122,8 +134,9 @@ class Directions(Analysis):
     def _family(self, subject: Subject, generator: nn.Module, found: Principal, source: str, explains: str) -> Family:
         """Measures the changes along directions and orients each so that its strongest attribute rises."""
         test = subject.real.test
-        spreads = class_spreads(attributes_of(test), test.labels)
-        latents, labels = balanced_latents(found.directions.shape[1], self.n_per_class, subject.seed, _SLOPES)
+        spreads = class_spreads(attributes_of(test), test.labels, test.info.num_classes)
+        classes, _ = some_classes(test.info.labels)
+        latents, labels = balanced_latents(classes, found.directions.shape[1], self.n_per_class, subject.seed, _SLOPES)
         measured = attribute_slopes(generator, found.directions, latents, labels, spreads, measure_attributes)
         slopes, signs = measured.oriented()
         directions = found.directions * torch.from_numpy(signs).float()[:, None]

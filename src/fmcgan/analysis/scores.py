@@ -1,18 +1,20 @@
 """Metrics of the samples and of real images."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject
 from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.data.info import DatasetInfo
 from fmcgan.figure.bars import ClassBars, class_bars_figure
+from fmcgan.figure.classes import most_telling
 from fmcgan.metric.base import Metric
 from fmcgan.metric.baselines import REAL
 from fmcgan.metric.evaluation import Evaluator
-from fmcgan.metric.results import BETTER, Result, Results
+from fmcgan.metric.results import BETTER, Result, Results, sort_key
 
 SAMPLES, REAL_DATA = "samples", "real data"  # rows of a metric in the table by class
 
@@ -44,23 +46,38 @@ class Scores(Analysis):
         section = Section("Metrics", introduction, tables=[_table(results)], values=dict(results))
         by_class = {name: result for name, result in results.items() if result["by_class"] is not None}
         if by_class:
+            class_names = subject.info.class_names
             picture = Picture(
                 "scores_by_class",
-                class_bars_figure([class_panel(name, result) for name, result in by_class.items()]),
+                class_bars_figure([class_panel(name, result, names=class_names) for name, result in by_class.items()]),
                 "Each metric by class: bars are samples, marks are real data. In a poor class, the bar is much worse "
                 "than the mark.",
-                f"Bars of {len(by_class)} metrics for each of the ten classes, with marks for real data.",
+                f"Bars of {len(by_class)} metrics for each class, with marks for real data.",
                 vector=True,
             )
             section.pictures.append(picture)
-            section.tables.append(_table_by_class(by_class))
+            section.tables.append(_table_by_class(by_class, subject.info))
         return section
 
 
-def class_panel(name: str, result: Result) -> ClassBars:
-    """Makes the panel of a metric that has values by class."""
-    references = {} if result["floor_by_class"] is None else {REAL_DATA: result["floor_by_class"]}
-    return ClassBars(f"{name} ({BETTER[result['better']]} is better)", result["by_class"] or (), references)
+def class_panel(name: str, result: Result, *, names: Sequence[str]) -> ClassBars:
+    """Makes the panel of a metric that has values by class; of many classes, it has those with the worst values."""
+    values, floors = result["by_class"] or (), result["floor_by_class"]
+    shown, note = worst_classes(result)
+    references = {} if floors is None else {REAL_DATA: [floors[label] for label in shown]}
+    title = " ".join(filter(None, [f"{name} ({BETTER[result['better']]} is better)", note]))
+    return ClassBars(title, [values[label] for label in shown], references, names=[names[label] for label in shown])
+
+
+def worst_classes(result: Result) -> tuple[list[int], str]:
+    """Selects the classes of a metric that has values by class; see `most_telling`."""
+    values = result["by_class"] or ()
+    floors = result["floor_by_class"] or [None] * len(values)
+    sizes = {
+        label: math.nan if value is None else sort_key({**result, "value": value, "floor": floor})
+        for label, (value, floor) in enumerate(zip(values, floors, strict=True))
+    }
+    return most_telling(sizes, "with the worst values")
 
 
 def _table(results: Results) -> Table:
@@ -83,12 +100,16 @@ def _table(results: Results) -> Table:
     return Table("scores", caption, columns, rows, open=True)
 
 
-def _table_by_class(results: Results) -> Table:
-    classes = [Column(name.replace("-", "_"), name, "number", 3) for name in CLASS_NAMES]
+def _table_by_class(results: Results, info: DatasetInfo) -> Table:
+    """Makes a table with one column per class; of many classes, it has the worst ones of the first metric."""
+    first, result = next(iter(results.items()))
+    shown, note = worst_classes(result)
+    classes = [Column(info.column(label), info.class_names[label], "number", 3) for label in shown]
     rows: list[tuple[object, ...]] = []
     for name, result in results.items():
-        rows.append((name, SAMPLES, *(result["by_class"] or ())))
-        if result["floor_by_class"] is not None:
-            rows.append((name, REAL_DATA, *result["floor_by_class"]))
+        for origin, values in ((SAMPLES, result["by_class"]), (REAL_DATA, result["floor_by_class"])):
+            if values is not None:
+                rows.append((name, origin, *(values[label] for label in shown)))
     columns = (Column("metric", "metric"), Column("of", "of"), *classes)
-    return Table("scores_by_class", "The metrics that have values by class.", columns, rows)
+    caption = "The metrics that have values by class."
+    return Table("scores_by_class", f"{caption} {first}: {note}" if note else caption, columns, rows)

@@ -15,11 +15,12 @@ from fmcgan.analysis.effect import Effect, Z, difference_of_means
 from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app import checks
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
+from fmcgan.data.info import LARGEST, DatasetInfo
+from fmcgan.figure.classes import most_telling, short_names
 from fmcgan.figure.curves import Panel, Series, curves_figure
 from fmcgan.figure.heatmap import DIVERGING, heatmap_figure
 from fmcgan.metric.image_set import ImageSet
-from fmcgan.metric.spectrum import RADII, Spectrum, decibels, radial_power
+from fmcgan.metric.spectrum import Spectrum, decibels
 
 X_LABEL = "cycles per image"
 
@@ -27,9 +28,10 @@ X_LABEL = "cycles per image"
 class Levels(NamedTuple):
     """Power of each image at each spatial frequency, in decibels."""
 
-    absolute: Numbers  # [N, 15]
-    relative: Numbers  # to the mean of the real training images of the same class, [N, 15]
+    absolute: Numbers  # [N, R], of the radii 0..R - 1
+    relative: Numbers  # to the mean of the real training images of the same class, [N, R]
     labels: NDArray[np.int64]
+    info: DatasetInfo
 
     def band(self, band: "Band", label: int | None) -> Numbers:
         """Averages the relative power in a band, for each image of one class or of all: [N]."""
@@ -63,20 +65,22 @@ class SpectrumAnalysis(Analysis):
     not matter and standard deviations are within classes.
 
     Coarse structure has 1 to ``coarse_to`` cycles per image (0 is the mean of the image), fine detail ``fine_from`` to
-    14. Classes with fewer than ``samples_a_class`` (at least 3) samples or real images are left out.
+    the highest frequency of the images, half their size; ``None``: 2/7 and 5/7 of that. Classes with fewer than
+    ``samples_a_class`` (at least 3) samples or real images are left out.
     """
 
-    def __init__(self, coarse_to: int = 4, fine_from: int = 10, samples_a_class: int = 10) -> None:
-        checks.whole_number(coarse_to=coarse_to, fine_from=fine_from)
+    def __init__(self, coarse_to: int | None = None, fine_from: int | None = None, samples_a_class: int = 10) -> None:
+        for name, value in {"coarse_to": coarse_to, "fine_from": fine_from}.items():
+            if value is not None:
+                checks.whole_number(maximum=LARGEST // 2, **{name: value})
+        if coarse_to is not None and fine_from is not None and coarse_to >= fine_from:
+            raise InvalidValueError(f"fine_from must be more than coarse_to = {coarse_to}, got {fine_from}")
         checks.whole_number(minimum=3, samples_a_class=samples_a_class)
-        if not coarse_to < fine_from < RADII:
-            allowed = f"more than coarse_to = {coarse_to} and at most {RADII - 1}"
-            raise InvalidValueError(f"fine_from must be {allowed}, got {fine_from}")
-        self.bands = Band("fine detail", fine_from, RADII - 1), Band("coarse structure", 1, coarse_to)
-        self.samples_a_class = samples_a_class
+        self.coarse_to, self.fine_from, self.samples_a_class = coarse_to, fine_from, samples_a_class
 
     @override
     def analyse(self, subject: Subject) -> Section:
+        bands = self.bands(subject.info)
         sets = subject.samples, subject.real.train, subject.real.test
         classes = common_classes(*sets, least=self.samples_a_class)
         if not classes:
@@ -92,13 +96,27 @@ class SpectrumAnalysis(Analysis):
             "images have less power at all frequencies. Three decibels are a factor of two in power. Spectra do "
             "not depend on positions within the image.",
             [_curves(*measured), _heat_map(measured, classes)],
-            [_bands_table(self.bands, measured, classes)],
+            [_bands_table(bands, measured, classes)],
             effects=[
                 _effect(band, label, measured)
-                for band in self.bands
+                for band in bands
                 for label in (None, *classes)[len(classes) == 1 :]  # a single class equals all classes
             ],
         )
+
+    def bands(self, info: DatasetInfo) -> tuple[Band, Band]:
+        """Returns the bands of fine detail and of coarse structure in images of a data set.
+
+        Raises:
+            NotApplicable: the parameters leave one of them empty.
+        """
+        highest = info.size // 2
+        coarse_to = round(2 / 7 * highest) if self.coarse_to is None else self.coarse_to
+        fine_from = round(5 / 7 * highest) if self.fine_from is None else self.fine_from
+        if not coarse_to < fine_from <= highest:
+            allowed = f"more than coarse_to = {coarse_to} and at most {highest} for images of {info.size} pixels"
+            raise NotApplicable(f"fine_from must be {allowed}, got {fine_from}")
+        return Band("fine detail", fine_from, highest), Band("coarse structure", 1, coarse_to)
 
 
 def _measured(sets: Sequence[ImageSet], classes: Sequence[int]) -> list[Levels]:
@@ -108,16 +126,15 @@ def _measured(sets: Sequence[ImageSet], classes: Sequence[int]) -> list[Levels]:
         chosen = np.isin(images.labels.numpy(), classes)
         found.append((_decibels(images)[chosen], images.labels.numpy()[chosen]))
     levels, labels = found[1]
-    centre = np.zeros((NUM_CLASSES, RADII))
+    centre = np.zeros((sets[0].info.num_classes, levels.shape[1]))
     for label in classes:
         centre[label] = levels[labels == label].mean(axis=0)
-    return [Levels(each, each - centre[of], of) for each, of in found]
+    return [Levels(each, each - centre[of], of, sets[0].info) for each, of in found]
 
 
 def _decibels(images: ImageSet) -> Numbers:
-    # The protocol of the metric, so that both share the stored spectra of real images.
-    power = images.derived(Spectrum().protocol, lambda: {"power": radial_power(images.images)})["power"]
-    return decibels(power).numpy()
+    # Those of the metric, so that both share the stored spectra of real images.
+    return decibels(Spectrum()._power(images)).numpy()
 
 
 def _difference(values: Numbers, real: Numbers) -> Estimate:
@@ -132,10 +149,11 @@ def _effect(band: Band, label: int | None, measured: Sequence[Levels]) -> Effect
     found = _difference(values, real)
     amount = Estimate(*found) if found.value > 0 else Estimate(-found.value, -found.high, -found.low)
     how = "more" if found.value > 0 else "less"
+    info = measured[0].info
     numbers = amount.in_words(1 if amount.value >= 1 else 2).replace(" [", " dB [")
     return Effect(
-        key=f"spectrum/{class_key(label)}/{band.key}",
-        statement=f"Generated {class_noun(label)} have {numbers} {how} {band.words} than real ones.",
+        key=f"spectrum/{class_key(info, label)}/{band.key}",
+        statement=f"Generated {class_noun(info, label)} have {numbers} {how} {band.words} than real ones.",
         difference=difference_of_means(values, real),
         floor=difference_of_means(new, real),
         classes=() if label is None else (label,),
@@ -144,8 +162,8 @@ def _effect(band: Band, label: int | None, measured: Sequence[Levels]) -> Effect
 
 
 def _curves(samples: Levels, train: Levels, test: Levels) -> Picture:
-    radius = np.arange(RADII)
     generated = samples.absolute.mean(axis=0)
+    radius = np.arange(len(generated))
     expected = generated - samples.relative.mean(axis=0)  # of the training images, with as many of each class
     upper = [Series("real (training)", radius, expected), Series("generated", radius, generated)]
     lower = []
@@ -166,11 +184,22 @@ def _curves(samples: Levels, train: Levels, test: Levels) -> Picture:
     return Picture("spectra", curves_figure(panels, columns=1), caption, alternative, vector=True)
 
 
+def _shown(measured: Sequence[Levels], classes: Sequence[int]) -> tuple[list[int], str]:
+    """Selects the classes with the largest mean difference over all frequencies; see `most_telling`."""
+    sizes = {}
+    for label in classes:
+        generated, real = (each.relative[each.labels == label].mean(axis=0) for each in measured[:2])
+        sizes[label] = float(np.abs(generated - real).mean())
+    return most_telling(sizes, "with the largest differences")
+
+
 def _heat_map(measured: Sequence[Levels], classes: Sequence[int]) -> Picture:
-    values, faint = np.empty((len(classes), RADII)), np.empty((len(classes), RADII), dtype=bool)
-    for row, label in enumerate(classes):
+    shown, note = _shown(measured, classes)
+    names, radii = [measured[0].info.class_names[label] for label in shown], measured[0].relative.shape[1]
+    values, faint = np.empty((len(shown), radii)), np.empty((len(shown), radii), dtype=bool)
+    for row, label in enumerate(shown):
         of_class = [each.relative[each.labels == label] for each in measured]
-        for ring in range(RADII):
+        for ring in range(radii):
             generated, real, new = (each[:, ring] for each in of_class)
             found, floor = _difference(generated, real), _difference(new, real)
             values[row, ring] = found.value
@@ -178,8 +207,8 @@ def _heat_map(measured: Sequence[Levels], classes: Sequence[int]) -> Picture:
     limit = max(1.0, float(np.percentile(np.abs(values), 95)))
     figure = heatmap_figure(
         values,
-        [CLASS_NAMES[label] for label in classes],
-        [str(ring) for ring in range(RADII)],
+        short_names(names),
+        [str(ring) for ring in range(radii)],
         formats="+.1f",
         title="Power of generated images minus that of real ones, by spatial frequency (cycles per image)",
         label="dB",
@@ -190,8 +219,8 @@ def _heat_map(measured: Sequence[Levels], classes: Sequence[int]) -> Picture:
     caption = (
         "Mean power of generated images minus that of real training images of the class, in decibels, from coarse "
         "(left) to fine (right): vermilion where generated images have more, blue where they have less. Pale: not "
-        "beyond the difference between real test and training images."
-    )
+        f"beyond the difference between real test and training images. {note}"
+    ).rstrip()
     return Picture("classes", figure, caption, "Coloured table of classes and spatial frequencies.")
 
 
@@ -200,12 +229,12 @@ def _bands_table(bands: Sequence[Band], measured: Sequence[Levels], classes: Seq
     for band in bands:
         columns += interval_columns(f"{band.key}_db", f"{band.words}, dB", ends=f"{band.key}_")
         columns.append(Column(f"{band.key}_floor_db", "real test images, dB", "number"))
-    rows = []
-    for label in (None, *classes):
-        row = [class_key(label), len(measured[0].band(bands[0], label))]
+    rows, (shown, note) = [], _shown(measured, classes)
+    for label in (None, *shown):
+        row = [class_key(measured[0].info, label), len(measured[0].band(bands[0], label))]
         for band in bands:
             generated, real, new = (levels.band(band, label) for levels in measured)
             row += [*_difference(generated, real), _difference(new, real).value]
         rows.append(row)
     caption = "Mean power of generated images minus that of real training images of the same class, in decibels."
-    return Table("bands", caption, columns, rows, open=True)
+    return Table("bands", f"{caption} {note}".rstrip(), columns, rows, open=True)

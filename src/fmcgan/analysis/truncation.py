@@ -8,16 +8,18 @@ import torch
 from torch import nn
 from typing_extensions import override
 
-from fmcgan.analysis.base import Analysis, NotApplicable, Subject
+from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key, common_classes
 from fmcgan.analysis.latent.smoothness import lengths_table, mean_squared_distance, path_lengths
 from fmcgan.analysis.latent.space import balanced_latents, latent_generator
 from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app.checks import MOST_IMAGES, number, whole_number
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
+from fmcgan.data.images import to_pixels
+from fmcgan.data.info import DatasetInfo
+from fmcgan.figure.classes import some_classes
 from fmcgan.figure.grid import class_grid, side_by_side
 from fmcgan.figure.labelled_path import path_figure
-from fmcgan.metric.feature.classifier import ClassifierFeatures, load_classifier
+from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages, resample_counts
 from fmcgan.metric.manifold import Manifold
 from fmcgan.metric.value import MetricValue, mean_interval
@@ -45,7 +47,8 @@ class Truncation(Analysis):
     Args:
         features: network for the metrics.
         weights: of the classifier for the path length; ``None``: the shipped ones.
-        n: samples at each psi, and real test images: a multiple of 10 of at least 100; fewer if there are fewer.
+        n: samples at each psi, and real test images, at least 100; fewer if there are fewer. It is rounded down to a
+            multiple of the number of classes.
         psi: factors on the latent vectors, rising, in 0..2.
         shown: values of psi in the figure of samples.
         n_paths: pairs of latent vectors of each class for the path length.
@@ -67,26 +70,26 @@ class Truncation(Analysis):
         whole_number(minimum=2, maximum=100_000, n_paths=n_paths)
         for each in (*psi, *shown):
             number(0, 2, psi=each)
-        if n % NUM_CLASSES:
-            raise InvalidValueError(f"n must be a multiple of {NUM_CLASSES}, the number of classes, got {n}")
         if not psi or list(psi) != sorted(set(psi)) or not set(shown) <= set(psi):
             raise InvalidValueError(f"psi must rise and contain all of shown, got {list(psi)} and {list(shown)}")
         self.features, self.path_features = features, ClassifierFeatures(weights)
-        self.classifier = load_classifier(weights)
         self.n, self.psi, self.shown, self.n_paths = n, tuple(psi), tuple(shown), n_paths
 
     @override
     def analyse(self, subject: Subject) -> Section:
         generator, _ = latent_generator(subject)
         train, test, _ = subject.real
-        n = min(self.n, len(train), len(test)) // NUM_CLASSES * NUM_CLASSES
+        classes = common_classes(train, test)
+        n = min(self.n, len(train), len(test)) // max(len(classes), 1) * len(classes)
         if n < _LEAST:
-            raise NotApplicable(f"truncation needs at least {_LEAST} real images of each split, got {n}")
+            as_many = f"as many of each of {len(classes)} classes"
+            raise NotApplicable(f"truncation needs at least {_LEAST} real images of each split, got {n}, {as_many}")
         real, seed = RealImages(train, _stored(test.balanced(n), subject)), seed_of(subject.seed, _SWEEP)
         sweep: dict[str, Values] = {}
         for psi in self.psi:  # from the same latent vectors
-            drawn = sample_classes(generator, range(NUM_CLASSES), n // NUM_CLASSES, seed, psi)
-            sweep[f"{psi:g}"] = self._measure(ImageSet(*drawn, bootstrap_samples=_RESAMPLES), real)
+            drawn = sample_classes(generator, classes, n // len(classes), seed, psi)
+            samples = ImageSet(*drawn, subject.info, bootstrap_samples=_RESAMPLES)
+            sweep[f"{psi:g}"] = self._measure(samples, real)
         best = self._measure(_stored(train.balanced(n), subject), real)
         lengths, mean_length = self._lengths(subject, generator)
         return Section(
@@ -96,7 +99,7 @@ class Truncation(Analysis):
             f"{self.features.name} features. A perfect generator would have the values of as many real "
             "training images. The path length measures how fast images change with the latent vector; it has no "
             "reference value, because real images have no latent vectors.",
-            [_curve(sweep, best, n), *([self._samples(generator, seed)] if self.shown else [])],
+            [_curve(sweep, best, n), *([self._samples(generator, subject.info, classes, seed)] if self.shown else [])],
             [_sweep_table(sweep | {_REAL: best}), lengths],
             values={
                 "sweep": {psi: {name: each.value for name, each in found.items()} for psi, found in sweep.items()},
@@ -110,44 +113,46 @@ class Truncation(Analysis):
         measured = Manifold({self.features.name: self.features}).measure(images, real)
         return {key.partition("_")[0]: value for key, value in measured.items()}
 
-    def _samples(self, generator: nn.Module, seed: int) -> Picture:
-        grids = []
+    def _samples(self, generator: nn.Module, info: DatasetInfo, classes: Sequence[int], seed: int) -> Picture:
+        shown, note = some_classes(classes)
+        grids, names = [], [info.class_names[label] for label in shown]
         for psi in self.shown:
-            images, _ = sample_classes(generator, range(NUM_CLASSES), _SHOWN, seed, psi)
-            shown = images.squeeze(1).unflatten(0, (NUM_CLASSES, _SHOWN)).numpy()
-            grids.append((f"psi = {psi:g}", class_grid(shown, CLASS_NAMES)))
+            images, _ = sample_classes(generator, shown, _SHOWN, seed, psi)
+            tiles = to_pixels(images.unflatten(0, (len(shown), _SHOWN)))
+            grids.append((f"psi = {psi:g}", class_grid(tiles, names)))
         caption = (
             "The same latent vectors, scaled by psi. A small psi gives vectors that are much shorter than in "
-            "training, so images may be implausible."
-        )
+            f"training, so images may be implausible. {note}"
+        ).rstrip()
         text = f"{len(grids)} grids of generated images, one class per row, more varied for larger psi."
         return Picture("samples_by_psi", side_by_side(grids), caption, text)
 
     def _lengths(self, subject: Subject, generator: nn.Module) -> tuple[Table, float]:
         """Measures path lengths and distances of random images, by class."""
-        size = latent_generator(subject)[1]
+        size, (classes, note) = latent_generator(subject)[1], some_classes(subject.info.labels)
         (starts, labels), (ends, _) = (
-            balanced_latents(size, self.n_paths, subject.seed, stream) for stream in (_STARTS, _ENDS)
+            balanced_latents(classes, size, self.n_paths, subject.seed, stream) for stream in (_STARTS, _ENDS)
         )
         draw = np.random.Generator(np.random.Philox(seed_of(subject.seed, _POSITIONS)))
         shares = torch.from_numpy(draw.random(len(labels)))
-        lengths = path_lengths(generator, self.classifier.features_of, (starts, ends), shares, labels)
+        lengths = path_lengths(generator, self.path_features.network.features_of, (starts, ends), shares, labels)
         counts = resample_counts(labels[: self.n_paths], _RESAMPLES, subject.seed)
         rows: list[list[object]] = []
-        for label, of_class in enumerate(lengths.unflatten(0, (NUM_CLASSES, self.n_paths))):
+        for label, of_class in zip(classes, lengths.split(self.n_paths), strict=True):
             mean = of_class.mean().item()
             low, high = mean_interval(of_class, counts) or (None, None)
             least, usual = (
                 mean_squared_distance(self.path_features.features(images)[images.of_class(label)])
                 for images in (subject.samples, subject.real.test)
             )
-            rows.append([CLASS_NAMES[label], mean, low, high, least, mean / least if least else None, usual])
-        return lengths_table(rows, self.n_paths), lengths.mean().item()
+            detour = mean / least if least else None
+            rows.append([class_key(subject.info, label), mean, low, high, least, detour, usual])
+        return lengths_table(rows, self.n_paths, note), lengths.mean().item()
 
 
 def _stored(images: ImageSet, subject: Subject) -> ImageSet:
     """Returns real images with features and neighbours stored on disk."""
-    return ImageSet(images.images, images.labels, images.device, subject.store, _RESAMPLES)
+    return ImageSet(images.images, images.labels, images.info, images.device, subject.store, _RESAMPLES)
 
 
 def _curve(sweep: Mapping[str, Values], best: Values, n: int) -> Picture:

@@ -70,9 +70,7 @@ def agreement_figure(counts: ArrayLike, title: str = AGREEMENT_TITLE, *, names: 
     return figure
 
 
-def difference_figure(
-    counts: ArrayLike, real_counts: ArrayLike, sure: ArrayLike, *, names: Sequence[str]
-) -> Figure:
+def difference_figure(counts: ArrayLike, real_counts: ArrayLike, sure: ArrayLike, *, names: Sequence[str]) -> Figure:
     """Draws the confusion matrix of samples minus that of real images, [K, K] each, in percent of the row.
 
     Differences are bold where ``sure``, bool [K, K], says that they are significant; others are pale. Of many classes,

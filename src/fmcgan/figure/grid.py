@@ -26,15 +26,15 @@ def magnification(size: int, pixels: int = _TILE) -> int:
     return max(1, round(pixels / size))
 
 
-def check_columns(size: int, /, **columns: int) -> None:
-    """Checks that a grid of samples, ``size`` pixels wide each, is not wider than `LONGEST`.
+def check_columns(tile: int = _TILE, /, **columns: int) -> None:
+    """Checks that a grid of images, ``tile`` pixels wide after magnification, is not wider than `LONGEST`.
 
     Numbers of columns are named like the option.
 
     Raises:
         InvalidValueError: there are too many columns.
     """
-    most = (LONGEST - _BESIDE) // (magnification(size) * size + GAP)
+    most = (LONGEST - _BESIDE) // (tile + GAP)
     for name, value in columns.items():
         if value > most:
             raise InvalidValueError(f"{name} must be at most {most:,}, the widest grid, got {value:,}")

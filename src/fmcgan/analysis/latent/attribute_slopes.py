@@ -10,12 +10,11 @@ from torch import Tensor, nn
 from fmcgan.analysis.attributes import ATTRIBUTES
 from fmcgan.analysis.effect import Z
 from fmcgan.analysis.latent.space import set_coordinate
-from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.training.sampling import render
 
 Numbers = NDArray[np.float64]
 Measure = Callable[[NDArray[np.uint8]], Mapping[str, Numbers]]
-"""From uint8 [N, 1, 28, 28] to one number per image, [N], by name; nan where it is undefined."""
+"""From uint8 [N, C, H, W] to one number per image, [N], by name; nan where it is undefined."""
 REACH = 2.0  # slopes are measured between -`REACH` and +`REACH` standard deviations
 LEAST_SLOPE = 0.1  # smallest slope that is mentioned: half of Cohen's "small"
 MOST_WORDS = 3
@@ -27,8 +26,8 @@ class Slopes(NamedTuple):
     names: tuple[str, ...]  # of A attributes
     mean: Numbers  # over all classes and latent vectors, [D, A]
     half: Numbers  # half the width of its 95 % interval over latent vectors, [D, A]
-    by_class: Numbers  # of each class, [D, 10, A]
-    half_by_class: Numbers  # half the width of its interval, [D, 10, A]
+    by_class: Numbers  # of each class, [D, K, A]
+    half_by_class: Numbers  # half the width of its interval, [D, K, A]
 
     def oriented(self) -> tuple["Slopes", Numbers]:
         """Orients directions so that their strongest attributes rise; also returns the signs, +1 or -1, [D]."""
@@ -51,11 +50,11 @@ class Slopes(NamedTuple):
         return f"{', '.join(first)} and {last}" if first else last
 
 
-def class_spreads(measured: Mapping[str, Numbers], labels: Tensor) -> Numbers:
-    """Computes the standard deviation of attributes [N] within classes, [10, A]; nan if 0 or unknown."""
-    spreads = np.full((NUM_CLASSES, len(measured)), np.nan)
+def class_spreads(measured: Mapping[str, Numbers], labels: Tensor, num_classes: int) -> Numbers:
+    """Computes the standard deviation of attributes [N] within K classes, [K, A]; nan if 0 or unknown."""
+    spreads = np.full((num_classes, len(measured)), np.nan)
     for at, values in enumerate(measured.values()):
-        for label in range(NUM_CLASSES):
+        for label in range(num_classes):
             own = values[(labels == label).numpy() & np.isfinite(values)]
             if len(own) > 1 and np.ptp(own) > 0:
                 spreads[label, at] = own.std(ddof=1)
@@ -77,7 +76,7 @@ def attribute_slopes(
         directions: unit vectors, [D, Z].
         latents: standard normal, [N, Z].
         labels: the class of each, int64 [N].
-        spreads: as `class_spreads` returns them, in the order of ``measure``, [10, A].
+        spreads: as `class_spreads` returns them, in the order of ``measure``, [K, A].
         measure: computes the attributes.
     """
 
@@ -93,7 +92,7 @@ def attribute_slopes(
         of_each.append(rise / (2 * REACH) / spreads[labels.numpy()])
     slopes = np.stack(of_each)  # [D, N, A]
     mean, half = _mean(slopes)
-    of_classes = [_mean(slopes[:, (labels == label).numpy()]) for label in range(NUM_CLASSES)]
+    of_classes = [_mean(slopes[:, (labels == label).numpy()]) for label in range(len(spreads))]
     by_class, half_by_class = (np.stack(each, axis=1) for each in zip(*of_classes, strict=True))
     return Slopes(names, mean, half, by_class, half_by_class)
 

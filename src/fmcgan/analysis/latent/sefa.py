@@ -1,6 +1,7 @@
 """Latent directions from a generator's weights (SeFa) and activations (GANSpace)."""
 
 import copy
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -11,7 +12,6 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from fmcgan.analysis.latent.space import latent_dim_of
-from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.training.latent import draw_latents
 
 _WEIGHTED = nn.Linear, nn.Conv2d, nn.ConvTranspose2d
@@ -39,8 +39,8 @@ class _Reached(Exception):  # noqa: N818 (not an error: ends a forward pass earl
 
 
 @torch.no_grad()
-def affine_layers(generator: nn.Module) -> AffineLayers:
-    """Finds affine layers of any network by their outputs.
+def affine_layers(generator: nn.Module, classes: Sequence[int]) -> AffineLayers:
+    """Finds affine layers of any network by their outputs for some classes.
 
     The outputs at 0 and at the unit vectors determine an affine layer. Where the map depends on the label, as with an
     embedding that multiplies the latent vector, ``AᵀA`` is averaged over the classes. A float64 copy of the generator,
@@ -48,7 +48,7 @@ def affine_layers(generator: nn.Module) -> AffineLayers:
     """
     size = latent_dim_of(generator)
     exact = copy.deepcopy(generator).cpu().double().eval()
-    names, following = _sorted_layers(exact, size)
+    names, following = _sorted_layers(exact, size, (classes[0], classes[-1]))
     gram = torch.zeros(size, size, dtype=torch.float64)
     waiting: set[str] = set()
 
@@ -56,7 +56,7 @@ def affine_layers(generator: nn.Module) -> AffineLayers:
         def look(layer: nn.Module, arguments: tuple[Tensor], output: Tensor) -> None:
             values = output.flatten(1)
             slopes = values[1:] - values[0]  # Aᵀ, [Z, outputs]
-            gram.add_(slopes @ slopes.T / NUM_CLASSES)
+            gram.add_(slopes @ slopes.T / len(classes))
             waiting.discard(name)
             if not waiting:
                 raise _Reached
@@ -66,17 +66,17 @@ def affine_layers(generator: nn.Module) -> AffineLayers:
     points = torch.cat([torch.zeros(1, size), torch.eye(size)]).double()
     for name in names:
         watch(name)
-    for label in range(NUM_CLASSES if names else 0):
+    for label in classes if names else ():
         waiting.update(names)
         with suppress(_Reached):
             exact(points, torch.full((len(points),), label))
     return AffineLayers(names, gram, following)
 
 
-def _sorted_layers(exact: nn.Module, size: int) -> tuple[tuple[str, ...], str | None]:
+def _sorted_layers(exact: nn.Module, size: int, classes: tuple[int, int]) -> tuple[tuple[str, ...], str | None]:
     """Finds the weighted layers that are affine in the latent vector, in the order of calls, and the first other one.
 
-    A function is affine if ``f(a) - f(b) + f(c) = f(a - b + c)``, tested at random vectors.
+    A function is affine if ``f(a) - f(b) + f(c) = f(a - b + c)``, tested at random vectors and two classes.
     """
     points = draw_latents(0, 0, 3, size).double()
     points = torch.cat([points, points[:1] - points[1:2] + points[2:]])
@@ -95,7 +95,7 @@ def _sorted_layers(exact: nn.Module, size: int) -> tuple[tuple[str, ...], str | 
         return layer.register_forward_hook(look)
 
     handles = [watch(name, layer) for name, layer in exact.named_modules() if isinstance(layer, _WEIGHTED)]
-    exact(points.repeat(2, 1), torch.tensor([0, NUM_CLASSES - 1]).repeat_interleave(4))
+    exact(points.repeat(2, 1), torch.tensor(classes).repeat_interleave(4))
     for handle in handles:
         handle.remove()
     return tuple(name for name in affine if name not in curved), next(iter(curved), None)

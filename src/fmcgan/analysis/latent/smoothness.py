@@ -29,8 +29,8 @@ def path_lengths(
     projects. Images are not rounded to grey levels.
 
     Args:
-        generator: G(latent, labels) -> [B, 1, 28, 28] in [-1, 1], in evaluation mode.
-        features_of: images float [B, 1, 28, 28] in [-1, 1] -> features [B, F].
+        generator: G(latent, labels) -> [B, C, H, W] in [-1, 1], in evaluation mode.
+        features_of: images float [B, C, H, W] in [-1, 1] -> features [B, F].
         latents: standard normal start and end of each path, [N, Z] each.
         shares: position t of the point on its path, [N], in 0..1.
         labels: the class of each path, int64 [N].
@@ -52,8 +52,11 @@ def mean_squared_distance(features: Tensor) -> float | None:
     return 2 * features.double().var(dim=0).sum().item() if len(features) > 1 else None
 
 
-def lengths_table(rows: Sequence[Sequence[object]], n: int) -> Table:
-    """Makes the table of `path_lengths` by class, of ``n`` paths each, with one value per column in each row."""
+def lengths_table(rows: Sequence[Sequence[object]], n: int, note: str) -> Table:
+    """Makes the table of `path_lengths` by class, of ``n`` paths each, with one value per column in each row.
+
+    ``note`` ends the caption.
+    """
     columns = [
         Column("class", "class"),
         Column("path_length", "path length", "number", 2),
@@ -69,4 +72,5 @@ def lengths_table(rows: Sequence[Sequence[object]], n: int) -> Table:
         "mean squared distance of two samples of the class is a lower bound, reached by a straight path at constant "
         "speed. The last column is the mean squared distance of two real test images of the class."
     )
+    caption = f"{caption} {note}".rstrip()
     return Table("path_length", caption, columns, rows)

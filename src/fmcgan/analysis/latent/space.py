@@ -1,6 +1,6 @@
 """Latent space: random vectors, interpolation, steps along directions, and mixtures of classes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.training.latent import LatentStream, seed_of
 from fmcgan.training.sampling import render
 
@@ -31,14 +30,15 @@ def latent_dim_of(generator: nn.Module) -> int:
     return int(generator.latent_dim)  # type: ignore[arg-type]
 
 
-def balanced_latents(latent_dim: int, n_per_class: int, *key: int) -> tuple[Tensor, Tensor]:
-    """Draws standard normal latent vectors, float32 [10 * n_per_class, Z], and their classes, class by class.
+def balanced_latents(classes: Sequence[int], latent_dim: int, n_per_class: int, *key: int) -> tuple[Tensor, Tensor]:
+    """Draws standard normal latent vectors, float32 [K * n_per_class, Z], and labels of K classes, class by class.
 
-    ``key`` identifies the random stream: non-negative numbers, the subject's seed first. Streams are independent.
+    ``key`` identifies the random stream: non-negative numbers, the subject's seed first. Streams are independent, and
+    so are the classes: the vectors of a class do not depend on the other ones.
     """
     seed = seed_of(*key)
-    latents = [LatentStream(seed, label, latent_dim).draw(n_per_class) for label in range(NUM_CLASSES)]
-    return torch.cat(latents), torch.arange(NUM_CLASSES).repeat_interleave(n_per_class)
+    latents = [LatentStream(seed, label, latent_dim).draw(n_per_class) for label in classes]
+    return torch.cat(latents), torch.tensor(classes).repeat_interleave(n_per_class)
 
 
 def slerp(first: Tensor, second: Tensor, share: Tensor | float) -> Tensor:
@@ -67,7 +67,7 @@ def set_coordinate(latents: Tensor, direction: Tensor, position: Tensor | float)
 
 
 @contextmanager
-def blended(generator: nn.Module, first: int, second: int, share: float) -> Iterator[None]:
+def blended(generator: nn.Module, num_classes: int, first: int, second: int, share: float) -> Iterator[None]:
     """Mixes label embeddings within a context: class ``first`` gets ``(1 - share) e(first) + share e(second)``.
 
     Acts on the output of every `nn.Embedding` with one row per class; no weight changes. ``share`` is in 0..1.
@@ -80,7 +80,7 @@ def blended(generator: nn.Module, first: int, second: int, share: float) -> Iter
     handles = [
         module.register_forward_hook(mix)
         for module in generator.modules()
-        if isinstance(module, nn.Embedding) and module.num_embeddings == NUM_CLASSES
+        if isinstance(module, nn.Embedding) and module.num_embeddings == num_classes
     ]
     try:
         yield
@@ -89,19 +89,21 @@ def blended(generator: nn.Module, first: int, second: int, share: float) -> Iter
             handle.remove()
 
 
-def between_classes(generator: nn.Module, latents: Tensor, first: int, second: int, share: float) -> Tensor:
-    """Generates images between two classes by `blended` embeddings, uint8 [N, 1, 28, 28]."""
-    with blended(generator, first, second, share):
+def between_classes(
+    generator: nn.Module, num_classes: int, latents: Tensor, first: int, second: int, share: float
+) -> Tensor:
+    """Generates images between two classes by `blended` embeddings, uint8 [N, C, H, W]."""
+    with blended(generator, num_classes, first, second, share):
         return render(generator, latents, torch.full((len(latents),), first))
 
 
-def can_blend(generator: nn.Module, latents: Tensor, pairs: list[tuple[int, int]]) -> bool:
+def can_blend(generator: nn.Module, num_classes: int, latents: Tensor, pairs: Sequence[tuple[int, int]]) -> bool:
     """Tests whether the label enters through embeddings only: a share of 1 must give the image of the second class.
 
     A difference of one grey level is allowed.
     """
     for first, second in pairs:
-        end = between_classes(generator, latents, first, second, 1.0)
+        end = between_classes(generator, num_classes, latents, first, second, 1.0)
         wanted = render(generator, latents, torch.full((len(latents),), second))
         if (end.int() - wanted.int()).abs().max() > 1:
             return False
