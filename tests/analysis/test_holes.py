@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from fmcgan.data.classes import CLASS_NAMES
 from scipy import stats
 from scipy.spatial.distance import cdist
 from torch import Tensor
@@ -12,6 +11,7 @@ from fmcgan.analysis.holes import Holes
 from fmcgan.analysis.nearest import coverage
 from fmcgan.analysis.nearest.coverage import compare_coverage
 from fmcgan.app.errors import InvalidValueError
+from fmcgan.data.garments import GARMENTS
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.manifold import Manifold
 from fmcgan.metric.results_store import Store
@@ -91,7 +91,7 @@ def test_shares_are_those_of_the_definition_on_whole_matrices(holes, subject, re
         inside = cdist(test, images) <= radii[:, None]
         assert rows["all"][f"holes{name}"] == pytest.approx((~inside.any(axis=1)).mean(), abs=1e-12)
         assert rows["all"][f"outliers{name}"] == pytest.approx((~inside.any(axis=0)).mean(), abs=1e-12)
-    for label, name in enumerate(CLASS_NAMES):
+    for label, name in enumerate(GARMENTS.class_names):
         inside = cdist(test, other) <= radii[:, None]
         assert rows[name]["holes"] == pytest.approx((~inside.any(axis=1))[real.test.labels == label].mean(), abs=1e-12)
         assert rows[name]["outliers"] == pytest.approx((~inside.any(axis=0))[samples.labels == label].mean(), abs=1e-12)
@@ -101,7 +101,7 @@ def test_they_are_what_the_score_of_coverage_lacks_to_one(holes, subject, real):
     samples = draw(4, 100, styles=1)
     of_score = Manifold({"q": Quadrants()}).measure(samples, real)["coverage_k5_quadrants"].by_class
     rows = by_class(holes.analyse(subject(samples)))
-    assert [rows[name]["holes"] for name in CLASS_NAMES] == pytest.approx([1 - each for each in of_score])
+    assert [rows[name]["holes"] for name in GARMENTS.class_names] == pytest.approx([1 - each for each in of_score])
 
 
 def test_a_missing_style_is_found_and_shown(holes, subject, real):

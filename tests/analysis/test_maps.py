@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import sklearn.manifold
 import torch
-from fmcgan.data.classes import CLASS_NAMES
 from torch import Tensor
 
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.clustering.embedding import tsne
 from fmcgan.analysis.maps import Maps
 from fmcgan.app.errors import InvalidValueError
+from fmcgan.data.garments import GARMENTS
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.results_store import Store
@@ -109,10 +109,11 @@ def test_notes_say_what_the_classifier_reads(section, samples):
         each = section.maps[0]
         probability = classifier.logits(garment_set(torch.from_numpy(each.images[n])[None, None], torch.tensor([0])))
         sure, predicted = probability.softmax(dim=1).max(dim=1)
-        label = CLASS_NAMES[each.labels[n]]
+        names = GARMENTS.class_names
+        label = names[each.labels[n]]
         assert (
             each.notes[n]
-            == f"generated, conditioned on {label}, classified as {CLASS_NAMES[int(predicted)]} {float(sure):.2f}"
+            == f"generated, conditioned on {label}, classified as {names[int(predicted)]} {float(sure):.2f}"
         )
     assert section.maps[0].notes[0].startswith("real, labelled t-shirt, classified as ")
 
@@ -193,7 +194,7 @@ def test_too_few_training_images_are_said(maps, real, samples, store):
 
 
 @pytest.mark.parametrize(
-    "value", [{"fitted": 10}, {"shown": 0}, {"on_page": 5}, {"components": 1}, {"perplexity": 0.5}]
+    "value", [{"fitted": 10}, {"shown": 0}, {"on_page": 1}, {"components": 1}, {"perplexity": 0.5}]
 )
 def test_refuses_values_that_make_no_sense(value):
     with pytest.raises(InvalidValueError, match=next(iter(value))):

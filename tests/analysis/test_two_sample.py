@@ -14,6 +14,7 @@ from fmcgan.analysis.effect import difference_by_auc
 from fmcgan.analysis.findings import adjust_effects
 from fmcgan.analysis.two_sample import TwoSample
 from fmcgan.app.errors import InvalidValueError
+from fmcgan.data.garments import GARMENTS
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from tests.garments import garment_set
@@ -54,7 +55,7 @@ def spied(monkeypatch):
     """What detectors learn and judge, as (images, labels, generated or None); the logit is the image's number."""
     seen: list[list[tuple[Tensor, Tensor, Tensor]]] = []
 
-    def train(images, labels, generated, recipe, seed, device):
+    def train(images, labels, generated, info, recipe, seed, device):
         seen.append([(images, labels, generated)])
         return len(seen) - 1
 
@@ -125,13 +126,13 @@ def test_classes_are_left_out_if_small_and_cut_if_large(spied):
 
 @pytest.mark.train
 def test_the_detector_has_the_size_it_says_and_is_told_the_class():
-    detector = Detector()
+    detector = Detector(GARMENTS)
     assert sum(parameter.numel() for parameter in detector.parameters()) == 34_833
     # Bright is generated in one class and real in the other: without the label nothing could be told.
     labels, bright = torch.arange(400) % 2, (torch.arange(400) // 2) % 2 == 0
     images = torch.where(bright, 180, 60).to(torch.uint8)[:, None, None, None].expand(-1, 1, 28, 28).contiguous()
     generated = bright == (labels == 0)
-    trained = train_detector(images, labels, generated, RECIPE, seed=1)
+    trained = train_detector(images, labels, generated, GARMENTS, RECIPE, seed=1)
     assert torch.equal(detector_logits(trained, images, labels) > 0, generated)
 
 
@@ -139,10 +140,8 @@ def test_two_trainings_give_equal_bits_and_leave_the_global_random_state(real_te
     few = real_test.balanced(200)
     generated = torch.arange(200) % 2 == 0
     before = torch.get_rng_state()
-    logits = [
-        detector_logits(train_detector(few.images, few.labels, generated, RECIPE, seed, "cpu"), few.images, few.labels)
-        for seed in (4, 4, 5)
-    ]
+    given = few.images, few.labels, generated, GARMENTS, RECIPE
+    logits = [detector_logits(train_detector(*given, seed, "cpu"), few.images, few.labels) for seed in (4, 4, 5)]
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(logits[0], logits[1])
     assert not torch.equal(logits[0], logits[2])
@@ -159,7 +158,7 @@ def test_occlusion_by_hand():
     images = torch.full((2, 1, 28, 28), 255, dtype=torch.uint8)
     images[1, 0, 10, 21] = 0
     fill = torch.zeros_like(images)
-    heat = occlusion(OnePixel(), images, torch.zeros(2, dtype=torch.int64), fill, patch=5, stride=5)
+    heat = occlusion(OnePixel(GARMENTS), images, torch.zeros(2, dtype=torch.int64), fill, patch=5, stride=5)
     # Patches lie at 0, 5, 10, 15, 20 and 23: one row and one column of them cover the pixel.
     expected = torch.zeros(28, 28)
     expected[10:15, 20:23] = 2.0  # from 1 to -1
@@ -218,7 +217,7 @@ def test_too_few_samples(subject, real):
 
 
 def test_mistakes_are_found_at_construction():
-    wrong = {"most_per_class": 7, "images_shown": 0, "batch_size": 0, "learning_rate": -1.0, "patch": 29, "stride": 0}
+    wrong = {"most_per_class": 7, "images_shown": 0, "batch_size": 0, "learning_rate": -1.0, "patch": 65, "stride": 0}
     for name, value in (wrong | {"occluded_per_class": 0}).items():
         with pytest.raises(InvalidValueError, match=name):
             TwoSample(**{name: value})

@@ -5,19 +5,18 @@ from matplotlib.colors import to_rgb
 from fmcgan.figure.clusters import (
     BAR_WIDTH,
     BETWEEN,
-    BLOCK_HEIGHT,
-    BLOCK_WIDTH,
     HEAD,
     NAME_WIDTH,
     RATIOS,
-    STEP,
     ClusterRow,
+    Layout,
     clusters_picture,
     ratios_figure,
 )
 from fmcgan.figure.grid import MARGIN
 from fmcgan.figure.palette import GENERATED, REAL
 
+_, STEP, BLOCK_WIDTH, BLOCK_HEIGHT, _, _ = Layout.of(28)
 LEFT = MARGIN + NAME_WIDTH
 GENERATED_LEFT, BARS_LEFT = LEFT + BLOCK_WIDTH + BETWEEN, LEFT + 2 * (BLOCK_WIDTH + BETWEEN)
 
@@ -116,5 +115,5 @@ def test_what_cannot_be_drawn_is_refused():
         clusters_picture([], "Styles")
     with pytest.raises(ValueError, match="at least one cluster"):
         ratios_figure({"bag": []})
-    with pytest.raises(ValueError, match=r"real must be uint8 \[N, 28, 28\], got float64"):
+    with pytest.raises(ValueError, match=r"real must be uint8 \[N, H, W\] or \[N, H, W, 3\], got float64"):
         ClusterRow("Style 1", "", "", np.zeros((1, 28, 28)), images_row(1, 1), *[(0.1, 0.1, 0.1)] * 3)

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from fmcgan.figure.image_rows import SIDE, Block, Row, Tile, rows_picture
+from fmcgan.figure.image_rows import Block, Row, Tile, rows_picture
 from fmcgan.figure.palette import GENERATED
+
+SIDE = 3 * 28
 
 
 def tile(level: int, *words: str, marked: bool = False) -> Tile:
@@ -38,5 +40,5 @@ def test_rows_that_do_not_fit_are_refused():
         rows_picture([Block("a", 1)], [])
     with pytest.raises(ValueError, match=r"at most \[1, 2\] images, got \[2, 0\]"):
         rows_picture([Block("a", 1), Block("b", 2)], [Row([[tile(0), tile(1)], []])])
-    with pytest.raises(ValueError, match=r"uint8 \[28, 28\], got float64 \[28, 28\]"):
+    with pytest.raises(ValueError, match=r"uint8 \[H, W\] or \[H, W, 3\], got float64 \[28, 28\]"):
         Tile(np.zeros((28, 28)))

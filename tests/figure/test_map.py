@@ -2,10 +2,13 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
+from fmcgan.data.garments import GARMENTS
 from fmcgan.figure.grid import GAP, PAPER
 from fmcgan.figure.map import BACKGROUND, FEW, Cloud, class_map, origin_map, thumbnail_map
 from fmcgan.figure.palette import CLASS_COLOURS, GENERATED, REAL
 from fmcgan.figure.png import png_bytes
+
+NAMES = dict(enumerate(GARMENTS.class_names))
 
 
 def cloud(positions, labels=None, seed=0) -> Cloud:
@@ -27,7 +30,7 @@ def test_classes_each_origin_has_its_panel_and_each_point_the_colour_of_its_clas
     labels = np.array([3, 3, 9, 0])
     real, generated = cloud(spread(4, 0), labels), cloud(spread(4, 1) + 5, labels[::-1])
     fitted = spread(30, 2)
-    figure = class_map(fitted, real, generated, "UMAP")
+    figure = class_map(fitted, real, generated, NAMES, "UMAP")
     assert len(figure.axes) == 2
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["real (4)", "generated (4)"]
     for axes, shown in zip(figure.axes, (real, generated), strict=True):
@@ -45,7 +48,7 @@ def test_classes_each_origin_has_its_panel_and_each_point_the_colour_of_its_clas
 
 def test_classes_are_named_at_a_point_of_theirs_even_if_they_are_two_islands():
     islands = np.concatenate([spread(20, 0, (-50, 0)), spread(21, 1, (50, 0))])
-    figure = class_map(islands, cloud(islands, [8] * 41), cloud(islands, [8] * 41), "t-SNE")
+    figure = class_map(islands, cloud(islands, [8] * 41), cloud(islands, [8] * 41), NAMES, "t-SNE")
     (name,) = figure.axes[0].texts
     assert name.get_text() == "bag"
     assert np.abs(islands - name.get_position()).sum(axis=1).min() == 0
@@ -115,7 +118,7 @@ def test_a_cell_is_coloured_only_where_the_other_origin_has_several():
 def test_flat_and_single_points_are_drawn():
     one = cloud([(3, 3)])
     thumbnail_map(one, one)
-    for figure in (class_map(one.positions, one, one, "PCA"), origin_map(one, one, "PCA")):
+    for figure in (class_map(one.positions, one, one, NAMES, "PCA"), origin_map(one, one, "PCA")):
         assert png_bytes(figure).startswith(b"\x89PNG")
 
 

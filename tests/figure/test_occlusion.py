@@ -50,9 +50,9 @@ def test_each_image_stands_beside_its_heat_and_pixels_are_not_blurred():
 
 
 def test_each_class_has_a_map_up_to_its_own_largest_value():
-    garment = np.zeros((28, 28), np.float32)
-    garment[8:20, 8:20] = 200
-    maps = [MeanMap(f"class {n}", (n + 1) * np.maximum(heat_at(n + 1, n + 1), 0), garment) for n in range(7)]
+    shape = np.zeros((28, 28), np.float32)
+    shape[8:20, 8:20] = 200
+    maps = [MeanMap(f"class {n}", (n + 1) * np.maximum(heat_at(n + 1, n + 1), 0), shape) for n in range(7)]
     figure = maps_figure(maps, "where")
     shown = [axes for axes in figure.axes if axes.images]
     assert [axes.get_title() for axes in shown] == [each.title for each in maps]

@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fmcgan.figure.grid import GAP
-from fmcgan.figure.image_rows import BETWEEN, MAGNIFICATION, SIDE
+from fmcgan.data.garments import GARMENTS
+from fmcgan.figure.grid import GAP, magnification
+from fmcgan.figure.image_rows import BETWEEN, COLUMN
 from fmcgan.figure.pairs import Pair, _distance, draw_pairs
 
+NAMES = GARMENTS.class_names
+MAGNIFICATION = magnification(28, COLUMN)
+SIDE = 28 * MAGNIFICATION
 STEP = SIDE + GAP
 ROW = SIDE + 4 + BETWEEN // 2
 
@@ -38,7 +42,7 @@ def find(picture, image):
 
 def test_sample_training_image_and_difference_are_below_each_other_unblurred(tmp_path):
     pairs = some_pairs(3)
-    draw_pairs({"pixels": pairs}, tmp_path / "a.png")
+    draw_pairs({"pixels": pairs}, tmp_path / "a.png", names=NAMES)
     picture = pixels(tmp_path / "a.png")
     top, left = find(picture, pairs[0].sample)
     for place, pair in enumerate(pairs):
@@ -51,7 +55,7 @@ def test_sample_training_image_and_difference_are_below_each_other_unblurred(tmp
 
 def test_each_group_is_below_the_one_before_and_at_the_same_left(tmp_path):
     first, second = some_pairs(4), some_pairs(2, seed=1)
-    draw_pairs({"pixels": first, "random": second}, tmp_path / "a.png")
+    draw_pairs({"pixels": first, "random": second}, tmp_path / "a.png", names=NAMES)
     picture = pixels(tmp_path / "a.png")
     (top, left), (below, same) = find(picture, first[0].sample), find(picture, second[0].sample)
     assert same == left
@@ -61,18 +65,18 @@ def test_each_group_is_below_the_one_before_and_at_the_same_left(tmp_path):
 def test_words_name_class_and_distance(tmp_path):
     image = np.zeros((28, 28), np.uint8)
     for name, pair in (("a", Pair(image, image, 0.5, 1)), ("b", Pair(image, image, 0.5, 2))):
-        draw_pairs({"g": [pair]}, tmp_path / f"{name}.png")
+        draw_pairs({"g": [pair]}, tmp_path / f"{name}.png", names=NAMES)
     assert not np.array_equal(pixels(tmp_path / "a.png"), pixels(tmp_path / "b.png"))
 
 
 def test_the_first_ten_pairs_are_drawn(tmp_path):
-    draw_pairs({"g": some_pairs(12)}, tmp_path / "twelve.png")
-    draw_pairs({"g": some_pairs(12)[:10]}, tmp_path / "ten.png")
+    draw_pairs({"g": some_pairs(12)}, tmp_path / "twelve.png", names=NAMES)
+    draw_pairs({"g": some_pairs(12)[:10]}, tmp_path / "ten.png", names=NAMES)
     assert (tmp_path / "twelve.png").read_bytes() == (tmp_path / "ten.png").read_bytes()
 
 
 def test_a_group_without_pairs_says_so(tmp_path):
-    draw_pairs({"pixels": []}, tmp_path / "a.png")
+    draw_pairs({"pixels": []}, tmp_path / "a.png", names=NAMES)
     assert (pixels(tmp_path / "a.png") < 128).any()
 
 
@@ -91,8 +95,8 @@ def test_long_distances_are_short_and_those_that_are_none_say_so():
 def test_pairs_have_equal_bytes_for_equal_pairs_and_are_left_unchanged(tmp_path):
     pairs = some_pairs(3)
     before = [pair.sample.copy() for pair in pairs]
-    draw_pairs({"g": pairs}, tmp_path / "a.png")
-    draw_pairs({"g": pairs}, tmp_path / "b.png")
+    draw_pairs({"g": pairs}, tmp_path / "a.png", names=NAMES)
+    draw_pairs({"g": pairs}, tmp_path / "b.png", names=NAMES)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     np.testing.assert_array_equal(before, [pair.sample for pair in pairs])
 
@@ -100,18 +104,23 @@ def test_pairs_have_equal_bytes_for_equal_pairs_and_are_left_unchanged(tmp_path)
 @pytest.mark.parametrize(
     ("sample", "training", "label", "message"),
     [
-        (np.zeros((1, 28, 28), np.uint8), np.zeros((28, 28), np.uint8), 0, r"sample must be uint8 \[28, 28\]"),
-        (np.zeros((28, 28), np.uint8), np.zeros((28, 28)), 0, r"training must be uint8 \[28, 28\], got float64"),
-        (np.zeros((28, 28), np.uint8), np.zeros((28, 27), np.uint8), 0, r"got uint8 \[28, 27\]"),
+        (np.zeros((1, 28, 28), np.uint8), np.zeros((28, 28), np.uint8), 0, r"sample must be uint8 \[H, W\]"),
+        (
+            np.zeros((28, 28), np.uint8),
+            np.zeros((28, 28)),
+            0,
+            r"training must be uint8 \[H, W\] or \[H, W, 3\], got float64",
+        ),
+        (np.zeros((28, 28), np.uint8), np.zeros((28, 27), np.uint8), 0, r"\[28, 28\] and \[28, 27\]"),
         (np.zeros((28, 28), np.uint8), np.zeros((28, 28), np.uint8), 10, "label must be 0..9, got 10"),
         (np.zeros((28, 28), np.uint8), np.zeros((28, 28), np.uint8), -1, "label must be 0..9, got -1"),
     ],
 )
-def test_refuses_what_is_no_pair(sample, training, label, message):
+def test_refuses_what_is_no_pair(sample, training, label, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        Pair(sample, training, 0.0, label)
+        draw_pairs({"g": [Pair(sample, training, 0.0, label)]}, tmp_path / "a.png", names=NAMES)
 
 
 def test_refuses_no_group(tmp_path):
     with pytest.raises(ValueError, match="at least one group"):
-        draw_pairs({}, tmp_path / "a.png")
+        draw_pairs({}, tmp_path / "a.png", names=NAMES)

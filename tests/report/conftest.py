@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
+from fmcgan.data.garments import GARMENTS
 from fmcgan.figure.grid import class_grid
 from fmcgan.figure.png import write_png
 
@@ -114,6 +115,7 @@ def small_report():
     ]
     images = rng.integers(0, 256, (40, 28, 28), dtype=np.uint8)
     about = {"images": images, "labels": np.arange(40) % 4, "generated": np.arange(40) % 2 == 1}
+    about["names"] = GARMENTS.class_names
     about["notes"] = [f"note <{place}>" for place in range(40)]
     rows = [[f"row {place}", (7 * place) % 40, place / 7, place / 40] for place in range(40)]
     rows[3][2] = None

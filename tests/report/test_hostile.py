@@ -94,6 +94,7 @@ def hostile_report(small_report):
     """The small report with payloads for every text that may come from elsewhere."""
     text, point = " ".join(PAYLOADS.values()), small_report.sections["second"].maps[0]
     notes = [f"{text} {place}" for place in range(len(point.labels))]
+    points = point.positions, point.images, point.labels, point.generated
     section = Section(
         text,
         text,
@@ -101,7 +102,7 @@ def hostile_report(small_report):
         tables=[
             Table("table", text, [Column("name", text), Column("=size", text, "number")], [[text, 1.0]], open=True)
         ],
-        maps=[Map("map", text, text, point.positions, point.images, point.labels, point.generated, notes)],
+        maps=[Map("map", text, text, *points, [f"{text} {label}" for label in range(10)], notes)],
         alarms=[Alarm(text, text, text)],
         values={text: text},
     )

@@ -6,12 +6,15 @@ import numpy as np
 from PIL import Image
 
 from fmcgan.analysis.section import Map
+from fmcgan.data.garments import GARMENTS
 from fmcgan.report.interactive import draw_maps
 
 
 def a_map(name, images, notes=()):
     labels = np.array([0, 9, 9])
-    return Map(name, name, "", np.zeros((3, 2)), images, labels, np.array([True, False, True]), notes)
+    return Map(
+        name, name, "", np.zeros((3, 2)), images, labels, np.array([True, False, True]), GARMENTS.class_names, notes
+    )
 
 
 def test_maps_of_the_same_images_share_them():

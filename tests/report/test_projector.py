@@ -7,6 +7,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fmcgan.analysis.section import Map
+from fmcgan.data.garments import GARMENTS
 from fmcgan.figure.confusions import agreement_figure
 from fmcgan.figure.png import png_bytes
 from fmcgan.report.projector import MOST_POINTS, write_agreement, write_projector
@@ -19,6 +20,7 @@ def some_map(n: int, name: str = "umap") -> Map:
     vectors = draw.normal(size=(n, 5)).astype(np.float32)
     return Map(
         *(name, "UMAP", "", vectors[:, :2].astype(np.float64), images, np.arange(n) % 10, np.arange(n) >= n // 2),
+        GARMENTS.class_names,
         vectors=vectors,
     )
 
@@ -86,14 +88,14 @@ def test_refuses_a_map_without_vectors(tmp_path):
 
 
 @pytest.mark.train
-@pytest.mark.parametrize("drawn", [False, True])
-def test_the_agreement_is_an_image_of_its_figure(tmp_path, drawn):
+def test_the_agreement_is_an_image_of_its_figure(tmp_path):
     counts = 90 * np.eye(10, dtype=int) + 1
-    write_agreement(agreement_figure(counts) if drawn else counts, tmp_path)
+    once, again = (agreement_figure(counts, names=GARMENTS.class_names) for _ in range(2))
+    write_agreement(once, tmp_path)
     events = EventAccumulator(str(tmp_path)).Reload()
     assert events.Tags()["images"] == ["agreement"]
     (image,) = events.Images("agreement")
-    (tmp_path / "expected.png").write_bytes(png_bytes(agreement_figure(counts)))
+    (tmp_path / "expected.png").write_bytes(png_bytes(again))
     (tmp_path / "found.png").write_bytes(image.encoded_image_string)
     found, expected = (Image.open(tmp_path / f"{name}.png").convert("RGB") for name in ("found", "expected"))
     np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))

@@ -1,4 +1,4 @@
-"""Clusters within a class (sleeves, heels, straps, prints): missing, rare and over-produced ones."""
+"""Clusters within a class, such as kinds of a shape: missing, rare and over-produced ones."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,9 @@ from fmcgan.analysis.clustering.clusters import REVISION, ClassClusters, find_cl
 from fmcgan.analysis.section import Picture, Section, Table
 from fmcgan.app.checks import MOST_SHOWN, one_of, whole_number
 from fmcgan.app.checks import number as check_number
-from fmcgan.data.classes import CLASS_NAMES, plural
+from fmcgan.data.images import to_pixels
+from fmcgan.data.info import DatasetInfo
+from fmcgan.figure.classes import most_telling
 from fmcgan.figure.clusters import clusters_picture, ratios_figure
 from fmcgan.metric.image_set import FeatureNetwork
 from fmcgan.metric.results_store import Arrays
@@ -25,13 +27,15 @@ class Clusters(Analysis):
     """Clusters the real training images of each class and compares real and generated frequencies of the clusters.
 
     The vectors to cluster consist of the outline at half the resolution and of network features, chosen among 14
-    alternatives by inspecting exemplars of five classes. The outline alone separates heels from flats, sleeve lengths
-    and handles, but not prints; random features at half the weight also separate prints and dark garments. Features of
-    the classifier mix sleeves, heels and handles, which it learned to ignore.
+    alternatives by inspecting exemplars of five classes of Fashion-MNIST. The outline is that of what is brighter than
+    a dark background. There, the outline alone separates shapes and the lengths of their parts, but not patterns;
+    random features at half the weight also separate patterned and dark objects. Features of the classifier mix shapes
+    of one class, which it learned to ignore.
 
-    K-means with another seed agrees by an adjusted Rand index of at least 0.96 (bags: 0.7), on half of the images by
-    0.9 (bags: 0.7); 10 clusters are less stable than 8. The clusters divide a continuum (mean silhouette at most 0.21
-    in any space). HDBSCAN finds clusters in a few classes only, and leaves half of their images in none.
+    On the same images, k-means with another seed agrees by an adjusted Rand index of at least 0.96 (one class: 0.7), on
+    half of the images by 0.9 (one class: 0.7); 10 clusters are less stable than 8. The clusters divide a continuum
+    (mean silhouette at most 0.21 in any space). HDBSCAN finds clusters in a few classes only, and leaves half of their
+    images in none.
 
     Args:
         features: network for the features.
@@ -74,6 +78,7 @@ class Clusters(Analysis):
                 f"{LEAST_OF_A_CLUSTER * self.number} training images; give more samples"
             )
         every = [each for found in classes.values() for each in found]
+        info, (shown, note) = subject.info, _shown(classes)
         return Section(
             "Clusters within the classes",
             "The real training images of each class are clustered by "
@@ -83,8 +88,8 @@ class Clusters(Analysis):
             "among the samples is below a quarter of its real share, and rare or over-produced if it is 1.5 times "
             "smaller or larger. The difference must also be significant and exceed that of test images. Samples "
             "unlike any real image are assigned to a cluster too, so a shift of all samples changes shares although "
-            "no cluster is missing: see the distances from the centres in the table.",
-            [_overview(classes, every), *(_class_picture(label, found) for label, found in classes.items())],
+            "no cluster is missing: see the distances from the centres in the table." + note,
+            [_overview(info, shown, every), *(_class_picture(info, label, found) for label, found in shown.items())],
             [Table("shares", "All clusters of all classes.", COLUMNS, [each.values for each in every])],
             effects=[each.effect for each in every],
         )
@@ -102,9 +107,9 @@ class Clusters(Analysis):
         if not clusters.number:
             return []
         assigned = map(clusters.assign, vectors)
-        members = [Members(each[:, 0].numpy(), *found) for each, found in zip(images, assigned, strict=True)]
+        members = [Members(to_pixels(each), *found) for each, found in zip(images, assigned, strict=True)]
         count = clusters.number + (self.method == "hdbscan")
-        return [compare_cluster(label, cluster, clusters, *members) for cluster in range(count)]
+        return [compare_cluster(subject.info, label, cluster, clusters, *members) for cluster in range(count)]
 
     def _clusters(self, subject: Subject, label: int, vectors: NDArray[np.float32]) -> ClassClusters:
         """Returns the clusters of a class, found once for each data set."""
@@ -114,15 +119,22 @@ class Clusters(Analysis):
         key = f"styles of class {label} of {train.fingerprint} in the outline and {network}: {REVISION} {choices}"
 
         def compute() -> Arrays:
-            return find_clusters(vectors, train.images[train.of_class(label), 0].numpy(), *choices).as_arrays()
+            return find_clusters(vectors, to_pixels(train.images[train.of_class(label)]), *choices).as_arrays()
 
         return ClassClusters.from_arrays(subject.store.arrays(key, compute))
 
 
-def _overview(classes: Mapping[int, Sequence[Frequency]], every: Sequence[Frequency]) -> Picture:
+def _shown(classes: Mapping[int, Sequence[Frequency]]) -> tuple[dict[int, Sequence[Frequency]], str]:
+    """Selects the classes of the figures: if there are many, those with the largest differences of a cluster."""
+    sizes = {label: max(each.effect.difference.at_least for each in found) for label, found in classes.items()}
+    labels, note = most_telling(sizes, "with the largest differences")
+    return {label: classes[label] for label in labels}, f" {note}" if note else ""
+
+
+def _overview(info: DatasetInfo, classes: Mapping[int, Sequence[Frequency]], every: Sequence[Frequency]) -> Picture:
     return Picture(
         "overview",
-        ratios_figure({CLASS_NAMES[label]: [each.row for each in found] for label, found in classes.items()}),
+        ratios_figure({info.class_names[label]: [each.row for each in found] for label, found in classes.items()}),
         "Each row is a cluster of a class, the most frequent first. Left of the line, generated images are in it less "
         "often than real ones. Named clusters differ by a factor of 1.5 and significantly more than test images. The "
         "line through a dot is the 95 % interval of the generated share; a triangle lies at the edge or beyond.",
@@ -132,14 +144,14 @@ def _overview(classes: Mapping[int, Sequence[Frequency]], every: Sequence[Freque
     )
 
 
-def _class_picture(label: int, found: Sequence[Frequency]) -> Picture:
+def _class_picture(info: DatasetInfo, label: int, found: Sequence[Frequency]) -> Picture:
     return Picture(
-        picture_name(label),
-        clusters_picture([each.row for each in found], f"Clusters of {plural(label)}, the most frequent first"),
+        picture_name(info, label),
+        clusters_picture([each.row for each in found], f"Clusters of {info.plural(label)}, the most frequent first"),
         "Each row is a cluster: the real training images nearest to its centre, the first generated images assigned "
         "to it, and its share among real (blue) and generated images (vermilion) with 95 % intervals. The words "
         "compare it with the mean of its class.",
-        f"{len(found)} clusters of {plural(label)} with examples and shares. {_marked(found)}",
+        f"{len(found)} clusters of {info.plural(label)} with examples and shares. {_marked(found)}",
     )
 
 

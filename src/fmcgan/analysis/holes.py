@@ -13,7 +13,8 @@ from fmcgan.analysis.effect import Difference, Effect, difference_of_shares, sha
 from fmcgan.analysis.nearest.coverage import Coverage, compare_coverage, radii
 from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.app.checks import MOST_SHOWN, whole_number
-from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.data.info import DatasetInfo
+from fmcgan.figure.classes import most_telling, short_names
 from fmcgan.figure.grid import class_grid, side_by_side
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.neighbours import nearest
@@ -50,7 +51,7 @@ class Holes(Analysis):
         samples, first, second = compare_coverage(subject, self.features, self.k, self.least)
         labels, n = samples.images.labels[samples.index].unique().tolist(), len(samples.index)
         effects = [
-            _effect(what, label, *(each.counts(test, label)[what] for each in (samples, first, second)))
+            _effect(subject.info, what, label, *(each.counts(test, label)[what] for each in (samples, first, second)))
             for what in ("holes", "outliers")
             for label in (None, *labels)[len(labels) == 1 :]  # a single class equals all classes
         ]
@@ -62,14 +63,16 @@ class Holes(Analysis):
             self._pictures(samples, test, subject.real.train, labels),
             [_table(test, labels, samples, first)],
             effects=effects,
-            values={"samples": n, "classes": [CLASS_NAMES[label] for label in labels], "k": self.k},
+            values={"samples": n, "classes": [subject.info.class_names[label] for label in labels], "k": self.k},
         )
 
     def _pictures(self, samples: Coverage, test: ImageSet, train: ImageSet, labels: Sequence[int]) -> list[Picture]:
         of_test, of_samples = self.features.features(test), self.features.features(samples.images)
         pictures = []
+        counts = {label: samples.counts(test, label) for label in labels}
         if samples.uncovered.any():
             holes = samples.uncovered.nonzero().squeeze(1)
+            shown, note = _shown(counts, "holes")
             index, distance = nearest(of_test[holes], of_samples[samples.index])
             relative = distance / radii(test, self.features, self.k)[holes]  # infinite for a ball of radius 0
             sides = {
@@ -78,12 +81,13 @@ class Holes(Analysis):
             }
             caption = (
                 "Left: the real test images of each class that are farthest from any sample, in radii of their ball, "
-                "the farthest first. Right: the nearest sample of each, of any class."
+                "the farthest first. Right: the nearest sample of each, of any class." + note
             )
             text = "Grid of real images without a sample nearby, beside a grid of the nearest samples."
-            pictures.append(Picture("holes", self._grids(sides, relative, labels), caption, text))
+            pictures.append(Picture("holes", self._grids(sides, relative, shown), caption, text))
         if samples.outside.any():
             outliers = samples.index[samples.outside]
+            shown, note = _shown(counts, "outliers")
             index, distance = nearest(of_samples[outliers], self.features.features(train))
             sides = {
                 "samples without a real image nearby": (samples.images, outliers),
@@ -91,10 +95,10 @@ class Holes(Analysis):
             }
             caption = (
                 f"Left: the outliers of each conditioned class that are farthest from all {len(train):,} training "
-                "images, the farthest first. Right: the nearest training image of each."
+                f"images, the farthest first. Right: the nearest training image of each.{note}"
             )
             text = "Grid of generated images unlike real ones, beside a grid of the nearest training images."
-            pictures.append(Picture("outliers", self._grids(sides, distance, labels), caption, text))
+            pictures.append(Picture("outliers", self._grids(sides, distance, shown), caption, text))
         return pictures
 
     def _grids(self, sides: Mapping[str, tuple[ImageSet, Tensor]], distance: Tensor, labels: Sequence[int]) -> Image:
@@ -102,10 +106,17 @@ class Holes(Analysis):
         images, index = next(iter(sides.values()))
         order = distance.argsort(descending=True, stable=True)
         rows = [order[images.labels[index[order]] == label] for label in labels]
-        names = [CLASS_NAMES[label] for label in labels]
+        names = short_names([images.info.class_names[label] for label in labels])
         tiles = [image_rows(images, [index[row] for row in rows], self.shown) for images, index in sides.values()]
         grids = [(title, class_grid(each, names)) for title, each in zip(sides, tiles, strict=True)]
         return side_by_side(grids, columns=2)
+
+
+def _shown(counts: Mapping[int, Mapping[str, tuple[int, int]]], what: str) -> tuple[list[int], str]:
+    """Selects the classes of a figure: if there are many, those with the largest shares."""
+    shares = {label: each[what][0] / each[what][1] for label, each in counts.items()}
+    labels, note = most_telling(shares, f"with the largest shares of {what}")
+    return labels, f" {note}" if note else ""
 
 
 def _one_sided(share: tuple[int, int], of_real: tuple[int, int], widening: float) -> Difference:
@@ -119,9 +130,14 @@ def _one_sided(share: tuple[int, int], of_real: tuple[int, int], widening: float
 
 
 def _effect(
-    what: str, label: int | None, share: tuple[int, int], of_real: tuple[int, int], of_others: tuple[int, int]
+    info: DatasetInfo,
+    what: str,
+    label: int | None,
+    share: tuple[int, int],
+    of_real: tuple[int, int],
+    of_others: tuple[int, int],
 ) -> Effect:
-    noun, widening = class_noun(label), WIDENING[what]
+    noun, widening = class_noun(info, label), WIDENING[what]
     ours, theirs = share_text(*share, widening), share_text(*of_real, widening)
     statement = {
         "holes": f"{ours} of the real {noun} have no generated image nearby; with as many real training images "
@@ -131,7 +147,7 @@ def _effect(
     }[what]
     difference, floor = (_one_sided(each, of_real, widening) for each in (share, of_others))
     classes = () if label is None else (label,)
-    return Effect(f"holes/{class_key(label)}/{what}", statement, difference, floor, classes, what)
+    return Effect(f"holes/{class_key(info, label)}/{what}", statement, difference, floor, classes, what)
 
 
 def _table(test: ImageSet, labels: Sequence[int], samples: Coverage, real: Coverage) -> Table:
@@ -146,7 +162,7 @@ def _table(test: ImageSet, labels: Sequence[int], samples: Coverage, real: Cover
     )
     rows = []
     for label in (*labels, None):
-        row: list[str | int | float] = [class_key(label)]
+        row: list[str | int | float] = [class_key(test.info, label)]
         for what, (count, n) in samples.counts(test, label).items():
             real_count, real_n = real.counts(test, label)[what]
             row += [n, count / n, real_count / real_n]

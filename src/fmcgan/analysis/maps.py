@@ -13,7 +13,9 @@ from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classe
 from fmcgan.analysis.clustering.embedding import Plane, pca, principal_components, tsne, umap
 from fmcgan.analysis.section import Column, Map, Picture, Section, Table
 from fmcgan.app.checks import MOST_IMAGES, number, whole_number
-from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
+from fmcgan.data.images import to_pixels
+from fmcgan.data.info import DatasetInfo
+from fmcgan.figure.classes import MOST_CLASSES, most_telling
 from fmcgan.figure.map import Cloud, class_map, origin_map, thumbnail_map
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, class_balanced
@@ -34,7 +36,7 @@ class _Chosen:
 
     def cloud(self, positions: Array) -> Cloud:
         labels, images = self.images.labels[self.index], self.images.images[self.index]
-        return Cloud(positions, labels.numpy(), images.squeeze(1).numpy())
+        return Cloud(positions, labels.numpy(), to_pixels(images))
 
 
 class Maps(Analysis):
@@ -52,8 +54,8 @@ class Maps(Analysis):
         features: network for distances.
         classifier: predicts the class of each image.
         fitted: number of training images that the maps are fitted to.
-        shown: number of samples in the figures, and of test images.
-        on_page: number of samples on an interactive map, and of test images.
+        shown: number of samples in the figures, and of test images, at least the number of classes.
+        on_page: number of samples on an interactive map, and of test images, at least the number of classes.
         components: number of principal components given to t-SNE and UMAP.
         perplexity: of t-SNE; at most a third of the fitted images is used.
         neighbours: of UMAP; at most a third of the fitted images is used.
@@ -73,7 +75,7 @@ class Maps(Analysis):
         neighbours: int = 15,
     ) -> None:
         whole_number(minimum=LEAST, maximum=MOST_IMAGES, fitted=fitted)
-        whole_number(minimum=NUM_CLASSES, maximum=100_000, shown=shown, on_page=on_page)
+        whole_number(minimum=2, maximum=100_000, shown=shown, on_page=on_page)
         whole_number(minimum=2, maximum=10_000, components=components, neighbours=neighbours)
         number(minimum=1, maximum=10_000, perplexity=perplexity)
         self.features, self.classifier = features, classifier
@@ -82,24 +84,27 @@ class Maps(Analysis):
 
     @override
     def analyse(self, subject: Subject) -> Section:
-        train = subject.real.train
+        train, info = subject.real.train, subject.info
         if len(train) < LEAST:
             raise NotApplicable(f"maps need at least {LEAST} training images, got {len(train)}")
+        if (fewest := min(self.shown, self.on_page)) < info.num_classes:
+            raise NotApplicable(f"maps: shown and on_page must be at least {info.num_classes} (classes), got {fewest}")
         fitted = _Chosen(train, class_balanced(train.labels, self.fitted))
         real, generated = self._choose(subject)
         given = [each.features(self.features) for each in (fitted, real, generated)]
         vectors, others, explained = principal_components(given[0], np.concatenate(given[1:]), self.components)
         near, n = min(self.neighbours, len(vectors) // 3), len(real.index)
         planes = self._planes(subject, vectors, others, near)
+        coloured, note = _coloured(info, real, others)
         return Section(
             "Maps of real and generated images",
             f"Images with similar features of the {self.features.name} network lie close together. The maps were "
             f"fitted to {len(vectors):,} training images; {n:,} samples and as many real test images were then added. "
             "Samples are missing where there are only test images. The sizes of clusters in UMAP and t-SNE, and the "
-            "distances between them, mean little.",
-            [picture for plane in planes for picture in _pictures(plane, real, generated)],
+            "distances between them, mean little." + note,
+            [picture for plane in planes for picture in _pictures(plane, real, generated, coloured)],
             [_trustworthiness(vectors, planes, near)],
-            self._maps(planes, real, generated, others),
+            self._maps(planes, real, generated, others, coloured),
             values={"explained_by_two_components": explained, "fitted": len(vectors), "shown": n},
         )
 
@@ -109,7 +114,7 @@ class Maps(Analysis):
         pairs = []
         for label in common_classes(samples, test):
             of_test, of_samples = test.of_class(label), samples.of_class(label)
-            n = min(len(of_test), len(of_samples), self.shown // NUM_CLASSES)
+            n = min(len(of_test), len(of_samples), self.shown // subject.info.num_classes)
             pairs.append((of_test[:n], of_samples[:n]))
         if not pairs:
             raise NotApplicable("maps need samples and test images of one class, got none")
@@ -129,26 +134,47 @@ class Maps(Analysis):
             pca(vectors, others),
         ]
 
-    def _maps(self, planes: Sequence[Plane], real: _Chosen, generated: _Chosen, vectors: Array) -> list[Map]:
+    def _maps(
+        self, planes: Sequence[Plane], real: _Chosen, generated: _Chosen, vectors: Array, coloured: Sequence[int]
+    ) -> list[Map]:
         """Makes the interactive maps; the first one has the vectors."""
-        per_class, n = self.on_page // NUM_CLASSES, len(real.index)
+        info = real.images.info
+        per_class, n = self.on_page // info.num_classes, len(real.index)
         labels = generated.images.labels[generated.index]  # the same as those of the real ones
         chosen = torch.cat([(labels == label).nonzero().squeeze(1)[:per_class] for label in labels.unique()])
         some = [_Chosen(each.images, each.index[chosen]) for each in (real, generated)]
         notes = _notes(some[0], self.classifier, "real, labelled")
         notes += _notes(some[1], self.classifier, "generated, conditioned on")
-        images = torch.cat([each.images.images[each.index].squeeze(1) for each in some]).numpy()
+        images = to_pixels(torch.cat([each.images.images[each.index] for each in some]))
         rows = torch.cat([chosen, chosen + n]).numpy()
         classes, origin = labels[chosen].repeat(2).numpy(), np.arange(len(rows)) >= len(chosen)
-        shown = images, classes, origin, notes
-        maps = [Map(plane.name, plane.title, plane.remark, plane.others[rows], *shown) for plane in planes]
+        shown = images, classes, origin, info.class_names, notes
+        maps = [
+            Map(plane.name, plane.title, plane.remark, plane.others[rows], *shown, coloured=coloured)
+            for plane in planes
+        ]
         return [replace(maps[0], vectors=vectors[rows].astype(np.float32)), *maps[1:]]
 
 
+def _coloured(info: DatasetInfo, real: _Chosen, vectors: Array) -> tuple[list[int], str]:
+    """Selects the classes with a colour: if there are many, those whose samples are farthest from their real images.
+
+    ``vectors`` are those of the real images and of the samples, [2 N, C]; also returns a sentence for many classes.
+    """
+    if info.num_classes <= MOST_CLASSES:
+        return list(info.labels), ""
+    labels = real.images.labels[real.index].numpy()  # those of the samples are the same
+    moved = np.subtract(*np.split(vectors, 2))
+    far = {label: float(np.linalg.norm(moved[labels == label].mean(axis=0))) for label in np.unique(labels).tolist()}
+    coloured, note = most_telling(far, "whose samples lie farthest from their real images")
+    return coloured, f" {note.replace('are shown', 'have a colour')}" if note else ""
+
+
 def _notes(chosen: _Chosen, classifier: ClassifierFeatures, origin: str) -> list[str]:
+    names = chosen.images.info.class_names
     sure, predicted = classifier.logits(chosen.images)[chosen.index].softmax(dim=1).max(dim=1)
     each = zip(chosen.images.labels[chosen.index].tolist(), predicted.tolist(), sure.tolist(), strict=True)
-    return [f"{origin} {CLASS_NAMES[label]}, classified as {CLASS_NAMES[found]} {p:.2f}" for label, found, p in each]
+    return [f"{origin} {names[label]}, classified as {names[found]} {p:.2f}" for label, found, p in each]
 
 
 def _trustworthiness(vectors: Array, planes: Sequence[Plane], near: int) -> Table:
@@ -163,14 +189,15 @@ def _trustworthiness(vectors: Array, planes: Sequence[Plane], near: int) -> Tabl
     return Table("trustworthiness", caption, columns, rows)
 
 
-def _pictures(plane: Plane, of_real: _Chosen, of_samples: _Chosen) -> list[Picture]:
+def _pictures(plane: Plane, of_real: _Chosen, of_samples: _Chosen, coloured: Sequence[int]) -> list[Picture]:
+    names = {label: of_real.images.info.class_names[label] for label in coloured}
     n, title = len(of_real.index), plane.title
     real, generated = of_real.cloud(plane.others[:n]), of_samples.cloud(plane.others[n:])
     what = f"of {n:,} real test images and {n:,} samples"
     return [
         Picture(
             f"{plane.name}_classes",
-            class_map(plane.fitted, real, generated, f"{title}, coloured by class"),
+            class_map(plane.fitted, real, generated, names, f"{title}, coloured by class"),
             "Left: real test images, coloured by class. Right: samples, coloured by conditioned class, on the same "
             f"axes. Grey: the training images that the map was fitted to. {plane.remark}",
             f"Two scatter plots by {title} {what}, coloured by class.",

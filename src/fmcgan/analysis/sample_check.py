@@ -3,9 +3,10 @@
 from typing_extensions import override
 
 from fmcgan.analysis.alarms.samples import LEAST, MOST, ClassCheck, alarms_of, check_classes
-from fmcgan.analysis.base import Analysis, NotApplicable, Subject
+from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key, common_classes
 from fmcgan.analysis.section import Column, Section, Table
-from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.data.info import DatasetInfo
+from fmcgan.figure.classes import some_classes
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 
 _COLUMNS = (
@@ -28,24 +29,26 @@ class SampleCheck(Analysis):
 
     @override
     def analyse(self, subject: Subject) -> Section:
-        samples = subject.samples
+        samples, info = subject.samples, subject.info
         if int(samples.labels.bincount().max()) < LEAST:
             raise NotApplicable(f"no class has {LEAST} samples, the minimum for comparing pairs; give more samples")
         checks = check_classes(samples, subject.real, self.features)
-        table = Table("classes", "Counts by class.", _COLUMNS, [_row(each) for each in checks])
+        table = Table("classes", "Counts by class.", _COLUMNS, [_row(info, each) for each in checks])
         introduction = (
             f"Four checks of {len(samples):,} samples: whether the classifier predicts the conditioned class, whether "
             f"samples of a class differ (all pairs of at most {MOST}), whether some are equal in every pixel, and "
             "whether some are empty. After an alarm, all other parts are doubtful; no alarm does not mean that samples "
             "are good."
         )
-        missing = [name for label, name in enumerate(CLASS_NAMES) if label not in {each.label for each in checks}]
+        missing, note = some_classes(sorted({*info.labels} - {*common_classes(samples)}))
         if missing:
-            introduction += f" There are no samples of {', '.join(missing)}."
-        return Section("Sample check", introduction, tables=[table], alarms=alarms_of(checks))
+            introduction += f" There are no samples of {', '.join(info.class_names[label] for label in missing)}."
+            introduction += f" {note}" if note else ""
+        return Section("Sample check", introduction, tables=[table], alarms=alarms_of(checks, info))
 
 
-def _row(check: ClassCheck) -> list[str | int | float | None]:
+def _row(info: DatasetInfo, check: ClassCheck) -> list[str | int | float | None]:
     real_agreement = check.real_agree / check.real_n if check.real_n else None
     agreements = check.agree / check.n, real_agreement
-    return [CLASS_NAMES[check.label], check.n, *agreements, check.alike, check.real_alike, check.repeats, check.empty]
+    counts = check.alike, check.real_alike, check.repeats, check.empty
+    return [class_key(info, check.label), check.n, *agreements, *counts]

@@ -72,9 +72,11 @@ class Map:
     images: NDArray[np.uint8]  # [N, H, W] or [N, H, W, 3]
     labels: NDArray[np.int64]  # [N] in 0..K - 1
     generated: NDArray[np.bool_]  # [N]; the others are real
+    names: Sequence[str]  # of all K classes
     notes: Sequence[str] = ()  # shown when hovering over each point; empty: none
     vectors: NDArray[np.float32] | None = None
     """[N, F] from which the positions were computed, for TensorBoard's projector; needed for one map."""
+    coloured: Sequence[int] | None = None  # labels of the classes with a colour; the others are grey. None: all
 
 
 @dataclass(frozen=True)

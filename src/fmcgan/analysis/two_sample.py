@@ -7,12 +7,13 @@ from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key
 from fmcgan.analysis.detector.cross_fit import FEWEST, DetectorScores, cross_fit
-from fmcgan.analysis.detector.network import SIDE, Recipe
+from fmcgan.analysis.detector.network import Recipe
 from fmcgan.analysis.detector.occlusion import Patch, map_picture, occlude, sample_picture
 from fmcgan.analysis.effect import UNKNOWN, Difference, Effect
 from fmcgan.analysis.section import Column, Section, Table, interval_columns
 from fmcgan.app.checks import MOST_IMAGES, positive_number, whole_number
-from fmcgan.data.classes import plural
+from fmcgan.data.info import LARGEST, DatasetInfo
+from fmcgan.figure.classes import most_telling
 
 Areas = Mapping[str, Sequence[float]]  # AUC and both ends of its interval, by name of the class and for ``all``
 
@@ -39,7 +40,7 @@ class TwoSample(Analysis):
         images_shown: training length of each of the two networks, in images including repetitions.
         batch_size: images of one step.
         learning_rate: initial learning rate of Adam.
-        patch: side of the occluding patch in pixels, at most 28.
+        patch: side of the occluding patch in pixels, at most that of the images.
         stride: step of the patch in pixels.
         occluded_per_class: number of occluded samples of each class, those of the highest scores.
     """
@@ -57,7 +58,7 @@ class TwoSample(Analysis):
         whole_number(minimum=FEWEST, maximum=MOST_IMAGES, most_per_class=most_per_class)
         whole_number(maximum=10**9, images_shown=images_shown)
         whole_number(maximum=MOST_IMAGES, batch_size=batch_size)
-        whole_number(maximum=SIDE, patch=patch, stride=stride)
+        whole_number(maximum=LARGEST, patch=patch, stride=stride)
         whole_number(maximum=10_000, occluded_per_class=occluded_per_class)
         positive_number(learning_rate=learning_rate)
         self.most_per_class = most_per_class
@@ -66,23 +67,28 @@ class TwoSample(Analysis):
 
     @override
     def analyse(self, subject: Subject) -> Section:
-        train = subject.real.train
+        train, info = subject.real.train, subject.info
+        if self.patch.side > info.size:
+            raise NotApplicable(
+                f"two_sample: patch must be at most {info.size}, the size of images, got {self.patch.side}"
+            )
         scores = cross_fit(subject.samples, train, self.most_per_class, self.recipe, subject.seed)
         if scores is None:
             raise NotApplicable(
                 f"two_sample: no class has {FEWEST} samples and twice as many training images; give more samples (n=)"
             )
-        areas, floor = _areas(scores), self._floor(subject)
-        occluded = [occlude(scores, label, subject.samples, train, self.patch) for label in scores.classes]
+        areas, floor = _areas(scores, info), self._floor(subject)
+        shown, note = most_telling({k: areas[class_key(info, k)][0] for k in scores.classes}, "with the largest AUC")
+        occluded = [occlude(scores, label, subject.samples, train, self.patch) for label in shown]
         return Section(
             "Classifier two-sample test",
             "Two small class-conditional networks were trained to separate samples from real training images, each "
             f"on one half of {len(scores.index):,} samples, and applied to the other half and to training images "
             "that neither had seen. Samples that they separate differ from the data. Others may still differ in "
-            "ways that are too subtle, too rare or too global for a small network.",
-            [sample_picture(occluded, subject.samples), map_picture(occluded, self.patch)],
-            [_table(scores, areas, floor)],
-            effects=[_effect(scores, areas, floor)],
+            "ways that are too subtle, too rare or too global for a small network." + (f" {note}" if note else ""),
+            [sample_picture(occluded, subject.samples), map_picture(occluded, info, self.patch)],
+            [_table(scores, info, areas, floor)],
+            effects=[_effect(scores, info, areas, floor)],
             values={"auc": areas["all"][0], "auc_of_test_images": floor["all"][0] if floor else None},
         )
 
@@ -95,25 +101,25 @@ class TwoSample(Analysis):
             if scores is None:
                 return {}
             whole, _, _ = scores.auc()
-            return {"difference": [whole.size, whole.error, whole.p_value], **_areas(scores)}
+            return {"difference": [whole.size, whole.error, whole.p_value], **_areas(scores, subject.info)}
 
-        how = f"{self.recipe.protocol}, at most {self.most_per_class} a class, seed {subject.seed}"
+        how = f"{self.recipe.protocol(subject.info)}, at most {self.most_per_class} a class, seed {subject.seed}"
         return subject.store.values(
             f"two-sample test of test images: {how}, {train.fingerprint} {test.fingerprint}", measure
         )
 
 
-def _areas(scores: DetectorScores) -> Areas:
+def _areas(scores: DetectorScores, info: DatasetInfo) -> Areas:
     """Returns AUC and interval of each class and of ``all``."""
     found = {}
     for label in (None, *scores.classes):
         _, area, bounds = scores.auc(label)
-        found[class_key(label)] = [area, *bounds]
+        found[class_key(info, label)] = [area, *bounds]
     return found
 
 
-def _table(scores: DetectorScores, areas: Areas, floor: Areas) -> Table:
-    counts = {class_key(label): int((scores.labels == label).sum()) for label in scores.classes}
+def _table(scores: DetectorScores, info: DatasetInfo, areas: Areas, floor: Areas) -> Table:
+    counts = {class_key(info, label): int((scores.labels == label).sum()) for label in scores.classes}
     counts["all"] = len(scores.labels)
     rows = [[name, counts[name], *area, *floor.get(name, [None] * 3)] for name, area in areas.items()]
     return Table(
@@ -126,16 +132,16 @@ def _table(scores: DetectorScores, areas: Areas, floor: Areas) -> Table:
     )
 
 
-def _effect(scores: DetectorScores, areas: Areas, floor: Areas) -> Effect:
+def _effect(scores: DetectorScores, info: DatasetInfo, areas: Areas, floor: Areas) -> Effect:
     statement = f"A small classifier separates generated from real images with an AUC of {_words(*areas['all'])}"
     statement += " (50 % is chance)"
-    by_class = {label: areas[class_key(label)] for label in scores.classes}
+    by_class = {label: areas[class_key(info, label)] for label in scores.classes}
     easiest = max(by_class, key=lambda label: by_class[label][0])
     hardest = min(by_class, key=lambda label: by_class[label][0])
     if by_class[easiest][0] > by_class[hardest][0]:
         statement += (
-            f". Easiest to separate are {plural(easiest)} ({_words(*by_class[easiest])}), "
-            f"hardest {plural(hardest)} ({_words(*by_class[hardest])})"
+            f". Easiest to separate are {info.plural(easiest)} ({_words(*by_class[easiest])}), "
+            f"hardest {info.plural(hardest)} ({_words(*by_class[hardest])})"
         )
     of_test = Difference(*floor["difference"]) if floor else UNKNOWN
     return Effect("two_sample/all/auc", f"{statement}.", scores.auc()[0], of_test, figure="samples")

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,17 +15,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from fmcgan.figure.axes import style_axes
-from fmcgan.figure.grid import GAP, MARGIN, enlarged, load_font
+from fmcgan.figure.classes import short_names
+from fmcgan.figure.grid import GAP, MARGIN, enlarged, load_font, magnification
+from fmcgan.figure.image_rows import check_pixels
 from fmcgan.figure.palette import FAINT_INK, GENERATED, GRID, INK, REAL
 
-SCALE, COLUMNS, ROWS = 2, 6, 2  # magnification of images, and columns and rows of a block of real or generated images
-STEP = 28 * SCALE + GAP
-BLOCK_WIDTH, BLOCK_HEIGHT = COLUMNS * STEP - GAP, ROWS * STEP - GAP
+COLUMNS, ROWS = 6, 2  # of a block of real or generated images
 NAME_WIDTH, BAR_WIDTH, BETWEEN, HEAD = 150, 190, 14, 66
 """Pixels: width of the text, width of the bars, gap between blocks, height of the headings."""
 REAL_LEFT = MARGIN + NAME_WIDTH
-GENERATED_LEFT = REAL_LEFT + BLOCK_WIDTH + BETWEEN
-BARS_LEFT = GENERATED_LEFT + BLOCK_WIDTH + BETWEEN
 SMALL, LARGE = load_font(14), load_font(17)
 BAR = 16  # height of a bar
 RATIOS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4)  # ticks of the overview; values are clipped to the ends
@@ -40,39 +39,59 @@ class ClusterRow:
     name: str
     description: str
     mark: str  # such as ``missing``; empty if the shares are about equal
-    real: NDArray[np.uint8]  # examples [N, 28, 28]; the first `COLUMNS` x `ROWS` are drawn
-    generated: NDArray[np.uint8]  # examples [N, 28, 28]; may be empty
+    real: NDArray[np.uint8]  # examples [N, H, W] or [N, H, W, 3]; the first `COLUMNS` x `ROWS` are drawn
+    generated: NDArray[np.uint8]  # examples of the same shape; may be empty
     real_share: Share
     test_share: Share
     generated_share: Share
 
     def __post_init__(self) -> None:
         for name, images in (("real", self.real), ("generated", self.generated)):
-            if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
-                raise ValueError(f"{name} must be uint8 [N, 28, 28], got {images.dtype} {list(images.shape)}")
+            check_pixels(images, name, "N, H, W")
+
+
+class Layout(NamedTuple):
+    """Positions in the picture of a class, in pixels, for images of a size."""
+
+    scale: int  # magnification of images
+    step: int  # from one image to the next
+    block_width: int
+    block_height: int
+    generated_left: int
+    bars_left: int
+
+    @classmethod
+    def of(cls, size: int) -> "Layout":
+        """Computes the positions for images of ``size`` by ``size`` pixels."""
+        scale = magnification(size)
+        step = size * scale + GAP
+        width = COLUMNS * step - GAP
+        generated = REAL_LEFT + width + BETWEEN
+        return cls(scale, step, width, ROWS * step - GAP, generated, generated + width + BETWEEN)
 
 
 def clusters_picture(rows: Sequence[ClusterRow], title: str) -> Image.Image:
     """Draws at least one cluster, one per row: name, real and generated examples, and both shares with intervals.
 
-    All bars have one scale. The picture is coloured (PIL mode ``RGB``) and about 1,080 pixels wide.
+    All bars have one scale. The picture is coloured (PIL mode ``RGB``) and about 1,100 pixels wide.
     """
     if not rows:
         raise ValueError("rows must hold at least one cluster, got none")
-    width = BARS_LEFT + BAR_WIDTH + MARGIN
-    picture = Image.new("RGB", (width, HEAD + len(rows) * (BLOCK_HEIGHT + BETWEEN)), "white")
+    layout = Layout.of(rows[0].real.shape[1])
+    width, height = layout.bars_left + BAR_WIDTH + MARGIN, layout.block_height + BETWEEN
+    picture = Image.new("RGB", (width, HEAD + len(rows) * height), "white")
     draw = ImageDraw.Draw(picture)
     draw.text((MARGIN, MARGIN), title, fill=INK, font=LARGE, anchor="lt")
     for left, head, colour in (
         (REAL_LEFT, "real, nearest to the centre", FAINT_INK),
-        (GENERATED_LEFT, "generated, unselected", FAINT_INK),
-        (BARS_LEFT, "share of real,", REAL),
-        (BARS_LEFT + math.ceil(SMALL.getlength("share of real, ")), "generated", GENERATED),
+        (layout.generated_left, "generated, unselected", FAINT_INK),
+        (layout.bars_left, "share of real,", REAL),
+        (layout.bars_left + math.ceil(SMALL.getlength("share of real, ")), "generated", GENERATED),
     ):
         draw.text((left, HEAD - 10), head, fill=colour, font=SMALL, anchor="ls")
     full = max(max(row.real_share[2], row.generated_share[2]) for row in rows)
     for index, row in enumerate(rows):
-        _draw_row(picture, row, HEAD + index * (BLOCK_HEIGHT + BETWEEN), full)
+        _draw_row(picture, row, layout, HEAD + index * height, full)
     return picture
 
 
@@ -95,7 +114,7 @@ def ratios_figure(classes: Mapping[str, Sequence[ClusterRow]]) -> Figure:
         middles.append(top + (len(rows) - 1) / 2)
         top += len(rows) + 1
     axes.set_ylim(top - 1, -1)
-    axes.set_yticks(middles, list(classes), fontsize=10)
+    axes.set_yticks(middles, short_names(list(classes)), fontsize=10)
     _draw_axes(axes)
     marks = {"generated, 95 %": (GENERATED, "o"), "real test images": (REAL, "|")}
     lines = [Line2D([], [], color=colour, marker=marker, linestyle="") for colour, marker in marks.values()]
@@ -103,29 +122,31 @@ def ratios_figure(classes: Mapping[str, Sequence[ClusterRow]]) -> Figure:
     return figure
 
 
-def _draw_row(picture: Image.Image, row: ClusterRow, top: int, full: float) -> None:
+def _draw_row(picture: Image.Image, row: ClusterRow, layout: Layout, top: int, full: float) -> None:
     draw = ImageDraw.Draw(picture)
     draw.text((MARGIN, top), row.name, fill=INK, font=LARGE, anchor="lt")
     for line, text in enumerate(wrap(row.description, 18), start=1):
         draw.text((MARGIN, top + 2 + 18 * line), text, fill=INK, font=SMALL, anchor="la")
     if row.mark:
-        bottom, right = top + BLOCK_HEIGHT, MARGIN + math.ceil(SMALL.getlength(row.mark)) + 14
+        bottom, right = top + layout.block_height, MARGIN + math.ceil(SMALL.getlength(row.mark)) + 14
         draw.rounded_rectangle((MARGIN, bottom - 24, right, bottom), radius=4, fill=INK)
         draw.text((MARGIN + 7, bottom - 12), row.mark, fill="white", font=SMALL, anchor="lm")
-    for left, images in ((REAL_LEFT, row.real), (GENERATED_LEFT, row.generated)):
+    for left, images in ((REAL_LEFT, row.real), (layout.generated_left, row.generated)):
         for index, image in enumerate(images[: COLUMNS * ROWS]):
-            picture.paste(enlarged(image, SCALE), (left + index % COLUMNS * STEP, top + index // COLUMNS * STEP))
+            x, y = left + index % COLUMNS * layout.step, top + index // COLUMNS * layout.step
+            picture.paste(enlarged(image, layout.scale), (x, y))
         if not len(images):
-            draw.text((left, top + STEP // 2), "none", fill=FAINT_INK, font=LARGE, anchor="lm")
-    middle = top + BLOCK_HEIGHT // 2
-    _draw_bar(draw, row.real_share, middle - BAR - 3, full, REAL)
-    _draw_bar(draw, row.generated_share, middle + 3, full, GENERATED)
+            draw.text((left, top + layout.step // 2), "none", fill=FAINT_INK, font=LARGE, anchor="lm")
+    left, middle = layout.bars_left, top + layout.block_height // 2
+    _draw_bar(draw, row.real_share, (left, middle - BAR - 3), full, REAL)
+    _draw_bar(draw, row.generated_share, (left, middle + 3), full, GENERATED)
 
 
-def _draw_bar(draw: ImageDraw.ImageDraw, share: Share, top: int, full: float, colour: str) -> None:
-    """Draws a bar with interval and number; ``full`` is the share at full length."""
-    value, low, high = (BARS_LEFT + round((BAR_WIDTH - 58) * part / full) for part in share)
-    draw.rectangle((BARS_LEFT, top, value, top + BAR - 1), fill=colour)
+def _draw_bar(draw: ImageDraw.ImageDraw, share: Share, at: tuple[int, int], full: float, colour: str) -> None:
+    """Draws a bar with interval and number from a left upper corner; ``full`` is the share at full length."""
+    left, top = at
+    value, low, high = (left + round((BAR_WIDTH - 58) * part / full) for part in share)
+    draw.rectangle((left, top, value, top + BAR - 1), fill=colour)
     middle = top + BAR // 2
     draw.line((low, middle, high, middle), fill=INK, width=2)
     for end in (low, high):

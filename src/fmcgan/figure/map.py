@@ -1,6 +1,6 @@
 """Figures of maps: points coloured by class or by origin, and thumbnails at their positions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +13,15 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.figure.classes import short_names
 from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, TITLE_SIZE, load_font
-from fmcgan.figure.palette import CLASS_COLOURS, FAINT_INK, GENERATED, INK, LINE, REAL
+from fmcgan.figure.image_rows import check_pixels
+from fmcgan.figure.palette import FAINT_INK, GENERATED, INK, LINE, REAL, class_colours
 
 WIDTH_INCHES, LEGEND_INCHES, TITLE_INCHES = 11.0, 0.5, 0.7  # sizes of a figure of two panels
+LEGEND_COLUMNS, LEGEND_ROW_INCHES = 6, 0.2  # of a legend of more than two rows
+PANEL, FEWEST_COLUMNS = 660, 16  # usual width of a panel of thumbnails in pixels, and its least number of columns
+OTHER_CLASSES = "#A0A0A0"  # colour of classes without a colour of their own, if there are many
 BACKGROUND = "#DDDDDD"  # colour of the images that the map was fitted to
 ORIGINS = LinearSegmentedColormap.from_list("origins", [REAL, "#E6E6E6", GENERATED])
 """Colours from only real to only generated; the middle is grey, distinct from the white background."""
@@ -31,32 +35,44 @@ class Cloud:
     """Images on a map."""
 
     positions: NDArray[np.float64]  # [N, 2]
-    labels: NDArray[np.int64]  # [N] in 0..9
-    images: NDArray[np.uint8]  # [N, 28, 28]
+    labels: NDArray[np.int64]  # [N]
+    images: NDArray[np.uint8]  # [N, H, W] or [N, H, W, 3]
 
     def __post_init__(self) -> None:
         n = len(self.labels)
-        if n == 0 or self.positions.shape != (n, 2) or self.images.shape != (n, 28, 28):
+        if n == 0 or self.positions.shape != (n, 2) or len(self.images) != n:
             shapes = f"{self.positions.shape}, {self.labels.shape} and {self.images.shape}"
-            raise ValueError(f"a cloud needs positions [N, 2], labels [N] and images [N, 28, 28], got {shapes}")
+            raise ValueError(f"a cloud needs positions [N, 2], labels [N] and images [N, H, W], got {shapes}")
+        check_pixels(self.images, "images of a cloud", "N, H, W")
 
 
-def class_map(fitted: NDArray[np.float64], real: Cloud, generated: Cloud, title: str) -> Figure:
+def class_map(
+    fitted: NDArray[np.float64], real: Cloud, generated: Cloud, names: Mapping[int, str], title: str
+) -> Figure:
     """Draws real images, coloured by class, beside generated ones, coloured by conditioned class.
 
-    Behind them are faint dots at ``fitted`` [F, 2], the positions of the images that the map was fitted to.
+    Behind them are faint dots at ``fitted`` [F, 2], the positions of the images that the map was fitted to. ``names``
+    are those of the classes with a colour, by label; images of other classes are grey.
     """
-    figure, panels = _two_panels(np.concatenate([fitted, real.positions, generated.positions]), title)
+    drawn = np.union1d(real.labels, generated.labels).tolist()
+    colours = dict(zip(names, class_colours(len(names)), strict=True))
+    short = dict(zip(names, short_names(list(names.values())), strict=True))
+    marks = [(short[label], colours[label]) for label in drawn if label in names]
+    marks += [("other classes", OTHER_CLASSES)] * any(label not in names for label in drawn)
+    marks += [("training images of the fit", BACKGROUND)]
+    positions = np.concatenate([fitted, real.positions, generated.positions])
+    figure, panels = _two_panels(positions, title, legend_rows=-(-len(marks) // LEGEND_COLUMNS))
     for axes, cloud, name in zip(panels, (real, generated), ("real", "generated"), strict=True):
         axes.set_title(f"{name} ({len(cloud.labels):,})", loc="left", fontsize=11.5, color=INK)
         axes.scatter(fitted[:, 0], fitted[:, 1], s=3, color=BACKGROUND, linewidths=0)
         order = _mixed(len(cloud.labels))
         x, y = cloud.positions[order].T
-        axes.scatter(x, y, s=7, c=[CLASS_COLOURS[label] for label in cloud.labels[order]], linewidths=0, alpha=0.8)
+        own = [colours.get(label, OTHER_CLASSES) for label in cloud.labels[order].tolist()]
+        axes.scatter(x, y, s=7, c=own, linewidths=0, alpha=0.8)
         for label in np.unique(cloud.labels).tolist():
-            _write_class(axes, cloud.positions[cloud.labels == label], label)
-    marks = [(CLASS_NAMES[label], CLASS_COLOURS[label]) for label in np.union1d(real.labels, generated.labels)]
-    _legend(figure, [*marks, ("training images of the fit", BACKGROUND)])
+            if label in names:
+                _write_class(axes, cloud.positions[cloud.labels == label], short[label])
+    _legend(figure, marks)
     return figure
 
 
@@ -87,14 +103,17 @@ def origin_map(real: Cloud, generated: Cloud, title: str) -> Figure:
     return figure
 
 
-def thumbnail_map(real: Cloud, generated: Cloud, columns: int = 22) -> Image.Image:
+def thumbnail_map(real: Cloud, generated: Cloud, columns: int | None = None) -> Image.Image:
     """Draws the map as cells of thumbnails, real images left and generated ones right, in colour (PIL mode ``RGB``).
 
     A cell shows the image nearest to its centre. An empty cell is coloured if it has at least `FEW` images of the other
-    origin; so there must be as many real as generated images. The longer side of the map has ``columns`` cells.
+    origin; so there must be as many real as generated images. The longer side of the map has ``columns`` cells;
+    ``None``: as many as are about `PANEL` pixels wide, and at least `FEWEST_COLUMNS`.
     """
+    size = real.images.shape[1]
+    step = size + GAP
+    columns = max(FEWEST_COLUMNS, PANEL // step) if columns is None else columns
     (of_real, of_generated), (wide, high) = _cells([real.positions, generated.positions], columns)
-    step = 28 + GAP
     head = MARGIN + TITLE_SIZE + 2 * NAME_SIZE
     left, right = MARGIN, 3 * MARGIN + wide * step
     picture = Image.new("RGB", (right + wide * step + MARGIN, head + high * step + MARGIN), "white")
@@ -109,7 +128,7 @@ def thumbnail_map(real: Cloud, generated: Cloud, columns: int = 22) -> Image.Ima
         faint = np.rint(255 * (0.35 * np.array(to_rgb(colour)) + 0.65)).astype(int)
         cells, counts = np.unique(np.floor(others).astype(int), axis=0, return_counts=True)
         for cell_x, cell_y in ((x, head) + step * cells[counts >= FEW]).tolist():
-            draw.rectangle((cell_x, cell_y, cell_x + 27, cell_y + 27), fill=tuple(faint.tolist()))
+            draw.rectangle((cell_x, cell_y, cell_x + size - 1, cell_y + size - 1), fill=tuple(faint.tolist()))
         cells = np.floor(own).astype(int)
         nearest_first = np.square(own - cells - 0.5).sum(axis=1).argsort(kind="stable")
         cells, first = np.unique(cells[nearest_first], axis=0, return_index=True)
@@ -119,14 +138,15 @@ def thumbnail_map(real: Cloud, generated: Cloud, columns: int = 22) -> Image.Ima
     return picture
 
 
-def _two_panels(positions: NDArray[np.float64], title: str) -> tuple[Figure, Iterable[Axes]]:
-    """Makes two panels of equal scale in x and y that contain all positions."""
+def _two_panels(positions: NDArray[np.float64], title: str, legend_rows: int = 1) -> tuple[Figure, Iterable[Axes]]:
+    """Makes two panels of equal scale in x and y that contain all positions, above a legend."""
     low, high = positions.min(axis=0), positions.max(axis=0)
     margin = 0.03 * max(*(high - low), 1e-6)
     (left, bottom), (right, top) = low - margin, high + margin
     panel = (WIDTH_INCHES - 0.4) / 2
     height = panel * min(max((top - bottom) / (right - left), 0.5), 1.3)
-    figure = Figure(figsize=(WIDTH_INCHES, height + LEGEND_INCHES + TITLE_INCHES), layout="constrained")
+    legend = LEGEND_INCHES + LEGEND_ROW_INCHES * max(legend_rows - 2, 0)
+    figure = Figure(figsize=(WIDTH_INCHES, height + legend + TITLE_INCHES), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK)
     panels = figure.subplots(1, 2)
     for axes in panels:
@@ -135,18 +155,20 @@ def _two_panels(positions: NDArray[np.float64], title: str) -> tuple[Figure, Ite
     return figure, panels
 
 
-def _write_class(axes: Axes, positions: NDArray[np.float64], label: int) -> None:
+def _write_class(axes: Axes, positions: NDArray[np.float64], name: str) -> None:
     """Writes the name of a class at the point nearest to its median; the median may lie between its clusters."""
     from_median = np.square(positions - np.median(positions, axis=0)).sum(axis=1)
     x, y = positions[from_median.argmin()]
-    text = axes.text(x, y, CLASS_NAMES[label], fontsize=9.5, color=INK, ha="center", va="center", weight="bold")
+    text = axes.text(x, y, name, fontsize=9.5, color=INK, ha="center", va="center", weight="bold")
     text.set_path_effects([withStroke(linewidth=3, foreground="white")])
 
 
 def _legend(figure: Figure, marks: Sequence[tuple[str, str]]) -> None:
     handles = [Line2D([], [], linestyle="", marker="o", markersize=6, color=colour) for _, colour in marks]
     texts = [text for text, _ in marks]
-    figure.legend(handles, texts, loc="outside lower center", ncols=6, frameon=False, fontsize=9.5, handletextpad=0.1)
+    figure.legend(
+        handles, texts, loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False, fontsize=9.5, handletextpad=0.1
+    )
 
 
 def _mixed(n: int) -> NDArray[np.int64]:

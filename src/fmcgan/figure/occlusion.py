@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from fmcgan.figure.axes import panel_figure
-from fmcgan.figure.grid import GAP, INK, MARGIN, NAME_SIZE, PAPER, enlarged, load_font
+from fmcgan.figure.classes import short_names
+from fmcgan.figure.grid import GAP, INK, MARGIN, NAME_SIZE, PAPER, enlarged, load_font, magnification
 from fmcgan.figure.palette import GENERATED
 from fmcgan.figure.palette import INK as INK_COLOUR
 
 HEAT = LinearSegmentedColormap.from_list("heat", ["#FFFFFF", GENERATED])
 """Colours from no decrease of the score to the largest one."""
 STRONGEST = 0.85  # opacity of the hottest pixel, which leaves the image visible
-SCALE = 2  # magnification
 BETWEEN = 22  # pixels between both blocks of images
 HEADS = ("highest scores, each beside its occlusion map", "lowest scores")
 OUTLINE = 64  # grey level of the outline in the mean maps
@@ -29,28 +29,29 @@ class SampleRow(NamedTuple):
     """A row of `samples_picture`: images of the highest scores with their occlusion maps, and of the lowest scores."""
 
     name: str
-    highest: NDArray[np.uint8]  # [K, 28, 28]
-    heat: NDArray[np.float32]  # [K, 28, 28]; negative values count as 0
-    lowest: NDArray[np.uint8]  # [L, 28, 28]
+    highest: NDArray[np.uint8]  # [K, H, W] or [K, H, W, 3]
+    heat: NDArray[np.float32]  # [K, H, W]; negative values count as 0
+    lowest: NDArray[np.uint8]  # [L, H, W] or [L, H, W, 3]
 
 
 class MeanMap(NamedTuple):
-    """One panel of the mean maps, over the outline of a garment."""
+    """One panel of the mean maps, over the outline of the mean image of a class."""
 
     title: str
-    heat: NDArray[np.float32]  # [28, 28]
-    garment: NDArray[np.float32]  # grey levels 0..255, [28, 28]
+    heat: NDArray[np.float32]  # [H, W]
+    mean_image: NDArray[np.float32]  # grey levels 0..255, [H, W]
 
 
 def overlaid(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Overlays a grey image [28, 28] with a heat map [28, 28], whose opacity is relative to the hottest pixel.
+    """Overlays an image [H, W] or [H, W, 3] with a heat map [H, W], whose opacity is relative to the hottest pixel.
 
-    Values up to 0 are transparent. The result is uint8 [28, 28, 3].
+    Values up to 0 are transparent. The result is uint8 [H, W, 3].
     """
     hottest = float(heat.max())
     opacity = STRONGEST * np.clip(heat / hottest, 0, 1)[:, :, None] if hottest > 0 else np.zeros((*heat.shape, 1))
     colour = 255 * np.array(to_rgb(GENERATED))
-    return np.asarray((1 - opacity) * image[:, :, None] + opacity * colour).round().astype(np.uint8)
+    image = image.reshape(*heat.shape, -1)
+    return np.asarray((1 - opacity) * image + opacity * colour).round().astype(np.uint8)
 
 
 def samples_picture(rows: Sequence[SampleRow]) -> Image.Image:
@@ -61,8 +62,11 @@ def samples_picture(rows: Sequence[SampleRow]) -> Image.Image:
     if not rows:
         raise ValueError("rows must hold at least one row, got none")
     font, ink = load_font(NAME_SIZE), (INK,) * 3
-    step = 28 * SCALE + GAP
-    left = MARGIN + math.ceil(max(font.getlength(row.name) for row in rows)) + 8
+    names = short_names([row.name for row in rows])
+    side = rows[0].heat.shape[-1]
+    scale = magnification(side)
+    step = side * scale + GAP
+    left = MARGIN + math.ceil(max(map(font.getlength, names))) + 8
     top = MARGIN + NAME_SIZE + 8
     lowest_left = left + 2 * step * max(len(row.highest) for row in rows) + BETWEEN
     right = lowest_left + max(step * max(len(row.lowest) for row in rows), math.ceil(font.getlength(HEADS[1])))
@@ -70,14 +74,14 @@ def samples_picture(rows: Sequence[SampleRow]) -> Image.Image:
     draw = ImageDraw.Draw(picture)
     for head, x in zip(HEADS, (left, lowest_left), strict=True):
         draw.text((x, MARGIN), head, fill=ink, font=font, anchor="lt")
-    for index, row in enumerate(rows):
+    for index, (name, row) in enumerate(zip(names, rows, strict=True)):
         y = top + index * step
-        draw.text((left - 8, y + 14 * SCALE), row.name, fill=ink, font=font, anchor="rm")
+        draw.text((left - 8, y + side * scale // 2), name, fill=ink, font=font, anchor="rm")
         pairs = zip(row.highest, row.heat, strict=True)
         beside = [tile for image, heat in pairs for tile in (image, overlaid(image, heat))]
         for x, tiles in ((left, beside), (lowest_left, row.lowest)):
             for column, tile in enumerate(tiles):
-                picture.paste(enlarged(tile, SCALE), (x + column * step, y))
+                picture.paste(enlarged(tile, scale), (x + column * step, y))
     return picture
 
 
@@ -89,7 +93,7 @@ def maps_figure(maps: Sequence[MeanMap], title: str) -> Figure:
         axes.set_title(each.title, fontsize=10, color=INK_COLOUR)
         axes.set(xticks=[], yticks=[])
         axes.imshow(each.heat, cmap=HEAT, vmin=0, vmax=max(float(each.heat.max()), 1e-9), interpolation="nearest")
-        if each.garment.min() < OUTLINE < each.garment.max():
-            axes.contour(each.garment, levels=[OUTLINE], colors=INK_COLOUR, linewidths=0.9)
+        if each.mean_image.min() < OUTLINE < each.mean_image.max():
+            axes.contour(each.mean_image, levels=[OUTLINE], colors=INK_COLOUR, linewidths=0.9)
         axes.spines[:].set(color="#BBBBBB", linewidth=0.8)
     return figure

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.figure.image_rows import PAPER, Block, Row, Tile, rows_picture
+from fmcgan.figure.image_rows import PAPER, Block, Row, Tile, check_pixels, rows_picture
 from fmcgan.figure.png import write_png
 
 MOST_PAIRS = 10  # maximum number of pairs of a group
@@ -20,27 +19,31 @@ MOST_PAIRS = 10  # maximum number of pairs of a group
 class Pair:
     """A generated image and its nearest training image."""
 
-    sample: NDArray[np.uint8]  # [28, 28]
-    training: NDArray[np.uint8]  # [28, 28]
+    sample: NDArray[np.uint8]  # [H, W] or [H, W, 3]
+    training: NDArray[np.uint8]  # of the same shape
     distance: float  # between both, in the space of the group
-    label: int  # conditioned class, 0..9
+    label: int  # conditioned class
 
     def __post_init__(self) -> None:
         for name, image in (("sample", self.sample), ("training", self.training)):
-            if image.dtype != np.uint8 or image.shape != (28, 28):
-                raise ValueError(f"{name} must be uint8 [28, 28], got {image.dtype} {list(image.shape)}")
-        if not 0 <= self.label < len(CLASS_NAMES):
-            raise ValueError(f"label must be 0..{len(CLASS_NAMES) - 1}, got {self.label}")
+            check_pixels(image, name, "H, W")
+        if self.sample.shape != self.training.shape:
+            shapes = f"{list(self.sample.shape)} and {list(self.training.shape)}"
+            raise ValueError(f"sample and training must have the same shape, got {shapes}")
 
 
-def draw_pairs(groups: Mapping[str, Sequence[Pair]], path: Path) -> None:
+def draw_pairs(groups: Mapping[str, Sequence[Pair]], path: Path, *, names: Sequence[str]) -> None:
     """Writes a PNG of groups of pairs: generated images, training images and absolute differences (black: none).
 
     There is at least one group, named by the space of the distances; the first `MOST_PAIRS` of each are drawn.
+    ``names`` are those of all classes.
     """
     if not groups:
         raise ValueError("groups must hold at least one group of pairs, got none")
-    pictures = [_draw_group(name, pairs[:MOST_PAIRS]) for name, pairs in groups.items()]
+    for label in (pair.label for pairs in groups.values() for pair in pairs):
+        if not 0 <= label < len(names):
+            raise ValueError(f"label must be 0..{len(names) - 1}, got {label}")
+    pictures = [_draw_group(name, pairs[:MOST_PAIRS], names) for name, pairs in groups.items()]
     size = max(each.width for each in pictures), sum(each.height for each in pictures)
     whole, top = Image.new("RGB", size, PAPER), 0
     for each in pictures:
@@ -49,11 +52,11 @@ def draw_pairs(groups: Mapping[str, Sequence[Pair]], path: Path) -> None:
     write_png(whole, path)
 
 
-def _draw_group(name: str, pairs: Sequence[Pair]) -> Image.Image:
+def _draw_group(name: str, pairs: Sequence[Pair], names: Sequence[str]) -> Image.Image:
     if not pairs:
         return rows_picture([Block(f"{name}\nno pairs", 1)], [Row([[]])])
     differences = [np.abs(pair.sample.astype(np.int16) - pair.training).astype(np.uint8) for pair in pairs]
-    words = [(CLASS_NAMES[pair.label], _distance(pair.distance)) for pair in pairs]
+    words = [(names[pair.label], _distance(pair.distance)) for pair in pairs]
     rows = [
         Row([[Tile(pair.sample) for pair in pairs]], "generated"),
         Row([[Tile(pair.training) for pair in pairs]], "nearest training"),

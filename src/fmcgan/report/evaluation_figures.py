@@ -1,6 +1,6 @@
 """Figures of an evaluation: confusion matrix, metrics by class, and samples closest to training images."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +26,26 @@ def draw_evaluation(
     training_images: NDArray[np.uint8],
     folder: Path,
     failures: Failures | None = None,
+    *,
+    names: Sequence[str],
 ) -> list[str]:
     """Draws the figures whose results are available, and returns their names.
 
     Args:
         results: of the metrics.
         findings: ``agreement_matrix`` and ``closest_pairs`` (indices of images), if the metrics return them.
-        sample_images: uint8 [N, 28, 28].
-        training_images: uint8 [M, 28, 28].
+        sample_images: uint8 [N, H, W] or [N, H, W, 3].
+        training_images: uint8 [M, H, W] or [M, H, W, 3].
         folder: of the figures.
         failures: collects errors of figures; ``None``: errors are raised.
+        names: of all classes.
     """
     for name in (AGREEMENT_FIGURE, BY_CLASS_FIGURE, CLOSEST_PAIRS_FIGURE):
         (folder / name).unlink(missing_ok=True)  # of an earlier evaluation
-    panels = [class_panel(name, result) for name, result in results.items() if result["by_class"] is not None]
+    panels = [class_panel(name, result, names) for name, result in results.items() if result["by_class"] is not None]
     wanted: dict[str, Callable[[Path], None]] = {}
     if "agreement_matrix" in findings:
-        wanted[AGREEMENT_FIGURE] = lambda path: draw_agreement(findings["agreement_matrix"], path)
+        wanted[AGREEMENT_FIGURE] = lambda path: draw_agreement(findings["agreement_matrix"], path, names=names)
     if panels:
         wanted[BY_CLASS_FIGURE] = lambda path: draw_class_bars(panels, path)
     if any(findings.get("closest_pairs", {}).values()):
@@ -53,7 +56,7 @@ def draw_evaluation(
             ]
             for name, pairs in findings["closest_pairs"].items()
         }
-        wanted[CLOSEST_PAIRS_FIGURE] = lambda path: draw_pairs(groups, path)
+        wanted[CLOSEST_PAIRS_FIGURE] = lambda path: draw_pairs(groups, path, names=names)
     failures = failures or Failures(Exception)
     for name, draw in wanted.items():
         with failures.catch(name):

@@ -13,10 +13,9 @@ from markupsafe import Markup, escape
 from fmcgan.analysis.section import Column, Map, Picture, Section
 from fmcgan.app.escaping import decodable, visible
 from fmcgan.app.formatting import short_number
-from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.figure.palette import CLASS_COLOURS
+from fmcgan.figure.map import OTHER_CLASSES
 from fmcgan.report.encoding import Encoded
-from fmcgan.report.interactive import Interactive, draw_maps
+from fmcgan.report.interactive import Interactive, colours_of, draw_maps
 
 TEMPLATES = Path(__file__).parent / "template"
 NO_VALUE = "—"
@@ -113,10 +112,13 @@ def _number(value: float, column: Column) -> str:
     return f"{value:,.{0 if column.format == 'whole' else column.digits}f}"
 
 
-def _legend(maps: Sequence[Map]) -> list[tuple[int, str, str]]:
-    """Lists label, name and colour of each class on the maps."""
-    labels = sorted({int(label) for each in maps for label in each.labels})
-    return [(label, CLASS_NAMES[label], CLASS_COLOURS[label]) for label in labels]
+def _legend(maps: Sequence[Map]) -> list[tuple[str, str, str]]:
+    """Lists label, name and colour of each class on the maps; those without one share an entry."""
+    colours = {label: colour for each in maps for label, colour in colours_of(each).items()}
+    names = {int(label): each.names[label] for each in maps for label in each.labels}
+    own = [(str(label), names[label], colours[label]) for label in sorted(names) if label in colours]
+    others = " ".join(str(label) for label in sorted(names) if label not in colours)
+    return [*own, (others, "other classes", OTHER_CLASSES)] if others else own
 
 
 _ENVIRONMENT = Environment(

@@ -9,8 +9,8 @@ from markupsafe import Markup
 from PIL import Image
 
 from fmcgan.analysis.section import Map
-from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.figure.palette import CLASS_COLOURS, INK
+from fmcgan.figure.map import OTHER_CLASSES
+from fmcgan.figure.palette import INK, class_colours
 from fmcgan.figure.png import png_bytes
 from fmcgan.report.encoding import data_uri
 
@@ -66,18 +66,24 @@ def draw_maps(maps: Mapping[str, Sequence[Map]]) -> Interactive:
     )
 
 
+def colours_of(points: Map) -> dict[int, str]:
+    """Returns the colours of the classes with a colour, by label."""
+    labels = range(len(points.names)) if points.coloured is None else points.coloured
+    return dict(zip(labels, class_colours(len(labels)), strict=True))
+
+
 class _Points:
     """Bokeh data of maps with the same images; ``first`` is one of them, ``name`` the end of the models' names."""
 
     def __init__(self, first: Map, name: str) -> None:
         from bokeh.models import BooleanFilter, ColumnDataSource
 
-        self._first = first
+        self._first, colours = first, colours_of(first)
         self._source = ColumnDataSource(
             {
                 "image": [data_uri(png_bytes(Image.fromarray(image))) for image in first.images],
-                "class_name": [CLASS_NAMES[label] for label in first.labels],
-                "colour": [CLASS_COLOURS[label] for label in first.labels],
+                "class_name": [first.names[label] for label in first.labels],
+                "colour": [colours.get(int(label), OTHER_CLASSES) for label in first.labels],
                 "label": first.labels.astype(np.int32),
                 "origin": ["generated" if generated else "real" for generated in first.generated],
                 "note": list(first.notes) or [""] * len(first.labels),
@@ -91,10 +97,11 @@ class _Points:
         self._maps = 0
 
     def same_as(self, other: Map) -> bool:
-        """Tests whether a map has the same images and notes in the same order."""
+        """Tests whether a map has the same images, notes and colours in the same order."""
         first = self._first
         arrays = ((first.images, other.images), (first.labels, other.labels), (first.generated, other.generated))
-        return all(np.array_equal(a, b) for a, b in arrays) and list(first.notes) == list(other.notes)
+        lists = ((first.notes, other.notes), (first.names, other.names), (first.coloured, other.coloured))
+        return all(np.array_equal(a, b) for a, b in arrays) and all(list(a or ()) == list(b or ()) for a, b in lists)
 
     def plot(self, each: Map) -> "figure":
         """Draws the points at the positions of a map."""

@@ -7,16 +7,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
 from PIL import Image
 
 from fmcgan.analysis.section import Map
-from fmcgan.data.classes import CLASS_NAMES
-from fmcgan.figure.confusions import agreement_figure
 from fmcgan.figure.png import png_bytes
 
 MOST_POINTS = 2000
-"""Maximum number of images of a map: a sprite of 45 x 45 images has 1,260 pixels a side; browsers load up to 8,192."""
+"""Maximum number of images of a map: a sprite of 45 x 45 images has up to 2,880 pixels a side; browsers load 8,192."""
 STEP = "00000"  # folder of step 0 of `SummaryWriter.add_embedding`
 
 
@@ -39,7 +36,7 @@ def write_projector(points: Map, folder: Path) -> None:
     n = len(points.labels)
     index = np.linspace(0, n - 1, min(n, MOST_POINTS)).round().astype(np.int64)
     origins = ["generated" if each else "real" for each in points.generated[index]]
-    classes = [CLASS_NAMES[label] for label in points.labels[index]]
+    classes = [points.names[label] for label in points.labels[index]]
     # The writer multiplies by 255 and truncates; half a grey level restores the level.
     images = (torch.from_numpy(points.images[index]).double() + 0.5) / 255
     shutil.rmtree(folder / STEP / points.name, ignore_errors=True)
@@ -48,26 +45,24 @@ def write_projector(points: Map, folder: Path) -> None:
             np.ascontiguousarray(points.vectors[index]),
             metadata=[list(pair) for pair in zip(classes, origins, strict=True)],
             metadata_header=["class", "origin"],
-            label_img=images[:, None],
+            label_img=images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2),
             tag=points.name,
         )
 
 
-def write_agreement(agreement: Figure | ArrayLike, folder: Path) -> None:
+def write_agreement(agreement: Figure, folder: Path) -> None:
     """Adds the confusion matrix to the tab *Images* of TensorBoard.
 
     Args:
-        agreement: the figure, or counts for `agreement_figure`, [10, 10].
+        agreement: the figure, of `agreement_figure`.
         folder: of the event file; created if missing.
 
     Raises:
-        ValueError: the counts are not whole numbers of at least 0, or have another shape.
         OSError: the folder cannot be written.
     """
     from torch.utils.tensorboard import SummaryWriter
 
-    figure = agreement if isinstance(agreement, Figure) else agreement_figure(agreement)
-    pixels = np.asarray(Image.open(io.BytesIO(png_bytes(figure))).convert("RGB"))  # uint8 [H, W, 3]
+    pixels = np.asarray(Image.open(io.BytesIO(png_bytes(agreement))).convert("RGB"))  # uint8 [H, W, 3]
     with SummaryWriter(str(folder)) as writer:
         # `add_figure` would use pyplot and its global state.
         writer.add_image("agreement", pixels, dataformats="HWC")  # type: ignore[no-untyped-call]

@@ -1,6 +1,5 @@
 import pytest
 import torch
-from fmcgan.data.classes import CLASS_NAMES
 
 from fmcgan.analysis.alarms.samples import (
     ClassCheck,
@@ -13,6 +12,7 @@ from fmcgan.analysis.alarms.samples import (
 )
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.sample_check import SampleCheck
+from fmcgan.data.garments import GARMENTS
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import RealImages
 from fmcgan.metric.results_store import Store
@@ -20,7 +20,7 @@ from tests.garments import garment_set
 
 
 def sample_alarms(samples, real, classifier):
-    return alarms_of(check_classes(samples, real, classifier))
+    return alarms_of(check_classes(samples, real, classifier), GARMENTS)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_labels_that_mean_nothing_and_two_classes_that_are_swapped(real, train_s
     (alarm,) = sample_alarms(garment_set(train_samples.images, labels), real, classifier)
     assert alarm.name == "some labels are ignored"
     told = alarm.statement.partition(":")[2]
-    assert [name for name in CLASS_NAMES if f" {name} " in told] == ["trouser", "boot"]
+    assert [name for name in GARMENTS.class_names if f" {name} " in told] == ["trouser", "boot"]
 
 
 def test_images_on_the_scale_of_0_to_1_are_empty(real, train_samples, classifier):
@@ -124,15 +124,15 @@ def test_the_order_of_the_samples_is_of_no_influence(real, real_train, classifie
 
 
 def test_rules_by_hand():
-    assert alarms_of([check(label) for label in range(10)]) == []
-    assert collapsed_classes([check(alike=0.051)])
-    assert not collapsed_classes([check(alike=0.049), check(1, alike=None)])
+    assert alarms_of([check(label) for label in range(10)], GARMENTS) == []
+    assert collapsed_classes([check(alike=0.051)], GARMENTS)
+    assert not collapsed_classes([check(alike=0.049), check(1, alike=None)], GARMENTS)
     # Wilson's interval of 36 of 100 ends at 0.458, that of 35 at 0.447; half of 0.9 is 0.45.
     others = [check(label) for label in range(1, 10)]
-    assert not ignored_labels([check(agree=36), *others])
-    assert ignored_labels([check(agree=35), *others]).name == "some labels are ignored"
-    assert ignored_labels([check(label, agree=10) for label in range(10)]).name == "labels are ignored"
-    assert not ignored_labels([check(n=10, agree=2)])  # too few to be sure
+    assert not ignored_labels([check(agree=36), *others], GARMENTS)
+    assert ignored_labels([check(agree=35), *others], GARMENTS).name == "some labels are ignored"
+    assert ignored_labels([check(label, agree=10) for label in range(10)], GARMENTS).name == "labels are ignored"
+    assert not ignored_labels([check(n=10, agree=2)], GARMENTS)  # too few to be sure
     assert not empty_samples([check(empty=1)])
     assert empty_samples([check(empty=2)])
     assert not repeated_samples([check(repeats=1)])

@@ -37,8 +37,6 @@ cannot simply be continued."""
 LOST = 0.5  # recall or coverage, relative to the best of the run, below which variety was lost
 ALMOST_NONE = 0.1  # recall or coverage, relative to that of real images, below which there is almost no variety
 IGNORED = 0.5  # label agreement, relative to that of real images, below which labels are ignored
-IGNORED_WITHOUT_FLOOR = 0.2
-"""Label agreement below which labels are ignored if that of real images is unknown: twice chance."""
 GROWTH = 100.0  # growth factor of exploding gradient norms; typical runs stay below 10
 VANISHED = 1e-6
 """Upper bound of a vanishing gradient norm: 1e-9 per weight for a million weights, below Adam's epsilon of 1e-8."""
@@ -56,6 +54,7 @@ class Facts(NamedTuple):
     """Whether positive logits mean "real"; False for Wasserstein and relativistic losses."""
     planned_epochs: float | None = None  # None if unknown
     finished: bool = True
+    chance: float = 0.0  # label agreement of a generator that ignores labels; 0 if unknown
 
 
 class Evaluated(NamedTuple):
@@ -73,7 +72,7 @@ def curve_alarms(rows: Rows, facts: Facts) -> list[Alarm]:
         discriminator_saturated(rows, facts.has_decision_boundary),
         discriminator_stuck(rows, facts.has_decision_boundary),
         mode_collapse(rows),
-        labels_ignored(rows),
+        labels_ignored(rows, facts.chance),
         exploding_gradients(rows),
         vanishing_gradients(rows),
         clipping_always_active(rows, facts.generator_clip, facts.discriminator_clip),
@@ -137,22 +136,38 @@ def mode_collapse(rows: Rows) -> Alarm | None:
     )
 
 
-def labels_ignored(rows: Rows) -> Alarm | None:
+def labels_ignored(rows: Rows, chance: float) -> Alarm | None:
     """Raises an alarm if few samples are classified as their conditioned class."""
     known = history(rows, "label_agreement")
     if not known:
         return None
     last, floor = known[-1].value, known[-1].floor
-    if last >= (IGNORED_WITHOUT_FLOOR if floor is None else IGNORED * floor):
+    if last >= ignored_below(floor, chance):
         return None
     real = "" if floor is None else f" (real images: {percent(floor, 1)})"
     return Alarm(
         "labels are ignored",
         f"At the last evaluation, {percent(last, 1)} of the samples were classified as their conditioned class{real}; "
-        "chance is 10 %.",
+        f"chance is {100 * chance:.2g} %.",
         f"label agreement is below {percent(IGNORED)} of that of real images, or below "
-        f"{percent(IGNORED_WITHOUT_FLOOR)} if that is unknown",
+        f"{percent(ignored_below(None, chance))} if that is unknown{few_classes(chance)}",
     )
+
+
+def ignored_below(real: float | None, chance: float) -> float:
+    """Returns the label agreement below which labels are ignored.
+
+    It is a share of that of real images; with so few classes that chance is as good, the mean of chance and real
+    images. If the agreement of real images is unknown, it is twice chance, or the mean of chance and 1.
+    """
+    if real is None:
+        return min(2 * chance, (1 + chance) / 2)
+    return IGNORED * real if IGNORED * real > chance else (real + chance) / 2
+
+
+def few_classes(chance: float) -> str:
+    """Returns an addition to the rule for few classes."""
+    return " (half-way between chance and that of real images, where chance is higher)" if chance > 0.2 else ""
 
 
 def exploding_gradients(rows: Rows) -> Alarm | None:

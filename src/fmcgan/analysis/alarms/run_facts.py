@@ -12,6 +12,7 @@ from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
 from fmcgan.app.renamed import had_decision_boundary
 from fmcgan.app.run_files import read_config, read_environment, read_metrics, read_result
+from fmcgan.data.garments import info_of
 from fmcgan.figure.png import read_png
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ def read_facts(folder: Path) -> Facts:
         discriminator_clip=training.get("discriminator_clip"),
         has_decision_boundary=had_decision_boundary(config) if boundary is None else boundary,
         planned_epochs=planned if planned and planned > 0 else None,
+        chance=1 / info_of(config).num_classes,
         finished=result.get("status") == "finished",
     )
 

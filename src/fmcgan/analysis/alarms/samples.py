@@ -7,11 +7,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from fmcgan.analysis.alarms.curves import IGNORED, few_classes, ignored_below
 from fmcgan.analysis.base import common_classes
 from fmcgan.analysis.effect import share_text
 from fmcgan.analysis.section import Alarm
 from fmcgan.app.formatting import percent
-from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
+from fmcgan.data.info import DatasetInfo
+from fmcgan.figure.classes import most_telling
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Arrays
@@ -23,8 +25,7 @@ CLOSEST = 0.001  # share of the closest pairs of real images of a class; pairs a
 ALIKE = 0.05
 """Share of nearly identical pairs above which a class has collapsed: fifty times that of real images. It is reached if
 a quarter of the samples are one image, or if ten or twenty images are repeated with small changes."""
-IGNORED = 0.5  # label agreement, relative to that of real images, below which labels are ignored
-FAINT = 16  # largest difference of grey levels in an empty image
+FAINT = 16  # largest difference of levels in each channel of an empty image
 MANY = 0.01  # share of empty images, or of exact repeats, above which there is an alarm
 
 
@@ -48,8 +49,8 @@ def check_classes(samples: ImageSet, real: RealImages, classifier: ClassifierFea
     Agreement is compared with that of test images, because the classifier was trained on the training images.
     """
     agree, real_agree = (classifier.logits(each).argmax(dim=1) == each.labels for each in (samples, real.test))
-    pixels = samples.images.flatten(1).int()
-    faint = pixels.amax(dim=1) - pixels.amin(dim=1) <= FAINT
+    pixels = samples.images.flatten(2)
+    faint = (pixels.amax(dim=2) - pixels.amin(dim=2) <= FAINT).all(dim=1)
     alike, real_alike = _shares_alike(samples, real)
     members = [(label, samples.of_class(label), real.test.of_class(label)) for label in common_classes(samples)]
     return [
@@ -68,52 +69,60 @@ def check_classes(samples: ImageSet, real: RealImages, classifier: ClassifierFea
     ]
 
 
-def alarms_of(checks: Sequence[ClassCheck]) -> list[Alarm]:
+def alarms_of(checks: Sequence[ClassCheck], info: DatasetInfo) -> list[Alarm]:
     """Returns all alarms that the counts raise."""
-    found = [collapsed_classes(checks), ignored_labels(checks), empty_samples(checks), repeated_samples(checks)]
+    found = [
+        collapsed_classes(checks, info),
+        ignored_labels(checks, info),
+        empty_samples(checks),
+        repeated_samples(checks),
+    ]
     return [alarm for alarm in found if alarm is not None]
 
 
-def collapsed_classes(checks: Sequence[ClassCheck]) -> Alarm | None:
+def collapsed_classes(checks: Sequence[ClassCheck], info: DatasetInfo) -> Alarm | None:
     """Raises an alarm for classes whose samples are nearly identical."""
-    known = [(each.label, each.alike) for each in checks if each.alike is not None]
-    words = ", ".join(f"{CLASS_NAMES[label]} {percent(share)}" for label, share in known if share > ALIKE)
-    if not words:
+    known = {each.label: each.alike for each in checks if each.alike is not None and each.alike > ALIKE}
+    if not known:
         return None
+    labels, note = most_telling(known, "with the largest shares")
+    words = ", ".join(f"{info.class_names[label]} {percent(known[label])}" for label in labels)
     return Alarm(
         "mode collapse within classes",
-        f"Share of nearly identical pairs of samples: {words}; of real images {percent(CLOSEST, 1)}.",
-        f"more than {percent(ALIKE)} of the pairs of a class are as close in grey levels as the closest "
+        f"Share of nearly identical pairs of samples: {words}; of real images {percent(CLOSEST, 1)}. {note}".rstrip(),
+        f"more than {percent(ALIKE)} of the pairs of a class are as close in pixel values as the closest "
         f"{percent(CLOSEST, 1)} of the pairs of real test images",
     )
 
 
-def ignored_labels(checks: Sequence[ClassCheck]) -> Alarm | None:
+def ignored_labels(checks: Sequence[ClassCheck], info: DatasetInfo) -> Alarm | None:
     """Raises an alarm if samples, of all or of some classes, are not classified as their conditioned class."""
+    chance = 1 / info.num_classes
     rule = (
         f"the 95 % interval of the label agreement is below {percent(IGNORED)} of that of real test images, for all "
-        "samples or for a class"
+        f"samples or for a class{few_classes(chance)}"
     )
     n, agree = sum(each.n for each in checks), sum(each.agree for each in checks)
     # Real agreement, weighted by the classes of the samples.
     expected = sum(each.n * each.real_agree / each.real_n for each in checks if each.real_n) / max(n, 1)
-    if wilson_interval(agree, n)[1] < IGNORED * expected:
+    if wilson_interval(agree, n)[1] < ignored_below(expected, chance):
         return Alarm(
             "labels are ignored",
             f"{share_text(agree, n)} of the samples are classified as their conditioned class, against "
-            f"{percent(expected, 1)} of real images; chance is 10 %.",
+            f"{percent(expected, 1)} of real images; chance is {100 * chance:.2g} %.",
             rule,
         )
-    words = ", ".join(
-        f"{CLASS_NAMES[each.label]} {share_text(each.agree, each.n)}"
+    low = {
+        each.label: each
         for each in checks
-        if each.real_n and wilson_interval(each.agree, each.n)[1] < IGNORED * each.real_agree / each.real_n
-    )
-    if not words:
+        if each.real_n and wilson_interval(each.agree, each.n)[1] < ignored_below(each.real_agree / each.real_n, chance)
+    }
+    if not low:
         return None
-    return Alarm(
-        "some labels are ignored", f"Share of the samples classified as their conditioned class: {words}.", rule
-    )
+    labels, note = most_telling({k: -each.agree / each.n for k, each in low.items()}, "with the lowest shares")
+    words = ", ".join(f"{info.class_names[k]} {share_text(low[k].agree, low[k].n)}" for k in labels)
+    statement = f"Share of the samples classified as their conditioned class: {words}. {note}"
+    return Alarm("some labels are ignored", statement.rstrip(), rule)
 
 
 def empty_samples(checks: Sequence[ClassCheck]) -> Alarm | None:
@@ -123,9 +132,9 @@ def empty_samples(checks: Sequence[ClassCheck]) -> Alarm | None:
         return None
     return Alarm(
         "empty samples",
-        f"{share_text(empty, n)} of the samples are empty. Grey levels must be 0..255.",
+        f"{share_text(empty, n)} of the samples are empty. Pixel values must be 0..255.",
         f"in more than {percent(MANY)} of the samples the darkest and the brightest pixel differ by at most {FAINT} "
-        "grey levels",
+        "levels (in colour images: in each channel)",
     )
 
 
@@ -147,8 +156,8 @@ def _shares_alike(samples: ImageSet, real: RealImages) -> tuple[list[float | Non
     what = f"pairs of {MOST} images of each class"
 
     def closest() -> Arrays:
-        distances = [torch.quantile(_distances(real.test, label), CLOSEST) for label in range(NUM_CLASSES)]
-        return {"distances": torch.stack(distances)}  # float32 [10]; nan for small classes
+        distances = [torch.quantile(_distances(real.test, label), CLOSEST) for label in real.info.labels]
+        return {"distances": torch.stack(distances)}  # float32 [K]; nan for small classes
 
     near = real.test.derived(f"largest distance of the closest {CLOSEST:g} of {what}", closest)["distances"]
     key = f"share of {what} as near as the closest {CLOSEST:g} of {real.test.fingerprint}"
@@ -161,9 +170,9 @@ def _shares_alike(samples: ImageSet, real: RealImages) -> tuple[list[float | Non
 
 
 def _shares_within(images: ImageSet, near: Tensor) -> Tensor:
-    """Computes shares of nearly identical pairs by class, float64 [10]; nan if unknown."""
-    shares = torch.full((NUM_CLASSES,), torch.nan, dtype=torch.float64)
-    for label in range(NUM_CLASSES):
+    """Computes shares of nearly identical pairs by class, float64 [K]; nan if unknown."""
+    shares = torch.full((images.info.num_classes,), torch.nan, dtype=torch.float64)
+    for label in images.info.labels:
         distances = _distances(images, label)
         if not (distances.isnan().any() or near[label].isnan()):
             shares[label] = (distances <= near[label]).double().mean()
@@ -171,7 +180,7 @@ def _shares_within(images: ImageSet, near: Tensor) -> Tensor:
 
 
 def _distances(images: ImageSet, label: int) -> Tensor:
-    """Computes distances of all pairs of at most `MOST` images of a class, in grey levels, float32; nan if too few."""
+    """Computes distances of all pairs of at most `MOST` images of a class, in levels, float32; nan if too few."""
     order = images.content_order  # files of samples may be sorted
     members = order[images.labels[order] == label][:MOST]
     if len(members) < LEAST:

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fmcgan.analysis.base import class_key
 from fmcgan.analysis.clustering.clusters import ClassClusters
 from fmcgan.analysis.effect import Effect, difference_of_shares, share_text
 from fmcgan.analysis.section import Column
-from fmcgan.data.classes import CLASS_NAMES, plural
+from fmcgan.data.info import DatasetInfo
 from fmcgan.figure.clusters import ClusterRow, Share
 from fmcgan.metric.value import wilson_interval
 
@@ -38,7 +39,7 @@ COLUMNS = (
 class Members(NamedTuple):
     """Images of a class in one set, and their clusters."""
 
-    images: NDArray[np.uint8]  # [N, 28, 28]
+    images: NDArray[np.uint8]  # [N, H, W] or [N, H, W, 3]
     cluster: NDArray[np.int64]  # [N], as returned by `ClassClusters.assign`
     distance: NDArray[np.float64]  # to the nearest centre, [N]
 
@@ -56,7 +57,13 @@ class Frequency(NamedTuple):
 
 
 def compare_cluster(
-    label: int, cluster: int, clusters: ClassClusters, samples: Members, test: Members, train: Members
+    info: DatasetInfo,
+    label: int,
+    cluster: int,
+    clusters: ClassClusters,
+    samples: Members,
+    test: Members,
+    train: Members,
 ) -> Frequency:
     """Compares the frequencies of one cluster of a class among samples and real images.
 
@@ -69,13 +76,13 @@ def compare_cluster(
     counts, test_counts, train_counts = (each.counts(cluster) for each in (samples, test, train))
     what = f"cluster {number} ({description})" if is_cluster else "no cluster"
     effect = Effect(
-        key=f"clusters/{CLASS_NAMES[label]}/{number}",
-        statement=f"{share_text(*counts)} of the generated {plural(label)} are in {what}, against "
+        key=f"clusters/{class_key(info, label)}/{number}",
+        statement=f"{share_text(*counts)} of the generated {info.plural(label)} are in {what}, against "
         f"{share_text(*train_counts)} of the real ones.",
         difference=difference_of_shares(*counts, *train_counts),
         floor=difference_of_shares(*test_counts, *train_counts),
         classes=(label,),
-        figure=picture_name(label),
+        figure=picture_name(info, label),
     )
     shares = _share(*train_counts), _share(*test_counts), _share(*counts)
     ratio = shares[2][0] / shares[0][0] if shares[0][0] else None
@@ -88,13 +95,14 @@ def compare_cluster(
     distance = _relative_distance(cluster, samples, test) if is_cluster else None
     flat = [part for share in shares for part in share]
     size, p_value = effect.difference.size, effect.difference.p_value
-    values = [CLASS_NAMES[label], number, description, *flat, ratio, size, p_value, distance, mark]
+    values = [class_key(info, label), number, description, *flat, ratio, size, p_value, distance, mark]
     return Frequency(row, effect, values)
 
 
-def picture_name(label: int) -> str:
-    """Returns the name of the picture of a class."""
-    return f"of_{CLASS_NAMES[label].replace('-', '_')}"
+def picture_name(info: DatasetInfo, label: int) -> str:
+    """Returns the name of the picture of a class: ASCII, for the name of its file."""
+    column = info.column(label)
+    return f"of_{column}" if column.isascii() else f"of_class_{label}"
 
 
 def _share(count: int, n: int) -> Share:

@@ -13,8 +13,7 @@ from fmcgan.metric.results_store import Arrays
 REVISION = 1  # version of stored clusters; increase it when the code changes them
 AXES = 20  # number of principal axes of a class; distances along the others are noise
 REACH = 0.95  # quantile of the distances within an HDBSCAN cluster that limits the assignment of other images
-OUTLINE = 14 * 14  # number of leading columns of the vectors that hold the outline
-INK_LEVEL = 13  # grey level, 5 % of white, above which a pixel belongs to the garment
+INK_LEVEL = 13  # grey level, 5 % of white, above which a pixel belongs to the shape, on a dark background
 TRAITS = (
     ("darker", "brighter"),
     ("shorter", "taller"),
@@ -81,7 +80,7 @@ def find_clusters(
 
     Args:
         vectors: as returned by `vectors_of`, [N, V].
-        images: uint8 [N, 28, 28], for the descriptions.
+        images: uint8 [N, H, W] or [N, H, W, 3], for the descriptions.
         weight: total variance of the features, relative to that of the outline.
         method: ``k_means`` or ``hdbscan``.
         number: clusters of k-means; HDBSCAN finds their number.
@@ -91,7 +90,8 @@ def find_clusters(
     from sklearn.cluster import HDBSCAN, KMeans
     from sklearn.decomposition import PCA
 
-    scales = _scales(vectors, weight)
+    height, width = images.shape[1:3]
+    scales = _scales(vectors, (height // 2) * (width // 2), weight)
     pca = PCA(min(AXES, *vectors.shape), svd_solver="covariance_eigh").fit(vectors * scales)
     axes, offset = pca.components_ * scales, vectors.mean(axis=0, dtype=np.float64)
     points = (vectors - offset) @ axes.T
@@ -115,24 +115,25 @@ def find_clusters(
 
 
 def traits(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Measures the `TRAITS` of garments, float64 [N, 7], on images uint8 [N, 28, 28].
+    """Measures the `TRAITS` of shapes, float64 [N, 7], on images uint8 [N, H, W] or [N, H, W, 3].
 
-    They are the mean grey level; height and width; the filled share of the bounding box; minus the difference from the
-    mirror image; the mean difference of neighbouring pixels relative to the grey level; and the share of pixels in the
-    upper half of the bounding box.
+    The shape is what is brighter than `INK_LEVEL`; colours are averaged. The traits are the mean grey level; height and
+    width; the filled share of the bounding box; minus the difference from the mirror image; the mean difference of
+    neighbouring pixels relative to the grey level; and the share of pixels in the upper half of the bounding box.
     """
     grey = images.astype(np.float32)
-    garment = images > INK_LEVEL
-    rows, columns = (np.asarray(garment.any(axis=axis)) for axis in (2, 1))
+    grey = grey if grey.ndim == 3 else grey.mean(axis=3)
+    shape = grey > INK_LEVEL
+    rows, columns = (np.asarray(shape.any(axis=axis)) for axis in (2, 1))
     height, width = _span(rows), _span(columns)
-    area = np.maximum(garment.sum(axis=(1, 2)), 1)
-    brightness = (grey * garment).sum(axis=(1, 2)) / area
+    area = np.maximum(shape.sum(axis=(1, 2)), 1)
+    brightness = (grey * shape).sum(axis=(1, 2)) / area
     unlike = np.abs(grey - grey[:, :, ::-1]).mean(axis=(1, 2)) / np.maximum(grey.mean(axis=(1, 2)), 1)
-    across = np.abs(np.diff(grey, axis=2)) * (garment[:, :, 1:] & garment[:, :, :-1])
-    down = np.abs(np.diff(grey, axis=1)) * (garment[:, 1:] & garment[:, :-1])
+    across = np.abs(np.diff(grey, axis=2)) * (shape[:, :, 1:] & shape[:, :, :-1])
+    down = np.abs(np.diff(grey, axis=1)) * (shape[:, 1:] & shape[:, :-1])
     pattern = (across.sum(axis=(1, 2)) + down.sum(axis=(1, 2))) / (area * np.maximum(brightness, 1))
     middle = rows.argmax(axis=1) + height / 2
-    above = (garment.sum(axis=2) * (np.arange(28) < middle[:, None])).sum(axis=1) / area
+    above = (shape.sum(axis=2) * (np.arange(grey.shape[1]) < middle[:, None])).sum(axis=1) / area
     found = [brightness, height, width, area / np.maximum(height * width, 1), -unlike, pattern, above]
     return np.stack(found, axis=1).astype(np.float64)
 
@@ -144,17 +145,18 @@ def _span(lines: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def vectors_of(images: Tensor, features: Tensor) -> NDArray[np.float32]:
-    """Makes the vectors to cluster, float32 [N, 196 + F], of images uint8 [N, 1, 28, 28] and features [N, F].
+    """Makes the vectors to cluster, float32 [N, H W / 4 + F], of images uint8 [N, C, H, W] and features [N, F].
 
-    The first 196 columns are the outline: the share of the garment in each 2 by 2 pixels.
+    The first H W / 4 columns are the outline: the share of the shape (see `traits`) in each 2 by 2 pixels.
     """
-    outline = F.avg_pool2d((images > INK_LEVEL).float(), 2).flatten(1)
+    shape = images.float().mean(dim=1, keepdim=True) > INK_LEVEL
+    outline = F.avg_pool2d(shape.float(), 2).flatten(1)
     return torch.cat([outline, features], dim=1).numpy()
 
 
-def _scales(vectors: NDArray[np.float32], weight: float) -> NDArray[np.float64]:
-    """Computes factors per column: outline of total variance 1, features of total variance ``weight``."""
-    parts = np.split(vectors.astype(np.float64), [OUTLINE], axis=1)
+def _scales(vectors: NDArray[np.float32], outline: int, weight: float) -> NDArray[np.float64]:
+    """Computes factors per column: ``outline`` columns of total variance 1, features of total variance ``weight``."""
+    parts = np.split(vectors.astype(np.float64), [outline], axis=1)
     spreads = [part.var(axis=0).sum() for part in parts]
     factors = [np.sqrt(part / spread) if spread > 0 else 0.0 for part, spread in zip((1, weight), spreads, strict=True)]
     return np.repeat(factors, [part.shape[1] for part in parts])

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from fmcgan.analysis.detector.network import Detector, Recipe, detector_logits, train_detector
 from fmcgan.analysis.effect import Difference, difference_by_auc
-from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.image_set import ImageSet
 
 FEWEST = 8  # least number of samples of a class: a detector is trained on half of them
@@ -73,7 +72,7 @@ def cross_fit(
     """
     generator = torch.Generator().manual_seed(seed)
     parts: list[list[Tensor]] = [[] for _ in range(6)]  # two halves of the samples; training and test images by fold
-    for label in range(NUM_CLASSES):
+    for label in samples.info.labels:
         own, real = samples.of_class(label), train.of_class(label)
         n = min(len(own), most_per_class, len(real) // 2)
         if n < FEWEST:
@@ -120,7 +119,7 @@ def _scored(
         )
         for mine, theirs in zip(own, real, strict=True)
     )
-    detector = train_detector(images, labels, generated, recipe, seed, samples.device)
+    detector = train_detector(images, labels, generated, samples.info, recipe, seed, samples.device)
     logits = detector_logits(detector, test_images, test_labels)
     scores = torch.zeros(len(logits), dtype=torch.float64)
     for label in test_labels.unique():

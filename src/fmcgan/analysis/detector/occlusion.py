@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from fmcgan.analysis.detector.cross_fit import DetectorScores
-from fmcgan.analysis.detector.network import SIDE, occlusion
+from fmcgan.analysis.detector.network import occlusion
 from fmcgan.analysis.section import Picture
-from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.data.images import to_pixels
+from fmcgan.data.info import DatasetInfo
+from fmcgan.figure.classes import short_names
 from fmcgan.figure.occlusion import MeanMap, SampleRow, maps_figure, samples_picture
 from fmcgan.metric.image_set import ImageSet
 
@@ -22,15 +24,15 @@ class Occluded(NamedTuple):
     label: int
     auc: float  # of the class, in 0..1
     highest: Tensor  # indices of the samples, the highest score first, int64 [K]
-    heat: Tensor  # decrease of the logit by pixel, float32 [K, 28, 28]
+    heat: Tensor  # decrease of the logit by pixel, float32 [K, H, W]
     lowest: Tensor  # indices of the samples of the lowest scores, the lowest first, int64 [L]
-    garment: Tensor  # mean training image of the class, grey levels 0..255, float32 [1, 28, 28]
+    mean_image: Tensor  # mean training image of the class, 0..255, float32 [C, H, W]
 
 
 class Patch(NamedTuple):
     """Size and step of an occluding patch, filled with the mean training image of the class."""
 
-    side: int  # in pixels, at most 28
+    side: int  # in pixels
     stride: int  # step in pixels
     samples: int  # number of occluded samples of each class
 
@@ -40,24 +42,24 @@ def occlude(scores: DetectorScores, label: int, samples: ImageSet, train: ImageS
     of_class = (scores.labels == label).nonzero().squeeze(1)
     order = of_class[scores.scores[of_class].argsort(descending=True, stable=True)]
     highest = order[: patch.samples]
-    index, garment = scores.index[highest], train.images[train.of_class(label)].float().mean(dim=0)
-    heat = torch.zeros(len(highest), SIDE, SIDE)
+    index, mean_image = scores.index[highest], train.images[train.of_class(label)].float().mean(dim=0)
+    heat = torch.zeros(len(highest), *mean_image.shape[1:])
     for fold, detector in enumerate(scores.detectors):  # each sample by the detector that was not trained on it
         mine = scores.fold[highest] == fold
         images, labels = samples.images[index[mine]], samples.labels[index[mine]]
-        fill = garment.round().to(torch.uint8).expand_as(images)
+        fill = mean_image.round().to(torch.uint8).expand_as(images)
         heat[mine] = occlusion(detector, images, labels, fill, patch.side, patch.stride)
-    return Occluded(label, scores.auc(label)[1], index, heat, scores.index[order.flip(0)[:SHOWN]], garment)
+    return Occluded(label, scores.auc(label)[1], index, heat, scores.index[order.flip(0)[:SHOWN]], mean_image)
 
 
 def sample_picture(occluded: Sequence[Occluded], samples: ImageSet) -> Picture:
     """Draws the samples of each class with the highest scores beside their maps, and those with the lowest scores."""
     rows = [
         SampleRow(
-            CLASS_NAMES[each.label],
-            samples.images[each.highest[:SHOWN], 0].numpy(),
+            samples.info.class_names[each.label],
+            to_pixels(samples.images[each.highest[:SHOWN]]),
             each.heat[:SHOWN].numpy(),
-            samples.images[each.lowest, 0].numpy(),
+            to_pixels(samples.images[each.lowest]),
         )
         for each in occluded
     ]
@@ -73,12 +75,13 @@ def sample_picture(occluded: Sequence[Occluded], samples: ImageSet) -> Picture:
     )
 
 
-def map_picture(occluded: Sequence[Occluded], patch: Patch) -> Picture:
+def map_picture(occluded: Sequence[Occluded], info: DatasetInfo, patch: Patch) -> Picture:
     """Draws the mean occlusion map of each class."""
     maps = []
+    names = short_names(info.class_names)
     for each in occluded:
-        title = f"{CLASS_NAMES[each.label]}: {100 * each.auc:.0f} %"
-        maps.append(MeanMap(title, each.heat.mean(dim=0).numpy(), each.garment[0].numpy()))
+        title = f"{names[each.label]}: {100 * each.auc:.0f} %"
+        maps.append(MeanMap(title, each.heat.mean(dim=0).numpy(), each.mean_image.mean(dim=0).numpy()))
     return Picture(
         "occlusion",
         maps_figure(maps, "Mean occlusion maps, and AUC of each class"),

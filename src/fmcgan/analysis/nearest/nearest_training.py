@@ -7,7 +7,6 @@ from torch import Tensor
 
 from fmcgan.analysis.base import Subject, class_key, class_noun, common_classes
 from fmcgan.analysis.effect import Effect, difference_of_shares, share_text
-from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.memorisation import PIXELS, near_distance, nearest_training
 from fmcgan.metric.neighbours import BLOCK, squared_distances
@@ -20,18 +19,19 @@ class NearestTraining:
     """Distance of each sample to its nearest training image.
 
     A sample is a near copy if its distance is at most that of the nearest hundredth of the test images of its class.
-    Limits differ by class, because plain garments such as trousers are closer to each other than bags are.
+    Limits differ by class, because plain images are closer to each other than detailed ones.
 
     Args:
         subject: with samples and real images.
-        network: for distances of features; ``None``: root mean square distances of grey levels, 0..255.
+        network: for distances of features; ``None``: root mean square distances of pixel values, 0..255.
 
     Attributes:
         name: of the space, as in names of metrics.
+        levels: what the values of pixels are called.
         words: phrase for the space, such as ``on grey levels``.
         index: the nearest training image of each sample, int64 [N].
         distance: to it, float64 [N].
-        limits: largest distance of a near copy of each class, float64 [10]; -inf for a class without test images.
+        limits: largest distance of a near copy of each class, float64 [K]; -inf for a class without test images.
         near: whether a sample is a near copy, bool [N].
         real_near: whether a test image is a near copy, bool [M].
     """
@@ -39,11 +39,12 @@ class NearestTraining:
     def __init__(self, subject: Subject, network: FeatureNetwork | None) -> None:
         self.samples, self.real, self.network = subject.samples, subject.real, network
         self.name = PIXELS if network is None else network.name
-        self.words = "on grey levels" if network is None else f"in the {network.name}'s features"
+        self.levels = "grey levels" if subject.info.channels == 1 else "colour levels"
+        self.words = f"on {self.levels}" if network is None else f"in the {network.name}'s features"
         found = nearest_training(self.samples, self.real, network)
         self.index, self.distance = found["index"], found["distance"]
         of_test = nearest_training(self.real.test, self.real, network)["distance"]
-        members = [self.real.test.of_class(label) for label in range(NUM_CLASSES)]
+        members = [self.real.test.of_class(label) for label in subject.info.labels]
         limits = [near_distance(of_test[some]) if len(some) else -torch.inf for some in members]
         self.limits = torch.tensor(limits, dtype=torch.float64)
         self.near = self.distance <= self.limits[self.samples.labels]
@@ -88,14 +89,14 @@ class NearestTraining:
         """
         middle = len(self.real.test) // 2  # the floor compares the halves of the test split
         for label, own, members in self._groups():
-            near = self.real_near[members]
+            near, noun = self.real_near[members], class_noun(self.real.info, label)
             counts, real_counts, first, second = (
                 (int(each.sum()), len(each)) for each in (own, near, near[members < middle], near[members >= middle])
             )
             yield Effect(
-                f"{section}/{class_key(label)}/near_copies_{self.name}",
-                f"{share_text(*counts)} of the generated {class_noun(label)} are near copies of training images "
-                f"{self.words}, against {share_text(*real_counts)} of real test images.",
+                f"{section}/{class_key(self.real.info, label)}/near_copies_{self.name}",
+                f"{share_text(*counts)} of the generated {noun} are near copies of training images {self.words}, "
+                f"against {share_text(*real_counts)} of real test images.",
                 difference_of_shares(*counts, *real_counts).one_sided,  # fewer near copies are not a fault
                 difference_of_shares(*first, *second),
                 () if label is None else (label,),
@@ -109,7 +110,7 @@ class NearestTraining:
             limit = None if label is None else self.limits[label].item()
             share, real_share = (each.double().mean().item() for each in (own, self.real_near[members]))
             interval = wilson_interval(int(own.sum()), len(own))
-            rows.append((class_key(label), self.name, len(own), share, *interval, real_share, limit))
+            rows.append((class_key(self.real.info, label), self.name, len(own), share, *interval, real_share, limit))
         return rows
 
     def _groups(self) -> Iterator[tuple[int | None, Tensor, Tensor]]:

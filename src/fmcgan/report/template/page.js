@@ -80,7 +80,7 @@
 
   function show(maps) {
     const on = (name) => [...maps.querySelectorAll(`[data-${name}]`)].filter(isOn).map((each) => each.dataset[name]);
-    const labels = new Set(on("label").map(Number));
+    const labels = new Set(on("label").flatMap((each) => each.split(" ").map(Number))); // one button may hide several
     const origins = new Set(on("origin"));
     for (const { source, shown } of pointsOf(maps.dataset.section)) {
       const label = Array.from(source.data.label);
