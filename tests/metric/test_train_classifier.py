@@ -6,8 +6,9 @@ import torch
 from fmcgan.data.datamodule import ImageSplits
 from fmcgan.data.fashion_mnist import FashionMNISTData
 from fmcgan.metric import train_classifier
-from fmcgan.metric.feature.classifier import load_classifier, new_classifier
-from fmcgan.metric.train_classifier import accuracy, augmented, main, train
+from fmcgan.metric.feature.classifier_network import load_classifier, new_classifier
+from fmcgan.metric.feature.classifier_training import accuracy, augmented, train
+from fmcgan.metric.train_classifier import main
 
 
 def stripes(count: int) -> tuple[torch.Tensor, torch.Tensor]:
