@@ -94,8 +94,8 @@ count: $(STAMP) ## count lines, `Any`, and the files that a training batch and a
 study: $(STAMP) ## run the study of docs/study.md; ARGS=speed (under an hour), then ARGS=run (about 14 hours, resumable), then ARGS=page
 	$(BIN)/python -m study $(ARGS)
 
-classifier: $(STAMP) ## retrain the classifier of the metrics (about 15 minutes on two cores)
-	$(BIN)/python -m fmcgan.metric.train_classifier $(ARGS)
+classifier: $(STAMP) ## retrain the shipped classifier of the metrics (about 15 minutes on two cores), or cache that of data=NAME
+	$(BIN)/python -m fmcgan.metric.train_classifier $(if $(data),data=$(data)) $(ARGS)
 
 # Evaluating real images caches the values of the baselines; these small files are part of the package.
 MEASURE := FMCGAN_CACHE=build/measured $(BIN)/python -m fmcgan.evaluate output=build/evaluation bootstrap_samples=0

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fmcgan.app.errors import UserError
-from fmcgan.metric.feature.classifier import (
+from fmcgan.metric.feature.classifier_network import (
     SHIPPED_WEIGHTS,
     Classifier,
     load_classifier,

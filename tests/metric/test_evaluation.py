@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from fmcgan.app.errors import Failures, InvalidValueError, UserError
+from fmcgan.data.garments import GARMENTS
 from fmcgan.metric.base import Metric
 from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.frechet import FrechetDistance
@@ -140,7 +141,7 @@ def test_tables(evaluator):
     ]
     assert [cell.strip() for cell in lines[2].split("|")[1:4]] == ["darkness_20", "55", "54 to 56"]
     assert len({len(line) for line in lines}) == 1  # aligned
-    by_class = by_class_as_markdown(results).splitlines()
+    by_class = by_class_as_markdown(results, GARMENTS.class_names).splitlines()
     assert [cell.strip() for cell in by_class[0].split("|")[2:5]] == ["t-shirt", "trouser", "pullover"]
     assert by_class[2].split("|")[-2].strip() == "-"
     assert "(real)" in by_class[3]

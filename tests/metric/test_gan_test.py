@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fmcgan.app.errors import InvalidValueError, UserError
-from fmcgan.metric.feature.classifier import SHIPPED_WEIGHTS
+from fmcgan.metric.feature.classifier_network import SHIPPED_WEIGHTS
 from fmcgan.metric.gan_test import GanTest, agreement_share, count_agreement
 from fmcgan.metric.image_set import ImageSet
 from tests.garments import garment_set

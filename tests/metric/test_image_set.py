@@ -121,5 +121,5 @@ def test_real_choice_holds_as_many_of_every_class(real_train):
 
 
 def test_means_by_class_and_none_for_a_class_without_images():
-    means = by_class(torch.tensor([1.0, 3.0, 5.0]), torch.tensor([2, 2, 9]))
+    means = by_class(torch.tensor([1.0, 3.0, 5.0]), torch.tensor([2, 2, 9]), 10)
     assert means == (None, None, 2.0, None, None, None, None, None, None, 5.0)

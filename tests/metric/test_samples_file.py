@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from fmcgan.app.errors import UserError
+from fmcgan.data.garments import GARMENTS
 from fmcgan.data.images import to_float
 from fmcgan.inference.sample_writers import write_npz
 from fmcgan.metric.samples_file import FLOAT_RULE, read_samples
@@ -33,7 +34,7 @@ def saved(tmp_path: Path):
 def refusal(path: Path) -> str:
     """What is said instead of reading; the beginning, the length and the way of saying it are the same everywhere."""
     with pytest.raises(UserError) as refused:
-        read_samples(path)
+        read_samples(path, GARMENTS)
     message = str(refused.value)
     assert message.startswith(f"samples={path}: ")
     assert len(message.splitlines()) <= 2
@@ -50,7 +51,7 @@ def garments(low: float, high: float, between: float) -> np.ndarray:
 def test_what_generate_writes_is_read_bit_for_bit(tmp_path):
     path = tmp_path / "generated.npz"
     write_npz([LEVELS], LABELS[::-1].tolist(), 1, path)
-    images, labels = read_samples(path)
+    images, labels = read_samples(path, GARMENTS)
     assert images.dtype == torch.uint8
     assert images.shape == (10, 1, 28, 28)
     assert labels.dtype == torch.int64
@@ -61,21 +62,21 @@ def test_what_generate_writes_is_read_bit_for_bit(tmp_path):
 @pytest.mark.parametrize("shape", [(10, 28, 28), (10, 1, 28, 28), (10, 28, 28, 1)])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_each_shape_means_the_same(saved, shape, order):
-    images, _ = read_samples(saved(np.asarray(LEVELS.reshape(shape), order=order)))
+    images, _ = read_samples(saved(np.asarray(LEVELS.reshape(shape), order=order)), GARMENTS)
     assert np.array_equal(images[:, 0].numpy(), LEVELS)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ">f4"])
 def test_every_grey_level_comes_back_from_both_float_ranges(saved, dtype):
     for floats in (to_float(torch.from_numpy(LEVELS)).double().numpy(), LEVELS / 255):
-        images, _ = read_samples(saved(floats.astype(dtype)))
+        images, _ = read_samples(saved(floats.astype(dtype)), GARMENTS)
         assert np.array_equal(images[:, 0].numpy(), LEVELS)
 
 
 def test_real_images_come_back_from_both_float_ranges(saved, real_test):
     real = real_test.balanced(200)
     for floats in (to_float(real.images).numpy(), real.images.numpy() / 255):
-        images, labels = read_samples(saved(floats, real.labels.numpy().astype(np.uint8)))
+        images, labels = read_samples(saved(floats, real.labels.numpy().astype(np.uint8)), GARMENTS)
         assert torch.equal(images, real.images)
         assert torch.equal(labels, real.labels)
 
@@ -90,7 +91,7 @@ def test_real_images_come_back_from_both_float_ranges(saved, real_test):
     ],
 )
 def test_float_ranges_are_told_apart_at_their_bounds(saved, low, high, between, expected):
-    images, _ = read_samples(saved(garments(low, high, between), [0, 1]))
+    images, _ = read_samples(saved(garments(low, high, between), [0, 1]), GARMENTS)
     read = [int(images[0, 0, 0, 0]), int(images[1, 0, 5, 5]), int(images[0, 0, 9, 9])]
     assert read == pytest.approx(expected, abs=0.5, rel=0)  # the nearest level
 
@@ -160,7 +161,7 @@ def test_floats_cut_down_to_uint8_are_refused(saved, images, levels):
     ids=["one grey", "white", "black and white", "very dark"],
 )
 def test_poor_uint8_images_are_read_as_they_are(saved, images):
-    assert np.array_equal(read_samples(saved(images))[0][:, 0].numpy(), images)
+    assert np.array_equal(read_samples(saved(images), GARMENTS)[0][:, 0].numpy(), images)
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int64, np.uint16, np.bool_, np.complex64, np.longdouble, "U3"])
@@ -182,7 +183,7 @@ def test_other_shapes_and_too_few_images_are_refused(saved, shape):
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, ">u2", np.uint64])
 def test_labels_may_be_of_any_integer_type(saved, dtype):
-    _, labels = read_samples(saved(labels=LABELS.astype(dtype)))
+    _, labels = read_samples(saved(labels=LABELS.astype(dtype)), GARMENTS)
     assert labels.dtype == torch.int64
     assert labels.tolist() == list(range(10))
 
@@ -213,16 +214,16 @@ def test_other_labels_are_refused(saved, labels, told):
 def test_missing_classes_are_named_in_a_warning(saved, caplog):
     path = saved(labels=np.array([0, 1, 2, 3, 4, 5, 6, 7, 0, 1]))
     with caplog.at_level(logging.WARNING):
-        _, labels = read_samples(path)
+        _, labels = read_samples(path, GARMENTS)
     assert labels.tolist()[-2:] == [0, 1]
     assert caplog.messages == [f"samples={path}: no images of bag, boot"]
     caplog.clear()
-    read_samples(saved())
+    read_samples(saved(), GARMENTS)
     assert caplog.messages == []
 
 
 def test_other_arrays_beside_them_are_ignored_even_objects(saved):
-    images, _ = read_samples(saved(seed=np.array(3), extra=np.array([{}], dtype=object)))
+    images, _ = read_samples(saved(seed=np.array(3), extra=np.array([{}], dtype=object)), GARMENTS)
     assert len(images) == 10
 
 
@@ -292,7 +293,7 @@ def test_damage_is_never_read_as_something_else(tmp_path, save):
     for place in range(0, len(whole), 23):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 8]) + whole[place + 1 :])
         try:
-            images, labels = read_samples(path)
+            images, labels = read_samples(path, GARMENTS)
             assert np.array_equal(images[:, 0].numpy(), LEVELS[:2])  # the damage hit a date or the like
             assert labels.tolist() == [0, 1]
         except UserError:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fmcgan.data.classes import CLASS_NAMES
 from PIL import Image
 
 from fmcgan.app.errors import UserError
+from fmcgan.data.garments import GARMENTS
 from fmcgan.inference.sample_writers import write_folder
 from fmcgan.metric.samples_file import read_samples
 from fmcgan.metric.samples_folder import read_folder
@@ -49,7 +49,7 @@ def sixteen_bits(colour: int, channels: int) -> bytes:
 
 def refusal(folder: Path) -> str:
     with pytest.raises(UserError) as refused:
-        read_samples(folder)
+        read_samples(folder, GARMENTS)
     message = str(refused.value)
     assert message.startswith(f"samples={folder}: ")
     assert len(message.splitlines()) <= 2
@@ -60,7 +60,7 @@ def test_what_generate_writes_is_read_bit_for_bit(tmp_path):
     images = np.random.default_rng(1).integers(0, 256, (40, 28, 28)).astype(np.uint8)
     labels = np.repeat(np.arange(10), 4)
     write_folder([images], range(10), 4, tmp_path / "pictures")
-    read, read_labels = read_samples(tmp_path / "pictures")
+    read, read_labels = read_samples(tmp_path / "pictures", GARMENTS)
     assert np.array_equal(read[:, 0].numpy(), images)
     assert np.array_equal(read_labels.numpy(), labels)
 
@@ -70,7 +70,7 @@ def test_real_images_are_read_bit_for_bit(tmp_path, real_test):
     order = real.labels.argsort(stable=True)
     images, labels = real.images[order, 0].numpy(), real.labels[order].numpy()
     write_folder([images], range(10), 20, tmp_path)
-    read, read_labels = read_folder(tmp_path)
+    read, read_labels = read_folder(tmp_path, GARMENTS)
     assert np.array_equal(read, images)
     assert np.array_equal(read_labels, labels)
 
@@ -82,7 +82,7 @@ def test_a_thousand_pictures_take_less_than_a_second(tmp_path):
         for index in range(100):
             (tmp_path / str(label) / f"{index}.png").write_bytes(content)
     start = time.process_time()
-    images, _ = read_folder(tmp_path)
+    images, _ = read_folder(tmp_path, GARMENTS)
     assert (images == GREY).all()
     assert time.process_time() - start < 1.0  # 0.2 s where this was written
 
@@ -90,7 +90,7 @@ def test_a_thousand_pictures_take_less_than_a_second(tmp_path):
 def test_files_come_by_label_and_by_number(tmp_path):
     for place, name in enumerate(["9/1.png", "bag/x10.png", "bag/x9.png", "bag/x009.png", "0/b.PNG", "0/a.png"]):
         put(tmp_path / name, np.full((28, 28), place + 10, np.uint8))
-    images, labels = read_folder(tmp_path)
+    images, labels = read_folder(tmp_path, GARMENTS)
     assert images[:, 0, 0].tolist() == [15, 14, 13, 12, 11, 10]
     assert labels.tolist() == [0, 0, 8, 8, 8, 9]
 
@@ -98,13 +98,13 @@ def test_files_come_by_label_and_by_number(tmp_path):
 def test_names_that_differ_in_leading_zeros_only_have_an_order_too(tmp_path):
     for zeros in (3, 0, 6, 1, 5, 2, 4):
         put(tmp_path / "bag" / f"{'0' * zeros}1.png", np.full((28, 28), zeros, np.uint8))
-    assert read_folder(tmp_path)[0][:, 0, 0].tolist() == [6, 5, 4, 3, 2, 1, 0]
+    assert read_folder(tmp_path, GARMENTS)[0][:, 0, 0].tolist() == [6, 5, 4, 3, 2, 1, 0]
 
 
 @pytest.mark.parametrize(
     ("folder", "label"),
     [
-        *[(name, label) for label, name in enumerate(CLASS_NAMES)],
+        *[(name, label) for label, name in enumerate(GARMENTS.class_names)],
         ("0", 0),
         ("09", 9),
         ("T-Shirt", 0),
@@ -113,13 +113,13 @@ def test_names_that_differ_in_leading_zeros_only_have_an_order_too(tmp_path):
 )
 def test_sub_folders_have_any_name_of_a_class(tmp_path, folder, label):
     put(tmp_path / folder / "a.png")
-    assert read_folder(tmp_path)[1].tolist() == [label]
+    assert read_folder(tmp_path, GARMENTS)[1].tolist() == [label]
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P"])
 def test_grey_is_read_from_every_mode(tmp_path, mode):
     put(tmp_path / "bag" / "a.png", png(Image.fromarray(GREY).convert(mode)))
-    images, _ = read_folder(tmp_path)
+    images, _ = read_folder(tmp_path, GARMENTS)
     assert np.array_equal(images[0], GREY)
 
 
@@ -128,7 +128,7 @@ def test_fewer_bits_are_scaled_as_the_format_says(tmp_path):
     palette = Image.fromarray((GREY // 64).astype(np.uint8), "P")
     palette.putpalette([level for grey in (0, 10, 200, 255) for level in (grey,) * 3])
     put(tmp_path / "bag" / "2.png", png(palette, bits=2))
-    images, _ = read_folder(tmp_path)
+    images, _ = read_folder(tmp_path, GARMENTS)
     assert np.array_equal(images[0], np.where(GREY > 127, 255, 0))
     assert np.array_equal(images[1], np.array([0, 10, 200, 255])[GREY // 64])
 
@@ -174,7 +174,7 @@ def test_damage_is_never_read_as_another_picture(tmp_path):
     for place in range(len(whole)):
         put(tmp_path / "bag" / "0.png", whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         try:
-            assert np.array_equal(read_folder(tmp_path)[0][0], drawing), place
+            assert np.array_equal(read_folder(tmp_path, GARMENTS)[0][0], drawing), place
         except UserError:
             refused += 1
     assert refused >= len(whole) - 12  # all but what stands behind the pixels
@@ -204,7 +204,7 @@ def test_what_does_not_belong_is_refused_by_name(tmp_path, name, told):
 def test_hidden_files_are_passed_over(tmp_path):
     for name in ("bag/0.png", "bag/1.png", ".DS_Store", "bag/.DS_Store", "bag/._0.png", ".ipynb_checkpoints/0.png"):
         put(tmp_path / name)
-    assert len(read_samples(tmp_path)[0]) == 2
+    assert len(read_samples(tmp_path, GARMENTS)[0]) == 2
 
 
 def test_folders_without_enough_pictures_are_refused(tmp_path):
@@ -219,7 +219,7 @@ def test_an_empty_class_folder_is_a_missing_class(tmp_path, caplog):
     for label in range(9):
         put(tmp_path / str(label) / "0.png")
     (tmp_path / "boot").mkdir()
-    assert read_samples(tmp_path)[1].tolist() == list(range(9))
+    assert read_samples(tmp_path, GARMENTS)[1].tolist() == list(range(9))
     assert caplog.messages == [f"samples={tmp_path}: no images of boot"]
 
 

@@ -19,6 +19,7 @@ from PIL import Image, PngImagePlugin
 
 from fmcgan.app import memory
 from fmcgan.app.errors import UserError
+from fmcgan.data.garments import GARMENTS
 from fmcgan.metric.samples_file import read_samples
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 28, 28), dtype=np.uint8)
@@ -28,7 +29,7 @@ LABELS = np.arange(4)
 def outcome(path: Path) -> str:
     """``read`` if samples of the right kind came, else the one line that says why not."""
     try:
-        images, labels = read_samples(path)
+        images, labels = read_samples(path, GARMENTS)
     except UserError as error:
         message = str(error)
         assert message.startswith("samples=")
@@ -101,7 +102,7 @@ def test_changed_archives_are_read_or_refused(tmp_path, save):
         path.write_bytes(mutated(whole, draw))
         found.append(outcome(path))
         if found[-1] == "read":
-            assert np.array_equal(read_samples(path)[0][:, 0].numpy(), IMAGES)
+            assert np.array_equal(read_samples(path, GARMENTS)[0][:, 0].numpy(), IMAGES)
     assert len(set(found)) > 10  # many kinds of damage, each with its own words
 
 
@@ -224,9 +225,10 @@ def test_an_archive_is_unpacked_once(tmp_path):
     bomb(tmp_path / "bomb.npz", 200_000)
     script = (
         "import sys; from pathlib import Path; from fmcgan.metric.samples_file import read_samples; read_samples\n"
+        "from fmcgan.data.garments import GARMENTS\n"
         "peak = lambda: int(Path('/proc/self/status').read_text(encoding='utf-8').split('VmHWM:')[1].split()[0])\n"
         "before = peak()\n"
-        "try: read_samples(Path(sys.argv[1]))\n"
+        "try: read_samples(Path(sys.argv[1]), GARMENTS)\n"
         "except Exception as error: assert 'only the grey levels' in str(error)\n"
         "print(peak() - before)"
     )

@@ -1,13 +1,17 @@
 import json
+import logging
 
 import pytest
 import torch
 
 from fmcgan.data.datamodule import ImageSplits
 from fmcgan.data.fashion_mnist import FashionMNISTData
+from fmcgan.data.info import DatasetInfo
 from fmcgan.metric import train_classifier
-from fmcgan.metric.feature.classifier import load_classifier, new_classifier
-from fmcgan.metric.train_classifier import accuracy, augmented, main, train
+from fmcgan.metric.feature import classifier
+from fmcgan.metric.feature.classifier_network import SHIPPED_WEIGHTS, load_classifier, new_classifier
+from fmcgan.metric.feature.classifier_training import accuracy, augmented, train
+from fmcgan.metric.train_classifier import main
 
 
 def stripes(count: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -79,3 +83,30 @@ def test_the_command_ends_with_one_line_for_what_a_person_can_mend(tmp_path, cap
     with pytest.raises(SystemExit, match="2"):
         main(["--data-root", str(tmp_path), "--data-mirror", str(tmp_path / "nowhere")])
     assert "nowhere" in capsys.readouterr().err
+
+
+def test_the_command_caches_the_classifier_of_another_data_set(tmp_path, monkeypatch, caplog):
+    """The drawn images are garments, so the shipped one serves; a data set of other classes would be trained on."""
+    monkeypatch.setenv("FMCGAN_CACHE", str(tmp_path))
+    drawn = ["data=synthetic", "data.n_train=20", "data.n_test=20"]
+    with caplog.at_level(logging.INFO, logger="fmcgan"):
+        main(drawn)
+    assert "classifier 3181bff33eac953c of synthetic is ready" in caplog.text
+    assert list(tmp_path.iterdir()) == []
+    trained = []
+    info = DatasetInfo("birds", tuple("abcdefghij"))
+    monkeypatch.setattr("fmcgan.data.synthetic.SyntheticData.info", info)
+    monkeypatch.setattr(classifier, "trained_weights", lambda real: trained.append(real) or SHIPPED_WEIGHTS)
+    main(drawn)
+    ((train_set, test_set, _),) = trained
+    assert (train_set.info, len(train_set), len(test_set)) == (info, 20, 20)
+    assert train_set.store.folder == tmp_path
+
+
+@pytest.mark.parametrize("arguments", [["data=nothing"], ["data.n=3"], ["n=7"], ["data=synthetic", "data.n_train=x"]])
+def test_other_overrides_end_with_one_line(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert "Traceback" not in error

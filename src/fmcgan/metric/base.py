@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from fmcgan.data.garments import GARMENTS
+from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.feature.classifier import ClassifierFeatures
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages, UnfitNetworkError
 from fmcgan.metric.value import MetricValue, Quantity
 
 
@@ -27,6 +29,19 @@ class Metric(ABC):
     min_samples: int = 2  # values of fewer are unreliable
     quick: bool = True  # it takes seconds; otherwise real images are the only baseline
     uses_reference: ClassVar[bool] = True  # samples are compared with the reference; names of values end in its split
+    info: DatasetInfo = GARMENTS  # classes and shape that protocol and quantities describe; `fit` sets it
+
+    def fit(self, real: RealImages) -> None:
+        """Adapts protocol, quantities and networks to a data set. The evaluator calls it before it measures.
+
+        Raises:
+            UnfitNetworkError: a network that the metric needs has no use on these images.
+        """
+        self.info = real.info
+        self.settle()
+
+    def settle(self) -> None:  # noqa: B027 (the protocol of most metrics is fixed)
+        """Sets the protocol, and what else depends on `info` or on versions of networks."""
 
     @property
     def quantities(self) -> Mapping[str, Quantity]:
@@ -54,11 +69,21 @@ class Metric(ABC):
 
 
 class FeatureMetric(Metric):
-    """A metric of the features of each of several networks."""
+    """A metric of the features of each of several networks; `settle` sets its protocol, which names their versions."""
 
     def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
-        self.networks = tuple(features.values())
-        self.versions = ", ".join(network.name_and_version for network in self.networks)
+        self._given = self.networks = tuple(features.values())
+        self.settle()
+
+    def fit(self, real: RealImages) -> None:
+        """Adapts to a data set, and leaves out networks that have no use on it."""
+        self.networks = tuple(network for network in self._given if _suits(network, real))
+        super().fit(real)
+
+    @property
+    def versions(self) -> str:
+        """Names and versions of the networks."""
+        return ", ".join(network.name_and_version for network in self.networks)
 
 
 class FeatureDistance(FeatureMetric):
@@ -69,8 +94,8 @@ class FeatureDistance(FeatureMetric):
     distance: ClassVar[str]  # in words, for the protocol
     names: list[str]  # of the distances, in the order of the networks
 
-    def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
-        super().__init__(features)
+    def settle(self) -> None:
+        """Sets names and protocol."""
         self.protocol = f"{self.distance} on {self.versions}"
         kinds = [f"{self.prefix}{network.abbreviations[self.abbreviation]}" for network in self.networks]
         self.names = [f"{kind}_{network.name}" for kind, network in zip(kinds, self.networks, strict=True)]
@@ -91,11 +116,25 @@ class ClassifierMetric(Metric):
 
     def __init__(self, weights: Path | str | None = None, batch_size: int = 100) -> None:
         self.classifier = ClassifierFeatures(weights, batch_size)
+        self.settle()
+
+    def fit(self, real: RealImages) -> None:
+        """Adapts to a data set; an unfit classifier is an `UnfitNetworkError`."""
+        self.classifier.fit(real)
+        super().fit(real)
+
+    def settle(self) -> None:
+        """Sets the protocol."""
         self.protocol = self.protocol_template.format(self.classifier.name_and_version)
 
     def real_samples(self, real: RealImages) -> ImageSet:
         """Returns the test images, since the classifier was trained on the others."""
         return real.test
+
+
+def pixel_unit(info: DatasetInfo) -> str:
+    """Returns the unit of differences of pixels: ``grey levels``, or ``levels`` of colour channels."""
+    return "grey levels" if info.channels == 1 else "levels"
 
 
 def format_count(n: int) -> str:
@@ -117,6 +156,14 @@ def quantity_of(name: str) -> tuple[Quantity, str] | None:
         return None
     kind = max(found, key=len)
     return kinds[kind], name[len(kind) + 1 :]
+
+
+def _suits(network: FeatureNetwork, real: RealImages) -> bool:
+    try:
+        network.fit(real)
+    except UnfitNetworkError:
+        return False
+    return True
 
 
 def _subclasses(parent: type) -> Iterator[type]:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import torch
 
-from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.base import Metric
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store, StoredValue
@@ -77,18 +76,19 @@ class Baselines:
         if baseline == "shuffled_labels":
             chosen = source.balanced(n)
             order = torch.randperm(len(chosen), generator=generator)
-            return ImageSet(chosen.images, chosen.labels[order], source.device)
+            return ImageSet(chosen.images, chosen.labels[order], source.info, source.device)
         classes = source.labels.unique()
         labels = classes[torch.arange(n) % len(classes)]
         if baseline == "uniform_noise":
-            images = torch.randint(0, 256, (n, 1, 28, 28), dtype=torch.uint8, generator=generator)
+            images = torch.randint(0, 256, (n, *source.info.shape), dtype=torch.uint8, generator=generator)
         else:
             images = _class_means(self.real.train)[labels]
-        return ImageSet(images, labels, source.device)
+        return ImageSet(images, labels, source.info, source.device)
 
 
 def _class_means(train: ImageSet) -> torch.Tensor:
-    """Averages the images of each class, uint8 [10, 1, 28, 28]; a class without images is black."""
-    members = [train.images[train.of_class(label)].double() for label in range(NUM_CLASSES)]
-    means = [images.mean(dim=0) if len(images) else torch.zeros(1, 28, 28).double() for images in members]
+    """Averages the images of each class, uint8 [K, C, H, W]; a class without images is black."""
+    members = [train.images[train.of_class(label)].double() for label in train.info.labels]
+    black = torch.zeros(train.info.shape, dtype=torch.float64)
+    means = [images.mean(dim=0) if len(images) else black for images in members]
     return torch.stack(means).round().to(torch.uint8)

@@ -11,7 +11,7 @@ from fmcgan.app.checks import one_of
 from fmcgan.app.errors import Failures, InvalidValueError
 from fmcgan.metric.base import FeatureMetric, Metric
 from fmcgan.metric.baselines import BASELINES, REAL, Baselines, applicable, baseline_title
-from fmcgan.metric.image_set import ImageSet, RealImages
+from fmcgan.metric.image_set import ImageSet, RealImages, UnfitNetworkError
 from fmcgan.metric.results import Result, Results
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.value import MetricValue
@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 class Evaluator:
     """Measures metrics on samples and on baselines.
+
+    Metrics are first fitted to the data set. One that needs a network without use on it is left out; the network logs
+    why.
 
     Args:
         metrics: by their names in the configuration.
@@ -48,6 +51,7 @@ class Evaluator:
     ) -> None:
         for baseline in baselines:
             one_of(BASELINES, baselines=baseline)
+        self.metrics: dict[str, Metric] = {}
         for name, metric in metrics.items():
             if not isinstance(getattr(metric, "protocol", None), str):
                 how = "set its attribute protocol to a text that names all its parameters"
@@ -55,9 +59,13 @@ class Evaluator:
             networks = [network.name for network in metric.networks] if isinstance(metric, FeatureMetric) else []
             if len(set(networks)) < len(networks):
                 raise InvalidValueError(f"{name}: feature networks must have distinct names, got {', '.join(networks)}")
+            try:
+                metric.fit(real)
+            except UnfitNetworkError:
+                continue
+            self.metrics[name] = metric
             if min(n, metric.n or n) < metric.min_samples:
                 log.warning("%s of %d samples is unreliable: it needs at least %d (n=)", name, n, metric.min_samples)
-        self.metrics = dict(metrics)
         self.real = real
         self.n = n
         self.baselines = tuple(baselines)

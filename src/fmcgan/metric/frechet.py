@@ -1,15 +1,13 @@
 """Fréchet distances of samples to real images, over all images and within classes."""
 
-from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.metric.base import FeatureDistance
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages, class_names
 from fmcgan.metric.value import MetricValue, Quantity, interval
 
 MOST_RESAMPLED_FEATURES = 512  # with an interval: a hundred eigenvalue problems of size 2048 take minutes
@@ -33,8 +31,9 @@ class FrechetDistance(FeatureDistance):
     abbreviation = "frechet"
     distance = "frechet distance"
 
-    def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
-        super().__init__(features)
+    def settle(self) -> None:
+        """Sets names, protocol and the number of samples needed."""
+        super().settle()
         # With fewer samples than features plus 1, the covariance is rank-deficient.
         self.min_samples = 1 + max((network.num_features for network in self.networks), default=1)
 
@@ -54,11 +53,11 @@ class ClassFrechetDistance(FrechetDistance):
 
     The intra-class FID of Miyato and Koyama 2018, "cGANs with projection discriminator". Unlike `FrechetDistance` it
     detects wrong labels and classes whose images are all alike. ``by_class`` holds the distance of each class, ``None``
-    for a class without reference images. A class without samples is an `InvalidValueError`: a mean over the other
-    classes would reward it.
+    for a class of fewer than two reference images. A class of fewer than two samples is an `InvalidValueError`: a mean
+    over the other classes would reward it.
 
-    Its small-sample bias is larger than that of `FrechetDistance`, as a class has a tenth of the samples. If a network
-    has more features than a class has images, the covariances are rank-deficient: compare values of equal n only. The
+    Its small-sample bias is larger than that of `FrechetDistance`, as a class has few of the samples. If a network has
+    more features than a class has images, the covariances are rank-deficient: compare values of equal n only. The
     interval is that of the mean; networks of more than 512 features have none.
     """
 
@@ -69,18 +68,23 @@ class ClassFrechetDistance(FrechetDistance):
     prefix = "class_"
     distance = "frechet distance by class"
 
-    def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
-        super().__init__(features)
-        self.min_samples *= NUM_CLASSES
+    def settle(self) -> None:
+        """Sets names, protocol and the number of samples needed, that of `FrechetDistance` for each class."""
+        super().settle()
+        self.min_samples *= self.info.num_classes
 
     def _distance(self, network: FeatureNetwork, samples: ImageSet, reference: ImageSet) -> MetricValue:
-        classes = [label for label in range(NUM_CLASSES) if len(reference.of_class(label)) >= 2]
-        if missing := [CLASS_NAMES[label] for label in classes if len(samples.of_class(label)) < 2]:
+        info = reference.info
+        classes = [label for label in info.labels if len(reference.of_class(label)) >= 2]
+        if not classes:
+            raise InvalidValueError("distances within classes need a class of at least 2 reference images")
+        if missing := [label for label in classes if len(samples.of_class(label)) < 2]:
+            named = class_names(info, missing)
             raise InvalidValueError(
-                f"distances within classes need at least 2 samples of each class, got fewer of {', '.join(missing)}"
+                f"distances within classes need at least 2 samples of each class, got fewer of {named}"
             )
         distances = {label: _distances(network, samples, reference, label) for label in classes}
-        by_class = tuple(distances[label][0].item() if label in distances else None for label in range(NUM_CLASSES))
+        by_class = tuple(distances[label][0].item() if label in distances else None for label in info.labels)
         return _with_interval(torch.stack(list(distances.values())).mean(dim=0))._replace(by_class=by_class)
 
 

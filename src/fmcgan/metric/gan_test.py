@@ -5,7 +5,6 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.base import ClassifierMetric
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.value import MetricValue, Quantity, mean_value, share_interval
@@ -40,16 +39,17 @@ class GanTest(ClassifierMetric):
         }
 
     def findings(self, samples: ImageSet, real: RealImages) -> dict[str, object]:
-        """Returns the ``agreement_matrix``, ten rows of ten counts."""
+        """Returns the ``agreement_matrix``, K rows of K counts."""
         return {"agreement_matrix": count_agreement(samples.labels, self.classifier.logits(samples)).tolist()}
 
 
 def count_agreement(labels: Tensor, logits: Tensor) -> Tensor:
-    """Counts images by label, int64 [N], and class of highest logit, [N, 10]: int64 [10, 10], row = label."""
-    pairs = labels * NUM_CLASSES + logits.argmax(dim=1)
-    return pairs.bincount(minlength=NUM_CLASSES**2).reshape(NUM_CLASSES, NUM_CLASSES)
+    """Counts images by label, int64 [N], and class of highest logit, [N, K]: int64 [K, K], row = label."""
+    num_classes = logits.shape[1]
+    pairs = labels * num_classes + logits.argmax(dim=1)
+    return pairs.bincount(minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
 def agreement_share(counts: Tensor) -> float:
-    """Computes the share, in 0..1, of the images on the diagonal of a [10, 10] matrix of counts."""
+    """Computes the share, in 0..1, of the images on the diagonal of a [K, K] matrix of counts."""
     return counts.trace().item() / counts.sum().item()

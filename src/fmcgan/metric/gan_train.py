@@ -1,28 +1,26 @@
 """GAN-train: accuracy on real images of a classifier trained on the samples."""
 
 import copy
+import functools
 import hashlib
-import logging
-import time
 from collections.abc import Callable
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from fmcgan.app.checks import MOST_IMAGES, one_of, positive_number, seed_number, whole_number
-from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.data.garments import GARMENTS
 from fmcgan.data.images import to_float
+from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.base import Metric
+from fmcgan.metric.epoch_progress import epoch_progress
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.value import MetricValue, Quantity, mean_value
 
 HELD_OUT_SHARE = 0.1  # of the images, to select the epoch
 EPOCHS_BETWEEN_LINES = 10  # of the log, if there is no terminal for a progress bar
-
-_log = logging.getLogger(__name__)
 
 
 class GanTrain(Metric):
@@ -41,7 +39,6 @@ class GanTrain(Metric):
 
     kinds: ClassVar = {"gan_train": Quantity("GAN-train", "higher", lowest=0, highest=1)}
     uses_reference = False
-    min_samples = 1000  # a hundred per class, of which a tenth is held out
 
     def __init__(
         self,
@@ -72,13 +69,16 @@ class GanTrain(Metric):
         self.seed = seed
         self.quick = network != "cnn"
         self.suffix = f"_{network}"
-        steps = f"{epochs} epochs of Adam at {self.learning_rate!r} in batches of {batch_size}"
-        selection = f"seed {seed}, the epoch by a held-out tenth, content order"
-        self.protocol = f"GAN-train of {network} {design(network)}: {steps}, {selection}"
+        self.settle()
+
+    def settle(self) -> None:
+        """Sets the protocol and the number of samples needed: a hundred per class, of which a tenth is held out."""
+        self.protocol = self._protocol(self.info)
+        self.min_samples = 100 * self.info.num_classes
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Trains on the samples and tests on the real test images; independent of the order of the samples."""
-        protocol = f"{self.protocol}, read {real.test.fingerprint}"
+        protocol = f"{self._protocol(samples.info)}, read {real.test.fingerprint}"
         predicted = samples.derived(protocol, lambda: {"read": self._predictions(samples, real.test)})["read"]
         return {f"gan_train_{self.network}": mean_value(predicted == real.test.labels, real.test, interval_of=None)}
 
@@ -86,21 +86,19 @@ class GanTrain(Metric):
         """Returns the training images, since the test images are classified."""
         return real.train
 
+    def _protocol(self, info: DatasetInfo) -> str:
+        steps = f"{self.epochs} epochs of Adam at {self.learning_rate!r} in batches of {self.batch_size}"
+        selection = f"seed {self.seed}, the epoch by a held-out tenth, content order"
+        return f"GAN-train of {self.network} {design(self.network, info)}: {steps}, {selection}"
+
     def _predictions(self, samples: ImageSet, test: ImageSet) -> Tensor:
         """Predicts the classes of the test images, int64 [M], by a classifier trained on the samples."""
         # `train_downstream` restores the random state of these kinds of device only.
         device = samples.device if samples.device.type == "cuda" else torch.device("cpu")
-        order, name, start = samples.content_order, f"gan_train_{self.network}", time.monotonic()
-        with tqdm(desc=name, total=self.epochs, unit=" epochs", disable=None, leave=False) as bar:
-
-            def progress(done: int, total: int) -> None:
-                bar.update()
-                if bar.disable and done % EPOCHS_BETWEEN_LINES == 0 and done < total:
-                    left = tqdm.format_interval((time.monotonic() - start) / done * (total - done))
-                    _log.info("%s: epoch %d of %d, %s left", name, done, total, left)
-
+        order = samples.content_order
+        with epoch_progress(f"gan_train_{self.network}", self.epochs, EPOCHS_BETWEEN_LINES) as progress:
             network = train_downstream(
-                NETWORKS[self.network],
+                _builder(self.network, samples.info),
                 samples.images[order],
                 samples.labels[order],
                 epochs=self.epochs,
@@ -113,48 +111,56 @@ class GanTrain(Metric):
         return predict_classes(network, test.images, device)
 
 
-def logistic_regression() -> nn.Module:
-    """Builds a linear classifier: 7,850 parameters."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(784, NUM_CLASSES))
+def logistic_regression(channels: int = 1, size: int = 28, num_classes: int = 10) -> nn.Module:
+    """Builds a linear classifier: 7,850 parameters for ten classes of grey 28×28."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * size**2, num_classes))
 
 
-def mlp() -> nn.Module:
-    """Builds 784-100-10 with ReLU: 79,510 parameters."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, NUM_CLASSES))
+def mlp(channels: int = 1, size: int = 28, num_classes: int = 10) -> nn.Module:
+    """Builds a hidden layer of 100 with ReLU: 784-100-10 with 79,510 parameters for ten classes of grey 28×28."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * size**2, 100), nn.ReLU(), nn.Linear(100, num_classes))
 
 
-def cnn() -> nn.Module:
-    """Builds three 3×3 convolutions of 32, 64 and 128 channels, dropout 0.5 and dense 128: 241,546 parameters.
+def cnn(channels: int = 1, size: int = 28, num_classes: int = 10) -> nn.Module:
+    """Builds three 3×3 convolutions of 32, 64 and 128 channels, dropout 0.5 and dense 128.
 
-    The literature does not state the padding. Zero padding (896,906 parameters) gives 92.1 % on real data.
+    It has 241,546 parameters for ten classes of grey 28×28. The literature does not state the padding. Zero padding
+    (896,906 parameters) gives 92.1 % on real data. The first convolution of images below 20×20 is padded, else the
+    third would have no room.
     """
+    padding = int(size < 20)
+    last = (((size + 2 * padding - 2) // 2 - 2) // 2 - 2) ** 2  # positions
     return nn.Sequential(
-        *(nn.Conv2d(1, 32, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Dropout(0.5)),  # [N, 32, 13, 13]
-        *(nn.Conv2d(32, 64, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Dropout(0.5)),  # [N, 64, 5, 5]
-        *(nn.Conv2d(64, 128, 3), nn.ReLU()),  # [N, 128, 3, 3]
-        *(nn.Flatten(), nn.Linear(128 * 3 * 3, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, NUM_CLASSES)),
+        *(nn.Conv2d(channels, 32, 3, padding=padding), nn.MaxPool2d(2), nn.ReLU(), nn.Dropout(0.5)),  # of 28: 13×13
+        *(nn.Conv2d(32, 64, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Dropout(0.5)),  # 5×5
+        *(nn.Conv2d(64, 128, 3), nn.ReLU()),  # 3×3
+        *(nn.Flatten(), nn.Linear(128 * last, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, num_classes)),
     )
 
 
-def quick_cnn() -> nn.Module:
-    """Builds two strided 3×3 convolutions of 16 and 32 channels and one dense layer: 20,490 parameters."""
+def quick_cnn(channels: int = 1, size: int = 28, num_classes: int = 10) -> nn.Module:
+    """Builds two strided 3×3 convolutions of 16 and 32 channels and a dense layer: 20,490 parameters for 28×28."""
     return nn.Sequential(
-        *(nn.Conv2d(1, 16, 3, stride=2, padding=1), nn.ReLU()),  # [N, 16, 14, 14]
-        *(nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU()),  # [N, 32, 7, 7]
-        *(nn.Flatten(), nn.Linear(32 * 7 * 7, NUM_CLASSES)),
+        *(nn.Conv2d(channels, 16, 3, stride=2, padding=1), nn.ReLU()),  # of 28: 14×14
+        *(nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU()),  # 7×7
+        *(nn.Flatten(), nn.Linear(32 * (size // 4) ** 2, num_classes)),
     )
 
 
-NETWORKS: dict[str, Callable[[], nn.Module]] = {
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
     build.__name__: build for build in (logistic_regression, mlp, cnn, quick_cnn)
 }
-"""Builders by name; the networks map float [N, 1, 28, 28] in [-1, 1] to logits [N, 10]."""
+"""Builders by name, of channels, size and classes; the networks map float [N, C, H, W] in [-1, 1] to logits [N, K]."""
 
 
-def design(name: str) -> str:
-    """Hashes the layers of a network of `NETWORKS` to eight hexadecimal digits."""
+def _builder(name: str, info: DatasetInfo) -> Callable[[], nn.Module]:
+    return functools.partial(NETWORKS[name], info.channels, info.size, info.num_classes)
+
+
+def design(name: str, info: DatasetInfo = GARMENTS) -> str:
+    """Hashes the layers of a network of `NETWORKS` for a data set to eight hexadecimal digits."""
     with torch.device("meta"):  # draws nothing
-        return hashlib.sha256(repr(NETWORKS[name]()).encode()).hexdigest()[:8]
+        return hashlib.sha256(repr(_builder(name, info)()).encode()).hexdigest()[:8]
 
 
 def train_downstream(
@@ -171,7 +177,7 @@ def train_downstream(
 ) -> nn.Module:
     """Trains a classifier with Adam; returns the first epoch of highest accuracy on a held-out tenth of the images.
 
-    Images are uint8 [N, 1, 28, 28] and labels int64 [N] in 0..9, both on the CPU, N at least 2. Dropout and rounding
+    Images are uint8 [N, C, H, W] and labels int64 [N] in 0..K - 1, both on the CPU, N at least 2. Dropout and rounding
     depend on the device, the CPU or a CUDA device. After every epoch, ``progress`` gets the numbers of epochs done and
     of all epochs. The network is returned on the device, in eval mode; the global random state is unchanged.
     """
@@ -206,13 +212,13 @@ def train_downstream(
 
 @torch.no_grad()
 def predict_classes(network: nn.Module, images: Tensor, device: torch.device | str) -> Tensor:
-    """Predicts the classes, int64 [N] on the CPU, of uint8 images [N, 1, 28, 28]; sets eval mode."""
+    """Predicts the classes, int64 [N] on the CPU, of uint8 images [N, C, H, W]; sets eval mode."""
     network.eval()
     return torch.cat([network(_prepared(some).to(device)).argmax(dim=1).cpu() for some in images.split(1000)])
 
 
 def downstream_accuracy(network: nn.Module, images: Tensor, labels: Tensor, device: torch.device | str) -> float:
-    """Computes the accuracy, in 0..1, on uint8 images [N, 1, 28, 28] with labels [N]; sets eval mode."""
+    """Computes the accuracy, in 0..1, on uint8 images [N, C, H, W] with labels [N]; sets eval mode."""
     return (predict_classes(network, images, device) == labels).sum().item() / len(labels)
 
 

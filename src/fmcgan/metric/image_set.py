@@ -2,13 +2,15 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from fmcgan.app.errors import UserError
 from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.results_store import Arrays, Store
 
@@ -134,6 +136,10 @@ class RealImages(NamedTuple):
         return self.train if self.reference_split == "test" else self.test
 
 
+class UnfitNetworkError(UserError):
+    """A feature network has no use on the images of a data set. Its ``fit`` has logged why."""
+
+
 class FeatureNetwork(ABC):
     """A fixed network that extracts features. The image set caches them by name and version of the network."""
 
@@ -148,6 +154,13 @@ class FeatureNetwork(ABC):
     def name_and_version(self) -> str:
         """Name and version, for protocols."""
         return f"{self.name} {self.version}"
+
+    def fit(self, real: RealImages) -> None:  # noqa: B027 (most networks suit all images)
+        """Prepares the network for a data set, which may change its version; most networks suit all images.
+
+        Raises:
+            UnfitNetworkError: the network has no use on these images.
+        """
 
     def features(self, images: ImageSet) -> Tensor:
         """Returns the features of a set, float32 [N, num_features] on the CPU."""
@@ -167,6 +180,12 @@ class FeatureNetwork(ABC):
     @abstractmethod
     def _extract(self, images: Tensor) -> Arrays:
         """Maps uint8 [B, C, H, W] to ``features`` [B, num_features]; a classifier adds ``logits`` [B, K]."""
+
+
+def class_names(info: DatasetInfo, labels: Iterable[int]) -> str:
+    """Lists the names of classes for a message, the first twelve if there are more."""
+    names = [info.class_names[label] for label in islice(labels, 13)]
+    return ", ".join([*names[:12], *(["..."] if len(names) > 12 else [])])
 
 
 def resample_counts(labels: Tensor, bootstrap_samples: int, seed: int = 0) -> Tensor:

@@ -50,11 +50,14 @@ class Manifold(FeatureMetric):
     ) -> None:
         """Checks that both k are whole numbers of at least 1; the defaults are those of the papers."""
         whole_number(maximum=1000, k_precision_recall=k_precision_recall, k_density_coverage=k_density_coverage)
-        super().__init__(features)
         self.k_precision_recall, self.k_density_coverage = k_precision_recall, k_density_coverage
+        super().__init__(features)
         # With fewer samples each ball holds over a tenth of them.
         self.min_samples = 10 * max(k_precision_recall, k_density_coverage)
-        k = f"precision and recall k={k_precision_recall}, density and coverage k={k_density_coverage}"
+
+    def settle(self) -> None:
+        """Sets the protocol."""
+        k = f"precision and recall k={self.k_precision_recall}, density and coverage k={self.k_density_coverage}"
         self.protocol = f"{k}, closed balls, on {self.versions}"
 
     @property

@@ -1,12 +1,12 @@
 """Memorisation: distances of samples to their nearest training images, compared with those of test images."""
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
 from torch import Tensor
 
-from fmcgan.data.classes import NUM_CLASSES
-from fmcgan.metric.base import FeatureMetric
+from fmcgan.metric.base import FeatureMetric, pixel_unit
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.neighbours import nearest
 from fmcgan.metric.results_store import Arrays
@@ -39,8 +39,8 @@ class Memorisation(FeatureMetric):
     }
     uses_reference = False
 
-    def __init__(self, features: Mapping[str, FeatureNetwork]) -> None:
-        super().__init__(features)
+    def settle(self) -> None:
+        """Sets spaces and protocol."""
         self._spaces: dict[str, FeatureNetwork | None] = {PIXELS: None}
         self._spaces |= {network.name: network for network in self.networks}
         spaces = ", ".join([PIXELS, *(network.name_and_version for network in self.networks)])
@@ -50,7 +50,7 @@ class Memorisation(FeatureMetric):
     def quantities(self) -> Mapping[str, Quantity]:
         """Both values in each space."""
         found = {f"{kind}_{space}": self.kinds[kind] for space in self._spaces for kind in self.kinds}
-        found[f"nearest_training_{PIXELS}"] = self.kinds["nearest_training"]._replace(unit="grey levels")
+        found[f"nearest_training_{PIXELS}"] = self.kinds["nearest_training"]._replace(unit=pixel_unit(self.info))
         return found
 
     def real_samples(self, real: RealImages) -> ImageSet:
@@ -85,7 +85,7 @@ def nearest_training(images: ImageSet, real: RealImages, network: FeatureNetwork
     def compute() -> Arrays:
         if network is None:
             index, distance = nearest(images.images.flatten(1), real.train.images.flatten(1))
-            return {"index": index, "distance": distance / 28}  # the root of 784 pixels
+            return {"index": index, "distance": distance / math.sqrt(images.info.pixels)}
         index, distance = nearest(network.features(images), network.features(real.train))
         return {"index": index, "distance": distance}
 
@@ -103,7 +103,7 @@ def _median(distances: Tensor, samples: ImageSet) -> MetricValue:
     rising, order = distances.sort()
     drawn = samples.resamples[:, order].cumsum(dim=1)
     resampled = rising[(drawn < len(distances) / 2).sum(dim=1)]  # the lower median of each, [B]
-    members = [distances[samples.of_class(label)] for label in range(NUM_CLASSES)]
+    members = [distances[samples.of_class(label)] for label in samples.info.labels]
     by_class = tuple(some.quantile(0.5).item() if len(some) else None for some in members)
     return MetricValue(value, interval(value, resampled, lowest=0.0), by_class)
 

@@ -1,8 +1,8 @@
 """Exact nearest neighbours, computed in blocks of the distance matrix.
 
 Sets are floating point or uint8 [N, F] and computed in float64, with the mean of the second set as the origin. Grey
-levels (uint8) have 128 as the origin and are multiplied in float32, which is twice as fast and exact: every product,
-and every partial sum of 784 of them, is a whole number below 2²⁴.
+levels (uint8) have 128 as the origin. Up to 1024 of them are multiplied in float32, which is twice as fast and exact:
+every product, and every partial sum of 1024 of them, is a whole number of at most 2²⁴.
 """
 
 from collections.abc import Iterator
@@ -13,16 +13,18 @@ from torch import Tensor
 from fmcgan.app.errors import InvalidValueError
 
 BLOCK = (512, 1024)  # rows and columns computed at once: 4 MB of float64, which fit into the processor's cache
+_EXACT_IN_FLOAT32 = 1024  # grey levels of an image: 2²⁴ / 128²
 ROUNDING = 1e-12  # bound of the error of ``|a|² + |b|² - 2 a·b`` in float64, as a share of the squared norms
 
 
 def nearest(a: Tensor, b: Tensor, block: tuple[int, int] = BLOCK) -> tuple[Tensor, Tensor]:
-    """Finds the nearest ``b`` [M, F] of each ``a`` [N, F]: floating point, or uint8 with F of at most 784.
+    """Finds the nearest ``b`` [M, F] of each ``a`` [N, F]: floating point, or uint8.
 
     The search uses products, the distances use differences: a copy has a distance of exactly 0. Ties give the first
     index. Features whose squared distances differ by less than `ROUNDING` are ties, whose order may depend on the
-    block. Grey levels are exact up to a distance of 146 levels (root mean square), beyond which squared distances that
-    differ by 1 are ties. Returns indices, int64 [N], and Euclidean distances, float64 [N].
+    block. Up to 1024 grey levels are exact up to a distance of 4096 (a root mean square of 146 levels for 28×28),
+    beyond which squared distances that differ by 1 are ties; more of them are always exact. Returns indices, int64 [N],
+    and Euclidean distances, float64 [N].
     """
     highest = torch.full((len(a),), -torch.inf, dtype=torch.float64)
     index = torch.zeros(len(a), dtype=torch.int64)
@@ -80,8 +82,10 @@ def _blocks(a: Tensor, b: Tensor, block: tuple[int, int]) -> Iterator[tuple[slic
             f"both sets must have one width and dtype, got {a.dtype} {list(a.shape)} and {b.dtype} {list(b.shape)}"
         )
     height, width = block
-    grey = b.dtype == torch.uint8
-    centre = torch.tensor(128.0) if grey else b.mean(dim=0, dtype=torch.float64)
+    if b.dtype == torch.uint8:
+        centre = torch.tensor(128.0, dtype=torch.float32 if b.shape[1] <= _EXACT_IN_FLOAT32 else torch.float64)
+    else:
+        centre = b.mean(dim=0, dtype=torch.float64)
     for top in range(0, len(a), height):
         rows = slice(top, min(top + height, len(a)))
         some_a = a[rows].to(centre.dtype) - centre

@@ -1,14 +1,14 @@
 """Results of an evaluation: types, sort key and formatting."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from fmcgan.app.escaping import markdown
 from fmcgan.app.formatting import markdown_table, short_number
-from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.metric.baselines import BASELINES, baseline_title
 from fmcgan.metric.value import Direction
 
+MOST_COLUMNS = 20  # classes that fit beside each other; of more, each has a row
 BETTER = {"lower": "lower", "higher": "higher", "real": "closer to real"}
 
 
@@ -59,12 +59,23 @@ def as_markdown(results: Results) -> str:
     return markdown_table(head, rows, right=range(1, 3 + len(measured)))
 
 
-def by_class_as_markdown(results: Mapping[str, Result]) -> str:
-    """Writes a table of the values by class, each above that of real images; empty without values by class."""
+def by_class_as_markdown(results: Mapping[str, Result], names: Sequence[str]) -> str:
+    """Writes a table of the values by class, each above that of real images; empty without values by class.
+
+    Args:
+        results: by name.
+        names: of the classes, by label. Each of up to `MOST_COLUMNS` classes has a column, each of more a row.
+    """
     rows = []
     for name, result in results.items():
         if result["by_class"] is not None:
             rows.append([markdown(name), *map(short_number, result["by_class"])])
             if result["floor_by_class"] is not None:
                 rows.append(["(real)", *map(short_number, result["floor_by_class"])])
-    return markdown_table(["score", *CLASS_NAMES], rows, right=range(1, 1 + len(CLASS_NAMES))) if rows else ""
+    if not rows:
+        return ""
+    table = [["score", *map(markdown, names)], *rows]
+    if len(names) > MOST_COLUMNS:
+        table = [list(column) for column in zip(*table, strict=True)]
+        table[0][0] = "class"
+    return markdown_table(table[0], table[1:], right=range(1, len(table[0])))

@@ -17,18 +17,17 @@ from torch import Tensor
 from fmcgan.app import memory
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
-from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.data.images import to_uint8
+from fmcgan.data.info import DatasetInfo
+from fmcgan.metric.image_set import class_names
 from fmcgan.metric.samples_folder import read_folder
 
 FLOAT_RULE = (
     "float images must be clearly in [-1, 1] (minimum at most -0.9) or clearly in [0, 1] (minimum at most 0.1, maximum "
     "at least 0.9, some values strictly between 0 and 1)"
 )
-"""All sets of these images contain black. Without white, values in [0, 1] may be dark images in 0..255."""
+"""Sets of images usually contain black. Without white, values in [0, 1] may be dark images in 0..255."""
 
-_SHAPES = {(28, 28), (1, 28, 28), (28, 28, 1)}
-_LABEL_RULE = f"labels must be whole numbers 0..{NUM_CLASSES - 1}"
 _REMEDY = "np.savez(FILE, images=images, labels=labels) writes such a file"
 _BLOCK = 1000  # images processed at once
 _ENCRYPTED = 0x2041  # flags: encrypted, strongly encrypted, central directory encrypted
@@ -55,46 +54,52 @@ class Header(NamedTuple):
         return self.dtype.itemsize * math.prod(self.shape)
 
 
-def read_samples(path: Path) -> tuple[Tensor, Tensor]:
+def read_samples(path: Path, info: DatasetInfo) -> tuple[Tensor, Tensor]:
     """Reads samples from an ``.npz`` or from a folder of PNGs (see `read_folder`).
 
-    The ``.npz`` holds ``images`` [N, 28, 28], [N, 1, 28, 28] or [N, 28, 28, 1] and ``labels`` [N], N at least 2:
+    The ``.npz`` holds ``images`` [N, H, W, C] or [N, C, H, W] of the shape in ``info``, grey ones also [N, H, W], and
+    ``labels`` [N], N at least 2:
 
     - images are uint8 in 0..255, black 0, or float16, float32 or float64 by `FLOAT_RULE`. Values are not clipped. uint8
       images of 0 and 1, or of 0, 1 and 255 alone, are rejected: they look like floats that were cast.
-    - labels are of any integer type, 0..9. Classes without images are named in a warning.
+    - labels are of any integer type, 0..K - 1. Classes without images are named in a warning.
 
     Pickled objects are rejected, so nothing in the file is executed.
 
     Returns:
-        Images uint8 [N, 1, 28, 28] and labels int64 [N], in the order of the file.
+        Images uint8 [N, C, H, W] and labels int64 [N], in the order of the file.
 
     Raises:
         UserError: the samples cannot be read or are ambiguous.
     """
     try:
-        pixels, classes = read_folder(path) if path.is_dir() else _read_npz(path)
-        _check(pixels, classes)
-        pixels = pixels.reshape(-1, 1, 28, 28)
+        pixels, classes = read_folder(path, info) if path.is_dir() else _read_npz(path, info)
+        _check(pixels, classes, info)
+        if pixels.shape[1:] == (info.size, info.size, 3):
+            pixels = np.moveaxis(pixels, -1, 1)
+        pixels = pixels.reshape(-1, *info.shape)
         images = _from_uint8(pixels.astype(np.uint8, copy=False)) if pixels.dtype == np.uint8 else _from_float(pixels)
-        labels = _int64_labels(classes)
+        labels = _int64_labels(classes, info)
     except UserError as error:
         raise UserError(f"samples={path}: {error}") from error
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise UserError(f"samples={path}: cannot be read: {error.strerror or error}{where}") from error
-    if missing := [name for label, name in enumerate(CLASS_NAMES) if not (labels == label).any()]:
-        _log.warning("samples=%s: no images of %s", path, ", ".join(missing))
+    if missing := set(info.labels) - set(labels.tolist()):
+        _log.warning("samples=%s: no images of %s", path, class_names(info, sorted(missing)))
     return images, labels
 
 
-def _check(images: Header | Pixels, labels: Header | Classes) -> None:
+def _check(images: Header | Pixels, labels: Header | Classes, info: DatasetInfo) -> None:
     """Checks dtypes and shapes, before arrays are unpacked."""
-    if images.shape[1:] not in _SHAPES or images.shape[0] < 2:
-        remedy = "; save images.reshape(-1, 28, 28)" if images.shape[1:] == (784,) else ""
+    size, colour = info.size, info.channels == 3
+    allowed = [(size, size, 3), (3, size, size)] if colour else [(size, size), (1, size, size), (size, size, 1)]
+    if images.shape[1:] not in allowed or images.shape[0] < 2:
+        remedy = f"; save images.reshape(-1, {size}, {size})" if images.shape[1:] == (size**2,) else ""
+        *most, last = (f"[N, {', '.join(map(str, shape))}]" for shape in allowed)
         raise UserError(
-            "images must be grey, [N, 28, 28], [N, 1, 28, 28] or [N, 28, 28, 1] with N of at least 2, "
-            f"got {images.dtype} {list(images.shape)}{remedy}"
+            f"images must be {'colour' if colour else 'grey'}, {', '.join(most)} or {last} with N of at least "
+            f"2, got {images.dtype} {list(images.shape)}{remedy}"
         )
     if images.dtype != np.uint8 and not (images.dtype.kind == "f" and images.dtype.itemsize <= 8):
         raise UserError(
@@ -102,14 +107,21 @@ def _check(images: Header | Pixels, labels: Header | Classes) -> None:
             f"got {images.dtype}; convert to uint8 0..255"
         )
     count = images.shape[0]
-    expected, given = f"{_LABEL_RULE}, one for each of the {count} images", f"got {labels.dtype} {list(labels.shape)}"
-    if labels.shape == (count, NUM_CLASSES):
+    expected, given = (
+        f"{_label_rule(info)}, one for each of the {count} images",
+        f"got {labels.dtype} {list(labels.shape)}",
+    )
+    if labels.shape == (count, info.num_classes):
         raise UserError(f"{expected}, {given}; for one-hot labels or scores, save labels.argmax(1)")
     if labels.shape != (count,):
         remedy = "; save labels.reshape(-1)" if math.prod(labels.shape) == count else ""
         raise UserError(f"{expected}, {given}{remedy}")
     if labels.dtype.kind not in "iu":
         raise UserError(f"{expected}, {given}; save labels.astype('int64')")
+
+
+def _label_rule(info: DatasetInfo) -> str:
+    return f"labels must be whole numbers 0..{info.num_classes - 1}"
 
 
 def _blocks(images: Pixels) -> Iterator[Pixels]:
@@ -122,8 +134,9 @@ def _from_uint8(images: NDArray[np.uint8]) -> Tensor:
     counts = sum(np.bincount(block.reshape(-1), minlength=256) for block in _blocks(images))
     levels = set(np.flatnonzero(counts).tolist())
     if levels <= {0, 1, 255} and (1 in levels or levels == {0}):
+        kind = "grey levels" if images.shape[1] == 1 else "levels"
         raise UserError(
-            f"the uint8 images contain only the grey levels {', '.join(map(str, sorted(levels)))}, like floats in "
+            f"the uint8 images contain only the {kind} {', '.join(map(str, sorted(levels)))}, like floats in "
             "[0, 1] or [-1, 1] that were cast; expected 0..255: "
             "scale before the conversion, (255 * images).round().astype('uint8') for [0, 1]"
         )
@@ -156,15 +169,17 @@ def _as_uint8(images: Pixels, scaled: Callable[[Tensor], Tensor]) -> Tensor:
     return read
 
 
-def _int64_labels(labels: Classes) -> Tensor:
-    if labels.min() < 0 or labels.max() >= NUM_CLASSES:
-        names = ", ".join(f"{label} {name}" for label, name in enumerate(CLASS_NAMES))
-        given = f"got {labels.min()}..{labels.max()}"
-        raise UserError(f"{_LABEL_RULE}, one for each of the {len(labels)} images, {given};\nthe classes are {names}")
+def _int64_labels(labels: Classes, info: DatasetInfo) -> Tensor:
+    if labels.min() < 0 or labels.max() >= info.num_classes:
+        expected, given = (
+            f"{_label_rule(info)}, one for each of the {len(labels)} images",
+            f"{labels.min()}..{labels.max()}",
+        )
+        raise UserError(f"{expected}, got {given};\nthe classes are {info.choices()}")
     return torch.from_numpy(labels.astype(np.int64))
 
 
-def _read_npz(path: Path) -> tuple[Pixels, Classes]:
+def _read_npz(path: Path, info: DatasetInfo) -> tuple[Pixels, Classes]:
     """Reads the arrays ``images`` and ``labels``; other members of the archive are not opened."""
     if not path.is_file():
         problem = "neither a file nor a folder" if path.exists() else "no such file or folder"
@@ -178,7 +193,7 @@ def _read_npz(path: Path) -> tuple[Pixels, Classes]:
             raise UserError(f"{found}, expected an .npz with images and labels; {_REMEDY}")
         try:
             with zipfile.ZipFile(file) as archive:
-                return _read_archive(file, archive)
+                return _read_archive(file, archive, info)
         except (UserError, MemoryError):
             raise
         except Exception as error:  # many types for damaged files, undocumented by numpy and zipfile
@@ -188,12 +203,12 @@ def _read_npz(path: Path) -> tuple[Pixels, Classes]:
             raise UserError(f"the .npz is damaged or cut short ({detail}); write it again") from error
 
 
-def _read_archive(file: IO[bytes], archive: zipfile.ZipFile) -> tuple[Pixels, Classes]:
+def _read_archive(file: IO[bytes], archive: zipfile.ZipFile, info: DatasetInfo) -> tuple[Pixels, Classes]:
     members = {name: _member(file, archive, name) for name in ("images", "labels")}
     headers = [_header(archive, name, member) for name, member in members.items()]
     images, labels = headers
-    _check(images, labels)
-    converted = images.shape[0] * (784 + 8)  # bytes as uint8 images and int64 labels
+    _check(images, labels, info)
+    converted = images.shape[0] * (info.pixels + 8)  # bytes as uint8 images and int64 labels
     memory.require(
         images.nbytes + labels.nbytes + converted,
         f"unpacking images {images.dtype} {list(images.shape)}",

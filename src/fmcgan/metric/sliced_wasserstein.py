@@ -1,16 +1,17 @@
 """Sliced Wasserstein distance of grey levels."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from fmcgan.app.checks import seed_number, whole_number
-from fmcgan.metric.base import Metric
+from fmcgan.metric.base import Metric, pixel_unit
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.value import MetricValue, Quantity, interval
 
-_ROWS_AT_ONCE = 10_000  # float64 copies of this many rows at a time
+_PIXELS_AT_ONCE = 7_840_000  # as float64: 63 MB
 
 
 class QuantileSteps:
@@ -54,9 +55,9 @@ class QuantileSteps:
 class SlicedWasserstein(Metric):
     """``sliced_wasserstein_pixels_{n}_{split}``: sliced 2-Wasserstein distance of grey levels.
 
-    The root mean square distance over directions that are uniform on the sphere in 784 dimensions (Bonneel et al.
-    2015), in grey levels of 0..255. A translation by v gives on average |v| / sqrt(784), the root mean square of v over
-    the pixels, so the unit is that of a difference per pixel.
+    The root mean square distance over directions that are uniform on the sphere in as many dimensions as an image has
+    pixels and channels (Bonneel et al. 2015), in levels of 0..255. A translation by v of D dimensions gives on average
+    |v| / sqrt(D), the root mean square of v, so the unit is that of a difference per pixel.
 
     It needs no network, and depends on grey levels only, not on content. Two finite sets of the same distribution have
     a positive distance that falls with their size: compare equal ``n`` only.
@@ -73,6 +74,11 @@ class SlicedWasserstein(Metric):
         self.seed = seed
         self.protocol = f"sliced 2-Wasserstein on grey levels, {n_directions} directions of seed {seed}"
 
+    @property
+    def quantities(self) -> Mapping[str, Quantity]:
+        """The distance, in levels of the data set's images."""
+        return {name: each._replace(unit=pixel_unit(self.info)) for name, each in super().quantities.items()}
+
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Measures the distance."""
         reference = real.reference
@@ -86,8 +92,8 @@ class SlicedWasserstein(Metric):
     def sorted_projections(self, images: ImageSet) -> tuple[Tensor, Tensor]:
         """Projects images: returns sorted projections, float64 [S, N], and the image of each, int64 [S, N]."""
         generator = torch.Generator().manual_seed(self.seed)
-        directions = torch.randn(self.n_directions, 784, dtype=torch.float64, generator=generator)
+        directions = torch.randn(self.n_directions, images.info.pixels, dtype=torch.float64, generator=generator)
         directions /= directions.norm(dim=1, keepdim=True)
-        batches = images.images.flatten(1).split(_ROWS_AT_ONCE)
+        batches = images.images.flatten(1).split(_PIXELS_AT_ONCE // images.info.pixels)
         values, order = torch.cat([directions @ some.double().T for some in batches], dim=1).sort(dim=1)
         return values, order

@@ -6,13 +6,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.base import Metric
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.value import MetricValue, Quantity, interval
 
-RADII = 15  # rings of radius 0..14, in cycles per image; 14 is the Nyquist frequency
 FLOOR = 1 / (12 * 255**2)  # power per frequency of the rounding to 256 grey levels, the smallest that can be measured
-_IMAGES_AT_ONCE = 2000
+_PIXELS_AT_ONCE = 1_568_000  # as complex numbers: 25 MB
+
+
+def n_rings(size: int) -> int:
+    """Returns the number of rings of images of a size: radius 0 to the Nyquist frequency, in cycles per image."""
+    return size // 2 + 1
 
 
 def radial_power(images: Tensor) -> Tensor:
@@ -21,23 +26,25 @@ def radial_power(images: Tensor) -> Tensor:
     This is the azimuthal integration of Durall et al. 2020, divided by the number of frequencies of each ring. A
     frequency belongs to the ring of the nearest whole radius; the corners beyond the Nyquist frequency are left out.
 
-    Images uint8 [N, 1, 28, 28] are scaled to 0..1 and keep their mean: the ring of radius 0 holds 784 times the squared
+    Images uint8 [N, C, H, H] are scaled to 0..1 and keep their mean: the ring of radius 0 holds H² times the squared
     mean. The transform is orthonormal: white noise of variance v has power v in every ring. Returns the mean squared
-    magnitude over each ring, float64 [N, 15].
+    magnitude over each ring and over the channels, float64 [N, R], R of `n_rings`.
     """
-    frequencies = torch.fft.fftfreq(28, d=1 / 28, dtype=torch.float64)
+    channels, size = images.shape[1:3]
+    frequencies = torch.fft.fftfreq(size, d=1 / size, dtype=torch.float64)
     radius = (frequencies[:, None].square() + frequencies.square()).sqrt().round().flatten()
-    rings = (radius[:, None] == torch.arange(RADII)).double()  # [784, 15]
+    rings = (radius[:, None] == torch.arange(n_rings(size))).double()  # [H * H, R]
     rings /= rings.sum(dim=0)
     power = []
-    for some in images.split(_IMAGES_AT_ONCE):
-        transform = torch.fft.fft2(some.squeeze(1).double() / 255, norm="ortho")
-        power.append((transform.real.square() + transform.imag.square()).flatten(1) @ rings)
+    for some in images.split(_PIXELS_AT_ONCE // (channels * size**2)):
+        transform = torch.fft.fft2(some.flatten(0, 1).double() / 255, norm="ortho")
+        of_channels = (transform.real.square() + transform.imag.square()).flatten(1) @ rings
+        power.append(of_channels.view(len(some), channels, -1).mean(dim=1))
     return torch.cat(power)
 
 
 def spectrum_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Computes the root mean square difference of two spectra in decibels, [..., 15], over their rings: [...]."""
+    """Computes the root mean square difference of two spectra in decibels, [..., R], over their rings: [...]."""
     return (a - b).square().mean(dim=-1).sqrt()
 
 
@@ -49,13 +56,19 @@ def decibels(power: Tensor) -> Tensor:
 class Spectrum(Metric):
     """``spectrum_distance_{n}_{split}``: root mean square difference of the mean power spectra, in decibels.
 
-    The spectra are `radial_power`, averaged over the images: one curve of 15 points per set; different sets may have
-    equal curves. All rings have equal weight, though the finest hold little power: they show blur and upsampling
+    The spectra are `radial_power`, averaged over the images: one curve of `n_rings` points per set; different sets may
+    have equal curves. All rings have equal weight, though the finest hold little power: they show blur and upsampling
     artifacts, by which Durall et al. 2020 recognise generated images. The distance in decibels is our own.
     """
 
     kinds: ClassVar = {"spectrum_distance": Quantity("Distance of spectra", "lower", "dB", lowest=0)}
-    protocol = f"radial power of images in 0..1, orthonormal, radii 0..{RADII - 1}, floor {FLOOR:.6e}"
+
+    def __init__(self) -> None:
+        self.settle()
+
+    def settle(self) -> None:
+        """Sets the protocol."""
+        self.protocol = _protocol(self.info)
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Measures the distance."""
@@ -69,10 +82,17 @@ class Spectrum(Metric):
         """Returns both curves: ``radius`` in cycles per image, ``samples_db`` and ``reference_db``."""
         curves = {"samples_db": samples, "reference_db": real.reference}
         found = {name: self._decibels(images).tolist() for name, images in curves.items()}
-        return {"spectrum": {"radius": list(range(RADII)), **found}}
+        return {"spectrum": {"radius": list(range(n_rings(samples.info.size))), **found}}
 
     def _power(self, images: ImageSet) -> Tensor:
-        return images.derived(self.protocol, lambda: {"power": radial_power(images.images)})["power"]
+        return images.derived(_protocol(images.info), lambda: {"power": radial_power(images.images)})["power"]
 
     def _decibels(self, images: ImageSet) -> Tensor:
         return decibels(self._power(images).mean(dim=0))
+
+
+def _protocol(info: DatasetInfo) -> str:
+    channels = "" if info.channels == 1 else ", mean of channels"
+    return (
+        f"radial power of images in 0..1, orthonormal, radii 0..{n_rings(info.size) - 1}, floor {FLOOR:.6e}{channels}"
+    )

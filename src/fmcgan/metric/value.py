@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from fmcgan.data.classes import NUM_CLASSES
 from fmcgan.metric.image_set import ImageSet
 
 COVERAGE = 0.95  # nominal, of the intervals
@@ -42,9 +41,9 @@ class MetricValue(NamedTuple):
     by_class: Sequence[float | None] | None = None  # by label; ``None`` for a class without samples
 
 
-def by_class(values: Tensor, labels: Tensor) -> Sequence[float | None]:
-    """Averages one value per image, [N], over each class; ``None`` for a class without images."""
-    means = [values[labels == label].double().mean().item() for label in range(NUM_CLASSES)]
+def by_class(values: Tensor, labels: Tensor, num_classes: int) -> Sequence[float | None]:
+    """Averages one value per image, [N], over each class, [K]; ``None`` for a class without images."""
+    means = [values[labels == label].double().mean().item() for label in range(num_classes)]
     return tuple(None if math.isnan(mean) else mean for mean in means)
 
 
@@ -98,4 +97,4 @@ def mean_value(
     """
     values = values.double()
     bounds = interval_of(values, images.resamples) if interval_of else None
-    return MetricValue(values.mean().item(), bounds, by_class(values, images.labels))
+    return MetricValue(values.mean().item(), bounds, by_class(values, images.labels, images.info.num_classes))

@@ -6,9 +6,9 @@ import torch
 
 from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.metric.feature import classifier
-from fmcgan.metric.feature.classifier import (
+from fmcgan.metric.feature.classifier import ClassifierFeatures
+from fmcgan.metric.feature.classifier_network import (
     SHIPPED_WEIGHTS,
-    ClassifierFeatures,
     load_classifier,
     new_classifier,
     save_classifier,

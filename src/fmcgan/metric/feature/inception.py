@@ -19,7 +19,7 @@ FILE_NAMES = ("weights-inception-2015-12-05-6726825d.pth", "pt_inception-2015-12
 """Names of the file in the torch hub cache: of torch-fidelity, and of pytorch-fid."""
 ORIGIN = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{FILE_NAMES[0]}"
 RESIZER = "bilinear-tf1"
-"""Bilinear interpolation of TensorFlow 1: pixel ``i`` of 299 lies at ``i * 28 / 299``, not at pixel centres."""
+"""Bilinear interpolation of TensorFlow 1: pixel ``i`` of 299 lies at ``i * size / 299``, not at pixel centres."""
 
 _REMEDY = (
     f"Download {ORIGIN} to that path, set feature.inception.weights=FILE or the environment variable "

@@ -13,7 +13,7 @@ from fmcgan.metric.results_store import Arrays
 
 CHANNELS = (32, 32)
 GRID = 2
-UNIT = 16.0  # grey levels per input unit: features of garments are then about 1, where a polynomial kernel is curved
+UNIT = 16.0  # levels per input unit: features are then about 1, where a polynomial kernel is curved
 DESIGN = f"grey/{UNIT:g} {CHANNELS[0]} edges relu mean2 {CHANNELS[1]} relu mean{GRID}x{GRID}"
 
 
@@ -22,8 +22,9 @@ class RandomConvolutions(FeatureNetwork):
 
     Naeem et al. 2020 propose networks of random weights for images unlike photographs, whose features are not biased by
     other training data. This network complements the classifier. Its first filters have mean zero: they respond to
-    edges, grain and blur, not to brightness. Means over quarters preserve positions, so mirrored or shifted images
-    differ. Without biases and with zero padding, black gives 0, at the border too.
+    edges, grain and blur, not to brightness. On colour images each of them sees one channel. Means over quarters
+    preserve positions, so mirrored or shifted images differ. Without biases and with zero padding, black gives 0, at
+    the border too.
 
     It separates classes less well than the classifier.
     """
@@ -48,8 +49,14 @@ class RandomConvolutions(FeatureNetwork):
         self.version = content.hexdigest()[:16]
 
     def _extract(self, images: Tensor) -> Arrays:
-        x = F.relu(F.conv2d(images.float() / UNIT, self._edges.to(images.device), padding=1))  # [B, 32, 28, 28]
-        x = F.relu(F.conv2d(F.avg_pool2d(x, 2), self._mixtures.to(images.device), padding=1))  # [B, 32, 14, 14]
+        edges, mixtures = self._edges.to(images.device), self._mixtures.to(images.device)
+        x = images.float() / UNIT
+        if (channels := x.shape[1]) > 1:  # filter k sees channel k modulo 3; the mixtures combine them
+            x = F.conv2d(x[:, torch.arange(CHANNELS[0]) % channels], edges, padding=1, groups=CHANNELS[0])
+        else:
+            x = F.conv2d(x, edges, padding=1)
+        x = F.avg_pool2d(F.relu(x), 2)  # [B, 32, H / 2, W / 2]
+        x = F.relu(F.conv2d(x, mixtures, padding=1))
         return {"features": F.avg_pool2d(x, x.shape[-1] // GRID).flatten(1)}
 
 
