@@ -24,6 +24,7 @@ from torchvision.datasets import FashionMNIST
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.errors import UserError
 from fmcgan.app.safe_instantiate import check_targets
+from fmcgan.data.garments import GARMENTS
 from fmcgan.evaluate import evaluate
 from fmcgan.export import export
 from fmcgan.inference.generator import ALLOWED_PREFIXES, load_generator
@@ -375,7 +376,7 @@ def assert_onnx_gives_the_images_of(network, path):
 @pytest.mark.parametrize("name", ["dcgan", "conv", "mlp"])
 def test_an_onnx_model_gives_the_same_images(tmp_path, name):
     _, network = tiny(network=name)
-    write_onnx(tmp_path / "new" / "g.onnx", network, {"images_seen": 5})
+    write_onnx(tmp_path / "new" / "g.onnx", network, GARMENTS, {"images_seen": 5})
     session = assert_onnx_gives_the_images_of(network, tmp_path / "new" / "g.onnx")
     assert json.loads(session.get_modelmeta().custom_metadata_map["fmcgan"]) == {"images_seen": 5}
 
@@ -384,7 +385,7 @@ def test_an_onnx_model_gives_the_same_images(tmp_path, name):
 @pytest.mark.parametrize("name", ZOO)
 def test_an_onnx_model_of_the_whole_zoo_gives_the_same_images(tmp_path, name):
     _, network = trained(*ZOO[name], network=name)
-    write_onnx(tmp_path / "g.onnx", network, {})
+    write_onnx(tmp_path / "g.onnx", network, GARMENTS, {})
     assert_onnx_gives_the_images_of(network, tmp_path / "g.onnx")
 
 

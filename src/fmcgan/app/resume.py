@@ -3,7 +3,7 @@
 import inspect
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -28,6 +28,11 @@ _PARTS = (
     *("augment", "regularizer", "training", "training.schedules", "training.ema", "trainer"),
     *("training.generator_optimizer", "training.discriminator_optimizer"),
 )
+_FACTS: Mapping[str, Callable[[Record], str]] = {
+    "shape": lambda dataset: "{channels} x {size} x {size}".format_map(dataset),
+    "classes": lambda dataset: f"{len(dataset['class_names'])}: {', '.join(dataset['class_names'])}",
+}
+"""Texts of what images must have in common with those of a checkpoint."""
 _GROUPS = ("callback", "logger", "metric", "feature")
 
 
@@ -84,10 +89,18 @@ def already_done(config: Record) -> bool:
 
 
 def _is_same_run(saved: Record, config: Record) -> bool:
-    """Whether two configurations are equal except for checkpoint, loggers and data folders."""
-    ignored = {"ckpt_path": None, "logger": None}
+    """Whether two configurations are equal except for checkpoint, loggers, data folders and what older ones lack."""
+    ignored: Record = {"ckpt_path": None, "logger": None}
+    if not saved.get("dataset"):
+        ignored["dataset"] = None  # its classes and shape follow from data and network
     left, right = (
-        {**each, **ignored, "data": each.get("data", {}) | {"root": None, "mirror": None}} for each in (saved, config)
+        {
+            **each,
+            **ignored,
+            "data": each.get("data", {}) | {"root": None, "mirror": None},
+            "network": _with_defaults(each.get("network", {})),
+        }
+        for each in (saved, config)
     )
     if config["trainer"]["precision"] == AUTO:
         left["trainer"] = left.get("trainer", {}) | {"precision": AUTO}
@@ -98,7 +111,7 @@ def find_resume_checkpoint(config: DictConfig, plain: Record) -> str | None:
     """Returns the checkpoint to resume from; in a restarted sweep, that of the interrupted job.
 
     Raises:
-        UserError: it is missing, damaged, or of other networks; or the folder holds another run.
+        UserError: it is missing, damaged, or of other images or networks; or the folder holds another run.
     """
     folder = Path(config.trainer.default_root_dir)
     if not in_sweep() and not is_nonzero_rank(config.trainer.devices):
@@ -110,6 +123,7 @@ def find_resume_checkpoint(config: DictConfig, plain: Record) -> str | None:
     if not Path(path).is_file():
         raise UserError(f"ckpt_path={path}: no such file; give RUN/checkpoints/last.ckpt")
     config_of_checkpoint = _read(Path(path), folder)["config"]
+    _check_same_images(config_of_checkpoint, plain)
     _check_same_state(config_of_checkpoint, plain)
     saved, mine = _with_defaults(config_of_checkpoint["network"]), _with_defaults(plain["network"])
     differing = [name for name in {**saved, **mine} if saved.get(name) != mine.get(name)]
@@ -181,6 +195,21 @@ def _with_defaults(network: Record) -> Record:
         return defaults | {name: complete(value) for name, value in part.items()}
 
     return {name: complete(part) for name, part in network.items()}
+
+
+def _check_same_images(saved: Record, mine: Record) -> None:
+    """Refuses images of another shape or other classes than the checkpoint's."""
+    before, now = saved.get("dataset"), mine.get("dataset")
+    if not before or not now:
+        return
+    for what, describe in _FACTS.items():
+        old, new = (printable(describe(dataset)) for dataset in (before, now))
+        if describe(before) != describe(now):
+            raise UserError(
+                f"the checkpoint was trained on images of {before['name']} with the {what} {old}, "
+                f"this run has images of {now['name']} with the {what} {new}.\n"
+                "Omit data= to use the data set of the checkpoint."
+            )
 
 
 def _check_same_state(saved: Record, mine: Record) -> None:

@@ -4,11 +4,11 @@ import re
 
 import pytest
 import torch
-from fmcgan.data.classes import CLASS_NAMES
 from markupsafe import escape
 
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import visible
+from fmcgan.data.garments import GARMENTS
 from fmcgan.inference.html.page import render_page, write_page
 from fmcgan.inference.html.program import trace_program
 from tests.hostile import PAYLOADS
@@ -26,19 +26,19 @@ def written(small, tmp_path_factory):
     """A generator, and a folder with its page in both precisions."""
     folder, network = tmp_path_factory.mktemp("pages"), small()
     for name, precision in (("full", "float32"), ("half", "float16")):
-        write_page(folder / f"{name}.html", network, {"images_seen": 1}, precision)
+        write_page(folder / f"{name}.html", network, GARMENTS, {"images_seen": 1}, precision)
     return folder, network
 
 
 def test_all_is_in_the_file_and_nothing_breaks_out_of_it(program):
     score = {"value": 0.12345, "real": 0.025}
     about = {"command": "python </script><b>", "images_seen": 5_000, "scores": {"result.json": {"fd": score}}}
-    page = render_page(program, about)
+    page = render_page(program, GARMENTS, about)
     assert page.count("<script") == page.count("</script>") == 3
     assert "python &lt;/script&gt;&lt;b&gt;" in page
     assert "5,000" in page
     assert "0.1235 (real data 0.025)" in page
-    assert all(f"<span>{name}</span>" in page for name in CLASS_NAMES)
+    assert all(f"<span>{name}</span>" in page for name in GARMENTS.class_names)
     assert not re.search(r"(src|href)=\"(?!data:|#)|url\(|@import|https?:", page)
 
 
@@ -49,7 +49,7 @@ def test_half_precision_halves_the_file_and_refuses_what_it_cannot_hold(written,
     with torch.no_grad():
         network.to_image.bias.fill_(1e5)
     with pytest.raises(UserError, match="float16: p_to_image_bias"):
-        write_page(tmp_path / "half.html", network, {"images_seen": 1}, "float16")
+        write_page(tmp_path / "half.html", network, GARMENTS, {"images_seen": 1}, "float16")
 
 
 def program_of_bytes(path):
@@ -60,7 +60,7 @@ def program_of_bytes(path):
 def page(chromium, small, tmp_path):
     """The page of a small generator in a browser, and the generator."""
     network = small("network.generator.refine=true")
-    write_page(tmp_path / "generator.html", network, {"images_seen": 1})
+    write_page(tmp_path / "generator.html", network, GARMENTS, {"images_seen": 1})
     chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     chromium.set_window_size(1280, 900)
     chromium.get_log("browser")  # of the test before
@@ -140,7 +140,7 @@ def test_it_fits_a_phone(page):
 def test_what_is_known_of_a_generator_is_text(program):
     score = {"value": 0.5, "real": None}
     for text in PAYLOADS.values():
-        page = render_page(program, {"command": text, "images_seen": 1, "scores": {text: {text: score}}})
+        page = render_page(program, GARMENTS, {"command": text, "images_seen": 1, "scores": {text: {text: score}}})
         assert page.count("<script") == page.count("</script>") == 3
         assert not re.search(r"<img|<svg|onerror=alert\(1\)>|\x1b|\u202e", page)
         assert escape(visible(text)) in page
