@@ -7,16 +7,22 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
 
 from fmcgan.analysis.section import Section
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, plural
+from fmcgan.data.images import to_pixels
+from fmcgan.data.info import DatasetInfo
+from fmcgan.figure.classes import MOST_CLASSES, some_classes
 from fmcgan.figure.grid import PAPER, class_grid
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
+
+MOST_ROWS = 3 * MOST_CLASSES  # of the grid of samples, which is read row by row
+_RESERVED = ("all", "agreement")  # other words at the place of a class in keys
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,15 @@ class Subject:
     real: RealImages
     generator: nn.Module | None
     """On the CPU in evaluation mode, with ``latent_dim``: G(latent float32 [B, Z], labels int64 [B]) ->
-    [B, 1, 28, 28] in [-1, 1]. ``None`` for samples from a file."""
+    [B, C, H, W] in [-1, 1]. ``None`` for samples from a file."""
     run: Path | None  # folder of the run that trained the generator; ``None`` if unknown
     seed: int  # of all random choices, non-negative
     store: Store  # cache of results that depend on real images only, by keys that name all their inputs
+
+    @property
+    def info(self) -> DatasetInfo:
+        """Classes and shape of the images."""
+        return self.real.info
 
 
 class NotApplicable(InvalidValueError):  # noqa: N818 (the part is skipped)
@@ -63,33 +74,43 @@ class Analysis(ABC):
 
 def common_classes(*sets: ImageSet, least: int = 1) -> list[int]:
     """Returns the classes, ascending, of which every set has at least ``least`` images."""
-    return [label for label in range(NUM_CLASSES) if all(len(images.of_class(label)) >= least for images in sets)]
+    counts = torch.stack([images.labels.bincount(minlength=sets[0].info.num_classes) for images in sets])
+    return (counts >= least).all(dim=0).nonzero().squeeze(1).tolist()
 
 
-def class_key(label: int | None) -> str:
-    """Returns the name of a class in keys and tables; ``all`` for ``None``."""
-    return "all" if label is None else CLASS_NAMES[label]
+def class_key(info: DatasetInfo, label: int | None) -> str:
+    """Returns the name of a class in keys and tables; ``all`` for ``None``.
+
+    Slashes separate the parts of a key and "all" means all classes, so that a class with such a name gets another key.
+    """
+    if label is None:
+        return "all"
+    name = info.class_names[label]
+    return f"{info.column(label)}_{label}" if "/" in name or name in _RESERVED else name
 
 
-def class_noun(label: int | None) -> str:
+def class_noun(info: DatasetInfo, label: int | None) -> str:
     """Returns the plural noun of a class, such as ``t-shirts``; ``images`` for ``None``."""
-    return "images" if label is None else plural(label)
+    return "images" if label is None else info.plural(label)
 
 
 def image_rows(images: ImageSet, rows: Sequence[Tensor], columns: int) -> NDArray[np.uint8]:
-    """Arranges images as tiles, uint8 [R, columns, 28, 28]; short rows end with blank tiles.
+    """Arranges images as tiles, uint8 [R, columns, H, W] or [R, columns, H, W, 3]; short rows end with blank tiles.
 
     ``rows`` holds the indices of the images of each of R rows; those beyond the columns are left out.
     """
-    tiles = np.full((len(rows), columns, 28, 28), PAPER, dtype=np.uint8)
+    tiles = torch.full((len(rows), columns, *images.info.shape), PAPER, dtype=torch.uint8)
     for tile, index in zip(tiles, rows, strict=True):
-        tile[: len(index)] = images.images[index[:columns], 0].numpy()
-    return tiles
+        tile[: len(index)] = images.images[index[:columns]]
+    return to_pixels(tiles)
 
 
 def sample_grid(samples: ImageSet, most_columns: int) -> Image:
-    """Draws the first samples of each class, at most ``most_columns``; classes without samples have no row."""
-    labels = common_classes(samples)
+    """Draws the first samples of each class, at most ``most_columns``, with one row per class that has samples.
+
+    A grid of more than `MOST_ROWS` classes shows some of them and says so above.
+    """
+    labels, note = some_classes(common_classes(samples), most=MOST_ROWS)
     rows = [samples.of_class(label) for label in labels]
     tiles = image_rows(samples, rows, min(most_columns, max(map(len, rows))))
-    return class_grid(tiles, [CLASS_NAMES[label] for label in labels])
+    return class_grid(tiles, [samples.info.class_names[label] for label in labels], title=note or None)

@@ -13,13 +13,14 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 from fmcgan.figure.axes import legend_size, panel_figure, style_axes
+from fmcgan.figure.classes import short_names
 from fmcgan.figure.curves import PALETTE
 from fmcgan.figure.palette import FAINT_INK, INK, LINE
 from fmcgan.figure.png import write_png
 
-BARS_INCHES = (5.4, 3.3)  # width and height of one panel
+BARS_INCHES = (5.4, 3.3)  # width and height of one panel of ten classes
+_CLASS_INCHES = 0.24  # height for each class
 BAR_COLOUR = PALETTE[5]
 BARS_LABEL = "samples"  # legend of the bars
 MARKS = (("|", INK), ("D", PALETTE[1]), ("^", PALETTE[2]), ("o", PALETTE[3]))
@@ -34,17 +35,17 @@ class ClassBars:
 
     title: str
     values: Sequence[float | None]
-    """Of the ten classes; ``None`` for a class without samples, which has a remark instead of a bar."""
+    """Of each class; ``None`` for a class without samples, which has a remark instead of a bar."""
     references: Mapping[str, Sequence[float | None] | float] = field(default_factory=dict)
-    """By label: ten values (``None``: no mark) are drawn as marks, one number as a line. Equal labels have equal
-    colours in all panels."""
+    """By label: one value per class (``None``: no mark) are drawn as marks, one number as a line. Equal labels have
+    equal colours in all panels."""
+    names: Sequence[str] = field(kw_only=True)  # of the classes
 
     def __post_init__(self) -> None:
+        n = len(self.names)
         for name, given in {"values": self.values, **self.references}.items():
-            if not isinstance(given, int | float) and len(given) != NUM_CLASSES:
-                raise ValueError(
-                    f"{self.title}: {name} must hold {NUM_CLASSES} numbers, one per class, got {len(given)}"
-                )
+            if not isinstance(given, int | float) and len(given) != n:
+                raise ValueError(f"{self.title}: {name} must hold {n} numbers, one per class, got {len(given)}")
 
 
 def draw_class_bars(panels: Sequence[ClassBars], path: Path) -> None:
@@ -61,7 +62,9 @@ def class_bars_figure(panels: Sequence[ClassBars]) -> Figure:
     legend_columns, legend_inches = legend_size(
         [BARS_LABEL, *labels] if labels else [], min(2, len(panels)) * BARS_INCHES[0], font_size=10
     )
-    figure, all_axes = panel_figure(len(panels), BARS_INCHES, extra=legend_inches, pad=(0.12, 0.08))
+    most = max((len(panel.names) for panel in panels), default=0)
+    inches = BARS_INCHES[0], BARS_INCHES[1] + _CLASS_INCHES * (most - 10)
+    figure, all_axes = panel_figure(len(panels), inches, extra=legend_inches, pad=(0.12, 0.08))
     drawn = [_draw_panel(axes, panel, labels) for axes, panel in zip(all_axes, panels, strict=True)]
     if labels:
         lines = sorted((line for lines in drawn for line in lines), key=lambda line: line.get_marker() != "None")
@@ -73,7 +76,7 @@ def class_bars_figure(panels: Sequence[ClassBars]) -> Figure:
 
 def _draw_panel(axes: Axes, panel: ClassBars, labels: list[str]) -> list[Line2D]:
     """Draws a panel and returns its references."""
-    positions = np.arange(NUM_CLASSES)
+    positions = np.arange(len(panel.names))
     values = _finite(panel.values)
     axes.barh(positions, np.nan_to_num(values), height=0.72, color=BAR_COLOUR, zorder=2)
     shown, lines = [values], []
@@ -91,8 +94,8 @@ def _draw_panel(axes: Axes, panel: ClassBars, labels: list[str]) -> list[Line2D]
     axes.set_xlim(*_limits(np.concatenate(shown)))
     axes.set_title(fill(panel.title, WIDEST_TITLE), fontsize=11, loc="left", color=INK)
     style_axes(axes, grid="x")
-    axes.set_yticks(positions, CLASS_NAMES, fontsize=9)
-    axes.set_ylim(NUM_CLASSES - 0.4, -0.6)  # label 0 on top
+    axes.set_yticks(positions, short_names(panel.names), fontsize=9)
+    axes.set_ylim(len(positions) - 0.4, -0.6)  # label 0 on top
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.axvline(0, color=LINE, linewidth=0.8, zorder=2.5)

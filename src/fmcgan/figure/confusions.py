@@ -1,6 +1,7 @@
 """Figures of confusion matrices (conditioned class by predicted class) and of their differences."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
 
@@ -12,12 +13,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
+from fmcgan.figure.classes import most_telling, short_names
 from fmcgan.figure.heatmap import SEQUENTIAL, UNKNOWN, heatmap_figure
 from fmcgan.figure.palette import GRID, INK
 from fmcgan.figure.png import write_png
 
-FIGURE_INCHES = (8.0, 7.4)  # width and height of a figure
+FIGURE_INCHES = (8.0, 7.4)  # width and height of a figure of up to ten classes
+_CELL_INCHES = 0.55  # added to both for each further class
 SCALE = PowerNorm(0.5, vmin=0, vmax=100)
 """Square root of the percentage, so that an error of 2 is visible beside a diagonal near 100."""
 WIDEST_TITLE = 64  # maximum number of letters of a title in one line
@@ -25,96 +27,116 @@ LEAST_LIMIT = 5.0  # smallest limit of the colours of differences, in percentage
 AGREEMENT_TITLE = "Classification of the samples, by conditioned class"
 
 
-def draw_agreement(counts: ArrayLike, path: Path, title: str = AGREEMENT_TITLE) -> None:
+def draw_agreement(counts: ArrayLike, path: Path, title: str = AGREEMENT_TITLE, *, names: Sequence[str]) -> None:
     """Writes `agreement_figure` as a PNG."""
-    write_png(agreement_figure(counts, title), path)
+    write_png(agreement_figure(counts, title, names=names), path)
 
 
-def agreement_figure(counts: ArrayLike, title: str = AGREEMENT_TITLE) -> Figure:
+def agreement_figure(counts: ArrayLike, title: str = AGREEMENT_TITLE, *, names: Sequence[str]) -> Figure:
     """Draws the rows of a confusion matrix in percent, and the total agreement.
 
-    Counts are whole numbers [10, 10]: row = conditioned class, column = predicted class. A row without samples is grey;
-    a cell without samples is blank.
+    Counts are whole numbers [K, K]: row = conditioned class, column = predicted class. A row without samples is grey;
+    a cell without samples is blank. Of many classes, those of the lowest agreement are shown.
 
     Raises:
-        ValueError: the counts are not whole numbers of at least 0, or have another shape.
+        ValueError: the counts are not whole numbers of at least 0, or have another shape than the K names.
     """
-    table = _checked(counts)
+    table = _checked(counts, len(names))
     if table.dtype.kind not in "iuf" or not np.isfinite(table).all() or (table < 0).any() or (table % 1 != 0).any():
         raise ValueError("counts must be whole numbers of at least 0, got others")
     table = table.astype(np.int64)
     totals = table.sum(axis=1)
+    percent = 100 * table / np.maximum(totals, 1)[:, None]
+    errors = np.where(totals > 0, 100 - percent.diagonal(), np.nan)
+    shown, note = most_telling(dict(enumerate(errors.tolist())), "with the lowest agreement")
+    square, of_shown = np.ix_(shown, shown), short_names([names[label] for label in shown])
     figure = heatmap_figure(
-        100 * table / np.maximum(totals, 1)[:, None],
-        CLASS_NAMES,
-        CLASS_NAMES,
+        percent[square],
+        of_shown,
+        of_shown,
         formats=_percent,
-        title=fill(title, WIDEST_TITLE),
+        title=_with_note(title, note),
         label="percent of the row",
         colours=SEQUENTIAL,
         scale=SCALE,
-        blank=table == 0,
-        size=FIGURE_INCHES,
+        blank=(table == 0)[square],
+        size=_inches(len(shown)),
     )
     axes, bar = figure.axes
     bar.set_yticks([0, 1, 5, 10, 25, 50, 75, 100])
     bar.yaxis.set_minor_locator(NullLocator())
-    _mark_rows(axes, totals == 0, "no samples of this class")
+    _mark_rows(axes, totals[shown] == 0, "no samples of this class")
     figure.supxlabel(_summary(table), fontsize=11, color=INK)
     return figure
 
 
-def difference_figure(counts: ArrayLike, real_counts: ArrayLike, sure: ArrayLike) -> Figure:
-    """Draws the confusion matrix of samples minus that of real images, [10, 10] each, in percent of the row.
+def difference_figure(
+    counts: ArrayLike, real_counts: ArrayLike, sure: ArrayLike, *, names: Sequence[str]
+) -> Figure:
+    """Draws the confusion matrix of samples minus that of real images, [K, K] each, in percent of the row.
 
-    Differences are bold where ``sure``, bool [10, 10], says that they are significant; others are pale.
+    Differences are bold where ``sure``, bool [K, K], says that they are significant; others are pale. Of many classes,
+    those whose rows have the largest differences are shown.
 
     Raises:
-        ValueError: a table has another shape.
+        ValueError: a table has another shape than the K names.
     """
-    table, real, bold = (_checked(each) for each in (counts, real_counts, sure))
-    shown = points(table, real)
-    limit = max(LEAST_LIMIT, math.ceil(np.nanmax(np.abs(shown), initial=0)))
+    table, real, bold = (_checked(each, len(names)) for each in (counts, real_counts, sure))
+    differences = points(table, real)
+    sizes = dict(enumerate(np.abs(differences).max(axis=1).tolist()))
+    shown, note = most_telling(sizes, "with the largest differences")
+    square, of_shown = np.ix_(shown, shown), short_names([names[label] for label in shown])
+    limit = max(LEAST_LIMIT, math.ceil(np.nanmax(np.abs(differences[square]), initial=0)))
     figure = heatmap_figure(
-        shown,
-        CLASS_NAMES,
-        CLASS_NAMES,
+        differences[square],
+        of_shown,
+        of_shown,
         formats="+.1f",
-        title="Classification: share of samples minus share of real test images",
+        title=_with_note("Classification: share of samples minus share of real test images", note),
         label="percentage points: more of the real images  ↔  more of the samples",
         scale=Normalize(-limit, limit),
-        faint=~bold.astype(bool),
-        blank=table + real == 0,
-        size=FIGURE_INCHES,
+        faint=~bold.astype(bool)[square],
+        blank=(table + real == 0)[square],
+        size=_inches(len(shown)),
     )
     axes = figure.axes[0]
     axes.grid(which="minor", color=GRID, linewidth=1)  # visible between white cells
-    _mark_rows(axes, np.asarray(np.isnan(shown).all(axis=1)), "not compared")
+    _mark_rows(axes, np.asarray(np.isnan(differences[shown]).all(axis=1)), "not compared")
     return figure
 
 
 def points(counts: NDArray[np.int64], real_counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Subtracts the percentages within each row: [10, 10]; nan in a row that one of the tables lacks."""
+    """Subtracts the percentages within each row: [K, K]; nan in a row that one of the tables lacks."""
     totals, real_totals = (table.sum(axis=1, keepdims=True) for table in (counts, real_counts))
     with np.errstate(invalid="ignore"):
         return np.asarray(100 * counts / totals - 100 * real_counts / real_totals)
 
 
-def _checked(table: ArrayLike) -> NDArray[np.int64]:
+def _checked(table: ArrayLike, classes: int) -> NDArray[np.int64]:
     given = np.asarray(table)
-    if given.shape != (NUM_CLASSES, NUM_CLASSES):
-        raise ValueError(f"counts must be [{NUM_CLASSES}, {NUM_CLASSES}], got {list(given.shape)}")
+    if given.shape != (classes, classes):
+        raise ValueError(f"counts must be [{classes}, {classes}], got {list(given.shape)}")
     return given
+
+
+def _inches(classes: int) -> tuple[float, float]:
+    wider = _CELL_INCHES * max(0, classes - 10)
+    return FIGURE_INCHES[0] + wider, FIGURE_INCHES[1] + wider
+
+
+def _with_note(title: str, note: str) -> str:
+    return "\n".join(fill(line, WIDEST_TITLE) for line in (title, note) if line)
 
 
 def _mark_rows(axes: Axes, missing: NDArray[np.bool_], note: str) -> None:
     """Names the axes, frames the diagonal, and covers missing rows by a note."""
     axes.set_xlabel("classified as", fontsize=11)
     axes.set_ylabel("conditioned class", fontsize=11)
-    middle = (NUM_CLASSES - 1) / 2
-    for row in range(NUM_CLASSES):
+    classes = len(missing)
+    middle = (classes - 1) / 2
+    for row in range(classes):
         if missing[row]:
-            cell = Rectangle((-0.5, row - 0.46), NUM_CLASSES, 0.92, color=UNKNOWN, linewidth=0, zorder=2.8)
+            cell = Rectangle((-0.5, row - 0.46), classes, 0.92, color=UNKNOWN, linewidth=0, zorder=2.8)
             axes.text(middle, row, note, ha="center", va="center", fontsize=10, color="#444444")
         else:
             cell = Rectangle((row - 0.5, row - 0.5), 1, 1, fill=False, color=INK, linewidth=1.6, zorder=3)

@@ -1,4 +1,4 @@
-"""Grids of small grey images: one class per row, one latent vector per column."""
+"""Grids of small images: one class per row, one latent vector per column."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -9,41 +9,54 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fmcgan.app import checks
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.figure.png import LONGEST
+from fmcgan.figure.png import LONGEST, common_mode
 
 PAPER, INK = 255, 45  # grey levels of background and text
+_TEXT = f"#{INK:02x}{INK:02x}{INK:02x}"  # a name of its colour for grey and for colour pictures
 MARGIN, GAP = 10, 2  # pixels around a grid and between images
 NAME_SIZE, TITLE_SIZE = 14, 17  # font sizes in pixels
 _BESIDE = 150  # maximum width of names and margins, in pixels
+_TILE = 56  # usual height and width of a magnified image, in pixels
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-def check_columns(**columns: int) -> None:
-    """Checks that a grid of 28 x 28 samples is not wider than `LONGEST`; numbers of columns are named like the option.
+def magnification(size: int, pixels: int = _TILE) -> int:
+    """Returns the integer by which images of a size are magnified to about ``pixels``; at least 1."""
+    return max(1, round(pixels / size))
+
+
+def check_columns(size: int, /, **columns: int) -> None:
+    """Checks that a grid of samples, ``size`` pixels wide each, is not wider than `LONGEST`.
+
+    Numbers of columns are named like the option.
 
     Raises:
         InvalidValueError: there are too many columns.
     """
-    most = (LONGEST - _BESIDE) // (2 * 28 + GAP)
+    most = (LONGEST - _BESIDE) // (magnification(size) * size + GAP)
     for name, value in columns.items():
         if value > most:
             raise InvalidValueError(f"{name} must be at most {most:,}, the widest grid, got {value:,}")
 
 
 def class_grid(
-    images: NDArray[np.uint8], row_names: Sequence[str], title: str | None = None, scale: int = 2
+    images: NDArray[np.uint8], row_names: Sequence[str], title: str | None = None, scale: int | None = None
 ) -> Image.Image:
-    """Draws a grey grid (PIL mode ``L``) of images, uint8 [R, C, H, W], with R row names at the left.
+    """Draws a grid of images with R row names at the left, grey (PIL mode ``L``) or in colour (``RGB``) like these.
 
-    ``title`` is a line above the grid, ``scale`` an integer magnification.
+    Images are uint8 [R, C, H, W] or [R, C, H, W, 3]. ``title`` is a line above the grid, ``scale`` an integer
+    magnification; ``None``: that of `magnification`.
 
     Raises:
         ValueError: the images have another type or shape, or the number of names differs.
     """
+    if images.dtype != np.uint8 or images.size == 0 or images.shape[4:] not in ((), (3,)) or images.ndim < 4:
+        raise ValueError(
+            f"images must be uint8 [rows, columns, height, width] or [..., 3], got {images.dtype} {images.shape}"
+        )
+    scale = magnification(images.shape[3]) if scale is None else scale
     checks.whole_number(scale=scale)
-    if images.dtype != np.uint8 or images.ndim != 4 or images.size == 0:
-        raise ValueError(f"images must be uint8 [rows, columns, height, width], got {images.dtype} {images.shape}")
     if len(row_names) != len(images):
         raise ValueError(f"row_names must hold {len(images)} names, one per row, got {len(row_names)}")
     tiles = _tiles(images, scale)
@@ -51,19 +64,19 @@ def class_grid(
     left = MARGIN + max(_width(name, name_font) for name in row_names) + 8
     top = MARGIN + (TITLE_SIZE + 10 if title else 0)
     width = max(left + tiles.shape[1], MARGIN + _width(title or "", title_font)) + MARGIN
-    picture = Image.new("L", (width, top + tiles.shape[0] + MARGIN), PAPER)
+    picture = Image.new("RGB" if images.ndim == 5 else "L", (width, top + tiles.shape[0] + MARGIN), "white")
     picture.paste(Image.fromarray(tiles), (left, top))
     draw = ImageDraw.Draw(picture)
     if title:
-        draw.text((MARGIN, MARGIN), title, fill=INK, font=title_font, anchor="lt")
+        draw.text((MARGIN, MARGIN), title, fill=_TEXT, font=title_font, anchor="lt")
     step = images.shape[2] * scale + GAP
     for row, name in enumerate(row_names):
-        draw.text((left - 8, top + row * step + (step - GAP) // 2), name, fill=INK, font=name_font, anchor="rm")
+        draw.text((left - 8, top + row * step + (step - GAP) // 2), name, fill=_TEXT, font=name_font, anchor="rm")
     return picture
 
 
 def side_by_side(grids: Sequence[tuple[str, Image.Image]], columns: int = 3) -> Image.Image:
-    """Arranges at least one picture in rows of at most ``columns``, as a grey picture (PIL mode ``L``).
+    """Arranges at least one picture in rows of at most ``columns``, in grey (PIL mode ``L``) if all are, else ``RGB``.
 
     ``grids`` holds pairs of title and picture. The title is above the picture, wrapped to its width.
     """
@@ -77,23 +90,24 @@ def side_by_side(grids: Sequence[tuple[str, Image.Image]], columns: int = 3) -> 
     cell_width = max(*widths, *(grid.width for _, grid in grids))
     cell_height = head + max(grid.height for _, grid in grids)
     columns = min(columns, len(grids))
-    picture = Image.new("L", (columns * cell_width, -(-len(grids) // columns) * cell_height), PAPER)
+    mode = common_mode([grid for _, grid in grids])
+    picture = Image.new(mode, (columns * cell_width, -(-len(grids) // columns) * cell_height), "white")
     draw = ImageDraw.Draw(picture)
     for index, (lines, (_, grid)) in enumerate(zip(titles, grids, strict=True)):
         x, y = index % columns * cell_width, index // columns * cell_height
         for above, text in enumerate(reversed(lines), start=1):  # the last line is above the picture
-            draw.text((x + MARGIN, y + head - above * line), text, fill=INK, font=font, anchor="lt")
-        picture.paste(grid.convert("L"), (x, y + head))
+            draw.text((x + MARGIN, y + head - above * line), text, fill=_TEXT, font=font, anchor="lt")
+        picture.paste(grid.convert(mode), (x, y + head))
     return picture
 
 
 def _tiles(images: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
-    """Arranges magnified images: uint8 [R * (H * scale + GAP) - GAP, C * (W * scale + GAP) - GAP]."""
-    rows, columns, _, _ = images.shape
-    large = images.repeat(scale, axis=2).repeat(scale, axis=3)
-    padded = np.pad(large, ((0, 0), (0, 0), (0, GAP), (0, GAP)), constant_values=PAPER)
-    height, width = padded.shape[2:]
-    tiles = padded.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)
+    """Arranges magnified images: uint8 [R * (H * scale + GAP) - GAP, C * (W * scale + GAP) - GAP], or [..., 3]."""
+    rows, columns, height, width, *channels = images.shape
+    height, width = height * scale + GAP, width * scale + GAP
+    padded = np.full((rows, columns, height, width, *channels), PAPER, dtype=np.uint8)
+    padded[:, :, :-GAP, :-GAP] = images.repeat(scale, axis=2).repeat(scale, axis=3)
+    tiles = padded.swapaxes(1, 2).reshape(rows * height, columns * width, *channels)
     return np.ascontiguousarray(tiles[:-GAP, :-GAP])
 
 

@@ -17,11 +17,12 @@ SEQUENTIAL = colormaps["Blues"]  # one hue that darkens with the value
 DIVERGING = LinearSegmentedColormap.from_list("real to generated", [REAL, "#FFFFFF", GENERATED])
 """Blue below 0, white at 0, vermilion above."""
 UNKNOWN = "#D9D9D9"  # colour of a cell without a value, and of a row with a note; in neither colour map
-WIDEST = 11.0  # largest width in inches; more columns make narrower cells
+WIDEST = 11.0  # largest width in inches of up to 15 columns; many columns make narrower cells
 PALE = 0.25  # opacity of a faint cell
 _CELL = 0.78, 0.42  # inches
+_NARROWEST = 0.55  # width of a cell that its number just fits in, in inches
 _LETTER = 0.085  # width of a letter in inches
-_STEEP = 9  # shortest slanted column name, in letters
+_STEEP = 9  # shortest slanted column name beside up to nine others, in letters
 
 Format = str | Callable[[float], str]
 
@@ -90,15 +91,19 @@ def heatmap_figure(
 def _inches(rows: Sequence[str], columns: Sequence[str], title: str, label: str) -> tuple[float, float]:
     """Computes a size with space for the names of the rows and the label of the colour bar."""
     width = 1.6 + _LETTER * max(map(len, rows)) + _CELL[0] * len(columns)
-    longest = max(map(len, columns))
-    below = 0.35 if longest < _STEEP else 0.3 + 0.6 * _LETTER * longest
+    below = 0.3 + 0.6 * _LETTER * max(map(len, columns)) if _is_steep(columns) else 0.35
     height = max(_CELL[1] * len(rows), _LETTER * len(label)) + 0.35 + below
-    return min(max(width, _LETTER * 1.2 * len(title) + 0.4), WIDEST), max(height, 1.6)
+    widest = max(WIDEST, 2.6 + _NARROWEST * len(columns))
+    return min(max(width, _LETTER * 1.2 * len(title) + 0.4), widest), max(height, 1.6)
+
+
+def _is_steep(columns: Sequence[str]) -> bool:
+    return max(map(len, columns)) * max(len(columns), 10) >= 10 * _STEEP
 
 
 def _name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
     axes.set_xticks(np.arange(len(columns)), columns, fontsize=10)
-    if max(map(len, columns)) >= _STEEP:
+    if _is_steep(columns):
         axes.set_xticklabels(columns, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_yticks(np.arange(len(rows)), rows, fontsize=10)
     axes.set_xticks(np.arange(1, len(columns)) - 0.5, minor=True)

@@ -1,5 +1,7 @@
 """Colours with the same meaning in all figures and pages."""
 
+import colorsys
+
 REAL, GENERATED = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito, safe for colour-blind readers
 CLASS_COLOURS = (
     "#4477AA",
@@ -13,6 +15,18 @@ CLASS_COLOURS = (
     "#332288",
     "#882255",
 )
-"""Colour of each class: Paul Tol's bright and muted colours, with a darker yellow."""
+"""Colours of the first ten classes: Paul Tol's bright and muted colours, with a darker yellow."""
 INK, FAINT_INK, LINE, GRID = "#222222", "#777777", "#999999", "#E3E3E3"
 """Colours of titles, remarks, axes and grid lines."""
+
+
+def class_colours(count: int) -> list[str]:
+    """Returns the colours of ``count`` classes, all different: `CLASS_COLOURS`, then hues of three lightnesses.
+
+    Successive hues are a golden section of the circle apart, so that any number of them is spread evenly.
+    """
+    colours = list(CLASS_COLOURS[:count])
+    for index in range(count - len(colours)):
+        rgb = colorsys.hls_to_rgb(0.618034 * index % 1, (0.35, 0.5, 0.65)[index % 3], 0.65)
+        colours.append("#" + "".join(f"{round(255 * part):02X}" for part in rgb))
+    return colours

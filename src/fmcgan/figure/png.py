@@ -1,8 +1,8 @@
-"""PNG files: encoding, atomic writing, and safe reading."""
+"""PNG files: encoding, atomic writing, and safe reading; grey or colour."""
 
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -15,7 +15,7 @@ from fmcgan.app.run_dir import write_atomically
 from fmcgan.app.untrusted_data import check_file
 
 LONGEST = 65_535  # largest side of a grid and of a readable PNG, in pixels: the limit of a GIF
-LARGEST = 50_000_000  # largest readable PNG, in pixels; the largest grid of ten rows has 41 million
+LARGEST = 50_000_000  # largest readable PNG, in pixels; the largest grid of ten rows of 28 pixels has 41 million
 LARGEST_FILE = 100_000_000  # largest readable PNG, in bytes
 DPI = 120  # pixels per inch of matplotlib figures
 
@@ -57,7 +57,7 @@ def write_png(picture: Figure | Image.Image, path: Path) -> None:
 
 
 def read_png(path: Path) -> Image.Image:
-    """Reads a PNG in grey (PIL mode ``L``), after a check of the size in its header.
+    """Reads a PNG, grey (PIL mode ``L``) or in colour (``RGB``), after a check of the size in its header.
 
     Raises:
         UserError: the file is missing, not a PNG, damaged or too large.
@@ -68,8 +68,13 @@ def read_png(path: Path) -> Image.Image:
             width, height = picture.size
             if width * height > LARGEST or max(width, height) > LONGEST:
                 raise UserError(f"{path} has {width:,} x {height:,} pixels; at most {LARGEST:,} are allowed")
-            return picture.convert("L")
+            return picture.convert(common_mode([picture]))
     except UserError:
         raise
     except Exception as error:  # Pillow raises many undocumented types
         raise UserError(f"{path} is not a readable PNG") from error
+
+
+def common_mode(pictures: Sequence[Image.Image]) -> str:
+    """Returns the PIL mode in which no picture loses its colours: ``L`` if all are grey, else ``RGB``."""
+    return "L" if all(picture.mode[0] in "1LIF" for picture in pictures) else "RGB"

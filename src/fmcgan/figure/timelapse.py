@@ -2,10 +2,14 @@
 
 import io
 from collections.abc import Sequence
+from typing import TypeVar
 
 from PIL import Image
 
 from fmcgan.app import checks
+from fmcgan.figure.png import common_mode
+
+Frame = TypeVar("Frame")
 
 MEGABYTE = 1_000_000
 
@@ -20,7 +24,7 @@ def timelapse(
     most_frames: int = 30,
     most_megabytes: float = 1.5,
 ) -> bytes:
-    """Makes a looping grey GIF of at least one frame; frames of another size than the last are left out.
+    """Makes a looping GIF of at least one frame, in grey if all are; frames of another size than the last are left out.
 
     The last frame lasts ``last_seconds``. A file of over ``most_megabytes`` loses frames evenly, except the first and
     the last, then resolution. `FEWEST` frames of less than 2 × `SMALLEST` pixels a side may exceed the limit.
@@ -30,7 +34,8 @@ def timelapse(
     checks.number(minimum=0.001, most_megabytes=most_megabytes)
     if not frames:
         raise ValueError("frames must hold at least one picture, got none")
-    shown = evenly([frame.convert("L") for frame in frames if frame.size == frames[-1].size], most_frames)
+    mode = common_mode(frames)
+    shown = evenly([frame.convert(mode) for frame in frames if frame.size == frames[-1].size], most_frames)
     while True:
         times = [round(1000 * seconds)] * (len(shown) - 1) + [round(1000 * last_seconds)]
         file = io.BytesIO()
@@ -47,7 +52,7 @@ def timelapse(
             return content
 
 
-def evenly(frames: Sequence[Image.Image], most: int) -> list[Image.Image]:
+def evenly(frames: Sequence[Frame], most: int) -> list[Frame]:
     """Chooses at most ``most`` (2 or more) evenly spaced frames, including the first and the last."""
     if len(frames) <= most:
         return list(frames)

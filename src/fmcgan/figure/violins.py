@@ -12,9 +12,11 @@ from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
 from fmcgan.figure.axes import panel_figure, style_axes
+from fmcgan.figure.classes import short_names
 from fmcgan.figure.palette import GENERATED, INK, REAL
 
-PANEL_INCHES = (5.4, 3.0)  # width and height of one panel
+PANEL_INCHES = (5.4, 3.0)  # width and height of one panel of up to ten names
+_NAME_INCHES = 0.25  # added to the width for each further name
 CENTRE = (0.5, 99.5)  # percentiles between which a violin is drawn, because outliers would flatten the others
 
 
@@ -37,7 +39,8 @@ def violins_figure(panels: Sequence[Violins], names: Sequence[str]) -> Figure:
         if not len(panel.real) == len(panel.generated) == len(names):
             counts = f"{len(panel.real)} and {len(panel.generated)}"
             raise ValueError(f"{panel.title}: must have {len(names)} real and generated values, got {counts}")
-    figure, all_axes = panel_figure(len(panels), PANEL_INCHES, extra=0.4)
+    inches = PANEL_INCHES[0] + _NAME_INCHES * max(0, len(names) - 10), PANEL_INCHES[1]
+    figure, all_axes = panel_figure(len(panels), inches, extra=0.4)
     for axes, panel in zip(all_axes, panels, strict=True):
         _draw_violins(axes, panel, names)
     handles = [Patch(color=REAL, alpha=0.75, label="real"), Patch(color=GENERATED, alpha=0.75, label="generated")]
@@ -49,7 +52,7 @@ def _draw_violins(axes: Axes, panel: Violins, names: Sequence[str]) -> None:
     positions = np.arange(len(names))
     axes.set_title(panel.title, fontsize=11, loc="left", color=INK)
     axes.set_ylabel(panel.y_label, fontsize=9)
-    axes.set_xticks(positions, names, rotation=35, ha="right", rotation_mode="anchor")
+    axes.set_xticks(positions, short_names(names), rotation=35, ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.6, len(names) - 0.4)
     halves: tuple[tuple[Sequence[ArrayLike], str, Literal["low", "high"]], ...]
     halves = (panel.real, REAL, "low"), (panel.generated, GENERATED, "high")
