@@ -23,7 +23,7 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        """Maps standard normal vectors [B, Z] and labels int64 [B] to images [B, 1, 28, 28] in [-1, 1]."""
+        """Maps standard normal vectors [B, Z] and labels int64 [B] to images [B, C, H, W] in [-1, 1]."""
 
 
 class Discriminator(nn.Module, ABC):
@@ -32,6 +32,9 @@ class Discriminator(nn.Module, ABC):
     One with an auxiliary loss also has ``logits_and_auxiliary(images, labels) -> DiscriminatorOutput``.
     """
 
+    num_classes: int
+    """Number of labels."""
+
     @abstractmethod
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Maps images [B, 1, 28, 28] in [-1, 1] and labels int64 [B] to logits, float32 [B]; positive means real."""
+        """Maps images [B, C, H, W] in [-1, 1] and labels int64 [B] to logits, float32 [B]; positive means real."""

@@ -3,6 +3,7 @@
 The initialisation is torch's default (He et al. 2015, uniform), as in the recipe.
 """
 
+import math
 from itertools import pairwise
 
 import torch
@@ -15,8 +16,6 @@ from fmcgan.layer.batch_norm import BatchNorm1d
 from fmcgan.layer.spectral_norm import normalise_spectrally
 from fmcgan.network import base
 
-_PIXELS = 28 * 28
-
 
 class Generator(base.Generator):
     """Four hidden layers that double in size, batch normalisation in all but the first, tanh at the end.
@@ -25,6 +24,8 @@ class Generator(base.Generator):
         width: size of the last hidden layer (1024 in the recipe); a multiple of 8.
         embedding_dim: size of the label's embedding.
         spectral_norm: divides each weight matrix by its largest singular value, except the label's embedding.
+        image_size: height and width of an image.
+        channels: of an image.
     """
 
     def __init__(
@@ -34,16 +35,20 @@ class Generator(base.Generator):
         embedding_dim: int = 10,
         num_classes: int = 10,
         spectral_norm: bool = False,
+        image_size: int = 28,
+        channels: int = 1,
     ) -> None:
         super().__init__()
         whole_number(latent_dim=latent_dim, embedding_dim=embedding_dim, num_classes=num_classes)
+        whole_number(image_size=image_size, channels=channels)
         sizes = _layer_sizes(width)
         self.latent_dim, self.num_classes = latent_dim, num_classes
         self.embedding = nn.Embedding(num_classes, embedding_dim)
         layers: list[nn.Module] = [nn.Linear(latent_dim + embedding_dim, sizes[0]), nn.LeakyReLU(0.2, inplace=True)]
         for inputs, outputs in pairwise(sizes):
             layers += [nn.Linear(inputs, outputs), BatchNorm1d(outputs), nn.LeakyReLU(0.2, inplace=True)]
-        self.layers = nn.Sequential(*layers, nn.Linear(width, _PIXELS), nn.Tanh(), nn.Unflatten(1, (1, 28, 28)))
+        shape = channels, image_size, image_size
+        self.layers = nn.Sequential(*layers, nn.Linear(width, math.prod(shape)), nn.Tanh(), nn.Unflatten(1, shape))
         if spectral_norm:
             normalise_spectrally(self, except_for=[self.embedding])
 
@@ -65,11 +70,15 @@ class Discriminator(base.Discriminator):
         dropout: float = 0.4,
         num_classes: int = 10,
         spectral_norm: bool = False,
+        image_size: int = 28,
+        channels: int = 1,
     ) -> None:
         super().__init__()
         whole_number(embedding_dim=embedding_dim, num_classes=num_classes)
+        whole_number(image_size=image_size, channels=channels)
         number(0, 0.99, dropout=dropout)  # 1 would drop everything
-        sizes = [_PIXELS + embedding_dim, *reversed(_layer_sizes(width))]
+        self.num_classes = num_classes
+        sizes = [channels * image_size**2 + embedding_dim, *reversed(_layer_sizes(width))]
         self.embedding = nn.Embedding(num_classes, embedding_dim)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(sizes):

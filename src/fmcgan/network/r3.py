@@ -1,6 +1,7 @@
-"""Residual networks without normalisation, after R3GAN (Huang et al. 2024, section 4), at 28 x 28."""
+"""Residual networks without normalisation, after R3GAN (Huang et al. 2024, section 4)."""
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -14,24 +15,26 @@ from fmcgan.conditioning.generator.base import GeneratorConditioning
 from fmcgan.layer.spectral_norm import normalise_spectrally
 from fmcgan.layer.upsample import Double
 from fmcgan.network import base
+from fmcgan.network.scales import map_channels, map_sizes
 
 _SLOPE = 0.2  # of the leaky ReLU
-_SCALES = (4, 2, 1)  # channels at 7 x 7, 14 x 14 and 28 x 28, as multiples of the width
 
 
 class Generator(base.Generator):
-    """Generates images from a learnt basis at 7 x 7 by residual blocks at 7, 14 and 28.
+    """Generates images from a learnt basis at the smallest of `map_sizes` by residual blocks at each of them.
 
     Between two scales a 1 x 1 convolution changes the channels, then bilinear interpolation the resolution: the reverse
     order gives the same result at four times the cost. A tanh, which the paper lacks, bounds images to [-1, 1].
 
     Args:
         conditioning: of the label, at the input, since there is no normalisation.
-        width: channels at 28 x 28; twice and four times as many at 14 x 14 and 7 x 7.
+        width: channels at the size of the image; twice as many at half of it, and so on.
         blocks: residual blocks at each scale (paper: 2).
         expansion: channels inside a block as a multiple of those outside (paper: 2).
         group_size: channels in each group of the 3 x 3 convolutions; a divisor of expansion * width.
         spectral_norm: divides each weight matrix by its largest singular value.
+        image_size: height and width of an image, a multiple of 4 from 16 to 64.
+        channels: of an image.
 
     Raises:
         InvalidValueError: the conditioning is not at the input, or the groups do not divide the channels.
@@ -45,28 +48,25 @@ class Generator(base.Generator):
         expansion: int = 2,
         group_size: int = 16,
         spectral_norm: bool = False,
+        image_size: int = 28,
+        channels: int = 1,
     ) -> None:
         super().__init__()
+        whole_number(channels=channels)
         if not conditioning.at_input:
             raise InvalidValueError(
                 "conditioning/generator must be concatenation or embedding_product in network r3, which has no "
                 f"normalisation layers, got {type(conditioning).__name__}"
             )
         self.latent_dim, self.num_classes = conditioning.latent_dim, conditioning.num_classes
-        stages = _stages(width, blocks, expansion, group_size, spectral_norm)
+        stages = _stages(image_size, width, blocks, expansion, group_size, spectral_norm)
+        sizes, widths = map_sizes(image_size), map_channels(image_size, width)
         self.conditioning = conditioning
-        self.basis = _Basis(conditioning.input_dim, 4 * width, equalised=not spectral_norm)
-        self.body = nn.Sequential(
-            stages[0],  # [B, 4w, 7, 7]
-            _convolution(4 * width, 2 * width, 1),
-            Double("bilinear"),
-            stages[1],  # [B, 2w, 14, 14]
-            _convolution(2 * width, width, 1),
-            Double("bilinear"),
-            stages[2],  # [B, w, 28, 28]
-            _convolution(width, 1, 1),
-            nn.Tanh(),
-        )
+        self.basis = _Basis(conditioning.input_dim, widths[0], sizes[0], equalised=not spectral_norm)
+        layers: list[nn.Module] = [stages[0]]
+        for stage, (inputs, outputs) in zip(stages[1:], pairwise(widths), strict=True):
+            layers += [_convolution(inputs, outputs, 1), Double("bilinear"), stage]
+        self.body = nn.Sequential(*layers, _convolution(width, channels, 1), nn.Tanh())
         if spectral_norm:
             normalise_spectrally(self, except_for=[self.conditioning])
 
@@ -77,11 +77,11 @@ class Generator(base.Generator):
 
 
 class Discriminator(ConditionalDiscriminator):
-    """Maps image and label to a logit by residual blocks at 28, 14 and 7, then a weighted sum over each last map.
+    """Maps image and label to a logit by residual blocks at each of `map_sizes`, then a weighted sum of each map.
 
     Maps are halved by the mean of 2 x 2 pixels, which equals bilinear interpolation to half the size; antialiasing over
     4 x 4 pixels costs more and blurs small images. The 1 x 1 convolution that changes the channels comes afterwards, at
-    a quarter of the cost. Arguments are those of `Generator`; every conditioning is allowed.
+    a quarter of the cost. Arguments are those of `Generator`; every conditioning is allowed, and knows the channels.
     """
 
     def __init__(
@@ -92,22 +92,17 @@ class Discriminator(ConditionalDiscriminator):
         expansion: int = 2,
         group_size: int = 16,
         spectral_norm: bool = False,
+        image_size: int = 28,
     ) -> None:
         super().__init__(conditioning)
-        stages = _stages(width, blocks, expansion, group_size, spectral_norm)
-        self.body = nn.Sequential(
-            _convolution(conditioning.image_channels, width, 1),
-            stages[2],  # [B, w, 28, 28]
-            nn.AvgPool2d(2),
-            _convolution(width, 2 * width, 1),
-            stages[1],  # [B, 2w, 14, 14]
-            nn.AvgPool2d(2),
-            _convolution(2 * width, 4 * width, 1),
-            stages[0],  # [B, 4w, 7, 7]
-            _convolution(4 * width, 4 * width, 7, groups=4 * width),  # [B, 4w, 1, 1]
-            nn.Flatten(),
-        )
-        self.head = conditioning.head(4 * width)
+        *stages, stage = _stages(image_size, width, blocks, expansion, group_size, spectral_norm)
+        widths = map_channels(image_size, width)
+        layers: list[nn.Module] = [_convolution(conditioning.image_channels, width, 1), stage]
+        for stage, (inputs, outputs) in zip(reversed(stages), pairwise(reversed(widths)), strict=True):
+            layers += [nn.AvgPool2d(2), _convolution(inputs, outputs, 1), stage]
+        weighted_sum = _convolution(widths[0], widths[0], map_sizes(image_size)[0], groups=widths[0])
+        self.body = nn.Sequential(*layers, weighted_sum, nn.Flatten())
+        self.head = conditioning.head(widths[0])
         if spectral_norm:
             normalise_spectrally(self, except_for=self.label_parts)
 
@@ -140,7 +135,7 @@ class ResidualBlock(nn.Module):
 
 
 class _Basis(nn.Module):
-    """Scales a learnt 7 x 7 image in each channel by a linear map of the input.
+    """Scales a learnt image in each channel by a linear map of the input.
 
     The map's weights start from N(0, 1), and its output is scaled to preserve the variance (equalised learning rate,
     Karras et al. 2018, section 4.1). Adam moves each weight by about the learning rate: with initial weights of 0.08,
@@ -148,20 +143,23 @@ class _Basis(nn.Module):
     would cancel the scale, so `equalised` is then False.
     """
 
-    def __init__(self, inputs: int, channels: int, equalised: bool) -> None:
+    def __init__(self, inputs: int, channels: int, size: int, equalised: bool) -> None:
         super().__init__()
-        self.images = nn.Parameter(torch.randn(7, 7, channels))  # channels last
+        self.images = nn.Parameter(torch.randn(size, size, channels))  # channels last
         self.unscaled = nn.Linear(inputs, channels, bias=False)
         self.scale = 1 / math.sqrt(inputs) if equalised else 1.0
         nn.init.normal_(self.unscaled.weight)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Maps [B, inputs] to [B, C, 7, 7]."""
+        """Maps [B, inputs] to [B, C, size, size]."""
         brightness = self.scale * self.unscaled(input)
         return (brightness[:, None, None, :] * self.images.to(brightness.dtype)).permute(0, 3, 1, 2)
 
 
-def _stages(width: int, blocks: int, expansion: int, group_size: int, spectral_norm: bool) -> list[nn.Sequential]:
+def _stages(
+    image_size: int, width: int, blocks: int, expansion: int, group_size: int, spectral_norm: bool
+) -> list[nn.Sequential]:
+    """Builds the residual blocks at each of `map_sizes`, the smallest first."""
     whole_number(width=width, blocks=blocks, expansion=expansion, group_size=group_size)
     if expansion * width % group_size:
         raise InvalidValueError(
@@ -169,12 +167,14 @@ def _stages(width: int, blocks: int, expansion: int, group_size: int, spectral_n
             f"got {expansion} * {width} and {group_size}"
         )
 
+    widths = map_channels(image_size, width)
+
     def stage(channels: int) -> nn.Sequential:
-        inner, depth = expansion * channels, blocks * len(_SCALES)
+        inner, depth = expansion * channels, blocks * len(widths)
         built = (ResidualBlock(channels, inner, group_size, depth, not spectral_norm) for _ in range(blocks))
         return nn.Sequential(*built)
 
-    return [stage(scale * width) for scale in _SCALES]
+    return [stage(channels) for channels in widths]
 
 
 def _convolution(

@@ -1,4 +1,4 @@
-"""Residual networks after SNGAN and BigGAN, at 28 x 28.
+"""Residual networks after SNGAN and BigGAN.
 
 Weights start orthogonal, with singular values of 1 (Brock et al. 2019, section 3; Saxe et al. 2014), biases at 0.
 """
@@ -16,48 +16,66 @@ from fmcgan.layer.layout import ToMap
 from fmcgan.layer.resampled_conv import PooledConv2d, UpsampledConv2d
 from fmcgan.layer.spectral_norm import normalise_spectrally
 from fmcgan.network import base
+from fmcgan.network.scales import map_sizes
 
 
 class Generator(base.Generator):
-    """Generates images by residual blocks that double the resolution: 7, 14, 28 (Miyato et al. 2018, B.4).
+    """Generates images by residual blocks that double the resolution, from one of `map_sizes` to the next.
+
+    After Miyato et al. 2018, B.4.
 
     Args:
         width: channels, the same at all scales.
-        attention: adds self-attention at 14 x 14 (Zhang et al. 2019).
+        attention: adds self-attention at half the size of the image (Zhang et al. 2019).
         spectral_norm: divides each weight matrix by its largest singular value.
+        image_size: height and width of an image, a multiple of 4 from 16 to 64.
+        channels: of an image.
     """
 
     def __init__(
-        self, conditioning: GeneratorConditioning, width: int = 64, attention: bool = False, spectral_norm: bool = False
+        self,
+        conditioning: GeneratorConditioning,
+        width: int = 64,
+        attention: bool = False,
+        spectral_norm: bool = False,
+        image_size: int = 28,
+        channels: int = 1,
     ) -> None:
         super().__init__()
-        whole_number(width=width)
+        whole_number(width=width, channels=channels)
+        smallest, *doubled = map_sizes(image_size)
         self.latent_dim, self.num_classes = conditioning.latent_dim, conditioning.num_classes
-        self.project = nn.Sequential(nn.Linear(conditioning.input_dim, width * 7 * 7), ToMap(width, 7))
-        self.to_14, self.to_28 = _UpBlock(width), _UpBlock(width)
+        project = nn.Linear(conditioning.input_dim, width * smallest**2)
+        self.project = nn.Sequential(project, ToMap(width, smallest))
+        self.doublings = [f"to_{size}" for size in doubled]
+        for name in self.doublings:
+            self.add_module(name, _UpBlock(width))
         self.attention = SelfAttention(width) if attention else nn.Identity()
-        self.to_image = nn.Conv2d(width, 1, 3, padding=1)
+        self.to_image = nn.Conv2d(width, channels, 3, padding=1)
         initialise(self, nn.init.orthogonal_)
         self.conditioning = conditioning
-        self.normalisations = nn.ModuleList(conditioning.normalisation(width) for _ in range(5))
+        n_norms = 2 * len(doubled) + 1
+        self.normalisations = nn.ModuleList(conditioning.normalisation(width) for _ in range(n_norms))
         if spectral_norm:
             normalise_spectrally(self, except_for=[self.conditioning, self.normalisations])
 
     @override
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
         input, condition = self.conditioning.combine(latent, labels)
-        first, second, third, fourth, last = self.normalisations
-        hidden = self.to_14(self.project(input), condition, first, second)  # [B, w, 14, 14]
-        hidden = self.to_28(self.attention(hidden), condition, third, fourth)  # [B, w, 28, 28]
+        *norms, last = self.normalisations
+        hidden = self.project(input)
+        for name, first, second in zip(self.doublings, norms[::2], norms[1::2], strict=True):
+            hidden = self.attention(hidden) if name == self.doublings[-1] else hidden
+            hidden = self.get_submodule(name)(hidden, condition, first, second)
         return self.to_image(F.relu(last(hidden, condition), inplace=True)).tanh()
 
 
 class Discriminator(ConditionalDiscriminator):
-    """Maps image and label to a logit by residual blocks: 28, 14, 7, and two at 7 x 7 (Miyato et al. 2018, B.4).
+    """Maps image and label to a logit by residual blocks that halve the resolution, and two at the smallest.
 
-    With spectral normalisation the features are the sums of the last maps, as in the paper. Without it they are the
-    means: with sums over 49 pixels, each weight update would change the logit 49 times as much. Args are those of
-    `Generator`.
+    After Miyato et al. 2018, B.4. With spectral normalisation the features are the sums of the last maps, as in the
+    paper. Without it they are the means: with sums over n pixels, each weight update would change the logit n times as
+    much. Args are those of `Generator`; the conditioning knows the channels.
     """
 
     def __init__(
@@ -66,13 +84,15 @@ class Discriminator(ConditionalDiscriminator):
         width: int = 64,
         attention: bool = False,
         spectral_norm: bool = False,
+        image_size: int = 28,
     ) -> None:
         super().__init__(conditioning)
         whole_number(width=width)
+        n_halvings = len(map_sizes(image_size)) - 1
         self.body = nn.Sequential(
-            _DownBlock(conditioning.image_channels, width, first=True),  # [B, w, 14, 14]
+            _DownBlock(conditioning.image_channels, width, first=True),  # to half the size of the image
             SelfAttention(width) if attention else nn.Identity(),
-            _DownBlock(width, width),  # [B, w, 7, 7]
+            *(_DownBlock(width, width) for _ in range(n_halvings - 1)),
             _FlatBlock(width),
             _FlatBlock(width),
             nn.ReLU(),

@@ -14,8 +14,8 @@ class AuxiliaryClassifier(DiscriminatorConditioning):
     weight is 1.
     """
 
-    def __init__(self, weight: float = 1.0, num_classes: int = 10) -> None:
-        super().__init__(num_classes)
+    def __init__(self, weight: float = 1.0, num_classes: int = 10, channels: int = 1) -> None:
+        super().__init__(num_classes, channels)
         number(minimum=0, weight=weight)
         self.weight = weight
 

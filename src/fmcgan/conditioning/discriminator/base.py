@@ -10,16 +10,18 @@ from fmcgan.network.base import Discriminator, DiscriminatorOutput
 class DiscriminatorConditioning(nn.Module, ABC):
     """Conditions the discriminator on the label, at its input or head. A new one is one file, one class, one yaml."""
 
-    image_channels: int = 1
-    """Channels of the result of `combine`."""
-
-    def __init__(self, num_classes: int = 10) -> None:
+    def __init__(self, num_classes: int = 10, channels: int = 1) -> None:
         super().__init__()
-        whole_number(num_classes=num_classes)
-        self.num_classes = num_classes
+        whole_number(num_classes=num_classes, channels=channels)
+        self.num_classes, self.channels = num_classes, channels
+
+    @property
+    def image_channels(self) -> int:
+        """Channels of the result of `combine`."""
+        return self.channels
 
     def combine(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Maps images [B, 1, 28, 28] in [-1, 1] and labels int64 [B] to [B, `image_channels`, 28, 28]."""
+        """Maps images [B, C, H, W] in [-1, 1] and labels int64 [B] to [B, `image_channels`, H, W]."""
         return images
 
     @abstractmethod
@@ -35,6 +37,7 @@ class ConditionalDiscriminator(Discriminator):
     def __init__(self, conditioning: DiscriminatorConditioning) -> None:
         super().__init__()
         self.conditioning = conditioning
+        self.num_classes = conditioning.num_classes
 
     @property
     def label_parts(self) -> list[nn.Module]:
@@ -43,7 +46,7 @@ class ConditionalDiscriminator(Discriminator):
 
     @abstractmethod
     def features(self, input: Tensor) -> Tensor:
-        """Extracts features [B, F] from the input [B, `image_channels`, 28, 28]."""
+        """Extracts features [B, F] from the input [B, `image_channels`, H, W]."""
 
     def logits_and_auxiliary(self, images: Tensor, labels: Tensor) -> DiscriminatorOutput:
         """Computes logits and, if any, the auxiliary loss; arguments are those of `forward`."""

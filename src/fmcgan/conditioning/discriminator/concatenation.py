@@ -12,8 +12,10 @@ class Concatenation(DiscriminatorConditioning):
     Without a hidden layer the label would only add a constant to the logit.
     """
 
-    def __init__(self, embedding_dim: int = 50, hidden_dim: int = 128, num_classes: int = 10) -> None:
-        super().__init__(num_classes)
+    def __init__(
+        self, embedding_dim: int = 50, hidden_dim: int = 128, num_classes: int = 10, channels: int = 1
+    ) -> None:
+        super().__init__(num_classes, channels)
         whole_number(embedding_dim=embedding_dim, hidden_dim=hidden_dim)
         self.embedding_dim, self.hidden_dim = embedding_dim, hidden_dim
 

@@ -13,14 +13,17 @@ def label_plane(num_classes: int, embedding_dim: int, size: int) -> nn.Sequentia
 
 
 class LabelMap(DiscriminatorConditioning):
-    """A learnt image of the class as a second input channel, as in recipe A."""
+    """A learnt image of the class as a further input channel, as in recipe A."""
 
-    image_channels = 2
+    def __init__(self, embedding_dim: int = 50, num_classes: int = 10, channels: int = 1, image_size: int = 28) -> None:
+        super().__init__(num_classes, channels)
+        whole_number(embedding_dim=embedding_dim, image_size=image_size)
+        self.plane = label_plane(num_classes, embedding_dim, image_size)
 
-    def __init__(self, embedding_dim: int = 50, num_classes: int = 10) -> None:
-        super().__init__(num_classes)
-        whole_number(embedding_dim=embedding_dim)
-        self.plane = label_plane(num_classes, embedding_dim, 28)
+    @property
+    @override
+    def image_channels(self) -> int:
+        return self.channels + 1
 
     @override
     def combine(self, images: Tensor, labels: Tensor) -> Tensor:
