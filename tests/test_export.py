@@ -61,11 +61,13 @@ def exported(tmp_path, monkeypatch):
     return Path("tiny.safetensors"), write_tiny(Path("tiny.safetensors"))
 
 
-def tiny(*overrides, network="dcgan", width=8):
+def tiny(*overrides, network="dcgan", width=8, info=GARMENTS):
     """Configuration of a small generator, and such a one of fresh weights."""
     torch.manual_seed(0)
     small = ["experiment=smoke", f"network={network}", f"network.width={width}", "network.latent_dim=8", *overrides]
-    config = OmegaConf.to_container(config_of("train", *small).network.generator, resolve=True)
+    composed = config_of("train", *small)
+    composed.dataset = info.as_config()
+    config = OmegaConf.to_container(composed.network.generator, resolve=True)
     return config, instantiate(config).eval()
 
 
