@@ -25,7 +25,9 @@ def measure(setting: Setting) -> list[Row]:
 def _in_training(setting: Setting) -> Spread:
     config = setting.config()
     evaluation, gan = instantiate(config.callback.evaluation), setting.gan()
-    trainer = SimpleNamespace(is_global_zero=True, datamodule=SimpleNamespace(images=setting.images))
+    trainer = SimpleNamespace(
+        is_global_zero=True, datamodule=SimpleNamespace(images=setting.images, info=instantiate(config.data).info)
+    )
     evaluation.setup(trainer, gan, "fit")
     taken = time_interleaved(
         {"": lambda: evaluation.measure(gan.ema.calibrated(), seed=0)}, setting.device, seconds=0, at_least=2

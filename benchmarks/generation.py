@@ -5,13 +5,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from fmcgan.data.classes import NUM_CLASSES
 from hydra import compose, initialize_config_dir
 from torch import nn
 
 from benchmarks.clock import Row, rates, ratios, spread, time_interleaved
 from benchmarks.setting import Setting, tiny_run
 from fmcgan.app.config_dir import config_dir
+from fmcgan.data.garments import GARMENTS
 from fmcgan.generate import generate
 from fmcgan.inference.generator import load_generator
 from fmcgan.training.latent import latent_dim_of
@@ -47,7 +47,7 @@ def measure(setting: Setting) -> list[Row]:
 
 def _to_file(run: Path, device: torch.device) -> Callable[[], object]:
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        overrides = [f"run={run}", f"n_per_class={IMAGES // NUM_CLASSES}", f"device={device.type}"]
+        overrides = [f"run={run}", f"n_per_class={IMAGES // GARMENTS.num_classes}", f"device={device.type}"]
         config = compose("generate", [*overrides, f"output={run / 'samples.npz'}"])
     return partial(generate, config)
 
@@ -61,6 +61,6 @@ def _best_batch(network: nn.Module, device: torch.device) -> int:
 @torch.inference_mode()
 def _forward(network: nn.Module, device: torch.device, images: int, batch: int) -> None:
     latents = torch.randn(batch, latent_dim_of(network), device=device)
-    labels = torch.arange(batch, device=device) % NUM_CLASSES
+    labels = torch.arange(batch, device=device) % GARMENTS.num_classes
     for _ in range(images // batch):
         network(latents, labels)

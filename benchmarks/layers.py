@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from benchmarks.clock import Row, spread, time_interleaved
 from benchmarks.setting import Setting
 
-SHAPES = ((128, 64, 7), (64, 32, 14))  # channels in, channels out, size: those of `dcgan`, width 32
+SHAPES = ((128, 64, 7), (64, 32, 14))  # channels in, channels out, size: those of `dcgan`, width 32, at 28 x 28
 
 
 class SubPixel(nn.Module):

@@ -19,7 +19,7 @@ from fmcgan.training.gan import ConditionalGAN
 
 
 class PerImageData(Dataset[tuple[Tensor, int]]):
-    """A data set that applies torchvision's transforms to each image (uint8 [N, 1, 28, 28])."""
+    """A data set that applies torchvision's transforms to each image (uint8 [N, C, H, W])."""
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         self.images = images.cpu()
@@ -32,12 +32,12 @@ class PerImageData(Dataset[tuple[Tensor, int]]):
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """Returns an image, float32 [1, 28, 28] in [-1, 1], and its label."""
+        """Returns an image, float32 [C, H, W] in [-1, 1], and its label."""
         return self.transform(self.images[index]), self.labels[index]
 
 
 class OrdinaryLoop:
-    """Trains a copy of a GAN's networks with the typical loop, on images uint8 [N, 1, 28, 28] and labels int64 [N]."""
+    """Trains a copy of a GAN's networks with the typical loop, on images uint8 [N, C, H, W] and labels int64 [N]."""
 
     def __init__(self, gan: ConditionalGAN, images: Tensor, labels: Tensor, batch_size: int) -> None:
         self.device = gan.device
@@ -62,7 +62,7 @@ class OrdinaryLoop:
             self.step(real.to(self.device), labels.to(self.device))
 
     def step(self, real: Tensor, labels: Tensor) -> tuple[float, float]:
-        """Updates discriminator and generator once and returns their losses. Images are [B, 1, 28, 28] in [-1, 1]."""
+        """Updates discriminator and generator once and returns their losses. Images are [B, C, H, W] in [-1, 1]."""
         self.discriminator_optimizer.zero_grad()
         fake = self.generator(self._latents(len(real)), labels).detach()
         epsilon = torch.rand(len(real), 1, 1, 1, device=self.device)

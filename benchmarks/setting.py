@@ -62,6 +62,7 @@ class Setting:
             config = compose("train", [*self.overrides, *defaults, *folders, *overrides])
         with open_dict(config):
             config.pop("hydra", None)
+        config.dataset = instantiate(config.data).info.as_config()
         return config
 
     def gan(self, *overrides: str) -> ConditionalGAN:

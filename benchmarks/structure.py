@@ -97,14 +97,14 @@ def files_of_batches() -> list[set[str]]:
 
 def files_of_frechet_distance() -> set[str]:
     """Returns the files that one Fréchet distance with its interval touches, from images to value."""
-    from fmcgan.metric.base import RealImages
-    from fmcgan.metric.image_set import ImageSet
+    from fmcgan.data.garments import GARMENTS
+    from fmcgan.metric.image_set import ImageSet, RealImages
 
     with tempfile.TemporaryDirectory() as folder:
         metric = instantiate(_default_recipe(Path(folder)).metric.frechet)
-    images = torch.randint(256, (300, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    labels = torch.arange(100) % 10
-    train, test, samples = (ImageSet(some, labels, None, None, 10) for some in images.split(100))
+    images = torch.randint(256, (300, *GARMENTS.shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(100) % GARMENTS.num_classes
+    train, test, samples = (ImageSet(some, labels, GARMENTS, bootstrap_samples=10) for some in images.split(100))
     return _files_of(lambda: metric.measure(samples, RealImages(train, test)))
 
 
@@ -131,6 +131,7 @@ def _default_recipe(folder: Path) -> DictConfig:
         config = compose("train", overrides)
     with open_dict(config):
         config.pop("hydra", None)
+    config.dataset = instantiate(config.data).info.as_config()
     return config
 
 

@@ -22,8 +22,9 @@ from fmcgan.app.run_files import Record
 from fmcgan.app.run_lock import locked
 
 if TYPE_CHECKING:
-    from lightning.pytorch import LightningDataModule, Trainer
+    from lightning.pytorch import Trainer
 
+    from fmcgan.data.datamodule import ImageDataModule
     from fmcgan.training.gan import ConditionalGAN
 
 log = logging.getLogger(__name__)
@@ -87,11 +88,12 @@ def validate(config: DictConfig) -> None:
     """Checks values and memory of a configuration before anything is downloaded, written or trained.
 
     Builds everything once, with networks on torch's meta device, so that every constructor checks its values. Raises
-    `UserError` if a value is invalid, or the run does not fit into memory.
+    `UserError` if a value is invalid, a network does not fit the data set, or the run does not fit into memory.
     """
     from fmcgan.app import memory
     from fmcgan.app.config_validation import types_checked
     from fmcgan.app.trainer_options import check_run
+    from fmcgan.training.network_check import check_networks
     from fmcgan.training.precision import suppress_warnings
 
     trial: DictConfig = OmegaConf.merge(config, {})  # type: ignore[assignment]
@@ -99,11 +101,12 @@ def validate(config: DictConfig) -> None:
     with types_checked(trial), suppress_warnings():
         trainer, gan, data = build(trial, weights=False)
     check_run(trainer, gan, data)
+    check_networks(gan.generator, gan.discriminator, data.info, trainer.strategy.root_device)
     if trainer.strategy.root_device.type == "cpu":  # on a GPU, torch reports a lack of memory
         memory.check_training(gan.generator, gan.discriminator, trial.data.batch_size, trial.trainer.precision)
 
 
-def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "ConditionalGAN", "LightningDataModule"]:
+def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "ConditionalGAN", "ImageDataModule"]:
     """Builds trainer, GAN and data. With ``weights=False`` the networks have shapes but no values (meta device)."""
     from hydra.utils import instantiate
     from lightning.pytorch import seed_everything
@@ -145,6 +148,8 @@ def _build_gan(config: DictConfig, weights: bool = True) -> "ConditionalGAN":
         on_meta = not weights and part._target_.startswith("fmcgan.")  # a user's own class may need values
         with torch.device("meta") if on_meta else nullcontext():
             built[name] = instantiate(part)
+    if not hasattr(built["generator"], "num_classes"):  # a user's own class need not have it
+        built["generator"].num_classes = config.dataset.num_classes
     return instantiate(config.training, **built)
 
 
@@ -159,7 +164,7 @@ def _precision(config: Record, checkpoint: str | None) -> str:
     if is_distributed(config["trainer"]["devices"]):
         log.info("precision: 32-true (auto measures no other on several devices)")
         return "32-true"
-    relevant = {name: config[name] for name in ("network", "loss", "penalty", "augment", "regularizer")}
+    relevant = {name: config[name] for name in ("dataset", "network", "loss", "penalty", "augment", "regularizer")}
     relevant["batch_size"] = config["data"]["batch_size"]
     no_schedules = {"_target_": "fmcgan.training.schedules.Schedules"}  # schedules do not change the speed
     relevant["training"] = config["training"] | {"seed": 0, "schedules": no_schedules}
@@ -169,11 +174,14 @@ def _precision(config: Record, checkpoint: str | None) -> str:
 
 @functools.cache  # measured once for all jobs of a sweep
 def _measured_precision(relevant: str) -> str:
+    from fmcgan.data.info import DatasetInfo
     from fmcgan.training.precision import faster_precision
 
     _quieten_lightning()
     config: DictConfig = OmegaConf.create(relevant)  # type: ignore[assignment]
-    return faster_precision(lambda: _build_gan(config), functools.partial(_trainer, config.trainer), config.batch_size)
+    info = DatasetInfo.from_config(OmegaConf.to_container(config.dataset))  # type: ignore[arg-type]
+    trainer = functools.partial(_trainer, config.trainer)
+    return faster_precision(lambda: _build_gan(config), trainer, config.batch_size, info)
 
 
 def _quieten_lightning() -> None:

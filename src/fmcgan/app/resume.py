@@ -3,7 +3,7 @@
 import inspect
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -19,6 +19,7 @@ from fmcgan.app.run_dir_claim import holds_run, refuse_overwriting
 from fmcgan.app.run_files import Record, read_config, read_result
 from fmcgan.app.safe_instantiate import own_class
 from fmcgan.app.trainer_options import AUTO, check_options
+from fmcgan.data.garments import info_of
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +29,6 @@ _PARTS = (
     *("augment", "regularizer", "training", "training.schedules", "training.ema", "trainer"),
     *("training.generator_optimizer", "training.discriminator_optimizer"),
 )
-_FACTS: Mapping[str, Callable[[Record], str]] = {
-    "shape": lambda dataset: "{channels} x {size} x {size}".format_map(dataset),
-    "classes": lambda dataset: f"{len(dataset['class_names'])}: {', '.join(dataset['class_names'])}",
-}
-"""Texts of what images must have in common with those of a checkpoint."""
 _GROUPS = ("callback", "logger", "metric", "feature")
 
 
@@ -89,29 +85,25 @@ def already_done(config: Record) -> bool:
 
 
 def _is_same_run(saved: Record, config: Record) -> bool:
-    """Whether two configurations are equal except for checkpoint, loggers, data folders and what older ones lack."""
-    ignored: Record = {"ckpt_path": None, "logger": None}
-    if not saved.get("dataset"):
-        ignored["dataset"] = None  # its classes and shape follow from data and network
+    """Whether two configurations are equal but for checkpoint, loggers, data folders and new defaults."""
+    ignored = {"ckpt_path": None, "logger": None}
     left, right = (
-        {
-            **each,
-            **ignored,
-            "data": each.get("data", {}) | {"root": None, "mirror": None},
-            "network": _with_defaults(each.get("network", {})),
-        }
-        for each in (saved, config)
+        {**each, **ignored, "data": each.get("data", {}) | {"root": None, "mirror": None}} for each in (saved, config)
     )
     if config["trainer"]["precision"] == AUTO:
         left["trainer"] = left.get("trainer", {}) | {"precision": AUTO}
-    return left == right
+    if left == right:
+        return True
+    if "dataset" not in saved:  # of an older release
+        left["dataset"] = info_of(saved).as_config()
+    return _with_defaults(left) == _with_defaults(right)
 
 
 def find_resume_checkpoint(config: DictConfig, plain: Record) -> str | None:
     """Returns the checkpoint to resume from; in a restarted sweep, that of the interrupted job.
 
     Raises:
-        UserError: it is missing, damaged, or of other images or networks; or the folder holds another run.
+        UserError: it is missing, damaged, or of other networks; or the folder holds another run.
     """
     folder = Path(config.trainer.default_root_dir)
     if not in_sweep() and not is_nonzero_rank(config.trainer.devices):
@@ -123,7 +115,8 @@ def find_resume_checkpoint(config: DictConfig, plain: Record) -> str | None:
     if not Path(path).is_file():
         raise UserError(f"ckpt_path={path}: no such file; give RUN/checkpoints/last.ckpt")
     config_of_checkpoint = _read(Path(path), folder)["config"]
-    _check_same_images(config_of_checkpoint, plain)
+    if difference := info_of(config_of_checkpoint).differences(info_of(plain)):
+        raise UserError(f"the checkpoint was trained on another data set: {printable(difference, 2000)}")
     _check_same_state(config_of_checkpoint, plain)
     saved, mine = _with_defaults(config_of_checkpoint["network"]), _with_defaults(plain["network"])
     differing = [name for name in {**saved, **mine} if saved.get(name) != mine.get(name)]
@@ -184,32 +177,12 @@ def _warn_of_changed_length(saved: Record, mine: Record) -> None:
         )
 
 
-def _with_defaults(network: Record) -> Record:
-    """Adds the defaults of parameters that an older release did not have."""
-
-    def complete(part: object) -> object:
-        if not isinstance(part, dict) or (target := own_class(part.get("_target_"), "fmcgan.")) is None:
-            return part  # a plain value, or a user's own class, which a file must not import
-        parameters = inspect.signature(target).parameters.values()
-        defaults = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
-        return defaults | {name: complete(value) for name, value in part.items()}
-
-    return {name: complete(part) for name, part in network.items()}
-
-
-def _check_same_images(saved: Record, mine: Record) -> None:
-    """Refuses images of another shape or other classes than the checkpoint's."""
-    before, now = saved.get("dataset"), mine.get("dataset")
-    if not before or not now:
-        return
-    for what, describe in _FACTS.items():
-        old, new = (printable(describe(dataset)) for dataset in (before, now))
-        if describe(before) != describe(now):
-            raise UserError(
-                f"the checkpoint was trained on images of {before['name']} with the {what} {old}, "
-                f"this run has images of {now['name']} with the {what} {new}.\n"
-                "Omit data= to use the data set of the checkpoint."
-            )
+def _with_defaults(part: Record) -> Record:
+    """Adds the defaults of parameters that an older release did not have, to all objects of a configuration."""
+    target = own_class(part.get("_target_"), "fmcgan.")  # a user's own class must not be imported by a file
+    parameters = inspect.signature(target).parameters.values() if target else ()
+    defaults = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
+    return defaults | {name: _with_defaults(each) if isinstance(each, dict) else each for name, each in part.items()}
 
 
 def _check_same_state(saved: Record, mine: Record) -> None:

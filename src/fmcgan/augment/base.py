@@ -12,7 +12,8 @@ class Augmentation(nn.Module, ABC):
     It is applied to real and generated images, and differentiable, since the generator's gradient passes through it.
     Each image has its own random numbers, from the default generator of its device, which the training seeds at each
     step. It neither synchronises with the device nor depends on a value on it, so that CUDA graphs can record it. No
-    augmentation mirrors images: all shoes of Fashion-MNIST point one way, and mirroring would leak into the samples.
+    augmentation here mirrors images, since mirroring would leak into the samples. One that does takes an argument
+    ``flips``, which its yaml sets to ``${dataset.flips}``: mirrored digits and letters are none.
     """
 
     is_none: bool = False
@@ -22,7 +23,7 @@ class Augmentation(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor:
-        """Transforms each image at random: [B, 1, 28, 28] in [-1, 1], background -1, to the same shape and dtype."""
+        """Transforms each image at random: [B, C, H, W] in [-1, 1], background -1, to the same shape and dtype."""
 
     def update(self, real_logits: Tensor) -> dict[str, Tensor]:
         """Adapts to the detached logits [B] of real images, at each discriminator update; returns scalars to log."""

@@ -25,7 +25,7 @@ class Translation(Augmentation):
         n, _, height, width = images.shape
         rows, rows_inside = self._origin(n, height, images.device)
         columns, columns_inside = self._origin(n, width, images.device)
-        pixels = rows[:, :, None] * width + columns[:, None, :]  # [B, 28, 28], indices into the flat image
+        pixels = rows[:, :, None] * width + columns[:, None, :]  # [B, H, W], indices into the flat image
         moved = images.flatten(2).gather(2, pixels.flatten(1)[:, None]).view(images.shape)
         inside = rows_inside[:, None, :, None] & columns_inside[:, None, None, :]
         return torch.where(inside, moved, BACKGROUND)

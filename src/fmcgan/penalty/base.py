@@ -28,8 +28,8 @@ class Penalty(ABC):
         """Computes the penalty, a scalar, multiplied by its weight but not by its interval.
 
         Args:
-            discriminator: D(images [B, 1, 28, 28], labels [B]) -> logits [B].
-            real: real images after augmentation, [B, 1, 28, 28], mostly in [-1, 1] (see `augment/brightness.py`).
+            discriminator: D(images [B, C, H, W], labels [B]) -> logits [B].
+            real: real images after augmentation, [B, C, H, W], mostly in [-1, 1] (see `augment/brightness.py`).
             fake: generated images of the same labels and shape, detached from the generator.
             labels: int64 [B].
             epsilon: uniform in [0, 1), one for each sample, [B, 1, 1, 1], whatever the number of devices.
@@ -37,7 +37,7 @@ class Penalty(ABC):
 
 
 def input_gradient(discriminator: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Returns the gradient [B, 784] of each sample's logit with respect to its own image, with ``create_graph=True``.
+    """Returns the gradient [B, C * H * W] of each sample's logit with respect to its own image, with ``create_graph=True``.
 
     The gradient of the sum of the logits is per sample, because D treats the samples of a batch independently (no
     discriminator of this project has batch normalisation).

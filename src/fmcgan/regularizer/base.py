@@ -26,8 +26,8 @@ class Regularizer(nn.Module, ABC):
         """Computes the term, a scalar, already multiplied by its weight.
 
         Args:
-            discriminator: D(images [B, 1, 28, 28], labels [B]) -> logits [B].
-            real: real images after augmentation, [B, 1, 28, 28].
+            discriminator: D(images [B, C, H, W], labels [B]) -> logits [B].
+            real: real images after augmentation, [B, C, H, W].
             fake: generated images after augmentation, same shape, detached from the generator.
             labels: int64 [B], of real and of generated images.
             real_logits: D(real, labels), [B], with their graph.

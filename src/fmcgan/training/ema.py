@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fmcgan.app.checks import positive_number, whole_number
-from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.layer.batch_norm import BatchNorm1d, BatchNorm2d
 from fmcgan.layer.spectral_norm import measure_norms
 from fmcgan.network.base import Generator
@@ -85,10 +85,19 @@ def measure_statistics(generator: nn.Module) -> None:
     (Izmailov et al. 2018, SWA, section 3.2; Brock et al. 2019, appendix C.1: "standing statistics"). For the default
     recipe after two epochs this lowers the Fréchet distance on random features from 1.60 to 0.36. The latent vectors
     are always the same.
+
+    Raises:
+        InvalidValueError: the generator has such layers, but no `num_classes`.
     """
     layers = [layer for layer in generator.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
     if not layers:
         return
+    num_classes = getattr(generator, "num_classes", None)
+    if num_classes is None:
+        kind = type(generator).__name__
+        raise InvalidValueError(
+            f"a generator with batch normalisation must have an attribute num_classes; {kind} has none"
+        )
     before = [(layer.momentum, layer.training) for layer in layers]
     device = next(generator.parameters()).device
     draw = torch.Generator().manual_seed(0)
@@ -99,7 +108,7 @@ def measure_statistics(generator: nn.Module) -> None:
     try:
         for _ in range(_BATCHES):
             latents = torch.randn(_BATCH, latent_dim_of(generator), generator=draw)
-            labels = torch.arange(_BATCH) % getattr(generator, "num_classes", NUM_CLASSES)
+            labels = torch.arange(_BATCH) % num_classes
             generator(latents.to(device), labels.to(device))
     finally:
         for layer, (momentum, mode) in zip(layers, before, strict=True):

@@ -147,7 +147,7 @@ class ConditionalGAN(LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Metrics:
         """Updates the discriminator and, every `n_critic`-th time, the generator.
 
-        The batch is this device's share: real images [B, 1, 28, 28] in [-1, 1] and labels [B]. Returns detached scalars
+        The batch is this device's share: real images [B, C, H, W] in [-1, 1] and labels [B]. Returns detached scalars
         on the device, measured on this share.
         """
         real, labels = batch

@@ -13,6 +13,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader, TensorDataset
 
+from fmcgan.data.info import DatasetInfo
+
 log = logging.getLogger(__name__)
 
 PRECISIONS = ("32-true", "bf16-mixed")
@@ -24,11 +26,14 @@ _MIN_SPEEDUP = 1.15  # of bf16; smaller ones may be noise
 _UNCERTAIN = (0.9, 1.5)  # speedups in this range are measured twice, as other processes may have slowed one trial
 
 
-def faster_precision(build: Callable[[], LightningModule], trainer: Callable[..., Trainer], batch_size: int) -> str:
+def faster_precision(
+    build: Callable[[], LightningModule], trainer: Callable[..., Trainer], batch_size: int, info: DatasetInfo
+) -> str:
     """Trains a few steps on noise in each precision and returns the faster one of `PRECISIONS`.
 
     bf16 is chosen if its fastest step is at least 1.15 times as fast. It is not measured if the device would emulate
-    it, which can be twenty times slower. ``build`` makes a new GAN, ``trainer`` a Trainer with the given options.
+    it, which can be twenty times slower. ``build`` makes a new GAN, ``trainer`` a Trainer with the given options; the
+    noise has the shape and classes of a data set.
     """
     silent = {"logger": False, "enable_checkpointing": False}
     device = trainer(precision=PRECISIONS[0], **silent).strategy.root_device
@@ -36,7 +41,7 @@ def faster_precision(build: Callable[[], LightningModule], trainer: Callable[...
         log.info("precision: %s (this device has no bf16)", PRECISIONS[0])
         return PRECISIONS[0]
     n = _WARM_UP + _MAX_STEPS
-    images, labels = torch.rand(batch_size, 1, 28, 28) * 2 - 1, torch.arange(batch_size) % 10
+    images, labels = torch.rand(batch_size, *info.shape) * 2 - 1, torch.arange(batch_size) % info.num_classes
     batches = TensorDataset(images.expand(n, -1, -1, -1, -1), labels.expand(n, -1))  # one batch, n times
     seconds = dict.fromkeys(PRECISIONS, math.inf)
     for precision in PRECISIONS * 2:

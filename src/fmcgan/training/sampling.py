@@ -8,24 +8,28 @@ from torch import Tensor, nn
 from fmcgan.app import memory
 from fmcgan.app.checks import number, whole_number
 from fmcgan.data.images import to_uint8
+from fmcgan.data.info import SMALLEST
 from fmcgan.training.latent import LatentStream, latent_dim_of
 
 _BATCH = 250  # large enough for a GPU, small enough for the cache of a CPU
 
 
-def require_memory(n: int) -> None:
-    """Raises a `UserError` if ``n`` samples do not fit into memory at once."""
-    memory.require(2 * 784 * n, f"drawing {n:,} samples", "draw fewer")  # batches and their concatenation
+def require_memory(n: int, pixels: int = SMALLEST**2) -> None:
+    """Raises a `UserError` if ``n`` samples do not fit into memory at once.
+
+    ``pixels`` is the number of values of an image. The default, of the smallest possible image, is a lower bound.
+    """
+    memory.require(2 * pixels * n, f"drawing {n:,} samples", "draw fewer")  # batches and their concatenation
 
 
 @torch.no_grad()
 def render(generator: nn.Module, latents: Tensor, labels: Tensor) -> Tensor:
-    """Generates an image, uint8 [N, 1, 28, 28] on the CPU, for each latent vector and label, in evaluation mode.
+    """Generates an image, uint8 [N, C, H, W] on the CPU, for each latent vector and label, in evaluation mode.
 
     Uses no random numbers.
 
     Args:
-        generator: G(latent, labels) -> [B, 1, 28, 28] in [-1, 1]; its training mode is restored.
+        generator: G(latent, labels) -> [B, C, H, W] in [-1, 1]; its training mode is restored.
         latents: float32 [N, Z].
         labels: int64 [N].
     """
@@ -57,7 +61,7 @@ def stream_classes(
         first: index of the first image of each class.
 
     Returns:
-        Batches of one class each, class by class: images uint8 [B, 1, 28, 28] and labels int64 [B].
+        Batches of one class each, class by class: images uint8 [B, C, H, W] and labels int64 [B].
     """
     whole_number(n_per_class=n_per_class)
     whole_number(minimum=0, maximum=2**63 - 1, seed=seed)
@@ -81,9 +85,10 @@ def sample_classes(
 ) -> tuple[Tensor, Tensor]:
     """Draws all batches of `stream_classes` at once; the arguments are the same.
 
-    Returns images uint8 [len(classes) * n_per_class, 1, 28, 28] and labels int64, class by class.
+    Returns images uint8 [len(classes) * n_per_class, C, H, W] and labels int64, class by class.
     """
     batches = stream_classes(generator, classes, n_per_class, seed, truncation, first)
-    require_memory(len(classes) * n_per_class)
-    images, labels = zip(*batches, strict=True)
+    drawn = [next(batches)]
+    require_memory(len(classes) * n_per_class, pixels=drawn[0][0][0].numel())
+    images, labels = zip(*drawn, *batches, strict=True)
     return torch.cat(images), torch.cat(labels)

@@ -55,7 +55,7 @@ class AdversarialStep:
         """Takes one step; returns detached scalars on the device.
 
         Args:
-            real: real images [B, 1, 28, 28] in [-1, 1].
+            real: real images [B, C, H, W] in [-1, 1].
             labels: int64 [B], of the real and of the generated images.
             latents: standard normal [B, Z].
             epsilon: uniform in [0, 1), [B, 1, 1, 1], for the penalty.
