@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
@@ -16,6 +17,7 @@ from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.overrides import applied_overrides
 from fmcgan.app.run_dir import refuse_links
+from fmcgan.app.run_files import Record
 from fmcgan.app.safe_instantiate import check_targets
 from fmcgan.app.system_info import command_line
 from fmcgan.data.info import DatasetInfo
@@ -241,18 +243,28 @@ def _data_set(config: DictConfig, generator: LabelledGenerator | None) -> tuple[
 
     Raises `UserError` if the generator does not name its data set, or has images of another shape or other classes.
     """
-    data_config = config.data
+    data = instantiate(config.data)
     if generator and not any(override.startswith("data=") for override in applied_overrides()):
         own = generator.config.get("data") or {}
         if "_target_" not in own:
             raise UserError("the generator's file does not name its data set; give data=fashion_mnist or another")
-        if own["_target_"] != config.data._target_:  # else the paths of this command are used
-            data_config = check_targets(own, "fmcgan.data.")
-    data = instantiate(data_config)
+        is_same = own["_target_"] == config.data._target_ and not generator.info.differences(dataset_info(data))
+        data = data if is_same else _build_own(own)  # the same: with the paths of this command
     info = dataset_info(data)
     if generator and (differences := generator.info.differences(info)):
         raise UserError(f"the generator does not fit the data set: {differences}; give data= of its own data set")
     return data, info
+
+
+def _build_own(config: Record) -> Any:
+    """Builds the data module that the file of a generator names; exported ones lack the paths."""
+    try:
+        return instantiate(check_targets(config, "fmcgan.data."))
+    except InstantiationException as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise UserError(
+            f"the data set of the generator's file cannot be read ({printable(reason)}); give data="
+        ) from error
 
 
 def _real_images(config: DictConfig, data: Any, info: DatasetInfo, store: Store, classes: list[int]) -> RealImages:
