@@ -105,8 +105,16 @@ def _write(
     from fmcgan.report.evaluation_figures import draw_evaluation
 
     run_dir.write_json(folder / "evaluation.json", record)
-    names, pictures = samples.info.class_names, (to_pixels(samples.images), to_pixels(evaluator.real.train.images))
-    figures = draw_evaluation(record["scores"], record["findings"], names, *pictures, folder, failures)
+    names = samples.info.class_names
+    figures = draw_evaluation(
+        record["scores"],
+        record["findings"],
+        sample_images=to_pixels(samples.images),
+        training_images=to_pixels(evaluator.real.train.images),
+        folder=folder,
+        failures=failures,
+        names=names,
+    )
     source = markdown(str(record.get("checkpoint", record["source"])))
     about = f"Source: {source}; reference: {record['reference']} split; "
     if len(record["classes"]) < len(names):
