@@ -113,7 +113,7 @@ def test_a_file_of_an_impossible_data_set_is_refused_in_one_line(tmp_path, wrong
     config, network = network_of(COLOUR)
     about = {"generator": config, "config": {"dataset": COLOUR.as_config() | wrong}, "images_seen": 1}
     write_generator(tmp_path / "a.safetensors", network.state_dict(), about | {"weights": "ema"})
-    with pytest.raises(UserError, match=rf"a\.safetensors .*{next(iter(wrong)).partition('_')[0]}") as caught:
+    with pytest.raises(UserError, match=rf"a\.safetensors .*{next(iter(wrong))[:5]}") as caught:
         load_generator(tmp_path / "a.safetensors")
     assert "\n" not in str(caught.value)
 

@@ -12,6 +12,7 @@ from fmcgan.app.errors import UserError
 from fmcgan.comparison.runs import Group, Row, Run, find_runs, group_runs, read_run
 from fmcgan.comparison.statistics import Table, protocols
 from fmcgan.data.garments import GARMENTS
+from fmcgan.data.info import DatasetInfo
 
 TRAINING_KEYS = {
     "loss/generator": "generator loss",
@@ -98,7 +99,9 @@ def gather(paths: Sequence[Path]) -> Comparison:
 
 def _check_same_data(runs: Sequence[Run], names: Mapping[Path, str]) -> None:
     """Refuses runs of different data sets, whose metrics cannot be compared."""
-    first = {run.info: run for run in reversed(runs)}  # by data set
+    first: dict[DatasetInfo | None, Run] = {}
+    for run in runs:
+        first.setdefault(run.info, run)
     known = [info for info in first if info is not None]
     if len(known) > 1 or (None in first and known and GARMENTS.differences(known[0])):
         listed = (f"{info.name if info else 'not named'} ({names[run.folder]})" for info, run in first.items())
