@@ -158,6 +158,7 @@ def test_npz_and_space_follow_the_size_of_the_images(tmp_path):
         check_space(write_grid, 1000, 10, tmp_path / "c.png", large)
 
 
+@pytest.mark.train
 def test_an_onnx_model_says_what_it_draws(colour):
     export(config_of("export", f"run={colour}", "format=onnx"))
     session = onnxruntime.InferenceSession("generator.onnx", providers=["CPUExecutionProvider"])
