@@ -40,8 +40,8 @@ from IPython.display import Image as ShowImage
 from IPython.display import Markdown, display
 
 from fmcgan import load_generator
-from fmcgan.data.classes import CLASS_NAMES
 from fmcgan.data.fashion_mnist import FashionMNISTData
+from fmcgan.data.garments import GARMENTS
 from fmcgan.figure.grid import class_grid
 
 python = sys.executable
@@ -56,7 +56,7 @@ python = sys.executable
 mirror = os.environ.get("FMCGAN_DATA_MIRROR")  # folder or URL of the four files; None: the official URL
 data = FashionMNISTData(ROOT, mirror, batch_size=64, seed=0).load()
 rows = [data.train_images[data.train_labels == label][:12, 0].numpy() for label in range(10)]
-display(class_grid(np.stack(rows), CLASS_NAMES, "Real training images"))
+display(class_grid(np.stack(rows), GARMENTS.class_names, "Real training images"))
 
 # %% [markdown]
 # ## Training
@@ -111,7 +111,7 @@ from fmcgan.training.sampling import render
 first, last = draw_latents(seed=7, label=0, n=2, latent_dim=generator.network.latent_dim)
 walk = torch.stack([slerp(first, last, share) for share in np.linspace(0, 1, 12)])
 rows = [render(generator.network, walk, torch.full((12,), label))[:, 0].numpy() for label in range(10)]
-display(class_grid(np.stack(rows), CLASS_NAMES, "One interpolation, ten labels"))
+display(class_grid(np.stack(rows), GARMENTS.class_names, "One interpolation, ten labels"))
 
 # %% [markdown]
 # ## Evaluation

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 import torch
-from fmcgan.data.classes import CLASS_NAMES
 
 from fmcgan.analysis.clustering.clusters import vectors_of
+from fmcgan.data.garments import GARMENTS
 from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet, class_balanced
 from tests.garments import garment_set
@@ -15,8 +15,7 @@ from tests.garments import garment_set
 TELLING = ("confusions", "clusters", "bias", "holes", "neighbours", "two_sample", "spectrum")
 """The parts that measure effects."""
 N = 3000
-BAG, COAT, SANDAL = CLASS_NAMES.index("bag"), CLASS_NAMES.index("coat"), CLASS_NAMES.index("sandal")
-SNEAKER = CLASS_NAMES.index("sneaker")
+BAG, COAT, SANDAL, SNEAKER = GARMENTS.parse_classes(["bag", "coat", "sandal", "sneaker"])
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +118,7 @@ def test_a_style_that_is_never_made_is_found_first(findings_of, plain, known, pa
     kept[sandals[torch.from_numpy(style == 2)]] = False  # the third of them, the most frequent first
     assert 10 < (~kept).sum() < 100
     first = findings_of(images[kept], labels[kept])[0]
-    assert first.key.startswith(f"clusters/{CLASS_NAMES[SANDAL]}/")
+    assert first.key.startswith(f"clusters/{GARMENTS.class_names[SANDAL]}/")
     assert first.statement.startswith("0.0 % ")
 
 

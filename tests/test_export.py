@@ -24,6 +24,7 @@ from torchvision.datasets import FashionMNIST
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.errors import UserError
 from fmcgan.app.safe_instantiate import check_targets
+from fmcgan.data.garments import GARMENTS
 from fmcgan.evaluate import evaluate
 from fmcgan.export import export
 from fmcgan.inference.generator import ALLOWED_PREFIXES, load_generator
@@ -60,11 +61,13 @@ def exported(tmp_path, monkeypatch):
     return Path("tiny.safetensors"), write_tiny(Path("tiny.safetensors"))
 
 
-def tiny(*overrides, network="dcgan", width=8):
+def tiny(*overrides, network="dcgan", width=8, info=GARMENTS):
     """Configuration of a small generator, and such a one of fresh weights."""
     torch.manual_seed(0)
     small = ["experiment=smoke", f"network={network}", f"network.width={width}", "network.latent_dim=8", *overrides]
-    config = OmegaConf.to_container(config_of("train", *small).network.generator, resolve=True)
+    composed = config_of("train", *small)
+    composed.dataset = info.as_config()
+    config = OmegaConf.to_container(composed.network.generator, resolve=True)
     return config, instantiate(config).eval()
 
 
@@ -375,7 +378,7 @@ def assert_onnx_gives_the_images_of(network, path):
 @pytest.mark.parametrize("name", ["dcgan", "conv", "mlp"])
 def test_an_onnx_model_gives_the_same_images(tmp_path, name):
     _, network = tiny(network=name)
-    write_onnx(tmp_path / "new" / "g.onnx", network, {"images_seen": 5})
+    write_onnx(tmp_path / "new" / "g.onnx", network, GARMENTS, {"images_seen": 5})
     session = assert_onnx_gives_the_images_of(network, tmp_path / "new" / "g.onnx")
     assert json.loads(session.get_modelmeta().custom_metadata_map["fmcgan"]) == {"images_seen": 5}
 
@@ -384,7 +387,7 @@ def test_an_onnx_model_gives_the_same_images(tmp_path, name):
 @pytest.mark.parametrize("name", ZOO)
 def test_an_onnx_model_of_the_whole_zoo_gives_the_same_images(tmp_path, name):
     _, network = trained(*ZOO[name], network=name)
-    write_onnx(tmp_path / "g.onnx", network, {})
+    write_onnx(tmp_path / "g.onnx", network, GARMENTS, {})
     assert_onnx_gives_the_images_of(network, tmp_path / "g.onnx")
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fmcgan.data.classes import CLASS_NAMES
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
@@ -20,6 +19,7 @@ from omegaconf import OmegaConf
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.errors import UserError
 from fmcgan.callback.samples import SampleGrid
+from fmcgan.data.garments import GARMENTS
 from fmcgan.generate import generate
 from fmcgan.inference.generator import load_generator
 from fmcgan.inference.safetensors_file import write_generator
@@ -32,8 +32,9 @@ def checkpoint(tmp_path_factory):
     """The bytes of the checkpoint of a tiny generator."""
     torch.manual_seed(0)
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        small = compose("train", ["experiment=smoke", "network.width=4", "network.latent_dim=8"]).network.generator
-    config = {"network": {"generator": OmegaConf.to_container(small, resolve=True)}}
+        small = compose("train", ["experiment=smoke", "network.width=4", "network.latent_dim=8"])
+    small.dataset = GARMENTS.as_config()
+    config = {"network": {"generator": OmegaConf.to_container(small.network.generator, resolve=True)}}
     network = instantiate(config["network"]["generator"])
     state = {f"ema.generator.{name}": value for name, value in network.state_dict().items()}
     path = tmp_path_factory.mktemp("tiny") / "run.ckpt"
@@ -224,7 +225,7 @@ def test_outputs_may_have_any_name(run, name, ending):
     generate(config)
     (made,) = Path("sub").iterdir()
     assert made == Path(config.output)
-    assert len(read_samples(made)[0]) == 20
+    assert len(read_samples(made, GARMENTS)[0]) == 20
 
 
 @pytest.mark.parametrize("output", ["closed/a.npz", "closed/folder", "closed/a.png", "file/a.npz", "file/folder"])
@@ -254,10 +255,11 @@ def test_a_folder_whose_writing_was_killed_is_written_by_the_same_command(run, s
         time.sleep(0.05)
     process.kill()
     process.wait()
-    assert not any(path.name in CLASS_NAMES for path in run.glob("images/*"))  # no part is under its final name
+    # No part is under its final name.
+    assert not any(path.name in GARMENTS.class_names for path in run.glob("images/*"))
     generate(config_of("n_per_class=3", "output=images"))
     assert sorted(path.name for path in run.iterdir()) == ["images", "run.ckpt"]
-    assert len(read_samples(Path("images"))[0]) == 30
+    assert len(read_samples(Path("images"), GARMENTS)[0]) == 30
 
 
 def test_jobs_of_a_sweep_do_not_write_over_each_other(command, tmp_path):

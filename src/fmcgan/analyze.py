@@ -63,7 +63,7 @@ def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
     from hydra.utils import instantiate
 
     from fmcgan.app.config_validation import check_shape, types_checked
-    from fmcgan.inference.sample_source import check_options
+    from fmcgan.inference.sample_source import check_classes, check_options, dataset_info
 
     check_shape(config, ("data",), ("metric", "feature", "analysis"))
     check_options(config, min_n=100)
@@ -71,8 +71,10 @@ def _checked_parts(config: DictConfig) -> dict[str, "Analysis"]:
     if not config.analysis:
         raise UserError("analysis=[] selects no part; omit it for all parts, or name some (see --help)")
     with types_checked(config):
-        instantiate(config.data)
-        return instantiate(config.analysis)
+        data, parts = instantiate(config.data), instantiate(config.analysis)
+    if config.run is None:  # else the data set may be that of the run
+        check_classes(config, dataset_info(data))
+    return parts
 
 
 def _split_installed(parts: Mapping[str, "Analysis"]) -> tuple[dict[str, "Analysis"], dict[str, str]]:
@@ -100,7 +102,9 @@ def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
     samples = inputs.samples(inputs.n).balanced(inputs.n)
     network = None if inputs.generator is None else inputs.generator.network
     subject = Subject(samples, inputs.real, network, inputs.run, inputs.seed, inputs.store)
+    info = subject.real.info
     record = inputs.provenance(samples) | {
+        "dataset": f"{info.name}: {info.num_classes} classes, images {' x '.join(map(str, info.shape))}",
         "samples": f"{len(samples):,}",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "hardware": f"{processor()}, {os.cpu_count()} threads",

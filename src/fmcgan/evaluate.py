@@ -15,7 +15,6 @@ from fmcgan.app.checks import one_of
 from fmcgan.app.errors import UserError
 from fmcgan.app.hydra_app import run_command
 from fmcgan.app.run_files import Record
-from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES
 
 if TYPE_CHECKING:
     from fmcgan.app.errors import Failures
@@ -44,7 +43,7 @@ def evaluate(config: DictConfig) -> None:
     record = {
         **inputs.provenance(samples),
         "n": evaluator.n,
-        "classes": [CLASS_NAMES[label] for label in inputs.classes],
+        "classes": [inputs.real.info.class_names[label] for label in inputs.classes],
         "reference": config.reference,
         "bootstrap_samples": config.bootstrap_samples,
         "protocol": {name: metric.protocol for name, metric in evaluator.metrics.items()},
@@ -65,7 +64,7 @@ def _checked_metrics(config: DictConfig) -> "Mapping[str, Metric]":
     from hydra.utils import instantiate
 
     from fmcgan.app.config_validation import check_shape, types_checked
-    from fmcgan.inference.sample_source import check_options
+    from fmcgan.inference.sample_source import check_classes, check_options, dataset_info
     from fmcgan.metric.baselines import BASELINES
 
     check_shape(config, ("data",), ("metric", "feature"))
@@ -78,8 +77,10 @@ def _checked_metrics(config: DictConfig) -> "Mapping[str, Metric]":
     for baseline in config.baselines:
         one_of(BASELINES, baselines=baseline)
     with types_checked(config):
-        instantiate(config.data)
-        return instantiate(config.metric)
+        data, metrics = instantiate(config.data), instantiate(config.metric)
+    if config.run is None:  # else the data set may be that of the run
+        check_classes(config, dataset_info(data))
+    return metrics
 
 
 def _findings(evaluator: "Evaluator", samples: "ImageSet", n: int) -> Record:
@@ -98,20 +99,29 @@ def _write(
     folder: Path, record: Record, samples: "ImageSet", evaluator: "Evaluator", failures: "Failures"
 ) -> list[str]:
     """Writes the numbers first, in case a figure fails; returns the names of the files."""
-    from fmcgan.app.escaping import markdown, markdown_code
+    from fmcgan.app.escaping import markdown, markdown_code, printable
+    from fmcgan.data.images import to_pixels
     from fmcgan.metric.results import as_markdown, by_class_as_markdown
     from fmcgan.report.evaluation_figures import draw_evaluation
 
     run_dir.write_json(folder / "evaluation.json", record)
-    pictures = samples.images.squeeze(1).numpy(), evaluator.real.train.images.squeeze(1).numpy()
-    figures = draw_evaluation(record["scores"], record["findings"], *pictures, folder, failures)
+    names = samples.info.class_names
+    figures = draw_evaluation(
+        record["scores"],
+        record["findings"],
+        sample_images=to_pixels(samples.images),
+        training_images=to_pixels(evaluator.real.train.images),
+        folder=folder,
+        failures=failures,
+        names=names,
+    )
     source = markdown(str(record.get("checkpoint", record["source"])))
     about = f"Source: {source}; reference: {record['reference']} split; "
-    if len(record["classes"]) < NUM_CLASSES:
-        about += f"only images of {', '.join(record['classes'])}; "
+    if len(record["classes"]) < len(names):
+        about += f"only images of {markdown(printable(', '.join(record['classes'])))}; "
     about += f"metric names contain the number of samples; SHA-256 of the samples {record['samples_sha256'][:16]}.\n"
     about += f"Command: {markdown_code(record['command'])}\n"
-    tables = (as_markdown(record["scores"]), by_class_as_markdown(record["scores"]))
+    tables = (as_markdown(record["scores"]), by_class_as_markdown(record["scores"], names))
     shown = [f"![{figure}]({figure})\n" for figure in figures]
     run_dir.write_atomically(folder / "evaluation.md", "\n".join(part for part in (about, *tables, *shown) if part))
     return ["evaluation.md", "evaluation.json", *figures]

@@ -31,11 +31,11 @@ def export(config: DictConfig) -> None:
     if config.format == "onnx":
         from fmcgan.inference.onnx_file import write_onnx
 
-        write_onnx(output, generator.network, about)
+        write_onnx(output, generator.network, generator.info, about)
     elif config.format == "html":
         from fmcgan.inference.html.page import write_page
 
-        write_page(output, generator.network, about, config.dtype)
+        write_page(output, generator.network, generator.info, about, config.dtype)
     else:
         write_generator(output, generator.network.state_dict(), about, config.dtype)
     n_scores = len({name for scores in about.get("scores", {}).values() for name in scores})

@@ -30,7 +30,6 @@ def generate(config: DictConfig) -> None:
     """Draws images and writes them batch by batch. The output's name decides the format."""
     from fmcgan.app.memory import format_bytes
     from fmcgan.app.progress import Progress
-    from fmcgan.data.classes import parse_classes
     from fmcgan.inference.generator import load_generator
     from fmcgan.inference.sample_writers import check_space, writer_for
 
@@ -39,18 +38,18 @@ def generate(config: DictConfig) -> None:
     output = Path(name)
     write = writer_for(output)
     run = None if config.run is None else str(config.run)  # a folder may be named by a number
-    labels = parse_classes(config.classes)
     generator = load_generator(run, config.weights, config.device)
+    labels = generator.info.parse_classes(config.classes)
     batches = generator.stream(labels, config.n_per_class, config.seed, config.truncation)
     n = len(labels) * config.n_per_class
     start = time.perf_counter()
     try:
-        size = check_space(write, len(labels), config.n_per_class, output)
+        size = check_space(write, len(labels), config.n_per_class, output, generator.info)
         if size > _LARGE:
             log.info("%s images take about %s on the disk", f"{n:,}", format_bytes(size))
         output.parent.mkdir(parents=True, exist_ok=True)
         with Progress(n, "images") as progress:
-            write(_counted(batches, progress), labels, config.n_per_class, output)
+            write(_counted(batches, progress), labels, config.n_per_class, output, generator.info)
     except OSError as error:
         unchanged = " The earlier file of that name is unchanged." if output.is_file() else ""
         raise UserError(f"cannot write {output} ({n:,} images): {error.strerror or error}.{unchanged}") from error

@@ -11,6 +11,7 @@ from fmcgan import analyze
 from fmcgan.analysis.clusters import Clusters
 from fmcgan.analysis.spectrum import SpectrumAnalysis
 from fmcgan.app.extras import MissingExtraError, require_extra
+from fmcgan.data.garments import GARMENTS
 from fmcgan.inference.onnx_file import write_onnx
 
 PYPROJECT = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
@@ -78,7 +79,7 @@ def test_a_part_costs_itself_only(missing):
 def test_onnx_is_asked_for_before_anything_is_computed(missing, tmp_path):
     missing("onnxscript")
     with pytest.raises(MissingExtraError, match=r"fmcgan\[onnx\]"):
-        write_onnx(tmp_path / "generator.onnx", None, {})
+        write_onnx(tmp_path / "generator.onnx", None, GARMENTS, {})
 
 
 @pytest.mark.process

@@ -74,16 +74,39 @@ def test_a_checkpoint_of_another_augmentation_is_refused(fit, compose, tmp_path)
     assert resume.find_resume_checkpoint(config, OmegaConf.to_container(config, resolve=True)) == str(path)
 
 
-def test_a_checkpoint_of_another_data_set_is_refused(fit, compose, tmp_path):
-    """Of as many classes and images of the same size: its weights would fit."""
-    fit("trainer.max_epochs=1", "trainer.limit_train_batches=1")
+def test_a_checkpoint_of_other_images_is_refused(fit, compose, tmp_path):
+    """An older one, which does not name its data set, is of garments."""
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    fit(*few)
     path = tmp_path / "run" / "checkpoints" / "last.ckpt"
-    config = compose(f"ckpt_path={path}")
-    plain = OmegaConf.to_container(config, resolve=True)
-    assert resume.find_resume_checkpoint(config, plain) == str(path)
-    plain["dataset"] |= {"name": "digits", "class_names": list("0123456789")}
-    with pytest.raises(UserError, match="trained on another data set: classes differ .*digits"):
+    config = compose(f"ckpt_path={path}", *few)
+    content = torch.load(path, weights_only=True)
+    for saved in (content["config"]["dataset"], None):
+        content["config"]["dataset"] = saved
+        torch.save(content, path)
+        plain = OmegaConf.to_container(config, resolve=True)
+        assert resume.find_resume_checkpoint(config, plain) == str(path)
+        for other, said in (({"channels": 3}, "3 x 28 x 28"), ({"class_names": list("abcdefghij")}, "0 a, 1 b")):
+            with pytest.raises(UserError, match=f"another data set: .*{said}"):
+                resume.find_resume_checkpoint(config, plain | {"dataset": plain["dataset"] | other})
+    content["config"]["dataset"] = plain["dataset"] | {"channels": 2}
+    torch.save(content, path)
+    with pytest.raises(UserError, match=r"last\.ckpt .*channel"):
         resume.find_resume_checkpoint(config, plain)
+
+
+def test_a_finished_job_that_does_not_name_its_data_set_is_recognised(plain, tmp_path):
+    config, folder = plain(), tmp_path / "run"
+    (folder / "result.json").write_text(
+        json.dumps({"status": "finished", "images_seen": 640, "training_seconds": 1.0, "scores": {}})
+    )
+    OmegaConf.save({name: each for name, each in config.items() if name != "dataset"}, folder / "config.yaml")
+    assert resume.already_done(config)
+    OmegaConf.save(
+        config | {"dataset": config["dataset"] | {"class_names": list("abcdefghij")}}, folder / "config.yaml"
+    )
+    with pytest.raises(UserError, match="another configuration"):
+        resume.already_done(config)
 
 
 def test_a_checkpoint_of_another_optimizer_is_refused(fit, compose, tmp_path):

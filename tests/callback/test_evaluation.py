@@ -160,7 +160,7 @@ def test_the_share_of_the_time_is_written_down(fit, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n": 55}, "n must be a multiple of 10"),
+        ({"n": 5}, "n must be a whole number of at least 10"),
         ({"n": "many"}, "n must be a whole number"),
         ({"every_n_epochs": 0}, "every_n"),
         ({"seed": 5, "report_seed": 5}, "report_seed must differ from seed"),

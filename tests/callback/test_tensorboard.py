@@ -1,12 +1,15 @@
 """What TensorBoard shows of a run that was killed, and what becomes of it where it cannot write."""
 
 import csv
+import io
 import shutil
 import threading
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fmcgan.app.errors import UserError
@@ -86,3 +89,16 @@ def test_errors_of_other_threads_are_still_reported(tmp_path, capfd):
     thread.start()
     thread.join()
     assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_pictures_may_be_in_colour(tmp_path):
+    board = TensorBoard(tmp_path)
+    colours = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    for step, picture in enumerate((colours, colours[..., 0])):
+        board.add_image("samples", picture, step)
+    board.finalize("success")
+    events = EventAccumulator(board.log_dir)
+    events.Reload()
+    found = [np.asarray(Image.open(io.BytesIO(each.encoded_image_string))) for each in events.Images("samples")]
+    assert np.array_equal(found[0], colours)
+    assert np.array_equal(found[1].reshape(4, 5, -1)[..., 0], colours[..., 0])

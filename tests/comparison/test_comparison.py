@@ -1,11 +1,15 @@
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from fmcgan.app.errors import UserError
 from fmcgan.comparison.comparison import compare
+from fmcgan.data.garments import GARMENTS
+from fmcgan.data.info import DatasetInfo
 from fmcgan.figure.curves import PANEL_INCHES
 from fmcgan.figure.png import DPI
 
@@ -151,3 +155,29 @@ def test_damaged_sample_is_named(write_run, tmp_path):
     (folder / "samples" / "epoch_002.png").write_bytes(b"not a picture")
     with pytest.raises(UserError, match=r"epoch_002\.png is not a readable PNG"):
         compare([folder], tmp_path / "out")
+
+
+def test_runs_of_different_data_sets_are_not_compared(write_run, tmp_path):
+    folders = [write_run(str(number), [f"seed={number}"], [], (1000, 5.0), seed=number) for number in range(4)]
+    signs = DatasetInfo("signs", ("a", "b"), 3, 32)
+    name_data_set(folders[1], GARMENTS)  # run 0 is of an older release
+    compare(folders[:2], tmp_path / "out")
+    for other, said in ((signs, "signs"), (replace(GARMENTS, name="drawn"), "drawn")):
+        name_data_set(folders[2], other)
+        with pytest.raises(UserError, match=rf"different data sets .*fashion_mnist \(1\).*{said} \(2\)"):
+            compare(folders[:3], tmp_path / "other")
+    name_data_set(folders[2], signs)
+    with pytest.raises(UserError, match=r"not named \(0\).*signs \(2\)"):
+        compare([folders[0], folders[2]], tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+    name_data_set(folders[2], signs, size=5)
+    with pytest.raises(UserError, match=r"runs/2: .*height and width .* got 5"):
+        compare(folders, tmp_path / "other")
+
+
+def name_data_set(folder, info, **wrong):
+    """Writes into the configuration of a run what its images were."""
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    (folder / "config.yaml").write_text(
+        yaml.safe_dump(config | {"dataset": info.as_config() | wrong}), encoding="utf-8"
+    )

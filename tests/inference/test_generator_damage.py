@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -43,6 +44,7 @@ def train(folder, epochs=1, checkpoint=None):
     ]
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         config = compose("train", options)
+    config.dataset = instantiate(config.data).info.as_config()
     trainer, gan, data = build(config)
     for callback in trainer.callbacks:
         if hasattr(callback, "configure"):

@@ -8,7 +8,7 @@ from typing import TypeGuard
 from fmcgan.app.errors import InvalidValueError
 
 LARGEST = 2**53  # the largest whole number that a float64 holds exactly
-MOST_IMAGES = 1_000_000  # images held in memory at once: 784 MB of pixels, and ten times as much of computed values
+MOST_IMAGES = 1_000_000  # images held in memory at once; what is computed from them takes ten times as much
 MOST_SHOWN = 100  # images side by side, or figures below each other, on a page that viewers can open
 LARGEST_NUMBER = 1e9  # a larger weight, rate or bound makes all other terms vanish in float32
 

@@ -14,6 +14,16 @@ Overrides = Annotated[list[Text], Meta(max_length=1000)] | None
 Numbers = Annotated[dict[Name, Number | None], Meta(max_length=1000)]
 
 
+class Dataset(Struct):
+    """Classes and shape of the images of a run; older files, which lack it, are of Fashion-MNIST's."""
+
+    name: Name
+    class_names: Annotated[list[Name], Meta(max_length=1000)]
+    channels: Count
+    size: Count
+    flips: bool
+
+
 class Built(Struct):
     """A node with a ``_target_``."""
 
@@ -56,6 +66,7 @@ class Result(Struct):
     seed: Count | None = None
     best: _Best | None = None
     has_decision_boundary: bool | None = None
+    dataset: Dataset | None = None
 
 
 class Row(Struct):
@@ -94,6 +105,7 @@ class Evaluation(Struct):
     train_sha256: Name | None = None
     test_sha256: Name | None = None
     seconds_by_score: Numbers = {}
+    dataset: Dataset | None = None
 
 
 class Findings(Struct):
@@ -137,6 +149,7 @@ class Config(Struct):
     seed: Count | None = None
     network: Network = field(default_factory=Network)
     data: Built | None = None
+    dataset: Dataset | None = None
     loss: Built | None = None
     training: Training | None = None
     trainer: Trainer | None = None

@@ -15,7 +15,7 @@ from fmcgan.app.checks import MOST_IMAGES, seed_number, whole_number
 from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.callback.metrics_logger import MetricsLogger
 from fmcgan.callback.trainer import data_of, is_last_epoch
-from fmcgan.data.classes import NUM_CLASSES
+from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.base import Metric
 from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.image_set import ImageSet, RealImages
@@ -27,6 +27,7 @@ from fmcgan.training.sampling import require_memory, sample_classes
 
 log = logging.getLogger(__name__)
 
+_FEWEST = 10  # samples; no metric says anything of fewer
 NOTABLE_SHARE = 0.1  # share of the run's time above which the log suggests fewer evaluations
 
 
@@ -39,7 +40,7 @@ class Evaluation(Callback):
 
     Args:
         scores: metrics by name.
-        n: number of samples, a multiple of the number of classes.
+        n: number of samples, rounded down to a multiple of the number of classes.
         every_n_epochs: epochs between evaluations; the last epoch is always evaluated.
         seed: of the samples measured during training.
         report_seed: of the samples measured at the end; differs from ``seed``.
@@ -55,12 +56,10 @@ class Evaluation(Callback):
         report_seed: int = 1001,
         cache: str | None = None,
     ) -> None:
-        whole_number(minimum=NUM_CLASSES, maximum=MOST_IMAGES, n=n)
+        whole_number(minimum=_FEWEST, maximum=MOST_IMAGES, n=n)
         whole_number(every_n_epochs=every_n_epochs)
         seed_number(seed=seed, report_seed=report_seed)
         require_memory(n)
-        if n % NUM_CLASSES:
-            raise InvalidValueError(f"n must be a multiple of {NUM_CLASSES}, the number of classes, got {n}", "n")
         if seed == report_seed:
             raise InvalidValueError(
                 f"report_seed must differ from seed, whose samples select the checkpoint, got {seed}", "report_seed"
@@ -82,10 +81,10 @@ class Evaluation(Callback):
     def setup(self, trainer: Trainer, pl_module: ConditionalGAN, stage: str) -> None:
         """Measures the real images, or reads their values from the store."""
         if trainer.is_global_zero:
-            images, store = data_of(trainer).images, Store(self.cache)
-            train = ImageSet(images.train_images, images.train_labels, store=store)
-            test = ImageSet(images.test_images, images.test_labels, store=store)
-            self.evaluator = Evaluator(self.scores, RealImages(train, test), self.n, store=store)
+            images, info, store = data_of(trainer).images, data_of(trainer).info, Store(self.cache)
+            train = ImageSet(images.train_images, images.train_labels, info, store=store)
+            test = ImageSet(images.test_images, images.test_labels, info, store=store)
+            self.evaluator = Evaluator(self.scores, RealImages(train, test), self._balanced_n(info), store=store)
             if self.scores:
                 log.info("measuring real images")
                 self.floors = self.evaluator.floors()
@@ -104,10 +103,11 @@ class Evaluation(Callback):
         """Measures samples of a generator; every random state is restored."""
         if not self.scores:
             return {}
-        n_per_class = -(-self.evaluator.samples_needed // NUM_CLASSES)
+        info = self.evaluator.real.info
+        n_per_class = -(-self.evaluator.samples_needed // info.num_classes)
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            samples = sample_classes(generator, range(NUM_CLASSES), n_per_class, seed)
-            return self.evaluator.measure(ImageSet(*samples, device=next(generator.parameters()).device))
+            samples = sample_classes(generator, info.labels, n_per_class, seed)
+            return self.evaluator.measure(ImageSet(*samples, info, device=next(generator.parameters()).device))
 
     def report(self, gan: ConditionalGAN, best: Path | None) -> tuple[Results, dict[str, object] | None]:
         """Measures fresh samples of a finished run, and of its best checkpoint (`images_seen` and `scores`) if any."""
@@ -128,6 +128,18 @@ class Evaluation(Callback):
     def share(self, training_seconds: float) -> float:
         """Returns the share of the run's time so far, in 0..1, that evaluation took."""
         return self.seconds / max(self.seconds + training_seconds, 1e-9)
+
+    def _balanced_n(self, info: DatasetInfo) -> int:
+        """Returns the largest multiple of the number of classes up to `n`."""
+        n = self.n // info.num_classes * info.num_classes
+        if n == 0:
+            raise UserError(
+                f"callback.evaluation.n must be at least {info.num_classes}, the number of classes, got {self.n}"
+            )
+        require_memory(n, info.pixels)
+        if n < self.n:
+            log.info("evaluating %s samples, a multiple of the %d classes", f"{n:,}", info.num_classes)
+        return n
 
     def _measure_state(self, gan: ConditionalGAN, state: Mapping[str, Tensor]) -> Results:
         """Measures the averaged generator of a checkpoint."""

@@ -24,7 +24,7 @@ from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.metrics_logger import EPOCH_COLUMNS, MetricsLogger
 from fmcgan.callback.tensorboard import TensorBoard
-from fmcgan.callback.trainer import callbacks_of, images_per_epoch, is_last_epoch
+from fmcgan.callback.trainer import callbacks_of, data_of, images_per_epoch, is_last_epoch
 from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
 from fmcgan.training.gan import ConditionalGAN
 
@@ -100,6 +100,7 @@ class RunInfo(Callback):
             "has_decision_boundary": gan.loss.has_decision_boundary,
             "parameters": {"generator": _count(gan.generator), "discriminator": _count(gan.discriminator)},
             "scores": scores,
+            "dataset": data_of(trainer).info.as_config(),
             "best": next((of_best for _, of_best in reports if of_best), None),
             "final": {name: means[name] for name in EPOCH_COLUMNS.values() if name in means},
             "command": command_line(),

@@ -10,19 +10,22 @@ from lightning.pytorch import Callback, Trainer
 from fmcgan.app import run_dir
 from fmcgan.app.checks import MOST_SHOWN, seed_number, whole_number
 from fmcgan.callback.tensorboard import TensorBoard
-from fmcgan.callback.trainer import is_last_epoch
-from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.callback.trainer import data_of, is_last_epoch
+from fmcgan.data.images import to_pixels
+from fmcgan.data.info import DatasetInfo
 from fmcgan.figure.grid import class_grid
 from fmcgan.figure.png import write_png
 from fmcgan.training.gan import ConditionalGAN
 from fmcgan.training.latent import draw_latents
 from fmcgan.training.sampling import render
 
+_MOST_ROWS = 26  # classes in a grid
+
 
 class SampleGrid(Callback):
     """Draws ``samples/epoch_010.png`` from the averaged generator: a row per class, a column per fixed latent vector.
 
-    Epoch 0 is before training. The last epoch is always drawn.
+    Of more than 26 classes, the first 26 are drawn. Epoch 0 is before training. The last epoch is always drawn.
 
     Args:
         epochs: epochs to draw, such as ``[0, 10, 20, 29]``; ``None``: every `every_n_epochs`.
@@ -60,7 +63,11 @@ class SampleGrid(Callback):
     def _draw(self, trainer: Trainer, gan: ConditionalGAN, epoch: int) -> None:
         if not trainer.is_global_zero:
             return
-        grid = class_grid(self.images(gan), CLASS_NAMES, f"epoch {epoch}, {gan.images_seen:,} images seen")
+        info = data_of(trainer).info
+        names, title = info.class_names[:_MOST_ROWS], f"epoch {epoch}, {gan.images_seen:,} images seen"
+        if len(names) < info.num_classes:
+            title += f", first {len(names)} of {info.num_classes} classes"
+        grid = class_grid(self.images(gan, info), names, title)
         folder = Path(trainer.default_root_dir) / run_dir.SAMPLES
         folder.mkdir(exist_ok=True)
         write_png(grid, folder / f"epoch_{epoch:03d}.png")
@@ -68,11 +75,11 @@ class SampleGrid(Callback):
             if isinstance(logger, TensorBoard):
                 logger.add_image("samples", grid, gan.images_seen)
 
-    def images(self, gan: ConditionalGAN) -> np.ndarray:
-        """Generates the images of a grid, uint8 [classes, columns, 28, 28]."""
+    def images(self, gan: ConditionalGAN, info: DatasetInfo) -> np.ndarray:
+        """Generates the images of a grid, uint8 [classes, columns, H, W] or [classes, columns, H, W, 3]."""
         generator = gan.ema.calibrated()
         latents = draw_latents(self.seed, 0, self.n_columns, gan.latent_dim)
-        n_classes = len(CLASS_NAMES)
+        n_classes = min(info.num_classes, _MOST_ROWS)
         labels = torch.arange(n_classes).repeat_interleave(self.n_columns)
         images = render(generator, latents.repeat(n_classes, 1), labels)
-        return images.view(n_classes, self.n_columns, 28, 28).numpy()
+        return to_pixels(images.unflatten(0, (n_classes, self.n_columns)))

@@ -29,10 +29,11 @@ class TensorBoard(TensorBoardLogger):
             start = SessionLog(status=SessionLog.START)  # hides entries from this step on
             self.experiment._get_file_writer().add_event(Event(session_log=start), images_seen + 1)
 
-    def add_image(self, tag: str, grey: ArrayLike | Image, images_seen: int) -> None:
-        """Adds a grey image [H, W]."""
+    def add_image(self, tag: str, image: ArrayLike | Image, images_seen: int) -> None:
+        """Adds an image, grey [H, W] or in colour [H, W, 3]."""
+        pixels = np.asarray(image)
         with self._writing():
-            self.experiment.add_image(tag, np.asarray(grey), images_seen, dataformats="HW")
+            self.experiment.add_image(tag, pixels, images_seen, dataformats="HWC"[: pixels.ndim])
 
     def add_text(self, tag: str, text: str) -> None:
         """Adds a text in Markdown."""

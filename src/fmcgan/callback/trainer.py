@@ -5,11 +5,13 @@ from typing import Protocol, TypeVar
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
+from fmcgan.data.info import DatasetInfo
+
 Kind = TypeVar("Kind", bound=Callback)
 
 
 class Images(Protocol):
-    """Both splits: images uint8 [N, 1, 28, 28] and labels int64 [N]."""
+    """Both splits: images uint8 [N, C, H, W] and labels int64 [N]."""
 
     train_images: Tensor
     train_labels: Tensor
@@ -21,6 +23,7 @@ class DataModule(Protocol):
     """The data module of a run."""
 
     images: Images
+    info: DatasetInfo
     batch_size: int
 
 

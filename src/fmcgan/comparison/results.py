@@ -11,6 +11,8 @@ from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
 from fmcgan.comparison.runs import Group, Row, Run, find_runs, group_runs, read_run
 from fmcgan.comparison.statistics import Table, protocols
+from fmcgan.data.garments import GARMENTS
+from fmcgan.data.info import DatasetInfo
 
 TRAINING_KEYS = {
     "loss/generator": "generator loss",
@@ -67,7 +69,7 @@ def gather(paths: Sequence[Path]) -> Comparison:
     A run that is found twice counts once.
 
     Raises:
-        UserError: no run is found, a file is damaged, or no run is finished.
+        UserError: no run is found, a file is damaged, no run is finished, or the data sets of two runs differ.
     """
     folders = list(dict.fromkeys(folder.resolve() for path in paths for folder in find_runs(path)))
     above = os.path.commonpath([folder.parent for folder in folders]) if folders else ""
@@ -77,6 +79,7 @@ def gather(paths: Sequence[Path]) -> Comparison:
     if not finished:
         listed = ", ".join(names.values()) or "no run given"
         raise UserError(f"no finished run to compare: none has {run_dir.RESULT} ({listed}); resume or add a run")
+    _check_same_data(finished, names)
     groups = group_runs(finished)
     images = min(run.images_seen for run in finished)
     seconds = min(run.seconds for run in finished)
@@ -92,6 +95,19 @@ def gather(paths: Sequence[Path]) -> Comparison:
             measure("equal_time", groups, lambda run: at_budget(run, "seconds", seconds)),
         ),
     )
+
+
+def _check_same_data(runs: Sequence[Run], names: Mapping[Path, str]) -> None:
+    """Refuses runs of different data sets, whose metrics cannot be compared."""
+    first: dict[DatasetInfo | None, Run] = {}
+    for run in runs:
+        first.setdefault(run.info, run)
+    known = [info for info in first if info is not None]
+    if len(known) > 1 or (None in first and known and GARMENTS.differences(known[0])):
+        listed = (f"{info.name if info else 'not named'} ({names[run.folder]})" for info, run in first.items())
+        raise UserError(
+            f"runs of different data sets cannot be compared: {', '.join(listed)}; give runs= of one data set"
+        )
 
 
 def measure(name: str, groups: Sequence[Group], moment: Callable[[Run], Row]) -> Table:

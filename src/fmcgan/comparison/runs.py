@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmcgan.app import run_dir
-from fmcgan.app.errors import UserError
-from fmcgan.app.run_files import read_config, read_metrics, read_overrides, read_result
+from fmcgan.app.errors import InvalidValueError, UserError
+from fmcgan.app.run_files import Record, read_config, read_metrics, read_overrides, read_result
+from fmcgan.data.garments import info_of
+from fmcgan.data.info import DatasetInfo
 
 Row = dict[str, float]
 
@@ -43,6 +45,7 @@ class Run:
         seed: from the result or the configuration; None if neither exists.
         rows: of ``metrics.jsonl``, in the order written.
         result: of ``result.json``; None unless the run reached its configured end.
+        info: of the data set; None for older runs, which do not name it: its images are like Fashion-MNIST's.
     """
 
     folder: Path
@@ -50,6 +53,7 @@ class Run:
     seed: int | None
     rows: tuple[Row, ...]
     result: Mapping[str, Any] | None
+    info: DatasetInfo | None = None
 
     @property
     def finished(self) -> bool:
@@ -131,7 +135,16 @@ def read_run(folder: Path) -> Run:
         seed=(result or config).get("seed"),
         rows=tuple({key: _number(value) for key, value in row.items()} for row in rows),
         result=None if result is None else _RESULT_DEFAULTS | result,
+        info=_info(folder, result, config),
     )
+
+
+def _info(folder: Path, *records: Record | None) -> DatasetInfo | None:
+    """Returns the data set of a run, from the first of its records that names it."""
+    try:
+        return next((info_of(each) for each in records if each and each.get("dataset")), None)
+    except InvalidValueError as error:
+        raise UserError(f"{folder}: {error}; leave this run out") from error
 
 
 def find_runs(path: Path) -> list[Path]:

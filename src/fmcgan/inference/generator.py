@@ -18,7 +18,9 @@ from fmcgan.app import run_dir
 from fmcgan.app.checks import one_of, seed_number
 from fmcgan.app.errors import UserError
 from fmcgan.app.safe_instantiate import check_targets
-from fmcgan.data.classes import NUM_CLASSES, parse_classes
+from fmcgan.data.garments import info_of
+from fmcgan.data.images import to_pixels
+from fmcgan.data.info import DatasetInfo
 from fmcgan.inference.safetensors_file import SUFFIX, Metadata, read_generator
 from fmcgan.training.checkpoint_file import read_checkpoint
 from fmcgan.training.ema import measure_statistics
@@ -30,13 +32,14 @@ log = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).parents[1] / "pretrained" / f"generator{SUFFIX}"  # the generator in the package
 ALLOWED_PREFIXES = ("fmcgan.network.", "fmcgan.conditioning.")  # of classes that the configuration of a file may name
+_TRIAL = 100  # images generated at once when a generator is loaded
 _SOURCES = f"a run folder (outputs/DATE/TIME), a checkpoint or an exported generator ({SUFFIX})"
 
 Classes = Sequence[str | int] | str | int | None
 
 
 class Samples(NamedTuple):
-    """Generated images, uint8 [N, 28, 28] in 0..255, and their class labels, int64 [N]."""
+    """Generated images, uint8 [N, H, W] (grey) or [N, H, W, 3] in 0..255, and their class labels, int64 [N]."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -46,16 +49,20 @@ class LabelledGenerator:
     """A generator that draws images of chosen classes.
 
     Args:
-        network: G(latent [B, Z], labels [B]) -> [B, 1, 28, 28] in [-1, 1], with `latent_dim`.
+        network: G(latent [B, Z], labels [B]) -> [B, C, H, W] in [-1, 1], with `latent_dim`.
         about: metadata from its file: ``generator`` (the configuration that builds it), ``config`` (of the run that
             trained it), ``images_seen`` (in training, with repetitions), ``weights`` (``"ema"`` or ``"raw"``). An
             exported generator also has ``scores``, ``environment`` and more (`fmcgan.inference.safetensors_file`).
+
+    Attributes:
+        info: classes and shape of its images, which ``config`` names.
     """
 
     def __init__(self, network: nn.Module, about: Metadata) -> None:
         self.network = network
         self.about = about
         self.config: Metadata = about["config"]
+        self.info: DatasetInfo = info_of(self.config)
         self.images_seen: int = about["images_seen"]
 
     def sample(
@@ -66,23 +73,25 @@ class LabelledGenerator:
         The same seed, class and index always give the same image, to within one grey level.
 
         Args:
-            classes: names or labels, in the order of the result; ``None`` means all ten.
+            classes: names or labels, in the order of the result; ``None`` means all.
             n_per_class: images of each class.
             seed: from 0 to 2**32 - 1.
             truncation: psi; 1 is the trained distribution, smaller values give more typical and less diverse images.
             first: index of the first image of each class.
         """
         seed_number(seed=seed)
-        images, labels = sample_classes(self.network, parse_classes(classes), n_per_class, seed, truncation, first)
-        return Samples(images.squeeze(1).numpy(), labels.numpy())
+        labels_of_classes = self.info.parse_classes(classes)
+        images, labels = sample_classes(self.network, labels_of_classes, n_per_class, seed, truncation, first)
+        return Samples(to_pixels(images), labels.numpy())
 
     def stream(
         self, classes: Classes = None, n_per_class: int = 10, seed: int = 0, truncation: float = 1.0, first: int = 0
     ) -> Iterator[Samples]:
         """Draws the images of `sample`, for more than fit into memory: yields batches of one class each."""
         seed_number(seed=seed)
-        batches = stream_classes(self.network, parse_classes(classes), n_per_class, seed, truncation, first)
-        return (Samples(images.squeeze(1).numpy(), labels.numpy()) for images, labels in batches)
+        labels_of_classes = self.info.parse_classes(classes)
+        batches = stream_classes(self.network, labels_of_classes, n_per_class, seed, truncation, first)
+        return (Samples(to_pixels(images), labels.numpy()) for images, labels in batches)
 
 
 def load_generator(
@@ -115,7 +124,7 @@ def load_generator(
         raise UserError(f"{file} holds weights={about['weights']} only, got weights={weights}")
     config = check_targets(about["generator"], *ALLOWED_PREFIXES)
     try:
-        network = _build(config, state)
+        network = _build(config, state, info_of(about["config"]))
     except Exception as error:  # the classes of an untrusted configuration may raise any error
         reason = " ".join(str(error.__cause__ or error).split())
         raise UserError(f"{file} does not hold the generator of its configuration: {reason[:300]}") from error
@@ -136,7 +145,7 @@ def _read_state(path: Path, weights: str) -> tuple[dict[str, Tensor], Metadata]:
     return state, {"generator": about["config"]["network"]["generator"], **about, "weights": weights}
 
 
-def _build(config: Metadata, state: Mapping[str, Tensor]) -> nn.Module:
+def _build(config: Metadata, state: Mapping[str, Tensor], info: DatasetInfo) -> nn.Module:
     """Builds the generator of an untrusted configuration, loads its weights and generates an image of each class.
 
     The network is first built on the meta device, since its configuration may ask for more memory than the file has.
@@ -145,10 +154,14 @@ def _build(config: Metadata, state: Mapping[str, Tensor]) -> nn.Module:
         check_fit(instantiate(config), state)
     network: nn.Module = instantiate(config)
     network.load_state_dict(state)
+    if (known := getattr(network, "num_classes", info.num_classes)) != info.num_classes:
+        raise ValueError(f"it knows {known} classes, its data set {info.name} has {info.num_classes}")
     with torch.no_grad():
-        images = network.eval()(torch.zeros(NUM_CLASSES, latent_dim_of(network)), torch.arange(NUM_CLASSES))
-    if images.shape != (NUM_CLASSES, 1, 28, 28) or not images.isfinite().all():
-        raise ValueError(f"its output has shape {tuple(images.shape)} or holds NaN; images are [N, 1, 28, 28]")
+        for labels in torch.arange(info.num_classes).split(_TRIAL):
+            images = network.eval()(torch.zeros(len(labels), latent_dim_of(network)), labels)
+            if images.shape != (len(labels), *info.shape) or not images.isfinite().all():
+                found, expected = tuple(images.shape[1:]), info.shape
+                raise ValueError(f"its images have shape {found} or hold NaN; those of {info.name} are {expected}")
     return network
 
 

@@ -1,4 +1,4 @@
-"""Writes a generator as an ONNX model: inputs ``latent`` [B, Z], ``labels`` [B]; output ``images`` [B, 1, 28, 28]."""
+"""Writes a generator as an ONNX model: inputs ``latent`` [B, Z], ``labels`` [B]; output ``images`` [B, C, H, W]."""
 
 import json
 import logging
@@ -10,16 +10,26 @@ from torch import nn
 
 from fmcgan.app import run_dir
 from fmcgan.app.extras import require_extra
+from fmcgan.data.info import DatasetInfo
 from fmcgan.inference.safetensors_file import Metadata
 from fmcgan.training.latent import latent_dim_of
 
 
-def write_onnx(path: Path, network: nn.Module, about: Metadata) -> None:
-    """Writes an ONNX model atomically, with metadata under the key ``fmcgan``; creates the folder.
+def write_onnx(path: Path, network: nn.Module, info: DatasetInfo, about: Metadata) -> None:
+    """Writes an ONNX model atomically; creates the folder.
 
-    The network is G(latent float32 [B, Z], labels int64 [B]) -> float32 [B, 1, 28, 28] in [-1, 1], on the CPU, in
-    evaluation mode, with `latent_dim`. The batch size B is dynamic. Raises `UserError` if the extra `onnx` is not
-    installed, or the file cannot be written.
+    Its metadata are JSON: ``class_names`` (by label), ``image_shape`` (C, H, W), ``value_range``, and ``fmcgan``, the
+    metadata of the generator. The batch size B is dynamic.
+
+    Args:
+        path: the file.
+        network: G(latent float32 [B, Z], labels int64 [B]) -> float32 [B, C, H, W] in [-1, 1], on the CPU, in
+            evaluation mode, with `latent_dim`.
+        info: classes and shape of the images.
+        about: metadata of the generator, of plain types.
+
+    Raises:
+        UserError: the extra `onnx` is not installed, or the file cannot be written.
     """
     require_extra("onnx", "format=onnx", "onnx", "onnxscript")  # imported by torch
     example = torch.zeros(2, latent_dim_of(network)), torch.zeros(2, dtype=torch.int64)
@@ -39,6 +49,7 @@ def write_onnx(path: Path, network: nn.Module, about: Metadata) -> None:
         )
     if program is None:
         raise RuntimeError("torch.onnx.export gave no model")
-    program.model.metadata_props["fmcgan"] = json.dumps(dict(about), allow_nan=False)
+    metadata = {"class_names": info.class_names, "image_shape": info.shape, "value_range": [-1, 1], "fmcgan": about}
+    program.model.metadata_props.update({name: json.dumps(each, allow_nan=False) for name, each in metadata.items()})
     path.parent.mkdir(parents=True, exist_ok=True)
     run_dir.write_atomically(path, program.model_proto.SerializeToString())

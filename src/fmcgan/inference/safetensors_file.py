@@ -22,6 +22,7 @@ from fmcgan.app.renamed import upgrade_config
 from fmcgan.app.run_files import Record, read_environment, read_evaluation, read_result
 from fmcgan.app.run_schema import Exported
 from fmcgan.app.untrusted_data import check_data, check_file, check_schema
+from fmcgan.data.garments import info_of
 from fmcgan.training.checkpoint_file import CHECKPOINT_FORMAT
 from fmcgan.training.weights import LARGEST_FILE, check_weights
 
@@ -124,7 +125,9 @@ def provenance(folder: Path | None, about: Metadata) -> Metadata:
         ``data`` (MD5 of the files, SHA-256 of the evaluated images), ``licence`` and ``scores``: by file of the run,
         the scores of exactly these weights. Unknown values are ``None`` or empty.
     """
-    config = without_paths(about["config"])
+    config = without_paths(about["config"]) | {
+        "dataset": info_of(about["config"]).as_config()
+    }  # names may look like paths
     readers = {run_dir.ENVIRONMENT: read_environment, run_dir.RESULT: read_result, run_dir.EVALUATION: read_evaluation}
     environment, result, evaluation = ((folder and read(folder / name)) or {} for name, read in readers.items())
     overrides = environment.get("overrides")

@@ -1,21 +1,26 @@
 """Turns the configuration of `evaluate` or `analyze` into typed inputs: generator or samples, real images, folders."""
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from fmcgan.app.checks import MOST_IMAGES, one_of, path_text, seed_number, whole_number
 from fmcgan.app.errors import InvalidValueError, UserError
+from fmcgan.app.escaping import printable
 from fmcgan.app.overrides import applied_overrides
 from fmcgan.app.run_dir import refuse_links
+from fmcgan.app.run_files import Record
 from fmcgan.app.safe_instantiate import check_targets
 from fmcgan.app.system_info import command_line
-from fmcgan.data.classes import CLASS_NAMES, NUM_CLASSES, parse_classes
+from fmcgan.data.info import DatasetInfo
 from fmcgan.inference.generator import LabelledGenerator, check_device, find_checkpoint, load_generator, run_folder_of
 from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet
@@ -56,13 +61,14 @@ class Inputs:
             raise ValueError("neither samples nor a generator are given")
         per_class = -(-n // len(self.classes))
         drawn = sample_classes(self.generator.network, self.classes, per_class, self.seed)
-        return ImageSet(*drawn, device=self.device, bootstrap_samples=self.bootstrap_samples)
+        return ImageSet(*drawn, self.real.info, device=self.device, bootstrap_samples=self.bootstrap_samples)
 
     def provenance(self, samples: ImageSet) -> dict[str, object]:
-        """Describes the inputs of the results: command, source, and hashes of samples and real images."""
+        """Describes the inputs of the results: command, source, data set, and hashes of samples and real images."""
         return {
             "command": command_line(),
             **self.origin,
+            "dataset": self.real.info.as_config(),
             "samples_sha256": samples.fingerprint,
             "train_sha256": self.real.train.fingerprint,
             "test_sha256": self.real.test.fingerprint,
@@ -80,7 +86,7 @@ def check_options(config: DictConfig, min_n: int) -> None:
     """Checks the options that `load_inputs` uses, before anything is read, and converts paths to text.
 
     Raises `UserError` for two sources, a value of wrong type or range, fewer samples than ``min_n``, or an unknown
-    class or device.
+    device.
     """
     for key in ("run", "samples", "output", "cache"):
         config[key] = path_text(**{key: config[key]})  # a number names a file
@@ -94,13 +100,29 @@ def check_options(config: DictConfig, min_n: int) -> None:
     one_of(SPLITS, reference=config.reference)
     if config.bootstrap_samples != 0:  # with fewer resamples than 10, the ends of an interval are random
         whole_number(minimum=10, maximum=10_000, **{"bootstrap_samples (0: no intervals)": config.bootstrap_samples})
-    classes = parse_classes(config.get("classes"))
     if config.n is not None:
         whole_number(minimum=min_n, maximum=MOST_IMAGES, n=config.n)
-        if config.samples is None and config.n % len(classes):
-            raise InvalidValueError(f"n must be a multiple of {len(classes)}, the number of classes, got {config.n}")
     check_device(config.device)
     seed_number(seed=config.seed)
+
+
+def dataset_info(data: object) -> DatasetInfo:
+    """Returns classes and shape of a data module's images. Raises `UserError` if the object is no data module."""
+    info = getattr(data, "info", None)
+    if not isinstance(info, DatasetInfo):
+        raise UserError(f"{type(data).__module__}.{type(data).__name__} is not a data set; choose one with data=")
+    return info
+
+
+def check_classes(config: DictConfig, info: DatasetInfo) -> list[int]:
+    """Returns the labels of ``classes=`` in a data set.
+
+    Raises `UserError` for an unknown class, or if ``n`` samples of a generator cannot be the same number of each class.
+    """
+    classes = info.parse_classes(config.get("classes"))
+    if config.n is not None and config.samples is None and config.n % len(classes):
+        raise InvalidValueError(f"n must be a multiple of {len(classes)}, the number of classes, got {config.n}")
+    return classes
 
 
 def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
@@ -114,7 +136,6 @@ def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
     Raises:
         UserError: a file cannot be read, classes or samples are missing, or the results folder cannot be created.
     """
-    classes = parse_classes(config.get("classes"))
     generator = given = None
     checkpoint = None if config.run is None else find_checkpoint(Path(config.run))
     origin: dict[str, object] = {"source": config.run or config.samples or _SHIPPED}
@@ -122,11 +143,13 @@ def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
         generator = _load_generator(config)
         origin |= {"checkpoint": str(checkpoint or _SHIPPED), "images_seen": generator.images_seen}
         origin |= {"seed": config.seed, "weights": config.weights}
-    elif config.samples not in SPLITS:
-        given = _read_samples(config, classes)
+    data, info = _data_set(config, generator)
+    classes = check_classes(config, info)
+    if config.samples is not None and config.samples not in SPLITS:
+        given = _read_samples(config, info, classes)
     folder = results_folder(config, what, below_run)
     store = Store(config.cache)
-    real = _real_images(config, generator, store, classes)
+    real = _real_images(config, data, info, store, classes)
     if config.samples in SPLITS:
         given = real.train if config.samples == "train" else real.test
     if given is not None:
@@ -182,18 +205,26 @@ def _load_generator(config: DictConfig) -> LabelledGenerator:
     return generator
 
 
-def _read_samples(config: DictConfig, classes: list[int]) -> ImageSet:
+def _read_samples(config: DictConfig, info: DatasetInfo, classes: list[int]) -> ImageSet:
     options = {"device": config.device, "bootstrap_samples": config.bootstrap_samples}
-    samples = ImageSet(*read_samples(Path(config.samples)), **options)
-    present = [label for label in range(NUM_CLASSES) if len(samples.of_class(label))]
-    named = ",".join(CLASS_NAMES[label] for label in present)
-    if len(classes) == NUM_CLASSES:
-        if len(present) < NUM_CLASSES and "classes" in config:
-            log.warning("samples of some classes are missing; classes=[%s] compares with real images of these", named)
+    samples = ImageSet(*read_samples(Path(config.samples), info), info, **options)
+    present = [label for label in info.labels if len(samples.of_class(label))]
+    named = ",".join(_as_override(info, label) for label in present)
+    if len(classes) == info.num_classes:
+        if len(present) < info.num_classes and "classes" in config:
+            some = f"classes=[{printable(named)}] compares with real images of these"
+            log.warning("samples of some classes are missing; %s", some)
         return samples
-    if missing := [CLASS_NAMES[label] for label in classes if label not in present]:
-        raise UserError(f"samples={config.samples} has no images of {', '.join(missing)}; it has classes=[{named}]")
+    if missing := [info.class_names[label] for label in classes if label not in present]:
+        lacking = printable(", ".join(missing))
+        raise UserError(f"samples={config.samples} has no images of {lacking}; it has classes=[{printable(named)}]")
     return samples.of_classes(classes)
+
+
+def _as_override(info: DatasetInfo, label: int) -> str:
+    """Returns a class as a user may type it in ``classes=[...]``: its name, or its label if the name needs quotes."""
+    name = info.class_names[label]
+    return name if re.fullmatch(r"[^\W\d][\w-]*", name) else str(label)
 
 
 def _n_samples(config: DictConfig, given: ImageSet | None, n_classes: int) -> int:
@@ -207,23 +238,40 @@ def _n_samples(config: DictConfig, given: ImageSet | None, n_classes: int) -> in
     return n
 
 
-def _real_images(
-    config: DictConfig, generator: LabelledGenerator | None, store: Store, classes: list[int]
-) -> RealImages:
-    """Loads the real images of the chosen classes, from the generator's data set unless ``data=`` is given."""
-    data_config = config.data
+def _data_set(config: DictConfig, generator: LabelledGenerator | None) -> tuple[Any, DatasetInfo]:
+    """Returns the data module, not loaded, and its info: the generator's data set, unless ``data=`` is given.
+
+    Raises `UserError` if the generator does not name its data set, or has images of another shape or other classes.
+    """
+    data = instantiate(config.data)
     if generator and not any(override.startswith("data=") for override in applied_overrides()):
         own = generator.config.get("data") or {}
         if "_target_" not in own:
             raise UserError("the generator's file does not name its data set; give data=fashion_mnist or another")
-        if own["_target_"] != config.data._target_:  # else the paths of this command are used
-            data_config = check_targets(own, "fmcgan.data.")
-    data = instantiate(data_config)
-    if not hasattr(data, "prepare_data"):
-        raise UserError(f"{data_config['_target_']}, from the generator's file, is not a data set; give data=")
+        is_same = own["_target_"] == config.data._target_ and not generator.info.differences(dataset_info(data))
+        data = data if is_same else _build_own(own)  # the same: with the paths of this command
+    info = dataset_info(data)
+    if generator and (differences := generator.info.differences(info)):
+        raise UserError(f"the generator does not fit the data set: {differences}; give data= of its own data set")
+    return data, info
+
+
+def _build_own(config: Record) -> Any:
+    """Builds the data module that the file of a generator names; exported ones lack the paths."""
+    try:
+        return instantiate(check_targets(config, "fmcgan.data."))
+    except InstantiationException as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise UserError(
+            f"the data set of the generator's file cannot be read ({printable(reason)}); give data="
+        ) from error
+
+
+def _real_images(config: DictConfig, data: Any, info: DatasetInfo, store: Store, classes: list[int]) -> RealImages:
+    """Loads the real images of the chosen classes."""
     data.prepare_data()
     data.setup("fit")
-    images, options = data.images, (config.device, store, config.bootstrap_samples)
+    images, options = data.images, (info, config.device, store, config.bootstrap_samples)
     train = ImageSet(images.train_images, images.train_labels, *options).of_classes(classes)
     test = ImageSet(images.test_images, images.test_labels, *options).of_classes(classes)
     return RealImages(train, test, config.reference)

@@ -1,6 +1,7 @@
 """Writes labelled images while they are drawn, so that memory does not limit their number (except for a grid).
 
-Every writer takes the images class by class, in uint8 arrays [B, 28, 28] of any lengths, and writes atomically.
+Every writer takes the images class by class, in uint8 arrays [B, H, W] or [B, H, W, 3] of any lengths, and writes
+atomically.
 Unfinished files are removed after an error or Ctrl-C; those of a killed process, by the next command with this output.
 """
 
@@ -21,12 +22,14 @@ from PIL import Image
 from fmcgan.app.errors import UserError
 from fmcgan.app.memory import format_bytes
 from fmcgan.app.run_dir import UNFINISHED
-from fmcgan.data.classes import CLASS_NAMES
+from fmcgan.data.info import DatasetInfo
 
 Images = Iterable[NDArray[np.uint8]]
-Writer = Callable[[Images, Sequence[int], int, Path], None]
+Writer = Callable[[Images, Sequence[int], int, Path, DatasetInfo], None]
 
-_PNG_BYTES = 4096  # bytes on the disk: a PNG of 28 x 28 has about 700, but disks allocate blocks
+_BLOCK = 4096  # bytes: disks allocate blocks, so a PNG of 28 x 28, about 700 bytes, takes one
+_UNSAFE_NAME = re.compile(r'[/\\:*?"<>|=]|^[\s.~-]|[\s.]$')
+"""Class names that are no folder names: separators, ``=``, characters that some file systems or shells refuse."""
 
 
 def writer_for(output: Path) -> Writer:
@@ -53,19 +56,17 @@ def writer_for(output: Path) -> Writer:
     return write_folder
 
 
-def check_space(write: Writer, n_classes: int, n_per_class: int, output: Path) -> int:
+def check_space(write: Writer, n_classes: int, n_per_class: int, output: Path, info: DatasetInfo) -> int:
     """Refuses an output that does not fit on the disk, and removes leftovers of killed processes.
 
     Returns the bytes on the disk; 0 for a grid, which is small. Raises `UserError` if there is too little space, or a
-    grid has too many columns. The output's folder need not exist.
+    grid has too many rows or columns. The output's folder need not exist.
     """
     n = n_classes * n_per_class
     if write is write_grid:
-        from fmcgan.figure.grid import check_columns
-
-        check_columns(n_per_class=n_per_class)
+        _check_grid(n_classes, n_per_class, info)
         return 0
-    need = n * (784 + 8) if write is write_npz else n * _PNG_BYTES
+    need = n * (info.pixels + 8) if write is write_npz else n * _BLOCK * -(-info.pixels // _BLOCK)
     existing = next(folder for folder in (output.absolute(), *output.absolute().parents) if folder.is_dir())
     for parent, name in ((output.parent, output.name), (output, "")):
         for each in parent.iterdir() if parent.is_dir() else ():
@@ -80,26 +81,43 @@ def check_space(write: Writer, n_classes: int, n_per_class: int, output: Path) -
     return need
 
 
-def write_grid(images: Images, labels: Sequence[int], n_per_class: int, output: Path) -> None:
+def _check_grid(n_classes: int, n_per_class: int, info: DatasetInfo) -> None:
+    """Refuses a grid with too many columns, rows or images for a PNG."""
+    from fmcgan.figure.grid import GAP, MARGIN, check_columns, magnification
+    from fmcgan.figure.png import LARGEST, LONGEST
+
+    tile = magnification(info.size) * info.size
+    check_columns(tile, n_per_class=n_per_class)
+    rows, images = (LONGEST - 2 * MARGIN) // (tile + GAP), LARGEST // (tile + GAP) ** 2
+    if n_classes > rows or n_classes * n_per_class > images:
+        raise UserError(
+            f"a grid has at most {rows:,} classes and {images:,} images, got {n_classes:,} and "
+            f"{n_classes * n_per_class:,}; use a smaller n_per_class, some classes=, or output=NAME.npz"
+        )
+
+
+def write_grid(images: Images, labels: Sequence[int], n_per_class: int, output: Path, info: DatasetInfo) -> None:
     """Draws a grid with one row for each class."""
     from fmcgan.figure.grid import class_grid
     from fmcgan.figure.png import write_png
 
-    rows = np.concatenate(list(images)).reshape(len(labels), n_per_class, 28, 28)
-    write_png(class_grid(rows, [CLASS_NAMES[label] for label in labels]), output)
+    pixels = np.concatenate(list(images))
+    rows = pixels.reshape(len(labels), n_per_class, *pixels.shape[1:])
+    write_png(class_grid(rows, [info.class_names[label] for label in labels]), output)
 
 
-def write_npz(images: Images, labels: Sequence[int], n_per_class: int, output: Path) -> None:
-    """Writes ``images`` uint8 [N, 28, 28] and ``labels`` int64 [N] like ``np.savez``, atomically and not compressed.
+def write_npz(images: Images, labels: Sequence[int], n_per_class: int, output: Path, info: DatasetInfo) -> None:
+    """Writes ``images`` uint8 [N, H, W] or [N, H, W, 3] and ``labels`` int64 [N] like ``np.savez``, not compressed.
 
-    Compression saves less than 10 % of the space, since generated backgrounds are not exactly black.
+    Atomic. Compression saves less than 10 % of the space, since generated backgrounds are not exactly black.
     """
     n = len(labels) * n_per_class
+    shape = (n, info.size, info.size) if info.channels == 1 else (n, info.size, info.size, info.channels)
     with _unfinished(output.parent, output.name) as folder:
         unfinished = folder / output.name
         with unfinished.open("wb") as file:
             with zipfile.ZipFile(file, "w") as archive:
-                _add_array(archive, "images", "|u1", (n, 28, 28), images)
+                _add_array(archive, "images", "|u1", shape, images)
                 of_each_class = (np.full(n_per_class, label, "<i8") for label in labels)
                 _add_array(archive, "labels", "<i8", (n,), of_each_class)
             file.flush()
@@ -107,8 +125,8 @@ def write_npz(images: Images, labels: Sequence[int], n_per_class: int, output: P
         unfinished.replace(output)
 
 
-def write_folder(images: Images, labels: Sequence[int], n_per_class: int, output: Path) -> None:
-    """Writes ``output/bag/000000.png``, ...: one sub-folder for each class, atomically.
+def write_folder(images: Images, labels: Sequence[int], n_per_class: int, output: Path, info: DatasetInfo) -> None:
+    """Writes ``output/bag/000000.png``, ...: one sub-folder for each class (`folder_name`), atomically.
 
     An existing empty folder is not replaced, since it may be a mounted disk: its complete sub-folders are moved into it
     one by one.
@@ -119,7 +137,7 @@ def write_folder(images: Images, labels: Sequence[int], n_per_class: int, output
         complete = unfinished / "complete"
         complete.mkdir()
         for label in labels:
-            folder = complete / CLASS_NAMES[label]
+            folder = complete / folder_name(info, label)
             folder.mkdir()
             for index, image in enumerate(islice(each, n_per_class)):
                 Image.fromarray(image).save(folder / f"{index:06d}.png")
@@ -128,6 +146,16 @@ def write_folder(images: Images, labels: Sequence[int], n_per_class: int, output
             return
         for folder in complete.iterdir():
             folder.rename(output / folder.name)
+
+
+def folder_name(info: DatasetInfo, label: int) -> str:
+    """Returns a class name, or its label if the name is no safe folder name; `DatasetInfo.parse_classes` reads both."""
+    if not _UNSAFE_NAME.search(info.class_names[label]):
+        return info.class_names[label]
+    name = str(label)
+    while name in info.class_names:  # a name precedes a label; leading zeros do not change a label
+        name = f"0{name}"
+    return name
 
 
 def _add_array(

@@ -18,6 +18,7 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.renamed import upgrade_checkpoint
 from fmcgan.app.run_schema import Count
 from fmcgan.app.untrusted_data import MAX_CONFIG_VALUES, check_data, check_schema, read_file
+from fmcgan.data.garments import info_of
 from fmcgan.training.weights import LARGEST_FILE, check_fit, check_weights
 
 CHECKPOINT_FORMAT = 3
@@ -55,6 +56,7 @@ def read_checkpoint(path: Path, for_resume: bool = False) -> Checkpoint:
         checkpoint = upgrade_checkpoint(checkpoint)
         check_schema(checkpoint, _ResumableCheckpoint if for_resume else _Checkpoint)
         check_data(checkpoint["config"], MAX_CONFIG_VALUES)
+        checkpoint["config"]["dataset"] = info_of(checkpoint["config"]).as_config()  # older ones lack it
         check_weights(checkpoint["state_dict"].items(), len(content))
         if for_resume:
             for part in ("loops", "callbacks", "lr_schedulers"):

@@ -4,11 +4,12 @@ import re
 
 import pytest
 import torch
-from fmcgan.data.classes import CLASS_NAMES
 from markupsafe import escape
 
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import visible
+from fmcgan.data.garments import GARMENTS
+from fmcgan.data.info import DatasetInfo
 from fmcgan.inference.html.page import render_page, write_page
 from fmcgan.inference.html.program import trace_program
 from tests.hostile import PAYLOADS
@@ -26,19 +27,19 @@ def written(small, tmp_path_factory):
     """A generator, and a folder with its page in both precisions."""
     folder, network = tmp_path_factory.mktemp("pages"), small()
     for name, precision in (("full", "float32"), ("half", "float16")):
-        write_page(folder / f"{name}.html", network, {"images_seen": 1}, precision)
+        write_page(folder / f"{name}.html", network, GARMENTS, {"images_seen": 1}, precision)
     return folder, network
 
 
 def test_all_is_in_the_file_and_nothing_breaks_out_of_it(program):
     score = {"value": 0.12345, "real": 0.025}
     about = {"command": "python </script><b>", "images_seen": 5_000, "scores": {"result.json": {"fd": score}}}
-    page = render_page(program, about)
+    page = render_page(program, GARMENTS, about)
     assert page.count("<script") == page.count("</script>") == 3
     assert "python &lt;/script&gt;&lt;b&gt;" in page
     assert "5,000" in page
     assert "0.1235 (real data 0.025)" in page
-    assert all(f"<span>{name}</span>" in page for name in CLASS_NAMES)
+    assert all(f"<span>{name}</span>" in page for name in GARMENTS.class_names)
     assert not re.search(r"(src|href)=\"(?!data:|#)|url\(|@import|https?:", page)
 
 
@@ -49,7 +50,7 @@ def test_half_precision_halves_the_file_and_refuses_what_it_cannot_hold(written,
     with torch.no_grad():
         network.to_image.bias.fill_(1e5)
     with pytest.raises(UserError, match="float16: p_to_image_bias"):
-        write_page(tmp_path / "half.html", network, {"images_seen": 1}, "float16")
+        write_page(tmp_path / "half.html", network, GARMENTS, {"images_seen": 1}, "float16")
 
 
 def program_of_bytes(path):
@@ -57,16 +58,26 @@ def program_of_bytes(path):
 
 
 @pytest.fixture
-def page(chromium, small, tmp_path):
+def open_page(chromium, small, tmp_path):
+    """Opens the page of a small generator in a browser; returns the generator."""
+
+    def open_page(*overrides, info=GARMENTS):
+        network = small(*overrides, info=info)
+        write_page(tmp_path / "generator.html", network, info, {"images_seen": 1})
+        chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        chromium.set_window_size(1280, 900)
+        chromium.get_log("browser")  # of the test before
+        chromium.get((tmp_path / "generator.html").as_uri())
+        wait(chromium, "return document.getElementById('grid').dataset.done === 'all 0 1'")
+        return network
+
+    return open_page
+
+
+@pytest.fixture
+def page(chromium, open_page):
     """The page of a small generator in a browser, and the generator."""
-    network = small("network.generator.refine=true")
-    write_page(tmp_path / "generator.html", network, {"images_seen": 1})
-    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    chromium.set_window_size(1280, 900)
-    chromium.get_log("browser")  # of the test before
-    chromium.get((tmp_path / "generator.html").as_uri())
-    wait(chromium, "return document.getElementById('grid').dataset.done === 'all 0 1'")
-    return chromium, network
+    return chromium, open_page("network.generator.refine=true")
 
 
 def wait(chromium, condition):
@@ -140,7 +151,49 @@ def test_it_fits_a_phone(page):
 def test_what_is_known_of_a_generator_is_text(program):
     score = {"value": 0.5, "real": None}
     for text in PAYLOADS.values():
-        page = render_page(program, {"command": text, "images_seen": 1, "scores": {text: {text: score}}})
+        page = render_page(program, GARMENTS, {"command": text, "images_seen": 1, "scores": {text: {text: score}}})
         assert page.count("<script") == page.count("</script>") == 3
         assert not re.search(r"<img|<svg|onerror=alert\(1\)>|\x1b|\u202e", page)
         assert escape(visible(text)) in page
+
+
+def pixels(chromium, row: int, column: int, size: int):
+    """The colours of an image on the page, [3, size, size]."""
+    script = (
+        "return [...document.querySelectorAll('#grid canvas')[arguments[0]].getContext('2d')"
+        ".getImageData(arguments[2] * arguments[1], 0, arguments[2], arguments[2]).data]"
+    )
+    found = torch.tensor(chromium.execute_script(script, row, column, size)).view(size, size, 4)
+    assert (found[..., 3] == 255).all()
+    return found[..., :3].permute(2, 0, 1)
+
+
+def test_it_draws_in_colour_and_class_names_are_text(chromium, open_page):
+    names = ("stop", "<img src=x onerror=alert(1)>", "</script><b>", '" onclick="alert(1)', "Läufe 日本 💾")
+    network = open_page(info=DatasetInfo("signs", names, 3, 32))
+    for row, column in ((0, 0), (4, 7)):
+        wanted = expected(chromium, network, column, row).view(3, 32, 32)
+        assert (wanted[0] - wanted[2]).abs().max() > 20  # it is not grey
+        assert (pixels(chromium, row, column, 32) - wanted).abs().max() <= 1
+    shown = "return [...document.querySelectorAll(arguments[0])].map((each) => each.textContent)"
+    assert chromium.execute_script(shown, "fieldset span") == ["all 5", *names]
+    assert chromium.execute_script(shown, "#grid span") == list(names)
+    assert chromium.execute_script(shown, "#row figcaption") == list(names)
+    assert chromium.execute_script("return document.querySelectorAll('img, b, [onclick]').length") == 0
+    assert chromium.get_log("browser") == []
+    chromium.find_element("css selector", "input[value='3']").find_element("xpath", "..").click()
+    wait(chromium, "return document.getElementById('grid').dataset.done === '3 0 1'")
+    assert (pixels(chromium, 9, 9, 32) - expected(chromium, network, 99, 3).view(3, 32, 32)).abs().max() <= 1
+
+
+def test_many_classes_are_chosen_from_a_list(chromium, open_page):
+    network = open_page(info=DatasetInfo("many", tuple(f"class {label}" for label in range(40)), 1, 16))
+    assert chromium.execute_script("return document.querySelectorAll('#grid canvas').length") == 20
+    assert chromium.execute_script("return document.querySelectorAll('#row canvas').length") == 20
+    chromium.find_element("css selector", "option[value='33']").click()
+    wait(chromium, "return document.getElementById('grid').dataset.done === '33 0 1'")
+    shown = pixels(chromium, 1, 2, 16)
+    assert (shown[0] - expected(chromium, network, 12, 33).view(16, 16)).abs().max() <= 1
+    assert torch.equal(shown[0], shown[1])
+    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    assert chromium.execute_script("return document.documentElement.scrollWidth") <= PHONE["width"]

@@ -11,6 +11,7 @@ from torch import nn
 
 import fmcgan
 from fmcgan.app.errors import UserError
+from fmcgan.data.garments import GARMENTS
 from fmcgan.inference.html.page import render_page
 from fmcgan.inference.html.program import trace_program
 
@@ -51,7 +52,7 @@ def bytes_of(weights: str) -> list[int]:
 @pytest.fixture(scope="module", params=NETWORKS.values(), ids=NETWORKS)
 def network_and_page(small, request):
     network = small(*request.param)
-    return network, render_page(trace_program(network), {"images_seen": 1})
+    return network, render_page(trace_program(network), GARMENTS, {"images_seen": 1})
 
 
 def test_a_page_draws_what_torch_draws(network_and_page, javascript):

@@ -29,13 +29,13 @@ class Program(NamedTuple):
     latent_dim: int
     tensors: dict[str, Tensor]  # float32: weights, and values computed from them only
     steps: list[Step]  # in order
-    output: str  # name of the image, [1, 1, 28, 28] in [-1, 1]
+    output: str  # name of the image, [1, C, H, W] in [-1, 1]
 
 
 def trace_program(network: nn.Module) -> Program:
     """Traces a generator for one image. Values that depend on weights only, such as a spectral norm, become constants.
 
-    The network is G(latent [1, Z], labels [1]) -> [1, 1, 28, 28], on the CPU, in evaluation mode, with `latent_dim`.
+    The network is G(latent [1, Z], labels [1]) -> [1, C, H, W], on the CPU, in evaluation mode, with `latent_dim`.
     Raises `UserError` if `template/program.js` lacks one of its operations.
     """
     latent_dim = latent_dim_of(network)

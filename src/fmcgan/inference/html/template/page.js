@@ -1,12 +1,14 @@
 // Draws the requested images one by one, so that the page stays responsive.
 
-const SIDE = 28, COLUMNS = 10, SLICE = 30; // milliseconds of drawing before the browser handles events
+const COLUMNS = 10, ROWS = 10; // of one class
+const SLICE = 30; // milliseconds of drawing before the browser handles events
 
 const text = (id) => document.getElementById(id).textContent;
 const element = (id) => document.getElementById(id);
 const program = JSON.parse(text("program"));
 const generate = generatorOf(program, Uint8Array.from(atob(text("weights").trim()), (letter) => letter.charCodeAt(0)));
-const NAMES = [...document.querySelectorAll("input[name=class]")].slice(1).map((input) => input.parentNode.textContent.trim());
+const { classes: NAMES, channels: CHANNELS, size: SIDE } = program;
+const SHOWN = [...NAMES.keys()].slice(0, program.most_rows); // labels shown together
 
 /** Draws a latent vector from a seed (mulberry32, then Box and Muller). */
 function latentOf(seed) {
@@ -21,12 +23,15 @@ function latentOf(seed) {
     Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()));
 }
 
+/** Paints an image, channel by channel in -1..1: grey, or red, green and blue. */
 function paint(canvas, column, image) {
-  const pixels = new ImageData(SIDE, SIDE);
-  image.forEach((value, i) => {
-    pixels.data.fill(Math.round((value + 1) * 127.5), 4 * i, 4 * i + 3);
+  const pixels = new ImageData(SIDE, SIDE), area = SIDE * SIDE;
+  for (let i = 0; i < area; i++) {
+    for (let c = 0; c < 3; c++) {
+      pixels.data[4 * i + c] = Math.round((image[CHANNELS === 1 ? i : c * area + i] + 1) * 127.5);
+    }
     pixels.data[4 * i + 3] = 255;
-  });
+  }
   canvas.getContext("2d").putImageData(pixels, column * SIDE, 0);
 }
 
@@ -61,8 +66,9 @@ const paintGrid = painter(), paintRow = painter();
 let seed = 0, ends = 1_000_000;
 
 async function drawGrid() {
-  const chosen = document.querySelector("input[name=class]:checked").value, truncation = Number(element("truncation").value);
-  const labels = NAMES.map((_, row) => (chosen === "all" ? row : Number(chosen))), list = [];
+  const chosen = document.querySelector("input[name=class]:checked, select[name=class]").value;
+  const labels = chosen === "all" ? SHOWN : new Array(ROWS).fill(Number(chosen));
+  const truncation = Number(element("truncation").value), list = [];
   const rows = labels.map((label, row) => {
     const canvas = canvasOf(COLUMNS, `${COLUMNS} images, ${NAMES[label]}`), line = document.createElement("div");
     if (chosen === "all") line.append(Object.assign(document.createElement("span"), { textContent: NAMES[label] }));
@@ -85,10 +91,10 @@ async function drawGrid() {
   grid.dataset.done = `${chosen} ${seed} ${truncation}`;
 }
 
-const tiles = NAMES.map((name) => {
+const tiles = SHOWN.map((label) => {
   const figure = document.createElement("figure"), caption = document.createElement("figcaption");
-  const canvas = canvasOf(1, name);
-  caption.textContent = name;
+  const canvas = canvasOf(1, NAMES[label]);
+  caption.textContent = NAMES[label];
   figure.append(canvas, caption);
   element("row").append(figure);
   return canvas;
@@ -117,7 +123,7 @@ async function play() {
   button.textContent = "Play";
 }
 
-document.querySelectorAll("input[name=class]").forEach((input) => input.addEventListener("change", drawGrid));
+document.querySelectorAll("[name=class]").forEach((input) => input.addEventListener("change", drawGrid));
 element("truncation").addEventListener("input", drawGrid);
 element("others").addEventListener("click", () => { seed++; drawGrid(); });
 element("position").addEventListener("input", drawRow);

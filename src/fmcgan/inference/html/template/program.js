@@ -230,7 +230,7 @@ const OPERATIONS = {
  * Returns the generator that a program describes.
  * @param program `latent_dim`, `steps`, `output`, `dtype` and `tensors`: name -> `shape` and `first`, its offset
  * @param bytes of all tensors, one after the other, little-endian
- * @returns (latent Float32Array [Z], label) -> Float32Array [784] in -1..1
+ * @returns (latent Float32Array [Z], label) -> Float32Array [C * H * W] in -1..1
  */
 function generatorOf(program, bytes) {
   const numbers = numbersOf(bytes, program.dtype), constants = {};
