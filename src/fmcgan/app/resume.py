@@ -90,11 +90,20 @@ def _is_same_run(saved: Record, config: Record) -> bool:
     left, right = (
         {**each, **ignored, "data": each.get("data", {}) | {"root": None, "mirror": None}} for each in (saved, config)
     )
+    known = left["data"].keys()
+    right["data"] = {key: value for key, value in right["data"].items() if key in known or not _is_unset(key, value)}
     if config["trainer"]["precision"] == AUTO:
         left["trainer"] = left.get("trainer", {}) | {"precision": AUTO}
     if saved.get("dataset") is None:  # of an older release, which did not name it; `data` is compared
         left["dataset"] = right["dataset"] = None
     return left == right or _with_defaults(left) == _with_defaults(right)
+
+
+def _is_unset(key: str, value: object) -> bool:
+    """Whether an option of the data, which an older release did not have, leaves them as they were."""
+    if isinstance(value, Mapping):
+        return all(_is_unset(str(name), each) for name, each in value.items())
+    return value is None or key in ("_target_", "seed", "resize", "aspect", "epoch_images")
 
 
 def find_resume_checkpoint(config: DictConfig, plain: Record) -> str | None:
