@@ -82,7 +82,7 @@ def test_a_checkpoint_of_another_data_set_is_refused(fit, compose, tmp_path):
     plain = OmegaConf.to_container(config, resolve=True)
     assert resume.find_resume_checkpoint(config, plain) == str(path)
     plain["dataset"] |= {"name": "digits", "class_names": list("0123456789")}
-    with pytest.raises(UserError, match="trained on another data set: classes differ .*digits"):
+    with pytest.raises(UserError, match=r"trained on another data set: classes differ .*digits"):
         resume.find_resume_checkpoint(config, plain)
 
 

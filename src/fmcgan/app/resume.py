@@ -94,8 +94,8 @@ def _is_same_run(saved: Record, config: Record) -> bool:
         left["trainer"] = left.get("trainer", {}) | {"precision": AUTO}
     if left == right:
         return True
-    if "dataset" not in saved:  # of an older release
-        left["dataset"] = info_of(saved).as_config()
+    if "dataset" not in saved and not info_of(saved).differences(info_of(config)):  # of an older release
+        left["dataset"] = config["dataset"]
     return _with_defaults(left) == _with_defaults(right)
 
 
