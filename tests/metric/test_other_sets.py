@@ -11,6 +11,7 @@ from torch import Tensor
 from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.baselines import Baselines
+from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
 from fmcgan.metric.frechet import ClassFrechetDistance
 from fmcgan.metric.gan_test import count_agreement
@@ -145,6 +146,18 @@ def test_baselines_have_the_shape_and_the_classes_of_the_images(info, tmp_path):
     assert means.images.flatten(1)[:, 0].tolist() == [12, 25, 12, 25]  # 11.5 is rounded to even
     assert baselines.images(SlicedWasserstein(2), "uniform_noise", 5).images.shape == (5, *info.shape)
     assert baselines.images(SlicedWasserstein(2), "shuffled_labels", 4).labels.bincount().tolist() == [2, 2]
+
+
+def test_a_baseline_that_lacks_a_class_does_not_end_the_evaluation(tmp_path, caplog):
+    """The training images have one owl, the test images many: within classes there is no baseline ``real``."""
+    train, test = (noise(GREY, labels, seed) for seed, labels in ((1, [0] + [1, 2] * 9), (2, [0, 1, 2] * 6)))
+    metrics = {"within": ClassFrechetDistance({"level": Level()})}
+    evaluator = Evaluator(metrics, RealImages(train, test), 18, ("real", "uniform_noise"), Store(tmp_path))
+    assert evaluator.floors() == {}
+    (result,) = evaluator.measure(noise(GREY, [0, 1, 2] * 6, 3)).values()
+    assert result["floor"] is None
+    assert list(result["baselines"]) == ["uniform_noise"]
+    assert "within is not measured on the baseline real: " in caplog.text
 
 
 @BOTH

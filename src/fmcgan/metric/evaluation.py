@@ -13,7 +13,7 @@ from fmcgan.metric.base import FeatureMetric, Metric
 from fmcgan.metric.baselines import BASELINES, REAL, Baselines, applicable, baseline_title
 from fmcgan.metric.image_set import ImageSet, RealImages, UnfitNetworkError
 from fmcgan.metric.results import Result, Results
-from fmcgan.metric.results_store import Store
+from fmcgan.metric.results_store import Store, StoredValue
 from fmcgan.metric.value import MetricValue
 
 log = logging.getLogger(__name__)
@@ -82,8 +82,7 @@ class Evaluator:
 
     def floors(self) -> dict[str, float]:
         """Measures the baseline ``real``; returns values by name."""
-        baselines = self._measured_baselines
-        measured = [baselines.measure(metric, REAL, metric.n or self.n) for metric in self.metrics.values()]
+        measured = [self._baseline(name, REAL, metric.n or self.n) for name, metric in self.metrics.items()]
         return {name: each["value"] for values in measured for name, each in values.items()}
 
     def measure(self, samples: ImageSet) -> Results:
@@ -139,11 +138,20 @@ class Evaluator:
 
     def _measure_baseline(self, results: Results, name: str, baseline: str, n: int) -> None:
         if any(result["score"] == name for result in results.values()):
-            for value_name, value in self._measured_baselines.measure(self.metrics[name], baseline, n).items():
+            for value_name, value in self._baseline(name, baseline, n).items():
+                if value_name not in results:
+                    continue
                 result = results[value_name]
                 result["baselines"][baseline] = value["value"]
                 if baseline == REAL:
                     result["floor"], result["floor_by_class"] = value["value"], value["by_class"]
+
+    def _baseline(self, name: str, baseline: str, n: int) -> dict[str, StoredValue]:
+        try:
+            return self._measured_baselines.measure(self.metrics[name], baseline, n)
+        except InvalidValueError as error:  # too few images of a class
+            log.warning("%s is not measured on the baseline %s: %s", name, baseline_title(baseline), error)
+            return {}
 
 
 def _result(value: MetricValue, metric: Metric, key: str, metric_name: str, n: int) -> Result:

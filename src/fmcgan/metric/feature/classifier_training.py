@@ -111,14 +111,19 @@ def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
     return (predicted == labels).double().mean().item()
 
 
-def training_record(classifier: Classifier, seed: int, epochs: int, seconds: float) -> dict[str, object]:
-    """Describes a training, for the file beside the weights."""
+def training_record(
+    classifier: Classifier, seed: int, epochs: int, seconds: float, device: torch.device | None = None
+) -> dict[str, object]:
+    """Describes a training, for the file beside the weights; without a device, it was on the CPU."""
+    hardware = f"{platform.machine()} CPU, {torch.get_num_threads()} threads, {cpu.get_cpu_capability()}"
+    if device and device.type == "cuda":
+        hardware = torch.cuda.get_device_name(device)
     return {
         "date": datetime.date.today().isoformat(),
         "seed": seed,
         "epochs": epochs,
         "training_seconds": round(seconds),
-        "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} threads, {cpu.get_cpu_capability()}",
+        "hardware": hardware,
         "torch": torch.__version__,
         "parameters": sum(parameter.numel() for parameter in classifier.parameters()),
     }
@@ -165,14 +170,15 @@ class Check(NamedTuple):
         return low > self.most_frequent + LEAST_SKILL * (1 - self.most_frequent)
 
     def __str__(self) -> str:
-        guess = f"guessing the most frequent class {self.most_frequent:.1%}"
-        return f"recognises {self.accuracy:.1%} of {self.images} held-out images, {guess}"
+        guess = f"{100 * self.most_frequent:.1f} % by always guessing the most frequent class"
+        return f"recognises {100 * self.accuracy:.1f} % of {self.images} held-out images ({guess})"
 
 
 def _protocol() -> str:
     large, small = (BATCH_SIZE, HIGHEST_LEARNING_RATE), (SMALL_BATCH_SIZE, SMALL_LEARNING_RATE)
     length = f"{EPOCHS} epochs, {LEAST_STEPS} steps, {MOST_IMAGES_SEEN} images"
-    return f"first version: batches and rates {large}, below {SMALL_SET} {small}; {length}; seed {_SEED}"
+    others = f"decay {WEIGHT_DECAY}, shift {LARGEST_SHIFT}, held out {HELD_OUT_SHARE}, seed {_SEED}"
+    return f"first version: batches and rates {large}, below {SMALL_SET} images {small}; {length}; {others}"
 
 
 def _train_and_save(real: RealImages, path: Path) -> Check:
@@ -200,7 +206,7 @@ def _train_and_save(real: RealImages, path: Path) -> Check:
     check = _check(classifier, images[held_out], labels[held_out])
     test_accuracy = accuracy(classifier, real.test.images, real.test.labels) if len(real.test) else None
     record = {
-        **training_record(classifier, _SEED, epochs, time.monotonic() - start),
+        **training_record(classifier, _SEED, epochs, time.monotonic() - start, real.train.device),
         "training_images": count,
         "held_out": check._asdict(),
         "test_accuracy": test_accuracy,
@@ -252,7 +258,7 @@ def _writable(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK | os.X_OK):
             return folder
-    _log.warning("%s cannot be written, so the classifier is not kept; set FMCGAN_CACHE to another folder", folder)
+    _warn_once(f"{folder} cannot be written, so the classifier is not kept; set FMCGAN_CACHE to another folder")
     return private_temp_dir()
 
 
