@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy as np
 import pytest
@@ -7,14 +8,16 @@ from torch import Tensor
 
 from fmcgan.analysis import clusters, findings
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.clustering.cluster_frequencies import COLUMNS
+from fmcgan.analysis.clustering.cluster_frequencies import COLUMNS, picture_name
 from fmcgan.analysis.clustering.clusters import ClassClusters, traits, vectors_of
 from fmcgan.analysis.clusters import Clusters
 from fmcgan.app.errors import InvalidValueError
+from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
 from fmcgan.metric.image_set import FeatureNetwork, RealImages
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.value import wilson_interval
+from tests.analysis.small_sets import SCENES, noise_set
 from tests.garments import garment_set
 
 LEVELS = (200, 100, 50)
@@ -215,3 +218,34 @@ def test_a_style_that_is_left_out_is_the_first_finding(garments, network, folder
 def test_parameters_that_make_no_sense_are_refused(wrong):
     with pytest.raises(InvalidValueError, match=next(iter(wrong))):
         Clusters(Quadrants(), **wrong)
+
+
+def test_traits_and_outline_of_a_colour_image_are_those_of_its_mean_grey_level():
+    grey = np.zeros((1, 32, 32), np.uint8)
+    grey[0, 4:14, 10:14] = 100
+    colour = np.stack([grey + 50 * (grey > 0), grey, grey - 50 * (grey > 0)], axis=3).astype(np.uint8)
+    np.testing.assert_allclose(traits(colour), traits(grey))
+    features = torch.zeros(1, 3)
+    outlines = [
+        vectors_of(images, features)
+        for images in (torch.from_numpy(grey)[:, None], torch.from_numpy(colour).permute(0, 3, 1, 2))
+    ]
+    assert outlines[0].shape == (1, 16 * 16 + 3)
+    np.testing.assert_array_equal(*outlines)
+    assert outlines[0].sum() == 10 * 4 / 4
+
+
+def test_pictures_of_classes_have_names_of_files():
+    info = DatasetInfo("d", ("a/b", "Läufe", "日本", "a b"))
+    names = [picture_name(info, label) for label in info.labels]
+    assert len(set(names)) == 4
+    assert all(re.fullmatch(r"of_\w+", name, re.ASCII) for name in names)
+
+
+def test_colour_clusters_of_unequal_classes(tmp_path):
+    counts = (40, 30, 15, 20, 0), (20, 10, 10, 5, 12), (15, 10, 12, 10, 10)
+    train, test, samples = (noise_set(SCENES, each, seed) for seed, each in enumerate(counts))
+    section = Clusters(Quadrants(), number=2).analyse(subject(samples, train, test, tmp_path))
+    assert [picture.name for picture in section.pictures] == ["overview", "of_sky", "of_a_b"]
+    assert {effect.classes for effect in section.effects} == {(0,), (1,)}  # the others have too few images
+    assert len({effect.key for effect in section.effects}) == 4

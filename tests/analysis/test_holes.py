@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.findings import adjust_effects
-from fmcgan.analysis.holes import Holes
+from fmcgan.analysis.holes import Holes, _shown
 from fmcgan.analysis.nearest import coverage
 from fmcgan.analysis.nearest.coverage import compare_coverage
 from fmcgan.app.errors import InvalidValueError
@@ -15,6 +15,7 @@ from fmcgan.data.garments import GARMENTS
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.manifold import Manifold
 from fmcgan.metric.results_store import Store
+from tests.analysis.small_sets import SCENES, noise_set
 from tests.garments import garment_set
 
 PLACES = torch.cartesian_prod(*[torch.tensor([60.0, 180.0])] * 4)
@@ -215,3 +216,19 @@ def test_too_few_of_everything_is_said(holes, subject):
 def test_refuses_values_that_make_no_sense(value):
     with pytest.raises(InvalidValueError, match=next(iter(value))):
         Holes(Quadrants(), **value)
+
+
+def test_figures_show_the_classes_with_the_largest_shares():
+    counts = {label: {"holes": (label, 30), "outliers": (30 - label, 30)} for label in range(26)}
+    assert _shown(counts, "holes")[0] == list(range(6, 26))
+    assert _shown(counts, "outliers")[0] == list(range(20))
+    assert "20 of 26 classes" in _shown(counts, "holes")[1]
+
+
+def test_colour_images_of_unequal_classes(tmp_path):
+    counts = (60, 50, 45, 40, 3), (12, 15, 20, 10, 10), (11, 12, 20, 30, 10)
+    train, test, samples = (noise_set(SCENES, each, seed) for seed, each in enumerate(counts))
+    section = Holes(Quadrants(), k=2).analyse(Subject(samples, RealImages(train, test), None, None, 0, Store(tmp_path)))
+    assert section.values["classes"] == ["sky", "a/b", "<i>sea</i>", "$x$"]  # the last has too few training images
+    assert len({effect.key for effect in section.effects}) == 10
+    assert all(picture.content.mode == "RGB" for picture in section.pictures)

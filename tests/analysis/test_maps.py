@@ -8,12 +8,13 @@ from torch import Tensor
 
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.clustering.embedding import tsne
-from fmcgan.analysis.maps import Maps
+from fmcgan.analysis.maps import Maps, _Chosen, _coloured
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.garments import GARMENTS
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.results_store import Store
+from tests.analysis.small_sets import LETTERS, SCENES, noise_set
 from tests.garments import garment_set
 
 pytestmark = pytest.mark.train  # UMAP and t-SNE are fitted
@@ -199,3 +200,26 @@ def test_too_few_training_images_are_said(maps, real, samples, store):
 def test_refuses_values_that_make_no_sense(value):
     with pytest.raises(InvalidValueError, match=next(iter(value))):
         Maps(Quadrants(), ClassifierFeatures(), **value)
+
+
+def test_too_few_points_for_the_classes_are_said(maps, real, samples, store):
+    few = Maps(Quadrants(), ClassifierFeatures(), fitted=300, shown=200, on_page=5)
+    with pytest.raises(NotApplicable, match="at least 10"):
+        few.analyse(Subject(samples, real, None, None, 5, store))
+
+
+def test_of_many_classes_those_are_coloured_whose_samples_lie_elsewhere():
+    some = noise_set(LETTERS, [2] * 26, seed=0)
+    vectors = np.zeros((104, 3))
+    vectors[52:, 1] = some.labels.numpy()  # each sample is as far from its real image as its label
+    coloured, note = _coloured(LETTERS, _Chosen(some, torch.arange(52)), vectors)
+    assert coloured == list(range(6, 26))
+    assert "20 of 26 classes" in note
+    assert _coloured(SCENES, None, vectors) == ([0, 1, 2, 3, 4], "")
+
+
+def test_clouds_are_in_colour():
+    some = noise_set(SCENES, [1] * 5, seed=0)
+    cloud = _Chosen(some, torch.tensor([4, 0])).cloud(np.zeros((2, 2)))
+    assert cloud.labels.tolist() == [4, 0]
+    np.testing.assert_array_equal(cloud.images[0].transpose(2, 0, 1), some.images[4])

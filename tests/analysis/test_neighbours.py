@@ -17,6 +17,7 @@ from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
+from tests.analysis.small_sets import LETTERS, SCENES, flat_set
 from tests.garments import garment_set
 
 
@@ -230,3 +231,34 @@ def test_refuses_networks_that_do_not_read_and_numbers_below_one():
         Neighbours(Quarters(), neighbours=0)
     with pytest.raises(InvalidValueError, match=r"examples must be a whole number of at least 1, got 2\.5"):
         Neighbours(Quarters(), examples=2.5)
+
+
+def test_colour_images_and_other_classes_by_hand(tmp_path):
+    """Distances are root mean squares over pixels and channels: 12 levels in one of three channels."""
+    train = flat_set(SCENES, [[10, 10, 10], [200, 0, 0]], [0, 3])
+    test = flat_set(SCENES, [[10, 22, 10], [200, 0, 30]], [0, 3])
+    samples = flat_set(SCENES, [[22, 10, 10], [188, 12, 12], [200, 0, 0]], [0, 3, 4])
+    found = NearestTraining(subject_of(samples, RealImages(train, test), tmp_path), None)
+    rms = math.sqrt(12**2 / 3)
+    assert found.distance.tolist() == pytest.approx([rms, 12, 0])
+    assert found.limits.tolist() == pytest.approx([rms, -math.inf, -math.inf, math.sqrt(30**2 / 3), -math.inf])
+    index, distance = found.nearest([0, 1], 2)
+    assert index.tolist() == [[0, 1], [1, 0]]
+    assert distance[:, 0].tolist() == pytest.approx([rms, 12])
+    assert found.words == "on colour levels"
+    section = Neighbours(Quarters()).analyse(subject_of(samples, RealImages(train, test), tmp_path))
+    assert list(section.values["worst"]) == ["sky", "$x$"]
+
+
+def test_figures_of_many_classes_show_those_that_are_confused_most(tmp_path, monkeypatch):
+    labels = [*range(26)]
+    train, test = (flat_set(LETTERS, [9 * label for label in labels], labels) for _ in range(2))
+    levels = [9 * label if label < 8 else 0 for label in labels]  # `Quarters` knows ten classes
+    samples = flat_set(LETTERS, levels, labels)
+    network = Quarters()
+    monkeypatch.setattr(network, "logits", lambda images: torch.eye(26)[(images.images[:, 0, 0, 0] / 9).long()])
+    labels, note = Neighbours(network)._shown(samples, labels)
+    assert labels == [0, 1, *range(8, 26)]  # of equal ones the first
+    assert "20 of 26 classes" in note
+    assert Neighbours(network)._shown(samples, [3, 5]) == ([3, 5], "")
+    assert len(NearestTraining(subject_of(samples, RealImages(train, test), tmp_path), None).limits) == 26

@@ -17,6 +17,7 @@ from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.garments import GARMENTS
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
+from tests.analysis.small_sets import LETTERS, SCENES, noise_set
 from tests.garments import garment_set
 
 QUICK = {"most_per_class": 100, "images_shown": 3200, "occluded_per_class": 4}
@@ -221,3 +222,47 @@ def test_mistakes_are_found_at_construction():
     for name, value in (wrong | {"occluded_per_class": 0}).items():
         with pytest.raises(InvalidValueError, match=name):
             TwoSample(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("info", "parameters"), [(LETTERS, 26 * (16 + 256) + 23_408 + 257), (SCENES, 5 * (16 + 1024) + 23_696 + 1025)]
+)
+def test_the_detector_takes_any_shape_and_number_of_classes(info, parameters):
+    """9 (16 + 16 · 32 + 32 · 64) + 2 (16 + 32 + 64) are 23,408; colour has 2 · 9 · 16 more."""
+    few = noise_set(info, [4] * info.num_classes, seed=0)
+    generated = torch.arange(len(few)) % 2 == 0
+    detector = train_detector(few.images, few.labels, generated, info, Recipe(128, 64), seed=1)
+    assert sum(parameter.numel() for parameter in detector.parameters()) == parameters
+    assert detector_logits(detector, few.images, few.labels).shape == (len(few),)
+
+
+def test_the_protocol_names_the_design():
+    recipe = Recipe(100, 10, 0.1)
+    assert recipe.protocol(GARMENTS) == "detector ef54be70, Adam from 0.1 to 0, 100 images in batches of 10"
+    assert len({recipe.protocol(info) for info in (GARMENTS, LETTERS, SCENES)}) == 3
+
+
+def test_occlusion_in_colour_by_hand():
+    class Red(Detector):
+        def forward(self, images, labels):
+            return images[:, 0, 2, 2]
+
+    images, fill = torch.full((1, 3, 32, 32), 255, dtype=torch.uint8), torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
+    heat = occlusion(Red(SCENES), images, torch.zeros(1, dtype=torch.int64), fill, patch=4, stride=4)
+    expected = torch.zeros(1, 32, 32)
+    expected[0, :4, :4] = 2.0
+    assert torch.equal(heat, expected)
+
+
+def test_many_classes_in_tables_and_the_most_telling_in_figures(tmp_path, monkeypatch):
+    train, test, samples = (noise_set(LETTERS, [n] * 26, seed) for seed, n in enumerate((32, 16, 8)))
+    subject = Subject(samples, RealImages(train, test), None, None, 0, Store(tmp_path))
+    section = TwoSample(images_shown=64, occluded_per_class=1, stride=16, patch=16).analyse(subject)
+    assert len(section.tables[0].rows) == 27
+    (maps,) = [picture.content for picture in section.pictures if picture.name == "occlusion"]
+    aucs = {row[0]: row[2] for row in section.tables[0].rows[1:]}
+    shown = [axes.get_title().partition(":")[0] for axes in maps.axes if axes.get_title()]
+    assert shown == sorted(sorted(aucs, key=lambda name: -aucs[name])[:20])
+    assert "20 of 26 classes" in section.introduction
+    with pytest.raises(NotApplicable, match="patch must be at most 16"):
+        TwoSample(patch=17).analyse(subject)

@@ -117,3 +117,16 @@ def test_what_cannot_be_drawn_is_refused():
         ratios_figure({"bag": []})
     with pytest.raises(ValueError, match=r"real must be uint8 \[N, H, W\] or \[N, H, W, 3\], got float64"):
         ClusterRow("Style 1", "", "", np.zeros((1, 28, 28)), images_row(1, 1), *[(0.1, 0.1, 0.1)] * 3)
+
+
+@pytest.mark.parametrize(("size", "scale"), [(16, 4), (32, 2), (64, 1)])
+def test_colour_images_of_any_size_are_drawn_at_their_places(size, scale):
+    images = np.random.default_rng(0).integers(0, 256, (7, size, size, 3), dtype=np.uint8)
+    share = (0.2, 0.1, 0.3)
+    row = ClusterRow("Cluster 1", "", "", images, images[:0], share, share, share)
+    layout, picture = Layout.of(size), np.asarray(clusters_picture([row], "Clusters"))
+    assert layout.step == scale * size + 2
+    for place, image in enumerate(images):
+        y, x = HEAD + place // 6 * layout.step, LEFT + place % 6 * layout.step
+        large = image.repeat(scale, axis=0).repeat(scale, axis=1)
+        np.testing.assert_array_equal(picture[y : y + scale * size, x : x + scale * size], large)

@@ -4,8 +4,8 @@ from matplotlib.colors import to_rgb
 
 from fmcgan.data.garments import GARMENTS
 from fmcgan.figure.grid import GAP, PAPER
-from fmcgan.figure.map import BACKGROUND, FEW, Cloud, class_map, origin_map, thumbnail_map
-from fmcgan.figure.palette import CLASS_COLOURS, GENERATED, REAL
+from fmcgan.figure.map import BACKGROUND, FEW, OTHER_CLASSES, Cloud, class_map, origin_map, thumbnail_map
+from fmcgan.figure.palette import CLASS_COLOURS, GENERATED, REAL, class_colours
 from fmcgan.figure.png import png_bytes
 
 NAMES = dict(enumerate(GARMENTS.class_names))
@@ -126,3 +126,28 @@ def test_flat_and_single_points_are_drawn():
 def test_refuses_a_cloud_that_does_not_fit_together(n):
     with pytest.raises(ValueError, match="a cloud needs"):
         Cloud(np.zeros((n, 2)), np.zeros(n, dtype=np.int64), np.zeros((n - n // 3, 28, 28), np.uint8))
+
+
+def test_classes_without_a_colour_are_grey_and_share_an_entry_of_the_legend():
+    labels = np.arange(26)
+    shown = cloud(spread(26, 0), labels)
+    names = {label: f"class {label}" for label in range(0, 26, 2)}
+    figure = class_map(spread(30, 2), shown, shown, names, "PCA")
+    dots = figure.axes[0].collections[1]
+    own = dict(zip(names, class_colours(13), strict=True))
+    expected = [to_rgb(own.get(label, OTHER_CLASSES)) for label in labels.tolist()]
+    assert as_pairs(dots.get_offsets(), dots.get_facecolor()) == as_pairs(shown.positions, expected)
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == [*names.values(), "other classes", "training images of the fit"]
+    assert {text.get_text() for text in figure.axes[0].texts} == set(names.values())
+
+
+@pytest.mark.parametrize(("size", "columns"), [(16, 36), (32, 19), (64, 16)])
+def test_thumbnails_in_colour_have_about_the_same_width_for_any_size(size, columns):
+    images = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
+    two = Cloud(np.array([(0.0, 1.0), (1.0, 0.0)]), np.zeros(2, dtype=np.int64), images)
+    picture = np.asarray(thumbnail_map(two, two))
+    step, head = size + GAP, len(picture) - 10 - columns * (size + GAP)
+    np.testing.assert_array_equal(picture[head : head + size, 10 : 10 + size], images[0])
+    last = (columns - 1) * step
+    np.testing.assert_array_equal(picture[head + last :, 10 + last :][:size, :size], images[1])

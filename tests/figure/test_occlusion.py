@@ -69,3 +69,19 @@ def test_nothing_to_draw_is_refused():
     for draw in (samples_picture, lambda rows: maps_figure(rows, "")):
         with pytest.raises(ValueError, match="at least one"):
             draw([])
+
+
+def test_colour_images_of_another_size_keep_their_colours_where_there_is_no_heat():
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    heat = np.zeros((16, 16), np.float32)
+    heat[3, 5] = 2
+    drawn = overlaid(image, heat)
+    np.testing.assert_allclose(drawn[3, 5], (1 - STRONGEST) * image[3, 5] + STRONGEST * COLOUR, atol=0.51)
+    drawn[3, 5] = image[3, 5]
+    np.testing.assert_array_equal(drawn, image)
+    picture = samples_picture([SampleRow("sky", image[None], heat[None], np.stack([image, image]))])
+    large = overlaid(image, heat).repeat(4, axis=0).repeat(4, axis=1)  # 64 pixels
+    left = picture.width - MARGIN - 2 * (64 + GAP) - BETWEEN - (64 + GAP)
+    top = picture.height - MARGIN - 64
+    shown = np.asarray(picture)[top : top + 64]
+    assert any((shown[:, x : x + 64] == large).all() for x in range(left - 80, left + 80))

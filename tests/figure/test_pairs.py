@@ -124,3 +124,16 @@ def test_refuses_what_is_no_pair(sample, training, label, message, tmp_path):
 def test_refuses_no_group(tmp_path):
     with pytest.raises(ValueError, match="at least one group"):
         draw_pairs({}, tmp_path / "a.png", names=NAMES)
+
+
+def test_pairs_in_colour_and_of_other_classes(tmp_path):
+    sample = np.random.default_rng(0).integers(0, 100, (32, 32, 3), dtype=np.uint8)
+    training = sample + np.array([0, 50, 100], dtype=np.uint8)
+    draw_pairs({"pixels": [Pair(sample, training, 1.0, 25)]}, tmp_path / "a.png", names=[*map(str, range(26))])
+    with Image.open(tmp_path / "a.png") as image:
+        picture = np.asarray(image)
+    windows = np.lib.stride_tricks.sliding_window_view(picture, (96, 96), axis=(0, 1))
+    for wanted in (sample, training, np.broadcast_to(np.uint8([0, 50, 100]), (32, 32, 3))):
+        large = wanted.repeat(3, axis=0).repeat(3, axis=1).transpose(2, 0, 1)
+        candidates = np.argwhere((windows[:, :, :, 0, 0] == large[:, 0, 0]).all(axis=2))
+        assert sum((windows[y, x] == large).all() for y, x in candidates) == 1

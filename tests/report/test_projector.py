@@ -99,3 +99,18 @@ def test_the_agreement_is_an_image_of_its_figure(tmp_path):
     (tmp_path / "found.png").write_bytes(image.encoded_image_string)
     found, expected = (Image.open(tmp_path / f"{name}.png").convert("RGB") for name in ("found", "expected"))
     np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+
+
+def test_a_sprite_in_colour(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    names = ["sky", "<i>", "c", "d", "e"]
+    plane = np.arange(8.0).reshape(4, 2)
+    about = images, np.array([0, 4, 1, 1]), np.arange(4) > 1, names
+    points = Map("a", "A", "", plane, *about, vectors=plane.astype(np.float32))
+    write_projector(points, tmp_path)
+    named = named_files(tmp_path)
+    sprite = np.asarray(Image.open(tmp_path / named["image_path"]))
+    tiles = sprite.reshape(2, 32, 2, 32, 3).transpose(0, 2, 1, 3, 4).reshape(4, 32, 32, 3)
+    np.testing.assert_array_equal(tiles, images)
+    rows = (tmp_path / named["metadata_path"]).read_text(encoding="utf-8").splitlines()
+    assert rows[1:] == ["sky\treal", "e\treal", "<i>\tgenerated", "<i>\tgenerated"]

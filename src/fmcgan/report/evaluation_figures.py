@@ -42,9 +42,8 @@ def draw_evaluation(
     """
     for name in (AGREEMENT_FIGURE, BY_CLASS_FIGURE, CLOSEST_PAIRS_FIGURE):
         (folder / name).unlink(missing_ok=True)  # of an earlier evaluation
-    panels = [
-        class_panel(name, result, names=names) for name, result in results.items() if result["by_class"] is not None
-    ]
+    with_classes = {name: result for name, result in results.items() if result["by_class"] is not None}
+    panels = [class_panel(name, result, names=names) for name, result in with_classes.items()]
     wanted: dict[str, Callable[[Path], None]] = {}
     if "agreement_matrix" in findings:
         wanted[AGREEMENT_FIGURE] = lambda path: draw_agreement(findings["agreement_matrix"], path, names=names)

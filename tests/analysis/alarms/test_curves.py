@@ -10,6 +10,7 @@ from fmcgan.analysis.alarms.curves import (
     discriminator_stuck,
     exploding_gradients,
     history,
+    ignored_below,
     labels_ignored,
     mode_collapse,
     not_the_best,
@@ -244,3 +245,18 @@ def test_values_that_are_missing_or_not_finite_are_left_out():
     for row in planted[1::3]:
         row["judged_real/real"] = math.nan
     assert discriminator_saturated(planted)
+
+
+@pytest.mark.parametrize(
+    ("real", "chance", "limit"),
+    [
+        (0.9, 0.1, 0.45),
+        (None, 0.1, 0.2),
+        (0.98, 0.5, 0.74),  # half of it would be below chance
+        (None, 0.5, 0.75),  # and twice chance would be 1
+        (0.9, 1 / 3, 0.45),
+        (None, 0.001, 0.002),
+    ],
+)
+def test_the_limit_of_label_agreement_depends_on_chance(real, chance, limit):
+    assert ignored_below(real, chance) == pytest.approx(limit)

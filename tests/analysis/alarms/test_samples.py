@@ -13,9 +13,11 @@ from fmcgan.analysis.alarms.samples import (
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.sample_check import SampleCheck
 from fmcgan.data.garments import GARMENTS
+from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.feature.classifier import ClassifierFeatures
-from fmcgan.metric.image_set import RealImages
+from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
+from tests.analysis.small_sets import LETTERS, SCENES, flat_set, noise_set
 from tests.garments import garment_set
 
 
@@ -155,3 +157,55 @@ def test_the_part_tells_what_was_counted_and_which_classes_are_missing(real, tra
 def test_too_few_samples_of_every_class(real, real_test, classifier, tmp_path):
     with pytest.raises(NotApplicable, match="no class has 10 samples"):
         SampleCheck(classifier).analyse(Subject(real_test.balanced(90), real, None, None, 0, Store(tmp_path)))
+
+
+class Brightness(ClassifierFeatures):
+    """Reads an image as the class of its level, ten levels each."""
+
+    name, version, batch_size, num_features = "brightness", "1", 1000, 1
+
+    def __init__(self, classes):
+        self.classes = classes
+
+    def _extract(self, images):
+        level = images.float().flatten(1).mean(dim=1, keepdim=True)
+        return {"features": level, "logits": -(level / 10 - torch.arange(self.classes)).abs()}
+
+
+def test_an_image_of_one_colour_is_empty_and_so_are_flat_grey_ones():
+    samples = flat_set(SCENES, [[200, 0, 0], [9, 9, 9]], [0, 1])
+    noisy = noise_set(SCENES, [2, 1, 0, 0, 0], seed=0)
+    both = ImageSet(torch.cat([samples.images, noisy.images]), torch.cat([samples.labels, noisy.labels]), SCENES)
+    checks = check_classes(both, RealImages(noisy, noisy), Brightness(5))
+    assert [(each.label, each.n, each.empty) for each in checks] == [(0, 3, 1), (1, 2, 1)]
+
+
+def test_many_classes_are_named_by_the_worst_twenty():
+    checks = [check(label, alike=0.06 + label / 1000, agree=30 - label) for label in range(26)]
+    collapsed, ignored = collapsed_classes(checks, LETTERS), ignored_labels(checks[:10] + [check(9)] * 40, LETTERS)
+    assert ": g 7 %," in collapsed.statement
+    assert "20 of 26 classes" in collapsed.statement
+    assert ignored.name == "some labels are ignored"
+    everything = ignored_labels([check(label, agree=5) for label in range(26)], LETTERS)
+    assert "chance is 3.8 %" in everything.statement
+
+
+def test_with_two_classes_chance_is_no_success():
+    info = DatasetInfo("two", ("one", "other"))
+    assert ignored_labels([check(label, agree=50) for label in range(2)], info).name == "labels are ignored"
+    assert not ignored_labels([check(label, agree=80) for label in range(2)], info)
+
+
+def test_a_class_without_test_images_is_not_compared(tmp_path):
+    train, test, samples = (
+        noise_set(LETTERS, [12] * 26, 0),
+        noise_set(LETTERS, [12] * 25 + [0], 1),
+        noise_set(LETTERS, [10] * 26, 2),
+    )
+    section = SampleCheck(Brightness(26)).analyse(
+        Subject(samples, RealImages(train, test), None, None, 0, Store(tmp_path))
+    )
+    (table,) = section.tables
+    assert [row[0] for row in table.rows] == list(LETTERS.class_names)
+    assert table.rows[25][3] is None
+    assert table.rows[25][4] is None
