@@ -16,10 +16,13 @@ from PIL import Image
 
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.errors import UserError
+from fmcgan.app.run_files import read_evaluation
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.samples import SampleGrid
+from fmcgan.data.datamodule import ImageDataModule, ImageSplits
 from fmcgan.data.garments import GARMENTS
 from fmcgan.data.info import DatasetInfo
+from fmcgan.evaluate import evaluate
 from fmcgan.export import export
 from fmcgan.generate import generate
 from fmcgan.inference.generator import load_generator
@@ -30,6 +33,18 @@ from tests.hostile import PAYLOADS
 
 COLOUR = DatasetInfo("signs", ("stop", "../a/b", "-x=1", "Läufe 日本", "<img src=x onerror=alert(1)>"), 3, 32, False)
 GREY = DatasetInfo("letters", tuple("abc"), 1, 16)
+
+
+class Signs(ImageDataModule):
+    """Noise in colour, of classes of unequal size."""
+
+    info = COLOUR
+
+    def load(self):
+        rng = torch.Generator().manual_seed(0)
+        labels = torch.arange(5).repeat_interleave(torch.tensor([20, 4, 8, 5, 3]))
+        train, test = (torch.randint(0, 256, (40, 3, 32, 32), generator=rng, dtype=torch.uint8) for _ in range(2))
+        return ImageSplits(train, labels, test, labels)
 
 
 def network_of(info):
@@ -200,6 +215,29 @@ def test_a_generator_and_a_data_set_that_differ_are_refused_in_one_line(colour, 
     data, info = _data_set(config, None)
     assert not hasattr(data, "images")  # not drawn yet
     assert info.class_names == GARMENTS.class_names
+
+
+@pytest.mark.train
+def test_colour_is_evaluated_and_the_results_name_the_data_set(colour, monkeypatch):
+    monkeypatch.setattr("fmcgan.inference.sample_source.applied_overrides", lambda: ["data=signs"])
+    monkeypatch.setattr("fmcgan.inference.sample_source.command_line", lambda: "python")
+    few = ["metric=[sliced_wasserstein]", "metric/feature=[]", "baselines=[real]", "bootstrap_samples=0", "n=20"]
+    data = {"_target_": f"{__name__}.Signs", "batch_size": 5, "seed": 0}
+    generate(config_of("generate", f"run={colour}", "n_per_class=4", "output=drawn"))
+    found = []
+    for source in (f"run={colour}", "samples=drawn", "samples=test"):
+        config = config_of("evaluate", *few, source)
+        config.data, config.seed = data, 0
+        evaluate(config)
+        name = Path(source.partition("=")[2]).stem
+        found.append(json.loads(Path(f"{name}_evaluation/evaluation.json").read_text(encoding="utf-8")))
+        assert read_evaluation(Path(f"{name}_evaluation/evaluation.json")) == found[-1]
+        assert found[-1]["dataset"] == COLOUR.as_config()
+        assert found[-1]["classes"] == list(COLOUR.class_names)
+    assert found[0]["samples_sha256"] == found[1]["samples_sha256"]  # the same images, by generator and from a folder
+    assert found[0]["scores"] == found[1]["scores"]
+    (real,) = found[2]["scores"].values()
+    assert real["n"] == 20
 
 
 def test_a_grid_in_training_shows_26_classes_at_most():
