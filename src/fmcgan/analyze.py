@@ -128,6 +128,7 @@ def _sections(
             start = time.perf_counter()
             try:
                 with failures.catch(name):
+                    part.fit(subject.real)
                     sections[name] = part.analyse(subject)
             except NotApplicable as reason:
                 skipped[name] = str(reason)
