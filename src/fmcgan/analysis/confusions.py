@@ -69,7 +69,7 @@ class Cell:
         return count * real_n / (real_count * n) if real_count else None
 
     @property
-    def names(self) -> tuple[str, str]:
+    def keys(self) -> tuple[str, str]:
         """Keys of the conditioned and of the predicted class."""
         return class_key(self.info, self.label), class_key(self.info, self.predicted)
 
@@ -139,7 +139,8 @@ class Confusions(Analysis):
         )
         gap = np.full_like(real[:, :1], PAPER)
         tiles = np.concatenate([generated, gap, real], axis=1)
-        names = [" classified as ".join(cell.names) for cell in cells]
+        known = samples.info.class_names
+        names = [f"{known[cell.label]} classified as {known[cell.predicted]}" for cell in cells]
         return Picture(
             "misread",
             class_grid(tiles, names, "Misclassified samples (left), real images (right)"),
@@ -190,7 +191,7 @@ def _effect_of_pair(cell: Cell) -> Effect:
         statement = f"Generated {label} are classified as {predicted} {how_often}"
     if cell.gain < 0:
         statement += f". {_EASIER}"
-    key, figure = "/".join(("confusions", *cell.names)), "misread" if cell.share[0] else "difference"
+    key, figure = "/".join(("confusions", *cell.keys)), "misread" if cell.share[0] else "difference"
     return Effect(key, f"{statement}.", cell.difference, cell.floor, (cell.label, cell.predicted), figure)
 
 
@@ -206,7 +207,7 @@ def _effects_of_agreement(cells: Sequence[Cell]) -> list[Effect]:
             way, why = ("more", _EASIER) if cell.gain > 0 else ("less", _UNEXPLAINED)
             compared = f"{way} often than real ones ({cell.in_words})"
             statement = f"Generated {name} are classified as {name} {compared}. {why}."
-            key = f"confusions/{cell.names[0]}/agreement"
+            key = f"confusions/{cell.keys[0]}/agreement"
             found.append(Effect(key, statement, cell.difference, cell.floor, (cell.label,), "difference"))
     return found
 
@@ -262,7 +263,7 @@ def _difference(counts: Tensor, real_counts: Tensor, cells: Sequence[Cell]) -> P
 def _table(cells: Sequence[Cell]) -> Table:
     rows: list[list[object]] = []
     for cell in cells[:_MOST_ROWS]:
-        row: list[object] = list(cell.names)
+        row: list[object] = list(cell.keys)
         for count, n in (cell.share, cell.real_share):
             row += [count / n, *wilson_interval(count, n)]
         rows.append([*row, cell.ratio])

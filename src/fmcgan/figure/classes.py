@@ -29,12 +29,12 @@ def most_telling(sizes: Mapping[int, float], why: str, most: int = MOST_CLASSES)
 def some_classes(labels: Sequence[int], most: int = MOST_CLASSES) -> tuple[list[int], str]:
     """Selects evenly spaced classes, with the first and the last, if there are more than ``most``.
 
-    Returns labels, in their order, and a sentence that says how many are shown; empty if all are.
+    Returns labels, in their order, and a sentence that says so; empty if all are selected.
     """
     if len(labels) <= most:
         return list(labels), ""
     chosen = [labels[at] for at in np.linspace(0, len(labels) - 1, most).round().astype(int)]
-    return chosen, f"Only {most} of {len(labels)} classes are shown."
+    return chosen, f"These are {most} of {len(labels)} classes, chosen evenly."
 
 
 def short_names(names: Sequence[str]) -> list[str]:

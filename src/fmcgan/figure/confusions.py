@@ -22,7 +22,7 @@ FIGURE_INCHES = (8.0, 7.4)  # width and height of a figure of up to ten classes
 _CELL_INCHES = 0.55  # added to both for each further class
 SCALE = PowerNorm(0.5, vmin=0, vmax=100)
 """Square root of the percentage, so that an error of 2 is visible beside a diagonal near 100."""
-WIDEST_TITLE = 64  # maximum number of letters of a title in one line
+WIDEST_TITLE = 64  # maximum number of letters of a title in one line, of up to ten classes
 LEAST_LIMIT = 5.0  # smallest limit of the colours of differences, in percentage points; two similar sets are pale
 AGREEMENT_TITLE = "Classification of the samples, by conditioned class"
 
@@ -55,7 +55,7 @@ def agreement_figure(counts: ArrayLike, title: str = AGREEMENT_TITLE, *, names: 
         of_shown,
         of_shown,
         formats=_percent,
-        title=_with_note(title, note),
+        title=_title(title, note, len(shown)),
         label="percent of the row",
         colours=SEQUENTIAL,
         scale=SCALE,
@@ -90,7 +90,7 @@ def difference_figure(counts: ArrayLike, real_counts: ArrayLike, sure: ArrayLike
         of_shown,
         of_shown,
         formats="+.1f",
-        title=_with_note("Classification: share of samples minus share of real test images", note),
+        title=_title("Classification: share of samples minus share of real test images", note, len(shown)),
         label="percentage points: more of the real images  ↔  more of the samples",
         scale=Normalize(-limit, limit),
         faint=~bold.astype(bool)[square],
@@ -122,8 +122,9 @@ def _inches(classes: int) -> tuple[float, float]:
     return FIGURE_INCHES[0] + wider, FIGURE_INCHES[1] + wider
 
 
-def _with_note(title: str, note: str) -> str:
-    return "\n".join(fill(line, WIDEST_TITLE) for line in (title, note) if line)
+def _title(title: str, note: str, classes: int) -> str:
+    widest = round(WIDEST_TITLE * _inches(classes)[0] / FIGURE_INCHES[0])
+    return "\n".join(fill(line, widest) for line in (title, note) if line)
 
 
 def _mark_rows(axes: Axes, missing: NDArray[np.bool_], note: str) -> None:

@@ -21,12 +21,12 @@ INK, FAINT_INK, LINE, GRID = "#222222", "#777777", "#999999", "#E3E3E3"
 
 
 def class_colours(count: int) -> list[str]:
-    """Returns the colours of ``count`` classes, all different: `CLASS_COLOURS`, then hues of three lightnesses.
+    """Returns the colours of ``count`` classes: `CLASS_COLOURS`, then others of any hue; up to 1000 are all different.
 
-    Successive hues are a golden section of the circle apart, so that any number of them is spread evenly.
+    Hue and lightness follow the R2 sequence (Roberts 2018), so that any number of colours is spread evenly.
     """
     colours = list(CLASS_COLOURS[:count])
     for index in range(count - len(colours)):
-        rgb = colorsys.hls_to_rgb(0.618034 * index % 1, (0.35, 0.5, 0.65)[index % 3], 0.65)
+        rgb = colorsys.hls_to_rgb(0.7548776662 * index % 1, 0.35 + 0.3 * (0.569840291 * index % 1), 0.65)
         colours.append("#" + "".join(f"{round(255 * part):02X}" for part in rgb))
     return colours
