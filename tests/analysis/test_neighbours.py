@@ -15,7 +15,7 @@ from fmcgan.analysis.neighbours import Neighbours
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
-from fmcgan.metric.image_set import ImageSet, RealImages
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from tests.analysis.small_sets import LETTERS, SCENES, flat_set
 from tests.garments import garment_set
@@ -28,6 +28,7 @@ class Quarters(ClassifierFeatures):
     version = "1"
     num_features = 4
     batch_size = 100
+    outputs = FeatureNetwork.outputs  # of any data set
 
     def __init__(self) -> None:
         pass

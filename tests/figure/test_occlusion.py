@@ -65,6 +65,15 @@ def test_each_class_has_a_map_up_to_its_own_largest_value():
     maps_figure([MeanMap("black", np.zeros((28, 28)), np.zeros((28, 28)))], "no outline, no heat")
 
 
+def test_mean_maps_in_colour_lie_over_the_mean_image():
+    mean = np.full((16, 16, 3), [200.0, 100, 50], np.float32)
+    heat = np.zeros((16, 16), np.float32)
+    heat[3, 5] = 2
+    (axes,) = [each for each in maps_figure([MeanMap("sky", heat, mean)], "where").axes if each.images]
+    np.testing.assert_array_equal(axes.images[0].get_array(), overlaid(mean.astype(np.uint8), heat))
+    assert not axes.collections  # no outline
+
+
 def test_nothing_to_draw_is_refused():
     for draw in (samples_picture, lambda rows: maps_figure(rows, "")):
         with pytest.raises(ValueError, match="at least one"):

@@ -1,4 +1,4 @@
-"""Clusters within a class, such as kinds of a shape: missing, rare and over-produced ones."""
+"""Clusters within a class, variants of its shape and pattern: missing, rare and over-produced ones."""
 
 from collections.abc import Mapping, Sequence
 

@@ -16,12 +16,13 @@ from PIL import Image, ImageDraw
 from fmcgan.figure.classes import short_names
 from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, TITLE_SIZE, load_font
 from fmcgan.figure.image_rows import check_pixels
-from fmcgan.figure.palette import FAINT_INK, GENERATED, INK, LINE, REAL, class_colours
+from fmcgan.figure.palette import CLASS_COLOURS, FAINT_INK, GENERATED, INK, LINE, REAL, class_colours
 
 WIDTH_INCHES, LEGEND_INCHES, TITLE_INCHES = 11.0, 0.5, 0.7  # sizes of a figure of two panels
 LEGEND_COLUMNS, LEGEND_ROW_INCHES = 6, 0.2  # of a legend of more than two rows
 PANEL, FEWEST_COLUMNS = 660, 16  # usual width of a panel of thumbnails in pixels, and its least number of columns
-OTHER_CLASSES = "#A0A0A0"  # colour of classes without a colour of their own, if there are many
+OTHER_CLASSES = "#A0A0A0"  # of classes without a colour of their own, if there are many
+_GREY = CLASS_COLOURS[6]  # not used beside it
 BACKGROUND = "#DDDDDD"  # colour of the images that the map was fitted to
 ORIGINS = LinearSegmentedColormap.from_list("origins", [REAL, "#E6E6E6", GENERATED])
 """Colours from only real to only generated; the middle is grey, distinct from the white background."""
@@ -46,6 +47,14 @@ class Cloud:
         check_pixels(self.images, "images of a cloud", "N, H, W")
 
 
+def colours_by_label(labels: Sequence[int], drawn: Iterable[int]) -> dict[int, str]:
+    """Returns a colour for each label; none is grey if others are drawn, whose colour is `OTHER_CLASSES`."""
+    if set(drawn) <= set(labels):
+        return dict(zip(labels, class_colours(len(labels)), strict=True))
+    colours = [each for each in class_colours(len(labels) + 1) if each != _GREY]
+    return dict(zip(labels, colours, strict=False))
+
+
 def class_map(
     fitted: NDArray[np.float64], real: Cloud, generated: Cloud, names: Mapping[int, str], title: str
 ) -> Figure:
@@ -55,7 +64,7 @@ def class_map(
     are those of the classes with a colour, by label; images of other classes are grey.
     """
     drawn = np.union1d(real.labels, generated.labels).tolist()
-    colours = dict(zip(names, class_colours(len(names)), strict=True))
+    colours = colours_by_label(list(names), drawn)
     short = dict(zip(names, short_names(list(names.values())), strict=True))
     marks = [(short[label], colours[label]) for label in drawn if label in names]
     marks += [("other classes", OTHER_CLASSES)] * any(label not in names for label in drawn)

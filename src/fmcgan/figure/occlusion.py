@@ -35,11 +35,11 @@ class SampleRow(NamedTuple):
 
 
 class MeanMap(NamedTuple):
-    """One panel of the mean maps, over the outline of the mean image of a class."""
+    """One panel of the mean maps: over the outline of a grey mean image of a class, or over a mean image in colour."""
 
     title: str
     heat: NDArray[np.float32]  # [H, W]
-    mean_image: NDArray[np.float32]  # grey levels 0..255, [H, W]
+    mean_image: NDArray[np.float32]  # levels 0..255, [H, W] or [H, W, 3]
 
 
 def overlaid(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -92,8 +92,12 @@ def maps_figure(maps: Sequence[MeanMap], title: str) -> Figure:
     for axes, each in zip(all_axes, maps, strict=True):
         axes.set_title(each.title, fontsize=10, color=INK_COLOUR)
         axes.set(xticks=[], yticks=[])
-        axes.imshow(each.heat, cmap=HEAT, vmin=0, vmax=max(float(each.heat.max()), 1e-9), interpolation="nearest")
-        if each.mean_image.min() < OUTLINE < each.mean_image.max():
+        if each.mean_image.ndim == 3:
+            axes.imshow(overlaid(each.mean_image.round().astype(np.uint8), each.heat), interpolation="nearest")
+        else:
+            hottest = max(float(each.heat.max()), 1e-9)
+            axes.imshow(each.heat, cmap=HEAT, vmin=0, vmax=hottest, interpolation="nearest")
+        if each.mean_image.ndim == 2 and each.mean_image.min() < OUTLINE < each.mean_image.max():
             axes.contour(each.mean_image, levels=[OUTLINE], colors=INK_COLOUR, linewidths=0.9)
         axes.spines[:].set(color="#BBBBBB", linewidth=0.8)
     return figure

@@ -9,8 +9,8 @@ from markupsafe import Markup
 from PIL import Image
 
 from fmcgan.analysis.section import Map
-from fmcgan.figure.map import OTHER_CLASSES
-from fmcgan.figure.palette import INK, class_colours
+from fmcgan.figure.map import OTHER_CLASSES, colours_by_label
+from fmcgan.figure.palette import INK
 from fmcgan.figure.png import png_bytes
 from fmcgan.report.encoding import data_uri
 
@@ -69,7 +69,7 @@ def draw_maps(maps: Mapping[str, Sequence[Map]]) -> Interactive:
 def colours_of(points: Map) -> dict[int, str]:
     """Returns the colours of the classes with a colour, by label."""
     labels = range(len(points.names)) if points.coloured is None else points.coloured
-    return dict(zip(labels, class_colours(len(labels)), strict=True))
+    return colours_by_label(labels, points.labels.tolist())
 
 
 class _Points:

@@ -15,7 +15,7 @@ from fmcgan.analysis.sample_check import SampleCheck
 from fmcgan.data.garments import GARMENTS
 from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.feature.classifier import ClassifierFeatures
-from fmcgan.metric.image_set import ImageSet, RealImages
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from tests.analysis.small_sets import LETTERS, SCENES, flat_set, noise_set
 from tests.garments import garment_set
@@ -163,6 +163,7 @@ class Brightness(ClassifierFeatures):
     """Reads an image as the class of its level, ten levels each."""
 
     name, version, batch_size, num_features = "brightness", "1", 1000, 1
+    outputs = FeatureNetwork.outputs  # of any data set
 
     def __init__(self, classes):
         self.classes = classes

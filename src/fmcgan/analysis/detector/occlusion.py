@@ -81,14 +81,16 @@ def map_picture(occluded: Sequence[Occluded], info: DatasetInfo, patch: Patch) -
     names = short_names(info.class_names)
     for each in occluded:
         title = f"{names[each.label]}: {100 * each.auc:.0f} %"
-        maps.append(MeanMap(title, each.heat.mean(dim=0).numpy(), each.mean_image.mean(dim=0).numpy()))
+        mean = each.mean_image[0] if info.channels == 1 else each.mean_image.movedim(0, -1)
+        maps.append(MeanMap(title, each.heat.mean(dim=0).numpy(), mean.numpy()))
+    line = "The line is the outline of" if info.channels == 1 else "Beneath is"
     return Picture(
         "occlusion",
         maps_figure(maps, "Mean occlusion maps, and AUC of each class"),
         f"Mean decrease of the logit when a patch of {patch.side} by {patch.side} pixels covers a part, over the "
-        f"{patch.samples} samples of each class with the highest scores. The line is the outline of the mean training "
+        f"{patch.samples} samples of each class with the highest scores. {line} the mean training "
         "image. Colours are relative to the maximum of each map: compare parts, not classes. With an AUC near 50 %, a "
         "map is not informative.",
-        "Heat maps, one per class, over the outline of its mean image.",
+        "Heat maps, one per class, over its mean image.",
         lead=True,
     )
