@@ -5,7 +5,11 @@ import sys
 import pytest
 
 from fmcgan.app.error_messages import format_error
-from fmcgan.train import build, validate
+from fmcgan.app.errors import InvalidValueError
+from fmcgan.data.garments import GARMENTS
+from fmcgan.data.info import DatasetInfo
+from fmcgan.train import _build_gan, build, validate
+from fmcgan.training.network_check import check_networks
 
 PYTHON = """
 import torch
@@ -119,3 +123,20 @@ def test_spectral_norm_is_refused_only_where_a_network_does_not_support_it(own_c
     (line,) = format_error(error.value, config).splitlines()
     assert line.startswith(f"error: network.{network}")
     assert "spectral_norm" in line
+
+
+def test_an_own_network_for_other_images_is_refused_by_name(own_config):
+    """It makes images of 28 x 28 in ten classes, knows no ``num_classes``, and runs on real values."""
+    config = own_config("network=linear", "callback=[]", "metric=[]")
+    gan = _build_gan(config, weights=False)
+    assert gan.generator.num_classes == 10
+    check_networks(gan.generator, gan.discriminator, GARMENTS)
+    small = DatasetInfo("digits", GARMENTS.class_names, size=16)
+    with pytest.raises(InvalidValueError, match=r"^network\.generator makes .* \[N, 1, 28, 28\], .*digits"):
+        check_networks(gan.generator, gan.discriminator, small)
+    config.dataset = (many := DatasetInfo("letters", tuple("abcdefghijklmno"))).as_config()
+    gan = _build_gan(config, weights=False)
+    assert gan.generator.num_classes == 15
+    with pytest.raises(InvalidValueError, match=r"^network\.generator cannot process .*letters") as error:
+        check_networks(gan.generator, gan.discriminator, many)
+    assert "\n" not in str(error.value)

@@ -16,7 +16,7 @@ from fmcgan.inference.generator import read_checkpoint
 def trials(monkeypatch):
     """How often precisions were tried; bf16 wins."""
     tried = []
-    answer = lambda build, trainer, batch_size: tried.append((build(), batch_size)) or "bf16-mixed"  # noqa: E731
+    answer = lambda build, trainer, batch_size, info: tried.append((build(), batch_size)) or "bf16-mixed"  # noqa: E731
     monkeypatch.setattr("fmcgan.training.precision.faster_precision", answer)
     train._measured_precision.cache_clear()
     yield tried

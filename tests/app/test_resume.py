@@ -1,5 +1,6 @@
 """What a run is refused for, or warned of, before it starts."""
 
+import copy
 import json
 import logging
 
@@ -20,6 +21,25 @@ def test_a_finished_job_is_recognised_whatever_auto_became(plain, tmp_path):
     assert resume.already_done(config)
     with pytest.raises(UserError, match="another configuration"):
         resume.already_done(config | {"n_critic": 2})
+
+
+def test_a_finished_job_of_the_release_before_data_sets_is_recognised(plain, tmp_path):
+    """Its configuration has neither classes nor shape of the images, which were always those of garments."""
+    config = plain("augment=diff_augment", "conditioning/discriminator=label_map")
+    old = copy.deepcopy(config)
+    del old["dataset"], old["augment"]["policies"]["brightness"]["saturation"]
+    for network in old["network"].values():
+        for part in (network, network["conditioning"]) if isinstance(network, dict) else ():
+            for name in ("num_classes", "channels", "image_size"):
+                part.pop(name, None)
+    OmegaConf.save(old, tmp_path / "run" / "config.yaml")
+    result = {"status": "finished", "images_seen": 640, "training_seconds": 1.0, "scores": {}}
+    (tmp_path / "run" / "result.json").write_text(json.dumps(result))
+    assert resume.already_done(config)
+    larger = copy.deepcopy(config)
+    larger["dataset"]["size"] = larger["network"]["generator"]["image_size"] = 32
+    with pytest.raises(UserError, match="another configuration"):
+        resume.already_done(larger)
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "result.json"])
@@ -87,6 +107,18 @@ def test_a_finished_job_that_does_not_name_its_data_set_is_recognised(plain, tmp
     )
     with pytest.raises(UserError, match="another configuration"):
         resume.already_done(config)
+
+
+def test_a_checkpoint_of_another_data_set_is_refused(fit, compose, tmp_path):
+    """Of as many classes and images of the same size: its weights would fit."""
+    fit("trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    config = compose(f"ckpt_path={path}")
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert resume.find_resume_checkpoint(config, plain) == str(path)
+    plain["dataset"] |= {"name": "digits", "class_names": list("0123456789")}
+    with pytest.raises(UserError, match=r"trained on another data set: classes differ .*digits"):
+        resume.find_resume_checkpoint(config, plain)
 
 
 def test_a_checkpoint_of_another_optimizer_is_refused(fit, compose, tmp_path):

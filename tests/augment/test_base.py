@@ -47,6 +47,16 @@ def test_keeps_shape_and_dtype_and_leaves_its_input_alone(make, dtype):
     assert torch.equal(images, before)
 
 
+@each
+@pytest.mark.parametrize("size", [16, 32, 64])
+def test_images_in_colour_keep_their_shape_and_are_changed_alike_in_all_channels(make, size):
+    """Three equal channels stay equal: shifts and holes are those of the image, and grey has no colour."""
+    images = (torch.rand(8, 1, size, size) * 2 - 1).expand(-1, 3, -1, -1)
+    changed = make()(images)
+    assert changed.shape == (8, 3, size, size)
+    assert torch.allclose(changed, changed[:, :1].expand(-1, 3, -1, -1), atol=1e-6)
+
+
 @each_random
 def test_same_seed_same_images_other_seed_other_images(make):
     images, augment = garments(), make()

@@ -46,7 +46,28 @@ def test_the_background_stays_exactly_black():
     assert torch.equal(changed[:, :, 1:], torch.full((50, 1, 27, 28), -1.0))
 
 
-@pytest.mark.parametrize("name", ["brightness", "contrast"])
+def test_saturation_scales_the_distance_from_the_mean_of_the_channels():
+    torch.manual_seed(0)
+    colours = torch.tensor([0.2, 0.5, 0.8]).view(1, 3, 1, 1).expand(4000, 3, 4, 4) * 2 - 1
+    changed = (Brightness(brightness=0, contrast=0, saturation=0.5)(colours) + 1) / 2
+    factors = (changed[:, 2, 0, 0] - 0.5) / 0.3
+    assert torch.allclose(changed[:, 1], torch.tensor(0.5))
+    assert torch.allclose(changed[:, 0], 0.5 - 0.3 * factors[:, None, None], atol=1e-6)
+    assert 0.5 <= factors.min() < 0.51
+    assert 1.49 < factors.max() <= 1.5
+
+
+def test_grey_images_are_changed_with_the_same_numbers_whatever_the_saturation():
+    images = torch.rand(8, 1, 28, 28) * 2 - 1
+    results = []
+    for saturation in (0, 1):
+        torch.manual_seed(0)
+        results.append((Brightness(saturation=saturation)(images), torch.get_rng_state()))
+    assert torch.equal(results[0][0], results[1][0])
+    assert torch.equal(results[0][1], results[1][1])
+
+
+@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation"])
 def test_strengths_are_checked(name):
     with pytest.raises(ValueError, match=f"{name} must be a number from 0 to 1, got 1.5"):
         Brightness(**{name: 1.5})

@@ -59,11 +59,20 @@ def test_the_label_maps_plane_is_drawn_from_the_embedding():
     assert torch.allclose(seen[0, 1], expected, atol=1e-6)
 
 
+def test_the_label_maps_plane_is_one_more_channel_of_any_image():
+    conditioning = LabelMap(embedding_dim=3, num_classes=4, channels=3, image_size=16)
+    images = torch.randn(2, 3, 16, 16)
+    seen = conditioning.combine(images, torch.tensor([3, 0]))
+    assert seen.shape == (2, conditioning.image_channels, 16, 16) == (2, 4, 16, 16)
+    assert torch.equal(seen[:, :3], images)
+
+
 @pytest.mark.parametrize("way", [AuxiliaryClassifier, Concatenation, Projection])
 def test_elsewhere_the_image_is_seen_alone(way):
     images = torch.randn(2, 1, 28, 28)
     assert torch.equal(way().combine(images, torch.tensor([3, 0])), images)
     assert way().image_channels == 1
+    assert way(channels=3).image_channels == 3
 
 
 @pytest.mark.parametrize("way", [Concatenation, Projection])

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from fmcgan.app.errors import InvalidValueError
 from fmcgan.layer.spectral_norm import normalise_spectrally
 from fmcgan.training.ema import EMA, measure_statistics
 
@@ -116,6 +117,19 @@ def test_measuring_statistics_is_exact_and_leaves_all_else():
     assert torch.equal(torch.get_rng_state(), before)
     assert network.norm.momentum == 0.3
     assert not network.norm.training
+
+
+def test_labels_are_those_of_the_generator():
+    network = Tiny()
+    network.num_classes = 4
+    measure_statistics(network)
+    assert torch.bincount(torch.cat(network.labels)).tolist() == [500] * 4
+
+
+def test_a_generator_with_normalisation_must_know_its_classes():
+    network = nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1))
+    with pytest.raises(InvalidValueError, match=r"must have an attribute num_classes; Sequential has none"):
+        measure_statistics(network)
 
 
 def test_a_generator_without_normalisation_is_left_alone():

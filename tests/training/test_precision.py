@@ -5,6 +5,8 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import nn
 
+from fmcgan.data.garments import GARMENTS
+from fmcgan.data.info import DatasetInfo
 from fmcgan.training import precision
 from fmcgan.training.precision import faster_precision
 
@@ -24,6 +26,7 @@ class Sleeper(LightningModule):
 
     def training_step(self, batch, batch_idx):
         self.batches.append(batch[0].shape)
+        self.labels = batch[1].tolist()
         precision.time.now += self.seconds[self.trainer.precision]
 
 
@@ -58,7 +61,7 @@ def trainer(tmp_path):
 )
 def test_mixed_precision_must_be_clearly_faster(clock, trainer, caplog, mixed, chosen):
     with caplog.at_level(logging.INFO, logger="fmcgan"):
-        assert faster_precision(lambda: Sleeper({"32-true": 0.1, "bf16-mixed": mixed}), trainer, 16) == chosen
+        assert faster_precision(lambda: Sleeper({"32-true": 0.1, "bf16-mixed": mixed}), trainer, 16, GARMENTS) == chosen
     assert f"precision: {chosen} (one step: 32-true 100.0 ms, bf16-mixed {1000 * mixed:.1f} ms" in caplog.text
 
 
@@ -70,7 +73,7 @@ def test_a_trial_takes_seconds_however_slow_the_step(clock, trainer):
         built.append(Sleeper({"32-true": 0.1, "bf16-mixed": 30.0}))
         return built[-1]
 
-    faster_precision(build, trainer, 16)
+    faster_precision(build, trainer, 16, GARMENTS)
     assert [len(each.batches) for each in built] == [
         2 + 6,
         2 + 3,
@@ -78,8 +81,21 @@ def test_a_trial_takes_seconds_however_slow_the_step(clock, trainer):
     assert built[0].batches[0] == (16, 1, 28, 28)
 
 
+@pytest.mark.train
+def test_a_trial_has_images_and_labels_of_the_data_set(clock, trainer):
+    built = []
+
+    def build():
+        built.append(Sleeper({"32-true": 0.1, "bf16-mixed": 0.01}))
+        return built[-1]
+
+    faster_precision(build, trainer, 8, DatasetInfo("flowers", ("rose", "lily", "iris"), channels=3, size=32))
+    assert built[0].batches[0] == (8, 3, 32, 32)
+    assert built[0].labels == [0, 1, 2, 0, 1, 2, 0, 1]
+
+
 def test_where_bf16_is_emulated_it_is_not_tried(monkeypatch, trainer, caplog):
     monkeypatch.setattr(precision, "_has_bf16", lambda device: False)
     with caplog.at_level(logging.INFO, logger="fmcgan"):
-        assert faster_precision(lambda: pytest.fail("a trial"), trainer, 16) == "32-true"
+        assert faster_precision(lambda: pytest.fail("a trial"), trainer, 16, GARMENTS) == "32-true"
     assert "no bf16" in caplog.text

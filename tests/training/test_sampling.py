@@ -45,6 +45,19 @@ def test_a_stream_is_the_whole_in_pieces(generator, monkeypatch):
     assert (streamed - at_once).abs().max() <= 0.51
 
 
+def test_memory_is_asked_for_by_the_images_drawn(monkeypatch):
+    asked = []
+    monkeypatch.setattr("fmcgan.app.memory.require", lambda need, *_: asked.append(need))
+    network = Generator(SharedEmbedding(latent_dim=8, num_classes=3), width=8, image_size=32, channels=3)
+    images, labels = sample_classes(network, [0, 2], 4, seed=0)
+    assert images.shape == (8, 3, 32, 32)
+    assert labels.tolist() == [0] * 4 + [2] * 4
+    assert asked == [2 * 3 * 32 * 32 * 8]
+    sampling.require_memory(5, pixels=100)
+    sampling.require_memory(5)
+    assert asked[1:] == [2 * 100 * 5, 2 * 16 * 16 * 5]
+
+
 def test_training_goes_on_between_two_batches_of_a_stream(generator):
     assert generator.training
     next(stream_classes(generator, [0], 10**9, seed=0))

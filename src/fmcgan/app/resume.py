@@ -92,9 +92,11 @@ def _is_same_run(saved: Record, config: Record) -> bool:
     )
     if config["trainer"]["precision"] == AUTO:
         left["trainer"] = left.get("trainer", {}) | {"precision": AUTO}
-    if saved.get("dataset") is None:  # of an older release, which did not name it; `data` is compared
-        left["dataset"] = right["dataset"] = None
-    return left == right or _with_defaults(left) == _with_defaults(right)
+    if left == right:
+        return True
+    if "dataset" not in saved and not info_of(saved).differences(info_of(config)):  # of an older release
+        left["dataset"] = config["dataset"]
+    return _with_defaults(left) == _with_defaults(right)
 
 
 def find_resume_checkpoint(config: DictConfig, plain: Record) -> str | None:

@@ -22,11 +22,12 @@ class Translation(Augmentation):
 
     @override
     def forward(self, images: Tensor) -> Tensor:
-        n, _, height, width = images.shape
+        n, channels, height, width = images.shape
         rows, rows_inside = self._origin(n, height, images.device)
         columns, columns_inside = self._origin(n, width, images.device)
         pixels = rows[:, :, None] * width + columns[:, None, :]  # [B, H, W], indices into the flat image
-        moved = images.flatten(2).gather(2, pixels.flatten(1)[:, None]).view(images.shape)
+        source = pixels.flatten(1)[:, None].expand(-1, channels, -1)
+        moved = images.flatten(2).gather(2, source).view(images.shape)
         inside = rows_inside[:, None, :, None] & columns_inside[:, None, None, :]
         return torch.where(inside, moved, BACKGROUND)
 

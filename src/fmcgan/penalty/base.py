@@ -37,10 +37,10 @@ class Penalty(ABC):
 
 
 def input_gradient(discriminator: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Returns the gradient [B, C * H * W] of each sample's logit with respect to its own image, with ``create_graph=True``.
+    """Returns the gradient of each sample's logit with respect to its own image, with ``create_graph=True``.
 
-    The gradient of the sum of the logits is per sample, because D treats the samples of a batch independently (no
-    discriminator of this project has batch normalisation).
+    Its shape is [B, C * H * W]. The gradient of the sum of the logits is per sample, because D treats the samples of a
+    batch independently (no discriminator of this project has batch normalisation).
     """
     images = images.detach().requires_grad_()
     logits = discriminator(images, labels)
