@@ -77,6 +77,8 @@ def test_anything_else_is_one_line(classes):
 
 def test_runs_of_before_are_of_garments() -> None:
     assert info_of({"data": {}}) is GARMENTS
-    assert info_of({"dataset": GARMENTS.as_config()}) is GARMENTS  # with its aliases
+    assert info_of({"dataset": GARMENTS.as_config()}).parse_classes("top") == [0]  # with its aliases
+    with pytest.raises(InvalidValueError):
+        info_of({"dataset": "digits"})
     digits = DatasetInfo("digits", tuple("0123456789"), size=16, flips=False)
     assert info_of({"dataset": digits.as_config()}) == digits

@@ -32,6 +32,7 @@ def test_facts() -> None:
         {"class_names": ("cat", " ")},
         {"class_names": ("cat", "d\nog")},
         {"class_names": ("cat", "d" * 61)},
+        {"class_names": ("cat", "${oc.env:HOME}")},
     ],
     ids=repr,
 )
@@ -74,7 +75,7 @@ def test_a_name_precedes_a_label() -> None:
 
 def test_columns_are_words_and_differ() -> None:
     named = info(class_names=("t-shirt", "t shirt", "bag"))
-    assert [named.column(label) for label in named.labels] == ["t_shirt_0", "t_shirt_1", "bag"]
+    assert [named.column(label) for label in named.labels] == ["t_shirt_0", "t_shirt_1", "bag_2"]
 
 
 def test_differences() -> None:

@@ -50,7 +50,7 @@ def garments(low: float, high: float, between: float) -> np.ndarray:
 
 def test_what_generate_writes_is_read_bit_for_bit(tmp_path):
     path = tmp_path / "generated.npz"
-    write_npz([LEVELS], LABELS[::-1].tolist(), 1, path)
+    write_npz([LEVELS], LABELS[::-1].tolist(), 1, path, GARMENTS)
     images, labels = read_samples(path, GARMENTS)
     assert images.dtype == torch.uint8
     assert images.shape == (10, 1, 28, 28)

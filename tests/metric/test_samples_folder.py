@@ -59,7 +59,7 @@ def refusal(folder: Path) -> str:
 def test_what_generate_writes_is_read_bit_for_bit(tmp_path):
     images = np.random.default_rng(1).integers(0, 256, (40, 28, 28)).astype(np.uint8)
     labels = np.repeat(np.arange(10), 4)
-    write_folder([images], range(10), 4, tmp_path / "pictures")
+    write_folder([images], range(10), 4, tmp_path / "pictures", GARMENTS)
     read, read_labels = read_samples(tmp_path / "pictures", GARMENTS)
     assert np.array_equal(read[:, 0].numpy(), images)
     assert np.array_equal(read_labels.numpy(), labels)
@@ -69,7 +69,7 @@ def test_real_images_are_read_bit_for_bit(tmp_path, real_test):
     real = real_test.balanced(200)
     order = real.labels.argsort(stable=True)
     images, labels = real.images[order, 0].numpy(), real.labels[order].numpy()
-    write_folder([images], range(10), 20, tmp_path)
+    write_folder([images], range(10), 20, tmp_path, GARMENTS)
     read, read_labels = read_folder(tmp_path, GARMENTS)
     assert np.array_equal(read, images)
     assert np.array_equal(read_labels, labels)

@@ -51,9 +51,10 @@ class DatasetInfo:
                 f"data set {self.name} must have 2 to {_MOST_CLASSES} classes, got {self.num_classes}"
             )
         for name in self.class_names:
-            if not name.isprintable() or not name.strip() or len(name) > _LONGEST_NAME:
+            if not name.isprintable() or not name.strip() or len(name) > _LONGEST_NAME or "${" in name:
                 raise InvalidValueError(
-                    f"a class name must be 1 to {_LONGEST_NAME} printable characters, got {name[:_LONGEST_NAME]!r}"
+                    f"a class name must be 1 to {_LONGEST_NAME} printable characters without ${{, "
+                    f"got {name[:_LONGEST_NAME]!r}"
                 )
         lower = [name.lower() for name in self.class_names]
         if twice := sorted({name for name in lower if lower.count(name) > 1}) if len(set(lower)) < len(lower) else []:
@@ -110,7 +111,7 @@ class DatasetInfo:
     def column(self, label: int) -> str:
         """Returns a name of letters, digits and underscores for keys and columns, different for each class."""
         names = [re.sub(r"\W", "_", name) for name in self.class_names]
-        return names[label] if names.count(names[label]) == 1 else f"{names[label]}_{label}"
+        return names[label] if len(set(names)) == len(names) else f"{names[label]}_{label}"
 
     def choices(self) -> str:
         """Lists labels and names for a message; the first ones if there are many."""
@@ -131,6 +132,8 @@ class DatasetInfo:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "DatasetInfo":
         """Reads the values of `as_config`. Raises `InvalidValueError` if one is missing or of the wrong type."""
+        if not isinstance(config, Mapping):
+            raise InvalidValueError(f"dataset must be a mapping, got {config!r}")
         types = {"name": str, "class_names": list, "channels": int, "size": int, "flips": bool}
         for key, kind in types.items():
             if type(config.get(key)) is not kind:
