@@ -24,6 +24,7 @@ from fmcgan.app.config_dir import config_dir
 from fmcgan.app.config_validation import check_types, typed_key
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import InvalidValueError, UserError
+from fmcgan.data.garments import GARMENTS
 
 pytestmark = pytest.mark.train  # composes or draws for seconds
 
@@ -32,8 +33,17 @@ WRONG = (-1, 0, 1e300, math.nan, math.inf, "abc", "", True, None, [], [1], {"a":
 NEVER_MEANT = (1e300, math.nan, math.inf, [], {"a": 1})
 """Not accepted for any key, but for those below."""
 
-HARMLESS = ("callback.", "logger.", "training.schedules.", "trainer.plugins", "rows", "analysis.truncation.shown")
-"""Values of a callback or schedule that was not chosen lie there unused; the other lists may be empty."""
+HARMLESS = (
+    "callback.",
+    "logger.",
+    "training.schedules.",
+    "trainer.plugins",
+    "rows",
+    "analysis.truncation.shown",
+    "dataset",
+)
+"""Values of a callback or schedule that was not chosen lie there unused; the other lists may be empty; the data set
+replaces what is given of it."""
 
 RECIPES = (
     ["network=conv", "loss=hinge", "augment=adaptive", "regularizer=lecam", "logger=[tensorboard]"],
@@ -67,12 +77,15 @@ def composed(name: str, *overrides: str) -> DictConfig:
 
 def composed_run(*overrides: str) -> DictConfig:
     usual = ["experiment=smoke", "trainer.default_root_dir=nowhere", "trainer.accelerator=cpu", "logger=[]"]
-    return composed("train", *usual, *overrides)
+    config = composed("train", *usual, *overrides)
+    config.dataset = GARMENTS.as_config()
+    return config
 
 
 def check_run(config: DictConfig) -> None:
     """What `train` does before it reads a checkpoint."""
     resume.check_config(config)
+    config.dataset = train._dataset(config)
     train.validate(config)
 
 
