@@ -13,17 +13,12 @@ def small():
     from hydra.utils import instantiate
 
     from fmcgan.app.config_dir import config_dir
-    from fmcgan.data.garments import GARMENTS
 
     def small(*overrides: str, info=GARMENTS):
         torch.manual_seed(0)
         with initialize_config_dir(str(config_dir()), version_base="1.3"):
             config = compose("train", ["network.width=8", "network.latent_dim=6", *overrides])
-<<<<<<< HEAD
         config.dataset = info.as_config()
-=======
-        config.dataset = GARMENTS.as_config()
->>>>>>> ds_net
         network = instantiate(config.network.generator)
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, 0, 0.2)
