@@ -20,6 +20,7 @@ from omegaconf import OmegaConf
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.errors import UserError
 from fmcgan.callback.samples import SampleGrid
+from fmcgan.data.garments import GARMENTS
 from fmcgan.generate import generate
 from fmcgan.inference.generator import load_generator
 from fmcgan.inference.safetensors_file import write_generator
@@ -32,8 +33,9 @@ def checkpoint(tmp_path_factory):
     """The bytes of the checkpoint of a tiny generator."""
     torch.manual_seed(0)
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        small = compose("train", ["experiment=smoke", "network.width=4", "network.latent_dim=8"]).network.generator
-    config = {"network": {"generator": OmegaConf.to_container(small, resolve=True)}}
+        small = compose("train", ["experiment=smoke", "network.width=4", "network.latent_dim=8"])
+    small.dataset = GARMENTS.as_config()
+    config = {"network": {"generator": OmegaConf.to_container(small.network.generator, resolve=True)}}
     network = instantiate(config["network"]["generator"])
     state = {f"ema.generator.{name}": value for name, value in network.state_dict().items()}
     path = tmp_path_factory.mktemp("tiny") / "run.ckpt"

@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.errors import UserError
+from fmcgan.data.garments import GARMENTS
 from fmcgan.inference.generator import load_generator
 from fmcgan.inference.safetensors_file import _fingerprint, read_generator, write_generator
 from fmcgan.train import build
@@ -43,6 +44,7 @@ def train(folder, epochs=1, checkpoint=None):
     ]
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         config = compose("train", options)
+    config.dataset = GARMENTS.as_config()
     trainer, gan, data = build(config)
     for callback in trainer.callbacks:
         if hasattr(callback, "configure"):
