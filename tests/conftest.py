@@ -197,25 +197,27 @@ torch.distributed.destroy_process_group()
 
 
 @pytest.fixture(scope="session")
-def on_two_devices(tmp_path_factory: pytest.TempPathFactory):
+def on_two_devices(command_server, tmp_path_factory: pytest.TempPathFactory):
     """Calls ``function(rank)``, a function of a test file, in two CPU processes that share batches.
 
-    Returns what each of the two returned. They are fresh processes that are told the file: a fork would inherit threads
-    of torch, and `multiprocessing` would import the file under the name of a package that it is not in.
+    Returns what each of the two returned. They are told the file: `multiprocessing` would import the file under the
+    name of a package that it is not in, and a fork of this process would inherit threads of torch.
     """
     import torch
 
     def on_two_devices(function) -> list:
         folder = tmp_path_factory.mktemp("devices")
+        (folder / "device.py").write_text(_DEVICE, encoding="utf-8")
         results = [folder / f"{rank}.pt" for rank in (0, 1)]
-        what = [sys.executable, "-c", _DEVICE, function.__code__.co_filename, function.__name__]
+        what = [function.__code__.co_filename, function.__name__]
         environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
         processes = [
-            subprocess.Popen(
+            Fork(
+                command_server,
+                "device.py",
                 [*what, str(rank), str(folder / "store"), str(result)],
-                env=environment,
-                stderr=subprocess.PIPE,
-                text=True,
+                folder=str(folder),
+                environment=environment,
             )
             for rank, result in enumerate(results)
         ]
