@@ -5,12 +5,14 @@ import functools
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+
+from tests.command_client import Fork, connect, start_server
 
 pytest_plugins = ["tests.kinds"]
 
@@ -29,10 +31,19 @@ CHROMIUM_FLAGS = (
 BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared" / "data" / "fashion-mnist"
 
 
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this session that all its workers share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _cache(shared_folder: Path) -> None:
     """What is measured of real images is kept for this session, and nothing of the user's own is read."""
-    os.environ["FMCGAN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    folder = shared_folder / "cache"
+    folder.mkdir(exist_ok=True)
+    os.environ["FMCGAN_CACHE"] = str(folder)
 
 
 @pytest.fixture(scope="session")
@@ -115,18 +126,11 @@ def plain(compose):
 
 @pytest.fixture(scope="session")
 def drawn():
-    """Loads drawn garments, which are the same ones for the same numbers, without drawing them again."""
+    """Loads drawn garments without drawing the same ones again."""
     from fmcgan.data.synthetic import SyntheticData
+    from tests.drawn import remembering
 
-    load, known = SyntheticData.load, {}
-
-    def drawn(data):
-        key = data.n_train, data.n_test, data.drawing_seed
-        if key not in known:
-            known[key] = load(data)
-        return known[key]
-
-    return drawn
+    return remembering(SyntheticData.load)
 
 
 @pytest.fixture
@@ -158,20 +162,24 @@ def fit(compose, drawn, monkeypatch):
 
 
 @pytest.fixture
-def start(tmp_path: Path):
-    """Starts ``python -m fmcgan.<name>`` in an empty folder; returns the process."""
-    processes = []
+def start(tmp_path: Path, command_server):
+    """Starts ``python -m fmcgan.<name>`` in an empty folder; returns the process.
 
-    def start(name: str, *arguments: str, env: dict[str, str] | None = None, **options) -> subprocess.Popen:
-        process = subprocess.Popen(
-            [sys.executable, "-m", f"fmcgan.{name}", *map(str, arguments)],
-            cwd=tmp_path,
-            env=os.environ | {"CUDA_VISIBLE_DEVICES": ""} | (env or {}),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            **options,
-        )
+    It is a fork of one that has imported the large libraries; a fresh one if asked for.
+    """
+    processes: list[subprocess.Popen | Fork] = []
+
+    def start(
+        name: str, *arguments: str, env: dict[str, str] | None = None, fresh=False, **options
+    ) -> subprocess.Popen | Fork:
+        environment = os.environ | {"PWD": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""} | (env or {})
+        words = list(map(str, arguments))
+        if fresh:
+            what = [sys.executable, "-m", f"fmcgan.{name}", *words]
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            process = subprocess.Popen(what, cwd=tmp_path, env=environment, text=True, **pipes)
+        else:
+            process = Fork(command_server, name, words, folder=str(tmp_path), environment=environment, **options)
         processes.append(process)
         return process
 
@@ -192,25 +200,27 @@ torch.distributed.destroy_process_group()
 
 
 @pytest.fixture(scope="session")
-def on_two_devices(tmp_path_factory: pytest.TempPathFactory):
+def on_two_devices(command_server, tmp_path_factory: pytest.TempPathFactory):
     """Calls ``function(rank)``, a function of a test file, in two CPU processes that share batches.
 
-    Returns what each of the two returned. They are fresh processes that are told the file: a fork would inherit threads
-    of torch, and `multiprocessing` would import the file under the name of a package that it is not in.
+    Returns what each of the two returned. They are told the file: `multiprocessing` would import the file under the
+    name of a package that it is not in, and a fork of this process would inherit threads of torch.
     """
     import torch
 
     def on_two_devices(function) -> list:
         folder = tmp_path_factory.mktemp("devices")
+        (folder / "device.py").write_text(_DEVICE, encoding="utf-8")
         results = [folder / f"{rank}.pt" for rank in (0, 1)]
-        what = [sys.executable, "-c", _DEVICE, function.__code__.co_filename, function.__name__]
+        what = [function.__code__.co_filename, function.__name__]
         environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
         processes = [
-            subprocess.Popen(
+            Fork(
+                command_server,
+                "device.py",
                 [*what, str(rank), str(folder / "store"), str(result)],
-                env=environment,
-                stderr=subprocess.PIPE,
-                text=True,
+                folder=str(folder),
+                environment=environment,
             )
             for rank, result in enumerate(results)
         ]
@@ -226,45 +236,35 @@ def on_two_devices(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="session")
-def command_server():
-    """The process of `tests.command_server`, which most commands are forks of."""
-    server = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("command_server.py"))],
-        env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    yield server
-    os.killpg(server.pid, signal.SIGKILL)
+def command_server_address(shared_folder: Path):
+    """Where the process of `tests.command_server` listens, which all workers share; it lives until the session ends."""
+    address = shared_folder / "commands"
+    with FileLock(f"{address}.lock"):
+        try:
+            connection = connect(address)
+        except OSError:
+            start_server(address)
+            connection = connect(address)
+    with connection:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def command_server(command_server_address: Path):
+    """A connection to the process that most commands are forks of."""
+    with connect(command_server_address) as connection:
+        yield connection
 
 
 @pytest.fixture
-def command(start, command_server, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory):
-    """Runs ``python -m fmcgan.<name>`` to its end; returns its exit code, output and error output.
+def command(start):
+    """Runs ``python -m fmcgan.<name>`` to its end; returns its exit code, output and error output."""
 
-    The process is a fork of one that has imported the large libraries; a fresh one if asked for, or given options.
-    """
-
-    def command(
-        name: str, *arguments: str, code: int | None = 0, env: dict[str, str] | None = None, fresh=False, **options
-    ) -> subprocess.CompletedProcess:
-        if fresh or options:
-            process = start(name, *arguments, env=env, **options)
-            output, errors = process.communicate(timeout=400)
-            ended = subprocess.CompletedProcess(arguments, process.returncode, output, errors)
-        else:
-            folder = tmp_path_factory.mktemp("command")
-            request = {"name": name, "arguments": list(map(str, arguments)), "folder": str(folder)}
-            environment = dict(os.environ) | {"PWD": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""} | (env or {})
-            command_server.stdin.write(json.dumps(request | {"environment": environment}) + "\n")
-            command_server.stdin.flush()
-            returncode = int(command_server.stdout.readline())
-            texts = ((folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
-            ended = subprocess.CompletedProcess(arguments, returncode, *texts)
-        assert code is None or ended.returncode == code, f"exit code {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
-        return ended
+    def command(name: str, *arguments: str, code: int | None = 0, **options) -> subprocess.CompletedProcess:
+        process = start(name, *arguments, **options)
+        output, errors = process.communicate(timeout=400)
+        assert code is None or process.returncode == code, f"exit code {process.returncode}\n{output}\n{errors}"
+        return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
     return command
 

@@ -21,8 +21,11 @@ KIND_OF_FIXTURE = {
 KINDS = frozenset(KIND_OF_FIXTURE.values())
 SECONDS = 1.0
 """Of processor time, in the test itself and not in its fixtures; up to three times as much on a busy machine."""
-LONGEST = ("test_notebook", "test_analyze", "test_lifecycle", "test_interruption", "test_cli")
-"""Files whose tests take minutes: they begin first, so that no process is left with them alone at the end."""
+LONGEST = (
+    *("test_cli", "test_analyze", "test_lifecycle", "test_notebook", "test_interruption", "test_cuda_graphs"),
+    *("test_maps", "test_output", "test_configs", "test_export", "test_wrong_values"),
+)
+"""Files whose tests take minutes, the longest first: so no worker is left with one of them alone at the end."""
 STARTS = frozenset(("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec"))
 
 
@@ -88,7 +91,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for kind in {KIND_OF_FIXTURE[name] for name in getattr(item, "fixturenames", ()) if name in KIND_OF_FIXTURE}:
             item.add_marker(kind)
-    items.sort(key=lambda item: item.path.stem not in LONGEST)
+    begin = {stem: place for place, stem in enumerate(LONGEST)}
+    items.sort(key=lambda item: begin.get(item.path.stem, len(LONGEST)))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -115,8 +115,8 @@ def check_run_folder(folder, epochs):
 
 
 def check_evaluate(command, tmp_path):
-    few = "metric=[frechet,gan_test,memorisation]"
-    evaluated = command("evaluate", "run=run", "n=500", few)
+    few = ("metric=[frechet,gan_test,memorisation]", "bootstrap_samples=10")
+    evaluated = command("evaluate", "run=run", "n=500", *few)
     assert "fd_classifier_500_test" in evaluated.stdout
     assert "training copies" in evaluated.stdout
     written = ["evaluation.json", "evaluation.md", "evaluation_agreement.png", "evaluation_by_class.png"]
@@ -127,7 +127,7 @@ def check_evaluate(command, tmp_path):
     command("generate", "run=run", "n_per_class=50", "seed=2000", "output=same.npz")
     command("generate", "run=run", "n_per_class=50", "seed=2000", "output=same_folder")
     for samples in ("same.npz", "same_folder"):
-        command("evaluate", f"samples={samples}", "data=synthetic", few)
+        command("evaluate", f"samples={samples}", "data=synthetic", *few)
         same = json.loads(
             (tmp_path / f"{samples.removesuffix('.npz')}_evaluation" / "evaluation.json").read_text(encoding="utf-8")
         )
@@ -142,7 +142,7 @@ def check_evaluate(command, tmp_path):
 
 def check_some_classes(command, tmp_path):
     """Samples of two classes beside real images of the same two."""
-    few = ("classes=[boot,sneaker]", "metric=[frechet,gan_test]")
+    few = ("classes=[boot,sneaker]", "metric=[frechet,gan_test]", "bootstrap_samples=10")
     command("evaluate", "run=run", "n=100", *few, "output=drawn")
     command("generate", "run=run", "classes=[sneaker,boot]", "n_per_class=50", "seed=2000", "output=shoes.npz")
     unasked = command(

@@ -2,7 +2,6 @@
 
 import json
 import re
-import resource
 import shlex
 import signal
 import time
@@ -73,17 +72,7 @@ def test_a_full_disk_is_told_and_the_earlier_checkpoint_stays(command, tmp_path)
     command("train", *SMALL, "trainer.max_epochs=1", "trainer.limit_train_batches=2", "hydra.run.dir=run")
     checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
     before = checkpoint.read_bytes()
-
-    def no_file_above_half_a_megabyte():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
-
-    failed = command(
-        "train",
-        f"ckpt_path={checkpoint}",
-        "trainer.max_epochs=2",
-        code=1,
-        preexec_fn=no_file_above_half_a_megabyte,
-    )
+    failed = command("train", f"ckpt_path={checkpoint}", "trainer.max_epochs=2", code=1, limit=500_000)
     assert re.search(r"error: cannot write .*last\.ckpt \(\d\.\d MB\): File too large", failed.stderr)
     assert "Traceback" not in failed.stderr
     assert checkpoint.read_bytes() == before
@@ -103,8 +92,8 @@ def test_two_processes_give_the_losses_of_one(command, tmp_path):
     ]
     run = [*SMALL, "loss=wgan_gp", "n_critic=2", "network.width=8", "trainer.max_epochs=1", *descent]
     command("train", *run, "trainer.accelerator=cpu", "hydra.run.dir=one")
-    one_thread = {"OMP_NUM_THREADS": "1"}  # as those of `command`
-    command("train", *run, "trainer=ddp", "trainer.accelerator=cpu", "hydra.run.dir=two", env=one_thread, fresh=True)
+    one_thread = {"OMP_NUM_THREADS": "1"}  # for the second process, which the first one starts
+    command("train", *run, "trainer=ddp", "trainer.accelerator=cpu", "hydra.run.dir=two", env=one_thread)
     one, two = rows(tmp_path / "one"), rows(tmp_path / "two")
     assert [row["images_seen"] for row in one] == [row["images_seen"] for row in two] == [160, 320, 480, 640]
     for row, same in zip(one, two, strict=True):
@@ -121,7 +110,7 @@ def test_two_processes_give_the_losses_of_one(command, tmp_path):
 
 @pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_before_training_ends_at_once_with_its_code(start, tmp_path, signal_number, code):
-    process = start("train", *SMALL, "trainer.max_epochs=500", "hydra.run.dir=run")
+    process = start("train", *SMALL, "trainer.max_epochs=500", "hydra.run.dir=run", fresh=True)  # while it imports
     wait_for(lambda: (tmp_path / "run" / ".hydra" / "config.yaml").exists(), process)
     process.send_signal(signal_number)
     process.communicate(timeout=60)

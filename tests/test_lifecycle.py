@@ -3,8 +3,6 @@
 import json
 import os
 import pty
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -59,24 +57,19 @@ print(json.dumps([start(**each) for each in json.loads(sys.argv[1])]))
 
 
 @pytest.fixture
-def starts(tmp_path):
+def starts(start, tmp_path):
     """Starts `fmcgan.train` several times in one process; returns of each its exit code, its messages and its jobs.
 
     A limit stands for a full disk: no file can grow beyond it.
     """
 
     def starts(*each: dict) -> list:
-        process = subprocess.run(
-            [sys.executable, "-c", STARTS, json.dumps(each)],
-            cwd=tmp_path,
-            env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
-            capture_output=True,
-            text=True,
-            timeout=400,
-        )
-        assert process.returncode == 0, process.stderr
-        messages = process.stderr.split("\n<<<start>>>\n")
-        results = json.loads(process.stdout.splitlines()[-1])
+        (tmp_path / "starts.py").write_text(STARTS, encoding="utf-8")
+        process = start("starts.py", json.dumps(each))
+        output, errors = process.communicate(timeout=400)
+        assert process.returncode == 0, errors
+        messages = errors.split("\n<<<start>>>\n")
+        results = json.loads(output.splitlines()[-1])
         return [(code, told, jobs) for (code, jobs), told in zip(results, messages[:-1], strict=True)]
 
     return starts
@@ -104,10 +97,10 @@ def has_rows(folder, n=3):
     return path.exists() and len(read_metrics(path)) >= n
 
 
-def test_a_second_start_is_refused_and_a_closed_terminal_saves(command, tmp_path):
+def test_a_second_start_is_refused_and_a_closed_terminal_saves(start, command, tmp_path):
     terminal, inside = pty.openpty()
-    what = [sys.executable, "-m", "fmcgan.train", *LONG, "trainer.max_epochs=5000", "hydra.run.dir=run"]
-    first = subprocess.Popen(what, cwd=tmp_path, stdin=inside, stdout=inside, stderr=inside, preexec_fn=take(inside))
+    run = [*LONG, "trainer.max_epochs=5000", "hydra.run.dir=run"]
+    first = start("train", *run, streams=[inside] * 3, terminal=True)
     os.close(inside)
     wait_for(lambda: has_rows(tmp_path / "run"), first)
     before = {name: (tmp_path / "run" / name).read_bytes() for name in ("config.yaml", ".hydra/overrides.yaml")}
@@ -120,18 +113,6 @@ def test_a_second_start_is_refused_and_a_closed_terminal_saves(command, tmp_path
     saved = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["images_seen"]
     assert read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]["images_seen"] == saved
     assert not (tmp_path / "run" / ".lock").exists()
-
-
-def take(terminal):
-    """What makes the terminal that of the new process."""
-    import fcntl
-    import termios
-
-    def begin():
-        os.setsid()
-        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
-
-    return begin
 
 
 def test_a_sweep_skips_a_job_that_runs_elsewhere_and_a_deleted_folder_is_one_line(start, command, tmp_path):

@@ -1,11 +1,14 @@
 """The notebook runs from its first cell to its last, and its two files say the same."""
 
 import json
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+CLIENT = Path(__file__).with_name("command_client.py")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,8 @@ def test_its_outputs_are_small_and_name_no_place():
 
 
 @pytest.mark.process
-def test_it_runs(jupytext, mirror, tmp_path, monkeypatch):
+def test_it_runs(jupytext, mirror, command_server_address, tmp_path, monkeypatch):
+    """Its commands are forks, as those of the other tests."""
     nbclient = pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
     notebook = jupytext.read(NOTEBOOKS / "demo.py")
@@ -52,6 +56,9 @@ def test_it_runs(jupytext, mirror, tmp_path, monkeypatch):
             f"ROOT = {str(tmp_path / 'data')!r}",
         ]
     )
+    (imports,) = [cell for cell in notebook.cells if "python = sys.executable" in cell.source.splitlines()]
+    client = shlex.join([sys.executable, str(CLIENT), str(command_server_address)])
+    imports.source = imports.source.replace("python = sys.executable", f"python = {client!r}")
     monkeypatch.setenv("FMCGAN_DATA_MIRROR", mirror)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as in all child processes of the tests

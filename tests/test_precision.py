@@ -82,7 +82,7 @@ def test_sigterm_while_precisions_are_tried_is_no_success(start, tmp_path):
     folder = tmp_path / "run" / ".hydra"
     while not folder.exists():
         time.sleep(0.05)
-    time.sleep(8)  # imports; a step of these networks takes seconds
+    time.sleep(3)  # imports; a step of these networks takes seconds
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode in (-signal.SIGTERM, 128 + signal.SIGTERM)

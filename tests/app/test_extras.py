@@ -1,6 +1,5 @@
 """`pip install fmcgan` alone trains, draws, evaluates and exports; what an extra brings is asked for in one line."""
 
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -20,6 +19,7 @@ BLOCKED = "sklearn", "umap", "numba", "bokeh", "onnx", "onnxscript"
 RUN_COMMANDS = f"""
 import ast, runpy, sys
 import lightning.pytorch  # which believes in the packages that pip lists
+assert not sys.modules.keys() & {set(BLOCKED)}, "too late"
 sys.modules |= dict.fromkeys({BLOCKED})
 for name, *sys.argv[1:] in ast.literal_eval(sys.argv[1]):
     print("command", name, file=sys.stderr)
@@ -33,6 +33,7 @@ for name, *sys.argv[1:] in ast.literal_eval(sys.argv[1]):
 IMPORT_ALL = f"""
 import importlib, pkgutil, sys
 import lightning.pytorch, fmcgan
+assert not sys.modules.keys() & {set(BLOCKED)}, "too late"
 sys.modules |= dict.fromkeys({BLOCKED})
 for module in pkgutil.walk_packages(fmcgan.__path__, "fmcgan."):
     importlib.import_module(module.name)
@@ -82,13 +83,20 @@ def test_onnx_is_asked_for_before_anything_is_computed(missing, tmp_path):
         write_onnx(tmp_path / "generator.onnx", None, GARMENTS, {})
 
 
-@pytest.mark.process
-def test_every_module_imports_without_the_extras():
-    subprocess.run([sys.executable, "-c", IMPORT_ALL], check=True)
+def run_program(start, folder, text, *arguments):
+    """Runs a program that blocks the extras; returns its exit code and error output."""
+    (folder / "program.py").write_text(text, encoding="utf-8")
+    process = start("program.py", *arguments)
+    errors = process.communicate(timeout=400)[1]
+    return process.returncode, errors
 
 
-@pytest.mark.process
-def test_every_command_runs_without_the_extras(tmp_path):
+def test_every_module_imports_without_the_extras(start, tmp_path):
+    code, errors = run_program(start, tmp_path, IMPORT_ALL)
+    assert code == 0, errors
+
+
+def test_every_command_runs_without_the_extras(start, tmp_path):
     commands = [
         ("train", "experiment=smoke", "trainer.max_epochs=1", "trainer.limit_train_batches=2", "hydra.run.dir=run"),
         ("generate", "run=run", "n_per_class=1", "output=samples.npz"),
@@ -99,8 +107,7 @@ def test_every_command_runs_without_the_extras(tmp_path):
         ("analyze", "run=run", "n=200", "analysis=[maps]"),
         ("export", "run=run", "output=generator.onnx", "format=onnx"),
     ]
-    what = [sys.executable, "-c", RUN_COMMANDS, str(commands)]
-    output = subprocess.run(what, cwd=tmp_path, capture_output=True, text=True).stderr
+    _, output = run_program(start, tmp_path, RUN_COMMANDS, str(commands))
     codes = [line.split()[-1] for line in output.splitlines() if line.startswith("exit code")]
     assert codes == ["0"] * 6 + ["1"] * 2, output
     assert output.count("left out: clusters needs the extra") == 1
