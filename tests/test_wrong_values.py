@@ -32,7 +32,7 @@ WRONG = (-1, 0, 1e300, math.nan, math.inf, "abc", "", True, None, [], [1], {"a":
 NEVER_MEANT = (1e300, math.nan, math.inf, [], {"a": 1})
 """Not accepted for any key, but for those below."""
 
-HARMLESS = ("callback.", "logger.", "training.schedules.", "trainer.plugins", "rows", "analysis.truncation.shown")
+HARMLESS = ("callback.", "logger.", "training.schedules.", "trainer.plugins", "baselines", "analysis.truncation.shown")
 """Values of a callback or schedule that was not chosen lie there unused; the other lists may be empty."""
 
 RECIPES = (
