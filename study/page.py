@@ -8,8 +8,9 @@ from benchmarks.page import origin, replace_block
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import markdown_code
 from fmcgan.app.run_dir import write_atomically
+from fmcgan.comparison.grouping import Group
 from fmcgan.comparison.results import measure
-from fmcgan.comparison.runs import Group, Row, Run, find_runs, read_run
+from fmcgan.comparison.runs import Row, Run, find_runs, read_run
 from fmcgan.comparison.statistics import Spread, Table, clear_winner
 from fmcgan.comparison.tables import ARROWS, count_range, floors_text, mean_and_std, number
 from fmcgan.report.html import NO_VALUE

@@ -5,7 +5,9 @@
 """
 
 import hashlib
+import itertools
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from omegaconf import OmegaConf
 
 from fmcgan.analysis.alarms.run_facts import read_facts
 from fmcgan.app import resume
+from fmcgan.app.renamed import rename_overrides
 from fmcgan.app.run_files import read_config, read_metrics
 from fmcgan.comparison.results import gather
 from fmcgan.inference.generator import load_generator
@@ -121,6 +124,27 @@ def test_a_finished_job_of_an_old_sweep_is_done(compose, monkeypatch):
         folder = f"trainer.default_root_dir=sweep/{loss}"
         config = compose("network=mlp", "network.width=8", f"loss={loss}", *few, folder, "trainer.accelerator=auto")
         assert resume.already_done(OmegaConf.to_container(config, resolve=True))
+
+
+def test_an_old_sweep_goes_on_in_its_folders(command, tmp_path):
+    job = shutil.copytree(OLD / "run", tmp_path / "sweep" / "old")
+    as_sweep = {
+        ": run\n": f": {job}\n",
+        "cache: null": f"cache: {os.environ['FMCGAN_CACHE']}",
+        "capture=false": "capture=False",
+    }
+    overrides = job / ".hydra" / "overrides.yaml"
+    for file, (here, there) in itertools.product((job / "config.yaml", overrides), as_sweep.items()):
+        file.write_text(file.read_text(encoding="utf-8").replace(here, there), encoding="utf-8")
+    written, rows = overrides.read_text(encoding="utf-8"), read_metrics(job / "metrics.jsonl")
+    for typed in (yaml.safe_load(written), rename_overrides(yaml.safe_load(written))):
+        overrides.write_text(written, encoding="utf-8")
+        assert "already finished, skipped: sweep/old" in command("train", "-m", *typed, "hydra.sweep.dir=sweep").stderr
+    (job / "result.json").unlink()  # as if interrupted; its overrides have the new names by now
+    command("train", "-m", *typed, "hydra.sweep.dir=sweep")
+    assert json.loads((job / "result.json").read_text(encoding="utf-8"))["images_seen"] == 640
+    assert read_metrics(job / "metrics.jsonl") == rows
+    assert [path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()] == ["old"]
 
 
 def test_of_old_runs_the_loss_says_whether_logits_divide():

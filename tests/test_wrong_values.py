@@ -38,7 +38,7 @@ HARMLESS = (
     "logger.",
     "training.schedules.",
     "trainer.plugins",
-    "rows",
+    "baselines",
     "analysis.truncation.shown",
     "dataset",
 )

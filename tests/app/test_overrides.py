@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from fmcgan.app.errors import UserError
-from fmcgan.app.hydra_app import job_folder
 from fmcgan.app.overrides import parse, parse_arguments, quoted, quoted_elements, shell_command
 from fmcgan.app.run_files import read_metrics
 from fmcgan.app.typed_overrides import normalize_overrides
@@ -126,42 +125,6 @@ def test_the_arguments_are_sorted_as_hydra_sorts_them():
     after = parse_arguments(["seed=1", "seed=1", "--config-dir", "seed=1"])
     assert after.overrides == ["seed=1", "seed=1"]
     assert after.config_dirs[1] == Path("seed=1")
-
-
-ORDINARY = {
-    "": "default",
-    "loss=hinge,seed=0": "loss-hinge__seed-0",
-    "experiment=study/hinge,seed=1": "experiment-study-hinge__seed-1",
-    "callback=[progress,samples],logger=[],metric=[frechet]": "callback-progress__samples-__logger-__metric-frechet",
-    "optimizer@training.generator_optimizer=adam,training.generator_clip=1e-3": (
-        "optimizer-training.generator_optimizer-adam__training.generator_clip-1e-3"
-    ),
-    "training.generator_optimizer.betas=[0.0,0.9],x=-1": "training.generator_optimizer.betas-0.0__0.9-__x--1",
-    "+trainer.deterministic=true,~data.seed": "trainer.deterministic-true__-data.seed",
-}
-
-
-@pytest.mark.parametrize(("overrides", "name"), ORDINARY.items())
-def test_folders_of_ordinary_sweeps_keep_their_names(overrides, name):
-    assert job_folder(overrides) == name
-
-
-VALUES = st.text(st.sampled_from("ab01-_./ ,'\"[]{}=$ä"), max_size=5) | st.sampled_from(
-    ["1", "[1]", "[1,2]", "1__2", "a-b"]
-)
-
-
-@settings(derandomize=True, max_examples=300, deadline=None)
-@given(VALUES, VALUES, st.sampled_from(["data.mirror", "callback.x.y"]))
-@example("'a b'", "'a-b'", "data.mirror")
-@example("/a/b", "a-b", "data.mirror")
-@example("[1]", "1", "trainer.devices")
-@example("a", "a_", "data.mirror")
-@example("a/b", "a-b", "experiment")
-def test_jobs_of_different_values_have_different_folders(one, other, key):
-    folders = {job_folder(f"{key}={value}") for value in (one, other)}
-    assert len(folders) == len({one, other})
-    assert all(re.fullmatch(r"[\w.,-]+", folder, re.ASCII) for folder in folders)
 
 
 @pytest.mark.process

@@ -15,8 +15,9 @@ from fmcgan.app import run_files
 from fmcgan.app.errors import UserError
 from fmcgan.app.run_dir import HYDRA_OVERRIDES
 from fmcgan.app.untrusted_data import MAX_VALUES, check_data
+from fmcgan.comparison.grouping import compared_overrides
 from fmcgan.comparison.results import at_end
-from fmcgan.comparison.runs import compared_overrides, read_run
+from fmcgan.comparison.runs import read_run
 from fmcgan.comparison.statistics import protocols
 from fmcgan.inference.safetensors_file import provenance
 from fmcgan.report.analysis_page import FINDINGS, _earlier_files

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from fmcgan.comparison.runs import Run, group_runs
+from fmcgan.comparison.grouping import Group, group_runs, letter, short_names
+from fmcgan.comparison.runs import Run
 
 
 def run(*overrides, seed=0):
@@ -31,3 +32,13 @@ def test_labels(runs, labels):
 def test_runs_of_a_group_are_sorted_by_seed():
     group = group_runs([run("seed=10", seed=10), run(seed=None), run("seed=2", seed=2)])[0]
     assert group.seeds == (2, 10, None)
+
+
+def test_letters():
+    assert [letter(place) for place in (0, 25, 26, 27, 52, 701, 702)] == ["A", "Z", "AA", "AB", "BA", "ZZ", "AAA"]
+
+
+def test_short_names_are_told_apart_by_their_letter():
+    label = "experiment=quick, trainer.precision=bf16-mixed"
+    names = short_names([Group(label, ()), Group(label + "!", ()), Group("loss=a", ())])
+    assert names == ["A: experiment=quick ...", "B: experiment=quick ...", "C: loss=a"]

@@ -2,7 +2,6 @@ import pytest
 
 from fmcgan.comparison.comparison import compare
 from fmcgan.comparison.results import gather
-from fmcgan.comparison.runs import Group, short_names
 from fmcgan.comparison.statistics import best_two, winner
 
 pytestmark = pytest.mark.train  # composes or draws for seconds
@@ -117,9 +116,3 @@ def test_warnings(reader, write_run, tmp_path, read_page):
     shown = read_page(tmp_path / "again" / "comparison.html").shown
     assert "The runs used cpu and gpu: their minutes cannot be compared." in shown
     assert "loss=<a> has seed 0 more than once" in shown
-
-
-def test_short_names_are_told_apart_by_their_letter():
-    label = "experiment=quick, trainer.precision=bf16-mixed"
-    names = short_names([Group(label, ()), Group(label + "!", ()), Group("loss=a", ())])
-    assert names == ["A: experiment=quick ...", "B: experiment=quick ...", "C: loss=a"]

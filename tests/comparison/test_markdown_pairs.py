@@ -6,7 +6,6 @@ import pytest
 from fmcgan.comparison.comparison import PAIR_COLUMNS, compare, write_pairs
 from fmcgan.comparison.markdown_page import page
 from fmcgan.comparison.results import gather
-from fmcgan.comparison.runs import letter
 
 
 def entry(value, better="lower", floor=1.5):
@@ -190,7 +189,3 @@ def test_repeated_seed_is_explained(write_run, tmp_path):
     text = page_of(tmp_path / "runs")
     assert "a repeated seed counts once with the mean of its runs" in text
     assert rows_of(text, "Pairs at the end")[0][3] == "2.000"  # (5 + 7) / 2 - 4
-
-
-def test_letters():
-    assert [letter(place) for place in (0, 25, 26, 27, 52, 701, 702)] == ["A", "Z", "AA", "AB", "BA", "ZZ", "AAA"]

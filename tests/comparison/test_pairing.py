@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from fmcgan.comparison.runs import Group, Run, letter
+from fmcgan.comparison.grouping import Group, letter
+from fmcgan.comparison.runs import Run
 from fmcgan.comparison.statistics import UNKNOWN, Protocol, Table, best_with_others, every_pair, pair
 
 LOWER = Protocol("lower", (10000,), (0.0,))

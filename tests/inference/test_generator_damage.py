@@ -21,7 +21,6 @@ from safetensors.torch import save_file
 
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.errors import UserError
-from fmcgan.data.garments import GARMENTS
 from fmcgan.inference.generator import load_generator
 from fmcgan.inference.safetensors_file import _fingerprint, read_generator, write_generator
 from fmcgan.train import build

@@ -28,7 +28,7 @@ _MEANS = [
 
 
 class TrainingAnalysis(Analysis):
-    """Draws the curves of a run folder and raises alarms (`fmcgan.analysis.alarms.curves`).
+    """Draws the curves of a run folder and raises alarms (`fmcgan.analysis.alarms`).
 
     The animation of the sample grids has at most ``most_frames`` frames of ``seconds_per_frame`` each, and at most
     ``most_megabytes``.

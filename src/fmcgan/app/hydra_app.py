@@ -1,10 +1,8 @@
 """Starts a command with Hydra: one-line errors, exit codes, saved overrides of a resumed run, and sweeps."""
 
 import contextlib
-import hashlib
 import logging
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable
@@ -21,6 +19,7 @@ from fmcgan.app.composed_overrides import check_composed
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import Interrupted, UserError
+from fmcgan.app.job_folder import job_folder
 from fmcgan.app.option_tables import help_text
 from fmcgan.app.overrides import CommandLine, applied_overrides, key_of, parse, parse_arguments, quoted, shell_command
 from fmcgan.app.process import protect_streams, stop_signals, use_utf8
@@ -154,29 +153,6 @@ def _resume_command(checkpoint: str) -> str:
 def in_sweep() -> bool:
     """Whether this run is a job of a Hydra multirun."""
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-
-
-_VALUE = r"[\w.-]*[A-Za-z0-9.]"
-_UNAMBIGUOUS = re.compile(
-    rf"[+~]*(experiment=[\w/]+|[\w/@-]+=\[{_VALUE}\]|(?!experiment=)[\w./@-]+"
-    rf"(=({_VALUE}|\[\]|\[{_VALUE}(,{_VALUE})+\]))?)",
-    re.ASCII,
-)
-"""Overrides with a unique folder name for each value. A group's ``[a]`` and ``a`` are the same value."""
-
-
-def job_folder(overrides: str) -> str:
-    """Returns the name of a job's folder in a sweep: its overrides, in characters that every shell and disk accepts.
-
-    The same overrides give the same name, so that a restarted sweep finds its finished jobs. A long or ambiguous name
-    ends with a hash of the overrides.
-    """
-    name = re.sub(r"[^A-Za-z0-9_.,-]+", "-", overrides).replace(",", "__").strip("-_") or "default"
-    parts = re.split(r",(?![^\[]*\])", overrides)
-    unambiguous = all(map(_UNAMBIGUOUS.fullmatch, parts)) and "__" not in overrides
-    if len(name) <= 120 and (unambiguous or not overrides):
-        return name
-    return f"{name[:110]}-{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
 
 
 _outputs: set[str] = set()  # of earlier jobs of this sweep; training runs have Hydra's folders instead

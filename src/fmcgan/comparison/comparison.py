@@ -13,10 +13,11 @@ from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import spreadsheet_cell
 from fmcgan.comparison import overlay
+from fmcgan.comparison.grouping import short_names
 from fmcgan.comparison.html_page import SAMPLES_FIGURE, SCORES_FIGURE, comparison_page
 from fmcgan.comparison.markdown_page import page
 from fmcgan.comparison.results import Comparison, gather
-from fmcgan.comparison.runs import Run, short_names
+from fmcgan.comparison.runs import Run
 from fmcgan.comparison.statistics import Pairing, every_pair, spread
 from fmcgan.figure.grid import side_by_side
 from fmcgan.figure.png import read_png, write_png

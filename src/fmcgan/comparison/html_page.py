@@ -9,9 +9,9 @@ from PIL import Image
 from fmcgan.analysis.section import Alarm, Picture, Section
 from fmcgan.app import run_dir
 from fmcgan.comparison import tables as section_tables
+from fmcgan.comparison.grouping import short_names
 from fmcgan.comparison.markdown_page import CURVES_NOTE, explanations, plural
 from fmcgan.comparison.results import Comparison
-from fmcgan.comparison.runs import short_names
 from fmcgan.comparison.tables import TITLES
 from fmcgan.report.encoding import Encoded, encode
 from fmcgan.report.html import render

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from fmcgan.app.escaping import markdown, markdown_code
+from fmcgan.comparison.grouping import letter
 from fmcgan.comparison.results import Comparison
-from fmcgan.comparison.runs import letter
 from fmcgan.comparison.statistics import Pairing
 from fmcgan.comparison.tables import FEW, TITLES, markdown_table, number, pairs_table, shown_pairs, values_table
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcgan.comparison.runs import Group
+from fmcgan.comparison.grouping import Group
 from fmcgan.comparison.statistics import Table
 from fmcgan.figure.curves import Panel, Series, draw_curves, running_mean, smoothing_window
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
-from fmcgan.comparison.runs import Group, Row, Run, find_runs, group_runs, read_run
+from fmcgan.comparison.grouping import Group, group_runs
+from fmcgan.comparison.runs import Row, Run, find_runs, read_run
 from fmcgan.comparison.statistics import Table, protocols
 from fmcgan.data.garments import GARMENTS
 from fmcgan.data.info import DatasetInfo

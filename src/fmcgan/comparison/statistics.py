@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from fmcgan.comparison.runs import Group, Row, Run
+from fmcgan.comparison.grouping import Group
+from fmcgan.comparison.runs import Row, Run
 
 
 @dataclass(frozen=True)

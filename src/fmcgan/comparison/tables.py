@@ -9,8 +9,9 @@ from fmcgan.app import formatting
 from fmcgan.app.escaping import markdown, markdown_code
 from fmcgan.app.formatting import decimal_number
 from fmcgan.comparison import statistics
+from fmcgan.comparison.grouping import letter
 from fmcgan.comparison.results import TRAINING_KEYS, Comparison
-from fmcgan.comparison.runs import Run, letter
+from fmcgan.comparison.runs import Run
 from fmcgan.comparison.statistics import (
     Pairing,
     Protocol,

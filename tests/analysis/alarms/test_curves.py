@@ -9,53 +9,10 @@ from fmcgan.analysis.alarms.curves import (
     discriminator_saturated,
     discriminator_stuck,
     exploding_gradients,
-    history,
-    ignored_below,
-    labels_ignored,
-    mode_collapse,
-    not_the_best,
-    still_improving,
     unfinished,
     vanishing_gradients,
 )
-
-FLOORS = {
-    "fd_classifier_10k_test": 0.025,
-    "label_agreement_classifier_10k": 0.93,
-    "recall_k3_classifier_10k_test": 0.88,
-    "coverage_k5_classifier_10k_test": 0.97,
-}
-
-
-def rows(n=50, epochs=10.0, **changed):
-    """Rows of a sound run; a change is a function of the time, 0 at the first row and 1 at the last."""
-    sound = {
-        "loss/generator": lambda t: 0.9 - 0.1 * t,
-        "loss/discriminator": lambda t: 1.3,
-        "judged_real/real": lambda t: 0.9 - 0.1 * t,
-        "judged_real/fake": lambda t: 0.5 - 0.3 * t,
-        "gradient_norm/generator": lambda t: 4 * 10**-t,
-        "gradient_norm/discriminator": lambda t: 1 + t,
-        "learning_rate/generator": lambda t: 2e-4,
-    }
-    curves = sound | {name.replace("__", "/"): change for name, change in changed.items()}
-    return [
-        {"images_seen": 1000 * (i + 1), "epoch": epochs * (i + 1) / n, "seconds": i + 1.0}
-        | {name: curve(i / max(n - 1, 1)) for name, curve in curves.items()}
-        for i in range(n)
-    ]
-
-
-def scores(floors=True, **curves):
-    """Rows of evaluations: ``fd=[3.0, 1.0]`` after epochs 5 and 10."""
-    known = {next(name for name in FLOORS if name.startswith(short)): values for short, values in curves.items()}
-    return [
-        {"images_seen": 5000 * (i + 1), "epoch": 5.0 * (i + 1), "seconds": 5.0}
-        | {f"score/{name}": values[i] for name, values in known.items() if i < len(values)}
-        | {f"floor/{name}": FLOORS[name] for name in known if floors}
-        for i in range(max(map(len, known.values())))
-    ]
-
+from tests.analysis.alarms.planted_rows import rows, scores
 
 SOUND = scores(fd=[0.6, 0.58], label_agreement=[0.9, 0.91], recall=[0.7, 0.72], coverage=[0.8, 0.85])
 
@@ -126,39 +83,6 @@ def test_a_discriminator_may_be_blind_if_the_generator_is_good_or_learns(fd, ala
     assert not discriminator_stuck(apart + scores(fd=fd))
 
 
-@pytest.mark.parametrize(
-    ("recall", "floors", "alarmed"),
-    [
-        ([0.6, 0.31], True, False),
-        ([0.6, 0.29], True, True),
-        ([0.089], True, False),  # a tenth of 0.88 is 0.088
-        ([0.087], True, True),
-        ([0.087], False, False),
-        ([0.0, 0.7], True, False),
-        ([0.7, 0.0], False, True),
-    ],
-)
-def test_collapse_is_measured_against_the_best_and_against_real_images(recall, floors, alarmed):
-    assert bool(mode_collapse(scores(floors, recall=recall))) == alarmed
-    both = mode_collapse(scores(floors, recall=recall, coverage=[0.9] * len(recall)))
-    assert bool(both) == alarmed
-    assert "coverage" not in (both.statement if both else "")
-
-
-@pytest.mark.parametrize(
-    ("agreement", "floors", "alarmed"),
-    [
-        ([0.47], True, False),
-        ([0.46], True, True),
-        ([0.21], False, False),
-        ([0.19], False, True),
-        ([0.1, 0.9], True, False),
-    ],
-)
-def test_label_agreement_by_hand(agreement, floors, alarmed):
-    assert bool(labels_ignored(scores(floors, label_agreement=agreement), chance=0.1)) == alarmed
-
-
 def test_gradient_norms_are_compared_by_medians_of_both_ends():
     def growing(factor):
         return rows(gradient_norm__generator=lambda t: 1 if t < 0.5 else factor)
@@ -180,23 +104,6 @@ def test_clipping_is_counted_in_rows(above, alarmed):
     assert not clipping_always_active(planted)
     assert not clipping_always_active(planted, generator_clip=3.0)
     assert not clipping_always_active(planted, discriminator_clip=3.0)
-
-
-def test_a_taken_back_learning_rate_means_that_the_run_ended_as_planned():
-    improving = scores(fd=[3.0, 2.0])
-    assert still_improving(rows() + improving)
-    assert still_improving(rows(learning_rate__generator=lambda t: 1 - 0.8 * t) + improving)
-    assert not still_improving(rows(learning_rate__generator=lambda t: 1 - t) + improving)
-    assert not still_improving(rows() + scores(fd=[3.0, 2.9]))
-    assert not still_improving(rows() + scores(fd=[3.0]))
-    assert not curve_alarms(rows() + improving, Facts(finished=True, planned_epochs=10))[1:]
-
-
-@pytest.mark.parametrize(("fd", "alarmed"), [([1.0, 1.09], False), ([1.0, 1.11], True), ([1.0, 2.0, 0.9], False)])
-def test_not_the_best_by_hand(fd, alarmed):
-    found = not_the_best(scores(fd=fd))
-    assert bool(found) == alarmed
-    assert not found or "after epoch 5 (1)" in found.statement
 
 
 @pytest.mark.parametrize(
@@ -222,22 +129,6 @@ def test_an_unfinished_run_is_not_told_twice_to_go_on():
     ]
 
 
-def test_history_takes_our_classifier_of_several_networks_and_leaves_gaps_out():
-    known = [
-        {
-            "epoch": 1.0,
-            "score/fd_inception_10k_test": 30.0,
-            "score/fd_classifier_10k_test": 3.0,
-            "floor/fd_classifier_10k_test": 0.1,
-        },
-        {"epoch": 2.0, "score/fd_inception_10k_test": 20.0, "score/fd_classifier_10k_test": None},
-        {"epoch": 3.0, "score/class_fd_classifier_10k_test": 5.0, "score/fd_classifier_10k_test": math.inf},
-        {"epoch": 4.0, "score/fd_classifier_10k_test": 2.0},
-    ]
-    assert history(known, "fd") == [(1.0, 3.0, 0.1), (4.0, 2.0, None)]
-    assert history(known, "recall") == []
-
-
 def test_values_that_are_missing_or_not_finite_are_left_out():
     planted = rows(judged_real__real=lambda t: 1.0, judged_real__fake=lambda t: 0.0)
     for row in planted[::3]:
@@ -245,18 +136,3 @@ def test_values_that_are_missing_or_not_finite_are_left_out():
     for row in planted[1::3]:
         row["judged_real/real"] = math.nan
     assert discriminator_saturated(planted)
-
-
-@pytest.mark.parametrize(
-    ("real", "chance", "limit"),
-    [
-        (0.9, 0.1, 0.45),
-        (None, 0.1, 0.2),
-        (0.98, 0.5, 0.74),  # half of it would be below chance
-        (None, 0.5, 0.75),  # and twice chance would be 1
-        (0.9, 1 / 3, 0.45),
-        (None, 0.001, 0.002),
-    ],
-)
-def test_the_limit_of_label_agreement_depends_on_chance(real, chance, limit):
-    assert ignored_below(real, chance) == pytest.approx(limit)

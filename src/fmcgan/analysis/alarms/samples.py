@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fmcgan.analysis.alarms.curves import IGNORED, few_classes, ignored_below
+from fmcgan.analysis.alarms.metrics import IGNORED, few_classes, ignored_below
 from fmcgan.analysis.base import common_classes
 from fmcgan.analysis.effect import share_text
 from fmcgan.analysis.section import Alarm
