@@ -15,7 +15,7 @@ from fmcgan.inference.onnx_file import write_onnx
 
 PYPROJECT = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
-BLOCKED = "sklearn", "umap", "numba", "bokeh", "onnx", "onnxscript"
+BLOCKED = "sklearn", "umap", "numba", "bokeh", "onnx", "onnxscript", "mlflow", "wandb"
 RUN_COMMANDS = f"""
 import ast, runpy, sys
 import lightning.pytorch  # which believes in the packages that pip lists
@@ -59,8 +59,8 @@ def test_the_error_names_what_needs_it_and_the_extra(missing):
 
 
 def test_every_extra_that_the_code_names_exists_and_dev_includes_it():
-    assert {"analysis", "onnx"} < set(EXTRAS)
-    assert "fmcgan[analysis,onnx]" in EXTRAS["dev"]
+    assert {"analysis", "onnx", "trackers"} < set(EXTRAS)
+    assert "fmcgan[analysis,onnx,trackers]" in EXTRAS["dev"]
 
 
 def test_a_part_costs_itself_only(missing):
