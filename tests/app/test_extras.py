@@ -97,11 +97,14 @@ def test_every_command_runs_without_the_extras(tmp_path):
         ("analyze", "run=run", "n=200", "analysis=[spectrum,clusters]"),
         ("analyze", "run=run", "n=200", "analysis=[maps]"),
         ("export", "run=run", "output=generator.onnx", "format=onnx"),
+        ("train", "experiment=smoke", "logger=[mlflow]", "hydra.run.dir=other"),
     ]
     what = [sys.executable, "-c", RUN_COMMANDS, str(commands)]
     output = subprocess.run(what, cwd=tmp_path, capture_output=True, text=True).stderr
     codes = [line.split()[-1] for line in output.splitlines() if line.startswith("exit code")]
-    assert codes == ["0"] * 6 + ["1"] * 2, output
+    assert codes == ["0"] * 6 + ["1"] * 3, output
     assert output.count("left out: clusters needs the extra") == 1
     assert output.count('error: analyze needs the extra "analysis"') == 1
     assert output.count('error: format=onnx needs the extra "onnx"') == 1
+    assert output.count('error: logger=mlflow needs the extra "trackers"') == 1
+    assert not (tmp_path / "other").exists()

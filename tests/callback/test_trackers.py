@@ -226,6 +226,7 @@ def test_lightnings_csv_holds_the_rows_of_each_session(fit, tmp_path):
     assert params["trainer.max_epochs"] == 2
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("name", ["mlflow", "wandb"])
 def test_a_missing_package_is_asked_for_before_training(compose, monkeypatch, tmp_path, name):
     monkeypatch.setitem(sys.modules, name, None)
@@ -288,6 +289,7 @@ def test_mlflow_holds_the_run_and_its_resumption(fit, store, query, tmp_path, mo
         assert sent.convert("L").tobytes() == drawn.convert("L").tobytes()
 
 
+@pytest.mark.train  # imports MLflow
 def test_an_mlflow_server_that_is_not_there_is_reported_before_training(compose, tmp_path, monkeypatch):
     pytest.importorskip("mlflow", reason="needs pip install 'fmcgan[trackers]'")
     from fmcgan.callback.mlflow import MLflow
@@ -306,13 +308,14 @@ def test_wandb_writes_one_run_for_both_sessions(fit, tmp_path, monkeypatch):
     last = folder / "checkpoints" / "last.ckpt"
     finish(*fit(*logged(folder, "wandb"), "trainer.max_epochs=3", ckpt_path=last, extra_callbacks=[SampleGrid()]))
     run_id = json.loads((folder / "trackers.json").read_text(encoding="utf-8"))["wandb"]
-    files = sorted((folder / "wandb").glob("*/run-*.wandb"))
+    files = sorted((folder / "wandb").glob("offline-run-*/run-*.wandb"))
     assert [path.name for path in files] == [f"run-{run_id}.wandb"] * 2
     assert [len(list((path.parent / "files/media/images").glob("samples*.png"))) for path in files] == [3, 1]
     assert b"loss/generator" in files[0].read_bytes()
     assert b"result.json" in files[1].read_bytes()
 
 
+@pytest.mark.train
 def test_wandbs_own_variable_sets_the_mode(compose, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert OmegaConf.select(compose("logger=[wandb]"), "logger.wandb.mode") == "disabled"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from lightning.pytorch.loggers import MLFlowLogger
 from numpy.typing import ArrayLike
+from PIL.Image import Image
 
 from fmcgan.app.extras import require_extra
 from fmcgan.callback.tracker import RemoteTracker
@@ -61,7 +62,7 @@ class MLflow(RemoteTracker):
             run_id=run_id,
             tags=self._tags,
         )
-        found: str = logger.run_id
+        found = str(logger.run_id)
         logger.experiment.update_run(found, status="RUNNING")
         return logger, found
 
@@ -80,7 +81,7 @@ class MLflow(RemoteTracker):
         self.log_hyperparams(params)
         self._send(self._client("log_text"), text, "config.yaml")
 
-    def add_image(self, name: str, grey: ArrayLike, images_seen: int) -> None:
+    def add_image(self, name: str, grey: ArrayLike | Image, images_seen: int) -> None:
         """Sends a grey image [H, W]."""
         self._send(partial(self._client("log_image"), key=name, step=images_seen, synchronous=True), np.asarray(grey))
 

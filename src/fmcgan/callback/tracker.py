@@ -14,6 +14,7 @@ from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger
 from numpy.typing import ArrayLike
+from PIL.Image import Image
 
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
@@ -40,7 +41,7 @@ class Tracker(Protocol):
     ) -> None:
         """Adds the configuration, flat and as YAML. `scores` names the final ones; `images_seen` is 0 in a new run."""
 
-    def add_image(self, name: str, grey: ArrayLike, images_seen: int) -> None:
+    def add_image(self, name: str, grey: ArrayLike | Image, images_seen: int) -> None:
         """Adds a grey image, uint8 [H, W]."""
 
     def finish(self, files: Sequence[Path]) -> None:

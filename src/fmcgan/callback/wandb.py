@@ -58,7 +58,7 @@ class Wandb(RemoteTracker):
         """Sends the configuration as that of the run."""
         self.log_hyperparams(params)
 
-    def add_image(self, name: str, grey: ArrayLike, images_seen: int) -> None:
+    def add_image(self, name: str, grey: ArrayLike | Image.Image, images_seen: int) -> None:
         """Sends a grey image [H, W]."""
         self._send(self._logger.log_image, name, [Image.fromarray(np.asarray(grey))], images_seen)
 
