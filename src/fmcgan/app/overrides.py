@@ -23,7 +23,7 @@ INSTANTIATE_KEYS = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_
 
 _PATHS = re.compile(
     r"run|runs|samples|output|ckpt_path|hydra\.(run|sweep)\.dir|feature\.\w+\.weights|data\.(root|mirror)"
-    r"|([\w.]+\.)?(cache|save_dir|default_root_dir|dirpath|filename)"
+    r"|([\w.]+\.)?(cache|save_dir|tracking_uri|default_root_dir|dirpath|filename)"
 )
 
 _QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")

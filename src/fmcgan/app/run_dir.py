@@ -17,6 +17,9 @@ RESULT = "result.json"  # written last, by a finished run
 ERROR = "error.json"  # written by a failed job of a sweep; a killed run leaves neither
 EVALUATION = "evaluation.json"
 TENSORBOARD = "tensorboard"
+WANDB = "wandb"
+LOGGERS = (TENSORBOARD, "csv", WANDB)  # folders of loggers
+TRACKERS = "trackers.json"  # the ids that a resumed run continues
 SAMPLES = "samples"
 CHECKPOINTS = "checkpoints"
 LAST_CHECKPOINT = f"{CHECKPOINTS}/last.ckpt"
@@ -32,7 +35,7 @@ LOCK = ".lock"
 COMPARISON = "comparison"
 WRITTEN = (
     *(CONFIG, ENVIRONMENT, METRICS_JSONL, METRICS_CSV, EPOCHS_CSV, RESULT, ERROR, LOSS_FIGURE, GRADIENT_NORM_FIGURE),
-    *(HYDRA, TRAIN_LOG, MULTIRUN, LOCK, TENSORBOARD, SAMPLES, CHECKPOINTS),
+    *(HYDRA, TRAIN_LOG, MULTIRUN, LOCK, *LOGGERS, TRACKERS, SAMPLES, CHECKPOINTS),
 )
 """What a training run, or a sweep, writes into its folder."""
 
@@ -93,7 +96,8 @@ def refuse_links(folder: Path, *names: str) -> None:
     """
     inside = folder.resolve()
     for entry in map(folder.joinpath, names):
-        below = entry.rglob("*") if entry.is_dir() and not entry.is_symlink() else ()
+        is_searched = entry.is_dir() and not entry.is_symlink() and entry.name != WANDB  # which has links of its own
+        below = entry.rglob("*") if is_searched else ()
         for path in (entry, *below):
             if path.is_symlink() and not (target := Path(os.path.realpath(path))).is_relative_to(inside):
                 raise UserError(

@@ -22,7 +22,7 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.overrides import quoted
 
 _BEFORE_TRAINING = {run_dir.HYDRA, run_dir.TRAIN_LOG, run_dir.MULTIRUN, run_dir.LOCK}
-_BEFORE_TRAINING |= {run_dir.CONFIG, run_dir.ENVIRONMENT, run_dir.TENSORBOARD}
+_BEFORE_TRAINING |= {run_dir.CONFIG, run_dir.ENVIRONMENT, run_dir.TRACKERS, *run_dir.LOGGERS}
 """Files that a run writes before there are results."""
 
 _CHECKPOINTING = "fmcgan.callback.checkpointing.Checkpointing"

@@ -20,7 +20,7 @@ import yaml
 
 from fmcgan.app.errors import UserError
 from fmcgan.app.renamed import rename_overrides, upgrade_config
-from fmcgan.app.run_schema import Config, Environment, Evaluation, Findings, Numbers, Overrides, Result, Row
+from fmcgan.app.run_schema import Config, Environment, Evaluation, Findings, Numbers, Overrides, Result, Row, Trackers
 from fmcgan.app.untrusted_data import check_data, check_schema, read_file
 
 LARGEST_YAML = 200_000  # bytes; a configuration has some 5,000, and the parser takes seconds for a megabyte
@@ -108,6 +108,7 @@ read_result = _json_reader(Result)
 read_environment = _json_reader(Environment)
 read_evaluation = _json_reader(Evaluation)
 read_findings = _json_reader(Findings)
+read_trackers = _json_reader(Trackers)
 
 
 class _PlainLoader(yaml.SafeLoader):

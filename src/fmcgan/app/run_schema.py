@@ -114,6 +114,10 @@ class Findings(Struct):
     files: list[Name]
 
 
+Trackers = Annotated[dict[Name, Annotated[str, Meta(pattern=r"^[\w-]{1,64}$")]], Meta(max_length=100)]
+"""``trackers.json``: the id of the run by service."""
+
+
 class Network(Struct):
     """The group ``network``."""
 

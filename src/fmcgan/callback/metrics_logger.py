@@ -18,7 +18,7 @@ from fmcgan.app import run_dir
 from fmcgan.app.checks import whole_number
 from fmcgan.app.errors import UserError
 from fmcgan.app.run_files import read_epochs, read_metrics
-from fmcgan.callback.tensorboard import TensorBoard
+from fmcgan.callback.tracker import trackers_of
 from fmcgan.callback.trainer import callbacks_of
 from fmcgan.training.gan import ConditionalGAN
 
@@ -35,7 +35,7 @@ EPOCH_COLUMNS = {
 class MetricsLogger(Callback):
     """Collects the scalars of each step on the device; reads, checks and writes them at intervals.
 
-    Writes the same rows to ``metrics.jsonl``, ``metrics.csv`` and TensorBoard, and ``epochs.csv`` after each epoch. The
+    Writes the same rows to ``metrics.jsonl``, ``metrics.csv`` and all loggers, and ``epochs.csv`` after each epoch. The
     x axis is images seen. ``seconds`` is training time: it includes earlier sessions of a resumed run, but not
     evaluation, figures and checkpoints.
 
@@ -89,9 +89,8 @@ class MetricsLogger(Callback):
             dropped = self._table.drop_after(pl_module.images_seen)
             if dropped and pl_module.images_seen == 0:
                 log.info("replacing %d rows of a run that stopped before its first checkpoint", dropped)
-            for logger in trainer.loggers:
-                if isinstance(logger, TensorBoard):
-                    logger.drop_after(pl_module.images_seen)
+            for tracker in trackers_of(trainer):
+                tracker.drop_after(pl_module.images_seen)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: ConditionalGAN, batch: object, batch_idx: int) -> None:
         """Starts the clock unless it is running."""

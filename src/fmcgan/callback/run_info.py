@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from textwrap import indent
 from typing import Any
 
 import torch
@@ -23,12 +22,13 @@ from fmcgan.app.system_info import command_line, processor
 from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.metrics_logger import EPOCH_COLUMNS, MetricsLogger
-from fmcgan.callback.tensorboard import TensorBoard
+from fmcgan.callback.tracker import Tracker, relative_to_here, trackers_of
 from fmcgan.callback.trainer import callbacks_of, data_of, images_per_epoch, is_last_epoch
 from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
 from fmcgan.training.gan import ConditionalGAN
 
 _PACKAGES = ("fmcgan", "torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy")
+_SHARED = (run_dir.RESULT, run_dir.ENVIRONMENT, run_dir.LOSS_FIGURE, run_dir.GRADIENT_NORM_FIGURE)
 _MAX_DRAWING_SHARE = 0.05  # of the time: drawing gets slower with every row
 
 
@@ -61,11 +61,12 @@ class RunInfo(Callback):
         about_loss = {"has_decision_boundary": pl_module.loss.has_decision_boundary}
         run_dir.write_json(folder / run_dir.ENVIRONMENT, environment(trainer) | about_loss)
         scores = {f"hp/{name}": 0.0 for each in callbacks_of(trainer, Evaluation) for name in each.floors}
+        params = {name: relative_to_here(value) for name, value in _flat(self.config).items()}
         for logger in trainer.loggers:
-            if isinstance(logger, TensorBoard):
-                logger.add_text("config", indent(text, "    "))  # an indented code block
-                if pl_module.images_seen == 0:  # a resumed run already has HPARAMS
-                    logger.log_hyperparams(_flat(self.config), scores or None)
+            if isinstance(logger, Tracker):
+                logger.add_config(params, relative_to_here(text), scores, pl_module.images_seen)
+            else:
+                logger.log_hyperparams(params)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
         """Draws the curves of losses and gradient norms, less often if drawing is slow."""
@@ -109,6 +110,8 @@ class RunInfo(Callback):
             logger.log_metrics({f"hp/{name}": each["value"] for name, each in scores.items()}, step=gan.images_seen)
             logger.finalize("success")  # again, since log_metrics has reopened it
         run_dir.write_json(folder / run_dir.RESULT, result)
+        for tracker in trackers_of(trainer):
+            tracker.finish([folder / name for name in _SHARED])
         return result
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: ConditionalGAN, checkpoint: dict[str, object]) -> None:

@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, Trainer
 
 from fmcgan.app import run_dir
 from fmcgan.app.checks import MOST_SHOWN, seed_number, whole_number
-from fmcgan.callback.tensorboard import TensorBoard
+from fmcgan.callback.tracker import trackers_of
 from fmcgan.callback.trainer import data_of, is_last_epoch
 from fmcgan.data.images import to_pixels
 from fmcgan.data.info import DatasetInfo
@@ -71,9 +71,8 @@ class SampleGrid(Callback):
         folder = Path(trainer.default_root_dir) / run_dir.SAMPLES
         folder.mkdir(exist_ok=True)
         write_png(grid, folder / f"epoch_{epoch:03d}.png")
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoard):
-                logger.add_image("samples", grid, gan.images_seen)
+        for tracker in trackers_of(trainer):
+            tracker.add_image("samples", grid, gan.images_seen)
 
     def images(self, gan: ConditionalGAN, info: DatasetInfo) -> np.ndarray:
         """Generates the images of a grid, uint8 [classes, columns, H, W] or [classes, columns, H, W, 3]."""

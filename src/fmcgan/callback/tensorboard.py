@@ -2,8 +2,9 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,17 @@ class TensorBoard(TensorBoardLogger):
         with self._writing():
             self.experiment.add_image(tag, pixels, images_seen, dataformats="HWC"[: pixels.ndim])
 
-    def add_text(self, tag: str, text: str) -> None:
-        """Adds a text in Markdown."""
+    def add_config(
+        self, params: Mapping[str, object], text: str, scores: Mapping[str, float], images_seen: int
+    ) -> None:
+        """Adds the configuration as a text and as an entry of the HPARAMS tab, which a resumed run already has."""
         with self._writing():
-            self.experiment.add_text(tag, text)
+            self.experiment.add_text("config", indent(text, "    "))  # an indented code block
+        if images_seen == 0:
+            self.log_hyperparams(dict(params), dict(scores) or None)
+
+    def finish(self, files: Sequence[Path]) -> None:
+        """Does nothing: the files are in the run folder."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Adds scalars."""

@@ -1,0 +1,74 @@
+"""Weights & Biases, offline or online."""
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from lightning.pytorch.loggers import WandbLogger
+from numpy.typing import ArrayLike
+from PIL import Image
+
+from fmcgan.app.checks import one_of
+from fmcgan.app.extras import require_extra
+from fmcgan.callback.tracker import RemoteTracker
+
+
+class Wandb(RemoteTracker):
+    """Sends a run to Weights & Biases.
+
+    Args:
+        save_dir: the run folder; its path is the name of the run, and it gets the folder ``wandb``.
+        project: project that the run belongs to.
+        entity: user or team; ``None``: the account's default.
+        mode: ``offline`` writes files that ``wandb sync`` uploads, ``online`` uploads at once and needs an API key.
+        group: group of the run.
+        tags: tags of the run.
+    """
+
+    def __init__(
+        self,
+        save_dir: str,
+        project: str = "fmcgan",
+        entity: str | None = None,
+        mode: str = "offline",
+        group: str | None = None,
+        tags: Sequence[str] = (),
+    ) -> None:
+        require_extra("trackers", "logger=wandb", "wandb")
+        one_of(("offline", "online", "disabled"), mode=mode)
+        super().__init__("wandb", save_dir)
+        self._options = {"project": project, "entity": entity, "mode": mode, "group": group, "tags": list(tags)}
+
+    def _open(self, run_id: str | None) -> tuple[WandbLogger, str]:
+        import wandb
+
+        run_id = run_id or secrets.token_hex(4)
+        # Without W&B's own record of the machine (host, paths) and of the terminal: environment.json is sent instead.
+        settings = wandb.Settings(x_disable_meta=True, console="off", init_timeout=20, quiet=True)
+        names = {"id": run_id, "name": os.path.relpath(self._folder), "resume": "allow"}
+        run = wandb.init(dir=self._folder, settings=settings, reinit="create_new", **names, **self._options)
+        run.define_metric("*", step_metric="trainer/global_step", step_sync=True)  # Lightning's name for images seen
+        return WandbLogger(experiment=run), run_id
+
+    def add_config(
+        self, params: Mapping[str, object], text: str, scores: Mapping[str, float], images_seen: int
+    ) -> None:
+        """Sends the configuration as that of the run."""
+        self.log_hyperparams(params)
+
+    def add_image(self, name: str, grey: ArrayLike | Image.Image, images_seen: int) -> None:
+        """Sends a grey image [H, W]."""
+        self._send(self._logger.log_image, name, [Image.fromarray(np.asarray(grey))], images_seen)
+
+    def _add_files(self, files: Sequence[Path]) -> None:
+        import wandb
+
+        artifact = wandb.Artifact(f"run-{self._logger.experiment.id}", "run")
+        for file in files:
+            artifact.add_file(str(file))
+        self._logger.experiment.log_artifact(artifact)
+
+    def _close(self, success: bool) -> None:
+        self._logger.experiment.finish(exit_code=int(not success))
