@@ -10,6 +10,8 @@ from fmcgan.app.run_files import read_config, read_evaluation, read_result
 
 COUNTS = {"circle": 120, "square": 80, "triangle": 50, "ring": 30, "bar": 20}
 FEW = ("n=200", "bootstrap_samples=10")
+PARTS = "analysis=[scores,sample_check,confusions,clusters,bias,holes,neighbours,interpolation,spectrum,training]"
+"""The other parts take minutes; they have tests with images of other shapes of their own."""
 
 
 def draw_shapes(folder):
@@ -41,7 +43,7 @@ def whole_life(command, tmp_path):
 
     def whole_life(*data: str):
         env = {"FMCGAN_CACHE": str(tmp_path / "cache")}
-        small = ("experiment=minute", "trainer.limit_train_batches=60", "trainer.precision=32-true", "network.width=8")
+        small = ("experiment=minute", "trainer.limit_train_batches=30", "trainer.precision=32-true", "network.width=8")
         few = ("callback.evaluation.n=200", "callback.samples.n_columns=4")
         for seed in (0, 1):
             command("train", *data, *small, *few, f"seed={seed}", f"hydra.run.dir=runs/{seed}", env=env)
@@ -49,7 +51,7 @@ def whole_life(command, tmp_path):
         command("generate", "run=runs/0", "n_per_class=3", "output=grid.png", env=env)
         command("generate", "run=runs/0", "n_per_class=3", "output=samples.npz", env=env)
         command("evaluate", "run=runs/0", *FEW, env=env)
-        command("analyze", "run=runs/0", *FEW, env=env)
+        command("analyze", "run=runs/0", PARTS, *FEW, env=env)
         command("compare", "runs=runs", env=env)
         command("export", "run=runs/0", "format=html", "output=page.html", env=env)
         return run
@@ -74,7 +76,7 @@ def check(run, shape, classes):
     agreement = evaluation["scores"]["label_agreement_classifier_200"]
     assert agreement["floor"] > 0.9  # the judge has learned the classes
     assert len(agreement["by_class"]) == len(classes)
-    assert (folder / "runs" / "comparison.html").is_file() or list(folder.rglob("comparison.html"))
+    assert list(folder.rglob("comparison.html"))
     report = (run / "analysis" / "report.html").read_text(encoding="utf-8")
     assert all(name in report for name in classes)
     assert "t-shirt" not in report
