@@ -46,6 +46,7 @@ def network(request):
     chosen = [f"network={name}", f"network.width={WIDTH.get(name, 8)}", "network.latent_dim=12"]
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         config = compose("train", chosen + ([f"conditioning/generator={way}"] if way else []))
+    config.dataset = GARMENTS.as_config()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         generator = instantiate(config.network.generator)
