@@ -297,7 +297,7 @@ def test_errors_before_anything_heavy_is_imported(command, arguments, told):
         ("evaluate", ["run=x", "n=5"], "n must be a whole number of at least 20, got 5"),
         ("evaluate", ["run=x", "metric=[]"], "metric=[] selects no metric"),
         ("evaluate", ["run=0"], "run=0: no such file or folder"),
-        ("evaluate", ["run=x", "classes=[boot,sneeker]"], "unknown class 'sneeker'; choose from 0 t-shirt"),
+        ("evaluate", ["classes=[boot,sneeker]"], "unknown class 'sneeker'; choose from 0 t-shirt"),
         ("evaluate", ["run=x", "baselines=real"], "baselines must be a list such as baselines=[real,"),
         ("evaluate", ["samples=a.npz", "device=nonsense"], "device=nonsense"),
         ("evaluate", ["run=x", "metric=[frechett]"], "there is no metric=frechett. Did you mean frechet? Available: "),

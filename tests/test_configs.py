@@ -1,6 +1,5 @@
 """Every yaml composes, fits the signature of what it builds, and trains."""
 
-import inspect
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from fmcgan.app.config_dir import config_dir
+from fmcgan.app.signatures import parameters_of
 from fmcgan.train import build
 
 CONFIGS = config_dir()
@@ -50,7 +50,7 @@ def targets(node, key=""):
         if "_target_" in node:
             yield key, node
         for name in node:
-            if not OmegaConf.is_interpolation(node, name):
+            if not OmegaConf.is_interpolation(node, name) and not OmegaConf.is_missing(node, name):
                 yield from targets(node[name], f"{key}.{name}")
     elif OmegaConf.is_list(node):
         for place, each in enumerate(node):
@@ -62,7 +62,7 @@ def check_signatures(choice: str, config: DictConfig) -> None:
     assert found, choice
     for key, node in found:
         cls = get_class(node["_target_"])
-        parameters = inspect.signature(cls).parameters
+        parameters = parameters_of(cls)
         free = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         for name in node:
             assert free or name.startswith("_") or name in parameters, (

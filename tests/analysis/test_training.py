@@ -159,7 +159,7 @@ def test_what_a_killed_run_left_is_read_as_far_as_it_goes(analyse, tmp_path):
     (run / "config.yaml").unlink()
     (run / "samples" / "epoch_003.png").write_bytes(b"half a pictu")
     (run / "samples" / "epoch_004.png.unfinished-1").write_bytes(b"")
-    assert read_facts(run) == (None, None, True, None, False)
+    assert read_facts(run) == (None, None, True, None, False, 0.1)
     assert [frame.getpixel((0, 0)) for frame in read_frames(run / "samples")] == [0, 40, 200]
     assert [alarm.name for alarm in analyse(run).alarms] == ["the training is not finished"]
 

@@ -46,7 +46,7 @@ from fmcgan.app.typed_overrides import normalize_overrides
         ("train", "experiment=[smoke,quick]", "experiment takes one option, got .* available: best"),
         ("train", "loss=[hinge]", "loss takes one option"),
         ("train", "penalty=7", "there is no penalty=7; available: dragan"),
-        ("train", "data=5", "there is no data=5; available: fashion_mnist, synthetic"),
+        ("train", "data=5", "there is no data=5; available: cifar10, digits, "),
         ("train", "callback=[1]", "there is no callback="),
         ("train", "data=null", "command needs data"),
         ("train", "callback=null", r"callback takes a list, got null; callback=\[\]"),

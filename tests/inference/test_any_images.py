@@ -38,7 +38,7 @@ GREY = DatasetInfo("letters", tuple("abc"), 1, 16)
 class Signs(ImageDataModule):
     """Noise in colour, of classes of unequal size."""
 
-    info = COLOUR
+    source = COLOUR
 
     def load(self):
         rng = torch.Generator().manual_seed(0)
@@ -149,7 +149,7 @@ def test_generate_writes_colour_in_every_form(colour):
 
 
 def test_class_folders_are_safe_and_are_read_as_the_same_classes():
-    printable = tuple(text[:60] for text in PAYLOADS.values() if text.isprintable())
+    printable = tuple(text[:60] for text in PAYLOADS.values() if text.isprintable() and "${" not in text)
     names = (*printable, ".", "..", ".a", " b", "c ", "d.", "a/b", "a\\b", "1", "02", "t-shirt", "x" * 60)
     info = DatasetInfo("hostile", names)
     folders = [folder_name(info, label) for label in info.labels]

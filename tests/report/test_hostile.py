@@ -166,7 +166,7 @@ def test_a_dollar_is_drawn_as_a_dollar():
 def test_the_table_of_an_evaluation_is_text(text):
     result = {"value": 1.0, "interval": None, "baselines": {}, "better": "lower"}
     result |= {"by_class": [1.0] * 10, "floor_by_class": None}
-    for table in (as_markdown({text: result}), by_class_as_markdown({text: result})):
+    for table in (as_markdown({text: result}), by_class_as_markdown({text: result}, list("0123456789"))):
         assert "<" not in table
         assert len({line.count("|") for line in table.splitlines()}) == 1
         assert len(table.splitlines()) == 3

@@ -1,7 +1,5 @@
 """Checks overrides after composition: unknown keys, and values where a group's option is needed."""
 
-import inspect
-
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
@@ -13,6 +11,7 @@ from fmcgan.app.config_validation import has_target
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.overrides import INSTANTIATE_KEYS, applied_overrides, is_deletion, key_of, parse
+from fmcgan.app.signatures import parameters_of
 
 _UNSUPPORTED = {
     "trainer.max_steps": "Lightning counts each optimizer's steps; trainer.max_epochs or trainer.max_time ends a run",
@@ -89,7 +88,7 @@ def _accepts(target: str, name: str) -> bool:
     if name in INSTANTIATE_KEYS:
         return True
     try:
-        parameters = inspect.signature(get_object(target)).parameters
+        parameters = parameters_of(get_object(target))
     except (ImportError, AttributeError, ValueError, TypeError):
         return True  # its instantiation raises a better error
     return name in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())

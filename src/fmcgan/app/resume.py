@@ -18,6 +18,7 @@ from fmcgan.app.hydra_app import in_sweep
 from fmcgan.app.run_dir_claim import holds_run, refuse_overwriting
 from fmcgan.app.run_files import Record, read_config, read_result
 from fmcgan.app.safe_instantiate import own_class
+from fmcgan.app.signatures import parameters_of
 from fmcgan.app.trainer_options import AUTO, check_options
 from fmcgan.data.garments import info_of
 
@@ -189,7 +190,7 @@ def _warn_of_changed_length(saved: Record, mine: Record) -> None:
 def _with_defaults(part: Record) -> Record:
     """Adds the defaults of parameters that an older release did not have, to all objects of a configuration."""
     target = own_class(part.get("_target_"), "fmcgan.")  # a user's own class must not be imported by a file
-    parameters = inspect.signature(target).parameters.values() if target else ()
+    parameters = parameters_of(target).values() if target else ()
     defaults = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
     return defaults | {name: _with_defaults(each) if isinstance(each, dict) else each for name, each in part.items()}
 
