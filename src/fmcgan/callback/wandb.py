@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lightning.pytorch.loggers import WandbLogger
@@ -39,7 +40,13 @@ class Wandb(RemoteTracker):
         require_extra("trackers", "logger=wandb", "wandb")
         one_of(("offline", "online", "disabled"), mode=mode)
         super().__init__("wandb", save_dir)
-        self._options = {"project": project, "entity": entity, "mode": mode, "group": group, "tags": list(tags)}
+        self._options: dict[str, Any] = {
+            "project": project,
+            "entity": entity,
+            "mode": mode,
+            "group": group,
+            "tags": list(tags),
+        }
 
     def _open(self, run_id: str | None) -> tuple[WandbLogger, str]:
         import wandb
@@ -47,8 +54,15 @@ class Wandb(RemoteTracker):
         run_id = run_id or secrets.token_hex(4)
         # Without W&B's own record of the machine (host, paths) and of the terminal: environment.json is sent instead.
         settings = wandb.Settings(x_disable_meta=True, console="off", init_timeout=20, quiet=True)
-        names = {"id": run_id, "name": os.path.relpath(self._folder), "resume": "allow"}
-        run = wandb.init(dir=self._folder, settings=settings, reinit="create_new", **names, **self._options)
+        run = wandb.init(
+            dir=self._folder,
+            id=run_id,
+            name=os.path.relpath(self._folder),
+            resume="allow",
+            reinit="create_new",
+            settings=settings,
+            **self._options,
+        )
         run.define_metric("*", step_metric="trainer/global_step", step_sync=True)  # Lightning's name for images seen
         return WandbLogger(experiment=run), run_id
 
