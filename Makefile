@@ -53,7 +53,7 @@ lock: $(UV) ## write the versions of .venv into constraints.txt (first upgrade p
 train: $(STAMP) ## train experiment=quick; ARGS="experiment=minute" or ARGS="loss=wgan_gp trainer.max_epochs=30" changes it
 	$(BIN)/python -m fmcgan.train $(if $(findstring experiment=,$(ARGS))$(findstring ckpt_path=,$(ARGS)),,experiment=quick) $(ARGS)
 
-test: $(STAMP) lint ## check style and types and run all tests (about 15 minutes on two cores); ARGS="-k resume"
+test: $(STAMP) lint ## check style and types and run all tests (about 18 minutes on two cores); ARGS="-k resume"
 	$(PYTEST) -n $(BUSY) $(ARGS)
 
 test-fast: $(STAMP) ## run the tests without child processes, real data, training or a browser (2 minutes)
