@@ -217,6 +217,19 @@ def test_a_generator_and_a_data_set_that_differ_are_refused_in_one_line(colour, 
     assert info.class_names == GARMENTS.class_names
 
 
+def test_a_run_is_compared_with_the_images_that_it_was_trained_on(monkeypatch):
+    """Also where the command has the same data set, whose paths and typed options precede."""
+    subset = {"_target_": "fmcgan.data.subset.Subset", "per_class": 2}
+    own = {"_target_": "fmcgan.data.synthetic.SyntheticData", "n_train": 100, "n_test": 20, "subset": subset}
+    generator = SimpleNamespace(config={"data": own | {"batch_size": 5, "seed": 0}}, info=GARMENTS)
+    config = config_of("evaluate", "data=synthetic", "data.n_test=30")
+    config.seed = 0
+    monkeypatch.setattr("fmcgan.inference.sample_source.applied_overrides", lambda: ["data.n_test=30"])
+    data, _ = _data_set(config, generator)
+    data.setup()
+    assert [len(data.images.train_images), len(data.images.test_images)] == [20, 30]
+
+
 @pytest.mark.train
 def test_colour_is_evaluated_and_the_results_name_the_data_set(colour, monkeypatch):
     monkeypatch.setattr("fmcgan.inference.sample_source.applied_overrides", lambda: ["data=signs"])

@@ -81,9 +81,9 @@ class MLflow(RemoteTracker):
         self.log_hyperparams(params)
         self._send(self._client("log_text"), text, "config.yaml")
 
-    def add_image(self, name: str, grey: ArrayLike | Image, images_seen: int) -> None:
-        """Sends a grey image [H, W]."""
-        self._send(partial(self._client("log_image"), key=name, step=images_seen, synchronous=True), np.asarray(grey))
+    def add_image(self, name: str, pixels: ArrayLike | Image, images_seen: int) -> None:
+        """Sends an image, grey [H, W] or in colour [H, W, 3]."""
+        self._send(partial(self._client("log_image"), key=name, step=images_seen, synchronous=True), np.asarray(pixels))
 
     def _add_files(self, files: Sequence[Path]) -> None:
         for file in files:

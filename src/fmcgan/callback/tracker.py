@@ -41,8 +41,8 @@ class Tracker(Protocol):
     ) -> None:
         """Adds the configuration, flat and as YAML. `scores` names the final ones; `images_seen` is 0 in a new run."""
 
-    def add_image(self, name: str, grey: ArrayLike | Image, images_seen: int) -> None:
-        """Adds a grey image, uint8 [H, W]."""
+    def add_image(self, name: str, pixels: ArrayLike | Image, images_seen: int) -> None:
+        """Adds an image, uint8, grey [H, W] or in colour [H, W, 3]."""
 
     def finish(self, files: Sequence[Path]) -> None:
         """Adds the files of a finished run and closes it. Nothing is logged afterwards."""
@@ -160,5 +160,5 @@ def _first_line(error: Exception) -> str:
 
 
 def relative_to_here(value: Any) -> Any:
-    """Shortens the paths in a text that lie in the working folder, so that no service is told where that is."""
+    """Shortens the paths in a text that lie in the working folder, so that no service learns where that is."""
     return value.replace(f"{Path.cwd()}{os.sep}", "") if isinstance(value, str) else value

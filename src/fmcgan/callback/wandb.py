@@ -72,9 +72,9 @@ class Wandb(RemoteTracker):
         """Sends the configuration as that of the run."""
         self.log_hyperparams(params)
 
-    def add_image(self, name: str, grey: ArrayLike | Image.Image, images_seen: int) -> None:
-        """Sends a grey image [H, W]."""
-        self._send(self._logger.log_image, name, [Image.fromarray(np.asarray(grey))], images_seen)
+    def add_image(self, name: str, pixels: ArrayLike | Image.Image, images_seen: int) -> None:
+        """Sends an image, grey [H, W] or in colour [H, W, 3]."""
+        self._send(self._logger.log_image, name, [Image.fromarray(np.asarray(pixels))], images_seen)
 
     def _add_files(self, files: Sequence[Path]) -> None:
         import wandb

@@ -1,6 +1,7 @@
 import string
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 from torchvision.datasets import EMNIST
@@ -30,8 +31,8 @@ class EMNISTData(DownloadedData):
             18,800). The other arguments are those of `DownloadedData`.
     """
 
-    def __init__(self, split: str, *args: object, **options: object) -> None:
-        super().__init__(*args, **options)  # type: ignore[arg-type]
+    def __init__(self, split: str, root: str | Path = "data", mirror: str | Path | None = None, **options: Any) -> None:
+        super().__init__(root, mirror, **options)
         one_of(tuple(_CLASSES), split=split)
         self.split, self.n_train = split, _N_TRAIN[split]
 

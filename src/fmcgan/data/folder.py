@@ -2,6 +2,8 @@
 
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -148,32 +150,32 @@ class FolderData(ImageDataModule):
         return found
 
     def _read(self, images: list[_Image]) -> tuple[Tensor, Tensor]:
-        info, size = self.info, self.info.size
+        info, size, mode = self.info, self.info.size, "RGB" if self.info.channels == 3 else "L"
         memory.require(2 * len(images) * info.pixels, f"reading {len(images):,} images", "give fewer or smaller ones")
         pixels = np.empty((len(images), size, size, info.channels), np.uint8)
         with Progress(len(images), "images", f"reading {self.root.name}") as progress:
             for row, image in zip(pixels, images, strict=True):
-                square = self.resize.image(_open(image.path, "RGB" if info.channels == 3 else "L"))
+                with _opened(image.path) as opened:
+                    square = self.resize.image(decode(opened, mode))
                 row[:] = np.asarray(square).reshape(row.shape)
                 progress.update(1)
         labels = torch.tensor([image.label for image in images])
         return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), labels
 
 
-def _open(path: Path, mode: str) -> Image.Image:
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Opens an image; errors of opening and of what is done with it name the file."""
     try:
         with Image.open(path) as image:
-            return decode(image, mode)
+            yield image
     except Exception as error:  # Pillow raises many types for damaged files
         raise UserError(f"{path} cannot be read as an image: {_reason(error)}; repair or remove it") from error
 
 
 def _is_colour(path: Path) -> bool:
-    try:
-        with Image.open(path) as image:
-            return is_colour(image)
-    except Exception as error:
-        raise UserError(f"{path} cannot be read as an image: {_reason(error)}; repair or remove it") from error
+    with _opened(path) as image:
+        return is_colour(image)
 
 
 def _reason(error: Exception) -> str:

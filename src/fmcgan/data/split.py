@@ -10,6 +10,7 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.data.datamodule import ImageSplits
 from fmcgan.data.info import LARGEST, SMALLEST, DatasetInfo
+from fmcgan.data.subset import shuffled_members
 
 log = logging.getLogger(__name__)
 
@@ -20,11 +21,9 @@ def stratified(labels: Tensor, test_share: float, seed: int) -> tuple[Tensor, Te
     Returns the ascending indices of training and test images among labels int64 [N].
     """
     train, test = [], []
-    for label in labels.unique():
-        members = (labels == label).nonzero().squeeze(1)
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + int(label))
-        order = members[torch.randperm(len(members), generator=generator)]
-        n_test = min(max(1, round(test_share * len(members))), len(members) - 1)
+    for label in labels.unique().tolist():
+        order = shuffled_members(labels, label, seed)
+        n_test = min(max(1, round(test_share * len(order))), len(order) - 1)
         test.append(order[:n_test])
         train.append(order[n_test:])
     return torch.cat(train).sort().values, torch.cat(test).sort().values

@@ -74,9 +74,14 @@ class Subset:
         return [int(size) for size in sizes]
 
     def _of_class(self, labels: Tensor, label: int, size: int) -> Tensor:
-        members = (labels == label).nonzero().squeeze(1)
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + label)
-        return members[torch.randperm(len(members), generator=generator)[:size]]
+        return shuffled_members(labels, label, self.seed)[:size]
+
+
+def shuffled_members(labels: Tensor, label: int, seed: int) -> Tensor:
+    """Returns the indices of a class among labels int64 [N], in a random order that depends on seed and class."""
+    members = (labels == label).nonzero().squeeze(1)
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + label)
+    return members[torch.randperm(len(members), generator=generator)]
 
 
 def _apportion(sizes: Tensor, n: int) -> Tensor:

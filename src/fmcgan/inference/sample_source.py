@@ -10,12 +10,12 @@ from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from fmcgan.app.checks import MOST_IMAGES, one_of, path_text, seed_number, whole_number
 from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.app.escaping import printable
-from fmcgan.app.overrides import applied_overrides
+from fmcgan.app.overrides import applied_overrides, key_of, parse
 from fmcgan.app.run_dir import refuse_links
 from fmcgan.app.run_files import Record
 from fmcgan.app.safe_instantiate import check_targets
@@ -248,8 +248,13 @@ def _data_set(config: DictConfig, generator: LabelledGenerator | None) -> tuple[
         own = generator.config.get("data") or {}
         if "_target_" not in own:
             raise UserError("the generator's file does not name its data set; give data=fashion_mnist or another")
-        is_same = own["_target_"] == config.data._target_ and not generator.info.differences(dataset_info(data))
-        data = data if is_same else _build_own(own)  # the same: with the paths of this command
+        is_same = own["_target_"] == config.data._target_
+        if is_same:  # with the paths of this command, and the options that it sets
+            typed = {key_of(parse(each)).split(".")[1] for each in applied_overrides() if each.startswith("data.")}
+            of_command: Record = OmegaConf.to_container(config.data, resolve=True)  # type: ignore[assignment]
+            own = own | {key: of_command[key] for key in {"root", "mirror", *typed} if key in of_command}
+        if not is_same or own["_target_"].startswith("fmcgan."):  # the command itself names a user's own class
+            data = _build_own(own)
     info = dataset_info(data)
     if generator and (differences := generator.info.differences(info)):
         raise UserError(f"the generator does not fit the data set: {differences}; give data= of its own data set")
