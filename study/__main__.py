@@ -12,7 +12,7 @@ from fmcgan.app.checks import whole_number
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import UserError
 from study import budget, jobs, results_store
-from study.arms import select_arms
+from study.arms import TABLES, select_arms
 from study.hardware import CHECKOUT, CPU, HARDWARE, cores
 
 log = logging.getLogger("study")
@@ -59,6 +59,8 @@ def _speed(given: argparse.Namespace) -> bool:
     from benchmarks.setting import Setting
     from study import speed
 
+    if given.table.seconds is not None:
+        raise UserError(f"the speeds of this table are those of {given.speed_page}: leave out --table")
     arms = select_arms(given.arms)
     record = machine.record(Setting(torch.device(given.hardware.device)))
     record["command"] = record["command"].replace("study.__main__", "study")
@@ -70,15 +72,17 @@ def _speed(given: argparse.Namespace) -> bool:
 def _run(given: argparse.Namespace) -> bool:
     whole_number(**{"--workers": given.workers})
     whole_number(minimum=0, **{f"--seeds {seed}": seed for seed in given.seeds})
-    speeds = budget.speeds(given.output)
-    arms = [arm for arm in select_arms(given.arms) if arm in speeds]
-    missing = [arm for arm in select_arms(given.arms) if arm not in speeds]
+    speeds = budget.speeds_of(given.table, given.speed_page)
+    selected = select_arms(given.arms, given.table)
+    arms = [arm for arm in selected if arm in speeds]
+    missing = [arm for arm in selected if arm not in speeds]
     if not arms:
         raise UserError(f"the speed of {', '.join(missing)} is unknown: first run python -m study speed ARM ...")
     if missing:
         log.warning("skipped, since the speed is unknown (run python -m study speed ARM ...): %s", ", ".join(missing))
     threads = None if given.workers == 1 else max(1, cores() // given.workers)
-    planned = jobs.planned(arms, sorted(set(given.seeds)), speeds, given.folder, given.accelerator)
+    seeds = sorted(set(given.seeds))
+    planned = jobs.planned(arms, seeds, speeds, given.folder, given.accelerator, given.table)
     values = budget.values_file(given.output)
     todo = _to_train(planned, values)
     log.info("%d trainings of %d arms in %s", len(todo), len(arms), given.folder)
@@ -118,7 +122,7 @@ def _page(given: argparse.Namespace) -> bool:
     from study import page
 
     _forget(budget.values_file(given.output), given.forget)
-    print(page.write(given.output, given.folder))  # noqa: T201
+    print(page.write(given.output, given.folder, given.table, given.speed_page))  # noqa: T201
     return True
 
 
@@ -140,17 +144,18 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m study",
         description="Train every arm of the study for the same time (ten minutes of all cores for docs/study.md, or "
         "five of a GPU for docs/study_gpu.md), counted in images, and compare the results. An arm is any experiment; "
-        "study/arms.py lists those of the table.",
+        "study/arms.py lists those of the tables.",
         epilog="Run the steps in this order: speed, on an idle machine; run, which can be stopped and resumed; page.",
     )
     parser.add_argument("--accelerator", choices=HARDWARE, default="cpu", help="train on (%(default)s)")
-    parser.add_argument("--output", type=Path, help="the page (docs/study.md, or docs/study_gpu.md)")
+    parser.add_argument("--table", choices=TABLES, default="ingredients", help="of arms (%(default)s)")
+    parser.add_argument("--output", type=Path, help="the page (docs/study.md or docs/study_small_data.md; ..._gpu.md)")
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     speed = steps.add_parser("speed", help="measure images/s, which set the budgets (about a minute per arm)")
     run = steps.add_parser("run", help="train every arm with every seed")
     page = steps.add_parser("page", help="write the table from the run folders")
     results = steps.add_parser("results", help="evaluate the runs of the recipes and write the table of the README")
-    recipes = [Path("outputs/multirun/recipes"), CPU.folder]
+    recipes = [Path("outputs/multirun/recipes"), CPU.folder("study")]
     results.add_argument("--folder", type=Path, nargs="+", default=recipes, help="folders of the runs")
     for step in (speed, run):
         step.add_argument("arms", nargs="*", metavar="ARM", help="names of experiments (all arms of the table)")
@@ -165,10 +170,13 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     run.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="one run each (1 2 3)")
     run.add_argument("--workers", type=int, help="parallel trainings, which share the cores (2; on a GPU 1)")
     for step in (run, page):
-        step.add_argument("--folder", type=Path, help=f"folder of the runs ({CPU.folder}, or study_gpu)")
+        step.add_argument("--folder", type=Path, help=f"folder of the runs ({CPU.folder('study')}, or ..._gpu)")
     given = parser.parse_args(arguments)
-    hardware = given.hardware = HARDWARE[given.accelerator]
-    for name, default in {"output": hardware.page, "workers": hardware.workers, "folder": hardware.folder}.items():
+    hardware, table = HARDWARE[given.accelerator], TABLES[given.table]
+    given.hardware, given.table = hardware, table
+    given.speed_page = hardware.page("study") if table.seconds is not None else given.output or hardware.page("study")
+    defaults = {"output": hardware.page(table.page), "workers": hardware.workers, "folder": hardware.folder(table.page)}
+    for name, default in defaults.items():
         if getattr(given, name, default) is None:
             setattr(given, name, default)
     return given

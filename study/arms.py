@@ -1,6 +1,8 @@
-"""The arms of the study: experiments that change one ingredient of the base, and whole recipes."""
+"""The tables of the study and their arms: experiments that change one ingredient of the base, and whole recipes."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from hydra import compose, initialize_config_dir
 
@@ -61,7 +63,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "together": ("study/together",),
     "recipes": ("recipe_a_vanilla", "recipe_a_wgan_gp", "recipe_b"),
 }
-"""Names of experiments, in the order of the table; an arm is added here and in ``configs/experiment``."""
+"""The arms of the table of ingredients; an arm is added here and in ``configs/experiment``."""
 
 WITH_ALL_CORES = (
     "study/resnet",
@@ -83,14 +85,63 @@ SAME_WORK = {
     "study/r2": BASE,
     "study/wgan_gp_one_sided": "study/wgan_gp",
     "study/bilinear_refine": "study/together",
+    "study/ada": "study/diff_augment",
 }
 """Arms with the same computation as another arm, and so the same speed."""
 
 ARMS = tuple(arm for arms in GROUPS.values() for arm in arms)
 
 
-def select_arms(names: Sequence[str]) -> tuple[str, ...]:
-    """Returns the named experiments without duplicates; without names, all arms of the table.
+@dataclass(frozen=True)
+class Table:
+    """One table of the study.
+
+    An arm is an experiment, or an experiment with overrides after a space: ``study/lecam data.subset.n=500``.
+
+    Attributes:
+        groups: arms by group, in the order of the lines.
+        overrides: of all trainings.
+        page: stem of the page's name in ``docs``, and of the folder of its runs.
+        seconds: training time of every arm, of two cores; ``None``: that of the measurements of speed.
+        by_group: whether each arm is compared with the first of its group; else with `BASE`.
+    """
+
+    groups: Mapping[str, tuple[str, ...]]
+    page: str
+    overrides: tuple[str, ...] = ()
+    seconds: int | None = None
+    by_group: bool = False
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """All arms in the order of the lines."""
+        return tuple(arm for arms in self.groups.values() for arm in arms)
+
+    def group(self, arm: str) -> str:
+        """Returns the group of an arm."""
+        return next(name for name, arms in self.groups.items() if arm in arms)
+
+    def base(self, arm: str) -> str:
+        """Returns the arm that an arm is compared with."""
+        return self.groups[self.group(arm)][0] if self.by_group else BASE
+
+
+SMALL_DATA_ARMS = (BASE, "study/diff_augment", "study/ada", "study/lecam", "study/consistency")
+
+TABLES = {
+    "ingredients": Table(GROUPS, "study"),
+    "small_data": Table(
+        {f"{n:,} images": tuple(f"{arm} data.subset.n={n}" for arm in SMALL_DATA_ARMS) for n in (500, 2000, 10000)},
+        "study_small_data",
+        ("data.epoch_images=60000", "data.subset.seed=${seed}"),
+        seconds=60,
+        by_group=True,
+    ),
+}
+
+
+def select_arms(names: Sequence[str], table: Table = TABLES["ingredients"]) -> tuple[str, ...]:
+    """Returns the named arms without duplicates; without names, all arms of the table.
 
     Raises:
         UserError: there is no such experiment.
@@ -98,22 +149,33 @@ def select_arms(names: Sequence[str]) -> tuple[str, ...]:
     folder = config_dir() / "experiment"
     known = sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
     for name in names:
-        if name not in known:
-            raise UserError(unknown_option("experiment", name, known))
-    return tuple(dict.fromkeys(names)) or ARMS
+        if experiment(name) not in known:
+            raise UserError(unknown_option("experiment", experiment(name), known))
+    return tuple(dict.fromkeys(names)) or table.arms
+
+
+def experiment(arm: str) -> str:
+    """Returns the experiment of an arm."""
+    return arm.split(" ")[0]
+
+
+def arm_overrides(arm: str) -> list[str]:
+    """Returns the overrides that select an arm."""
+    name, *others = arm.split(" ")
+    return [f"experiment={name}", *others]
 
 
 def arm_description(arm: str) -> str:
-    """Returns the description of an experiment: the first comment line of its file."""
-    return read_option(config_dir() / "experiment" / f"{arm}.yaml", "experiment").description
+    """Returns the description of an arm's experiment: the first comment line of its file."""
+    return read_option(config_dir() / "experiment" / f"{experiment(arm)}.yaml", "experiment").description
 
 
 def batch_size(arm: str) -> int:
-    """Composes an experiment and returns its batch size."""
+    """Composes an arm and returns its batch size."""
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        return int(compose("train", [f"experiment={arm}"]).data.batch_size)
+        return int(compose("train", arm_overrides(arm)).data.batch_size)
 
 
 def folder_name(arm: str) -> str:
     """Returns the name of an arm's run folder: a single level."""
-    return arm.replace("/", "-")
+    return re.sub("[/ ]", "-", arm).replace("=", "_")

@@ -13,7 +13,7 @@ from fmcgan.app.checks import whole_number
 from fmcgan.app.errors import UserError
 from fmcgan.app.run_dir import write_json
 from study import results_store
-from study.arms import BASE, SAME_WORK
+from study.arms import BASE, SAME_WORK, Table, experiment
 
 TRAINING_IMAGES = 60_000
 
@@ -64,6 +64,26 @@ def speeds(page: Path) -> Speeds:
             continue
         known[arm] = {"images_per_second": rate, "budget": round(time * rate)} | measured
     return known
+
+
+def speeds_of(table: Table, page: Path) -> Speeds:
+    """Returns the speed and the budget of each arm of a table.
+
+    Args:
+        table: of the study.
+        page: of the table of ingredients, beside which the measurements are stored. An arm with overrides is as fast as
+            its experiment.
+    """
+    known = speeds(page)
+    if table.seconds is None:
+        return known
+    found = {}
+    for arm in table.arms:
+        name = experiment(arm)
+        same = known.get(name) or known.get(SAME_WORK.get(name, name))
+        if same:
+            found[arm] = same | {"budget": round(table.seconds * same["images_per_second"])}
+    return found
 
 
 def seconds(page: Path) -> int:

@@ -19,8 +19,7 @@ class Hardware:
         shared: whether parallel trainings measure the speed of each. Not on a GPU, whose queue one training fills.
         rows_every: batches between rows of ``metrics.jsonl`` while speed is measured, a multiple of every penalty's
             interval. Slow arms on a CPU need several rows; on a GPU each row makes the device wait.
-        page: of the table.
-        folder: of the runs.
+        suffix: of the names of pages and of folders of runs.
     """
 
     accelerator: str
@@ -29,12 +28,19 @@ class Hardware:
     workers: int
     shared: bool
     rows_every: int
-    page: Path
-    folder: Path
+    suffix: str
+
+    def page(self, name: str) -> Path:
+        """Returns the page of a table (``Table.page``)."""
+        return CHECKOUT / "docs" / f"{name}{self.suffix}.md"
+
+    def folder(self, name: str) -> Path:
+        """Returns the folder of the runs of a table."""
+        return Path("outputs/multirun") / f"{name}{self.suffix}"
 
 
-CPU = Hardware("cpu", "cpu", 600, 2, True, 4, CHECKOUT / "docs" / "study.md", Path("outputs/multirun/study"))
-GPU = Hardware("gpu", "cuda", 300, 1, False, 20, CHECKOUT / "docs" / "study_gpu.md", Path("outputs/multirun/study_gpu"))
+CPU = Hardware("cpu", "cpu", 600, 2, True, 4, "")
+GPU = Hardware("gpu", "cuda", 300, 1, False, 20, "_gpu")
 HARDWARE = {each.accelerator: each for each in (CPU, GPU)}
 
 

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from fmcgan.app import run_dir
 from fmcgan.app.overrides import quoted
-from study.arms import folder_name
+from study.arms import TABLES, Table, arm_overrides, folder_name
 from study.budget import Speeds, epochs_and_batches
 
 log = logging.getLogger("study.run")
@@ -76,23 +76,28 @@ class Job:
 
 
 def planned(
-    arms: Sequence[str], seeds: Sequence[int], speeds: Speeds, folder: Path, accelerator: str = "cpu"
+    arms: Sequence[str],
+    seeds: Sequence[int],
+    speeds: Speeds,
+    folder: Path,
+    accelerator: str = "cpu",
+    table: Table = TABLES["ingredients"],
 ) -> list[Job]:
     """Returns all jobs, ordered by seed and then by arm, so that the table fills evenly."""
-    return [_job(arm, seed, speeds, folder, accelerator) for seed in seeds for arm in arms]
+    same = (f"trainer.accelerator={accelerator}", *PROTOCOL, *table.overrides)
+    return [_job(arm, seed, speeds, folder, same) for seed in seeds for arm in arms]
 
 
-def _job(arm: str, seed: int, speeds: Speeds, folder: Path, accelerator: str) -> Job:
+def _job(arm: str, seed: int, speeds: Speeds, folder: Path, same: Sequence[str]) -> Job:
     measured, arm_folder, name = speeds[arm], folder / folder_name(arm), f"seed_{seed}"
     epochs, batches = epochs_and_batches(measured["budget"], measured["batch_size"])
     overrides = (
-        f"experiment={arm}",
+        *arm_overrides(arm),
         f"seed={seed}",
         f"trainer.max_epochs={epochs}",
         f"trainer.limit_train_batches={batches}",
         f"trainer.precision={measured['precision']}",
-        f"trainer.accelerator={accelerator}",
-        *PROTOCOL,
+        *same,
         f"hydra.sweep.dir={quoted(str(arm_folder))}",
         f"hydra.sweep.subdir={name}",
     )

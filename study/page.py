@@ -1,4 +1,4 @@
-"""Writes the table of ``docs/study.md`` from the run folders of the study."""
+"""Writes a table of the study, such as that of ``docs/study.md``, from its run folders."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -11,11 +11,12 @@ from fmcgan.app.run_dir import write_atomically
 from fmcgan.comparison.grouping import Group
 from fmcgan.comparison.results import measure
 from fmcgan.comparison.runs import Row, Run, find_runs, read_run
-from fmcgan.comparison.statistics import Spread, Table, clear_winner
+from fmcgan.comparison.statistics import Spread, clear_winner
+from fmcgan.comparison.statistics import Table as Measured
 from fmcgan.comparison.tables import ARROWS, count_range, floors_text, mean_and_std, number
 from fmcgan.report.html import NO_VALUE
 from study import budget, results_store
-from study.arms import ARMS, BASE, GROUPS, arm_description, folder_name
+from study.arms import BASE, TABLES, Table, arm_description, folder_name
 
 SCORES = {
     "FD": "fd_classifier_10k_test",
@@ -28,74 +29,91 @@ SCORES = {
 }
 """Column heading and name of each score; `docs/metrics.md` explains them."""
 
-HOW_TO_READ = """\
+SCORES_ARE = """\
 Scores are mean ± standard deviation over seeds (n - 1 in the denominator), of the last weights, on 10,000 new samples.
 ↓ lower is better, ↑ higher is better, → real: closer to real data is better. **Bold** is better and *italic* is worse
-than `{base}` by more than the sum of both standard deviations. These seeds cannot distinguish the other values from
-those of `{base}`.
+than {base} by more than the sum of both standard deviations. These seeds cannot distinguish the other values from
+those of {base}.
 
 With three seeds each and no true difference, one comparison in twelve is still marked, so a single mark means little.
-All arms are compared with the same runs of `{base}`, so false marks occur together in a column. An arm with fewer than
+All arms are compared with the same runs of {base}, so false marks occur together in a column. An arm with fewer than
 {enough} seeds, or with a failed or unfinished run, gets no marks. An arm whose seeds differ widely may get none either,
-however bad it is: look at its ±.
+however bad it is: look at its ±."""
 
+SPEED_IS = """\
 Images/s is the speed of a run that has the idle machine to itself. It is measured directly or, for an arm that changes
-one ingredient, as a ratio to `{base}`. {seconds} seconds at this speed are the budget, the images seen."""
+one ingredient, as a ratio to `study/base`. {seconds} seconds at this speed are the budget, the images seen."""
 
 ENOUGH = 3  # seeds that an arm needs to be compared with the base
 
 Runs = Mapping[str, Sequence[Run]]
 
 
-def write(page: Path, folder: Path) -> str:
+def write(page: Path, folder: Path, shown: Table = TABLES["ingredients"], speed_page: Path | None = None) -> str:
     """Stores the results of all runs in the JSON file beside the page and writes the table of all stored runs.
 
-    Returns the block that was written. Stored runs stay in the table when their folders are deleted.
+    Stored runs stay in the table when their folders are deleted.
+
+    Args:
+        page: a Markdown file with the block ``arms``; made if it does not exist.
+        folder: of the runs.
+        shown: the table.
+        speed_page: beside which the measurements of speed are stored; ``None``: the same page.
+
+    Returns:
+        The block that was written.
     """
-    found = {arm: _runs(folder / folder_name(arm)) for arm in ARMS}
+    arms, speed_page = shown.arms, speed_page or page
+    found = {arm: _runs(folder / folder_name(arm)) for arm in arms}
     new = [
         results_store.new_entry(arm, run, (run.result or {})["scores"], SCORES.values())
         for arm, runs in found.items()
         for run in runs
         if run.finished
     ]
-    entries = results_store.merge_entries(results_store.read(budget.values_file(page)), new, ARMS)
+    entries = results_store.merge_entries(results_store.read(budget.values_file(page)), new, arms)
     results_store.write(budget.values_file(page), entries)
-    shown = {arm: [results_store.as_run(each) for each in entries if each["arm"] == arm] for arm in ARMS}
+    stored = {arm: [results_store.as_run(each) for each in entries if each["arm"] == arm] for arm in arms}
     failed = results_store.failures(budget.values_file(page))
     known = results_store.done([*entries, *failed])
     begun = {arm: [run for run in runs if (arm, run.seed) not in known] for arm, runs in found.items()}
-    shown = {arm: runs for arm, runs in shown.items() if runs}
-    speeds, records = budget.speeds(page), budget.records(page)
-    machines = dict.fromkeys(origin(records[speeds[arm]["record"]]) for arm in shown if arm in speeds)
+    stored = {arm: runs for arm, runs in stored.items() if runs}
+    speeds, records = budget.speeds_of(shown, speed_page), budget.records(speed_page)
+    machines = dict.fromkeys(origin(records[speeds[arm]["record"]]) for arm in stored if arm in speeds)
     broken = {arm for arm, runs in begun.items() if runs} | {each["arm"] for each in failed}
-    how = HOW_TO_READ.format(base=BASE, seconds=budget.seconds(page), enough=ENOUGH)
-    parts = [table(shown, speeds, broken), how, *omitted_runs(shown, begun, failed), *trained(entries), *machines]
+    base = "the first arm of its group" if shown.by_group else markdown_code(BASE)
+    how = [
+        SCORES_ARE.format(base=base, enough=ENOUGH),
+        SPEED_IS.format(seconds=shown.seconds or budget.seconds(speed_page)),
+    ]
+    lines = table(stored, speeds, broken, shown)
+    parts = [lines, *how, *omitted_runs(stored, begun, failed), *trained(entries), *machines]
     block = "\n\n".join(part for part in parts if part)
     text = page.read_text(encoding="utf-8") if page.exists() else "# Study\n"
     write_atomically(page, replace_block(text, "arms", block))
     return block
 
 
-def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = ()) -> str:
+def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = (), of: Table = TABLES["ingredients"]) -> str:
     """Builds the table: one line per arm, by group, then real data; empty if no run has finished.
 
     Args:
         shown: finished runs by arm, in the order of the lines.
         speeds: measured by `study.speed`.
         broken: arms with failed or unfinished runs. They get no marks; nor do arms with fewer than `ENOUGH` runs.
+        of: the table of the study.
     """
     if not shown:
         return ""
     groups = [Group(arm, tuple(runs)) for arm, runs in shown.items()]
     measured = measure("end", groups, _at_end)
-    columns = [_scores(measured, heading, name, broken) for heading, name in SCORES.items()]
+    columns = [_scores(measured, heading, name, broken, of) for heading, name in SCORES.items()]
     seen = measured.spreads("images_seen")
     names = ["group", "arm", "what is changed", "seeds", "images seen", "images/s", "G parameters", "D parameters"]
     head = [*names, *(column[0] for column in columns)]
     lines = [head, [*["---"] * 3, *["---:"] * (len(head) - 3)]]
     for index, group in enumerate(groups):
-        known = _arm(group, speeds, seen[index])
+        known = [of.group(group.label), *_arm(group, speeds, seen[index])]
         lines.append([*known, *(column[1][index] for column in columns)])
     for line, above in reversed(list(zip(lines[3:], lines[2:-1], strict=True))):
         line[0] = "" if line[0] == above[0] else line[0]
@@ -140,26 +158,27 @@ def _runs(folder: Path) -> list[Run]:
 
 
 def _arm(group: Group, speeds: budget.Speeds, seen: Spread) -> list[str]:
-    """Returns the cells in front of the scores."""
+    """Returns the cells between the group and the scores."""
     arm, parameters = group.label, group.runs[0].result["parameters"]  # type: ignore[index]
-    family = next(name for name, arms in GROUPS.items() if arm in arms)
     rate = number(speeds[arm]["images_per_second"]) if arm in speeds else NO_VALUE
     counts = [f"{parameters[network]:,}" for network in ("generator", "discriminator")]
     change = arm_description(arm).replace("|", "\\|")
-    return [family, markdown_code(arm), change, group.seed_list, count_range(seen), rate, *counts]
+    return [markdown_code(arm), change, group.seed_list, count_range(seen), rate, *counts]
 
 
-def _scores(measured: Table, heading: str, name: str, broken: Collection[str]) -> tuple[str, list[str], str]:
+def _scores(
+    measured: Measured, heading: str, name: str, broken: Collection[str], of: Table
+) -> tuple[str, list[str], str]:
     """Returns the heading, one cell per arm, and the cell for real data."""
     protocol = measured.protocol(name)
     labels = [group.label for group in measured.groups]
     spreads = dict(zip(labels, measured.spreads(f"score/{name}"), strict=True))
     cells = []
     for arm, each in spreads.items():
-        text = mean_and_std(each)
-        compared = BASE in spreads and arm != BASE and not {arm, BASE} & set(broken)
-        if compared and min(each.n, spreads[BASE].n) >= ENOUGH:
-            winner = clear_winner([spreads[BASE], each], protocol)
+        text, base = mean_and_std(each), of.base(arm)
+        compared = base in spreads and arm != base and not {arm, base} & set(broken)
+        if compared and min(each.n, spreads[base].n) >= ENOUGH:
+            winner = clear_winner([spreads[base], each], protocol)
             text = {None: text, 0: f"*{text}*", 1: f"**{text}**"}[winner]
         cells.append(text)
     return heading + ARROWS.get(protocol.better, ""), cells, floors_text(protocol)

@@ -2,7 +2,7 @@ import pytest
 
 from fmcgan.app.errors import InvalidValueError, UserError
 from study import budget
-from study.arms import BASE
+from study.arms import BASE, TABLES
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,16 @@ def test_speed_beside_the_base_follows_that_of_the_base(tmp_path, record):
     for base in (800.0, 1000.0):
         budget.write_speed(page, BASE, record, 600, turns=[base], **known)
         assert budget.speeds(page)["study/hinge"]["images_per_second"] == base  # ratios 0.9, 1.1 and 1
+
+
+def test_an_arm_with_overrides_is_as_fast_as_its_experiment(tmp_path, record):
+    page, small = tmp_path / "study.md", TABLES["small_data"]
+    known = {"precision": "bf16-mixed", "batch_size": 64}
+    budget.write_speed(page, BASE, record, 600, turns=[1000.0], **known)
+    budget.write_speed(page, "study/diff_augment", record, 600, pairs=[[450.0, 500.0]], **known)
+    found = budget.speeds_of(small, page)
+    assert found["study/base data.subset.n=500"]["budget"] == 60_000
+    for arm in ("study/diff_augment data.subset.n=2000", "study/ada data.subset.n=10000"):  # the same work
+        assert found[arm]["budget"] == 54_000
+    assert not any("lecam" in arm for arm in found)
+    assert budget.speeds_of(TABLES["ingredients"], page) == budget.speeds(page)

@@ -97,7 +97,7 @@ def test_a_gpu_has_its_own_page_folder_time_and_no_second_training_beside(page, 
     assert "trainer.accelerator=gpu" in on_gpu.overrides
     assert on_cores.folder == Path("outputs/multirun/study/smoke/seed_7")
     assert on_gpu.folder == Path("outputs/multirun/study_gpu/smoke/seed_7")
-    assert GPU.page == CHECKOUT / "docs" / "study_gpu.md"
+    assert GPU.page("study") == CHECKOUT / "docs" / "study_gpu.md"
     assert (CPU.seconds, GPU.seconds) == (600, 300)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from study import budget, page, results_store
-from study.arms import ARMS
+from study.arms import ARMS, TABLES
 
 
 @pytest.fixture
@@ -139,6 +139,19 @@ def test_two_seeds_are_not_enough_for_marks(tmp_path, write_run):
     assert cells((tmp_path / "study.md").read_text(encoding="utf-8"), "`study/r3`")[8] == "1.000 ± 0.000"
 
 
+def test_arms_of_small_data_are_marked_against_the_first_of_their_size(tmp_path, write_run):
+    for n, fds in {500: (5.0, 3.0), 2000: (2.0, 4.0)}.items():
+        for arm, fd in zip(("study-base", "study-lecam"), fds, strict=True):
+            for seed in (1, 2, 3):
+                write_run(f"{arm}-data.subset.n_{n}", seed, FD=fd + seed / 10)
+    page.write(tmp_path / "small.md", tmp_path / "runs", TABLES["small_data"], tmp_path / "study.md")
+    text = (tmp_path / "small.md").read_text(encoding="utf-8")
+    assert cells(text, "`study/lecam data.subset.n=500`")[8] == "**3.200 ± 0.100**"
+    assert cells(text, "`study/lecam data.subset.n=2000`")[8] == "*4.200 ± 0.100*"
+    assert cells(text, "`study/base data.subset.n=2000`")[:2] == ["2,000 images", "`study/base data.subset.n=2000`"]
+    assert "60 seconds" in text
+
+
 def test_trainings_are_counted_by_date_and_hardware():
     made = {"date": "2026-01-02T03:04:05+00:00", "hardware": "CPU Example, 1 threads", "commit": None, "torch": "2.9"}
     dates = (made, made | {"date": "2026-01-04T00:00:00+00:00"}, made | {"torch": "3.0"}, None)
@@ -152,13 +165,12 @@ def test_trainings_are_counted_by_date_and_hardware():
 def test_the_table_of_the_document_is_made_of_the_values_beside_it(tmp_path):
     """A table changed by hand or not written again fails here."""
     docs = Path(__file__).resolve().parents[2] / "docs"
-    for name in ("study.md", "study.json"):
-        shutil.copy(docs / name, tmp_path / name)
-    page.write(tmp_path / "study.md", tmp_path / "no_runs")
-    assert (tmp_path / "study.md").read_text(encoding="utf-8") == (docs / "study.md").read_text(encoding="utf-8")
-    assert json.loads((tmp_path / "study.json").read_text(encoding="utf-8")) == json.loads(
-        (docs / "study.json").read_text(encoding="utf-8")
-    )
+    for table in TABLES.values():
+        for name in (f"{table.page}.md", f"{table.page}.json"):
+            shutil.copy(docs / name, tmp_path / name)
+        page.write(tmp_path / f"{table.page}.md", tmp_path / "no_runs", table, tmp_path / "study.md")
+        for name in (f"{table.page}.md", f"{table.page}.json"):
+            assert (tmp_path / name).read_text(encoding="utf-8") == (docs / name).read_text(encoding="utf-8")
 
 
 def test_without_any_run_there_is_no_table(tmp_path):
