@@ -1,4 +1,4 @@
-"""What MLflow, Weights & Biases and Lightning's CSV logger receive of a run, and what becomes of a run without them."""
+"""What MLflow, Weights & Biases, Trackio and Lightning's CSV logger receive of a run, and what becomes of a run without them."""
 
 import csv
 import json
@@ -227,7 +227,7 @@ def test_lightnings_csv_holds_the_rows_of_each_session(fit, tmp_path):
 
 
 @pytest.mark.train
-@pytest.mark.parametrize("name", ["mlflow", "wandb"])
+@pytest.mark.parametrize("name", ["mlflow", "trackio", "wandb"])
 def test_a_missing_package_is_asked_for_before_training(compose, monkeypatch, tmp_path, name):
     monkeypatch.setitem(sys.modules, name, None)
     config = compose(f"logger=[{name}]", f"logger.{name}.save_dir={tmp_path}")
@@ -314,6 +314,38 @@ def test_wandb_writes_one_run_for_both_sessions(fit, tmp_path, monkeypatch):
     assert [len(list((path.parent / "files/media/images").glob("samples*.png"))) for path in files] == [3, 1]
     assert b"loss/generator" in files[0].read_bytes()
     assert b"result.json" in files[1].read_bytes()
+
+
+def test_trackio_holds_the_run_and_its_resumption(fit, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "store"))  # which Trackio reads when it is imported
+    for name in [name for name in sys.modules if name.partition(".")[0] == "trackio"]:
+        monkeypatch.delitem(sys.modules, name)
+    pytest.importorskip("trackio", reason="needs pip install 'fmcgan[trackers]'")
+    folder = tmp_path / "run"
+    monkeypatch.chdir(tmp_path)
+    given = logged(folder, "trackio")
+    finish(*fit(*given, extra_callbacks=scored()))
+    last = folder / "checkpoints" / "last.ckpt"
+    result = finish(*fit(*given, "trainer.max_epochs=3", ckpt_path=last, extra_callbacks=scored()))
+    with sqlite3.connect(tmp_path / "store" / "fmcgan.db") as database:
+        logged_rows = database.execute("select run_id, run_name, step, metrics from metrics order by id").fetchall()
+        ((config,),) = database.execute("select config from configs").fetchall()
+    assert {row[:2] for row in logged_rows} == {(logged_rows[0][0], "run")}
+    assert json.loads(config)["data.batch_size"] == 32
+    sent = {}
+    for _, _, step, metrics in logged_rows:
+        for name, value in json.loads(metrics).items():
+            sent.setdefault(name, []).append((step, value))
+    rows = read_metrics(folder / "metrics.jsonl")
+    for column in {name for row in rows for name in row} - {"images_seen", "epoch", "seconds"}:
+        assert sent[column] == [(row["images_seen"], row[column]) for row in rows if column in row], column
+    assert sent["hp/fd_classifier_50_test"][-1] == (384, result["scores"]["fd_classifier_50_test"]["value"])
+    assert [step for step, _ in sent["samples"]] == [0, 128, 256, 384]
+    drawn = Image.open(folder / "samples" / "epoch_003.png").convert("L")
+    image = next(each for _, each in reversed(sent["samples"]))
+    with Image.open(tmp_path / "store" / "media" / image["file_path"]) as kept:
+        assert kept.convert("L").tobytes() == drawn.tobytes()
+    assert "rackio" not in capsys.readouterr().out
 
 
 @pytest.mark.train
