@@ -1,4 +1,4 @@
-"""What MLflow, Weights & Biases, Trackio and Lightning's CSV logger receive of a run, and what becomes of a run without them."""
+"""What MLflow, W&B, Trackio and Lightning's CSV logger receive of a run, and what becomes of a run without them."""
 
 import csv
 import json
