@@ -134,7 +134,7 @@ TABLES = {
         {f"{n:,} images": tuple(f"{arm} data.subset.n={n}" for arm in SMALL_DATA_ARMS) for n in (500, 2000, 10000)},
         "study_small_data",
         ("data.epoch_images=60000", "data.subset.seed=${seed}"),
-        seconds=60,
+        seconds=40,
         by_group=True,
     ),
 }

@@ -82,7 +82,7 @@ def test_an_arm_with_overrides_is_as_fast_as_its_experiment(tmp_path, record):
     budget.write_speed(page, BASE, record, 600, turns=[1000.0], **known)
     budget.write_speed(page, "study/diff_augment", record, 600, pairs=[[450.0, 500.0]], **known)
     found = budget.speeds_of(small, page)
-    assert found["study/base data.subset.n=500"]["budget"] == 60_000
+    assert found["study/base data.subset.n=500"]["budget"] == 40_000
     for arm in ("study/diff_augment data.subset.n=2000", "study/ada data.subset.n=10000"):  # the same work
         assert found[arm]["budget"] == 54_000
     assert not any("lecam" in arm for arm in found)

@@ -149,7 +149,7 @@ def test_arms_of_small_data_are_marked_against_the_first_of_their_size(tmp_path,
     assert cells(text, "`study/lecam data.subset.n=500`")[8] == "**3.200 ± 0.100**"
     assert cells(text, "`study/lecam data.subset.n=2000`")[8] == "*4.200 ± 0.100*"
     assert cells(text, "`study/base data.subset.n=2000`")[:2] == ["2,000 images", "`study/base data.subset.n=2000`"]
-    assert "60 seconds" in text
+    assert "40 seconds" in text
 
 
 def test_trainings_are_counted_by_date_and_hardware():
