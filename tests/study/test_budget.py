@@ -84,6 +84,6 @@ def test_an_arm_with_overrides_is_as_fast_as_its_experiment(tmp_path, record):
     found = budget.speeds_of(small, page)
     assert found["study/base data.subset.n=500"]["budget"] == 40_000
     for arm in ("study/diff_augment data.subset.n=2000", "study/ada data.subset.n=10000"):  # the same work
-        assert found[arm]["budget"] == 54_000
+        assert found[arm]["budget"] == 36_000
     assert not any("lecam" in arm for arm in found)
     assert budget.speeds_of(TABLES["ingredients"], page) == budget.speeds(page)
