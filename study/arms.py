@@ -126,7 +126,13 @@ class Table:
         return self.groups[self.group(arm)][0] if self.by_group else BASE
 
 
-SMALL_DATA_ARMS = (BASE, "study/diff_augment", "study/ada", "study/lecam", "study/consistency")
+SMALL_DATA_ARMS = (
+    BASE,
+    "study/diff_augment",
+    "study/ada",
+    "study/lecam regularizer.start=100",  # the default, 1,000 updates, is longer than the training
+    "study/consistency",
+)
 
 TABLES = {
     "ingredients": Table(GROUPS, "study"),

@@ -61,8 +61,8 @@ def test_no_file_of_the_study_is_left_out_of_the_tables():
 
 def test_small_data_are_five_arms_of_three_sizes_each_compared_with_the_first():
     assert [len(arms) for arms in SMALL.groups.values()] == [5, 5, 5]
-    assert SMALL.base("study/lecam data.subset.n=2000") == "study/base data.subset.n=2000"
-    assert SMALL.group("study/lecam data.subset.n=2000") == "2,000 images"
+    assert SMALL.base("study/lecam regularizer.start=100 data.subset.n=2000") == "study/base data.subset.n=2000"
+    assert SMALL.group("study/lecam regularizer.start=100 data.subset.n=2000") == "2,000 images"
     assert TABLES["ingredients"].base("study/lecam") == BASE
     assert select_arms([], SMALL) == SMALL.arms
     assert len({folder_name(arm) for arm in SMALL.arms}) == 15

@@ -141,13 +141,13 @@ def test_two_seeds_are_not_enough_for_marks(tmp_path, write_run):
 
 def test_arms_of_small_data_are_marked_against_the_first_of_their_size(tmp_path, write_run):
     for n, fds in {500: (5.0, 3.0), 2000: (2.0, 4.0)}.items():
-        for arm, fd in zip(("study-base", "study-lecam"), fds, strict=True):
+        for arm, fd in zip(("study-base", "study-ada"), fds, strict=True):
             for seed in (1, 2, 3):
                 write_run(f"{arm}-data.subset.n_{n}", seed, FD=fd + seed / 10)
     page.write(tmp_path / "small.md", tmp_path / "runs", TABLES["small_data"], tmp_path / "study.md")
     text = (tmp_path / "small.md").read_text(encoding="utf-8")
-    assert cells(text, "`study/lecam data.subset.n=500`")[8] == "**3.200 ± 0.100**"
-    assert cells(text, "`study/lecam data.subset.n=2000`")[8] == "*4.200 ± 0.100*"
+    assert cells(text, "`study/ada data.subset.n=500`")[8] == "**3.200 ± 0.100**"
+    assert cells(text, "`study/ada data.subset.n=2000`")[8] == "*4.200 ± 0.100*"
     assert cells(text, "`study/base data.subset.n=2000`")[:2] == ["2,000 images", "`study/base data.subset.n=2000`"]
     assert "40 seconds" in text
 
