@@ -46,7 +46,7 @@ def drawable(text: str) -> str:
     return "".join(each if _has(each) else _spelled(each) for each in unicodedata.normalize("NFC", text))
 
 
-def _drawable(text: str | bytes | bytearray) -> str | bytes | bytearray:
+def _drawable(text: Any) -> Any:
     return drawable(text) if isinstance(text, str) else text
 
 
