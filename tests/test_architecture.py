@@ -10,7 +10,7 @@ BESIDE = [file for room in ("benchmarks", "study") for file in sorted((SOURCE.pa
 
 ENTRIES = {"train", "evaluate", "generate", "export", "analyze", "compare"}
 """Commands compose everything; beside them only packages lie at the top."""
-EVERYWHERE = {"data.garments", "data.images", "data.info"}
+EVERYWHERE = {"data.garments", "data.images", "data.info", "data.stratified"}
 """Modules that every package may import."""
 BASES = {f"{group}.base" for group in ("augment", "loss", "network", "penalty", "regularizer", "schedule")}
 """Base classes, by which training calls the parts that a configuration chooses."""

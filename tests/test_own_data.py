@@ -94,3 +94,21 @@ def test_digits(whole_life):
 def test_a_folder_of_coloured_images_in_unequal_classes(whole_life, tmp_path):
     draw_shapes(tmp_path / "shapes")
     check(whole_life("data=folder", "data.root=shapes", "data.size=16"), (3, 16, 16), sorted(COUNTS))
+
+
+def test_a_thousand_classes_with_long_names_in_any_script(command, tmp_path):
+    names = [f"{label:03d} 字{'🐈' * 55}" for label in range(1000)]
+    images = np.random.default_rng(0).integers(0, 256, (2000, 16, 16), dtype=np.uint8)
+    np.savez(tmp_path / "many.npz", images=images, labels=np.arange(2000) % 1000, class_names=np.array(names))
+    few = ("experiment=smoke", "metric=[]", "trainer.max_epochs=1", "trainer.limit_train_batches=2")
+    few += ("callback.evaluation.n=1000", "callback.samples.n_columns=1")
+    command("train", "data=npz", "data.path=many.npz", *few, "hydra.run.dir=run")
+    assert (tmp_path / "run" / "config.yaml").stat().st_size > 200_000
+    command("train", "ckpt_path=run/checkpoints/last.ckpt", "trainer.max_epochs=2")
+    assert read_config(tmp_path / "run" / "config.yaml")["dataset"]["class_names"] == names
+    assert read_result(tmp_path / "run" / "result.json")["images_seen"] == 2 * 2 * 32
+    command("generate", "run=run", "classes=[7,999]", "n_per_class=1", "output=two.npz")
+    with np.load(tmp_path / "two.npz") as samples:
+        assert samples["labels"].tolist() == [7, 999]
+    command("export", "run=run", "output=many.safetensors")
+    command("generate", "run=many.safetensors", "classes=[3]", "output=three.png")

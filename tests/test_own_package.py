@@ -1,8 +1,9 @@
-"""A package outside the project adds a loss, a penalty, a metric and a pair of networks, one yaml each."""
+"""A package outside the project adds a loss, a penalty, a metric, a data set and a pair of networks, one yaml each."""
 
 import sys
 
 import pytest
+import torch
 
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import InvalidValueError
@@ -15,6 +16,8 @@ PYTHON = """
 import torch
 from torch import nn
 
+from fmcgan.data.datamodule import ImageDataModule, ImageSplits
+from fmcgan.data.info import DatasetInfo
 from fmcgan.loss.base import AdversarialLoss
 from fmcgan.metric.base import Metric
 from fmcgan.metric.value import MetricValue, Quantity
@@ -42,6 +45,16 @@ class Lightness(Metric):
         return {"lightness": MetricValue(samples.images.float().mean().item())}
 
 
+class Stripes(ImageDataModule):
+    source = DatasetInfo("stripes", ("upright", "level", "none"), size=16, flips=False)
+    n_train = 96
+
+    def load(self):
+        images, labels = torch.zeros(192, 1, 16, 16, dtype=torch.uint8), torch.arange(192) % 3
+        images[labels == 0, :, :, ::4] = images[labels == 1, :, ::4, :] = 255
+        return ImageSplits(images[:96], labels[:96], images[96:], labels[96:])
+
+
 class Generator(nn.Module):
     latent_dim = 6
 
@@ -65,6 +78,7 @@ YAML = {
     "loss/exponential": "defaults: [override /penalty@_global_.penalty: none]\n_target_: own_variants.Exponential\n",
     "penalty/slope": "_target_: own_variants.Slope\ninterval: 1\n",
     "metric/lightness": "lightness: {_target_: own_variants.Lightness}\n",
+    "data/stripes": "_target_: own_variants.Stripes\nbatch_size: 32\nseed: ${seed}\n",
     "network/linear": (
         "# @package _global_\n"
         "defaults: [override /conditioning/generator: null, override /conditioning/discriminator: null]\n"
@@ -113,6 +127,26 @@ def test_each_variant_trains_when_chosen_by_one_word(own_config, choice):
         assert any(name.startswith("lightness") for name in evaluation.results)
     else:
         assert type(CHOICES[choice](gan)).__module__ == "own_variants"
+
+
+@pytest.mark.train
+def test_a_data_set_decides_classes_and_shape_of_all_others(own_config):
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=2", "callback=[metrics_logger,evaluation,run_info]")
+    config = own_config("data=stripes", "metric=[lightness]", *few)
+    assert config.dataset == {
+        **{"name": "stripes", "class_names": ["upright", "level", "none"], "num_classes": 3},
+        **{"channels": 1, "size": 16, "flips": False},
+    }
+    validate(config)
+    trainer, gan, data = build(config)
+    for callback in trainer.callbacks:
+        if hasattr(callback, "configure"):
+            callback.configure({})
+    trainer.fit(gan, data)
+    assert gan.generator(torch.randn(3, gan.latent_dim), torch.arange(3)).shape == (3, 1, 16, 16)
+    (evaluation,) = (each for each in trainer.callbacks if hasattr(each, "results"))
+    (result,) = evaluation.results.values()
+    assert result["floor"] == pytest.approx(255 / 4 * 2 / 3, rel=0.05)  # a quarter of two of three classes is white
 
 
 @pytest.mark.parametrize(("where", "network"), [("discriminator", "discriminator"), ("both", "generator")])

@@ -22,6 +22,7 @@ from fmcgan import analyze, compare, evaluate, export, train
 from fmcgan.app import checks, resume
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.config_validation import check_types, typed_key
+from fmcgan.app.dataset import dataset_of
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.data.garments import GARMENTS
@@ -85,7 +86,7 @@ def composed_run(*overrides: str) -> DictConfig:
 def check_run(config: DictConfig) -> None:
     """What `train` does before it reads a checkpoint."""
     resume.check_config(config)
-    config.dataset = train._dataset(config)
+    config.dataset = dataset_of(config.data, config.seed)
     train.validate(config)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from fmcgan.app import run_dir
+from fmcgan.app.dataset import dataset_of
 from fmcgan.app.distributed import cluster_environment, is_distributed, is_nonzero_rank
 from fmcgan.app.hydra_app import in_sweep, run_command
 from fmcgan.app.overrides import applied_overrides, key_of, parse
@@ -37,7 +38,7 @@ def train(config: DictConfig) -> None:
     """
     upgrade_composed(config, [key_of(parse(each)) for each in applied_overrides()])
     check_config(config)
-    config.dataset = _dataset(config)
+    config.dataset = dataset_of(config.data, config.seed)
     plain: Record = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     if in_sweep() and already_done(plain):
         return
@@ -71,17 +72,6 @@ def _train(config: DictConfig, plain: Record) -> None:
     if trainer.is_global_zero:
         for record in records:
             _log_results(folder, record.write_result(trainer, gan))
-
-
-def _dataset(config: DictConfig) -> Record:
-    """Returns classes and shape of the images, which the networks' options name; the images are not loaded."""
-    from hydra.utils import instantiate
-
-    from fmcgan.app.config_validation import types_checked
-
-    alone = OmegaConf.create({"data": config.data, "seed": config.seed})
-    with types_checked(alone):
-        return instantiate(alone.data).info.as_config()
 
 
 def validate(config: DictConfig) -> None:

@@ -68,6 +68,8 @@ def test_the_two_planted_dimensions_come_first_in_order_of_their_strength(sectio
     assert len(rows) == SIZE
     assert {row[0] for row in rows[:2]} == {0, 1}
     assert section.values["strongest_dimensions"] == [rows[0][0], rows[1][0]]
+    assert "images_along" in section.values
+    assert not any("garment" in key for key in section.values)
     assert rows[1][1] > 10 * rows[2][1]
     assert all(low <= change <= high for _, change, low, high in rows)
 

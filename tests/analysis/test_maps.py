@@ -11,6 +11,7 @@ from fmcgan.analysis.clustering.embedding import tsne
 from fmcgan.analysis.maps import Maps, _Chosen, _coloured
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.garments import GARMENTS
+from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.results_store import Store
@@ -209,13 +210,14 @@ def test_too_few_points_for_the_classes_are_said(maps, real, samples, store):
 
 
 def test_of_many_classes_those_are_coloured_whose_samples_lie_elsewhere():
-    some = noise_set(LETTERS, [2] * 26, seed=0)
-    vectors = np.zeros((104, 3))
-    vectors[52:, 1] = some.labels.numpy()  # each sample is as far from its real image as its label
-    coloured, note = _coloured(LETTERS, _Chosen(some, torch.arange(52)), vectors)
-    assert coloured == list(range(6, 26))
-    assert "20 of 26 classes" in note
-    assert _coloured(SCENES, None, vectors) == ([0, 1, 2, 3, 4], "")
+    many = DatasetInfo("many", tuple(map(str, range(30))), LETTERS.channels, LETTERS.size)
+    some = noise_set(many, [2] * 30, seed=0)
+    vectors = np.zeros((120, 3))
+    vectors[60:, 1] = some.labels.numpy()  # each sample is as far from its real image as its label
+    coloured, note = _coloured(many, _Chosen(some, torch.arange(60)), vectors)
+    assert coloured == list(range(4, 30))
+    assert "26 of 30 classes" in note
+    assert _coloured(LETTERS, None, vectors) == (list(range(26)), "")
 
 
 def test_clouds_are_in_colour():

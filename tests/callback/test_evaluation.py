@@ -8,6 +8,7 @@ from fmcgan.app.run_files import read_metrics, read_result
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.run_info import RunInfo
 from fmcgan.metric.base import Metric
+from fmcgan.metric.image_set import UnfitNetworkError
 from fmcgan.metric.value import MetricValue, Quantity
 
 
@@ -120,6 +121,33 @@ def test_what_is_reported_is_measured_on_samples_that_no_choice_has_seen(fit, tm
     assert result["evaluation_share"] == pytest.approx(
         evaluation.seconds / (evaluation.seconds + result["training_seconds"]), abs=1e-3
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "told"), [([], "no score is measured"), (["brightness"], "choose a prefix of brightness")]
+)
+def test_a_monitored_score_that_a_refused_classifier_leaves_out_is_told_before_training(
+    fit, tmp_path, caplog, names, told
+):
+    class Refused(Brightness):
+        def fit(self, real):
+            raise UnfitNetworkError("no classifier of drawn")
+
+    class First(Callback):
+        """Stands in front of the checkpoint callback."""
+
+        def on_train_start(self, trainer, pl_module):
+            seen.append(caplog.text)
+
+    seen = []
+    scores = {"refused": Refused(), **{name: Brightness() for name in names}}
+    few = ("trainer.max_epochs=2", "trainer.limit_train_batches=2")
+    trainer, _ = fit(*few, extra_callbacks=[Evaluation(scores, n=50), First()])
+    (warning,) = (each.getMessage() for each in caplog.records if "best.ckpt" in each.getMessage())
+    assert warning.endswith(f"starts with callback.checkpointing.monitor=fd_classifier; {told}")
+    assert warning in seen[0]
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert trainer.current_epoch == 2
 
 
 @pytest.mark.parametrize("damage", ["cut", "bit", "other", "folder"])

@@ -36,12 +36,12 @@ def test_a_smaller_choice_is_part_of_a_larger_one_and_the_seed_decides() -> None
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"per_class": 50}, "subset.per_class=50: class c has only 40"),
-        ({"n": 201}, "subset.n must be at most 200, got 201"),
-        ({"n": 0}, "subset.n must be a whole number of at least 1"),
-        ({"n": 5, "per_class": 5}, "either subset.n or subset.per_class"),
-        ({"long_tail": 0.5}, "subset.long_tail must be a number from 1"),
-        ({"seed": -1}, "subset.seed"),
+        ({"per_class": 50}, "data.subset.per_class=50: class c has only 40"),
+        ({"n": 201}, "data.subset.n must be at most 200, got 201"),
+        ({"n": 0}, "^n must be a whole number of at least 1"),
+        ({"n": 5, "per_class": 5}, "either n or per_class"),
+        ({"long_tail": 0.5}, "^long_tail must be a number from 1"),
+        ({"seed": -1}, "^seed must"),
     ],
     ids=str,
 )

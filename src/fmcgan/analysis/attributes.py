@@ -12,8 +12,8 @@ from fmcgan.metric.image_set import ImageSet
 
 SHAPE = 16  # lowest grey level of the shape; darker pixels are background and noise
 EDGE = 32  # slope in grey levels per pixel above which a pixel is an edge: an eighth of the scale
-PROTOCOL = f"attributes of garments, first version: garment from grey level {SHAPE}, edges above slope {EDGE}"
-"""Identifies the results of `measure_attributes` in the store; the words are those of its first version."""
+PROTOCOL = f"attributes, first version: shape from grey level {SHAPE}, edges above slope {EDGE}"
+"""Identifies the results of `measure_attributes` in the store."""
 LUMA = np.array([0.299, 0.587, 0.114])  # weights of red, green and blue in a grey level (ITU-R BT.601)
 _IMAGES_AT_ONCE = 500  # fit into the processor's cache
 _CROSS = ndimage.generate_binary_structure(2, 1)[None]

@@ -95,7 +95,7 @@ class Directions(Analysis):
             "strongest_dimensions": strongest,
             "grey_levels_along_a_random_direction": random_change,
             "grey_levels_along": {each.source: float(each.changes[0]) for each in families},
-            "along_it_garments": {  # the key of the first data set, for readers of findings.json
+            "images_along": {
                 title: each.slopes.in_words(at) for each in families for at, title in enumerate(each.titles)
             },
         }

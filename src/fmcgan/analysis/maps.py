@@ -15,8 +15,8 @@ from fmcgan.analysis.section import Column, Map, Picture, Section, Table
 from fmcgan.app.checks import MOST_IMAGES, number, whole_number
 from fmcgan.data.images import to_pixels
 from fmcgan.data.info import DatasetInfo
-from fmcgan.figure.classes import MOST_CLASSES, most_telling
-from fmcgan.figure.map import Cloud, class_map, origin_map, thumbnail_map
+from fmcgan.figure.classes import most_telling
+from fmcgan.figure.map import MOST_COLOURED, Cloud, class_map, origin_map, thumbnail_map
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, class_balanced
 
@@ -161,12 +161,12 @@ def _coloured(info: DatasetInfo, real: _Chosen, vectors: Array) -> tuple[list[in
 
     ``vectors`` are those of the real images and of the samples, [2 N, C]; also returns a sentence for many classes.
     """
-    if info.num_classes <= MOST_CLASSES:
+    if info.num_classes <= MOST_COLOURED:
         return list(info.labels), ""
     labels = real.images.labels[real.index].numpy()  # those of the samples are the same
     moved = np.subtract(*np.split(vectors, 2))
     far = {label: float(np.linalg.norm(moved[labels == label].mean(axis=0))) for label in np.unique(labels).tolist()}
-    coloured, note = most_telling(far, "whose samples lie farthest from their real images")
+    coloured, note = most_telling(far, "whose samples lie farthest from their real images", MOST_COLOURED)
     return coloured, f" {note.replace('are shown', 'have a colour')}" if note else ""
 
 

@@ -78,7 +78,7 @@ class Truncation(Analysis):
     @override
     def analyse(self, subject: Subject) -> Section:
         generator, _ = latent_generator(subject)
-        train, test, _ = subject.real
+        train, test = subject.real.train, subject.real.test
         classes = common_classes(train, test)
         n = min(self.n, len(train), len(test)) // max(len(classes), 1) * len(classes)
         if n < _LEAST:

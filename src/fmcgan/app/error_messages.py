@@ -11,6 +11,7 @@ from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
     InterpolationKeyError,
+    InterpolationResolutionError,
     MissingMandatoryValue,
     OmegaConfBaseException,
 )
@@ -53,10 +54,20 @@ def _config_message(error: Exception, config: DictConfig | None) -> str | None:
     if isinstance(error, InterpolationKeyError) and (feature := re.search(r"'feature\.(\w+)'", str(error))):
         user = str(error.full_key).rpartition(".")[0]
         return f"{user} needs the feature network {feature[1]}: add it, as in metric/feature=[{feature[1]}]"
+    if (of_resolver := _resolver_message(error, config)) is not None:
+        return of_resolver
     for cause in (error, error.__cause__):
         if isinstance(cause, ConfigKeyError | ConfigAttributeError):
             return _unknown_key_message(cause)
     return str(error).replace("\n", " ")
+
+
+def _resolver_message(error: Exception, config: DictConfig | None) -> str | None:
+    """Formats the error of a resolver, such as that of ``dataset``, which OmegaConf wraps several times."""
+    inner: BaseException | None = error
+    while isinstance(inner, InterpolationResolutionError):
+        inner = inner.__context__
+    return _user_message(inner, config) if inner is not error and isinstance(inner, Exception) else None
 
 
 def _unknown_option_message(message: str) -> str:

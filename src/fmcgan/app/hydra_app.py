@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from fmcgan.app import run_dir, run_dir_claim
 from fmcgan.app.composed_overrides import check_composed
 from fmcgan.app.config_dir import config_dir
+from fmcgan.app.dataset import register_dataset
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import Interrupted, UserError
 from fmcgan.app.job_folder import job_folder
@@ -54,6 +55,7 @@ def run_command(name: str, task: Task) -> None:
     OmegaConf.register_new_resolver("fmcgan.job_folder", job_folder, replace=True)
     register_options()
     OmegaConf.register_new_resolver("fmcgan.options", help_text, replace=True)
+    register_dataset()
     start = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)
     try:
         if sys.argv[1:] in (["--help"], ["-h"]):

@@ -23,7 +23,7 @@ from fmcgan.app.renamed import rename_overrides, upgrade_config
 from fmcgan.app.run_schema import Config, Environment, Evaluation, Findings, Numbers, Overrides, Result, Row, Trackers
 from fmcgan.app.untrusted_data import check_data, check_schema, read_file
 
-LARGEST_YAML = 200_000  # bytes; a configuration has some 5,000, and the parser takes seconds for a megabyte
+LARGEST_YAML = 1_000_000  # bytes; a configuration has some 5,000, and 1,000 long class names, twice, up to 500,000
 LARGEST_JSON = 50_000_000
 LARGEST_TABLE = 2_000_000_000  # some 500 bytes a row
 _ADVICE = "Restore the file, or leave this run out"

@@ -3,7 +3,7 @@
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import FrameType
 
@@ -58,7 +58,7 @@ class Checkpointing(Checkpoint):
         metrics = [metric for each in callbacks_of(trainer, Evaluation) for metric in each.scores.values()]
         names = [name for metric in metrics for name in metric.quantities]
         monitor = self.monitor
-        if monitor in (None, _DEFAULT_MONITOR) or any(n.startswith(monitor) or monitor.startswith(n) for n in names):
+        if monitor in (None, _DEFAULT_MONITOR) or _is_among(monitor, names):
             return
         if not names:
             log.warning("monitor=%s selects no checkpoint: this run measures no scores", monitor)
@@ -69,9 +69,13 @@ class Checkpointing(Checkpoint):
         )
 
     def setup(self, trainer: Trainer, pl_module: ConditionalGAN, stage: str) -> None:
-        """Installs the signal handlers."""
+        """Installs the signal handlers; warns if no classifier of the data set leaves the monitored value out."""
         for number in stop_signals():
             self._previous_handlers[number] = signal.signal(number, self._on_signal)
+        for evaluation in callbacks_of(trainer, Evaluation) if trainer.is_global_zero else []:
+            names = evaluation.evaluator.quantities
+            if evaluation.scores and self.monitor is not None and not _is_among(self.monitor, names):
+                self._warn(names)
 
     def on_train_start(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
         """Installs the handlers again, over Lightning's, which do not save; removes unfinished files."""
@@ -155,9 +159,18 @@ class Checkpointing(Checkpoint):
                 self.best = value
                 return True
         elif not self._warned:
-            log.warning("no best checkpoint: no score starts with %s (%s)", self.monitor, ", ".join(results))
-            self._warned = True
+            self._warn(list(results))
         return False
+
+    def _warn(self, names: Collection[str]) -> None:
+        """Warns that none of the measured values selects a checkpoint."""
+        remedy = f"choose a prefix of {', '.join(names)}" if names else "no score is measured"
+        log.warning(
+            "no best.ckpt, only last.ckpt: no score of this run starts with callback.checkpointing.monitor=%s; %s",
+            self.monitor,
+            remedy,
+        )
+        self._warned = True
 
     def state_dict(self) -> dict[str, float | None]:
         """Returns the best value so far."""
@@ -166,6 +179,11 @@ class Checkpointing(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, float | None]) -> None:
         """Restores `state_dict`."""
         self.best = state_dict["best"]
+
+
+def _is_among(monitor: str, names: Collection[str]) -> bool:
+    """Whether a prefix selects one of the quantities; it may have the number of samples, which their names lack."""
+    return any(name.startswith(monitor) or monitor.startswith(name) for name in names)
 
 
 def check_finite(gan: ConditionalGAN) -> None:

@@ -101,7 +101,7 @@ class Evaluation(Callback):
 
     def measure(self, generator: torch.nn.Module, seed: int) -> Results:
         """Measures samples of a generator; every random state is restored."""
-        if not self.scores:
+        if not self.scores or not self.evaluator.quantities:  # nothing is left without a classifier
             return {}
         info = self.evaluator.real.info
         n_per_class = -(-self.evaluator.samples_needed // info.num_classes)

@@ -56,7 +56,7 @@ class RunInfo(Callback):
             return
         folder = Path(trainer.default_root_dir)
         (folder / run_dir.RESULT).unlink(missing_ok=True)
-        text = yaml.safe_dump(self.config, sort_keys=False)
+        text = yaml.safe_dump(self.config, sort_keys=False, allow_unicode=True)
         run_dir.write_atomically(folder / run_dir.CONFIG, text)
         about_loss = {"has_decision_boundary": pl_module.loss.has_decision_boundary}
         run_dir.write_json(folder / run_dir.ENVIRONMENT, environment(trainer) | about_loss)

@@ -3,30 +3,15 @@
 import logging
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.data.datamodule import ImageSplits
 from fmcgan.data.info import LARGEST, SMALLEST, DatasetInfo
-from fmcgan.data.subset import shuffled_members
+from fmcgan.data.stratified import stratified
 
 log = logging.getLogger(__name__)
-
-
-def stratified(labels: Tensor, test_share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Draws the test images of each class at random, at least one, and leaves at least one for training.
-
-    Returns the ascending indices of training and test images among labels int64 [N].
-    """
-    train, test = [], []
-    for label in labels.unique().tolist():
-        order = shuffled_members(labels, label, seed)
-        n_test = min(max(1, round(test_share * len(order))), len(order) - 1)
-        test.append(order[:n_test])
-        train.append(order[n_test:])
-    return torch.cat(train).sort().values, torch.cat(test).sort().values
 
 
 def split(images: Tensor, labels: Tensor, test_share: float, seed: int) -> ImageSplits:

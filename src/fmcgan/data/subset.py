@@ -8,6 +8,7 @@ from torch import Tensor
 from fmcgan.app.checks import number, seed_number, whole_number
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.info import DatasetInfo
+from fmcgan.data.stratified import shuffled_members
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,13 @@ class Subset:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        seed_number(**{"subset.seed": self.seed})
-        given = {f"subset.{name}": getattr(self, name) for name in ("n", "per_class")}
+        seed_number(seed=self.seed)
+        given = {"n": self.n, "per_class": self.per_class}
         whole_number(**{name: value for name, value in given.items() if value is not None})
         if self.long_tail is not None:
-            number(1, 10_000, **{"subset.long_tail": self.long_tail})
+            number(1, 10_000, long_tail=self.long_tail)
         if self.n is not None and self.per_class is not None:
-            raise InvalidValueError(
-                f"give either subset.n or subset.per_class, got n={self.n} and per_class={self.per_class}"
-            )
+            raise InvalidValueError(f"give either n or per_class, got n={self.n} and per_class={self.per_class}")
 
     @property
     def is_all(self) -> bool:
@@ -64,24 +63,17 @@ class Subset:
                 sizes = sizes.minimum(available.double())
         if self.n is not None:
             if self.n > int(sizes.sum()):
-                raise InvalidValueError(f"subset.n must be at most {int(sizes.sum())}, got {self.n}", "subset.n")
+                raise InvalidValueError(f"data.subset.n must be at most {int(sizes.sum())}, got {self.n}")
             sizes = _apportion(sizes, self.n)
         for label in (sizes > available).nonzero().flatten().tolist():
             raise InvalidValueError(
-                f"subset.per_class={self.per_class}: class {info.class_names[label]} has only "
+                f"data.subset.per_class={self.per_class}: class {info.class_names[label]} has only "
                 f"{int(available[label])} training images"
             )
         return [int(size) for size in sizes]
 
     def _of_class(self, labels: Tensor, label: int, size: int) -> Tensor:
         return shuffled_members(labels, label, self.seed)[:size]
-
-
-def shuffled_members(labels: Tensor, label: int, seed: int) -> Tensor:
-    """Returns the indices of a class among labels int64 [N], in a random order that depends on seed and class."""
-    members = (labels == label).nonzero().squeeze(1)
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + label)
-    return members[torch.randperm(len(members), generator=generator)]
 
 
 def _apportion(sizes: Tensor, n: int) -> Tensor:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from fmcgan.figure.font import drawable
+
 MOST_CLASSES = 20  # largest number of classes of a figure or table
 _LONGEST_NAME = 20  # letters of a class name beside an axis
 
@@ -38,5 +40,6 @@ def some_classes(labels: Sequence[int], most: int = MOST_CLASSES) -> tuple[list[
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Cuts long class names for the axes of figures."""
+    """Cuts long class names for the axes of figures, after spelling letters that the font lacks."""
+    names = [drawable(name) for name in names]
     return [name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…" for name in names]

@@ -16,7 +16,8 @@ from PIL import Image, ImageDraw
 
 from fmcgan.figure.axes import style_axes
 from fmcgan.figure.classes import short_names
-from fmcgan.figure.grid import GAP, MARGIN, enlarged, load_font, magnification
+from fmcgan.figure.font import load_font
+from fmcgan.figure.grid import GAP, MARGIN, enlarged, magnification
 from fmcgan.figure.image_rows import check_pixels
 from fmcgan.figure.palette import FAINT_INK, GENERATED, GRID, INK, REAL
 

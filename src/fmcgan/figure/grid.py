@@ -1,14 +1,14 @@
 """Grids of small images: one class per row, one latent vector per column."""
 
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from fmcgan.app import checks
 from fmcgan.app.errors import InvalidValueError
+from fmcgan.figure.font import Font, load_font
 from fmcgan.figure.png import LONGEST, common_mode
 
 PAPER, INK = 255, 45  # grey levels of background and text
@@ -17,8 +17,6 @@ MARGIN, GAP = 10, 2  # pixels around a grid and between images
 NAME_SIZE, TITLE_SIZE = 14, 17  # font sizes in pixels
 _BESIDE = 150  # maximum width of names and margins, in pixels
 _TILE = 56  # usual height and width of a magnified image, in pixels
-
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def magnification(size: int, pixels: int = _TILE) -> int:
@@ -124,12 +122,6 @@ def _wrapped(title: str, font: Font, width: int) -> list[str]:
 
 def _width(text: str, font: Font) -> int:
     return int(np.ceil(font.getlength(text)))
-
-
-@cache
-def load_font(size: int) -> Font:
-    """Returns the font of all pictures in a size in pixels."""
-    return ImageFont.load_default(size)
 
 
 def enlarged(image: NDArray[np.uint8], scale: int) -> Image.Image:

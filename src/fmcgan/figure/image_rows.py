@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from fmcgan.figure.classes import short_names
-from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, Font, enlarged, load_font, magnification
+from fmcgan.figure.font import Font, load_font
+from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, enlarged, magnification
 from fmcgan.figure.palette import FAINT_INK, GENERATED, INK
 
 COLUMN = 84  # usual side of a magnified image, and least width of a column, in pixels

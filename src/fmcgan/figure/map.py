@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from fmcgan.figure.classes import short_names
-from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, TITLE_SIZE, load_font
+from fmcgan.figure.font import load_font
+from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, TITLE_SIZE
 from fmcgan.figure.image_rows import check_pixels
 from fmcgan.figure.palette import CLASS_COLOURS, FAINT_INK, GENERATED, INK, LINE, REAL, class_colours
 
@@ -23,6 +24,7 @@ LEGEND_COLUMNS, LEGEND_ROW_INCHES = 6, 0.2  # of a legend of more than two rows
 PANEL, FEWEST_COLUMNS = 660, 16  # usual width of a panel of thumbnails in pixels, and its least number of columns
 OTHER_CLASSES = "#A0A0A0"  # of classes without a colour of their own, if there are many
 _GREY = CLASS_COLOURS[6]  # not used beside it
+MOST_COLOURED = len(CLASS_COLOURS) - 1  # largest number of classes with a colour beside others: the letters
 BACKGROUND = "#DDDDDD"  # colour of the images that the map was fitted to
 ORIGINS = LinearSegmentedColormap.from_list("origins", [REAL, "#E6E6E6", GENERATED])
 """Colours from only real to only generated; the middle is grey, distinct from the white background."""

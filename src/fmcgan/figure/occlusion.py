@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 
 from fmcgan.figure.axes import panel_figure
 from fmcgan.figure.classes import short_names
-from fmcgan.figure.grid import GAP, INK, MARGIN, NAME_SIZE, PAPER, enlarged, load_font, magnification
+from fmcgan.figure.font import load_font
+from fmcgan.figure.grid import GAP, INK, MARGIN, NAME_SIZE, PAPER, enlarged, magnification
 from fmcgan.figure.palette import GENERATED
 from fmcgan.figure.palette import INK as INK_COLOUR
 

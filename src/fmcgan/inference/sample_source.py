@@ -277,9 +277,9 @@ def _real_images(config: DictConfig, data: Any, info: DatasetInfo, store: Store,
     data.prepare_data()
     data.setup("fit")
     images, options = data.images, (info, config.device, store, config.bootstrap_samples)
-    train = ImageSet(images.train_images, images.train_labels, *options).of_classes(classes)
-    test = ImageSet(images.test_images, images.test_labels, *options).of_classes(classes)
-    return RealImages(train, test, config.reference)
+    train = ImageSet(images.train_images, images.train_labels, *options)
+    test = ImageSet(images.test_images, images.test_labels, *options)
+    return RealImages(train, test, config.reference).of_classes(classes)
 
 
 def _warn_of_real_samples(samples: ImageSet, real: RealImages) -> None:

@@ -76,6 +76,11 @@ class Evaluator:
         self._measured_baselines = Baselines(real, store or Store())
 
     @property
+    def quantities(self) -> list[str]:
+        """Names of the quantities that are measured, without number of samples and split, in their order."""
+        return [name for metric in self.metrics.values() for name in metric.quantities]
+
+    @property
     def samples_needed(self) -> int:
         """The largest number of samples that a metric needs."""
         return max([self.n, *(metric.n for metric in self.metrics.values() if metric.n)])

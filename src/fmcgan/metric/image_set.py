@@ -119,6 +119,13 @@ class RealImages(NamedTuple):
     train: ImageSet
     test: ImageSet
     reference_split: Literal["train", "test"] = "test"
+    whole: "RealImages | None" = None  # with the images of all classes, if these are of some
+
+    def of_classes(self, labels: Sequence[int]) -> "RealImages":
+        """Selects the images of some classes; feature networks are still fitted to those of all classes."""
+        train, test = self.train.of_classes(labels), self.test.of_classes(labels)
+        is_all = train is self.train and test is self.test
+        return self if is_all else RealImages(train, test, self.reference_split, self.whole or self)
 
     @property
     def info(self) -> DatasetInfo:

@@ -10,6 +10,7 @@ import torch
 
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.info import DatasetInfo
+from fmcgan.data.stratified import stratified
 from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.feature import classifier_training
 from fmcgan.metric.feature.classifier import ClassifierFeatures
@@ -20,7 +21,7 @@ from fmcgan.metric.feature.classifier_network import (
     new_classifier,
     save_classifier,
 )
-from fmcgan.metric.feature.classifier_training import Check, augmented, held_out_images, n_epochs, trained_weights
+from fmcgan.metric.feature.classifier_training import Check, augmented, n_epochs, trained_weights
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
 from fmcgan.metric.frechet import ClassFrechetDistance, FrechetDistance
 from fmcgan.metric.gan_test import GanTest
@@ -200,9 +201,34 @@ def test_colour_is_shifted_alike_in_all_channels_and_mirrored_only_on_request():
 
 def test_a_tenth_of_each_class_is_held_out():
     labels = torch.tensor([0] * 100 + [1] * 14 + [2] * 2 + [3])
-    chosen = held_out_images(labels)
-    assert labels[chosen].bincount(minlength=5).tolist() == [10, 1, 1, 0, 0]
-    assert torch.equal(chosen, held_out_images(labels))
+    training, held_out = stratified(labels, classifier_training.HELD_OUT_SHARE, seed=0)
+    assert labels[held_out].bincount(minlength=5).tolist() == [10, 1, 1, 0, 0]
+    assert torch.equal(torch.cat([training, held_out]).sort().values, torch.arange(len(labels)))
+    assert torch.equal(held_out, stratified(labels, classifier_training.HELD_OUT_SHARE, seed=0)[1])
+
+
+def test_with_images_of_some_classes_the_classifier_is_still_that_of_all(tmp_path, monkeypatch):
+    trained = []
+
+    def train(images, labels, epochs, seed, info, *others):
+        trained.append(labels.unique().tolist())
+        return new_classifier(seed, info)
+
+    monkeypatch.setattr(classifier_training, "train", train)
+    monkeypatch.setattr(classifier_training, "_check", lambda *given: Check(100, 1.0, 0.2))
+    real = stripes(tmp_path)
+    some = real.of_classes([1, 3])
+    assert real.of_classes([4, 3, 2, 1, 0]) is real
+    assert some.train.labels.unique().tolist() == some.test.labels.unique().tolist() == [1, 3]
+    features, of_some, of_fewer = ClassifierFeatures(), ClassifierFeatures(), ClassifierFeatures()
+    of_some.fit(some)
+    features.fit(real)
+    of_fewer.fit(some.of_classes([3]))
+    assert trained == [[0, 1, 2, 3, 4]]
+    assert features.version == of_some.version == of_fewer.version
+    metric = GanTest()
+    metric.fit(some)
+    assert features.version in metric.protocol
 
 
 def test_few_images_are_seen_more_often_and_many_less(monkeypatch):

@@ -45,7 +45,7 @@ def compare_coverage(
         NotApplicable: no class has ``least`` samples, as many test images and twice as many training images, or there
             are at most ``k`` test images.
     """
-    samples, (train, test, _) = subject.samples, subject.real
+    samples, train, test = subject.samples, subject.real.train, subject.real.test
     chosen: list[tuple[Tensor, Tensor, Tensor]] = []
     for label in common_classes(samples, test, least=least):
         own, others = samples.of_class(label), train.of_class(label)
@@ -77,7 +77,7 @@ def _coverage(images: ImageSet, index: Tensor, test: ImageSet, features: Feature
 
 def _of_training(subject: Subject, index: Tensor, part: int, features: FeatureNetwork, k: int) -> Coverage:
     """Computes the coverage of training images, stored because it depends on the number of samples only."""
-    train, test, _ = subject.real
+    train, test = subject.real.train, subject.real.test
     key = (
         f"holes in the balls of {test.fingerprint}, k={k}, on {features.name} {features.version}, left by part {part} "
         f"of {train.fingerprint}, {train.labels[index].bincount().tolist()} of each class"

@@ -24,6 +24,7 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.user_dirs import private_temp_dir
 from fmcgan.data.garments import GARMENTS
 from fmcgan.data.info import DatasetInfo
+from fmcgan.data.stratified import stratified
 from fmcgan.metric.epoch_progress import epoch_progress
 from fmcgan.metric.feature.classifier_network import Classifier, load_classifier, new_classifier, save_classifier
 from fmcgan.metric.image_set import RealImages, UnfitNetworkError
@@ -133,11 +134,13 @@ def trained_weights(real: RealImages) -> Path:
     """Returns the weights file of a classifier of the training images, trained unless it is in the cache.
 
     A tenth of each class is held out of the training and decides whether the classifier is of use; the test images are
-    classified once, for the record. Of several processes one trains and the others wait.
+    classified once, for the record. It knows all classes, also if only images of some are compared. Of several
+    processes one trains and the others wait.
 
     Raises:
         UnfitNetworkError: the classifier hardly recognises the classes. The reason is logged, once per process.
     """
+    real = real.whole or real
     key = f"{real.train.fingerprint} {json.dumps(real.info.as_config(), sort_keys=True)} {_protocol()}"
     folder = (real.train.store or Store()).folder
     path = folder / f"classifier_{hashlib.sha256(key.encode()).hexdigest()[:32]}.pt"
@@ -178,13 +181,13 @@ def _protocol() -> str:
     large, small = (BATCH_SIZE, HIGHEST_LEARNING_RATE), (SMALL_BATCH_SIZE, SMALL_LEARNING_RATE)
     length = f"{EPOCHS} epochs, {LEAST_STEPS} steps, {MOST_IMAGES_SEEN} images"
     others = f"decay {WEIGHT_DECAY}, shift {LARGEST_SHIFT}, held out {HELD_OUT_SHARE}, seed {_SEED}"
-    return f"first version: batches and rates {large}, below {SMALL_SET} images {small}; {length}; {others}"
+    return f"second version: batches and rates {large}, below {SMALL_SET} images {small}; {length}; {others}"
 
 
 def _train_and_save(real: RealImages, path: Path) -> Check:
     info, images, labels = real.info, real.train.images, real.train.labels
-    held_out = held_out_images(labels)
-    count = int((~held_out).sum())
+    training, held_out = stratified(labels, HELD_OUT_SHARE, _SEED)
+    count = len(training)
     small = count < SMALL_SET
     batch_size = SMALL_BATCH_SIZE if small else BATCH_SIZE
     epochs = n_epochs(count, batch_size)
@@ -192,8 +195,8 @@ def _train_and_save(real: RealImages, path: Path) -> Check:
     start = time.monotonic()
     with epoch_progress(f"classifier of {info.name}", epochs, -(-epochs // 10)) as progress:
         classifier = train(
-            images[~held_out],
-            labels[~held_out],
+            images[training],
+            labels[training],
             epochs,
             _SEED,
             info,
@@ -221,16 +224,6 @@ def _check(classifier: Classifier, images: Tensor, labels: Tensor) -> Check:
     if len(labels) == 0:
         return Check(0, 0.0, 1.0)
     return Check(len(labels), accuracy(classifier, images, labels), labels.bincount().max().item() / len(labels))
-
-
-def held_out_images(labels: Tensor) -> Tensor:
-    """Chooses a tenth of each class at random, at least one image of a class of two or more: bool [N]."""
-    generator, chosen = torch.Generator().manual_seed(_SEED), torch.zeros(len(labels), dtype=torch.bool)
-    for label in labels.unique():
-        members = (labels == label).nonzero().squeeze(1)
-        n = max(min(1, len(members) - 1), round(HELD_OUT_SHARE * len(members)))
-        chosen[members[torch.randperm(len(members), generator=generator)[:n]]] = True
-    return chosen
 
 
 def n_epochs(count: int, batch_size: int) -> int:
