@@ -24,7 +24,7 @@ export FMCGAN_DATA_MIRROR ?= $(abspath $(BESIDE))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock train test test-fast test-changed test-lowest lint count format options tensorboard bench study classifier measured wheel clean clean-all
+.PHONY: help setup lock train test test-fast test-changed test-lowest lint style count format options tensorboard bench study classifier measured wheel clean clean-all
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -53,8 +53,11 @@ lock: $(UV) ## write the versions of .venv into constraints.txt (first upgrade p
 train: $(STAMP) ## train experiment=quick; ARGS="experiment=minute" or ARGS="loss=wgan_gp trainer.max_epochs=30" changes it
 	$(BIN)/python -m fmcgan.train $(if $(findstring experiment=,$(ARGS))$(findstring ckpt_path=,$(ARGS)),,experiment=quick) $(ARGS)
 
-test: $(STAMP) lint ## check style and types and run all tests (about 18 minutes on two cores); ARGS="-k resume"
-	$(PYTEST) -n $(BUSY) $(ARGS)
+# mypy runs on one core only, so beside the tests; what it found is printed behind theirs.
+test: $(STAMP) style ## check style and types and run all tests (about 18 minutes on two cores); ARGS="-k resume"
+	@mkdir -p build; $(BIN)/mypy >build/mypy.txt 2>&1 & mypy=$$!; trap 'kill $$mypy' INT TERM; \
+	$(PYTEST) -n $(BUSY) $(ARGS); tests=$$?; \
+	wait $$mypy; types=$$?; cat build/mypy.txt; exit $$((tests ? tests : types))
 
 test-fast: $(STAMP) ## run the tests without child processes, real data, training or a browser (2 minutes)
 	$(PYTEST) -m 'not (process or data or train or browser)' $(ARGS)
@@ -70,11 +73,13 @@ test-lowest: $(UV) ## run the fast tests in .venv-lowest, with the lowest versio
 	touch $(VENV)-lowest/.installed
 	$(MAKE) test-fast VENV=$(VENV)-lowest
 
-lint: $(STAMP) ## check style (ruff), types (mypy) and spelling (codespell)
+lint: $(STAMP) style ## check style (ruff), types (mypy) and spelling (codespell)
+	$(BIN)/mypy
+
+style: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/codespell
-	$(BIN)/mypy
 
 format: $(STAMP) ## format the code and fix style errors
 	$(BIN)/ruff check --fix

@@ -14,7 +14,7 @@ from tests.garments import garment_set
 
 TELLING = ("confusions", "clusters", "bias", "holes", "neighbours", "two_sample", "spectrum")
 """The parts that measure effects."""
-N = 3000
+N = 2000
 BAG, COAT, SANDAL, SNEAKER = GARMENTS.parse_classes(["bag", "coat", "sandal", "sneaker"])
 
 
@@ -29,7 +29,7 @@ def parts():
 
     from fmcgan.app.config_dir import config_dir
 
-    shorter = ("analysis.two_sample.images_shown=6400", "analysis.two_sample.occluded_per_class=1")
+    shorter = ("analysis.two_sample.images_shown=3200", "analysis.two_sample.occluded_per_class=1")
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         return instantiate(compose("analyze", [f"analysis=[{','.join(TELLING)}]", *shorter]).analysis)
 
@@ -43,7 +43,8 @@ def held_out(real_train):
 @pytest.fixture(scope="module")
 def known(real_train, real_test):
     """The real images that samples are compared with."""
-    return RealImages(garment_set(real_train.images[:12_000], real_train.labels[:12_000]), real_test)
+    test = garment_set(real_test.images[:4000], real_test.labels[:4000])
+    return RealImages(garment_set(real_train.images[:6000], real_train.labels[:6000]), test)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +127,7 @@ def test_a_style_that_is_never_made_is_found_first(findings_of, plain, known, pa
 
 
 def test_the_command_writes_a_page(command, tmp_path):
-    few = ("n=500", "bootstrap_samples=10", "analysis=[scores,bias,spectrum]")
+    few = ("n=500", "bootstrap_samples=10", "analysis=[scores,bias,spectrum]", "metric=[gan_test]")
     analysed = command("analyze", "data=synthetic", *few, "output=analysis")
     folder = tmp_path / "analysis"
     page = (folder / "report.html").read_text(encoding="utf-8")
