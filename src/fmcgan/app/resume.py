@@ -40,11 +40,12 @@ def check_config(config: DictConfig) -> None:
     config.ckpt_path = path_text(ckpt_path=config.ckpt_path)
     trainer = config.trainer
     check_options(trainer)
-    if is_distributed(trainer.devices) and trainer.strategy == "auto":
+    devices = trainer.devices, trainer.get("num_nodes", 1)
+    check_launch(*devices)
+    if is_distributed(*devices) and trainer.strategy == "auto":
         raise UserError(f"trainer.devices={trainer.devices} needs trainer=ddp (each device is one process)")
-    if is_distributed(trainer.devices) and in_sweep():
+    if is_distributed(*devices) and in_sweep():
         raise UserError("several devices do not work inside a sweep (-m): each process would start the whole sweep")
-    check_launch(trainer.devices, trainer.get("num_nodes", 1))
     lasting = _lasting_schedules(config)
     if lasting and trainer.max_time is not None and trainer.max_epochs != -1:
         log.warning(
@@ -116,7 +117,7 @@ def find_resume_checkpoint(config: DictConfig, plain: Record) -> str | None:
         UserError: it is missing, damaged, or of other networks; or the folder holds another run.
     """
     folder = Path(config.trainer.default_root_dir)
-    if not in_sweep() and not is_nonzero_rank(config.trainer.devices):
+    if not in_sweep() and not is_nonzero_rank(config.trainer.devices, config.trainer.get("num_nodes", 1)):
         refuse_overwriting(folder, config.ckpt_path)
     unfinished = folder / run_dir.LAST_CHECKPOINT
     path = config.ckpt_path or (str(unfinished) if in_sweep() and unfinished.is_file() else None)
