@@ -28,6 +28,7 @@ from fmcgan.app.process import protect_streams, stop_signals, use_utf8
 from fmcgan.app.renamed import register_options
 from fmcgan.app.run_dir_claim import ClaimRunDir
 from fmcgan.app.run_lock import RunningElsewhereError, is_locked
+from fmcgan.app.run_name import folder_overrides
 from fmcgan.app.saved_overrides import reason_to_refuse, saved_overrides
 from fmcgan.app.typed_overrides import normalize_overrides
 from fmcgan.app.user_dirs import ensure_home
@@ -66,7 +67,8 @@ def run_command(name: str, task: Task) -> None:
     any_failed = False
     try:
         if sys.argv[1:] in (["--help"], ["-h"]):
-            return _print_help(name)
+            _print_help(name)
+            return
         sys.argv[1:] = _with_saved_overrides(parse_arguments(sys.argv[1:]), name)
         start(_Job(_importable(task)))()
     except _AlreadyReportedError:
@@ -147,22 +149,31 @@ class _Job:
                 sys.exit(f"error: {error}")
             print(f"skipped: {error}", file=sys.stderr)  # noqa: T201 (the log belongs to the other process)
         except Exception as error:
-            message = format_error(error, config)
-            if not message.startswith("error: "):
-                run_dir_claim.keep_files()
-            log.error(message)
-            log.debug("raised at", exc_info=error)  # the log file has the stack trace
-            if not in_sweep():
-                sys.exit(1)
-            is_marked = _mark_failed(config, message)
-            if not (is_marked and HydraConfig.get().sweeper.get("max_batch_size")):  # else no further batch would start
-                raise _AlreadyReportedError from error
+            _report(error, config)
+
+
+def _report(error: Exception, config: DictConfig) -> None:
+    """Logs an error of the task; ends the process, or only this job of a sweep."""
+    message = format_error(error, config)
+    if not message.startswith("error: "):
+        run_dir_claim.keep_files()
+    log.error(message)
+    log.debug("raised at", exc_info=error)  # the log file has the stack trace
+    if not in_sweep():
+        sys.exit(1)
+    is_marked = _mark_failed(config, message)
+    if not (is_marked and HydraConfig.get().sweeper.get("max_batch_size")):  # else Hydra starts no further batch
+        raise _AlreadyReportedError from error
 
 
 def _with_saved_overrides(typed: CommandLine, command: str) -> list[str]:
     """Adds the saved overrides and the folder of the run of ``ckpt_path=``. Given overrides take precedence."""
     overrides = normalize_overrides(typed, command)
     parsed = {key_of(each): each for each in map(parse, overrides)}
+    if "hydra/launcher" in parsed:
+        workers.require_launcher(parsed["hydra/launcher"].value())
+    overrides += (folders := folder_overrides(parsed))
+    parsed |= {key_of(each): each for each in map(parse, folders)}
     checkpoint = parsed["ckpt_path"].value() if "ckpt_path" in parsed else None
     saved: list[str] = []
     if isinstance(checkpoint, str):

@@ -16,8 +16,7 @@ from pathlib import Path
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fmcgan.app import run_dir, run_lock
-from fmcgan.app.checks import number
+from fmcgan.app import checks, run_dir, run_lock
 from fmcgan.app.distributed import Meeting, check_launch, is_launched_from_outside, is_nonzero_rank, rank
 from fmcgan.app.errors import UserError
 from fmcgan.app.overrides import quoted
@@ -51,7 +50,7 @@ class ClaimRunDir(Callback):
             devices = [OmegaConf.select(config, f"trainer.{key}", default=1) for key in ("devices", "num_nodes")]
             if is_launched_from_outside(*devices):
                 check_launch(*devices)
-                number(minimum=1, **{"hydra.callbacks.claim_run_dir.launch_timeout": self._launch_timeout})
+                checks.number(minimum=1, **{"hydra.callbacks.claim_run_dir.launch_timeout": self._launch_timeout})
                 meeting = Meeting(self._launch_timeout)
                 if is_nonzero_rank(*devices):
                     _join(config, meeting.folder())

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from fmcgan.app.escaping import decodable
 
-
 _command: str | None = None
 
 

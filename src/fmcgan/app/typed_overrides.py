@@ -12,7 +12,6 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.overrides import CommandLine, is_deletion, is_group, is_path, key_of, parse, quoted, quoted_elements
 from fmcgan.app.renamed import rename_overrides
-from fmcgan.app.workers import require_launcher
 
 _PATH_LISTS = ("runs",)  # keys of several paths
 
@@ -38,8 +37,6 @@ def normalize_overrides(typed: CommandLine, command: str) -> list[str]:
             raise UserError(f"{key} is given twice, {printable(first[key])} and {printable(text)}: leave one out")
         if key in groups and (override.is_add() or override.is_force_add()):
             raise UserError(f"{printable(text)}: the group {key} exists already; omit the + to select an option")
-        if key == "hydra/launcher":
-            require_launcher(override.value())
         if is_deletion(override):
             _check_deletion(key, defaults, groups)
         elif is_group(override.key_or_group, typed.config_dirs):

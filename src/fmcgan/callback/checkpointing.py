@@ -38,12 +38,14 @@ class Checkpointing(Checkpoint):
     Args:
         monitor: prefix of the name of the value that selects the best checkpoint; the first match is used. ``None``:
             no best checkpoint.
+        name: of the run: when training ends, ``checkpoints/NAME.ckpt`` is a copy of the last one. ``None``: no copy.
     """
 
-    def __init__(self, monitor: str | None = _DEFAULT_MONITOR) -> None:
+    def __init__(self, monitor: str | None = _DEFAULT_MONITOR, name: str | None = None) -> None:
         if monitor is not None and (not isinstance(monitor, str) or not monitor):
             raise InvalidValueError(f"monitor must be a prefix of a score's name, or null, got {monitor!r}", "monitor")
         self.monitor = monitor
+        self.name = name
         self.best: float | None = None
         self._signal: int | None = None
         self._signal_time = 0.0
@@ -92,10 +94,13 @@ class Checkpointing(Checkpoint):
             self.best = None  # the run was resumed in another folder
 
     def on_train_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
-        """Stops if a signal arrived since the last check; later signals end the process at once."""
+        """Stops if a signal arrived since the last check; later signals end the process at once. Copies ``last.ckpt``."""
         self._training = False
         if self._stop_requested(trainer):
             self._stop(trainer)
+        last = Path(trainer.default_root_dir) / run_dir.LAST_CHECKPOINT
+        if self.name is not None and trainer.is_global_zero and last.is_file():
+            run_dir.write_atomically(last.with_name(f"{self.name}.ckpt"), last.read_bytes())
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: ConditionalGAN, outputs: object, batch: object, batch_idx: int
