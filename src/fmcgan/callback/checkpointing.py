@@ -94,7 +94,7 @@ class Checkpointing(Checkpoint):
             self.best = None  # the run was resumed in another folder
 
     def on_train_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
-        """Stops if a signal arrived since the last check; later signals end the process at once. Copies ``last.ckpt``."""
+        """Stops if a signal arrived since the last check, else saves the copy with the name of the run."""
         self._training = False
         if self._stop_requested(trainer):
             self._stop(trainer)
