@@ -16,6 +16,7 @@ import torch
 from fmcgan.app import workers
 from fmcgan.app.run_files import read_metrics
 from fmcgan.app.run_lock import owner
+from tests import slurm
 
 pytestmark = pytest.mark.train
 
@@ -225,3 +226,58 @@ def test_a_node_that_never_comes_is_reported_in_time(start, tmp_path):
     assert re.search(r"1 of 2 processes have not come to 127\.0\.0\.1:\d+ within 2 s: rank 1\.", line)
     assert time.monotonic() - began < 60
     assert not (tmp_path / "outputs").exists()
+
+
+@pytest.fixture
+def slurm_cluster(tmp_path):
+    """The environment of a SLURM cluster of this machine."""
+    if reason := slurm.why_not():
+        pytest.skip(f"no SLURM: {reason}")
+    with slurm.cluster(tmp_path / "slurm") as environment:
+        yield environment
+
+
+@pytest.mark.process
+def test_a_sweep_on_slurm_is_cancelled_and_resumed(start, command, environment, slurm_cluster, tmp_path):
+    if find_spec("submitit") is None:
+        pytest.skip("submitit is not installed: pip install 'fmcgan[launchers]'")
+    epochs, batches = 40, 5
+    sweep = [
+        *(*TINY, f"trainer.max_epochs={epochs}", f"trainer.limit_train_batches={batches}", "seed=0,1,2,3"),
+        *("callback.metrics_logger.every_n_batches=1", "hydra.sweep.dir=sweep"),
+        *("hydra/launcher=submitit_slurm", "hydra.launcher.cpus_per_task=1"),  # two jobs at once on two cores
+    ]
+    here = {name: slurm_cluster[name] for name in ("SLURM_CONF", "PATH")}
+    process = start("train", "-m", *sweep, env=here, fresh=True)
+    folder = tmp_path / "sweep"
+    wait_for(lambda: len([job for job in jobs_of(folder) if len(rows(job)) > 2 * batches + 2]) >= 2, process)
+    subprocess.run(["scancel", "--user=root"], env=slurm_cluster, check=True)
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 1, errors
+    assert "Traceback" not in errors, errors
+    interrupted = jobs_of(folder)
+    assert {states(errors)[job.name] for job in interrupted} == {"interrupted"}
+    for job in interrupted:
+        saved = torch.load(job / "checkpoints/last.ckpt", weights_only=True)["images_seen"]
+        assert rows(job)[-1]["images_seen"] == saved  # at the signal, not at the end of an epoch
+
+    resumed = command("train", "-m", *sweep, env=here, fresh=True)
+    assert sorted(states(resumed.stderr).values()) == ["finished"] * 4
+    for job in jobs_of(folder):
+        seen = [row["images_seen"] for row in rows(job)]
+        assert seen == sorted(set(seen))
+        assert seen[-1] == epochs * batches * 32
+
+
+@pytest.mark.process
+def test_two_tasks_of_srun_share_one_run_folder(slurm_cluster, tmp_path):
+    srun = ["srun", "--ntasks=2", sys.executable, "-m", "fmcgan.train", *TINY]
+    run = ["trainer=ddp", "trainer.devices=2", "trainer.max_epochs=1", "trainer.limit_train_batches=4"]
+    pipes = {"cwd": tmp_path, "env": slurm_cluster | {"OMP_NUM_THREADS": "1"}, "capture_output": True, "text": True}
+    ended = subprocess.run([*srun, *run], timeout=300, **pipes)
+    assert ended.returncode == 0, ended.stderr
+    (folder,) = (tmp_path / "outputs").glob("*/*")
+    assert json.loads((folder / "result.json").read_text(encoding="utf-8"))["images_seen"] == 4 * 32
+    wrong = subprocess.run([*srun, *run, "trainer.num_nodes=2"], timeout=300, **pipes)
+    assert wrong.returncode != 0
+    assert "srun started 2 tasks for trainer.devices=2 on 2 nodes" in wrong.stderr
