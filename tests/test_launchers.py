@@ -45,11 +45,11 @@ def launcher(request) -> list[str]:
 def environment(monkeypatch) -> None:
     """Threads are shared out by the sweep itself."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setenv("RAY_DISABLE_IMPORT_WARNING", "1")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # Ray's own 15 starves workers beside other tests
 
 
-def wait_for(condition, process, seconds=200):
+def wait_for(condition, process, seconds=500):
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()
@@ -68,8 +68,8 @@ def rows(job):
 
 def states(errors: str) -> dict[str, str]:
     """The jobs in the summary of a sweep."""
-    lines = errors.rpartition("sweep in ")[2].splitlines()[1:]
-    return {line.split()[1]: line.split()[0] for line in lines if line.startswith("  ")}
+    listed = re.findall(r"^  (finished|running|FAILED|interrupted) +(\S+)$", errors, re.MULTILINE)
+    return {job: state for state, job in listed}
 
 
 def kill(process, sweep):
@@ -134,6 +134,8 @@ def test_the_installed_script_lists_failed_jobs_and_runs_the_others(start, envir
 
 
 def test_a_stopped_sweep_saves_the_checkpoints_of_its_jobs(start, environment, launcher, tmp_path):
+    if "hydra/launcher=ray" in launcher:
+        pytest.skip("Ray handles SIGTERM itself and ends its workers at once; docs/sweeps.md says so")
     long = ["trainer.max_epochs=5000", "trainer.limit_train_batches=20", "callback.metrics_logger.every_n_batches=1"]
     process = start("train", "-m", *TINY, *long, "seed=0,1", "hydra.sweep.dir=sweep", *launcher, fresh=True)
     folder = tmp_path / "sweep"
