@@ -47,11 +47,10 @@ def share_cores(config: DictConfig) -> None:
     Args:
         config: of the sweep, in its main process before the launcher starts.
     """
-    launcher = config.hydra.launcher
-    kind = str(launcher.get("_target_", "")).rpartition(".")[2]
+    kind = str(OmegaConf.select(config, "hydra.launcher._target_")).rpartition(".")[2]
     if kind not in ("JoblibLauncher", "LocalLauncher"):
         return
-    cores = available_cores()
+    launcher, cores = config.hydra.launcher, available_cores()
     workers = _jobs_at_once(config)
     if kind == "JoblibLauncher":
         limit = launcher.n_jobs
