@@ -29,7 +29,12 @@ endif
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-setup: $(STAMP) ## create .venv and install everything (about 3 minutes, 6 GB)
+# Without a network the data are fetched by the first training.
+FETCH := from os import environ; from fmcgan.data.fashion_mnist import FashionMNISTData; \
+	FashionMNISTData(environ.get("FMCGAN_DATA_ROOT", "data"), environ.get("FMCGAN_DATA_MIRROR"), batch_size=1, seed=0).prepare_data()
+setup: $(STAMP) ## create .venv, install everything (about 3 minutes, 6 GB) and fetch the data if possible
+	@$(BIN)/python -c '$(FETCH)' 2>/dev/null && echo "data: Fashion-MNIST is there" \
+		|| echo "data: Fashion-MNIST cannot be fetched now; the first training tries again and says why"
 
 $(STAMP): pyproject.toml constraints.txt
 	@if [ -z "$(PYTHON)" ]; then echo "error: Python 3.11, 3.12 or 3.13 is needed; set PYTHON=/path/to/python" >&2; exit 1; fi

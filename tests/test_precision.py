@@ -8,6 +8,7 @@ import torch
 from omegaconf import OmegaConf
 
 from fmcgan import train
+from fmcgan.app import sweep_precision
 from fmcgan.app.errors import UserError
 from fmcgan.inference.generator import read_checkpoint
 
@@ -18,12 +19,18 @@ def trials(monkeypatch):
     tried = []
     answer = lambda build, trainer, batch_size, info: tried.append((build(), batch_size)) or "bf16-mixed"  # noqa: E731
     monkeypatch.setattr("fmcgan.training.precision.faster_precision", answer)
-    train._measured_precision.cache_clear()
-    yield tried
-    train._measured_precision.cache_clear()
+    return tried
 
 
-def test_the_jobs_of_a_sweep_share_one_answer(trials, plain):
+@pytest.fixture
+def sweep(tmp_path, monkeypatch):
+    """As if this were a job of a sweep in this folder."""
+    hydra = OmegaConf.create({"sweep": {"dir": str(tmp_path)}})
+    monkeypatch.setattr(sweep_precision.HydraConfig, "get", lambda: hydra)
+    monkeypatch.setattr(sweep_precision, "in_sweep", lambda: True)
+
+
+def test_the_jobs_of_a_sweep_share_one_answer(trials, sweep, plain):
     answers = [train._precision(plain(f"seed={seed}"), None) for seed in (0, 1)]
     assert answers == ["bf16-mixed", "bf16-mixed"]
     assert [batch_size for _, batch_size in trials] == [32]
@@ -36,10 +43,8 @@ def test_trial_steps_know_no_end_of_the_run(plain, monkeypatch):
     """They have neither the data nor the epochs that a schedule until the end would need."""
     monkeypatch.setattr("fmcgan.training.precision._has_bf16", lambda device: True)
     monkeypatch.setattr("fmcgan.training.precision._MIN_SECONDS", 0.0)
-    train._measured_precision.cache_clear()
     found = train._precision(plain("schedule@training.schedules.generator_lr=cosine"), None)
     assert found in ("32-true", "bf16-mixed")
-    train._measured_precision.cache_clear()
 
 
 def test_a_resumed_run_goes_on_as_it_began(trials, plain, fit, tmp_path):

@@ -21,6 +21,7 @@ from fmcgan.app.renamed import upgrade_composed
 from fmcgan.app.resume import AUTO, already_done, check_config, find_resume_checkpoint
 from fmcgan.app.run_files import Record
 from fmcgan.app.run_lock import locked
+from fmcgan.app.sweep_precision import shared_precision
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
@@ -43,7 +44,7 @@ def train(config: DictConfig) -> None:
     if in_sweep() and already_done(plain):
         return
     validate(config)
-    own = not is_nonzero_rank(config.trainer.devices)
+    own = not is_nonzero_rank(config.trainer.devices, config.trainer.get("num_nodes", 1))
     with locked(Path(config.trainer.default_root_dir)) if own else nullcontext():
         if not (in_sweep() and already_done(plain)):  # another process may have finished it meanwhile
             _train(config, plain)
@@ -122,7 +123,8 @@ def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "Conditi
 def _trainer(config: DictConfig, **options: Any) -> "Trainer":
     from hydra.utils import instantiate
 
-    plugins = [*(instantiate(each) for each in config.plugins or []), *cluster_environment(config.devices)]
+    environment = cluster_environment(config.devices, config.get("num_nodes", 1))
+    plugins = [*(instantiate(each) for each in config.plugins or []), *environment]
     return instantiate(config, plugins=plugins, **options)
 
 
@@ -151,7 +153,7 @@ def _precision(config: Record, checkpoint: str | None) -> str:
         precision = str(read_checkpoint(Path(checkpoint))["config"]["trainer"]["precision"])
         log.info("precision: %s, from the checkpoint", precision)
         return precision
-    if is_distributed(config["trainer"]["devices"]):
+    if is_distributed(config["trainer"]["devices"], config["trainer"].get("num_nodes", 1)):
         log.info("precision: 32-true (auto measures no other on several devices)")
         return "32-true"
     relevant = {name: config[name] for name in ("dataset", "network", "loss", "penalty", "augment", "regularizer")}
@@ -159,16 +161,15 @@ def _precision(config: Record, checkpoint: str | None) -> str:
     no_schedules = {"_target_": "fmcgan.training.schedules.Schedules"}  # schedules do not change the speed
     relevant["training"] = config["training"] | {"seed": 0, "schedules": no_schedules}
     relevant["trainer"] = config["trainer"] | {"default_root_dir": None}
-    return _measured_precision(OmegaConf.to_yaml(relevant))
+    return shared_precision(OmegaConf.to_yaml(relevant), lambda: _measured_precision(relevant))
 
 
-@functools.cache  # measured once for all jobs of a sweep
-def _measured_precision(relevant: str) -> str:
+def _measured_precision(relevant: Record) -> str:
     from fmcgan.data.info import DatasetInfo
     from fmcgan.training.precision import faster_precision
 
     _quieten_lightning()
-    config: DictConfig = OmegaConf.create(relevant)  # type: ignore[assignment]
+    config = OmegaConf.create(relevant)
     info = DatasetInfo.from_config(OmegaConf.to_container(config.dataset))  # type: ignore[arg-type]
     trainer = functools.partial(_trainer, config.trainer)
     return faster_precision(lambda: _build_gan(config), trainer, config.batch_size, info)

@@ -61,8 +61,8 @@ def test_the_error_names_what_needs_it_and_the_extra(missing):
 
 
 def test_every_extra_that_the_code_names_exists_and_dev_includes_it():
-    assert {"analysis", "onnx", "trackers"} < set(EXTRAS)
-    assert "fmcgan[analysis,onnx,trackers]" in EXTRAS["dev"]
+    assert {"analysis", "onnx", "trackers", "launchers"} < set(EXTRAS)
+    assert "fmcgan[analysis,onnx,trackers,launchers]" in EXTRAS["dev"]
 
 
 def test_a_part_costs_itself_only(missing):

@@ -15,10 +15,17 @@ def require_extra(extra: str, needed_by: str, *packages: str) -> None:
     Args:
         extra: name in ``[project.optional-dependencies]``.
         needed_by: command, option or part, as the user calls it.
-        packages: top-level import names.
+        packages: import names, such as ``mlflow``.
 
     Raises:
         MissingExtraError: one of them is not installed.
     """
-    if any(find_spec(package) is None for package in packages):
+    if not all(map(_is_installed, packages)):
         raise MissingExtraError(f"{needed_by} needs the extra \"{extra}\": pip install 'fmcgan[{extra}]'")
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # nor the package that it is in
+        return False

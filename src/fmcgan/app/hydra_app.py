@@ -1,6 +1,7 @@
 """Starts a command with Hydra: one-line errors, exit codes, saved overrides of a resumed run, and sweeps."""
 
 import contextlib
+import importlib
 import logging
 import os
 import signal
@@ -14,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fmcgan.app import run_dir, run_dir_claim
+from fmcgan.app import run_dir, run_dir_claim, system_info, workers
 from fmcgan.app.composed_overrides import check_composed
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.dataset import register_dataset
@@ -27,6 +28,7 @@ from fmcgan.app.process import protect_streams, stop_signals, use_utf8
 from fmcgan.app.renamed import register_options
 from fmcgan.app.run_dir_claim import ClaimRunDir
 from fmcgan.app.run_lock import RunningElsewhereError, is_locked
+from fmcgan.app.run_name import folder_overrides
 from fmcgan.app.saved_overrides import reason_to_refuse, saved_overrides
 from fmcgan.app.typed_overrides import normalize_overrides
 from fmcgan.app.user_dirs import ensure_home
@@ -36,8 +38,11 @@ log = logging.getLogger(__name__)
 Task = Callable[[DictConfig], None]
 
 
+_in_command = False  # set by `run_command`, which a worker of a launcher does not call
+
+
 class _AlreadyReportedError(Exception):
-    """The task failed, and its error was logged."""
+    """The task failed or was stopped, and its message was logged."""
 
 
 def run_command(name: str, task: Task) -> None:
@@ -57,18 +62,25 @@ def run_command(name: str, task: Task) -> None:
     OmegaConf.register_new_resolver("fmcgan.options", help_text, replace=True)
     register_dataset()
     start = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)
+    global _in_command
+    _in_command = True
+    any_failed = False
     try:
         if sys.argv[1:] in (["--help"], ["-h"]):
-            return _print_help(name)
+            _print_help(name)
+            return
         sys.argv[1:] = _with_saved_overrides(parse_arguments(sys.argv[1:]), name)
-        start(_with_error_reporting(task))()
+        start(_Job(_importable(task)))()
     except _AlreadyReportedError:
         sys.exit(1)
     except Exception as error:
-        sys.exit(format_error(error))
+        lost = workers.lost_job(error)
+        sys.exit(format_error(error) if lost is None else f"error: {lost}")
     finally:
         run_dir_claim.release(failed=sys.exc_info()[0] is not None)
-        _summarize_sweep()
+        any_failed = _summarize_sweep()
+    if any_failed:  # reported by the job itself
+        sys.exit(1)
 
 
 def _print_help(name: str) -> None:
@@ -85,44 +97,83 @@ def _stop(number: int, frame: object) -> None:
     """Exits with 128 plus the signal; after a KeyboardInterrupt, Lightning would exit with 1."""
     with contextlib.suppress(OSError):  # the terminal may be closed
         print("stopped", file=sys.stderr)  # noqa: T201
+    if _in_command and ClaimRunDir.sweep_dir is not None:
+        workers.stop_workers(ClaimRunDir.sweep_dir)
     sys.exit(128 + number)
 
 
-def _with_error_reporting(task: Task) -> Task:
-    """Wraps a task so that its errors are in its own log: Hydra itself does not log the errors of a sweep's jobs."""
+def _importable(task: Task) -> Task:
+    """Returns the task from the module's own name: a worker cannot import the ``__main__`` of ``python -m``."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if task.__module__ != "__main__" or spec is None:
+        return task
+    return getattr(importlib.import_module(spec.name), task.__name__)
 
-    def reporting(config: DictConfig) -> None:
+
+class _Job:
+    """Runs the task of a command for one configuration, and logs its errors in the job's own log.
+
+    Hydra itself does not log the errors of a sweep's jobs. Launchers send an instance to their workers.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._command = system_info.command_line()
+
+    def __call__(self, config: DictConfig) -> None:
+        if _in_command:
+            return self._run(config)
+        workers.prepare_worker(_stop)
+        system_info.set_command_line(self._command)
+        try:
+            return self._run(config)
+        except SystemExit as stop:  # which would end the worker, and with some launchers the sweep
+            if not (isinstance(stop.code, int) and stop.code > 128):
+                raise
+            raise _AlreadyReportedError from stop
+
+    def _run(self, config: DictConfig) -> None:
         try:
             check_composed(config)
             _check_output(config)
             _mark_failed(config, None)
-            task(config)
+            self._task(config)
         except Interrupted as stop:
             log.warning("checkpoint saved; resume with\n  %s", _resume_command(os.path.relpath(stop.checkpoint)))
-            # SystemExit also ends a sweep: no other job starts after Ctrl-C.
+            if stop.signal_number not in stop_signals():
+                workers.requeue()
+            # SystemExit also ends a sweep in this process: no other job starts after Ctrl-C.
             sys.exit(128 + stop.signal_number)
         except RunningElsewhereError as error:
             if not in_sweep():
                 sys.exit(f"error: {error}")
             print(f"skipped: {error}", file=sys.stderr)  # noqa: T201 (the log belongs to the other process)
         except Exception as error:
-            message = format_error(error, config)
-            if not message.startswith("error: "):
-                run_dir_claim.keep_files()
-            log.error(message)
-            log.debug("raised at", exc_info=error)  # the log file has the stack trace
-            if in_sweep():
-                _mark_failed(config, message)
-                raise _AlreadyReportedError from error  # Hydra starts the next job
-            sys.exit(1)
+            _report(error, config)
 
-    return reporting
+
+def _report(error: Exception, config: DictConfig) -> None:
+    """Logs an error of the task; ends the process, or only this job of a sweep."""
+    message = format_error(error, config)
+    if not message.startswith("error: "):
+        run_dir_claim.keep_files()
+    log.error(message)
+    log.debug("raised at", exc_info=error)  # the log file has the stack trace
+    if not in_sweep():
+        sys.exit(1)
+    is_marked = _mark_failed(config, message)
+    if not (is_marked and HydraConfig.get().sweeper.get("max_batch_size")):  # else Hydra starts no further batch
+        raise _AlreadyReportedError from error
 
 
 def _with_saved_overrides(typed: CommandLine, command: str) -> list[str]:
     """Adds the saved overrides and the folder of the run of ``ckpt_path=``. Given overrides take precedence."""
     overrides = normalize_overrides(typed, command)
     parsed = {key_of(each): each for each in map(parse, overrides)}
+    if "hydra/launcher" in parsed:
+        workers.require_launcher(parsed["hydra/launcher"].value())
+    overrides += (folders := folder_overrides(parsed))
+    parsed |= {key_of(each): each for each in map(parse, folders)}
     checkpoint = parsed["ckpt_path"].value() if "ckpt_path" in parsed else None
     saved: list[str] = []
     if isinstance(checkpoint, str):
@@ -174,28 +225,35 @@ def _check_output(config: DictConfig) -> None:
     _outputs.add(written)
 
 
-def _mark_failed(config: DictConfig, message: str | None) -> None:
-    """Writes ``error.json`` into the folder of a training job of a sweep; removes it if the message is ``None``."""
+def _mark_failed(config: DictConfig, message: str | None) -> bool:
+    """Writes ``error.json`` into the folder of a training job of a sweep; removes it if the message is ``None``.
+
+    Returns whether the file was written.
+    """
     if not in_sweep() or "output" in config:
-        return
+        return False
     mark = Path(HydraConfig.get().runtime.output_dir) / run_dir.ERROR
     with contextlib.suppress(OSError, UserError):  # the error itself must still be reported
         if message is None:
             mark.unlink(missing_ok=True)
         else:
             run_dir.write_json(mark, {"status": "failed", "message": message.removeprefix("error: ")})
+            return True
+    return False
 
 
-def _summarize_sweep() -> None:
-    """Prints the state of each job, since Hydra reports the first failed job only."""
+def _summarize_sweep() -> bool:
+    """Prints the state of each job, since Hydra reports the first failed job only; returns whether one has failed."""
     folder = ClaimRunDir.sweep_dir
     if folder is None or not folder.is_dir():
-        return
+        return False
     jobs = sorted(path for path in folder.iterdir() if (path / run_dir.HYDRA).is_dir())
-    states = [f"  {job_state(job):11}  {job.name}" for job in jobs]
+    states = {job.name: job_state(job) for job in jobs}
     compare = shell_command("fmcgan.compare", f"runs={quoted(os.path.relpath(folder))}")
-    lines = [f"\nsweep in {os.path.relpath(folder)}", *states, f"compare: {compare}"]
+    listed = [f"  {state:11}  {name}" for name, state in states.items()]
+    lines = [f"\nsweep in {os.path.relpath(folder)}", *listed, f"compare: {compare}"]
     print("\n".join(lines), file=sys.stderr)  # noqa: T201
+    return "FAILED" in states.values()
 
 
 def job_state(job: Path) -> str:

@@ -23,6 +23,12 @@ def stop_signals() -> list[int]:
     return [each for each in numbers if each == signal.SIGINT or signal.getsignal(each) != signal.SIG_IGN]
 
 
+def requeue_signals() -> list[int]:
+    """Returns SIGUSR2 if a launcher of jobs has set a handler, which puts the job back into its queue."""
+    number = getattr(signal, "SIGUSR2", None)
+    return [number] if number is not None and callable(signal.getsignal(number)) else []
+
+
 def use_utf8() -> None:
     """Restarts the program in Python's UTF-8 mode if the locale has another encoding (``LANG=C``).
 

@@ -6,17 +6,19 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from fmcgan.app import run_dir
-from fmcgan.app.checks import path_text, seed_number
+from fmcgan.app.checks import path_text, positive_number, seed_number
 from fmcgan.app.config_validation import check_shape
 from fmcgan.app.distributed import check_launch, is_distributed, is_nonzero_rank
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.hydra_app import in_sweep
+from fmcgan.app.overrides import applied_overrides, key_of, parse
 from fmcgan.app.run_dir_claim import holds_run, refuse_overwriting
 from fmcgan.app.run_files import Record, read_config, read_result
+from fmcgan.app.run_name import check_name
 from fmcgan.app.safe_instantiate import own_class
 from fmcgan.app.signatures import parameters_of
 from fmcgan.app.trainer_options import AUTO, check_options
@@ -38,13 +40,16 @@ def check_config(config: DictConfig) -> None:
     check_shape(config, _PARTS, _GROUPS)
     seed_number(seed=config.seed)
     config.ckpt_path = path_text(ckpt_path=config.ckpt_path)
+    config.name = check_name(config.name)
+    _set_learning_rates(config)
     trainer = config.trainer
     check_options(trainer)
-    if is_distributed(trainer.devices) and trainer.strategy == "auto":
+    devices = trainer.devices, trainer.get("num_nodes", 1)
+    check_launch(*devices)
+    if is_distributed(*devices) and trainer.strategy == "auto":
         raise UserError(f"trainer.devices={trainer.devices} needs trainer=ddp (each device is one process)")
-    if is_distributed(trainer.devices) and in_sweep():
+    if is_distributed(*devices) and in_sweep():
         raise UserError("several devices do not work inside a sweep (-m): each process would start the whole sweep")
-    check_launch(trainer.devices, trainer.get("num_nodes", 1))
     lasting = _lasting_schedules(config)
     if lasting and trainer.max_time is not None and trainer.max_epochs != -1:
         log.warning(
@@ -52,6 +57,19 @@ def check_config(config: DictConfig) -> None:
             " reach their end_value (training.schedules.%s.end_images=IMAGES ends one earlier)",
             *(", ".join(lasting), trainer.max_epochs, trainer.max_time, lasting[0]),
         )
+
+
+def _set_learning_rates(config: DictConfig) -> None:
+    """Gives both optimizers the learning rate ``lr``, unless it is ``None``."""
+    if config.lr is None:
+        return
+    positive_number(lr=config.lr)
+    keys = [f"training.{network}_optimizer.lr" for network in ("generator", "discriminator")]
+    given = {key_of(parse(text)) for text in applied_overrides()}
+    for key in keys:
+        if key in given:
+            raise UserError(f"lr sets both learning rates, and {key} is given too: leave one out")
+        OmegaConf.update(config, key, config.lr)
 
 
 def _lasting_schedules(config: DictConfig | Record) -> list[str]:
@@ -86,8 +104,8 @@ def already_done(config: Record) -> bool:
 
 
 def _is_same_run(saved: Record, config: Record) -> bool:
-    """Whether two configurations are equal but for checkpoint, loggers, data folders and new defaults."""
-    ignored = {"ckpt_path": None, "logger": None}
+    """Whether two configurations are equal but for name, checkpoint, loggers, data folders and new defaults."""
+    ignored = dict.fromkeys(("name", "lr", "ckpt_path", "logger"))  # the optimizers have the learning rates
     left, right = (
         {**each, **ignored, "data": each.get("data", {}) | {"root": None, "mirror": None}} for each in (saved, config)
     )
@@ -116,7 +134,7 @@ def find_resume_checkpoint(config: DictConfig, plain: Record) -> str | None:
         UserError: it is missing, damaged, or of other networks; or the folder holds another run.
     """
     folder = Path(config.trainer.default_root_dir)
-    if not in_sweep() and not is_nonzero_rank(config.trainer.devices):
+    if not in_sweep() and not is_nonzero_rank(config.trainer.devices, config.trainer.get("num_nodes", 1)):
         refuse_overwriting(folder, config.ckpt_path)
     unfinished = folder / run_dir.LAST_CHECKPOINT
     path = config.ckpt_path or (str(unfinished) if in_sweep() and unfinished.is_file() else None)

@@ -32,10 +32,12 @@ HYDRA_OVERRIDES = f"{HYDRA}/overrides.yaml"
 TRAIN_LOG = "train.log"  # written first, so that a run that failed at once is found too
 MULTIRUN = "multirun.yaml"
 LOCK = ".lock"
+PRECISION = ".precision.json"  # of a sweep: what trainer.precision=auto is for its jobs
+PRECISION_LOCK = ".precision.lock"
 COMPARISON = "comparison"
 WRITTEN = (
     *(CONFIG, ENVIRONMENT, METRICS_JSONL, METRICS_CSV, EPOCHS_CSV, RESULT, ERROR, LOSS_FIGURE, GRADIENT_NORM_FIGURE),
-    *(HYDRA, TRAIN_LOG, MULTIRUN, LOCK, *LOGGERS, TRACKERS, SAMPLES, CHECKPOINTS),
+    *(HYDRA, TRAIN_LOG, MULTIRUN, LOCK, PRECISION, PRECISION_LOCK, *LOGGERS, TRACKERS, SAMPLES, CHECKPOINTS),
 )
 """What a training run, or a sweep, writes into its folder."""
 

@@ -16,10 +16,11 @@ from pathlib import Path
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fmcgan.app import run_dir, run_lock
-from fmcgan.app.distributed import is_nonzero_rank
+from fmcgan.app import checks, run_dir, run_lock
+from fmcgan.app.distributed import Meeting, check_launch, is_launched_from_outside, is_nonzero_rank, rank
 from fmcgan.app.errors import UserError
 from fmcgan.app.overrides import quoted
+from fmcgan.app.workers import share_cores
 
 _BEFORE_TRAINING = {run_dir.HYDRA, run_dir.TRAIN_LOG, run_dir.MULTIRUN, run_dir.LOCK}
 _BEFORE_TRAINING |= {run_dir.CONFIG, run_dir.ENVIRONMENT, run_dir.TRACKERS, *run_dir.LOGGERS}
@@ -32,20 +33,43 @@ _created: list[Path] = []
 
 
 class ClaimRunDir(Callback):
-    """Hydra callback that claims the folder of a run or a sweep."""
+    """Hydra callback that claims the folder of a run or a sweep.
+
+    Args:
+        launch_timeout: seconds that the processes of srun or torchrun wait for each other when they start.
+    """
 
     sweep_dir: Path | None = None  # of this process's sweep, if it runs one
+
+    def __init__(self, launch_timeout: float = 300.0) -> None:
+        self._launch_timeout = launch_timeout
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
         """Makes and locks the folder of a single run. Ends the process if it belongs to another run."""
         with _exit_on_error():
-            run_dir.refuse_links(Path(config.hydra.run.dir), *run_dir.WRITTEN)
-            if is_nonzero_rank(OmegaConf.select(config, "trainer.devices")):
-                return  # rank 0 has claimed it
-            folder = _create(config.hydra.run)
-            run_lock.lock(folder)
-            _check_space(folder)
-            refuse_overwriting(folder, OmegaConf.select(config, "ckpt_path"))
+            devices = [OmegaConf.select(config, f"trainer.{key}", default=1) for key in ("devices", "num_nodes")]
+            if is_launched_from_outside(*devices):
+                check_launch(*devices)
+                checks.number(minimum=1, **{"hydra.callbacks.claim_run_dir.launch_timeout": self._launch_timeout})
+                meeting = Meeting(self._launch_timeout)
+                if is_nonzero_rank(*devices):
+                    _join(config, meeting.folder())
+                else:
+                    meeting.wait_for_all()
+                    with _refusal_announced(meeting):
+                        meeting.announce(self._claim(config))
+            elif not is_nonzero_rank(*devices):  # rank 0 has claimed it
+                self._claim(config)
+            else:
+                run_dir.refuse_links(Path(config.hydra.run.dir), *run_dir.WRITTEN)
+
+    def _claim(self, config: DictConfig) -> Path:
+        run_dir.refuse_links(Path(config.hydra.run.dir), *run_dir.WRITTEN)
+        folder = _create(config.hydra.run)
+        run_lock.lock(folder)
+        _check_space(folder)
+        refuse_overwriting(folder, OmegaConf.select(config, "ckpt_path"))
+        return folder
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
         """Makes the folder of a sweep. Each job locks its own folder."""
@@ -55,6 +79,7 @@ class ClaimRunDir(Callback):
                 run_dir.refuse_links(folder, *run_dir.WRITTEN)
             folder = _create(config.hydra.sweep)
             _check_space(folder)
+            share_cores(config)
         given = [each for each in config.hydra.overrides.hydra if not each.startswith("hydra.sweep.dir=")]
         with open_dict(config):  # each job composes its own configuration
             config.hydra.overrides.hydra = [*given, f"hydra.sweep.dir={quoted(str(folder))}"]
@@ -137,6 +162,24 @@ def _create(node: DictConfig) -> Path:
         node.dir = str(folder)
     _created[:] = [folder, *missing[1:]] if from_clock else missing
     return folder
+
+
+def _join(config: DictConfig, folder: Path) -> None:
+    """Lets a process of another rank log into the run folder, beside the files of rank 0."""
+    run_dir.refuse_links(folder, *run_dir.WRITTEN)
+    with open_dict(config):
+        config.hydra.run.dir = str(folder)
+        config.hydra.output_subdir = None
+        config.hydra.job.name = f"{config.hydra.job.name}_rank_{rank()}"
+
+
+@contextlib.contextmanager
+def _refusal_announced(meeting: Meeting) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        meeting.announce(None)
+        raise
 
 
 def _names(folder: Path) -> set[str]:

@@ -20,7 +20,18 @@ import yaml
 
 from fmcgan.app.errors import UserError
 from fmcgan.app.renamed import rename_overrides, upgrade_config
-from fmcgan.app.run_schema import Config, Environment, Evaluation, Findings, Numbers, Overrides, Result, Row, Trackers
+from fmcgan.app.run_schema import (
+    Config,
+    Environment,
+    Evaluation,
+    Findings,
+    Numbers,
+    Overrides,
+    Precisions,
+    Result,
+    Row,
+    Trackers,
+)
 from fmcgan.app.untrusted_data import check_data, check_schema, read_file
 
 LARGEST_YAML = 1_000_000  # bytes; a configuration has some 5,000, and 1,000 long class names, twice, up to 500,000
@@ -109,6 +120,7 @@ read_environment = _json_reader(Environment)
 read_evaluation = _json_reader(Evaluation)
 read_findings = _json_reader(Findings)
 read_trackers = _json_reader(Trackers)
+read_precisions = _json_reader(Precisions)
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from fmcgan.app.run_dir import LOCK
 log = logging.getLogger(__name__)
 
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF)
+_OWNER = re.compile(r"process (\d{1,9}) on (\S+)")
 _held: dict[Path, FileLock] = {}
 
 
@@ -44,8 +46,7 @@ def lock(folder: Path) -> bool:
         writer = owner or "another process"
         raise RunningElsewhereError(f"{os.path.relpath(folder)} is being written by {writer}") from None
     except (OSError, NotImplementedError) as error:
-        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
-            raise
+        _raise_unless_no_locks(error)
         log.warning("%s: this file system has no locks; start only one run in this folder", folder)
         return False
     _held[path] = held
@@ -94,3 +95,34 @@ def is_locked(folder: Path) -> bool:
         return True
     except OSError:
         return False
+
+
+def owner(folder: Path) -> int | None:
+    """Returns the process of this machine that holds the lock of a folder, if it is another one and known."""
+    if not is_locked(folder):
+        return None
+    with contextlib.suppress(OSError):
+        text = (folder / LOCK).read_text(encoding="utf-8", errors="replace")[:100]
+        found = _OWNER.fullmatch(text.strip())
+        return int(found[1]) if found and found[2] == socket.gethostname() else None
+    return None
+
+
+@contextlib.contextmanager
+def exclusive(file: Path) -> Iterator[None]:
+    """Waits for a lock file and holds it in a context. On a file system without locks, it does not wait."""
+    held = FileLock(file)
+    try:
+        held.acquire()
+    except (OSError, NotImplementedError) as error:
+        _raise_unless_no_locks(error)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            held.release()
+
+
+def _raise_unless_no_locks(error: OSError | NotImplementedError) -> None:
+    if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+        raise error

@@ -116,6 +116,8 @@ class Findings(Struct):
 
 Trackers = Annotated[dict[Name, Annotated[str, Meta(pattern=r"^[\w-]{1,64}$")]], Meta(max_length=100)]
 """``trackers.json``: the id of the run by service."""
+Precisions = Annotated[dict[Name, Literal["32-true", "bf16-mixed"]], Meta(max_length=1000)]
+"""``.precision.json`` of a sweep: the faster precision by hash of the setting."""
 
 
 class Network(Struct):

@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from types import FrameType
@@ -13,7 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from fmcgan.app import run_dir
 from fmcgan.app.errors import Interrupted, InvalidValueError, UserError
-from fmcgan.app.process import stop_signals
+from fmcgan.app.process import requeue_signals, stop_signals
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.metrics_logger import MetricsLogger
 from fmcgan.callback.trainer import callbacks_of
@@ -24,26 +25,30 @@ log = logging.getLogger(__name__)
 
 _DEFAULT_MONITOR = "fd_classifier"
 """A value of the default metrics. A run with other metrics and this monitor has no best checkpoint."""
+_SAME_REQUEST_SECONDS = 1.0  # a terminal and the main process of a sweep may both signal a job
 
 
 class Checkpointing(Checkpoint):
     """Saves ``checkpoints/last.ckpt`` and, by a monitored value, ``checkpoints/best.ckpt``.
 
     After Ctrl-C, SIGTERM or SIGHUP, a checkpoint is saved at the end of the current batch and `Interrupted` ends the
-    run. A second signal ends the process at once, without saving. Lightning calls callbacks of this type last, so
-    checkpoints include the evaluation of their epoch.
+    run; likewise after the signal of a launcher that requeues the job. A second signal ends the process at once,
+    without saving. Lightning calls callbacks of this type last, so checkpoints include the evaluation of their epoch.
 
     Args:
         monitor: prefix of the name of the value that selects the best checkpoint; the first match is used. ``None``:
             no best checkpoint.
+        name: of the run: when training ends, ``checkpoints/NAME.ckpt`` is a copy of the last one. ``None``: no copy.
     """
 
-    def __init__(self, monitor: str | None = _DEFAULT_MONITOR) -> None:
+    def __init__(self, monitor: str | None = _DEFAULT_MONITOR, name: str | None = None) -> None:
         if monitor is not None and (not isinstance(monitor, str) or not monitor):
             raise InvalidValueError(f"monitor must be a prefix of a score's name, or null, got {monitor!r}", "monitor")
         self.monitor = monitor
+        self.name = name
         self.best: float | None = None
         self._signal: int | None = None
+        self._signal_time = 0.0
         self._training = False
         self._warned = False
         self._previous_handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
@@ -70,7 +75,7 @@ class Checkpointing(Checkpoint):
 
     def setup(self, trainer: Trainer, pl_module: ConditionalGAN, stage: str) -> None:
         """Installs the signal handlers; warns if no classifier of the data set leaves the monitored value out."""
-        for number in stop_signals():
+        for number in (*stop_signals(), *requeue_signals()):
             self._previous_handlers[number] = signal.signal(number, self._on_signal)
         for evaluation in callbacks_of(trainer, Evaluation) if trainer.is_global_zero else []:
             names = evaluation.evaluator.quantities
@@ -89,10 +94,13 @@ class Checkpointing(Checkpoint):
             self.best = None  # the run was resumed in another folder
 
     def on_train_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
-        """Stops if a signal arrived since the last check; later signals end the process at once."""
+        """Stops if a signal arrived since the last check, else saves the copy with the name of the run."""
         self._training = False
         if self._stop_requested(trainer):
             self._stop(trainer)
+        last = Path(trainer.default_root_dir) / run_dir.LAST_CHECKPOINT
+        if self.name is not None and trainer.is_global_zero and last.is_file():
+            run_dir.write_atomically(last.with_name(f"{self.name}.ckpt"), last.read_bytes())
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: ConditionalGAN, outputs: object, batch: object, batch_idx: int
@@ -119,15 +127,23 @@ class Checkpointing(Checkpoint):
 
     def teardown(self, trainer: Trainer, pl_module: ConditionalGAN, stage: str) -> None:
         """Restores the previous signal handlers."""
+        self._restore_handlers()
+
+    def _restore_handlers(self) -> None:
         for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
         self._previous_handlers = {}
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._signal is not None and time.monotonic() - self._signal_time < _SAME_REQUEST_SECONDS:
+            return
         if self._signal is not None or not self._training:
             log.info("%s: stopped at once", signal.Signals(number).name)
+            self._restore_handlers()
+            if number in requeue_signals():
+                signal.raise_signal(number)
             sys.exit(128 + number)
-        self._signal = number
+        self._signal, self._signal_time = number, time.monotonic()
         log.info(
             "%s: saving at the end of this batch; a second signal stops without saving", signal.Signals(number).name
         )
@@ -139,6 +155,7 @@ class Checkpointing(Checkpoint):
 
     def _stop(self, trainer: Trainer) -> None:
         path = Path(trainer.default_root_dir) / run_dir.LAST_CHECKPOINT
+        self._restore_handlers()
         raise Interrupted(self._signal or signal.SIGTERM, str(path))
 
     def _save(self, trainer: Trainer, gan: ConditionalGAN) -> Path:

@@ -24,11 +24,12 @@ class MLflow(RemoteTracker):
     MLflow's parameters cannot change: a resumed run has those of its first session. Its ``config.yaml`` is current.
 
     Args:
-        save_dir: the run folder; its path is the name of the run.
+        save_dir: the run folder.
         tracking_uri: address of a server, or of a database such as ``sqlite:///outputs/mlflow.db``; ``None``: that of
             the environment variable MLFLOW_TRACKING_URI, or else this database.
         experiment_name: experiment that the run belongs to.
         tags: tags of the run.
+        run_name: name of the run; ``None``: the path of its folder.
     """
 
     def __init__(
@@ -37,9 +38,10 @@ class MLflow(RemoteTracker):
         tracking_uri: str | None = None,
         experiment_name: str = "fmcgan",
         tags: Mapping[str, str] | None = None,
+        run_name: str | None = None,
     ) -> None:
         require_extra("trackers", "logger=mlflow", "mlflow")
-        super().__init__("mlflow", save_dir)
+        super().__init__("mlflow", save_dir, run_name)
         self._uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or _DEFAULT_STORE
         self._experiment_name = experiment_name
         self._tags = {"mlflow.source.name": "fmcgan.train"} | dict(tags or {})  # MLflow's own is an absolute path
@@ -56,7 +58,7 @@ class MLflow(RemoteTracker):
             artifacts = (folder / ".mlflow").as_uri()  # hidden, so that `compare` does not take it for run folders
         logger = MLFlowLogger(
             self._experiment_name,
-            run_name=os.path.relpath(self._folder),
+            run_name=self._run_name,
             tracking_uri=self._uri,
             artifact_location=artifacts,
             run_id=run_id,

@@ -63,12 +63,16 @@ class RemoteTracker(Logger):
     Args:
         service: as messages call it.
         save_dir: the run folder.
+        run_name: of the run, or of its sweep; ``None``: the path of the folder.
     """
 
-    def __init__(self, service: str, save_dir: str) -> None:
+    def __init__(self, service: str, save_dir: str, run_name: str | None = None) -> None:
         super().__init__()
         self._service = service
         self._folder = Path(save_dir)
+        self._run_name = os.path.relpath(self._folder)
+        if run_name is not None:  # a job of a sweep has its own folder in that of the sweep
+            self._run_name = run_name if self._folder.name == run_name else f"{run_name}/{self._folder.name}"
         self._logger: Any = None
         self._unsent: deque[Callable[[], object]] = deque(maxlen=_MAX_UNSENT)
         self._retry_at = 0.0

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,13 @@ class Trackio(RemoteTracker):
     """Sends a run to Trackio.
 
     Args:
-        save_dir: the run folder; its path is the name of the run.
+        save_dir: the run folder.
         project: project that the run belongs to.
         group: group of the run.
         space_id: Space that receives the run, as ``user/space``; ``None``: that of the environment variable
             TRACKIO_SPACE_ID, or else the local database.
         server_url: address of a server with its write token, instead of a Space.
+        run_name: name of the run; ``None``: the path of its folder.
     """
 
     def __init__(
@@ -34,9 +34,10 @@ class Trackio(RemoteTracker):
         group: str | None = None,
         space_id: str | None = None,
         server_url: str | None = None,
+        run_name: str | None = None,
     ) -> None:
         require_extra("trackers", "logger=trackio", "trackio")
-        super().__init__("trackio", save_dir)
+        super().__init__("trackio", save_dir, run_name)
         self._options: dict[str, Any] = {
             "project": project,
             "group": group,
@@ -49,7 +50,7 @@ class Trackio(RemoteTracker):
 
         with _silent():
             run = trackio.init(
-                name=run_id or os.path.relpath(self._folder),
+                name=run_id or self._run_name,
                 resume="allow" if run_id else "never",
                 embed=False,
                 auto_log_cpu=False,  # of the whole machine

@@ -1,6 +1,5 @@
 """Weights & Biases, offline or online."""
 
-import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,12 +19,13 @@ class Wandb(RemoteTracker):
     """Sends a run to Weights & Biases.
 
     Args:
-        save_dir: the run folder; its path is the name of the run, and it gets the folder ``wandb``.
+        save_dir: the run folder, which gets the folder ``wandb``.
         project: project that the run belongs to.
         entity: user or team; ``None``: the account's default.
         mode: ``offline`` writes files that ``wandb sync`` uploads, ``online`` uploads at once and needs an API key.
         group: group of the run.
         tags: tags of the run.
+        run_name: name of the run; ``None``: the path of its folder.
     """
 
     def __init__(
@@ -36,10 +36,11 @@ class Wandb(RemoteTracker):
         mode: str = "offline",
         group: str | None = None,
         tags: Sequence[str] = (),
+        run_name: str | None = None,
     ) -> None:
         require_extra("trackers", "logger=wandb", "wandb")
         one_of(("offline", "online", "disabled"), mode=mode)
-        super().__init__("wandb", save_dir)
+        super().__init__("wandb", save_dir, run_name)
         self._options: dict[str, Any] = {
             "project": project,
             "entity": entity,
@@ -57,7 +58,7 @@ class Wandb(RemoteTracker):
         run = wandb.init(
             dir=self._folder,
             id=run_id,
-            name=os.path.relpath(self._folder),
+            name=self._run_name,
             resume="allow",
             reinit="create_new",
             settings=settings,
