@@ -37,7 +37,7 @@ def launcher(request) -> list[str]:
     """The overrides of a launcher with two workers."""
     package = workers.LAUNCHERS[request.param]
     if find_spec("hydra_plugins") is None or find_spec(package) is None:
-        pytest.skip(f"{package} is not installed: pip install 'fmcgan[launchers]'")
+        pytest.skip(f"{package} is not installed: see docs/sweeps.md")
     return [f"hydra/launcher={request.param}", *OPTIONS[request.param]]
 
 

@@ -36,7 +36,8 @@ _THREADS = "OMP_NUM_THREADS"  # read by torch and by the libraries of numpy when
 def require_launcher(option: object) -> None:
     """Checks that the package of a launcher is installed. Raises `UserError` with the extra that has it."""
     if option in LAUNCHERS:
-        require_extra("launchers", f"hydra/launcher={option}", LAUNCHERS[str(option)])
+        extra = "ray" if option == "ray" else "launchers"
+        require_extra(extra, f"hydra/launcher={option}", LAUNCHERS[str(option)])
 
 
 def share_cores(config: DictConfig) -> None:
