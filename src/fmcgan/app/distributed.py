@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import ListConfig
 
@@ -50,7 +50,8 @@ def is_launched_from_outside(devices: object, num_nodes: object = 1) -> bool:
 
 def check_launch(devices: object, num_nodes: object = 1) -> None:
     """Refuses a run that would wait for processes that no launcher starts. The `UserError` says what is missing."""
-    whole_number(**{"trainer.num_nodes": num_nodes})
+    named: dict[str, Any] = {"trainer.num_nodes": num_nodes}
+    whole_number(**named)
     assert is_int(num_nodes)
     if num_nodes > 1 and not (_is_srun() or _is_torchrun()):
         raise UserError(

@@ -71,7 +71,7 @@ def _jobs_at_once(config: DictConfig) -> int:
     if not str(sweeper._target_).endswith(".BasicSweeper"):
         return int(sweeper.get("n_jobs") or 1)
     given = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
-    overrides = [parse(text) for text in (*given, *OmegaConf.to_container(config.hydra.overrides.task, resolve=False))]
+    overrides = [parse(str(text)) for text in [*given, *config.hydra.overrides.task]]
     return len(BasicSweeper.split_arguments(overrides, sweeper.max_batch_size)[0])
 
 
