@@ -17,7 +17,7 @@ from fmcgan.app.escaping import printable
 from fmcgan.app.hydra_app import in_sweep
 from fmcgan.app.run_dir_claim import holds_run, refuse_overwriting
 from fmcgan.app.run_files import Record, read_config, read_result
-from fmcgan.app.safe_instantiate import own_class
+from fmcgan.app.safe_instantiate import own_class, trusted_packages
 from fmcgan.app.signatures import parameters_of
 from fmcgan.app.trainer_options import AUTO, check_options
 from fmcgan.data.garments import info_of
@@ -37,6 +37,7 @@ def check_config(config: DictConfig) -> None:
     """Refuses settings that Lightning would silently accept, or fail on without naming the key."""
     check_shape(config, _PARTS, _GROUPS)
     seed_number(seed=config.seed)
+    trusted_packages(config.trust)
     config.ckpt_path = path_text(ckpt_path=config.ckpt_path)
     trainer = config.trainer
     check_options(trainer)
