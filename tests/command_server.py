@@ -99,7 +99,8 @@ def become(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.path[0] = folder
+    added = [each for each in environment.get("PYTHONPATH", "").split(os.pathsep) if each and each not in sys.path]
+    sys.path[:1] = [folder, *added]
     sys.argv = [name, *arguments]
     if name.endswith(".py"):
         runpy.run_path(name, run_name="__main__")

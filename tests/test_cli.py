@@ -16,7 +16,7 @@ from fmcgan.app.config_dir import config_dir
 from fmcgan.app.run_files import read_metrics
 from fmcgan.inference.generator import SHIPPED
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+EXTENDING = (Path(__file__).resolve().parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
 RUN_FOLDER = {
     "config.yaml",
     ".hydra",
@@ -55,26 +55,12 @@ def test_train_resume_evaluate_generate_compare(command, tmp_path):
     }
 
 
-OWN_LOSS = """
-import torch
-from fmcgan.loss.base import AdversarialLoss
-
-
-class Exponential(AdversarialLoss):
-    def discriminator(self, real, fake):
-        return torch.exp(-real).mean() + torch.exp(fake).mean()
-
-    def generator(self, real, fake):
-        return torch.exp(-fake).mean()
-"""
-
-
 def test_a_loss_of_ones_own_lies_outside_the_project(command, tmp_path):
-    """As the README has it: its yaml, trained, gone on with, drawn from."""
-    yaml_of_readme = README.partition("```yaml\n")[2].partition("```")[0]
+    """As docs/extending.md has it: its class and yaml, trained, gone on with, drawn from."""
+    code, text = (EXTENDING.partition(f"```{kind}\n")[2].partition("```")[0] for kind in ("python", "yaml"))
     (tmp_path / "mine" / "loss").mkdir(parents=True)
-    (tmp_path / "mine" / "loss" / "exponential.yaml").write_text(yaml_of_readme)
-    (tmp_path / "my_losses.py").write_text(OWN_LOSS)
+    (tmp_path / "mine" / "loss" / "exponential.yaml").write_text(text)
+    (tmp_path / "my_losses.py").write_text(code)
     few = ("experiment=smoke", "trainer.limit_train_batches=2", "trainer.max_epochs=1", "metric=[]")
     command("train", "--config-dir", "mine", "loss=exponential", *few, "hydra.run.dir=run")
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text(encoding="utf-8"))

@@ -2,13 +2,17 @@
 
 import sys
 
+import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
+from fmcgan import load_discriminator, load_generator
 from fmcgan.app.error_messages import format_error
-from fmcgan.app.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.data.garments import GARMENTS
 from fmcgan.data.info import DatasetInfo
+from fmcgan.inference.safetensors_file import write_generator
 from fmcgan.train import _build_gan, build, validate
 from fmcgan.training.network_check import check_networks
 
@@ -174,3 +178,45 @@ def test_an_own_network_for_other_images_is_refused_by_name(own_config):
     with pytest.raises(InvalidValueError, match=r"^network\.generator cannot process .*letters") as error:
         check_networks(gan.generator, gan.discriminator, many)
     assert "\n" not in str(error.value)
+
+
+@pytest.fixture
+def own_run(own_config, tmp_path):
+    """A run folder whose networks are of the package, which is then no longer imported; and its GAN."""
+    few = ("trainer.max_epochs=1", "trainer.limit_train_batches=2", "metric=[]", "loss=exponential")
+    config = own_config("network=linear", *few, "callback=[metrics_logger,checkpointing,run_info]")
+    trainer, gan, data = build(config)
+    for callback in trainer.callbacks:
+        if hasattr(callback, "configure"):
+            callback.configure(OmegaConf.to_container(config, resolve=True))
+    trainer.fit(gan, data)
+    del sys.modules["own_variants"]
+    return tmp_path / "run", gan
+
+
+@pytest.mark.train
+def test_a_run_with_own_networks_is_loaded_if_its_package_is_trusted(own_run, tmp_path):
+    run, gan = own_run
+    trust = {"trust": ["own_variants"]}
+    for load in (load_generator, load_discriminator):
+        with pytest.raises(UserError, match=r"own_variants\..*is refused, .* give trust=\[own_variants\]") as error:
+            load(run)
+        assert "\n" not in str(error.value)
+    assert "own_variants" not in sys.modules
+    generator = load_generator(run, **trust)
+    assert generator.sample(n_per_class=1).images.shape == (10, 28, 28)
+    latents, labels = torch.randn(10, 6), torch.arange(10)
+    with torch.no_grad():
+        expected = gan.ema.calibrated()(latents, labels)
+        assert torch.equal(generator.network(latents, labels), expected)
+    assert load_generator(run, weights="raw", **trust).network.num_classes == 10
+    file = tmp_path / "own.safetensors"
+    write_generator(file, generator.network.state_dict(), generator.about)
+    with pytest.raises(UserError, match=r"give trust=\[own_variants\]"):
+        load_generator(file)
+    assert torch.equal(load_generator(file, **trust).network(latents, labels), expected)
+    discriminator = load_discriminator(run, **trust)
+    images = np.zeros((10, 28, 28), np.uint8)
+    expected = gan.discriminator(-torch.ones(10, 1, 28, 28), labels).detach().numpy()
+    assert np.allclose(discriminator.logits(images, labels), expected)
+    assert discriminator.has_decision_boundary

@@ -14,9 +14,10 @@ README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 # A command ends with its line, a comment, or the backtick that closes it within a sentence (which may break the line).
 METRICS = (CHECKOUT / "docs" / "metrics.md").read_text(encoding="utf-8")
 PERFORMANCE = (CHECKOUT / "docs" / "performance.md").read_text(encoding="utf-8")
+HUB = (CHECKOUT / "docs" / "hub.md").read_text(encoding="utf-8")
 COMMANDS = list(
     dict.fromkeys(  # each once
-        re.findall(r"python -m fmcgan\.(\w+)((?:[ \n][^#`\n]+?)?)(?:\s*#.*|`|\n)", README + METRICS + PERFORMANCE)
+        re.findall(r"python -m fmcgan\.(\w+)((?:[ \n][^#`\n]+?)?)(?:\s*#.*|`|\n)", README + METRICS + PERFORMANCE + HUB)
     )
 )
 

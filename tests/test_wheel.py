@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+TEMPLATE = CHECKOUT / "examples" / "my_package"
 
 
 @pytest.mark.process
@@ -43,6 +44,11 @@ def test_a_wheel_trains_from_another_folder(tmp_path):
     draw = [sys.executable, str(site / "bin" / "fmcgan-generate"), "output=garments.npz", "n_per_class=2"]
     subprocess.run(draw, cwd=elsewhere, env=environment, check=True, capture_output=True)
     assert (elsewhere / "garments.npz").is_file()  # of the generator that travels with the package
+    subprocess.run([*install, "--no-build-isolation", str(TEMPLATE)], check=True, capture_output=True)
+    few = ["trainer.max_epochs=1", "trainer.limit_train_batches=2", "metric=[variation]", "hydra.run.dir=own"]
+    script = [sys.executable, str(site / "bin" / "fmcgan-train"), "experiment=stripes", *few]
+    subprocess.run(script, cwd=elsewhere, env=environment, check=True, capture_output=True)
+    assert (elsewhere / "own" / "result.json").is_file()
 
 
 def test_the_lock_names_one_version_of_every_dependency_within_its_bounds():

@@ -38,7 +38,7 @@ def generate(config: DictConfig) -> None:
     output = Path(name)
     write = writer_for(output)
     run = None if config.run is None else str(config.run)  # a folder may be named by a number
-    generator = load_generator(run, config.weights, config.device)
+    generator = load_generator(run, config.weights, config.device, config.trust)
     labels = generator.info.parse_classes(config.classes)
     batches = generator.stream(labels, config.n_per_class, config.seed, config.truncation)
     n = len(labels) * config.n_per_class

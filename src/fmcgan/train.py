@@ -41,6 +41,7 @@ def train(config: DictConfig) -> None:
     check_config(config)
     config.dataset = dataset_of(config.data, config.seed)
     plain: Record = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    del plain["trust"]  # of this command, not of the run
     if in_sweep() and already_done(plain):
         return
     validate(config)

@@ -1,4 +1,4 @@
-"""A configuration out of a file builds classes of this project, and nothing else is even imported."""
+"""A configuration out of a file builds classes of this project and of trusted packages; nothing else is imported."""
 
 import copy
 import sys
@@ -8,8 +8,8 @@ import torch
 from omegaconf import OmegaConf
 
 from fmcgan.app import resume
-from fmcgan.app.errors import UserError
-from fmcgan.app.safe_instantiate import check_targets, own_class
+from fmcgan.app.errors import InvalidValueError, UserError
+from fmcgan.app.safe_instantiate import check_targets, own_class, trusted_packages
 from fmcgan.app.untrusted_data import MAX_CONFIG_VALUES, check_data
 from fmcgan.inference.generator import ALLOWED_PREFIXES
 
@@ -172,3 +172,88 @@ def test_networks_of_ones_own_are_compared_as_text(resumed, plain):
     assert resumed(change, mine)
     with pytest.raises(UserError, match="networks of the checkpoint differ"):
         resumed(change)
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A package that writes down that it was imported, another that nobody names, and one that cannot be imported."""
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(
+            f"open({str(tmp_path / 'imported')!r}, 'a').write('{name} ')\n"
+            "from pathlib import Path\nimport torch\nclass Network: ...\ndef function(): ...\n",
+            encoding="utf-8",
+        )
+    (tmp_path / "mine" / "below.py").write_text("from mine import Network\nclass Inner: ...\n", encoding="utf-8")
+    (tmp_path / "mine" / "broken.py").write_text("raise RuntimeError('two\\nlines')\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield lambda: (tmp_path / "imported").read_text(encoding="utf-8") if (tmp_path / "imported").exists() else ""
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("mine", "other")]:
+        del sys.modules[name]
+
+
+def test_a_class_of_a_trusted_package_is_allowed(mine):
+    for target in ("mine.Network", "mine.below.Inner", "mine.below.Network"):
+        config = {**GENERATOR, "conditioning": {"_target_": target}, "width": 8}
+        assert check_targets(config, *ALLOWED_PREFIXES, trust=trusted_packages(["mine"])) is config
+    assert mine() == "mine "
+
+
+def test_without_trust_the_error_names_the_word_and_nothing_is_imported(mine):
+    with pytest.raises(UserError, match=r"mine\.Network, which is not a class in fmcgan\.network\.\*.*trust=\[mine\]$"):
+        check_targets({"_target_": "mine.Network"}, *ALLOWED_PREFIXES)
+    with pytest.raises(UserError, match=r"or mine\.\*; it is refused.*trust=\[mine,other\]$"):
+        check_targets({"_target_": "other.Network"}, *ALLOWED_PREFIXES, trust=["mine"])
+    assert mine() == ""
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["mine.Path", "mine.torch.nn.Module", "mine.function", "mine.gone", "mine.Network.__init__", "mine", "mine."],
+)
+def test_trust_is_for_classes_that_the_package_itself_defines(mine, target):
+    with pytest.raises(UserError, match=r"is refused$|cannot be imported"):
+        check_targets({"_target_": target}, *ALLOWED_PREFIXES, trust=["mine"])
+
+
+@pytest.mark.parametrize("target", FOREIGN, ids=repr)
+def test_trust_in_one_package_is_none_in_others(mine, target):
+    with pytest.raises(UserError, match="has _target_"):
+        check_targets({"_target_": target}, *ALLOWED_PREFIXES, trust=["mine"])
+    assert "evil" not in sys.modules
+
+
+def test_instructions_and_interpolations_stay_refused(mine):
+    for extra in ({"_partial_": True}, {"width": "${oc.env:HOME}"}):
+        with pytest.raises(UserError, match="it is refused"):
+            check_targets({"_target_": "mine.Network", **extra}, *ALLOWED_PREFIXES, trust=["mine"])
+
+
+def test_a_module_that_fails_is_one_line(mine):
+    with pytest.raises(UserError, match=r"mine\.broken\.Network, .*cannot be imported \(RuntimeError: two") as error:
+        check_targets({"_target_": "mine.broken.Network"}, trust=["mine"])
+    assert "\n" not in str(error.value)
+
+
+def test_what_can_be_trusted(mine):
+    assert trusted_packages([]) == ()
+    assert trusted_packages("mine") == trusted_packages(["mine", "mine"]) == ("mine",)
+    assert trusted_packages(OmegaConf.create(["mine", "other"])) == ("mine", "other")
+    for wrong in (
+        None,
+        7,
+        {"a": 1},
+        [7],
+        ["mine.below"],
+        ["fmcgan"],
+        ["os"],
+        "subprocess",
+        ["a b"],
+        [None],
+        ["__main__"],
+    ):
+        with pytest.raises(InvalidValueError, match=r"^trust must be a list of packages"):
+            trusted_packages(wrong)
+    with pytest.raises(UserError, match=r"trust=\[no_such_package\]: Python finds no package"):
+        trusted_packages(["no_such_package"])
+    assert mine() == ""

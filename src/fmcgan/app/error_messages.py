@@ -5,6 +5,7 @@ import re
 import traceback
 from collections.abc import Sequence
 
+import yaml
 from hydra.errors import HydraException, InstantiationException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import (
@@ -17,7 +18,7 @@ from omegaconf.errors import (
 )
 
 from fmcgan.app import memory
-from fmcgan.app.config_dir import config_dir, option_names
+from fmcgan.app.config_dir import config_dirs, option_names
 from fmcgan.app.config_validation import root_cause, typed_key
 from fmcgan.app.errors import InvalidValueError, UserError
 
@@ -39,6 +40,8 @@ def _user_message(error: Exception, config: DictConfig | None) -> str | None:
         return failed_allocation
     if isinstance(error, HydraException | OmegaConfBaseException):  # one of them is an OSError too
         return _config_message(error, config)
+    if isinstance(error, yaml.YAMLError):  # its text names file and line
+        return f"a yaml file cannot be read: {' '.join(str(error).split())}"
     if isinstance(error, OSError):
         return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
     return None
@@ -100,10 +103,19 @@ def _constructor_message(error: InstantiationException, config: DictConfig | Non
         how = f"leave it out (if an experiment sets it: ~{key}) or choose another option"
         return f"{where}: the chosen option has no parameter {unexpected.group(1)}; {how}"
     if text.startswith("Error locating target"):
-        return f"{where}: Python cannot import {text.split(chr(39))[1]}; check its spelling"
+        return f"{where}: Python cannot import {text.split(chr(39))[1]}; {_import_advice(cause)}"
     if isinstance(cause, ValueError | TypeError | ImportError) or type(cause).__name__ == "MisconfigurationException":
         return f"{where}: {cause}"
     return None if cause is not None else text.replace("\n", " ")
+
+
+def _import_advice(error: BaseException | None) -> str:
+    """Says why a class cannot be imported: the error of its own module, if it has one."""
+    while error is not None and error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, ModuleNotFoundError | AttributeError | None):
+        return "check its spelling"
+    return f"its module raises {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _unknown_key_message(error: ConfigKeyError | ConfigAttributeError) -> str:
@@ -123,7 +135,8 @@ def _unknown_key_message(error: ConfigKeyError | ConfigAttributeError) -> str:
 def _group_at(key: str) -> str | None:
     """Returns the group whose option defines the node of this key."""
     group, _, rest = key.partition(".")
-    texts = (path.read_text(encoding="utf-8") for path in (config_dir() / group).glob("*.yaml"))
+    paths = (path for folder in config_dirs() for path in (folder / group).glob("*.yaml"))
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in paths)
     found = (re.search(rf"^ +- /([\w/]+)@{re.escape(rest)}:", text, re.MULTILINE) for text in texts)
     return next((each[1] for each in found if each and rest), None)
 

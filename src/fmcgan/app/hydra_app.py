@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fmcgan.app import run_dir, run_dir_claim, system_info, workers
+from fmcgan.app import plugins, run_dir, run_dir_claim, system_info, workers
 from fmcgan.app.composed_overrides import check_composed
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.dataset import register_dataset
@@ -29,6 +29,7 @@ from fmcgan.app.renamed import register_options
 from fmcgan.app.run_dir_claim import ClaimRunDir
 from fmcgan.app.run_lock import RunningElsewhereError, is_locked
 from fmcgan.app.run_name import folder_overrides
+from fmcgan.app.safe_instantiate import trusted_packages
 from fmcgan.app.saved_overrides import reason_to_refuse, saved_overrides
 from fmcgan.app.typed_overrides import normalize_overrides
 from fmcgan.app.user_dirs import ensure_home
@@ -59,6 +60,7 @@ def run_command(name: str, task: Task) -> None:
     ensure_home()
     OmegaConf.register_new_resolver("fmcgan.job_folder", job_folder, replace=True)
     register_options()
+    plugins.register()
     OmegaConf.register_new_resolver("fmcgan.options", help_text, replace=True)
     register_dataset()
     start = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)
@@ -182,7 +184,8 @@ def _with_saved_overrides(typed: CommandLine, command: str) -> list[str]:
             raise UserError(f"ckpt_path={checkpoint}: Hydra reads ${{ as an interpolation; give a path without it")
         # Written after all checks: Hydra's .hydra/overrides.yaml may also have refused overrides.
         if (folder / run_dir.ENVIRONMENT).is_file():
-            saved = saved_overrides(folder, set(parsed), typed.config_dirs)
+            trust = trusted_packages(parsed["trust"].value()) if "trust" in parsed else ()
+            saved = saved_overrides(folder, set(parsed), typed.config_dirs, trust)
             saved += [] if "hydra.run.dir" in parsed else [f"hydra.run.dir={quoted(str(folder))}"]
     return [*typed.options, *saved, *overrides]
 

@@ -1,11 +1,13 @@
 """Options of every group as their yaml files describe them: in ``--help`` and in ``docs/options.md``.
 
-The first comment line of a file describes it; a comment behind a key describes the key.
+The first comment line of a file describes it; a comment behind a key describes the key. Help also lists the options of
+installed plugins, each with its package; ``docs/options.md`` does not.
 ``python -m fmcgan.app.option_tables`` writes ``docs/options.md`` of the checkout.
 """
 
 import re
 import textwrap
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +15,7 @@ from typing import NamedTuple
 import yaml
 
 from fmcgan.app.config_dir import config_dir
+from fmcgan.app.plugins import Plugin, option_files, plugins
 
 COMMANDS = ("train", "evaluate", "analyze")  # commands with configuration groups
 
@@ -34,6 +37,7 @@ class Option(NamedTuple):
     name: str  # as on the command line; with ``/`` in a sub-folder
     description: str  # the first comment line, or ``""``
     keys: tuple[Key, ...]  # in the order of the file, without ``_target_`` and interpolations of other keys
+    plugin: str = ""  # package that has it; ``""``: fmcgan itself
 
 
 class Group(NamedTuple):
@@ -79,13 +83,16 @@ def _keys(lines: list[str], above: list[str]) -> list[Key]:
 
 
 @cache
-def read_groups(command: str) -> tuple[Group, ...]:
-    """Reads the groups of a command (one of `COMMANDS`): those of its defaults list, then those of its options'."""
+def read_groups(command: str, plugins: tuple[Plugin, ...] = ()) -> tuple[Group, ...]:
+    """Reads the groups of a command (one of `COMMANDS`): those of its defaults list, then those of its options'.
+
+    The options are those of fmcgan and of the given plugins.
+    """
     listed = _defaults(config_dir() / f"{command}.yaml")
     defaults = {group: option for group, option in listed if not group.startswith("override ")}
     keys = {group: (group,) for group in defaults}
     for group, chosen in list(defaults.items()):
-        for path in sorted((config_dir() / group).glob("*.yaml")) if chosen is not None else ():  # not experiments
+        for path, _ in _files(group, plugins) if chosen is not None else ():  # not experiments
             for entry, option in _defaults(path):
                 other, _, package = entry.removeprefix("override ").removeprefix("/").partition("@")
                 if entry.startswith("override "):
@@ -93,15 +100,22 @@ def read_groups(command: str) -> tuple[Group, ...]:
                 elif other not in dict(listed):
                     keys[other] = tuple(dict.fromkeys([*keys.get(other, ()), f"{other}@{group}.{package}"]))
                     defaults.setdefault(other, option)
-    return tuple(_group(group, keys[group], defaults[group]) for group in keys)
+    return tuple(_group(group, keys[group], defaults[group], plugins) for group in keys)
 
 
-def _group(name: str, keys: tuple[str, ...], default: _Default) -> Group:
-    folder = config_dir() / name
+def _files(group: str, plugins: tuple[Plugin, ...]) -> Iterator[tuple[Path, str]]:
+    """Yields the yaml files of a group, and for each the package of its plugin or ``""``."""
+    folder = config_dir() / group
+    for path in sorted(folder.glob("*.yaml")) + (sorted(folder.glob("*/*.yaml")) if group == "experiment" else []):
+        yield path, ""
+    for plugin in plugins:
+        yield from ((path, plugin.package) for path in option_files(plugin, group))
+
+
+def _group(name: str, keys: tuple[str, ...], default: _Default, plugins: tuple[Plugin, ...]) -> Group:
     package = None if keys == (name,) else keys[0].partition("@")[2]
-    files = sorted(folder.glob("*.yaml")) + (sorted(folder.glob("*/*.yaml")) if name == "experiment" else [])
     chosen = default if isinstance(default, list) else [default] if default is not None else []
-    options = tuple(read_option(path, name, package) for path in files)
+    options = tuple(read_option(path, name, package)._replace(plugin=of) for path, of in _files(name, plugins))
     return Group(name, keys, tuple(chosen), isinstance(default, list), options)
 
 
@@ -114,7 +128,7 @@ def _defaults(path: Path) -> list[tuple[str, _Default]]:
 
 def help_text(command: str) -> str:
     """Formats the options of a command for Hydra's help template, where ``$`` is escaped; ``*`` marks the default."""
-    return "\n".join(map(_help_block, read_groups(command))).replace("$", "$$")
+    return "\n".join(map(_help_block, read_groups(command, plugins()))).replace("$", "$$")
 
 
 def _help_block(group: Group) -> str:
@@ -127,7 +141,8 @@ def _help_block(group: Group) -> str:
         if len(option.name) > 20:
             lines.append(f"  {option.name}{mark.rstrip()}")
             start = indent
-        lines += textwrap.wrap(option.description, 80, initial_indent=start, subsequent_indent=indent)
+        described = f"{option.description} [{option.plugin}]".strip() if option.plugin else option.description
+        lines += textwrap.wrap(described, 80, initial_indent=start, subsequent_indent=indent)
     return "\n".join(lines) + "\n"
 
 

@@ -14,7 +14,7 @@ from hydra.core.override_parser.types import Override, OverrideType, Quote, Quot
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from fmcgan.app.config_dir import config_dir
+from fmcgan.app.config_dir import config_dirs
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 
@@ -77,7 +77,10 @@ def shell_command(module: str, *arguments: str) -> str:
 
 
 class CommandLine(NamedTuple):
-    """A parsed command line: options of Hydra (such as ``-m``), overrides, and folders of configuration groups."""
+    """A parsed command line: options of Hydra (such as ``-m``), overrides, and folders of configuration groups.
+
+    The folders are in the order in which Hydra searches them: of fmcgan, of plugins, of ``--config-dir``.
+    """
 
     options: list[str]
     overrides: list[str]
@@ -95,7 +98,7 @@ def parse_arguments(arguments: Sequence[str]) -> CommandLine:
         else:
             options.insert(0, argument)
     own = [Path(known.config_dir)] if known.config_dir else []
-    return CommandLine(options, list(known.overrides), [config_dir(), *own])
+    return CommandLine(options, list(known.overrides), [*config_dirs(), *own])
 
 
 def applied_overrides(kind: str = "task") -> list[str]:

@@ -19,7 +19,7 @@ from fmcgan.app.overrides import applied_overrides, key_of, parse
 from fmcgan.app.run_dir_claim import holds_run, refuse_overwriting
 from fmcgan.app.run_files import Record, read_config, read_result
 from fmcgan.app.run_name import check_name
-from fmcgan.app.safe_instantiate import own_class
+from fmcgan.app.safe_instantiate import own_class, trusted_packages
 from fmcgan.app.signatures import parameters_of
 from fmcgan.app.trainer_options import AUTO, check_options
 from fmcgan.data.garments import info_of
@@ -39,6 +39,7 @@ def check_config(config: DictConfig) -> None:
     """Refuses settings that Lightning would silently accept, or fail on without naming the key."""
     check_shape(config, _PARTS, _GROUPS)
     seed_number(seed=config.seed)
+    trusted_packages(config.trust)
     config.ckpt_path = path_text(ckpt_path=config.ckpt_path)
     config.name = check_name(config.name)
     _set_learning_rates(config)

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.types import Override
@@ -11,6 +11,7 @@ from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.overrides import INSTANTIATE_KEYS, is_deletion, is_group, is_path, key_of, parse
+from fmcgan.app.plugins import plugins
 from fmcgan.app.renamed import rename_overrides
 from fmcgan.app.run_files import read_environment
 
@@ -18,13 +19,16 @@ _CODE = re.compile("|".join(INSTANTIATE_KEYS))
 _OPTION = re.compile(r"\w[\w-]*(/\w[\w-]*)*")
 
 
-def saved_overrides(folder: Path, typed: set[str], config_dirs: Sequence[Path]) -> list[str]:
+def saved_overrides(
+    folder: Path, typed: set[str], config_dirs: Sequence[Path], trust: Collection[str] = ()
+) -> list[str]:
     """Reads the overrides that a resumed run repeats, with current names.
 
     Args:
         folder: of the run.
         typed: keys given on the command line, which take precedence.
         config_dirs: folders of configuration groups.
+        trust: packages of the command line's ``trust=``.
 
     Raises:
         UserError: the file is damaged, or has an override that a file may not set.
@@ -41,7 +45,7 @@ def saved_overrides(folder: Path, typed: set[str], config_dirs: Sequence[Path]) 
         if (key := key_of(override)) in typed:
             continue
         overrides[key] = text
-        if reason := reason_to_refuse(override, folder, config_dirs):
+        if reason := reason_to_refuse(override, folder, config_dirs, trust):
             refused.append(f"{printable(text)} ({reason})")
     if refused:
         raise UserError(
@@ -52,13 +56,18 @@ def saved_overrides(folder: Path, typed: set[str], config_dirs: Sequence[Path]) 
     return list(overrides.values())
 
 
-def reason_to_refuse(override: Override, folder: Path, config_dirs: Sequence[Path]) -> str | None:
+def reason_to_refuse(
+    override: Override, folder: Path, config_dirs: Sequence[Path], trust: Collection[str] = ()
+) -> str | None:
     """Returns why an override saved in the folder of a run is refused, or ``None`` if it is allowed.
 
-    Values are allowed; paths only inside that folder, and options only if `config_dirs` has them.
+    Values are allowed; paths only inside that folder; options only if `config_dirs` has them, those of a plugin only if
+    the user trusts its package: an option names the class that is imported.
     """
     if any(re.match(r"hydra\b", each or "") for each in (override.key_or_group, override.package)):
         return "configures Hydra itself"
+    if override.key_or_group == "trust":
+        return "trusts code"
     if override.is_add() or override.is_force_add() or not override.key_or_group:
         return "adds a key"
     try:
@@ -67,7 +76,7 @@ def reason_to_refuse(override: Override, folder: Path, config_dirs: Sequence[Pat
         return "nested too deeply"
     reason = next(filter(None, (_refused_value(name, value, folder) for name, value in values)), None)
     if reason is None and not is_deletion(override) and not isinstance(override.value(), dict):
-        return _refused_option(override, config_dirs)
+        return _refused_option(override, config_dirs, trust)
     return reason
 
 
@@ -108,15 +117,19 @@ def _leaves(value: object, name: str) -> Iterator[tuple[str, object]]:
     yield name, None
 
 
-def _refused_option(override: Override, config_dirs: Sequence[Path]) -> str | None:
+def _refused_option(override: Override, config_dirs: Sequence[Path], trust: Collection[str]) -> str | None:
     group, value = override.key_or_group, override.value()
     if not is_group(group, config_dirs):
         return None if override.package is None and "/" not in group else "no known group"
+    packages = {plugin.folder: plugin.package for plugin in plugins()}
     for option in value if isinstance(value, list) else [value]:
-        files = [folder / group / f"{option}.yaml" for folder in config_dirs]
+        files = {folder: folder / group / f"{option}.yaml" for folder in config_dirs}
         named = isinstance(option, str) and _OPTION.fullmatch(option)
-        if not (named and any(file.is_file() for file in files)):
+        found = next((folder for folder, file in files.items() if named and file.is_file()), None)  # Hydra takes it
+        if found is None:
             return "no option of this group; for an option of your own, give --config-dir"
+        if (package := packages.get(found)) is not None and package not in trust:
+            return f"an option of the package {package}; if you trust it, give trust=[{package}]"
     return None
 
 

@@ -1,5 +1,6 @@
 """Normalizes the overrides of the command line: quotes paths, replaces old names, refuses invalid ones."""
 
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.overrides import CommandLine, is_deletion, is_group, is_path, key_of, parse, quoted, quoted_elements
 from fmcgan.app.renamed import rename_overrides
+
+log = logging.getLogger(__name__)
 
 _PATH_LISTS = ("runs",)  # keys of several paths
 
@@ -105,8 +108,18 @@ def _check_choice(override: Override, groups: dict[str, object], config_dirs: Se
         raise UserError(f"{key_of(override)} takes one option, got {given}; available: {known}")
     if value is None:
         raise UserError(_null_message(key_of(override), default, known))
-    if not all(isinstance(option, str) for option in (value if isinstance(value, list) else [value])):
+    options = value if isinstance(value, list) else [value]
+    if not all(isinstance(option, str) for option in options):
         raise UserError(f"there is no {group}={given}; available: {known}")
+    for option in options:
+        _warn_if_ambiguous(group, str(option), config_dirs)
+
+
+def _warn_if_ambiguous(group: str, option: str, config_dirs: Sequence[Path]) -> None:
+    """Warns if several folders have an option of this name; Hydra takes that of the first."""
+    found = [file for folder in config_dirs if (file := folder / group / f"{option}.yaml").is_file()]
+    for other in found[1:]:
+        log.warning("%s=%s is that of %s, not that of %s: rename one", group, printable(option), found[0], other)
 
 
 def _null_message(key: str, default: object, available: str) -> str:

@@ -8,8 +8,8 @@ from textwrap import shorten
 
 from fmcgan.comparison.runs import Run
 
-NOT_COMPARED = ("seed", "ckpt_path", "data.root", "data.mirror")
-"""Overrides that do not define an experiment: seed, checkpoint to resume from, location of the data."""
+NOT_COMPARED = ("seed", "ckpt_path", "trust", "data.root", "data.mirror")
+"""Overrides that do not define an experiment: seed, checkpoint to resume from, trust, location of the data."""
 LONGEST = 36  # maximum number of letters of a label in a short name
 
 

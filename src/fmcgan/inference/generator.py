@@ -2,8 +2,8 @@
 
 import itertools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,10 +17,11 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from fmcgan.app import run_dir
 from fmcgan.app.checks import one_of, seed_number
 from fmcgan.app.errors import UserError
-from fmcgan.app.safe_instantiate import check_targets
+from fmcgan.app.safe_instantiate import check_targets, trusted_packages
 from fmcgan.data.garments import info_of
 from fmcgan.data.images import to_pixels
 from fmcgan.data.info import DatasetInfo
+from fmcgan.inference import hub
 from fmcgan.inference.safetensors_file import SUFFIX, Metadata, read_generator
 from fmcgan.training.checkpoint_file import read_checkpoint
 from fmcgan.training.ema import measure_statistics
@@ -33,7 +34,10 @@ log = logging.getLogger(__name__)
 SHIPPED = Path(__file__).parents[1] / "pretrained" / f"generator{SUFFIX}"  # the generator in the package
 ALLOWED_PREFIXES = ("fmcgan.network.", "fmcgan.conditioning.")  # of classes that the configuration of a file may name
 _TRIAL = 100  # images generated at once when a generator is loaded
-_SOURCES = f"a run folder (outputs/DATE/TIME), a checkpoint or an exported generator ({SUFFIX})"
+_SOURCES = (
+    f"a run folder (outputs/DATE/TIME), a checkpoint, an exported generator ({SUFFIX} or a folder of format=hub), or "
+    "hf://owner/name on the Hugging Face hub"
+)
 
 Classes = Sequence[str | int] | str | int | None
 
@@ -95,18 +99,25 @@ class LabelledGenerator:
 
 
 def load_generator(
-    path: str | Path | None = None, weights: str = "ema", device: str | torch.device = "cpu"
+    path: str | Path | None = None,
+    weights: str = "ema",
+    device: str | torch.device = "cpu",
+    trust: Collection[str] = (),
 ) -> LabelledGenerator:
     """Loads a trained generator.
 
     Args:
-        path: a run folder (its ``checkpoints/last.ckpt``), a checkpoint or an exported generator (``.safetensors``);
-            ``None`` means the one in the package.
+        path: a run folder (its ``checkpoints/last.ckpt``), a checkpoint, an exported generator (``.safetensors``), a
+            folder of ``export format=hub``, or such a folder on the Hugging Face hub: ``hf://owner/name`` or
+            ``hf://owner/name@revision``. ``None`` means the generator in the package.
         weights: ``"ema"``, the moving average, or ``"raw"``, the last trained weights.
         device: such as ``"cpu"`` or ``"cuda"``.
+        trust: packages outside fmcgan, such as ``["my_package"]``, whose classes the file may name. Loading imports
+            these packages and runs their code. Others are refused without being imported.
 
     Raises:
-        UserError: there is no generator, it cannot be read or has other weights, or there is no such device.
+        UserError: there is no generator, it cannot be read or has other weights, it names a class of a package that is
+            not trusted, or there is no such device.
 
     Example:
         >>> generator = load_generator()
@@ -116,18 +127,14 @@ def load_generator(
     """
     one_of(("ema", "raw"), weights=weights)
     check_device(device)
-    file = SHIPPED if path is None else find_checkpoint(Path(path))
+    packages = trusted_packages(trust)
+    file = SHIPPED if path is None else find_checkpoint(path)
     if not file.is_file():
         raise UserError(f"this version ships no generator: give run=, {_SOURCES}")
     state, about = read_generator(file) if file.suffix == SUFFIX else _read_state(file, weights)
     if about["weights"] != weights:
         raise UserError(f"{file} holds weights={about['weights']} only, got weights={weights}")
-    config = check_targets(about["generator"], *ALLOWED_PREFIXES)
-    try:
-        network = _build(config, state, info_of(about["config"]))
-    except Exception as error:  # the classes of an untrusted configuration may raise any error
-        reason = " ".join(str(error.__cause__ or error).split())
-        raise UserError(f"{file} does not hold the generator of its configuration: {reason[:300]}") from error
+    network = build_network(file, "generator", about["generator"], state, info_of(about["config"]), packages)
     network = network.to(device)
     if about["weights"] == "raw":
         measure_statistics(network)  # as for the moving average
@@ -145,24 +152,61 @@ def _read_state(path: Path, weights: str) -> tuple[dict[str, Tensor], Metadata]:
     return state, {"generator": about["config"]["network"]["generator"], **about, "weights": weights}
 
 
-def _build(config: Metadata, state: Mapping[str, Tensor], info: DatasetInfo) -> nn.Module:
-    """Builds the generator of an untrusted configuration, loads its weights and generates an image of each class.
+def build_network(
+    file: Path, role: str, config: Metadata, state: Mapping[str, Tensor], info: DatasetInfo, trust: Collection[str]
+) -> nn.Module:
+    """Builds a network of an untrusted configuration in evaluation mode, with its weights, and tries it on every class.
 
-    The network is first built on the meta device, since its configuration may ask for more memory than the file has.
+    Args:
+        file: that holds the network, for messages.
+        role: ``"generator"`` or ``"discriminator"``.
+        config: that builds the network.
+        state: its weights.
+        info: of the data set that it was trained on.
+        trust: packages of `trusted_packages`.
+
+    Raises:
+        UserError: the configuration names a class that is not allowed, or the weights are not those of its network.
     """
-    with torch.device("meta"), _max_parameters(4 * len(state) + 100):
-        check_fit(instantiate(config), state)
-    network: nn.Module = instantiate(config)
+    check_targets(config, *ALLOWED_PREFIXES, trust=trust)
+    try:
+        network = _build(config, state, info)
+        _try_out(role, network, info)
+    except Exception as error:  # the classes of an untrusted configuration may raise any error
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise UserError(f"{file} does not hold the {role} of its configuration: {reason[:300]}") from error
+    return network
+
+
+def _build(config: Metadata, state: Mapping[str, Tensor], info: DatasetInfo) -> nn.Module:
+    """Builds a network and loads its weights.
+
+    It is first built on the meta device, since its configuration may ask for more memory than the file has. Networks of
+    other packages may need values, as in training.
+    """
+    on_meta = str(config.get("_target_")).startswith("fmcgan.")
+    with torch.device("meta") if on_meta else nullcontext(), _max_parameters(4 * len(state) + 100):
+        network: nn.Module = instantiate(config)
+        check_fit(network, state)
+    if on_meta:
+        network = instantiate(config)
     network.load_state_dict(state)
     if (known := getattr(network, "num_classes", info.num_classes)) != info.num_classes:
         raise ValueError(f"it knows {known} classes, its data set {info.name} has {info.num_classes}")
-    with torch.no_grad():
-        for labels in torch.arange(info.num_classes).split(_TRIAL):
-            images = network.eval()(torch.zeros(len(labels), latent_dim_of(network)), labels)
-            if images.shape != (len(labels), *info.shape) or not images.isfinite().all():
-                found, expected = tuple(images.shape[1:]), info.shape
-                raise ValueError(f"its images have shape {found} or hold NaN; those of {info.name} are {expected}")
-    return network
+    network.num_classes = info.num_classes  # type: ignore[assignment]  # a user's own class need not have it
+    return network.eval()
+
+
+@torch.no_grad()
+def _try_out(role: str, network: nn.Module, info: DatasetInfo) -> None:
+    """Raises `ValueError` unless a network's outputs for every class are finite and have the right shape."""
+    for labels in torch.arange(info.num_classes).split(_TRIAL):
+        n, is_generator = len(labels), role == "generator"
+        inputs = torch.zeros(n, latent_dim_of(network)) if is_generator else torch.zeros(n, *info.shape)
+        outputs, expected = network(inputs, labels), info.shape if is_generator else ()
+        if outputs.shape != (n, *expected) or not outputs.isfinite().all():
+            found, what = tuple(outputs.shape[1:]), "images" if is_generator else "logits"
+            raise ValueError(f"its {what} have shape {found} or hold NaN; those of {info.name} are {expected}")
 
 
 @contextmanager
@@ -181,15 +225,21 @@ def _max_parameters(maximum: int) -> Iterator[None]:
         handle.remove()
 
 
-def find_checkpoint(path: Path) -> Path:
-    """Returns the path of a file, or the last checkpoint of a run folder. Raises `UserError` if there is none."""
-    checkpoint = path / run_dir.LAST_CHECKPOINT
-    for file in (path, checkpoint):
+def find_checkpoint(run: str | Path) -> Path:
+    """Returns the file that ``run=`` names: itself, that of a folder, or one from the Hugging Face hub.
+
+    Raises:
+        UserError: there is none.
+    """
+    if hub.is_address(run):
+        return hub.download(str(run))
+    path = Path(run)
+    for file in (path, path / run_dir.LAST_CHECKPOINT, path / hub.WEIGHTS):
         if file.is_file():
             return file
     problem = "neither a file nor a folder" if path.exists() else "no such file or folder"
     if path.is_dir():
-        problem = f"the folder holds no {run_dir.LAST_CHECKPOINT}"
+        problem = f"the folder holds no {run_dir.LAST_CHECKPOINT} and no {hub.WEIGHTS}"
     raise UserError(f"run={path}: {problem}; give {_SOURCES}")
 
 

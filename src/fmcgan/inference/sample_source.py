@@ -18,9 +18,10 @@ from fmcgan.app.escaping import printable
 from fmcgan.app.overrides import applied_overrides, key_of, parse
 from fmcgan.app.run_dir import refuse_links
 from fmcgan.app.run_files import Record
-from fmcgan.app.safe_instantiate import check_targets
+from fmcgan.app.safe_instantiate import check_targets, trusted_packages
 from fmcgan.app.system_info import command_line
 from fmcgan.data.info import DatasetInfo
+from fmcgan.inference import hub
 from fmcgan.inference.generator import LabelledGenerator, check_device, find_checkpoint, load_generator, run_folder_of
 from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet
@@ -103,6 +104,7 @@ def check_options(config: DictConfig, min_n: int) -> None:
     if config.n is not None:
         whole_number(minimum=min_n, maximum=MOST_IMAGES, n=config.n)
     check_device(config.device)
+    trusted_packages(config.trust)
     seed_number(seed=config.seed)
 
 
@@ -137,7 +139,7 @@ def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
         UserError: a file cannot be read, classes or samples are missing, or the results folder cannot be created.
     """
     generator = given = None
-    checkpoint = None if config.run is None else find_checkpoint(Path(config.run))
+    checkpoint = None if config.run is None else find_checkpoint(config.run)
     origin: dict[str, object] = {"source": config.run or config.samples or _SHIPPED}
     if config.samples is None:
         generator = _load_generator(config)
@@ -176,7 +178,7 @@ def results_folder(config: DictConfig, what: str, below_run: str = ".") -> Path:
     Takes the arguments of `load_inputs`. Raises `UserError` if the folder cannot be created, or is a link out of the
     run folder. Called before the computation, so that the error is reported at once.
     """
-    file = None if config.run is None else find_checkpoint(Path(config.run))
+    file = None if config.run is None else find_checkpoint(config.run)
     if config.output:
         folder = Path(config.output)
     elif config.samples:
@@ -185,7 +187,8 @@ def results_folder(config: DictConfig, what: str, below_run: str = ".") -> Path:
     elif file is None:
         folder = Path(f"shipped_generator_{what}")
     elif (run := run_folder_of(file)) is None:
-        folder = file.with_name(f"{file.stem}_{what}")
+        named = Path(hub.name_of(config.run) if hub.is_address(config.run) else config.run).absolute()
+        folder = named.with_name(f"{named.stem if named.is_file() else named.name}_{what}")
     else:
         folder = run / below_run
         refuse_links(run, *([] if below_run == "." else [below_run]))
@@ -198,7 +201,7 @@ def results_folder(config: DictConfig, what: str, below_run: str = ".") -> Path:
 
 def _load_generator(config: DictConfig) -> LabelledGenerator:
     """Loads the generator. Warns if the seed also selected the best checkpoint."""
-    generator = load_generator(config.run, config.weights, config.device)
+    generator = load_generator(config.run, config.weights, config.device, config.trust)
     selection_seed = ((generator.config.get("callback") or {}).get("evaluation") or {}).get("seed")
     if selection_seed == config.seed:
         log.warning("seed=%s drew the samples that chose the best checkpoint of this run; use another", config.seed)
@@ -254,17 +257,17 @@ def _data_set(config: DictConfig, generator: LabelledGenerator | None) -> tuple[
             of_command: Record = OmegaConf.to_container(config.data, resolve=True)  # type: ignore[assignment]
             own = own | {key: of_command[key] for key in {"root", "mirror", *typed} if key in of_command}
         if not is_same or own["_target_"].startswith("fmcgan."):  # the command itself names a user's own class
-            data = _build_own(own)
+            data = _build_own(own, config.trust)
     info = dataset_info(data)
     if generator and (differences := generator.info.differences(info)):
         raise UserError(f"the generator does not fit the data set: {differences}; give data= of its own data set")
     return data, info
 
 
-def _build_own(config: Record) -> Any:
+def _build_own(config: Record, trust: object) -> Any:
     """Builds the data module that the file of a generator names; exported ones lack the paths."""
     try:
-        return instantiate(check_targets(config, "fmcgan.data."))
+        return instantiate(check_targets(config, "fmcgan.data.", trust=trusted_packages(trust)))
     except InstantiationException as error:
         reason = " ".join(str(error.__cause__ or error).split())
         raise UserError(

@@ -19,6 +19,7 @@ from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf.errors import OmegaConfBaseException
 
+from fmcgan.app import plugins
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import UserError
@@ -61,6 +62,7 @@ def train_ahead(overrides: Sequence[str]) -> None:
     typed = normalize_overrides(parse_arguments(list(overrides)), "evaluate")
     if other := [text for text in typed if key_of(parse(text)).partition(".")[0] != "data"]:
         raise UserError(f"got {other[0]}; give data=NAME and data.KEY=VALUE only")
+    plugins.register()
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         data: ImageDataModule = instantiate(compose("evaluate", typed).data)
     data.prepare_data()
