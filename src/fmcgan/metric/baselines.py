@@ -40,17 +40,17 @@ class Baselines:
         self.real = real
         self.store = store
         self._images: dict[tuple[str, int, str], ImageSet] = {}
+        self._told: set[tuple[int, int]] = set()
 
     def measure(self, metric: Metric, baseline: str, n: int) -> dict[str, StoredValue]:
         """Measures ``n`` images of a baseline, or all if there are fewer; the names of the values contain ``n``."""
         train, test, split = self.real.train.fingerprint, self.real.test.fingerprint, self.real.reference_split
         inputs = f"train {train} test {test} reference {split}"
+        if baseline == REAL:
+            self._tell(len(metric.real_samples(self.real)), n)
 
         def compute() -> dict[str, StoredValue]:
             images = self.images(metric, baseline, n)
-            if len(images) < n:
-                found = f"{len(images)} instead of {n} images"
-                _log.warning("%s: the baseline %s has %s", type(metric).__name__, baseline_title(baseline), found)
             return {
                 metric.value_name(key, n, split): {
                     "value": value.value,
@@ -60,6 +60,16 @@ class Baselines:
             }
 
         return self.store.values(f"{baseline} n={n} {inputs} {type(metric).__name__} {metric.protocol}", compute)
+
+    def _tell(self, count: int, n: int) -> None:
+        """Warns once of fewer real images than samples; stored values do not show it either."""
+        if count >= n or (count, n) in self._told:
+            return
+        self._told.add((count, n))
+        classes = len(self.real.reference.labels.unique())
+        as_many = max(count // classes, 1) * classes  # balanced, as samples are
+        given = f"{n:,} samples are compared with values of {count:,} real images"
+        _log.warning("%s; n=%d: as many", given, as_many)
 
     def images(self, metric: Metric, baseline: str, n: int) -> ImageSet:
         """Returns the images of a baseline, the same object for all metrics, which then share cached features."""
