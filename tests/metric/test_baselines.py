@@ -103,6 +103,15 @@ def test_fewer_real_images_than_samples_stand_under_the_name_of_the_samples(base
     assert list(baselines.measure(Brightness(), "real", 5000)) == ["brightness_5k_test"]
 
 
+def test_real_images_have_the_class_proportions_of_the_reference_as_samples_have(real, tmp_path):
+    """One training image of class 0, six of the others, equally many test images: ten and one of the lowest class."""
+    others = (real.train.labels != 0).nonzero().squeeze(1)
+    few = real._replace(train=real.train.subset(torch.cat([real.train.of_class(0)[:1], others])))
+    baselines = Baselines(few, Store(tmp_path))
+    assert baselines.images(Brightness(), "real", 5000).labels.bincount().tolist() == [1, 2] + 8 * [1]
+    assert baselines.measure(Brightness(), "real", 5000)["brightness_5k_test"]["value"] == pytest.approx(920 / 11)
+
+
 def test_fewer_real_images_than_samples_are_told_once_also_of_stored_values(baselines, real, caplog):
     """Sixty training images of ten classes; flawed baselines and later metrics say nothing more."""
     for each in (baselines, Baselines(real, Store(baselines.store.folder))):

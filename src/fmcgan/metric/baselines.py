@@ -47,7 +47,7 @@ class Baselines:
         train, test, split = self.real.train.fingerprint, self.real.test.fingerprint, self.real.reference_split
         inputs = f"train {train} test {test} reference {split}"
         if baseline == REAL:
-            self._tell(len(metric.real_samples(self.real)), n)
+            self._tell(len(self._in_proportion(metric.real_samples(self.real), n)), n)
 
         def compute() -> dict[str, StoredValue]:
             images = self.images(metric, baseline, n)
@@ -81,10 +81,10 @@ class Baselines:
 
     def _make(self, baseline: str, n: int, source: ImageSet) -> ImageSet:
         if baseline in (REAL, "training_copies"):
-            return (source if baseline == REAL else self.real.train).balanced(n)
+            return self._in_proportion(source if baseline == REAL else self.real.train, n)
         generator = torch.Generator().manual_seed(0)
         if baseline == "shuffled_labels":
-            chosen = source.balanced(n)
+            chosen = self._in_proportion(source, n)
             order = torch.randperm(len(chosen), generator=generator)
             return ImageSet(chosen.images, chosen.labels[order], source.info, source.device)
         classes = source.labels.unique()
@@ -94,6 +94,11 @@ class Baselines:
         else:
             images = _class_means(self.real.train)[labels]
         return ImageSet(images, labels, source.info, source.device)
+
+    def _in_proportion(self, images: ImageSet, n: int) -> ImageSet:
+        """Selects at most ``n`` images in the class proportions of the reference, as samples have them."""
+        shares = self.real.reference.shares
+        return images.balanced(min(n, images.available(shares)), shares)
 
 
 def _class_means(train: ImageSet) -> torch.Tensor:
