@@ -99,7 +99,7 @@ def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
     from fmcgan.inference.sample_source import load_inputs, package_versions
 
     inputs = load_inputs(config, "analysis", below_run="analysis")
-    samples = inputs.samples(inputs.n).balanced(inputs.n)
+    samples = inputs.samples(inputs.n).balanced(inputs.n, inputs.real.reference.shares)
     network = None if inputs.generator is None else inputs.generator.network
     subject = Subject(samples, inputs.real, network, inputs.run, inputs.seed, inputs.store)
     info = subject.real.info

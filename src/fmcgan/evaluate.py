@@ -88,7 +88,8 @@ def _findings(evaluator: "Evaluator", samples: "ImageSet", n: int) -> Record:
     from fmcgan.metric.image_set import class_balanced
 
     findings: Record = evaluator.findings(samples)
-    numbers = class_balanced(samples.labels, n).tolist() if n < len(samples) else range(len(samples))
+    shares = evaluator.real.reference.shares
+    numbers = class_balanced(samples.labels, n, shares).tolist() if n < len(samples) else range(len(samples))
     for pairs in findings.get("closest_pairs", {}).values():
         for pair in pairs:
             pair["sample"] = numbers[pair["sample"]]

@@ -92,9 +92,11 @@ def test_size_is_set_by_the_panels(tmp_path):
     assert sizes == [(HEIGHT, WIDTH), (HEIGHT, 2 * WIDTH), (2 * HEIGHT, 2 * WIDTH)]
 
 
-def test_nothing_touches_the_edges_whatever_the_titles_and_values(tmp_path):
+@pytest.mark.parametrize("names", [GARMENTS.class_names, [f"{label} Mammals with woolly names" for label in range(10)]])
+def test_nothing_touches_the_edges_whatever_titles_names_and_values(tmp_path, names):
     values = [-123456.0, None, 0.000001234, 99999999.0, *[-0.00123] * 6]
-    panels = [ClassBars("a title of words " * 6, values, {"real training images": values})] * 3
+    title = "Fréchet distance on features of the classifier, of the samples of each class"
+    panels = [ClassBars(title, values, {"real training images": values}, names=names)] * 3
     draw_class_bars(panels, tmp_path / "a.png")
     picture = pixels(tmp_path / "a.png")
     for edge in (picture[:3], picture[-3:], picture[:, :3], picture[:, -3:]):

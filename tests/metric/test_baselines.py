@@ -103,6 +103,27 @@ def test_fewer_real_images_than_samples_stand_under_the_name_of_the_samples(base
     assert list(baselines.measure(Brightness(), "real", 5000)) == ["brightness_5k_test"]
 
 
+def test_real_images_have_the_class_proportions_of_the_reference_as_samples_have(real, tmp_path):
+    """One training image of class 0, six of the others, equally many test images: ten and one of the lowest class."""
+    others = (real.train.labels != 0).nonzero().squeeze(1)
+    few = real._replace(train=real.train.subset(torch.cat([real.train.of_class(0)[:1], others])))
+    baselines = Baselines(few, Store(tmp_path))
+    assert baselines.images(Brightness(), "real", 5000).labels.bincount().tolist() == [1, 2] + 8 * [1]
+    assert baselines.measure(Brightness(), "real", 5000)["brightness_5k_test"]["value"] == pytest.approx(920 / 11)
+
+
+def test_fewer_real_images_than_samples_are_told_once_also_of_stored_values(baselines, real, caplog):
+    """Sixty training images of ten classes; flawed baselines and later metrics say nothing more."""
+    for each in (baselines, Baselines(real, Store(baselines.store.folder))):
+        caplog.clear()
+        for baseline in ("real", "training_copies", "real"):
+            each.measure(Brightness(), baseline, 5000)
+        assert caplog.messages == ["5,000 samples are compared with values of 60 real images; n=60: as many"]
+    caplog.clear()
+    baselines.measure(Brightness(), "real", 60)
+    assert not caplog.messages
+
+
 def test_a_score_of_minutes_is_measured_on_real_images_only():
     slow = Brightness()
     slow.quick = False

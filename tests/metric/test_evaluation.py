@@ -59,6 +59,17 @@ def test_with_fewer_samples_it_takes_all_and_says_so(evaluator):
     assert results["darkness_30"]["floor"] == 155
 
 
+def test_samples_are_measured_in_the_class_proportions_of_the_reference(tmp_path):
+    """Three quarters of the test images are of class 0, so 15 of 20 samples are: (15 * 200 + 5 * 0) / 20 = 150."""
+    labels = torch.tensor([0] * 30 + [1] * 10)
+    real = grey(100, 40)
+    unequal = RealImages(garment_set(real.images, labels), garment_set(real.images, labels))
+    levels = torch.tensor([200, 0], dtype=torch.uint8).repeat(20)[:, None, None, None]
+    samples = garment_set(levels.expand(-1, 1, 28, 28), torch.arange(40) % 2)
+    result = Evaluator({"a": Darkness()}, unequal, 20, (), Store(tmp_path)).measure(samples)["darkness_20"]
+    assert result["value"] == 255 - 150
+
+
 def test_a_result_says_all_and_is_plain_json(evaluator):
     result = evaluator.measure(grey(200, 50))["darkness_20"]
     assert json.loads(json.dumps(result)) == result

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fmcgan.metric.base import format_count
-from fmcgan.metric.image_set import ImageSet, class_balanced
+from fmcgan.metric.image_set import ImageSet, class_balanced, class_counts
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.value import by_class
 from tests.garments import garment_set
@@ -104,6 +104,37 @@ def test_a_class_that_runs_out_is_made_up_for_by_the_others():
     labels = torch.tensor([3, 3, 3, 0, 3])
     assert class_balanced(labels, 3).tolist() == [0, 1, 3]
     assert class_balanced(labels, 100).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_choice_has_given_proportions_rounded_as_by_sainte_lague():
+    """53, 24 and 23 hundredths of seven seats: 3, 2 and 2 by Sainte-Laguë; 4, 2 and 1 by d'Hondt."""
+    shares = torch.tensor([0.53, 0.24, 0.23], dtype=torch.float64)
+    labels = torch.arange(3).repeat(20)
+    chosen = class_balanced(labels, 7, shares)
+    assert labels[chosen].bincount().tolist() == class_counts(shares, 7) == [3, 2, 2]
+    assert chosen.tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert class_counts(shares, 1000) == [530, 240, 230]
+    assert class_counts(torch.tensor([0.5, 0.0, 0.5]).double(), 5) == [3, 0, 2]
+    assert class_counts(torch.full((10,), 0.1, dtype=torch.float64), 10_000) == [1000] * 10
+    assert class_counts(shares[:2], 77) == [53, 24]  # of the chosen classes alone
+
+
+def test_equal_shares_choose_the_same_images_as_none():
+    labels = torch.randint(10, (500,), generator=torch.Generator().manual_seed(0))
+    for n in (1, 37, 200, 499):
+        assert torch.equal(class_balanced(labels, n, torch.full((10,), 0.1).double()), class_balanced(labels, n))
+
+
+def test_the_rarest_class_limits_the_images_in_proportion():
+    """Class 3 has two images of 40, so 20 images have a tenth of each class; one in a hundred may be missing."""
+    images = drawn(40)
+    images.labels[images.labels == 3] = torch.tensor([3, 3, 4, 4])
+    tenths = torch.full((10,), 0.1, dtype=torch.float64)
+    assert images.available(tenths) == 22  # 2.2 of class 3, of which 0.2 are missing
+    assert images.available(images.shares) == 40
+    assert images.balanced(20, tenths).labels.bincount().tolist() == [2] * 10
+    images.labels[images.labels == 3] = 4
+    assert images.available(tenths) == 40  # no class 3
 
 
 def test_a_balanced_set_is_made_once_and_is_the_set_itself_where_it_has_no_more():

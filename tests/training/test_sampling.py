@@ -28,6 +28,13 @@ def test_an_image_does_not_depend_on_what_else_is_asked_for(generator):
     assert (later[2:].int() - bags[50:52]).abs().max() <= 1
 
 
+def test_each_class_may_have_a_number_of_its_own(generator):
+    images, labels = sample_classes(generator, [3, 5, 8], [4, 0, 2], seed=5)
+    assert labels.tolist() == [3] * 4 + [8] * 2
+    as_many, _ = sample_classes(generator, [3, 8], 4, seed=5)
+    assert (images.int() - as_many[:6].int()).abs().max() <= 1
+
+
 def test_a_stream_is_the_whole_in_pieces(generator, monkeypatch):
     monkeypatch.setattr(sampling, "_BATCH", 16)
     batches = list(stream_classes(generator, [3, 8], 40, seed=5, truncation=0.5, first=2))

@@ -20,7 +20,7 @@ from fmcgan.figure.classes import some_classes
 from fmcgan.figure.grid import class_grid, side_by_side
 from fmcgan.figure.labelled_path import path_figure
 from fmcgan.metric.feature.classifier import ClassifierFeatures
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages, resample_counts
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages, class_counts, resample_counts
 from fmcgan.metric.manifold import Manifold
 from fmcgan.metric.value import MetricValue, mean_interval
 from fmcgan.training.latent import seed_of
@@ -84,13 +84,14 @@ class Truncation(Analysis):
         if n < _LEAST:
             as_many = f"as many of each of {len(classes)} classes"
             raise NotApplicable(f"truncation needs at least {_LEAST} real images of each split, got {n}, {as_many}")
-        real, seed = RealImages(train, _stored(test.balanced(n), subject)), seed_of(subject.seed, _SWEEP)
+        shares, counts = test.shares, class_counts(test.shares[classes], n)
+        real, seed = RealImages(train, _stored(test.balanced(n, shares), subject)), seed_of(subject.seed, _SWEEP)
         sweep: dict[str, Values] = {}
         for psi in self.psi:  # from the same latent vectors
-            drawn = sample_classes(generator, classes, n // len(classes), seed, psi)
+            drawn = sample_classes(generator, classes, counts, seed, psi)
             samples = ImageSet(*drawn, subject.info, bootstrap_samples=_RESAMPLES)
             sweep[f"{psi:g}"] = self._measure(samples, real)
-        best = self._measure(_stored(train.balanced(n), subject), real)
+        best = self._measure(_stored(train.balanced(n, shares), subject), real)
         lengths, mean_length = self._lengths(subject, generator)
         return Section(
             "Truncation and smoothness",

@@ -18,7 +18,7 @@ from fmcgan.callback.trainer import data_of, is_last_epoch
 from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.base import Metric
 from fmcgan.metric.evaluation import Evaluator
-from fmcgan.metric.image_set import ImageSet, RealImages
+from fmcgan.metric.image_set import ImageSet, RealImages, class_counts
 from fmcgan.metric.results import Results, as_text
 from fmcgan.metric.results_store import Store
 from fmcgan.training.checkpoint_file import read_checkpoint
@@ -32,7 +32,7 @@ NOTABLE_SHARE = 0.1  # share of the run's time above which the log suggests fewe
 
 
 class Evaluation(Callback):
-    """Measures metrics on samples of the averaged generator, the same number for each class.
+    """Measures metrics on samples of the averaged generator, in the class proportions of the test images.
 
     Latent vectors have their own random stream, and every random state is restored: a run has the same weights with and
     without evaluation. Samples of ``seed`` are measured during training and select the best checkpoint. The results of
@@ -104,9 +104,10 @@ class Evaluation(Callback):
         if not self.scores or not self.evaluator.quantities:  # nothing is left without a classifier
             return {}
         info = self.evaluator.real.info
-        n_per_class = -(-self.evaluator.samples_needed // info.num_classes)
+        n = -(-self.evaluator.samples_needed // info.num_classes) * info.num_classes
+        counts = class_counts(self.evaluator.real.reference.shares, n)
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            samples = sample_classes(generator, info.labels, n_per_class, seed)
+            samples = sample_classes(generator, info.labels, counts, seed)
             return self.evaluator.measure(ImageSet(*samples, info, device=next(generator.parameters()).device))
 
     def report(self, gan: ConditionalGAN, best: Path | None) -> tuple[Results, dict[str, object] | None]:

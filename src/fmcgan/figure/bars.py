@@ -26,7 +26,9 @@ BARS_LABEL = "samples"  # legend of the bars
 MARKS = (("|", INK), ("D", PALETTE[1]), ("^", PALETTE[2]), ("o", PALETTE[3]))
 """Shape and colour of each reference; they repeat after four."""
 DASHES = (0, (4, 2))
-WIDEST_TITLE = 56  # maximum number of letters of a title in one line
+WIDEST_TITLE = 56  # maximum number of letters of a title in one line, beside names of `SHORT` letters
+SHORT = 10
+_TITLE_LETTERS = 0.7  # letters of a title that are as wide as one of a name, whose font is smaller
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,11 @@ def _draw_panel(axes: Axes, panel: ClassBars, labels: list[str]) -> list[Line2D]
                 lines[-1].set(markersize=13, markeredgewidth=2.4, markeredgecolor=colour)
         lines[-1].set(label=label, color=colour)
     axes.set_xlim(*_limits(np.concatenate(shown)))
-    axes.set_title(fill(panel.title, WIDEST_TITLE), fontsize=11, loc="left", color=INK)
+    names = short_names(panel.names)
+    beyond = max(0, max(map(len, names)) - SHORT)  # long names leave less space to the title, which begins above 0
+    axes.set_title(fill(panel.title, WIDEST_TITLE - round(_TITLE_LETTERS * beyond)), fontsize=11, loc="left", color=INK)
     style_axes(axes, grid="x")
-    axes.set_yticks(positions, short_names(panel.names), fontsize=9)
+    axes.set_yticks(positions, names, fontsize=9)
     axes.set_ylim(len(positions) - 0.4, -0.6)  # label 0 on top
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

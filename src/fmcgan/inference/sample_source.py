@@ -24,7 +24,7 @@ from fmcgan.data.info import DatasetInfo
 from fmcgan.inference import hub
 from fmcgan.inference.generator import LabelledGenerator, check_device, find_checkpoint, load_generator, run_folder_of
 from fmcgan.metric.base import RealImages
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import ImageSet, class_counts
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.samples_file import read_samples
 from fmcgan.training.sampling import sample_classes
@@ -55,13 +55,13 @@ class Inputs:
     origin: Mapping[str, object]  # where the samples come from, for `provenance`
 
     def samples(self, n: int) -> ImageSet:
-        """Returns the given samples, or draws at least ``n``, the same number of each class."""
+        """Returns the given samples, or draws at least ``n``, in the class proportions of the reference."""
         if self.given is not None:
             return self.given
         if self.generator is None:
             raise ValueError("neither samples nor a generator are given")
-        per_class = -(-n // len(self.classes))
-        drawn = sample_classes(self.generator.network, self.classes, per_class, self.seed)
+        counts = class_counts(self.real.reference.shares[self.classes], -(-n // len(self.classes)) * len(self.classes))
+        drawn = sample_classes(self.generator.network, self.classes, counts, self.seed)
         return ImageSet(*drawn, self.real.info, device=self.device, bootstrap_samples=self.bootstrap_samples)
 
     def provenance(self, samples: ImageSet) -> dict[str, object]:

@@ -40,17 +40,17 @@ class Baselines:
         self.real = real
         self.store = store
         self._images: dict[tuple[str, int, str], ImageSet] = {}
+        self._told: set[tuple[int, int]] = set()
 
     def measure(self, metric: Metric, baseline: str, n: int) -> dict[str, StoredValue]:
         """Measures ``n`` images of a baseline, or all if there are fewer; the names of the values contain ``n``."""
         train, test, split = self.real.train.fingerprint, self.real.test.fingerprint, self.real.reference_split
         inputs = f"train {train} test {test} reference {split}"
+        if baseline == REAL:
+            self._tell(len(self._in_proportion(metric.real_samples(self.real), n)), n)
 
         def compute() -> dict[str, StoredValue]:
             images = self.images(metric, baseline, n)
-            if len(images) < n:
-                found = f"{len(images)} instead of {n} images"
-                _log.warning("%s: the baseline %s has %s", type(metric).__name__, baseline_title(baseline), found)
             return {
                 metric.value_name(key, n, split): {
                     "value": value.value,
@@ -60,6 +60,16 @@ class Baselines:
             }
 
         return self.store.values(f"{baseline} n={n} {inputs} {type(metric).__name__} {metric.protocol}", compute)
+
+    def _tell(self, count: int, n: int) -> None:
+        """Warns once of fewer real images than samples; stored values do not show it either."""
+        if count >= n or (count, n) in self._told:
+            return
+        self._told.add((count, n))
+        classes = len(self.real.reference.labels.unique())
+        as_many = max(count // classes, 1) * classes  # balanced, as samples are
+        given = f"{n:,} samples are compared with values of {count:,} real images"
+        _log.warning("%s; n=%d: as many", given, as_many)
 
     def images(self, metric: Metric, baseline: str, n: int) -> ImageSet:
         """Returns the images of a baseline, the same object for all metrics, which then share cached features."""
@@ -71,10 +81,10 @@ class Baselines:
 
     def _make(self, baseline: str, n: int, source: ImageSet) -> ImageSet:
         if baseline in (REAL, "training_copies"):
-            return (source if baseline == REAL else self.real.train).balanced(n)
+            return self._in_proportion(source if baseline == REAL else self.real.train, n)
         generator = torch.Generator().manual_seed(0)
         if baseline == "shuffled_labels":
-            chosen = source.balanced(n)
+            chosen = self._in_proportion(source, n)
             order = torch.randperm(len(chosen), generator=generator)
             return ImageSet(chosen.images, chosen.labels[order], source.info, source.device)
         classes = source.labels.unique()
@@ -84,6 +94,11 @@ class Baselines:
         else:
             images = _class_means(self.real.train)[labels]
         return ImageSet(images, labels, source.info, source.device)
+
+    def _in_proportion(self, images: ImageSet, n: int) -> ImageSet:
+        """Selects at most ``n`` images in the class proportions of the reference, as samples have them."""
+        shares = self.real.reference.shares
+        return images.balanced(min(n, images.available(shares)), shares)
 
 
 def _class_means(train: ImageSet) -> torch.Tensor:

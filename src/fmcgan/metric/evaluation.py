@@ -93,8 +93,8 @@ class Evaluator:
     def measure(self, samples: ImageSet) -> Results:
         """Measures samples, `samples_needed` or fewer, and baselines.
 
-        Each metric measures as many samples as it needs, balanced over the classes, or all if there are fewer; the
-        names of its values contain that number.
+        Each metric measures as many samples as it needs, in the class proportions of the reference, or all if there are
+        fewer; the names of its values contain that number.
         """
         tasks = [
             (name, baseline)
@@ -116,7 +116,10 @@ class Evaluator:
         return results
 
     def findings(self, samples: ImageSet) -> dict[str, object]:
-        """Collects the findings of all metrics; they index images in ``samples.balanced(n)``."""
+        """Collects the findings of all metrics.
+
+        They index images in ``samples.balanced(n, shares)`` with the class shares of the reference.
+        """
         found: dict[str, object] = {}
         for name, metric in self.metrics.items():
             if name not in self._failures.failed:
@@ -125,7 +128,7 @@ class Evaluator:
         return found
 
     def _subset(self, name: str, samples: ImageSet) -> ImageSet:
-        return samples.balanced(min(self.metrics[name].n or self.n, len(samples)))
+        return samples.balanced(min(self.metrics[name].n or self.n, len(samples)), self.real.reference.shares)
 
     def _measure_samples(self, results: Results, name: str, samples: ImageSet) -> None:
         start, metric = time.perf_counter(), self.metrics[name]

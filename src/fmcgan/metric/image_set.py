@@ -2,6 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
@@ -13,6 +14,8 @@ from torch import Tensor
 from fmcgan.app.errors import UserError
 from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.results_store import Arrays, Store
+
+_MISSING = 0.01  # share of images that classes with too few may lack
 
 
 class ImageSet:
@@ -50,7 +53,7 @@ class ImageSet:
         self.store = store
         self.bootstrap_samples = bootstrap_samples
         self._derived: dict[str, Arrays] = {}
-        self._subsets: dict[int, ImageSet] = {}
+        self._subsets: dict[tuple[int, tuple[float, ...] | None], ImageSet] = {}
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -104,13 +107,32 @@ class ImageSet:
             self.images[indices], self.labels[indices], self.info, self.device, None, self.bootstrap_samples
         )
 
-    def balanced(self, n: int) -> "ImageSet":
+    @cached_property
+    def shares(self) -> Tensor:
+        """Share of each class, float64 [K]."""
+        return self.labels.bincount(minlength=self.info.num_classes).double() / max(len(self), 1)
+
+    def balanced(self, n: int, shares: Tensor | None = None) -> "ImageSet":
         """Selects ``n`` images by `class_balanced`; returns the set itself if it has no more."""
         if n >= len(self):
             return self
-        if n not in self._subsets:
-            self._subsets[n] = self.subset(class_balanced(self.labels, n))
-        return self._subsets[n]
+        key = n, None if shares is None else tuple(shares.tolist())
+        if key not in self._subsets:
+            self._subsets[key] = self.subset(class_balanced(self.labels, n, shares))
+        return self._subsets[key]
+
+    def available(self, shares: Tensor) -> int:
+        """Returns the largest number of images in the proportions ``shares``, but for `_MISSING` of them.
+
+        Classes without images do not count.
+        """
+        sizes = self.labels.bincount(minlength=self.info.num_classes)
+        shares = shares.where(sizes > 0, 0)
+
+        def missing(n: int) -> float:
+            return float((shares * n - sizes).clamp(min=0).sum()) / n
+
+        return max(1, bisect_right(range(1, len(self) + 1), _MISSING, key=missing))
 
 
 class RealImages(NamedTuple):
@@ -210,14 +232,23 @@ def resample_counts(labels: Tensor, bootstrap_samples: int, seed: int = 0) -> Te
     return counts
 
 
-def class_balanced(labels: Tensor, n: int) -> Tensor:
-    """Selects the first images of each class, ``n`` in total and as balanced as possible, from labels int64 [N].
+def class_balanced(labels: Tensor, n: int, shares: Tensor | None = None) -> Tensor:
+    """Selects the first images of each class, ``n`` in total, from labels int64 [N].
 
+    Classes are as equal as possible, or as near as possible to ``shares``, float64 [K] (rounded as by Sainte-Laguë).
     Returns ascending indices, int64 [min(n, N)].
     """
     by_class = labels.argsort(stable=True)
     sizes = labels.bincount()
-    within_class = torch.empty_like(labels)
-    within_class[by_class] = torch.arange(len(labels)) - (sizes.cumsum(dim=0) - sizes)[labels[by_class]]
-    # The first image of every class comes before the second of any: a prefix of this order is balanced.
-    return (within_class * len(sizes) + labels).argsort()[:n].sort().values
+    within_class = torch.arange(len(labels)) - (sizes.cumsum(dim=0) - sizes)[labels[by_class]]
+    weights = torch.ones(len(sizes), dtype=torch.float64) if shares is None else shares
+    # A prefix of this order is balanced: equal classes alternate, and the lowest label comes first.
+    order = ((within_class + 0.5) / weights[labels[by_class]]).argsort(stable=True)
+    return by_class[order][:n].sort().values
+
+
+def class_counts(shares: Tensor, n: int) -> list[int]:
+    """Divides ``n`` among K classes like `class_balanced`."""
+    shares = shares / shares.sum()
+    labels = torch.arange(len(shares)).repeat_interleave((shares * n).ceil().long() + 1)
+    return labels[class_balanced(labels, n, shares)].bincount(minlength=len(shares)).tolist()

@@ -45,7 +45,12 @@ def render(generator: nn.Module, latents: Tensor, labels: Tensor) -> Tensor:
 
 
 def stream_classes(
-    generator: nn.Module, classes: Sequence[int], n_per_class: int, seed: int, truncation: float = 1.0, first: int = 0
+    generator: nn.Module,
+    classes: Sequence[int],
+    n_per_class: int | Sequence[int],
+    seed: int,
+    truncation: float = 1.0,
+    first: int = 0,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yields images ``first`` ... ``first + n_per_class - 1`` of each class under a seed, a batch at a time.
 
@@ -55,7 +60,7 @@ def stream_classes(
     Args:
         generator: as for `render`; has `latent_dim`.
         classes: labels, in the order of the result.
-        n_per_class: images of each class.
+        n_per_class: images of each class: one number for all, or one for each, which may be 0.
         seed: in 0 .. 2 ** 63 - 1, such as one of `fmcgan.training.latent.seed_of`.
         truncation: psi, a factor on the latent vectors. 1: the distribution of training; 0: one image per class.
         first: index of the first image of each class.
@@ -63,17 +68,17 @@ def stream_classes(
     Returns:
         Batches of one class each, class by class: images uint8 [B, C, H, W] and labels int64 [B].
     """
-    whole_number(n_per_class=n_per_class)
+    counts = _counts(n_per_class, len(classes))
     whole_number(minimum=0, maximum=2**63 - 1, seed=seed)
     whole_number(minimum=0, first=first)
     number(0, 2, truncation=truncation)
     latent_dim = latent_dim_of(generator)
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
-        for label in classes:
+        for label, count in zip(classes, counts, strict=True):
             stream = LatentStream(seed, label, latent_dim, first)
-            for start in range(0, n_per_class, _BATCH):
-                latents = stream.draw(min(_BATCH, n_per_class - start))
+            for start in range(0, count, _BATCH):
+                latents = stream.draw(min(_BATCH, count - start))
                 labels = torch.full((len(latents),), label)
                 yield render(generator, latents * truncation, labels), labels
 
@@ -81,14 +86,26 @@ def stream_classes(
 
 
 def sample_classes(
-    generator: nn.Module, classes: Sequence[int], n_per_class: int, seed: int, truncation: float = 1.0, first: int = 0
+    generator: nn.Module,
+    classes: Sequence[int],
+    n_per_class: int | Sequence[int],
+    seed: int,
+    truncation: float = 1.0,
+    first: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Draws all batches of `stream_classes` at once; the arguments are the same.
 
-    Returns images uint8 [len(classes) * n_per_class, C, H, W] and labels int64, class by class.
+    Returns images uint8 [N, C, H, W] and labels int64 [N], class by class.
     """
     batches = stream_classes(generator, classes, n_per_class, seed, truncation, first)
     drawn = [next(batches)]
-    require_memory(len(classes) * n_per_class, pixels=drawn[0][0][0].numel())
+    require_memory(sum(_counts(n_per_class, len(classes))), pixels=drawn[0][0][0].numel())
     images, labels = zip(*drawn, *batches, strict=True)
     return torch.cat(images), torch.cat(labels)
+
+
+def _counts(n_per_class: int | Sequence[int], classes: int) -> list[int]:
+    if isinstance(n_per_class, Sequence):
+        return list(n_per_class)
+    whole_number(n_per_class=n_per_class)
+    return [n_per_class] * classes
