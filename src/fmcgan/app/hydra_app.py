@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from string import Template
+from typing import NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,7 +20,7 @@ from fmcgan.app.composed_overrides import check_composed
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.dataset import register_dataset
 from fmcgan.app.error_messages import format_error
-from fmcgan.app.errors import Interrupted, UserError
+from fmcgan.app.errors import Interrupted, Pruned, UserError
 from fmcgan.app.job_folder import job_folder
 from fmcgan.app.option_tables import help_text
 from fmcgan.app.overrides import CommandLine, applied_overrides, key_of, parse, parse_arguments, quoted, shell_command
@@ -33,7 +34,7 @@ from fmcgan.app.user_dirs import ensure_home
 
 log = logging.getLogger(__name__)
 
-Task = Callable[[DictConfig], None]
+Task = Callable[[DictConfig], object]  # what it returns is the objective of a search, if any
 
 
 class _AlreadyReportedError(Exception):
@@ -91,12 +92,12 @@ def _stop(number: int, frame: object) -> None:
 def _with_error_reporting(task: Task) -> Task:
     """Wraps a task so that its errors are in its own log: Hydra itself does not log the errors of a sweep's jobs."""
 
-    def reporting(config: DictConfig) -> None:
+    def reporting(config: DictConfig) -> object:
         try:
             check_composed(config)
             _check_output(config)
-            _mark_failed(config, None)
-            task(config)
+            _mark(config, None)
+            return task(config)
         except Interrupted as stop:
             log.warning("checkpoint saved; resume with\n  %s", _resume_command(os.path.relpath(stop.checkpoint)))
             # SystemExit also ends a sweep: no other job starts after Ctrl-C.
@@ -105,18 +106,28 @@ def _with_error_reporting(task: Task) -> Task:
             if not in_sweep():
                 sys.exit(f"error: {error}")
             print(f"skipped: {error}", file=sys.stderr)  # noqa: T201 (the log belongs to the other process)
+            return None
+        except Pruned as stop:
+            log.info("%s", stop)
+            _mark(config, "pruned", str(stop))
+            raise
         except Exception as error:
-            message = format_error(error, config)
-            if not message.startswith("error: "):
-                run_dir_claim.keep_files()
-            log.error(message)
-            log.debug("raised at", exc_info=error)  # the log file has the stack trace
-            if in_sweep():
-                _mark_failed(config, message)
-                raise _AlreadyReportedError from error  # Hydra starts the next job
-            sys.exit(1)
+            _report(error, config)
 
     return reporting
+
+
+def _report(error: Exception, config: DictConfig) -> NoReturn:
+    """Logs the error of a task, and ends the process or, in a sweep, the job."""
+    message = format_error(error, config)
+    if not message.startswith("error: "):
+        run_dir_claim.keep_files()
+    log.error(message)
+    log.debug("raised at", exc_info=error)  # the log file has the stack trace
+    if in_sweep():
+        _mark(config, "failed", message.removeprefix("error: "))
+        raise _AlreadyReportedError from error  # Hydra starts the next job
+    sys.exit(1)
 
 
 def _with_saved_overrides(typed: CommandLine, command: str) -> list[str]:
@@ -174,16 +185,16 @@ def _check_output(config: DictConfig) -> None:
     _outputs.add(written)
 
 
-def _mark_failed(config: DictConfig, message: str | None) -> None:
-    """Writes ``error.json`` into the folder of a training job of a sweep; removes it if the message is ``None``."""
+def _mark(config: DictConfig, status: str | None, message: str = "") -> None:
+    """Writes ``error.json`` into the folder of a training job of a sweep; removes it if the status is ``None``."""
     if not in_sweep() or "output" in config:
         return
     mark = Path(HydraConfig.get().runtime.output_dir) / run_dir.ERROR
     with contextlib.suppress(OSError, UserError):  # the error itself must still be reported
-        if message is None:
+        if status is None:
             mark.unlink(missing_ok=True)
         else:
-            run_dir.write_json(mark, {"status": "failed", "message": message.removeprefix("error: ")})
+            run_dir.write_json(mark, {"status": status, "message": message})
 
 
 def _summarize_sweep() -> None:
@@ -199,9 +210,11 @@ def _summarize_sweep() -> None:
 
 
 def job_state(job: Path) -> str:
-    """Returns ``finished``, ``running``, ``FAILED`` or ``interrupted``."""
+    """Returns ``finished``, ``running``, ``FAILED``, ``pruned`` or ``interrupted``."""
     if (job / run_dir.RESULT).exists():
         return "finished"
     if is_locked(job):
         return "running"
+    if run_dir.is_pruned(job):
+        return "pruned"
     return "FAILED" if (job / run_dir.ERROR).exists() else "interrupted"

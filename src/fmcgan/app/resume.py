@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from fmcgan.app import run_dir
@@ -40,6 +41,9 @@ def check_config(config: DictConfig) -> None:
     config.ckpt_path = path_text(ckpt_path=config.ckpt_path)
     trainer = config.trainer
     check_options(trainer)
+    space = HydraConfig.get().runtime.choices.get("search") if HydraConfig.initialized() else None
+    if space and config.ckpt_path is None and not in_sweep():
+        raise UserError(f"search={space} is a search of several runs: add -m")
     if is_distributed(trainer.devices) and trainer.strategy == "auto":
         raise UserError(f"trainer.devices={trainer.devices} needs trainer=ddp (each device is one process)")
     if is_distributed(trainer.devices) and in_sweep():
@@ -86,8 +90,8 @@ def already_done(config: Record) -> bool:
 
 
 def _is_same_run(saved: Record, config: Record) -> bool:
-    """Whether two configurations are equal but for checkpoint, loggers, data folders and new defaults."""
-    ignored = {"ckpt_path": None, "logger": None}
+    """Whether two configurations are equal but for checkpoint, loggers, objective, data folders and new defaults."""
+    ignored = {"ckpt_path": None, "logger": None, "objective": None}
     left, right = (
         {**each, **ignored, "data": each.get("data", {}) | {"root": None, "mirror": None}} for each in (saved, config)
     )
