@@ -17,7 +17,7 @@ from fmcgan.app.config_dir import config_dir
 COMMANDS = ("train", "evaluate", "analyze")  # commands with configuration groups
 
 _Default = str | list[str] | None  # what a defaults list chooses of a group
-_KEY = re.compile(r"(?P<indent> *)(?P<name>[\w-]+):(?: +(?P<value>[^#\s](?:[^#]|(?<! )#)*?))?(?: +# ?(?P<comment>.*))?")
+_KEY = re.compile(r"(?P<indent> *)(?P<name>[\w.-]+):(?: +(?P<value>[^#\s](?:[^#]|(?<! )#)*?))?(?: +# ?(?P<comment>.*))?")
 
 
 class Key(NamedTuple):
@@ -57,7 +57,7 @@ def read_option(path: Path, group: str, package: str | None = None) -> Option:
     lines = path.read_text(encoding="utf-8").splitlines()
     declared = next((found[1] for line in lines if (found := re.fullmatch(r"# @package (\S+)", line))), None)
     comments = [line[1:].strip() for line in lines if line.startswith("#") and "@package" not in line]
-    above = (package or declared or group.replace("/", ".")).replace("_global_", "")
+    above = re.sub(r"_global_|hydra\.sweeper\.params", "", package or declared or group.replace("/", "."))
     name = path.relative_to(config_dir() / group) if path.is_relative_to(config_dir()) else Path(path.name)
     keys = tuple(_keys(lines, above.split(".") if above else []))
     return Option(name.with_suffix("").as_posix(), comments[0] if comments else "", keys)

@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,13 +14,10 @@ from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.app.formatting import short_number
 from fmcgan.figure.search import Scores, Setting, front_figure, history_figure, importance_figure, settings_figure
 from fmcgan.report.html import Cell
-
-if TYPE_CHECKING:
-    from fmcgan.search.study import Record
+from fmcgan.search.study import FEWEST, FILE, Record, read_study
 
 log = logging.getLogger(__name__)
 
-STUDY_FILE = "study.db"
 CAPTIONS = {
     "history": "The objective of each trial, and the best one so far. A pruned trial is shown at its last value.",
     "settings": "The objective over the values of each key.",
@@ -33,25 +29,21 @@ CAPTIONS = {
 """By the name of the figure."""
 
 
-def find_studies(runs: Sequence[Path]) -> list["Record"]:
+def find_studies(runs: Sequence[Path]) -> list[Record]:
     """Reads the study beside each run folder, if there is one; without Optuna, logs that it is left out.
 
     Raises:
         UserError: a study is damaged.
     """
-    folders = [each for each in dict.fromkeys(run.parent for run in runs) if (each / STUDY_FILE).is_file()]
+    folders = [each for each in dict.fromkeys(run.parent for run in runs) if (each / FILE).is_file()]
     if folders and find_spec("optuna") is None:
         names = ", ".join(os.path.relpath(each) for each in folders)
         log.warning("%s: the comparison of a search needs the extra \"search\": pip install 'fmcgan[search]'", names)
         return []
-    if not folders:
-        return []
-    from fmcgan.search.study import read_study
-
     return [read_study(each) for each in folders]
 
 
-def sections(studies: Sequence["Record"]) -> list[Section]:
+def sections(studies: Sequence[Record]) -> list[Section]:
     """Makes a section for each study; the names of its pictures are those of files, without suffix."""
     made = []
     for number, study in enumerate(studies, 1):
@@ -65,21 +57,22 @@ def sections(studies: Sequence["Record"]) -> list[Section]:
     return made
 
 
-def _introduction(study: "Record") -> str:
+def _introduction(study: Record) -> str:
     """Says how many trials ended in which way, and what was searched for."""
-    states = {"finished": "COMPLETE", "were pruned": "PRUNED", "failed": "FAIL"}
+    states = {"finished": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
     counts = {word: study.count(state) for word, state in states.items()}
     ends = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     goals = " and ".join(
         f"the {'highest' if each.better == 'higher' else 'lowest'} {each.title}" for each in study.objectives
     )
+    few = "" if study.importances else f" The importance of the keys needs {FEWEST} finished trials."
     return (
         f"{len(study.trials)} trials ({ends}) of {', '.join(study.keys)}, for {goals}. The best of many trials is best "
-        "partly by luck, so its value is too good: train it with other seeds before you compare it with anything."
+        f"partly by luck, so its value is too good: train it with other seeds before you compare it with anything.{few}"
     )
 
 
-def _trials_table(study: "Record") -> Table:
+def _trials_table(study: Record) -> Table:
     """Makes a table with one row per trial; bold marks the best one, or those on the Pareto front."""
     words = {"COMPLETE": "finished", "FAIL": "failed", "RUNNING": "not finished"}
     columns = [Column("trial", "trial", "whole"), Column("status", "status")]
@@ -94,11 +87,14 @@ def _trials_table(study: "Record") -> Table:
         settings = [_setting(trial.params.get(key)) for key in study.keys]
         minutes = trial.duration.total_seconds() / 60 if trial.duration else None
         rows.append([trial.number, words.get(trial.state.name, trial.state.name.lower()), *scores, *settings, minutes])
-    caption = "Trials by number; trial 7 is in trial_007. Bold: the best one, or those on the Pareto front."
+    caption = (
+        "Trials by number; trial 7 is in trial_007. Bold: the best one, or those on the Pareto front. A pruned trial "
+        "has its last value. Minutes count from the first start of a trial, also while it was interrupted."
+    )
     return Table("trials", caption, columns, rows, open=True)
 
 
-def _figures(study: "Record") -> dict[str, tuple[str, Figure]]:
+def _figures(study: Record) -> dict[str, tuple[str, Figure]]:
     """Draws the figures; returns caption and figure by name."""
     finished = np.array([trial.state.name == "COMPLETE" for trial in study.trials])
     table = np.array([trial.values or [math.nan] * len(study.objectives) for trial in study.trials], dtype=np.float64)
@@ -117,7 +113,7 @@ def _figures(study: "Record") -> dict[str, tuple[str, Figure]]:
     return {name: (CAPTIONS[name].format(share=study.best_share), figure) for name, figure in found.items()}
 
 
-def _settings(study: "Record") -> list[Setting]:
+def _settings(study: Record) -> list[Setting]:
     found = []
     for key in study.keys:
         distributions = [trial.distributions[key] for trial in study.trials if key in trial.distributions]

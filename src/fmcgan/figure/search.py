@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from fmcgan.figure.axes import legend_size, panel_figure, style_axes
@@ -83,7 +83,7 @@ def settings_figure(scores: Sequence[Scores], settings: Sequence[Setting], finis
             _dots(axes, setting.values, each.values, finished)
             _name(axes, "", _short(setting.key), each)
             if setting.logarithmic:
-                axes.set_xscale("log")
+                _logarithmic(axes, setting.values)
             if setting.choices:
                 axes.set_xticks(range(len(setting.choices)), setting.choices)
                 axes.set_xlim(-0.5, len(setting.choices) - 0.5)
@@ -166,6 +166,14 @@ def _name(axes: Axes, title: str, x_label: str, scores: Scores) -> None:
     axes.set_xlabel(x_label, fontsize=9)
     axes.set_ylabel(f"{'value' if title else scores.title}{_arrow(scores)}", fontsize=9)
     style_axes(axes)
+
+
+def _logarithmic(axes: Axes, values: NDArray[np.float64]) -> None:
+    axes.set_xscale("log")
+    decades = np.log10(np.nanmax(values) / np.nanmin(values)) if np.isfinite(values).any() else 0.0
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 3 else (1,), numticks=12))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _arrow(scores: Scores) -> str:

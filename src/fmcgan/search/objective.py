@@ -3,15 +3,17 @@
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from omegaconf import ListConfig
 
 from fmcgan.app.errors import UserError
 from fmcgan.app.run_dir import RESULT
 from fmcgan.app.run_files import read_result
-from fmcgan.metric.results import sort_key
-from fmcgan.metric.value import Quantity
+
+if TYPE_CHECKING:  # compare reads studies without torch
+    from fmcgan.metric.results import Result
+    from fmcgan.metric.value import Quantity
 
 KEY = "objective"
 
@@ -41,7 +43,7 @@ def names_of(objective: object) -> list[str]:
     return given
 
 
-def check_objective(objective: object, measured: Iterable[Mapping[str, Quantity]]) -> list[Objective]:
+def check_objective(objective: object, measured: Iterable[Mapping[str, "Quantity"]]) -> list[Objective]:
     """Finds the directions of the scores in ``objective=``.
 
     Args:
@@ -76,9 +78,9 @@ def objective_values(objective: object, folder: Path) -> float | list[float] | N
     return values if isinstance(objective, ListConfig | list) else values[0]
 
 
-def objective_value(result: Mapping) -> float:
+def objective_value(result: "Result") -> float:
     """Returns the number that is optimized: the value, or its distance to that of real images; ``nan`` if unknown."""
-    if result["value"] is None or (result["better"] == "real" and result["floor"] is None):
+    value, floor = result["value"], result["floor"]
+    if value is None or (result["better"] == "real" and floor is None):
         return math.nan
-    value = sort_key(result)  # type: ignore[arg-type]
-    return -value if result["better"] == "higher" else value
+    return abs(value - (floor or 0.0)) if result["better"] == "real" else float(value)

@@ -15,6 +15,7 @@ from numpy.random import SeedSequence
 from omegaconf import DictConfig, OmegaConf
 
 from fmcgan.app.checks import seed_number, whole_number
+from fmcgan.app.config_validation import has_target
 from fmcgan.app.errors import Pruned, UserError
 from fmcgan.app.formatting import short_number
 from fmcgan.app.overrides import key_of, parse
@@ -91,9 +92,9 @@ class Search:
     def _objectives(self, space: Space) -> list[Objective]:
         """Finds the objectives among the scores of a trial, before any is trained."""
         config = self.loader.load_sweep_config(self.config, list(space.fixed))
-        evaluation = config.callback.get("evaluation")
-        info = instantiate(config.data).info
-        known = {} if evaluation is None else instantiate(evaluation).value_names(info)
+        evaluation, known = config.callback.get("evaluation"), {}
+        if has_target(evaluation):  # an experiment may set values of a callback that was not chosen
+            known = instantiate(evaluation).value_names(instantiate(config.data).info)
         found = check_objective(config[KEY], [known])
         if not found:
             raise UserError(f"a search needs {KEY}=NAME, or {KEY}=[NAME,NAME]; scores of this run: {', '.join(known)}")

@@ -28,9 +28,9 @@ class Space(NamedTuple):
 def read_space(overrides: Sequence[str], loader: ConfigLoader | None = None) -> Space:
     """Reads overrides; of two of the same key, the last one counts.
 
-    As in Hydra, ``a,b`` and ``choice(a, b)`` are choices, ``range(8, 65, 8)`` steps without its end, and
-    ``interval(1, 10)`` all whole or, with a decimal point, real numbers between both ends. ``tag(log, interval(...))``
-    has a logarithmic scale.
+    As in Hydra, ``a,b`` and ``choice(a, b)`` are choices, ``range(8, 65, 8)`` steps without its end, ``interval(1, 9)``
+    all numbers and ``int(interval(1, 9))`` all whole numbers between both ends. ``tag(log, interval(...))`` has a
+    logarithmic scale.
 
     Raises:
         UserError: a sweep has no values, or ends of an interval that Optuna refuses.
