@@ -204,8 +204,8 @@ def test_every_search_space_composes_and_varies_keys_that_exist():
         assert space.fixed == ()
         for key, distribution in space.distributions.items():
             default = OmegaConf.select(config, key)
-            assert default is not None, (option, key)
-            assert distribution._contains(distribution.to_internal_repr(default)), (option, key, default)
+            choices = getattr(distribution, "choices", None)
+            assert default in choices if choices else distribution.low < default < distribution.high, (option, key)
 
 
 def test_every_sampler_and_pruner_fits_the_signature_of_its_target():

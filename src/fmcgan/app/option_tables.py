@@ -16,8 +16,12 @@ from fmcgan.app.config_dir import config_dir
 
 COMMANDS = ("train", "evaluate", "analyze")  # commands with configuration groups
 
+SWEEPER = "hydra/sweeper"  # Hydra's own group, with an option of ours beside its `basic`
+
 _Default = str | list[str] | None  # what a defaults list chooses of a group
-_KEY = re.compile(r"(?P<indent> *)(?P<name>[\w.-]+):(?: +(?P<value>[^#\s](?:[^#]|(?<! )#)*?))?(?: +# ?(?P<comment>.*))?")
+_KEY = re.compile(
+    r"(?P<indent> *)(?P<name>[\w.-]+):(?: +(?P<value>[^#\s](?:[^#]|(?<! )#)*?))?(?: +# ?(?P<comment>.*))?"
+)
 
 
 class Key(NamedTuple):
@@ -80,7 +84,7 @@ def _keys(lines: list[str], above: list[str]) -> list[Key]:
 
 @cache
 def read_groups(command: str) -> tuple[Group, ...]:
-    """Reads the groups of a command (one of `COMMANDS`): those of its defaults list, then those of its options'."""
+    """Reads the groups of a command (one of `COMMANDS`): those of its defaults list, its options' and Hydra's."""
     listed = _defaults(config_dir() / f"{command}.yaml")
     defaults = {group: option for group, option in listed if not group.startswith("override ")}
     keys = {group: (group,) for group in defaults}
@@ -93,6 +97,10 @@ def read_groups(command: str) -> tuple[Group, ...]:
                 elif other not in dict(listed):
                     keys[other] = tuple(dict.fromkeys([*keys.get(other, ()), f"{other}@{group}.{package}"]))
                     defaults.setdefault(other, option)
+    if command == "train":
+        search = {f"{SWEEPER}/{group}": option for group, option in _defaults(config_dir() / SWEEPER / "optuna.yaml")}
+        for group, option in {SWEEPER: "basic", **search}.items():
+            keys[group], defaults[group] = (group,), option
     return tuple(_group(group, keys[group], defaults[group]) for group in keys)
 
 
