@@ -9,8 +9,7 @@ from omegaconf import OmegaConf
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.hydra_app import job_folder
 from fmcgan.app.overrides import parse
-
-optuna = pytest.importorskip("optuna", reason='Optuna is not installed: pip install "fmcgan[search]"')
+from tests.sqlite import quick_sqlite  # noqa: F401 (a fixture)
 
 G, D = "training.generator_optimizer.lr", "training.discriminator_optimizer.lr"
 
@@ -37,18 +36,12 @@ class Launcher:
         return returned
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _unsafe_but_fast() -> None:
-    """SQLite does not wait for the disk, which takes more time than all the rest."""
-    from sqlalchemy import event
-    from sqlalchemy.engine import Engine
-
-    event.listen(Engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
-
-
 @pytest.fixture
-def search(tmp_path):
+def search(tmp_path, request):
     """Runs a search in a folder; returns its launcher and the study."""
+    import optuna
+
+    request.getfixturevalue("quick_sqlite")
     from fmcgan.search.search import Search
     from fmcgan.search.study import open_storage
 

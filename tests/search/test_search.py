@@ -7,7 +7,9 @@ import pytest
 from fmcgan.app.errors import Pruned, UserError
 from fmcgan.app.run_lock import RunningElsewhereError, lock, unlock
 from fmcgan.search.study import open_storage
-from tests.search.conftest import D, G, optuna
+from tests.search.conftest import D, G
+
+optuna = pytest.importorskip("optuna", reason='Optuna is not installed: pip install "fmcgan[search]"')
 
 FD, AGREEMENT = "fd_classifier_500_test", "label_agreement_classifier_500"
 FEW = (f"objective={FD}", "hydra.sweeper.n_trials=6", "hydra.sweeper.sampler.n_startup_trials=3")

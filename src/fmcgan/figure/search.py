@@ -157,7 +157,8 @@ def _panels(count: int, labels: Sequence[str], columns: int = 2) -> tuple[Figure
 def _dots(axes: Axes, x: NDArray, y: NDArray[np.float64], finished: NDArray[np.bool_]) -> None:
     axes.scatter(x[finished], y[finished], s=24, color=REAL, zorder=3, label="finished")
     others = ~finished & np.isfinite(y)
-    axes.scatter(x[others], y[others], s=24, facecolors="none", edgecolors=FAINT_INK, label="pruned, last value")
+    if others.any():
+        axes.scatter(x[others], y[others], s=24, facecolors="none", edgecolors=FAINT_INK, label="pruned, last value")
 
 
 def _name(axes: Axes, title: str, x_label: str, scores: Scores) -> None:

@@ -1,5 +1,6 @@
 """The study of a search: its database, in the folder of the sweep unless another address is given."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,5 +124,7 @@ def _importances(study: "Study", objectives: Sequence[Objective], share: float) 
             return sign * trial.values[index]
 
         evaluator = importance.PedAnovaImportanceEvaluator(target_quantile=share)
-        found[objective.name] = importance.get_param_importances(study, evaluator=evaluator, target=value)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "PedAnova")  # it warns of every `target`, which is as it should be
+            found[objective.name] = importance.get_param_importances(study, evaluator=evaluator, target=value)
     return found
