@@ -71,9 +71,9 @@ def test_what_a_search_refuses_is_one_line(command, tmp_path):
     for given, message in (
         (
             (),
-            "error: a search needs objective=NAME, or objective=[NAME,NAME]; scores of this run: fd_classifier_100_test",
+            f"error: a search needs objective=NAME, or objective=[NAME,NAME]; scores of this run: {FD}",
         ),
-        (("objective=fid",), "error: objective=fid is no score of this run; its scores: fd_classifier_100_test"),
+        (("objective=fid",), f"error: objective=fid is no score of this run; its scores: {FD}"),
     ):
         told = command("train", *TINY, *given, code=1)
         assert [line for line in told.stderr.splitlines() if line.startswith("error")] == [message]
