@@ -47,7 +47,7 @@ def _distribution(override: Override) -> "BaseDistribution":
             return _interval(override)
         values = list(override.sweep_iterator(transformer=Transformer.encode))
         if override.is_range_sweep() and len(values) > 1:
-            return _steps(sorted(values))  # type: ignore[type-var]
+            return _steps(sorted(values))  # type: ignore[arg-type]
         return import_optuna().distributions.CategoricalDistribution(values)
     except ValueError as error:
         raise UserError(f"{override.input_line}: {error}") from error
