@@ -30,8 +30,9 @@ MAY_IMPORT = {
     "figure": set(),
     "analysis": {"metric", "figure", "training"},
     "report": {"analysis", "figure", "metric"},
-    "comparison": {"analysis", "figure", "report"},
-    "callback": {"metric", "training", "figure"},
+    "search": {"metric"},
+    "comparison": {"analysis", "figure", "report", "search"},
+    "callback": {"metric", "search", "training", "figure"},
     "inference": {"figure", "metric", "report", "training"},
     "pretrained": set(),  # weights and what they are, no code
 }

@@ -191,6 +191,30 @@ def test_what_its_default_leaves_out_trains_too(fit, choices):
     assert gan.images_seen == 64
 
 
+def test_every_search_space_composes_and_varies_keys_that_exist():
+    """`tests/search` searches with every sampler."""
+    from fmcgan.search.space import read_space
+
+    pytest.importorskip("optuna", reason="Optuna is not installed")
+    for option in options("search"):
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            config = compose_with_hydra("train", [f"search={option}"], return_hydra_config=True)
+        assert config.hydra.sweeper._target_ == "hydra_plugins.fmcgan_sweeper.OptunaSweeper"
+        space = read_space([f"{key}={sweep}" for key, sweep in config.hydra.sweeper.params.items()])
+        assert space.fixed == ()
+        for key, distribution in space.distributions.items():
+            default = OmegaConf.select(config, key)
+            choices = getattr(distribution, "choices", None)
+            assert default in choices if choices else distribution.low < default < distribution.high, (option, key)
+
+
+def test_every_sampler_and_pruner_fits_the_signature_of_its_target():
+    pytest.importorskip("optuna", reason="Optuna is not installed")
+    for group in ("sampler", "pruner"):
+        for option in options(f"hydra/sweeper/{group}"):
+            check_signatures(option, OmegaConf.load(CONFIGS / "hydra" / "sweeper" / group / f"{option}.yaml"))
+
+
 def test_wgan_gp_has_the_constants_of_its_paper():
     config = composed("experiment=wgan_gp")
     assert config.penalty.weight == 10
@@ -229,6 +253,10 @@ def test_no_yaml_is_outside_these_tests():
         "experiment/study",
         "optimizer",
         "schedule",
+        "search",
         "hydra/job_logging",
+        "hydra/sweeper",
+        "hydra/sweeper/sampler",
+        "hydra/sweeper/pruner",
     }
     assert isinstance(CONFIGS, Path)

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from fmcgan.app import run_dir
 from fmcgan.app.dataset import dataset_of
 from fmcgan.app.distributed import cluster_environment, is_distributed, is_nonzero_rank
+from fmcgan.app.errors import Pruned
 from fmcgan.app.hydra_app import in_sweep, run_command
 from fmcgan.app.overrides import applied_overrides, key_of, parse
 from fmcgan.app.renamed import upgrade_composed
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def train(config: DictConfig) -> None:
-    """Trains one GAN and logs where the results are.
+def train(config: DictConfig) -> float | list[float] | None:
+    """Trains one GAN, logs where the results are and returns the values of ``objective=``, which a search optimizes.
 
     Raises `UserError` for an invalid setting, file or folder; `Interrupted` after a signal, with a saved checkpoint.
     """
@@ -43,12 +44,13 @@ def train(config: DictConfig) -> None:
     plain: Record = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     del plain["trust"]  # of this command, not of the run
     if in_sweep() and already_done(plain):
-        return
+        return _objective(config)
     validate(config)
     own = not is_nonzero_rank(config.trainer.devices, config.trainer.get("num_nodes", 1))
     with locked(Path(config.trainer.default_root_dir)) if own else nullcontext():
         if not (in_sweep() and already_done(plain)):  # another process may have finished it meanwhile
             _train(config, plain)
+    return _objective(config)
 
 
 def _train(config: DictConfig, plain: Record) -> None:
@@ -65,15 +67,32 @@ def _train(config: DictConfig, plain: Record) -> None:
         record.configure(plain)
     folder = Path(trainer.default_root_dir)
     log.info("run folder: %s", os.path.relpath(folder))
+    _fit(trainer, gan, data, checkpoint)
+    if trainer.is_global_zero:
+        for record in records:
+            _log_results(folder, record.write_result(trainer, gan))
+
+
+def _fit(trainer: "Trainer", gan: "ConditionalGAN", data: "ImageDataModule", checkpoint: str | None) -> None:
+    """Trains. Raises `Pruned` if a search stopped the run: it has no result."""
     try:
         trainer.fit(gan, data, ckpt_path=checkpoint, weights_only=True)
     except BaseException:
         if trainer.strategy.launcher is not None:  # else the other devices wait for this one
             trainer.strategy.launcher.kill(signal.SIGKILL)
         raise
-    if trainer.is_global_zero:
-        for record in records:
-            _log_results(folder, record.write_result(trainer, gan))
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if getattr(callback, "pruned", None):
+            raise Pruned(callback.pruned)
+
+
+def _objective(config: DictConfig) -> float | list[float] | None:
+    """Returns the values that a search optimizes."""
+    if config.objective is None:
+        return None
+    from fmcgan.search.objective import objective_values
+
+    return objective_values(config.objective, Path(config.trainer.default_root_dir))
 
 
 def validate(config: DictConfig) -> None:
@@ -85,6 +104,9 @@ def validate(config: DictConfig) -> None:
     from fmcgan.app import memory
     from fmcgan.app.config_validation import types_checked
     from fmcgan.app.trainer_options import check_run
+    from fmcgan.callback.evaluation import Evaluation
+    from fmcgan.callback.trainer import callbacks_of
+    from fmcgan.search.objective import check_objective
     from fmcgan.training.network_check import check_networks
     from fmcgan.training.precision import suppress_warnings
 
@@ -93,6 +115,7 @@ def validate(config: DictConfig) -> None:
     with types_checked(trial), suppress_warnings():
         trainer, gan, data = build(trial, weights=False)
     check_run(trainer, gan, data)
+    check_objective(config.objective, [each.value_names(data.info) for each in callbacks_of(trainer, Evaluation)])
     check_networks(gan.generator, gan.discriminator, data.info, trainer.strategy.root_device)
     if trainer.strategy.root_device.type == "cpu":  # on a GPU, torch reports a lack of memory
         memory.check_training(gan.generator, gan.discriminator, trial.data.batch_size, trial.trainer.precision)
@@ -105,6 +128,7 @@ def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "Conditi
     from lightning.pytorch.callbacks import Checkpoint
 
     from fmcgan.callback.metrics_logger import MetricsLogger
+    from fmcgan.callback.pruning import pruning_callbacks
 
     _quieten_lightning()
     seed_everything(config.seed, verbose=False)
@@ -115,6 +139,8 @@ def build(config: DictConfig, weights: bool = True) -> tuple["Trainer", "Conditi
         [instantiate(node) for node in group.values() if "_target_" in node]
         for group in (config.callback, config.logger)
     )
+    if weights:
+        callbacks += pruning_callbacks(config.objective)
     callbacks.sort(key=lambda callback: not isinstance(callback, MetricsLogger))  # first: it times the step alone
     has_checkpoint = any(isinstance(callback, Checkpoint) for callback in callbacks)  # else Lightning adds its own
     options = {"callbacks": callbacks, "logger": loggers, "enable_checkpointing": has_checkpoint}

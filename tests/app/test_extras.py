@@ -15,7 +15,7 @@ from fmcgan.inference.onnx_file import write_onnx
 
 PYPROJECT = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
-BLOCKED = "sklearn", "umap", "numba", "bokeh", "onnx", "onnxscript", "mlflow", "wandb", "huggingface_hub"
+BLOCKED = "sklearn", "umap", "numba", "bokeh", "onnx", "onnxscript", "mlflow", "wandb", "huggingface_hub", "optuna"
 RUN_COMMANDS = f"""
 import ast, runpy, sys
 import lightning.pytorch  # which believes in the packages that pip lists
@@ -61,8 +61,8 @@ def test_the_error_names_what_needs_it_and_the_extra(missing):
 
 
 def test_every_extra_that_the_code_names_exists_and_dev_includes_it():
-    assert {"analysis", "hub", "onnx", "trackers", "launchers"} < set(EXTRAS)
-    assert "fmcgan[analysis,hub,onnx,trackers,launchers]" in EXTRAS["dev"]
+    assert {"analysis", "hub", "launchers", "onnx", "search", "trackers"} < set(EXTRAS)
+    assert "fmcgan[analysis,hub,launchers,onnx,search,trackers]" in EXTRAS["dev"]
 
 
 def test_a_part_costs_itself_only(missing):
@@ -109,14 +109,16 @@ def test_every_command_runs_without_the_extras(start, tmp_path):
         ("export", "run=run", "output=hub", "format=hub"),
         ("generate", "run=hf://owner/name"),
         ("train", "experiment=smoke", "logger=[mlflow]", "hydra.run.dir=other"),
+        ("train", "-m", "experiment=smoke", "search=learning_rates", "hydra.sweep.dir=other"),
     ]
     _, output = run_program(start, tmp_path, RUN_COMMANDS, str(commands))
     codes = [line.split()[-1] for line in output.splitlines() if line.startswith("exit code")]
-    assert codes == ["0"] * 6 + ["1"] * 5, output
+    assert codes == ["0"] * 6 + ["1"] * 6, output
     assert output.count("left out: clusters needs the extra") == 1
     assert output.count('error: analyze needs the extra "analysis"') == 1
     assert output.count('error: format=onnx needs the extra "onnx"') == 1
     assert output.count('error: format=hub needs the extra "hub"') == 1
     assert output.count('error: run=hf://owner/name needs the extra "hub"') == 1
     assert output.count('error: logger=mlflow needs the extra "trackers"') == 1
+    assert output.count('error: hydra/sweeper=optuna needs the extra "search"') == 1
     assert not (tmp_path / "other").exists()

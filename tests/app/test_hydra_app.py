@@ -24,6 +24,13 @@ def test_files_tell_what_became_of_a_job(tmp_path, files, state):
     assert job_state(tmp_path) == state
 
 
+def test_a_pruned_job_is_none_that_failed(tmp_path):
+    run_dir.write_json(tmp_path / run_dir.ERROR, {"status": "pruned", "message": "worse than the others"})
+    assert (job_state(tmp_path), run_dir.is_pruned(tmp_path)) == ("pruned", True)
+    run_dir.write_json(tmp_path / run_dir.ERROR, {"status": "failed", "message": 'pruned "status": "pruned"'})
+    assert (job_state(tmp_path), run_dir.is_pruned(tmp_path)) == ("FAILED", False)
+
+
 def test_the_log_says_nothing_about_the_state(tmp_path):
     (tmp_path / "train.log").write_bytes(b"L\xe4ufe\n[x][ERROR] no\n")
     assert job_state(tmp_path) == "interrupted"
@@ -35,7 +42,7 @@ def test_only_a_training_job_of_a_sweep_is_marked_until_it_starts_again(tmp_path
     monkeypatch.setattr(hydra_app.HydraConfig, "get", lambda: hydra)
     for in_sweep in (False, True):
         monkeypatch.setattr(hydra_app, "in_sweep", lambda in_sweep=in_sweep: in_sweep)
-        hydra_app._mark_failed(OmegaConf.create(keys), "error: no")
+        hydra_app._mark(OmegaConf.create(keys), "failed", "no")
         assert (tmp_path / run_dir.ERROR).exists() == (marks and in_sweep)
-    hydra_app._mark_failed(OmegaConf.create(keys), None)
+    hydra_app._mark(OmegaConf.create(keys), None)
     assert not (tmp_path / run_dir.ERROR).exists()

@@ -36,6 +36,10 @@ class Interrupted(Exception):  # noqa: N818 (a request, not an error)
         self.checkpoint = checkpoint
 
 
+class Pruned(Exception):  # noqa: N818 (a decision, not an error)
+    """A search has stopped a trial that is worse than the others. The message says when."""
+
+
 class Failures:
     """Collects the errors of independent parts of a command, so that one failure does not stop the other parts.
 

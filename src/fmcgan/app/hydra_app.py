@@ -20,7 +20,7 @@ from fmcgan.app.composed_overrides import check_composed
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.dataset import register_dataset
 from fmcgan.app.error_messages import format_error
-from fmcgan.app.errors import Interrupted, UserError
+from fmcgan.app.errors import Interrupted, Pruned, UserError
 from fmcgan.app.job_folder import job_folder
 from fmcgan.app.option_tables import help_text
 from fmcgan.app.overrides import CommandLine, applied_overrides, key_of, parse, parse_arguments, quoted, shell_command
@@ -36,7 +36,7 @@ from fmcgan.app.user_dirs import ensure_home
 
 log = logging.getLogger(__name__)
 
-Task = Callable[[DictConfig], None]
+Task = Callable[[DictConfig], object]  # what it returns is the objective of a search, if any
 
 
 _in_command = False  # set by `run_command`, which a worker of a launcher does not call
@@ -122,7 +122,7 @@ class _Job:
         self._task = task
         self._command = system_info.command_line()
 
-    def __call__(self, config: DictConfig) -> None:
+    def __call__(self, config: DictConfig) -> object:
         if _in_command:
             return self._run(config)
         workers.prepare_worker(_stop)
@@ -134,12 +134,12 @@ class _Job:
                 raise
             raise _AlreadyReportedError from stop
 
-    def _run(self, config: DictConfig) -> None:
+    def _run(self, config: DictConfig) -> object:
         try:
             check_composed(config)
             _check_output(config)
-            _mark_failed(config, None)
-            self._task(config)
+            _mark(config, None)
+            return self._task(config)
         except Interrupted as stop:
             log.warning("checkpoint saved; resume with\n  %s", _resume_command(os.path.relpath(stop.checkpoint)))
             if stop.signal_number not in stop_signals():
@@ -150,6 +150,11 @@ class _Job:
             if not in_sweep():
                 sys.exit(f"error: {error}")
             print(f"skipped: {error}", file=sys.stderr)  # noqa: T201 (the log belongs to the other process)
+            return None
+        except Pruned as stop:
+            log.info("%s", stop)
+            _mark(config, "pruned", str(stop))
+            raise
         except Exception as error:
             _report(error, config)
 
@@ -163,7 +168,7 @@ def _report(error: Exception, config: DictConfig) -> None:
     log.debug("raised at", exc_info=error)  # the log file has the stack trace
     if not in_sweep():
         sys.exit(1)
-    is_marked = _mark_failed(config, message)
+    is_marked = _mark(config, "failed", message.removeprefix("error: "))
     if not (is_marked and HydraConfig.get().sweeper.get("max_batch_size")):  # else Hydra starts no further batch
         raise _AlreadyReportedError from error
 
@@ -228,8 +233,8 @@ def _check_output(config: DictConfig) -> None:
     _outputs.add(written)
 
 
-def _mark_failed(config: DictConfig, message: str | None) -> bool:
-    """Writes ``error.json`` into the folder of a training job of a sweep; removes it if the message is ``None``.
+def _mark(config: DictConfig, status: str | None, message: str = "") -> bool:
+    """Writes ``error.json`` into the folder of a training job of a sweep; removes it if the status is ``None``.
 
     Returns whether the file was written.
     """
@@ -237,10 +242,10 @@ def _mark_failed(config: DictConfig, message: str | None) -> bool:
         return False
     mark = Path(HydraConfig.get().runtime.output_dir) / run_dir.ERROR
     with contextlib.suppress(OSError, UserError):  # the error itself must still be reported
-        if message is None:
+        if status is None:
             mark.unlink(missing_ok=True)
         else:
-            run_dir.write_json(mark, {"status": "failed", "message": message.removeprefix("error: ")})
+            run_dir.write_json(mark, {"status": status, "message": message})
             return True
     return False
 
@@ -260,9 +265,11 @@ def _summarize_sweep() -> bool:
 
 
 def job_state(job: Path) -> str:
-    """Returns ``finished``, ``running``, ``FAILED`` or ``interrupted``."""
+    """Returns ``finished``, ``running``, ``FAILED``, ``pruned`` or ``interrupted``."""
     if (job / run_dir.RESULT).exists():
         return "finished"
     if is_locked(job):
         return "running"
+    if run_dir.is_pruned(job):
+        return "pruned"
     return "FAILED" if (job / run_dir.ERROR).exists() else "interrupted"

@@ -19,8 +19,12 @@ from fmcgan.app.plugins import Plugin, option_files, plugins
 
 COMMANDS = ("train", "evaluate", "analyze")  # commands with configuration groups
 
+SWEEPER = "hydra/sweeper"  # Hydra's own group, with an option of ours beside its `basic`
+
 _Default = str | list[str] | None  # what a defaults list chooses of a group
-_KEY = re.compile(r"(?P<indent> *)(?P<name>[\w-]+):(?: +(?P<value>[^#\s](?:[^#]|(?<! )#)*?))?(?: +# ?(?P<comment>.*))?")
+_KEY = re.compile(
+    r"(?P<indent> *)(?P<name>[\w.-]+):(?: +(?P<value>[^#\s](?:[^#]|(?<! )#)*?))?(?: +# ?(?P<comment>.*))?"
+)
 
 
 class Key(NamedTuple):
@@ -61,7 +65,7 @@ def read_option(path: Path, group: str, package: str | None = None) -> Option:
     lines = path.read_text(encoding="utf-8").splitlines()
     declared = next((found[1] for line in lines if (found := re.fullmatch(r"# @package (\S+)", line))), None)
     comments = [line[1:].strip() for line in lines if line.startswith("#") and "@package" not in line]
-    above = (package or declared or group.replace("/", ".")).replace("_global_", "")
+    above = re.sub(r"_global_|hydra\.sweeper\.params", "", package or declared or group.replace("/", "."))
     name = path.relative_to(config_dir() / group) if path.is_relative_to(config_dir()) else Path(path.name)
     keys = tuple(_keys(lines, above.split(".") if above else []))
     return Option(name.with_suffix("").as_posix(), comments[0] if comments else "", keys)
@@ -84,7 +88,7 @@ def _keys(lines: list[str], above: list[str]) -> list[Key]:
 
 @cache
 def read_groups(command: str, plugins: tuple[Plugin, ...] = ()) -> tuple[Group, ...]:
-    """Reads the groups of a command (one of `COMMANDS`): those of its defaults list, then those of its options'.
+    """Reads the groups of a command (one of `COMMANDS`): those of its defaults list, its options' and Hydra's.
 
     The options are those of fmcgan and of the given plugins.
     """
@@ -100,6 +104,10 @@ def read_groups(command: str, plugins: tuple[Plugin, ...] = ()) -> tuple[Group, 
                 elif other not in dict(listed):
                     keys[other] = tuple(dict.fromkeys([*keys.get(other, ()), f"{other}@{group}.{package}"]))
                     defaults.setdefault(other, option)
+    if command == "train":
+        search = {f"{SWEEPER}/{group}": option for group, option in _defaults(config_dir() / SWEEPER / "optuna.yaml")}
+        for group, option in {SWEEPER: "basic", **search}.items():
+            keys[group], defaults[group] = (group,), option
     return tuple(_group(group, keys[group], defaults[group], plugins) for group in keys)
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from fmcgan.app import run_dir
@@ -45,6 +46,9 @@ def check_config(config: DictConfig) -> None:
     _set_learning_rates(config)
     trainer = config.trainer
     check_options(trainer)
+    space = HydraConfig.get().runtime.choices.get("search") if HydraConfig.initialized() else None
+    if space and config.ckpt_path is None and not in_sweep():
+        raise UserError(f"search={space} is a search of several runs: add -m")
     devices = trainer.devices, trainer.get("num_nodes", 1)
     check_launch(*devices)
     if is_distributed(*devices) and trainer.strategy == "auto":
@@ -105,8 +109,10 @@ def already_done(config: Record) -> bool:
 
 
 def _is_same_run(saved: Record, config: Record) -> bool:
-    """Whether two configurations are equal but for name, checkpoint, loggers, data folders and new defaults."""
-    ignored = dict.fromkeys(("name", "lr", "ckpt_path", "logger"))  # the optimizers have the learning rates
+    """Whether two configurations are equal but for name, checkpoint, loggers, objective, data folders and new defaults."""
+    ignored = dict.fromkeys(
+        ("name", "lr", "ckpt_path", "logger", "objective")
+    )  # the optimizers have the learning rates
     left, right = (
         {**each, **ignored, "data": each.get("data", {}) | {"root": None, "mirror": None}} for each in (saved, config)
     )

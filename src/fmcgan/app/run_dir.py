@@ -14,7 +14,7 @@ METRICS_JSONL = "metrics.jsonl"
 METRICS_CSV = "metrics.csv"
 EPOCHS_CSV = "epochs.csv"
 RESULT = "result.json"  # written last, by a finished run
-ERROR = "error.json"  # written by a failed job of a sweep; a killed run leaves neither
+ERROR = "error.json"  # written by a failed or pruned job of a sweep; a killed run leaves neither
 EVALUATION = "evaluation.json"
 TENSORBOARD = "tensorboard"
 WANDB = "wandb"
@@ -84,6 +84,14 @@ def remove_unfinished(folder: Path) -> None:
     for name in (*WRITTEN, f"{CHECKPOINTS}/*", f"{SAMPLES}/*"):
         for leftover in folder.glob(f"{name}{UNFINISHED}*"):
             _remove(leftover)
+
+
+def is_pruned(folder: Path) -> bool:
+    """Whether a search stopped the run in this folder before its end."""
+    try:
+        return '"status": "pruned"' in (folder / ERROR).read_text(encoding="utf-8", errors="replace")[:100]
+    except OSError:
+        return False
 
 
 def refuse_links(folder: Path, *names: str) -> None:

@@ -21,6 +21,7 @@ from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.image_set import ImageSet, RealImages, class_counts
 from fmcgan.metric.results import Results, as_text
 from fmcgan.metric.results_store import Store
+from fmcgan.metric.value import Quantity
 from fmcgan.training.checkpoint_file import read_checkpoint
 from fmcgan.training.gan import ConditionalGAN
 from fmcgan.training.sampling import require_memory, sample_classes
@@ -125,6 +126,18 @@ class Evaluation(Callback):
                 log.warning("the result has no scores of the best checkpoint: %s", error)
         self.seconds += time.perf_counter() - start
         return scores, of_best
+
+    def value_names(self, info: DatasetInfo) -> dict[str, Quantity]:
+        """Returns the names of the values that a run on this data set measures, before it is loaded.
+
+        A metric that finds its network of no use on the images is left out of the run, but not of these names.
+        """
+        n = self.n // info.num_classes * info.num_classes
+        return {
+            metric.value_name(key, metric.n or n, "test"): quantity
+            for metric in self.scores.values()
+            for key, quantity in metric.quantities.items()
+        }
 
     def share(self, training_seconds: float) -> float:
         """Returns the share of the run's time so far, in 0..1, that evaluation took."""

@@ -20,7 +20,7 @@ from fmcgan.comparison.results import Comparison, gather
 from fmcgan.comparison.runs import Run
 from fmcgan.comparison.statistics import Pairing, every_pair, spread
 from fmcgan.figure.grid import side_by_side
-from fmcgan.figure.png import read_png, write_png
+from fmcgan.figure.png import png_bytes, read_png, write_png
 
 PAIR_COLUMNS = (
     *("table", "score", "better", "a", "b", "seeds", "pairs", "mean_a", "mean_b"),
@@ -36,7 +36,8 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
         output: folder for ``comparison.md``, ``comparison.html`` (a single file), ``comparison.csv`` (one row per
             group), ``runs.csv`` (one row per run), ``pairs.csv`` (one row per pair of groups, metric and table),
             ``loss.png``, ``grad_norm.png``, and, if any run has metrics or samples, ``scores.png`` and
-            ``samples.png``. It is created if missing.
+            ``samples.png``; of a search also ``search_history.png``, ``search_settings.png`` and, if there is one,
+            ``search_importance.png`` and ``search_front.png``. It is created if missing.
 
     Returns:
         The path of ``comparison.md``.
@@ -72,6 +73,8 @@ def _draw(comparison: Comparison, output: Path) -> list[str]:
         figures.insert(0, SCORES_FIGURE)
     first = [(f"{group.label}, seed {group.runs[0].seed}", _last_grid(group.runs[0])) for group in groups]
     samples = [(title, grid) for title, grid in first if grid is not None]
+    for picture in (picture for search in comparison.searches for picture in search.pictures):
+        run_dir.write_atomically(output / f"{picture.name}.png", png_bytes(picture.content))  # type: ignore[arg-type]
     if samples:
         write_png(side_by_side(samples), output / SAMPLES_FIGURE)
         figures.append(SAMPLES_FIGURE)
@@ -163,7 +166,7 @@ def _about(run: Run, comparison: Comparison, group: str) -> dict[str, object]:
         "group": group,
         "overrides": " ".join(run.overrides),
         "seed": run.seed,
-        "status": "finished" if run.finished else "not finished",
+        "status": run.status,
         "images_seen": run.images_seen,
         "minutes": run.seconds / 60,
     }

@@ -48,7 +48,7 @@ def comparison_page(comparison: Comparison, folder: Path, figures: Sequence[str]
 
 
 def _sections(comparison: Comparison, figures: Mapping[str, Path], names: Sequence[str]) -> dict[str, Section]:
-    sections = {}
+    sections = {search.title.lower().replace(" ", "_"): search for search in comparison.searches}
     for text, table in zip(explanations(comparison), comparison.tables, strict=True):
         makers = [section_tables.values_table]
         if table.metrics:
@@ -99,8 +99,8 @@ def _alarms(comparison: Comparison) -> list[Alarm]:
     if len(hardware) > 1:
         statement = f"The runs used {' and '.join(hardware)}: their minutes cannot be compared."
         alarms.append(Alarm("different hardware", statement, "all runs have the same hardware"))
-    if comparison.others:
-        names = ", ".join(comparison.names[run.folder] for run in comparison.others)
+    if left_out := [run for run in comparison.others if not run.pruned]:
+        names = ", ".join(comparison.names[run.folder] for run in left_out)
         alarms.append(Alarm("failed or unfinished runs", f"Left out: {names}.", "only finished runs are compared"))
     return alarms
 

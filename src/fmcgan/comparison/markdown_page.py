@@ -56,6 +56,10 @@ def page(comparison: Comparison, figures: Sequence[str]) -> str:
         for group in comparison.groups
         if (seeds := group.repeated_seeds)
     ]
+    for search in comparison.searches:
+        parts += [f"## {search.title}", markdown(search.introduction)]
+        parts += [markdown_table(each) for each in search.tables]
+        parts += [f"![{picture.name}]({picture.name}.png)\n\n{picture.caption}" for picture in search.pictures]
     for text, table in zip(explanations(comparison), comparison.tables, strict=True):
         parts += [f"## {TITLES[table.name]}", text, markdown_table(values_table(table, labels), code=["group"])]
     if len(comparison.counts("hardware")) > 1:
@@ -74,7 +78,10 @@ def page(comparison: Comparison, figures: Sequence[str]) -> str:
             f"({markdown_code(' '.join(run.overrides) or 'default')}), last row at {run.images_seen:,} images seen"
             for run in comparison.others
         ]
-        parts += ["## Failed or unfinished", "\n".join(lines)]
+        title = (
+            "Failed, pruned or unfinished" if any(run.pruned for run in comparison.others) else "Failed or unfinished"
+        )
+        parts += [f"## {title}", "\n".join(lines)]
     sources = [
         f"- {key}: {show(value)} ({plural(times, 'run')})"
         for key, show in (("hardware", markdown), ("command", markdown_code))

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fmcgan.analysis.section import Section
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
 from fmcgan.comparison.grouping import Group, group_runs
 from fmcgan.comparison.runs import Row, Run, find_runs, read_run
+from fmcgan.comparison.searches import find_studies, sections
 from fmcgan.comparison.statistics import Table, protocols
 from fmcgan.data.garments import GARMENTS
 from fmcgan.data.info import DatasetInfo
@@ -40,6 +42,7 @@ class Comparison:
         seconds: the budget of equal time: training time of the fastest finished run.
         tables: values of each run at its own end, at its last evaluation within the budget of images, and within that
             of seconds.
+        searches: a section for each search among the runs.
     """
 
     groups: Sequence[Group]
@@ -48,6 +51,7 @@ class Comparison:
     images: int
     seconds: float
     tables: tuple[Table, Table, Table]
+    searches: Sequence[Section] = ()
 
     @property
     def finished(self) -> list[Run]:
@@ -95,6 +99,7 @@ def gather(paths: Sequence[Path]) -> Comparison:
             measure("equal_images", groups, lambda run: at_budget(run, "images_seen", images)),
             measure("equal_time", groups, lambda run: at_budget(run, "seconds", seconds)),
         ),
+        searches=sections(find_studies(folders)),
     )
 
 

@@ -40,6 +40,7 @@ class Run:
         rows: of ``metrics.jsonl``, in the order written.
         result: of ``result.json``; None unless the run reached its configured end.
         info: of the data set; None for older runs, which do not name it: its images are like Fashion-MNIST's.
+        pruned: whether a search stopped the run.
     """
 
     folder: Path
@@ -48,11 +49,17 @@ class Run:
     rows: tuple[Row, ...]
     result: Mapping[str, Any] | None
     info: DatasetInfo | None = None
+    pruned: bool = False
 
     @property
     def finished(self) -> bool:
         """Whether the run reached its configured end."""
         return self.result is not None
+
+    @property
+    def status(self) -> str:
+        """``finished``, ``pruned`` or ``not finished``."""
+        return "finished" if self.finished else "pruned" if self.pruned else "not finished"
 
     @cached_property
     def evaluations(self) -> tuple[Row, ...]:
@@ -107,6 +114,7 @@ def read_run(folder: Path) -> Run:
         rows=tuple({key: _number(value) for key, value in row.items()} for row in rows),
         result=None if result is None else _RESULT_DEFAULTS | result,
         info=_info(folder, result, config),
+        pruned=run_dir.is_pruned(folder),
     )
 
 

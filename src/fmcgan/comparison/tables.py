@@ -203,7 +203,7 @@ def runs_table(comparison: Comparison, names: Sequence[str]) -> Table:
             comparison.names[run.folder],
             name,
             run.seed,
-            "finished" if run.finished else "not finished",
+            run.status,
             run.images_seen,
             run.seconds / 60,
             *(_value(run, metric) for metric in comparison.end.metrics),
