@@ -18,8 +18,8 @@ class OptunaSweeper(Sweeper):
         """Makes the launcher."""
         from hydra.core.plugins import Plugins
 
-        self.hydra_context, self.config = hydra_context, config
-        self.launcher = Plugins.instance().instantiate_launcher(
+        self._context, self._config = hydra_context, config
+        self._launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
@@ -27,5 +27,4 @@ class OptunaSweeper(Sweeper):
         """Runs the search over the overrides of the command line."""
         from fmcgan.search.search import Search
 
-        loader = self.hydra_context.config_loader
-        Search(self.config, loader, self.launcher).run(arguments)
+        Search(self._config, self._context.config_loader, self._launcher).run(arguments)

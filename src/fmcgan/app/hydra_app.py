@@ -157,6 +157,7 @@ class _Job:
             raise
         except Exception as error:
             _report(error, config)
+            return None
 
 
 def _report(error: Exception, config: DictConfig) -> None:

@@ -108,11 +108,12 @@ def already_done(config: Record) -> bool:
     return done
 
 
+_OF_THE_START = ("name", "lr", "ckpt_path", "logger", "objective", "trust")  # the optimizers have the learning rates
+
+
 def _is_same_run(saved: Record, config: Record) -> bool:
-    """Whether two configurations are equal but for name, checkpoint, loggers, objective, data folders and new defaults."""
-    ignored = dict.fromkeys(
-        ("name", "lr", "ckpt_path", "logger", "objective")
-    )  # the optimizers have the learning rates
+    """Whether two configurations are equal but for `_OF_THE_START`, data folders and new defaults."""
+    ignored = dict.fromkeys(_OF_THE_START)
     left, right = (
         {**each, **ignored, "data": each.get("data", {}) | {"root": None, "mirror": None}} for each in (saved, config)
     )

@@ -135,8 +135,16 @@ def front_figure(scores: Sequence[Scores], front: NDArray[np.bool_]) -> Figure:
     for axes, (across, up) in zip(all_axes, pairs, strict=True):
         axes.scatter(across.values[~front], up.values[~front], s=22, color=LINE, label="other trials")
         order = np.flatnonzero(front)[np.argsort(across.values[front])]
-        style = {"linestyle": "-" if len(scores) == 2 else "", "linewidth": 1.2, "marker": "o", "markersize": 5.5}
-        axes.plot(across.values[order], up.values[order], color=GENERATED, label="Pareto front", **style)
+        line = "o-" if len(scores) == 2 else "o"
+        axes.plot(
+            across.values[order],
+            up.values[order],
+            line,
+            color=GENERATED,
+            label="Pareto front",
+            linewidth=1.2,
+            markersize=5.5,
+        )
         for index in order:
             axes.annotate(
                 str(index),

@@ -38,9 +38,10 @@ class Objective(NamedTuple):
 def names_of(objective: object) -> list[str]:
     """Returns the names in ``objective=``, one text or a list of texts. Raises `UserError` for anything else."""
     given = [] if objective is None else list(objective) if isinstance(objective, ListConfig | list) else [objective]
-    if not all(isinstance(name, str) and name for name in given) or len(set(given)) < len(given):
+    names = [name for name in given if isinstance(name, str) and name]
+    if len(set(names)) < len(given):
         raise UserError(f"{KEY} must be the name of a score, or a list of different names, got {objective!s}")
-    return given
+    return names
 
 
 def check_objective(objective: object, measured: Iterable[Mapping[str, "Quantity"]]) -> list[Objective]:
