@@ -81,7 +81,7 @@ def write(page: Path, folder: Path, shown: Table = TABLES["ingredients"], speed_
     speeds, records = budget.speeds_of(shown, speed_page), budget.records(speed_page)
     machines = dict.fromkeys(origin(records[speeds[arm]["record"]]) for arm in stored if arm in speeds)
     broken = {arm for arm, runs in begun.items() if runs} | {each["arm"] for each in failed}
-    base = "the first arm of its group" if shown.by_group else markdown_code(BASE)
+    base = "the first arm of the group" if shown.by_group else markdown_code(BASE)
     how = [
         SCORES_ARE.format(base=base, enough=ENOUGH),
         SPEED_IS.format(seconds=shown.seconds or budget.seconds(speed_page)),

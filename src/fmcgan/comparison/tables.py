@@ -59,7 +59,8 @@ def count_range(values: Spread) -> str:
 
 def floors_text(protocol: Protocol) -> str:
     """Formats the values of real data: ``1.500``, ``1.400 to 1.500`` if runs disagree, a dash if there is none."""
-    return " to ".join(dict.fromkeys(number(floor) for floor in protocol.floors)) or NO_VALUE
+    ends = [min(protocol.floors), max(protocol.floors)] if protocol.floors else []
+    return " to ".join(dict.fromkeys(map(number, ends))) or NO_VALUE
 
 
 def markdown_table(table: Table, code: Collection[str] = ()) -> str:
