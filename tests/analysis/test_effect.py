@@ -109,6 +109,7 @@ def test_shares_in_words():
     assert (low, high) == pytest.approx((0.02154, 0.11175), abs=1e-4)
     assert share_text(5, 100) == "5.0 % [2.2, 11.2]"
     assert share_text(50, 100) == "50 % [40, 60]"
+    assert share_text(9983, 10_000) == "99.8 % [99.7, 99.9]"  # not all of them
 
 
 def test_a_standard_deviation_counts_as_at_least_so_much():

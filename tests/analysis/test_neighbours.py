@@ -11,8 +11,9 @@ from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.findings import adjust_effects
 from fmcgan.analysis.nearest.exemplars import choose_exemplars
 from fmcgan.analysis.nearest.nearest_training import NearestTraining
-from fmcgan.analysis.neighbours import Neighbours
+from fmcgan.analysis.neighbours import Neighbours, _classified
 from fmcgan.app.errors import InvalidValueError
+from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.feature.random_convolutions import RandomConvolutions
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
@@ -249,6 +250,20 @@ def test_colour_images_and_other_classes_by_hand(tmp_path):
     assert found.words == "on colour levels"
     section = Neighbours(Quarters()).analyse(subject_of(samples, RealImages(train, test), tmp_path))
     assert list(section.values["worst"]) == ["sky", "$x$"]
+
+
+def test_a_number_as_the_name_of_a_class_is_not_read_with_its_probability():
+    """Without the colon, "0 >99 %" says that zero exceeds 99 %."""
+    digits = ImageSet(
+        torch.zeros(1, 1, 16, 16, dtype=torch.uint8),
+        torch.tensor([1]),
+        DatasetInfo("digits", tuple("0123456789"), size=16),
+    )
+    sure, unsure = torch.tensor([0.995] + 9 * [0.0]), torch.tensor([0.25, 0.75] + 8 * [0.0])
+    assert [(tile.words, tile.marked) for tile in (_classified(digits, 0, each) for each in (sure, unsure))] == [
+        (["0: >99 %"], True),
+        (["1: 75 %"], False),
+    ]
 
 
 def test_figures_of_many_classes_show_those_that_are_confused_most(tmp_path, monkeypatch):

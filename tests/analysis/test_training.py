@@ -81,8 +81,13 @@ def test_a_finished_run_has_its_pictures_its_table_and_no_alarm(analyse, tmp_pat
     assert section.alarms == []
     assert section.effects == []
     assert section.values == {"epochs": 2.0, "images_seen": 600, "training_seconds": 13.0, "finished": True}
-    assert "600 images seen and 0.2 minutes" in section.introduction
+    assert section.introduction.startswith("2 epochs, 600 images seen and 0.2 minutes")
     json.dumps(section.values)
+
+
+def test_a_single_epoch_is_written_so(analyse, tmp_path):
+    one = [row for row in rows() if row["epoch"] <= 1]
+    assert analyse(write_run(tmp_path / "run", one)).introduction.startswith("1 epoch, ")
 
 
 def test_the_table_holds_means_over_images_and_the_scores_at_the_end():

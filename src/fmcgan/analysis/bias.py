@@ -9,7 +9,16 @@ from matplotlib.colors import Normalize
 from scipy import stats
 from typing_extensions import override
 
-from fmcgan.analysis.attributes import ATTRIBUTES, DEFINITIONS, Attribute, Numbers, attributes_of, mean_of, spread_of
+from fmcgan.analysis.attributes import (
+    ATTRIBUTES,
+    DEFINITIONS,
+    SHAPE,
+    Attribute,
+    Numbers,
+    attributes_of,
+    mean_of,
+    spread_of,
+)
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key, class_noun, common_classes, image_rows
 from fmcgan.analysis.effect import Effect, difference_of_means, difference_of_spreads
 from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
@@ -95,7 +104,8 @@ class Bias(Analysis):
             f"{len(ATTRIBUTES)} attributes of each of {len(subject.samples):,} generated images are compared by class "
             f"with those of {len(subject.real.train):,} real training images. The floor is the same difference for "
             f"{len(subject.real.test):,} real test images. Classes with fewer than {self.samples_a_class} images are "
-            "left out. Attributes measure size, shape and tone, not whether the class is recognisable.",
+            "left out. Attributes measure size, shape and tone, not whether the class is recognisable. The shape is "
+            f"what is at least as bright as level {SHAPE} of 255: on a lighter background it is nearly the whole image.",
             [_heat_map(means), _heat_map(spreads), _violins(means), _by_brightness(subject, means)],
             [_table(means), _table(spreads)],
             effects=[each.effect for each in (*means, *spreads)],

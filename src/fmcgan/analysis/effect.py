@@ -163,7 +163,7 @@ def difference_by_auc(scores: ArrayLike, real_scores: ArrayLike) -> tuple[Differ
 def share_text(count: int, n: int, widening: float = 1.0) -> str:
     """Formats a share and its 95 % interval, ``widening`` times as wide for dependent samples: ``4.2 % [3.6, 4.9]``."""
     low, high = (100 * end for end in wilson_interval(round(count / widening**2), round(n / widening**2)))
-    digits = 1 if 100 * count < 10 * n else 0
+    digits = 1 if 100 * count < 10 * n or n > 100 * (n - count) else 0  # below 10 % and above 99 %
     return f"{100 * count / max(n, 1):.{digits}f} % [{low:.{digits}f}, {high:.{digits}f}]"
 
 

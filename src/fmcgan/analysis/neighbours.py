@@ -161,7 +161,7 @@ def _distances(pixels: NearestTraining) -> str:
 def _classified(samples: ImageSet, sample: int, probabilities: Tensor) -> Tile:
     predicted = int(probabilities.argmax())
     name, percent = samples.info.class_names[predicted], int(100 * probabilities[predicted])
-    words = [name, f"{'>' if percent == 99 else ''}{percent} %"]
+    words = [f"{name}:", f"{'>' if percent == 99 else ''}{percent} %"]  # a name may be a number
     words = [" ".join(words)] if len(name) <= _ONE_LINE else words
     return Tile(to_pixels(samples.images[sample]), words, predicted != int(samples.labels[sample]))
 

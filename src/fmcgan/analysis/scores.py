@@ -39,9 +39,9 @@ class Scores(Analysis):
             raise NotApplicable(f"none of {names} can be measured on {n} samples; give more of each class")
         introduction = (
             f"{names}, measured on {n:,} samples as by fmcgan.evaluate, with the {subject.real.reference_split} split "
-            "as reference. The value of real data is measured on as many real images outside the reference: a perfect "
-            "generator would have about this value. The name of a metric holds its protocol: feature network, number "
-            "of samples and split. Values of different protocols cannot be compared."
+            "as reference. The value of real data is measured on as many real images outside the reference, or on all "
+            "if there are fewer: a perfect generator would have about this value. The name of a metric holds its "
+            "protocol: feature network, number of samples and split. Values of different protocols cannot be compared."
         )
         section = Section("Metrics", introduction, tables=[_table(results)], values=dict(results))
         by_class = {name: result for name, result in results.items() if result["by_class"] is not None}

@@ -47,8 +47,8 @@ class TrainingAnalysis(Analysis):
         epochs, seen, seconds = (max(_known(rows, key), default=0.0) for key in ("epoch", "images_seen", "seconds"))
         minutes = f"{seconds / 60:.{0 if seconds >= 600 else 1}f} minutes"
         introduction = (
-            f"{epochs:.4g} epochs, {seen:,.0f} images seen and {minutes} of training are recorded. Each alarm states "
-            "its rule."
+            f"{epochs:.4g} {'epoch' if epochs == 1 else 'epochs'}, {seen:,.0f} images seen and {minutes} of training "
+            "are recorded. Each alarm states its rule."
         )
         if not facts.has_decision_boundary:
             introduction += " The loss has no decision boundary at a logit of 0, so the discriminator raises no alarms."
