@@ -49,7 +49,7 @@ $(UV):
 # Does not depend on `setup`, which would undo upgrades.
 lock: $(UV) ## write the versions of .venv into constraints.txt (first upgrade packages in .venv)
 	$(BIN)/python -m pip list --format=freeze --exclude-editable | sed -E '/^pip==/d; s/[+].*//' >build/installed.txt
-	$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --constraint build/installed.txt \
+	$(UV) pip compile --quiet --universal --python-version 3.11 --extra dev --constraint build/installed.txt \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml >build/compiled.txt
 	{ grep '^#' constraints.txt; grep -vE '^(nvidia|cuda)-' build/compiled.txt; } >build/constraints.txt
 	mv build/constraints.txt constraints.txt
