@@ -26,7 +26,9 @@ for name, *sys.argv[1:] in ast.literal_eval(sys.argv[1]):
     try:
         runpy.run_module(f"fmcgan.{{name}}", run_name="__main__", alter_sys=True)
     except SystemExit as end:
-        print("exit code", end.code or 0, file=sys.stderr)
+        message = [end.code] if isinstance(end.code, str) else []  # which Python prints
+        print(*message, "exit code", file=sys.stderr, sep="\\n", end=" ")
+        print(1 if message else end.code or 0, file=sys.stderr)
     else:
         print("exit code", 0, file=sys.stderr)
 """

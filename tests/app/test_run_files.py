@@ -214,7 +214,7 @@ def bomb(levels):
         ("[" * 20_000, "nested too deeply"),
         ("a: " + "9" * 5000, "4300 digits"),
         ("1: 2", "a key that is no text"),
-        ("a: " + "x" * 300_000, "at most 0.2 MB"),
+        ("a: " + "x" * 1_500_000, "at most 1.0 MB"),
         ("a: 1\n b: 2", "line 2"),
     ],
     ids=range(11),

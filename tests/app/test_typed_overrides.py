@@ -165,7 +165,7 @@ def test_what_a_class_takes_can_be_added(check, overrides):
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("lr=abc", "Did you mean training.discriminator_optimizer.lr or training.generator_optimizer.lr"),
+        ("betas=abc", "Did you mean training.discriminator_optimizer.betas or training.generator_optimizer.betas"),
         ("max_epochs=1", "Did you mean trainer.max_epochs"),
         ("network.widht=3", "Did you mean network.width?"),
         ("widht=3", "unknown key widht"),

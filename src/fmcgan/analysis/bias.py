@@ -105,7 +105,7 @@ class Bias(Analysis):
             f"with those of {len(subject.real.train):,} real training images. The floor is the same difference for "
             f"{len(subject.real.test):,} real test images. Classes with fewer than {self.samples_a_class} images are "
             "left out. Attributes measure size, shape and tone, not whether the class is recognisable. The shape is "
-            f"what is at least as bright as level {SHAPE} of 255: on a lighter background it is nearly the whole image.",
+            f"what has at least the level {SHAPE} of 255: on a lighter background, that is nearly the whole image.",
             [_heat_map(means), _heat_map(spreads), _violins(means), _by_brightness(subject, means)],
             [_table(means), _table(spreads)],
             effects=[each.effect for each in (*means, *spreads)],
