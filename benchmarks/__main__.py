@@ -1,4 +1,7 @@
-"""``python -m benchmarks``: measures speed and memory and writes the tables of ``docs/performance.md``."""
+"""``python -m benchmarks``: measures speed and memory and writes the tables of ``docs/performance.md``.
+
+``python -m benchmarks gpu_check`` runs the checks of `benchmarks.gpu_check`.
+"""
 
 import argparse
 import importlib
@@ -12,9 +15,9 @@ import torch
 from benchmarks import machine, page
 from benchmarks.setting import CHECKOUT, Setting
 from fmcgan.app.checks import whole_number
+from fmcgan.app.device import check_device
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import UserError
-from fmcgan.inference.generator import check_device
 
 log = logging.getLogger("benchmarks.parts")
 
@@ -33,6 +36,10 @@ PARTS = {
 
 def main() -> None:
     """Runs the benchmarks of the command line."""
+    if sys.argv[1:2] == ["gpu_check"]:
+        from benchmarks.gpu_check.__main__ import main as check
+
+        check(sys.argv[2:])
     arguments = _arguments()
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
     logging.getLogger("benchmarks").setLevel(logging.INFO)
@@ -59,7 +66,8 @@ def _arguments() -> argparse.Namespace:
     parts = "\n".join(f"  {name:11} {what}" for name, what in PARTS.items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description=f"Measure speed and memory on this machine.\n\nparts:\n{parts}",
+        description=f"Measure speed and memory on this machine.\n\nparts:\n{parts}\n\n"
+        "python -m benchmarks gpu_check: checks training and commands on a GPU; see its --help",
         epilog="Each part replaces its block of the page (PART, or PART_cuda on a GPU) and its entry of the JSON file.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -65,12 +65,11 @@ def bandwidth(setting: Setting) -> float:
 
 
 def step_flops(setting: Setting, network: str) -> float:
-    """Returns the operations of matrix products and convolutions in a step, as the mean over a penalty's interval."""
+    """Returns the operations of matrix products and convolutions in a step, as the mean over a cycle."""
     gan = setting.gan(f"network={network}")
     # Operations are proportional to the batch, so a small one is enough.
-    loop = BareLoop(gan, setting.images, small := 8, "32-true", cuda_graphs=False)
-    counted = flops_of(lambda: loop.run(gan.penalty.interval))
-    return counted / gan.penalty.interval * setting.batch_size / small
+    loop = BareLoop(gan, setting.images, small := 8, "32-true", eager=True)
+    return flops_of(lambda: loop.run(gan.cycle)) / gan.cycle * setting.batch_size / small
 
 
 def flops_of(action: Callable[[], object]) -> int:

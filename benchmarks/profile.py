@@ -16,7 +16,7 @@ def measure(setting: Setting) -> list[Row]:
 
 
 def _costly(setting: Setting, precision: str) -> list[Row]:
-    loop = BareLoop(setting.gan(), setting.images, setting.batch_size, precision, cuda_graphs=False)
+    loop = BareLoop(setting.gan(), setting.images, setting.batch_size, precision, eager=True)
     loop.run(STEPS)
     on_gpu = setting.device.type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]

@@ -76,14 +76,14 @@ class Setting:
 
 
 def fit(config: DictConfig, *callbacks: Callback) -> ConditionalGAN:
-    """Trains as `fmcgan.train` does, with further callbacks after the configured ones. Returns the GAN."""
+    """Trains as `fmcgan.train` does, with further callbacks after the configured ones. Returns the GAN, on the CPU."""
     trainer, gan, data = build(config)
     all_callbacks: list[Callback] = getattr(trainer, "callbacks", [])
     all_callbacks.extend(callbacks)
     for callback in all_callbacks:
         if hasattr(callback, "configure"):
             callback.configure(OmegaConf.to_container(config, resolve=True))
-    trainer.fit(gan, data)
+    trainer.fit(gan, data, ckpt_path=config.ckpt_path, weights_only=True)
     return gan
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -41,14 +41,20 @@ def _compare(setting: Setting, network: str, loss: str, precision: str) -> Row:
     images, labels = setting.images.train_images, setting.images.train_labels
     ordinary = OrdinaryLoop(ordinary_gan, images, labels, setting.batch_size)
     bare = BareLoop(bare_gan, setting.images, setting.batch_size, precision)
-    turns = InterleavedTiming(ordinary, bare, setting)
+    ordinary_steps = setting.steps // 4  # its steps are slow, and all have the penalty
+
+    def run_ordinary() -> None:
+        with plain_fp32():
+            ordinary.run(ordinary_steps)
+
+    turns = InterleavedTiming({"bare": lambda: bare.run(setting.steps), "ordinary": run_ordinary}, setting)
     with TemporaryDirectory() as folder:
         # The metrics logger reads the metrics within each block: on a CPU five times as often as by default.
         more = [f"callback.metrics_logger.every_n_batches={min(20, setting.steps)}", f"trainer.precision={precision}"]
         endless = ["metric=[]", CALLBACKS, "trainer.max_epochs=100000"]
         fit(setting.config(*overrides, *more, *endless, folder=Path(folder)), turns)
     seconds = {name: taken[1:] for name, taken in turns.seconds.items()}  # the first round chooses kernels
-    block, ordinary_block = setting.steps * setting.batch_size, turns.ordinary_steps * setting.batch_size  # in images
+    block, ordinary_block = setting.steps * setting.batch_size, ordinary_steps * setting.batch_size  # in images
     as_long = [each * block / ordinary_block for each in seconds["ordinary"]]
     return {
         "network": network,
@@ -63,17 +69,15 @@ def _compare(setting: Setting, network: str, loss: str, precision: str) -> Row:
 
 
 class InterleavedTiming(Callback):
-    """Callback that runs a block of both other loops after every block of the Trainer's steps, and times all three.
+    """Callback that runs a block of each other loop after every block of the Trainer's steps, and times all of them.
 
     A block includes fetching batches, hooks and all other callbacks, but not the time between epochs.
     """
 
-    def __init__(self, ordinary: OrdinaryLoop, bare: BareLoop, setting: Setting) -> None:
-        self.ordinary = ordinary
-        self.bare = bare
+    def __init__(self, others: Mapping[str, Callable[[], object]], setting: Setting) -> None:
+        self.others = others
         self.setting = setting
-        self.ordinary_steps = setting.steps // 4  # its steps are slow, and all have the penalty
-        self.seconds: dict[str, list[float]] = {"ordinary": [], "bare": [], "ours": []}
+        self.seconds: dict[str, list[float]] = {"ours": [], **{name: [] for name in others}}
         self.started = self.block_started = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -93,9 +97,8 @@ class InterleavedTiming(Callback):
         device = self.setting.device
         synchronise(device)
         self.seconds["ours"].append(time.perf_counter() - self.block_started)
-        self.seconds["bare"].append(seconds_of(lambda: self.bare.run(self.setting.steps), device))
-        with plain_fp32():
-            self.seconds["ordinary"].append(seconds_of(lambda: self.ordinary.run(self.ordinary_steps), device))
+        for name, run in self.others.items():
+            self.seconds[name].append(seconds_of(run, device))
         enough = len(self.seconds["ours"]) > 3
         trainer.should_stop = enough and time.perf_counter() - self.started > self.setting.seconds
         self.block_started = time.perf_counter()

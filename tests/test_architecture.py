@@ -6,7 +6,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "fmcgan"
 FILES = sorted(SOURCE.rglob("*.py"))
-BESIDE = [file for room in ("benchmarks", "study") for file in sorted((SOURCE.parents[1] / room).glob("*.py"))]
+BESIDE = [file for room in ("benchmarks", "study") for file in sorted((SOURCE.parents[1] / room).rglob("*.py"))]
 
 ENTRIES = {"train", "evaluate", "generate", "export", "analyze", "compare"}
 """Commands compose everything; beside them only packages lie at the top."""

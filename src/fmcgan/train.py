@@ -103,6 +103,7 @@ def validate(config: DictConfig) -> None:
     """
     from fmcgan.app import memory
     from fmcgan.app.config_validation import types_checked
+    from fmcgan.app.device import check_device
     from fmcgan.app.trainer_options import check_run
     from fmcgan.callback.evaluation import Evaluation
     from fmcgan.callback.trainer import callbacks_of
@@ -114,10 +115,12 @@ def validate(config: DictConfig) -> None:
     trial.trainer.precision = "32-true" if config.trainer.precision == AUTO else config.trainer.precision
     with types_checked(trial), suppress_warnings():
         trainer, gan, data = build(trial, weights=False)
+    device = trainer.strategy.root_device
+    check_device(device, f"{device}, the device of trainer.accelerator={trial.trainer.accelerator},", "use trainer=cpu")
     check_run(trainer, gan, data)
     check_objective(config.objective, [each.value_names(data.info) for each in callbacks_of(trainer, Evaluation)])
-    check_networks(gan.generator, gan.discriminator, data.info, trainer.strategy.root_device)
-    if trainer.strategy.root_device.type == "cpu":  # on a GPU, torch reports a lack of memory
+    check_networks(gan.generator, gan.discriminator, data.info, device)
+    if device.type == "cpu":  # on a GPU, torch reports a lack of memory
         memory.check_training(gan.generator, gan.discriminator, trial.data.batch_size, trial.trainer.precision)
 
 

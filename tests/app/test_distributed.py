@@ -17,6 +17,7 @@ from fmcgan.app.distributed import (
     is_nonzero_rank,
 )
 from fmcgan.app.errors import UserError
+from fmcgan.app.trainer_options import check_run
 
 LAUNCH = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500", "WORLD_SIZE": "2"}
 SHELL = {"SLURM_NTASKS": "4", "SLURM_PROCID": "2", "SLURM_LOCALID": "2", "SLURM_NODEID": "0", "SLURM_JOB_ID": "123"}
@@ -171,3 +172,10 @@ def test_a_first_rank_that_does_not_come_or_decides_nothing_is_reported(meetings
     _, second = meetings(0, 1, seconds=0.3)
     with pytest.raises(UserError, match=r"rank 1 got no run folder from rank 0"):
         second.folder()
+
+
+def test_a_world_of_another_size_is_refused(environment):
+    trainer = Trainer(devices=2, accelerator="cpu", strategy="ddp", logger=False, plugins=[LightningEnvironment()])
+    trainer.strategy.cluster_environment.set_world_size(1)  # as of a launcher that has started one process
+    with pytest.raises(UserError, match=r"the launch has 1 processes .* of 2"):
+        check_run(trainer, None, None)

@@ -19,9 +19,10 @@ def test_a_block_holds_everything_but_the_other_loops(tiny, monkeypatch):
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
 
     def slow(seconds):
-        return SimpleNamespace(run=lambda steps: now.__setitem__(0, now[0] + seconds * steps))
+        return lambda: now.__setitem__(0, now[0] + seconds)
 
-    turns, trainer = InterleavedTiming(slow(100), slow(10), tiny()), SimpleNamespace(should_stop=False)
+    others = {"bare": slow(40), "ordinary": slow(100)}
+    turns, trainer = InterleavedTiming(others, tiny()), SimpleNamespace(should_stop=False)
     turns.on_train_start(trainer, None)
     for _ in range(2):  # epochs, of 9 batches: the ninth is in no block
         now[0] += 1000  # what happens between two epochs

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import torch
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -81,3 +82,19 @@ def test_an_earlier_result_goes_when_training_goes_on(run, fit, tmp_path):
     folder, _, _ = run
     fit("trainer.max_epochs=3", "trainer.limit_train_batches=5", ckpt_path=folder / "checkpoints" / "last.ckpt")
     assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_a_finished_run_is_scored_on_its_device(fit, monkeypatch):
+    """Lightning moves the model to the CPU when training ends."""
+    places = []
+
+    def report(self, gan, best):
+        places.append(next(gan.ema.generator.parameters()).device.type)
+        return {}, None
+
+    monkeypatch.setattr(Evaluation, "report", report)
+    trainer, gan = fit("trainer.max_epochs=1", "trainer.limit_train_batches=1", extra_callbacks=[Evaluation({}, n=50)])
+    trainer.strategy._root_device = torch.device("meta")
+    (record,) = (callback for callback in trainer.callbacks if isinstance(callback, RunInfo))
+    record.write_result(trainer, gan)
+    assert places == ["meta"]

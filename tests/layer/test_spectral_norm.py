@@ -1,8 +1,10 @@
 import copy
+from contextlib import contextmanager
 
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from fmcgan.conditioning.discriminator.projection import Projection
 from fmcgan.layer.resampled_conv import PooledConv2d, UpsampledConv2d
@@ -118,3 +120,28 @@ def test_measured_norms_are_those_of_weights_that_have_just_been_set():
     assert torch.linalg.svdvals(network[0].weight)[0].item() == pytest.approx(1, abs=0.01)
     assert not any(module.training for module in network.modules())
     assert all(torch.equal(value, plain[name]) for name, value in network[2].state_dict().items())
+
+
+def test_autocast_of_a_gpu_does_not_round_the_norm():
+    """Unlike a CPU, a GPU multiplies matrix and vector in bfloat16 under autocast; fake tensors have its rules."""
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        layer = nn.Linear(12, 7, device="cuda")
+        inputs = torch.empty(3, 12, device="cuda")
+        product = lambda: torch.mv(layer.weight, inputs[0])  # noqa: E731
+        normalise_spectrally(layer)
+        with autocast_of_cuda():
+            assert product().dtype == torch.bfloat16  # what the norm must not do
+            assert layer.weight.dtype == torch.float32
+            assert layer(inputs).dtype == torch.bfloat16
+
+
+@contextmanager
+def autocast_of_cuda():
+    """As `torch.autocast`, which does nothing where there is no GPU."""
+    torch.set_autocast_dtype("cuda", torch.bfloat16)
+    torch.set_autocast_enabled("cuda", True)
+    try:
+        yield
+    finally:
+        torch.set_autocast_enabled("cuda", False)
+        torch.clear_autocast_cache()

@@ -1,65 +1,19 @@
-"""The recording is made by torch's own dispatcher here: it keeps every kernel with the tensors it reads and writes.
+"""The recording is made by torch's own dispatcher here, see `benchmarks.gpu_check.tape`."""
 
-Replaying such a tape does on any machine what a CUDA graph does on a GPU: whatever the host decided while recording is
-frozen, every tensor stays where it was.
-"""
-
+import gc
 import logging
-from itertools import chain
+from contextlib import contextmanager
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
+from benchmarks.gpu_check.tape import on_tape, state_of
+from fmcgan.app.errors import UserError
 from fmcgan.schedule.cosine import Cosine
 from fmcgan.schedule.linear import Linear
-from fmcgan.training.cuda_graphs import CapturedStep, cuda_graph
+from fmcgan.training import cuda_graphs
+from fmcgan.training.cuda_graphs import CapturedStep, CudaGraphs
 from fmcgan.training.schedules import Schedules
-
-
-class Tape(TorchDispatchMode):
-    def __init__(self):
-        super().__init__()
-        self.kernels = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        self.kernels.append((func, args, kwargs or {}, result))
-        return result
-
-    @torch.no_grad()
-    def replay(self):
-        for func, args, kwargs, result in self.kernels:
-            for old, new in zip(tree_leaves(result), tree_leaves(func(*args, **kwargs)), strict=True):
-                if isinstance(old, torch.Tensor) and old.data_ptr() != new.data_ptr():
-                    old.copy_(new)
-
-
-def state_of(step):
-    networks = [*step.generator.state_dict().values(), *step.discriminator.state_dict().values()]
-    remembered = [part.state_dict().values() for part in (step.augmentation, step.regularizer) if part is not None]
-    optimizers = step.generator_optimizer, step.discriminator_optimizer
-    moments = [value for each in optimizers for state in each.state.values() for value in state.values()]
-    return [*networks, *chain.from_iterable(remembered), *moments]
-
-
-def on_tape(step, recordings):
-    """Records as `cuda_graph` does: without a trace of having run."""
-
-    def record(body):
-        state, tape = state_of(step), Tape()
-        before, random = [value.clone() for value in state], torch.get_rng_state()
-        with tape:
-            result = body()
-        for value, old in zip(state, before, strict=True):
-            value.detach().copy_(old)
-        torch.set_rng_state(random)
-        result.detach().fill_(float("nan"))
-        recordings.append(tape)
-        return result, tape.replay
-
-    return record
 
 
 def take_steps(step, count, make_inputs, bf16):
@@ -173,7 +127,7 @@ def test_betas_that_move_wait_with_the_graph_until_they_stand_still(make_step, m
 
     def counting(*inputs, **decisions):
         metrics = captured(*inputs, **decisions)
-        counts.append((len(recordings), len(captured._graphs)))
+        counts.append((len(recordings), len(captured.graphs)))
         return metrics
 
     with caplog.at_level(logging.WARNING):
@@ -187,22 +141,98 @@ def test_betas_that_move_wait_with_the_graph_until_they_stand_still(make_step, m
     assert "a beta" in record.getMessage()
 
 
-def test_where_recording_fails_the_step_goes_on(make_step, make_inputs, caplog):
-    def fail(body):
-        body()
-        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+def fail(body):
+    body()
+    raise RuntimeError("operation not permitted when stream is capturing\nand more")
 
+
+def test_where_recording_fails_the_step_goes_on(make_step, make_inputs, caplog, monkeypatch):
+    monkeypatch.setattr(cuda_graphs, "torch_release", lambda: (2, 15))
     captured = CapturedStep(make_step(), fail)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         metrics = [captured(*make_inputs()) for _ in range(6)]
     (record,) = caplog.records
+    assert record.getMessage().startswith("CUDA graphs: no, ")
     assert "(operation not permitted when stream is capturing)" in record.getMessage()
     assert all(torch.isfinite(each["loss/generator"]) for each in metrics)
 
 
+def test_where_torch_cannot_go_on_after_that_the_run_ends_with_what_to_do(make_step, make_inputs, monkeypatch):
+    monkeypatch.setattr(cuda_graphs, "torch_release", lambda: (2, 14))
+    captured = CapturedStep(make_step(), fail)
+    with pytest.raises(UserError, match=r"when stream is capturing\), .*training\.cuda_graphs=false") as error:
+        [captured(*make_inputs()) for _ in range(4)]
+    assert "\n" not in str(error.value)
+
+
+def test_one_line_says_that_steps_are_replayed(make_step, make_inputs, caplog):
+    step = make_step()
+    captured = CapturedStep(step, on_tape(step))
+    with caplog.at_level(logging.INFO):
+        for number in range(10):
+            captured(*make_inputs(), with_penalty=number % 2 == 0)
+    assert [record.getMessage() for record in caplog.records] == ["CUDA graphs: yes, the training step is replayed"]
+    assert len(captured.graphs) == 2
+
+
+class Stream:
+    """Streams of a GPU: recording has its own, which a capture that cannot be ended does not leave."""
+
+    current = "main"
+
+    def __init__(self, monkeypatch):
+        self.pools, self.fails = [], False
+        for name in ("CUDAGraph", "graph", "set_stream", "current_stream"):
+            monkeypatch.setattr(torch.cuda, name, getattr(self, name))
+
+    class CUDAGraph:
+        def pool(self):
+            return f"pool of {id(self)}"
+
+        def replay(self):
+            pass
+
+    @contextmanager
+    def graph(self, graph, pool=None):
+        self.pools.append(pool)
+        self.current = "capture"
+        yield
+        if self.fails:
+            raise RuntimeError("capture failed")
+        self.current = "main"
+
+    def set_stream(self, stream):
+        self.current = stream
+
+    def current_stream(self):
+        return self.current
+
+
+def test_graphs_share_a_pool_of_memory_as_long_as_one_of_them_lives(monkeypatch):
+    streams, record = Stream(monkeypatch), CudaGraphs()
+    kept = [record(lambda: torch.ones(1))[1] for _ in range(3)]
+    assert streams.pools[0] is None
+    assert set(streams.pools[1:]) <= {graph.__self__.pool() for graph in kept}
+    kept.clear()
+    gc.collect()
+    record(lambda: torch.ones(1))
+    assert streams.pools[3] is None
+
+
+def test_a_capture_that_fails_leaves_its_stream_and_lends_no_pool(monkeypatch):
+    streams, record = Stream(monkeypatch), CudaGraphs()
+    streams.fails = True
+    with pytest.raises(RuntimeError, match="capture failed"):
+        record(lambda: torch.ones(1))
+    assert streams.current == "main"
+    streams.fails = False
+    record(lambda: torch.ones(1))
+    assert streams.pools == [None, None]
+
+
 def test_optimizers_count_on_the_device(make_step):
     step = make_step()
-    CapturedStep(step, cuda_graph)
+    CapturedStep(step, CudaGraphs())
     assert step.generator_optimizer.param_groups[0]["capturable"]
     assert step.discriminator_optimizer.param_groups[0]["capturable"]
 
@@ -214,7 +244,7 @@ def test_on_a_gpu_graphs_give_what_the_step_gives(make_step, make_inputs, networ
         step = make_step(network)
         for player in (step.generator, step.discriminator):
             player.cuda()
-        run = CapturedStep(step, cuda_graph) if captured else step
+        run = CapturedStep(step, CudaGraphs()) if captured else step
         losses = []
         for number in range(20):
             torch.cuda.manual_seed(number)
@@ -222,7 +252,7 @@ def test_on_a_gpu_graphs_give_what_the_step_gives(make_step, make_inputs, networ
             torch.cuda.set_sync_debug_mode("error" if number > 4 else "default")  # the first ones choose kernels
             losses.append(run(*inputs, with_penalty=number % 2 == 0))
             torch.cuda.set_sync_debug_mode("default")
-        assert not captured or len(run._graphs) == 2
+        assert not captured or len(run.graphs) == 2
         return torch.tensor([each["loss/generator"].item() for each in losses])
 
     assert torch.allclose(on_gpu(captured=True), on_gpu(captured=False), rtol=1e-3)
@@ -233,6 +263,6 @@ def test_counts_of_a_run_that_began_elsewhere_go_to_the_weights(make_step, make_
     step(*make_inputs())
     weight = next(step.generator.parameters())
     step.generator_optimizer.state[weight]["step"] = 1  # a plain number, as some optimizers of before had it
-    CapturedStep(step, cuda_graph)
+    CapturedStep(step, CudaGraphs())
     count = step.generator_optimizer.state[weight]["step"]
     assert (count.item(), count.dtype, count.device) == (1.0, torch.float32, weight.device)

@@ -1,14 +1,17 @@
 import copy
+import logging
+from types import SimpleNamespace
 
 import pytest
 import torch
 from hydra.errors import InstantiationException
 from lightning.pytorch import Callback
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import nn
 
-from fmcgan.app.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.loss.non_saturating import NonSaturating
-from fmcgan.train import build
+from fmcgan.train import build, validate
 from fmcgan.training.ema import EMA
 from fmcgan.training.latent import seed_of
 
@@ -286,3 +289,47 @@ def test_an_optimizer_is_refused_with_what_it_does_not_take(compose):
 def test_a_generator_without_latent_vectors_is_refused(compose):
     with pytest.raises(InstantiationException, match=r"network\.generator must have .*latent_dim"):
         build(compose("network.generator={_target_:torch.nn.Identity}"))
+
+
+@pytest.mark.parametrize(
+    ("device", "strategy", "chosen", "reason"),
+    [
+        ("cuda", SingleDeviceStrategy(), True, None),
+        ("cuda", SingleDeviceStrategy(), False, "training.cuda_graphs=false"),
+        ("cuda", DDPStrategy(), True, "DDPStrategy exchanges gradients within the step"),  # also on one device
+        ("mps", SingleDeviceStrategy(), True, "the device is mps"),
+        ("cpu", SingleDeviceStrategy(), True, None),
+    ],
+)
+def test_one_line_says_why_steps_are_not_replayed(compose, monkeypatch, caplog, device, strategy, chosen, reason):
+    _, gan, _ = build(compose(f"training.cuda_graphs={str(chosen).lower()}"))
+    recorded = []
+    monkeypatch.setattr("fmcgan.training.gan.CapturedStep", lambda *arguments: recorded.append(arguments))
+    monkeypatch.setattr(type(gan), "device", torch.device(device))
+    trainer = SimpleNamespace(strategy=strategy, optimizers=gan.configure_optimizers(), is_global_zero=True)
+    monkeypatch.setattr(type(gan), "trainer", trainer)
+    with caplog.at_level(logging.INFO):
+        gan._build_step()
+    assert bool(recorded) == (device == "cuda" and reason is None)
+    assert [record.getMessage() for record in caplog.records] == ([f"CUDA graphs: no ({reason})"] if reason else [])
+
+
+@pytest.mark.parametrize(("interval", "n_critic", "cycle"), [(1, 1, 1), (4, 1, 4), (1, 5, 5), (4, 6, 12)])
+def test_kinds_of_steps_repeat_after_a_cycle(compose, interval, n_critic, cycle):
+    _, gan, _ = build(compose(f"penalty.interval={interval}", f"n_critic={n_critic}"))
+    assert gan.cycle == cycle
+
+
+def test_a_gpu_that_runs_no_kernel_ends_a_run_before_it_begins(compose, monkeypatch):
+    monkeypatch.setattr(SingleDeviceStrategy, "root_device", torch.device("cuda:0"))
+
+    ones = torch.ones
+
+    def fail(*arguments, device=None, **options):
+        if str(device).startswith("cuda"):
+            raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+        return ones(*arguments, device=device, **options)
+
+    monkeypatch.setattr(torch, "ones", fail)
+    with pytest.raises(UserError, match=r"^cuda:0, .*accelerator=cpu, .*no kernel image .*; use trainer=cpu$"):
+        validate(compose())

@@ -36,8 +36,8 @@ class Subject:
     samples: ImageSet  # their labels are those given to the generator
     real: RealImages
     generator: nn.Module | None
-    """On the CPU in evaluation mode, with ``latent_dim``: G(latent float32 [B, Z], labels int64 [B]) ->
-    [B, C, H, W] in [-1, 1]. ``None`` for samples from a file."""
+    """In evaluation mode, on the device of the samples, with ``latent_dim``: G(latent float32 [B, Z], labels int64 [B])
+    -> [B, C, H, W] in [-1, 1]. ``None`` for samples from a file."""
     run: Path | None  # folder of the run that trained the generator; ``None`` if unknown
     seed: int  # of all random choices, non-negative
     store: Store  # cache of results that depend on real images only, by keys that name all their inputs

@@ -130,7 +130,8 @@ class Interpolation(Analysis):
         pairs = class_pairs(info)
         latents, _ = balanced_latents(info.labels[:1], latent_dim, n, subject.seed, _HALFWAY_STREAM)
         images = [between_classes(generator, info.num_classes, latents, *pair, 0.5) for pair in pairs]
-        labelled = ImageSet(torch.cat(images), torch.tensor(pairs)[:, 0].repeat_interleave(n), info)
+        labels = torch.tensor(pairs)[:, 0].repeat_interleave(n)
+        labelled = ImageSet(torch.cat(images), labels, info, subject.samples.device)
         predicted = self.features.logits(labelled).argmax(dim=1).split(n)
         rows: list[list[str | float]] = []
         for (a, b), each in zip(pairs, predicted, strict=True):

@@ -89,7 +89,7 @@ class Truncation(Analysis):
         sweep: dict[str, Values] = {}
         for psi in self.psi:  # from the same latent vectors
             drawn = sample_classes(generator, classes, counts, seed, psi)
-            samples = ImageSet(*drawn, subject.info, bootstrap_samples=_RESAMPLES)
+            samples = ImageSet(*drawn, subject.info, subject.samples.device, bootstrap_samples=_RESAMPLES)
             sweep[f"{psi:g}"] = self._measure(samples, real)
         best = self._measure(_stored(train.balanced(n, shares), subject), real)
         lengths, mean_length = self._lengths(subject, generator)
@@ -136,7 +136,8 @@ class Truncation(Analysis):
         )
         draw = np.random.Generator(np.random.Philox(seed_of(subject.seed, _POSITIONS)))
         shares = torch.from_numpy(draw.random(len(labels)))
-        lengths = path_lengths(generator, self.path_features.network.features_of, (starts, ends), shares, labels)
+        classifier = self.path_features.network.to(subject.samples.device)
+        lengths = path_lengths(generator, classifier.features_of, (starts, ends), shares, labels)
         counts = resample_counts(labels[: self.n_paths], _RESAMPLES, subject.seed)
         rows: list[list[object]] = []
         for label, of_class in zip(classes, lengths.split(self.n_paths), strict=True):

@@ -59,6 +59,7 @@ def check_run(trainer: "Trainer", gan: Schedulable, data: object) -> None:
 
     if getattr(trainer, "overfit_batches", 0):
         raise UserError("trainer.overfit_batches is not supported; use trainer.limit_train_batches")
+    _check_world_size(trainer)
     callbacks: list[object] = getattr(trainer, "callbacks", [])  # Lightning does not annotate it
     for kind, parts in ((Callback, callbacks), (Logger, list(trainer.loggers))):
         for part in parts:
@@ -84,6 +85,15 @@ def _total_batches(trainer: "Trainer", batch_size: int, n_train: int) -> int | N
     if per_epoch == 0:
         raise UserError(f"trainer.limit_train_batches={limit} of {batches} batches leaves none: give a larger share")
     return None if trainer.max_epochs is None or trainer.max_epochs < 0 else trainer.max_epochs * per_epoch
+
+
+def _check_world_size(trainer: "Trainer") -> None:
+    """Refuses a launch whose processes are more or fewer than the devices: batches would be split wrongly."""
+    if trainer.world_size != (expected := trainer.num_devices * trainer.num_nodes):
+        raise UserError(
+            f"the launch has {trainer.world_size} processes for trainer.devices and trainer.num_nodes of {expected};"
+            " start one process for each device"
+        )
 
 
 def _check_devices(trainer: DictConfig) -> None:

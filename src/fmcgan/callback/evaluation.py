@@ -107,9 +107,10 @@ class Evaluation(Callback):
         info = self.evaluator.real.info
         n = -(-self.evaluator.samples_needed // info.num_classes) * info.num_classes
         counts = class_counts(self.evaluator.real.reference.shares, n)
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        device = next(generator.parameters()).device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             samples = sample_classes(generator, info.labels, counts, seed)
-            return self.evaluator.measure(ImageSet(*samples, info, device=next(generator.parameters()).device))
+            return self.evaluator.measure(ImageSet(*samples, info, device=device))
 
     def report(self, gan: ConditionalGAN, best: Path | None) -> tuple[Results, dict[str, object] | None]:
         """Measures fresh samples of a finished run, and of its best checkpoint (`images_seen` and `scores`) if any."""

@@ -86,6 +86,7 @@ class RunInfo(Callback):
         means, evaluations = metrics_logger.epoch_means, callbacks_of(trainer, Evaluation)
         has_best = any(callback.best is not None for callback in callbacks_of(trainer, Checkpointing))
         best = folder / run_dir.BEST_CHECKPOINT if has_best else None
+        gan.to(trainer.strategy.root_device)  # Lightning has moved it to the CPU
         reports = [evaluation.report(gan, best) for evaluation in evaluations]
         scores = {name: result for measured, _ in reports for name, result in measured.items()}
         result = {

@@ -16,6 +16,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from fmcgan.app import run_dir
 from fmcgan.app.checks import one_of, seed_number
+from fmcgan.app.device import check_device
 from fmcgan.app.errors import UserError
 from fmcgan.app.safe_instantiate import check_targets, trusted_packages
 from fmcgan.data.garments import info_of
@@ -248,14 +249,3 @@ def run_folder_of(checkpoint: Path) -> Path | None:
     if checkpoint.suffix == SUFFIX:
         return None
     return checkpoint.parent.parent if checkpoint.parent.name == run_dir.CHECKPOINTS else checkpoint.parent
-
-
-def check_device(device: object) -> None:
-    """Raises `UserError` unless a device is available."""
-    if not isinstance(device, str | torch.device):
-        raise UserError(f"device must be cpu, cuda (cuda:1 is the second GPU) or mps, got {device!r}")
-    try:
-        torch.ones(1, device=device).item()  # "meta" is a device too, but has no values
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"device={device} is not available ({reason}); use cpu, cuda or mps") from error

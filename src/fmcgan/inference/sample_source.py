@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from fmcgan.app.checks import MOST_IMAGES, one_of, path_text, seed_number, whole_number
+from fmcgan.app.device import check_device
 from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.overrides import applied_overrides, key_of, parse
@@ -22,7 +23,7 @@ from fmcgan.app.safe_instantiate import check_targets, trusted_packages
 from fmcgan.app.system_info import command_line
 from fmcgan.data.info import DatasetInfo
 from fmcgan.inference import hub
-from fmcgan.inference.generator import LabelledGenerator, check_device, find_checkpoint, load_generator, run_folder_of
+from fmcgan.inference.generator import LabelledGenerator, find_checkpoint, load_generator, run_folder_of
 from fmcgan.metric.base import RealImages
 from fmcgan.metric.image_set import ImageSet, class_counts
 from fmcgan.metric.results_store import Store

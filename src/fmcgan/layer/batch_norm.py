@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from fmcgan.app.device import memory_format
+
 
 class _GlobalBatchNorm(_BatchNorm):
     """Replaces the forward pass of the torch class that a subclass also derives from."""
@@ -16,6 +18,8 @@ class _GlobalBatchNorm(_BatchNorm):
     across_devices = True
 
     def forward(self, input: Tensor) -> Tensor:
+        if memory_format(input.device) == torch.contiguous_format:
+            input = input.contiguous()
         may_split = self.training and self.across_devices and dist.is_available() and dist.is_initialized()
         return self._normalise_globally(input) if may_split and dist.get_world_size() > 1 else super().forward(input)
 

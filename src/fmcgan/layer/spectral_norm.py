@@ -1,9 +1,11 @@
 from collections.abc import Iterable
+from contextlib import nullcontext
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrizations
-from torch.nn.utils.parametrize import is_parametrized
+from torch.nn.utils.parametrize import is_parametrized, register_parametrization
+from typing_extensions import override
 
 _POWER_ITERATIONS = 15  # torch's number at initialisation
 _LINEAR_MAPS = (nn.Linear, nn.Embedding, nn.Conv2d, nn.ConvTranspose2d)
@@ -23,7 +25,22 @@ def normalise_spectrally(network: nn.Module, except_for: Iterable[nn.Module] = (
     excluded = {module for part in except_for for module in part.modules()}
     for module in list(network.modules()):
         if isinstance(module, _LINEAR_MAPS) and module not in excluded:
-            parametrizations.spectral_norm(module)
+            axis = int(isinstance(module, nn.ConvTranspose2d))  # of the outputs, as in torch's spectral_norm
+            register_parametrization(module, "weight", _SpectralNorm(module.weight, dim=axis))
+
+
+class _SpectralNorm(parametrizations._SpectralNorm):
+    """torch's parametrization, in float32 also under autocast.
+
+    On a GPU, unlike on a CPU, autocast computes its products of matrix and vector in bfloat16.
+    """
+
+    @override
+    def forward(self, weight: Tensor) -> Tensor:
+        device = weight.device.type
+        supported = torch.amp.is_autocast_available(device)  # not for the meta device
+        with torch.autocast(device, enabled=False) if supported else nullcontext():
+            return super().forward(weight)
 
 
 @torch.no_grad()

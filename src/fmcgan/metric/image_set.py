@@ -11,6 +11,7 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from fmcgan.app.device import full_float32
 from fmcgan.app.errors import UserError
 from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.results_store import Arrays, Store
@@ -201,8 +202,7 @@ class FeatureNetwork(ABC):
 
     @torch.no_grad()
     def _extract_all(self, images: ImageSet) -> Arrays:
-        # TF32 products of a GPU would change the values.
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
+        with full_float32():
             batches = [self._extract(batch.to(images.device)) for batch in images.images.split(self.batch_size)]
         return {name: torch.cat([batch[name].float().cpu() for batch in batches]) for name in batches[0]}
 

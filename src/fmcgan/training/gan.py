@@ -1,8 +1,11 @@
+import logging
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -14,11 +17,13 @@ from fmcgan.network.base import Discriminator, Generator
 from fmcgan.penalty.base import Penalty
 from fmcgan.regularizer.base import Regularizer
 from fmcgan.training.checkpoint_file import CHECKPOINT_FORMAT, Checkpoint
-from fmcgan.training.cuda_graphs import CapturedStep, cuda_graph
+from fmcgan.training.cuda_graphs import CapturedStep, CudaGraphs
 from fmcgan.training.ema import EMA
 from fmcgan.training.latent import latent_dim_of, seed_of
 from fmcgan.training.schedules import Schedules
 from fmcgan.training.step import AdversarialStep, Metrics
+
+log = logging.getLogger(__name__)
 
 
 class ConditionalGAN(LightningModule):
@@ -123,9 +128,17 @@ class ConditionalGAN(LightningModule):
             raise InvalidValueError("data.batch_size=1 must be at least 2 for a generator with batch normalisation")
         self.schedules.set_total_images(None if batches is None or batch_size is None else batches * batch_size)
 
-    def _build_step(self) -> Callable[..., Metrics]:
-        generator_optimizer, discriminator_optimizer = self.trainer.optimizers
-        step = AdversarialStep(
+    @property
+    def cycle(self) -> int:
+        """Number of steps after which their kinds repeat: with or without the penalty, with or without a generator."""
+        return math.lcm(self.penalty.interval, self.n_critic)
+
+    def adversarial_step(
+        self, optimizers: list[Optimizer], backward: Callable[[Tensor], None] = Tensor.backward
+    ) -> AdversarialStep:
+        """Builds the training step for the optimizers of `configure_optimizers`."""
+        generator_optimizer, discriminator_optimizer = optimizers
+        return AdversarialStep(
             self.generator,
             self.discriminator,
             self.loss,
@@ -136,13 +149,26 @@ class ConditionalGAN(LightningModule):
             self.discriminator_clip,
             self.augmentation,
             self.regularizer,
-            self.manual_backward,
+            backward,
         )
-        # Before torch 2.15 the device is unusable after a failed capture.
-        possible = self.device.type == "cuda" and self.trainer.world_size == 1 and torch.__version__ >= "2.15"
-        if not (self.cuda_graphs and possible):
-            return step
-        return CapturedStep(step, cuda_graph, self.schedules.moving_rates(self.trainer.optimizers))
+
+    def _build_step(self) -> Callable[..., Metrics]:
+        step = self.adversarial_step(self.trainer.optimizers, self.manual_backward)
+        if (reason := self._obstacle()) is None:
+            return CapturedStep(step, CudaGraphs(), self.schedules.moving_rates(self.trainer.optimizers))
+        if self.device.type != "cpu" and self.trainer.is_global_zero:
+            log.info("CUDA graphs: no (%s)", reason)
+        return step
+
+    def _obstacle(self) -> str | None:
+        """Returns why the step is not captured in CUDA graphs; ``None`` if it is."""
+        if self.device.type != "cuda":
+            return f"the device is {self.device.type}"
+        if not self.cuda_graphs:
+            return "training.cuda_graphs=false"
+        if not isinstance(strategy := self.trainer.strategy, SingleDeviceStrategy):  # others wrap the networks
+            return f"{type(strategy).__name__} exchanges gradients within the step"
+        return None
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Metrics:
         """Updates the discriminator and, every `n_critic`-th time, the generator.

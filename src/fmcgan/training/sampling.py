@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from fmcgan.app import memory
 from fmcgan.app.checks import number, whole_number
+from fmcgan.app.device import full_float32
 from fmcgan.data.images import to_uint8
 from fmcgan.data.info import SMALLEST
 from fmcgan.training.latent import LatentStream, latent_dim_of
@@ -38,7 +39,8 @@ def render(generator: nn.Module, latents: Tensor, labels: Tensor) -> Tensor:
     generator.eval()
     try:
         batches = zip(latents.split(_BATCH), labels.split(_BATCH), strict=True)
-        images = [to_uint8(generator(z.to(device), y.to(device))).cpu() for z, y in batches]
+        with full_float32():
+            images = [to_uint8(generator(z.to(device), y.to(device))).cpu() for z, y in batches]
     finally:
         generator.train(was_training)
     return torch.cat(images)

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain, count, islice
 
@@ -10,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fmcgan.app.device import full_float32, memory_format
 from fmcgan.data.images import to_float
 from fmcgan.data.info import DatasetInfo
 
@@ -91,12 +91,12 @@ def train_detector(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed GPUs, whose state is not restored
         detector = Detector(info)
-    detector.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    detector.to(device, memory_format=memory_format(device))  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(detector.parameters(), recipe.learning_rate)
     steps = max(1, recipe.images_shown // recipe.batch_size)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
     epochs = (torch.randperm(len(labels), generator=generator).split(recipe.batch_size) for _ in count())
-    with _repeatable():
+    with full_float32(deterministic=True):
         for chosen in islice(chain.from_iterable(epochs), steps):
             logits = detector(_prepared(images[chosen], device), labels[chosen].to(device))
             loss = F.binary_cross_entropy_with_logits(logits, generated[chosen].to(device, torch.float32))
@@ -111,7 +111,7 @@ def train_detector(
 def detector_logits(detector: Detector, images: Tensor, labels: Tensor) -> Tensor:
     """Computes logits, float32 [N] on the CPU, of images uint8 [N, C, H, W] and their classes int64 [N]."""
     device = detector.head.weight.device
-    with _repeatable():
+    with full_float32(deterministic=True):
         logits = [
             detector(_prepared(some, device), their.to(device)).cpu()
             for some, their in zip(images.split(_AT_ONCE), labels.split(_AT_ONCE), strict=True)
@@ -150,9 +150,4 @@ def occlusion(detector: Detector, images: Tensor, labels: Tensor, fill: Tensor, 
 
 
 def _prepared(images: Tensor, device: torch.device | str) -> Tensor:
-    return to_float(images.to(device)).contiguous(memory_format=torch.channels_last)
-
-
-def _repeatable() -> AbstractContextManager[None]:
-    """Makes cuDNN deterministic and disables TF32, so that two runs give the same bits."""
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+    return to_float(images.to(device)).contiguous(memory_format=memory_format(device))

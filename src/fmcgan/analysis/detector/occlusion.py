@@ -46,6 +46,8 @@ def occlude(scores: DetectorScores, label: int, samples: ImageSet, train: ImageS
     heat = torch.zeros(len(highest), *mean_image.shape[1:])
     for fold, detector in enumerate(scores.detectors):  # each sample by the detector that was not trained on it
         mine = scores.fold[highest] == fold
+        if not mine.any():
+            continue
         images, labels = samples.images[index[mine]], samples.labels[index[mine]]
         fill = mean_image.round().to(torch.uint8).expand_as(images)
         heat[mine] = occlusion(detector, images, labels, fill, patch.side, patch.stride)

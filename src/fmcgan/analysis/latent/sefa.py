@@ -113,21 +113,22 @@ def closed_form(gram: Tensor, count: int) -> Principal:
 
 @torch.no_grad()
 def activations_before(generator: nn.Module, layer: str, latents: Tensor, labels: Tensor) -> Tensor:
-    """Computes the flattened input of a layer, float32 [N, A], without the later layers.
+    """Computes the flattened input of a layer, float32 [N, A] on the CPU, without the later layers.
 
-    The generator is in evaluation mode; latents are float32 [N, Z] and labels int64 [N].
+    The generator is in evaluation mode, on any device; latents are float32 [N, Z] and labels int64 [N].
     """
     received: list[Tensor] = []
+    device = next(generator.parameters()).device
 
     def take(layer: nn.Module, arguments: tuple[Tensor]) -> None:
-        received.append(arguments[0].flatten(1).clone())
+        received.append(arguments[0].flatten(1).clone().cpu())
         raise _Reached
 
     handle = generator.get_submodule(layer).register_forward_pre_hook(take)
     try:
         for some, of_class in zip(latents.split(_AT_ONCE), labels.split(_AT_ONCE), strict=True):
             with suppress(_Reached):
-                generator(some, of_class)
+                generator(some.to(device), of_class.to(device))
     finally:
         handle.remove()
     return torch.cat(received)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from fmcgan.analysis.latent.space import slerp
 from fmcgan.analysis.section import Column, Table
+from fmcgan.app.device import full_float32
 
 EPSILON = 1e-3
 """Step of the finite difference as a share of the path: small compared with bends, large compared with rounding."""
@@ -29,21 +30,25 @@ def path_lengths(
     projects. Images are not rounded to grey levels.
 
     Args:
-        generator: G(latent, labels) -> [B, C, H, W] in [-1, 1], in evaluation mode.
-        features_of: images float [B, C, H, W] in [-1, 1] -> features [B, F].
+        generator: G(latent, labels) -> [B, C, H, W] in [-1, 1], in evaluation mode, on any device.
+        features_of: images float [B, C, H, W] in [-1, 1] on that device -> features [B, F].
         latents: standard normal start and end of each path, [N, Z] each.
         shares: position t of the point on its path, [N], in 0..1.
         labels: the class of each path, int64 [N].
 
     Returns:
-        float64 [N].
+        float64 [N] on the CPU.
     """
-    first, second = (each.double() for each in latents)  # because the step is small
+    device = next(generator.parameters()).device
+    first, second = (each.double() for each in latents)  # because the step is small; on the CPU: MPS has no float64
     here, there = (slerp(first, second, shares.double()[:, None] + step).float() for step in (0.0, EPSILON))
     found = []
-    for some, others, of_class in zip(*(each.split(_AT_ONCE) for each in (here, there, labels)), strict=True):
-        features, moved = (features_of(generator(z, of_class)).double() for z in (some, others))
-        found.append((moved - features).square().sum(dim=1) / EPSILON**2)
+    with full_float32():  # the rounding of TF32 is as large as the differences
+        for some, others, of_class in zip(*(each.split(_AT_ONCE) for each in (here, there, labels)), strict=True):
+            on_device = of_class.to(device)
+            ends = (features_of(generator(z.to(device), on_device)) for z in (some, others))
+            features, moved = (each.cpu().double() for each in ends)
+            found.append((moved - features).square().sum(dim=1) / EPSILON**2)
     return torch.cat(found)
 
 

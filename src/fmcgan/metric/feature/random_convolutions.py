@@ -52,7 +52,8 @@ class RandomConvolutions(FeatureNetwork):
         edges, mixtures = self._edges.to(images.device), self._mixtures.to(images.device)
         x = images.float() / UNIT
         if (channels := x.shape[1]) > 1:  # filter k sees channel k modulo 3; the mixtures combine them
-            x = F.conv2d(x[:, torch.arange(CHANNELS[0]) % channels], edges, padding=1, groups=CHANNELS[0])
+            seen = torch.arange(CHANNELS[0], device=x.device) % channels
+            x = F.conv2d(x[:, seen], edges, padding=1, groups=CHANNELS[0])
         else:
             x = F.conv2d(x, edges, padding=1)
         x = F.avg_pool2d(F.relu(x), 2)  # [B, 32, H / 2, W / 2]
