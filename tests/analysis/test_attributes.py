@@ -10,10 +10,14 @@ from fmcgan.analysis.attributes import (
     EDGE,
     SHAPE,
     attributes_of,
+    has_black_background,
     mean_of,
     measure_attributes,
     spread_of,
 )
+from fmcgan.data.info import DatasetInfo
+from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.results_store import Store
 from tests.garments import garment_set
 
 
@@ -164,3 +168,24 @@ def test_the_interval_of_a_spread_holds_the_truth_as_often_as_it_says():
     draws = stats.laplace.rvs(size=(1000, 400), random_state=0)
     hits = [found.low < math.sqrt(2) < found.high for found in map(spread_of, draws)]
     assert 0.9 < np.mean(hits) < 0.98
+
+
+def test_without_a_black_background_the_shape_is_the_whole_image(tmp_path):
+    """A white square of 8 x 8 pixels on backgrounds of 0 to 60: a threshold would find its width on dark ones alone."""
+    levels = torch.arange(0, 61, 3, dtype=torch.uint8)
+    images = levels[:, None, None, None].repeat(1, 3, 16, 16)
+    images[:, :, 4:12, 4:12] = 255
+    info = DatasetInfo("squares", ("a", "b"), channels=3, size=16)
+    squares = ImageSet(images, torch.arange(21) % 2, info, store=Store(tmp_path))
+    assert not has_black_background(squares)
+    found = attributes_of(squares, black=False)
+    assert (found["area"] == 100).all()
+    assert (found["width"] == 16).all()
+    assert found["brightness"] == pytest.approx((64 * 255 + 192 * levels.numpy()) / 256)
+    thresholded = attributes_of(squares)
+    assert set(thresholded["width"]) == {8, 16}
+    assert has_black_background(squares.subset(torch.arange(6)))  # backgrounds of 0 to 15
+
+
+def test_garments_are_on_black(real_test):
+    assert has_black_background(real_test)

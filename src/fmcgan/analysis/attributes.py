@@ -11,6 +11,8 @@ from fmcgan.analysis.effect import Z
 from fmcgan.metric.image_set import ImageSet
 
 SHAPE = 16  # lowest grey level of the shape; darker pixels are background and noise
+MOSTLY = 0.9
+"""Share of images whose border must be darker than `SHAPE`, or the background is not black (Fashion-MNIST: 0.9997)."""
 EDGE = 32  # slope in grey levels per pixel above which a pixel is an edge: an eighth of the scale
 PROTOCOL = f"attributes, first version: shape from grey level {SHAPE}, edges above slope {EDGE}"
 """Identifies the results of `measure_attributes` in the store."""
@@ -86,17 +88,32 @@ def spread_of(values: Numbers) -> Estimate:
     return Estimate(spread, spread / factor, spread * factor)
 
 
-def attributes_of(images: ImageSet) -> dict[str, Numbers]:
+def has_black_background(images: ImageSet) -> bool:
+    """Whether the medians of the borders of nearly all images are below `SHAPE`; computed once."""
+
+    def measured() -> dict[str, torch.Tensor]:
+        sides = (images.images[:, :, 0], images.images[:, :, -1], images.images[..., 0], images.images[..., -1])
+        border = _grey(torch.cat(sides, dim=2)[:, :, None].numpy())  # [N, 1, 2 H + 2 W]
+        return {"share": torch.tensor((np.median(border, axis=(1, 2)) < SHAPE).mean())}
+
+    return images.derived(f"share of borders below grey level {SHAPE}", measured)["share"].item() >= MOSTLY
+
+
+def attributes_of(images: ImageSet, black: bool = True) -> dict[str, Numbers]:
     """Returns `measure_attributes` of a set, computed once."""
 
     def measured() -> dict[str, torch.Tensor]:
-        return {name: torch.from_numpy(each) for name, each in measure_attributes(images.images.numpy()).items()}
+        found = measure_attributes(images.images.numpy(), black)
+        return {name: torch.from_numpy(each) for name, each in found.items()}
 
-    return {name: each.numpy() for name, each in images.derived(PROTOCOL, measured).items()}
+    protocol = PROTOCOL if black else f"{PROTOCOL}; all pixels are the shape"
+    return {name: each.numpy() for name, each in images.derived(protocol, measured).items()}
 
 
-def measure_attributes(images: NDArray[np.uint8]) -> dict[str, Numbers]:
+def measure_attributes(images: NDArray[np.uint8], black: bool = True) -> dict[str, Numbers]:
     """Measures the `ATTRIBUTES` of each image; grey levels below `SHAPE`, and pixels beyond the border, count as 0.
+
+    Without a ``black`` background (`has_black_background`), the shape is the whole image.
 
     Symmetry is ``1 - Σ|x - x'| / 2 Σx`` with x' the mirror image of x about the vertical axis of the bounding box, so
     that an off-centre shape is not less symmetric. The slope of an edge is the Sobel operator divided by 8; a sharp
@@ -113,7 +130,7 @@ def measure_attributes(images: NDArray[np.uint8]) -> dict[str, Numbers]:
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
         raise ValueError(f"images must be uint8 [N, 1 or 3, H, W] with N > 0, got {images.dtype} {list(images.shape)}")
     starts = range(0, len(images), _IMAGES_AT_ONCE)
-    parts = [_measure(_grey(images[start : start + _IMAGES_AT_ONCE])) for start in starts]
+    parts = [_measure(_grey(images[start : start + _IMAGES_AT_ONCE]), black) for start in starts]
     return {each.name: np.concatenate([part[each.name] for part in parts]) for each in ATTRIBUTES}
 
 
@@ -122,8 +139,8 @@ def _grey(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return images[:, 0] if images.shape[1] == 1 else np.rint(np.einsum("nchw,c->nhw", images, LUMA)).astype(np.uint8)
 
 
-def _measure(images: NDArray[np.uint8]) -> dict[str, Numbers]:
-    shape = images >= SHAPE
+def _measure(images: NDArray[np.uint8], black: bool) -> dict[str, Numbers]:
+    shape = images >= SHAPE if black else np.ones_like(images, dtype=np.bool_)
     grey = np.where(shape, images, 0).astype(np.float32)
     pixels, total = _sum(shape), _sum(grey)
     left, right = _ends(np.any(shape, axis=1))

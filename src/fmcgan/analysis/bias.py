@@ -12,10 +12,10 @@ from typing_extensions import override
 from fmcgan.analysis.attributes import (
     ATTRIBUTES,
     DEFINITIONS,
-    SHAPE,
     Attribute,
     Numbers,
     attributes_of,
+    has_black_background,
     mean_of,
     spread_of,
 )
@@ -95,7 +95,8 @@ class Bias(Analysis):
 
     @override
     def analyse(self, subject: Subject) -> Section:
-        means, spreads = (list(self._compared(subject, is_mean)) for is_mean in (True, False))
+        black = has_black_background(subject.real.train)
+        means, spreads = (list(self._compared(subject, is_mean, black)) for is_mean in (True, False))
         if not means:
             least = f"at least {self.samples_a_class} samples and real images of one class"
             raise NotApplicable(f"the comparison of attributes needs {least}: generate more")
@@ -104,24 +105,24 @@ class Bias(Analysis):
             f"{len(ATTRIBUTES)} attributes of each of {len(subject.samples):,} generated images are compared by class "
             f"with those of {len(subject.real.train):,} real training images. The floor is the same difference for "
             f"{len(subject.real.test):,} real test images. Classes with fewer than {self.samples_a_class} images are "
-            "left out. Attributes measure size, shape and tone, not whether the class is recognisable. The shape is "
-            f"what has at least the level {SHAPE} of 255: on a lighter background, that is nearly the whole image.",
-            [_heat_map(means), _heat_map(spreads), _violins(means), _by_brightness(subject, means)],
+            "left out. Attributes measure size, shape and tone, not whether the class is recognisable."
+            + ("" if black else " The background is not black, so the shape is the whole image, of fixed size."),
+            [_heat_map(means), _heat_map(spreads), _violins(means), _by_brightness(subject, means, black)],
             [_table(means), _table(spreads)],
             effects=[each.effect for each in (*means, *spreads)],
         )
 
-    def _compared(self, subject: Subject, is_mean: bool) -> Iterator[AttributeComparison]:
+    def _compared(self, subject: Subject, is_mean: bool, black: bool) -> Iterator[AttributeComparison]:
         sets = (subject.samples, subject.real.train, subject.real.test)
         for label in common_classes(subject.samples, least=self.samples_a_class):
             for attribute in ATTRIBUTES:
-                samples, train, test = (_values(images, attribute, label) for images in sets)
+                samples, train, test = (_values(images, attribute, label, black) for images in sets)
                 if min(len(samples), len(train), len(test)) >= self.samples_a_class:  # black images lack attributes
                     yield AttributeComparison(subject.info, label, attribute, is_mean, samples, train, test)
 
 
-def _values(images: ImageSet, attribute: Attribute, label: int) -> Numbers:
-    found = attributes_of(images)[attribute.name][images.of_class(label).numpy()]
+def _values(images: ImageSet, attribute: Attribute, label: int, black: bool) -> Numbers:
+    found = attributes_of(images, black)[attribute.name][images.of_class(label).numpy()]
     return found[np.isfinite(found)]
 
 
@@ -181,10 +182,10 @@ def _violins(compared: Sequence[AttributeComparison]) -> Picture:
     return Picture("distributions", figure, caption, "For each attribute a pair of half violins for each class.")
 
 
-def _by_brightness(subject: Subject, compared: Sequence[AttributeComparison]) -> Picture:
+def _by_brightness(subject: Subject, compared: Sequence[AttributeComparison], black: bool) -> Picture:
     grids, (labels, names, note) = [], _shown(compared)
     for title, images in (("Real, from dark to bright", subject.real.train), ("Generated", subject.samples)):
-        brightness, rows = attributes_of(images)["brightness"], []
+        brightness, rows = attributes_of(images, black)["brightness"], []
         for label in labels:
             members = images.of_class(label)
             ranks = (SHOWN * (len(members) - 1)).round().astype(int)

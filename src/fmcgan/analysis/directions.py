@@ -1,6 +1,7 @@
 """Latent directions that change images most, and the attributes that they change."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import override
 
-from fmcgan.analysis.attributes import attributes_of, mean_of, measure_attributes
+from fmcgan.analysis.attributes import attributes_of, has_black_background, mean_of, measure_attributes
 from fmcgan.analysis.base import Analysis, Subject
 from fmcgan.analysis.latent.attribute_slopes import REACH, attribute_slopes, class_spreads
 from fmcgan.analysis.latent.sefa import Principal, activations_before, affine_layers, closed_form, of_activations
@@ -134,10 +135,13 @@ class Directions(Analysis):
     def _family(self, subject: Subject, generator: nn.Module, found: Principal, source: str, explains: str) -> Family:
         """Measures the changes along directions and orients each so that its strongest attribute rises."""
         test = subject.real.test
-        spreads = class_spreads(attributes_of(test), test.labels, test.info.num_classes)
+        black = has_black_background(subject.real.train)
+        spreads = class_spreads(attributes_of(test, black), test.labels, test.info.num_classes)
         classes, _ = some_classes(test.info.labels)
         latents, labels = balanced_latents(classes, found.directions.shape[1], self.n_per_class, subject.seed, _SLOPES)
-        measured = attribute_slopes(generator, found.directions, latents, labels, spreads, measure_attributes)
+        measured = attribute_slopes(
+            generator, found.directions, latents, labels, spreads, partial(measure_attributes, black=black)
+        )
         slopes, signs = measured.oriented()
         directions = found.directions * torch.from_numpy(signs).float()[:, None]
         changes = self._changes(subject, generator, directions).mean(axis=1)

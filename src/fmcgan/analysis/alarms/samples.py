@@ -26,6 +26,8 @@ ALIKE = 0.05
 """Share of nearly identical pairs above which a class has collapsed: fifty times that of real images. It is reached if
 a quarter of the samples are one image, or if ten or twenty images are repeated with small changes."""
 FAINT = 16  # largest difference of levels in each channel of an empty image
+OF_REAL = 10
+"""Ratio to the share of real training images up to which there is no alarm: the closest of few pairs are not close."""
 MANY = 0.01  # share of empty images, or of exact repeats, above which there is an alarm
 
 
@@ -82,16 +84,19 @@ def alarms_of(checks: Sequence[ClassCheck], info: DatasetInfo) -> list[Alarm]:
 
 def collapsed_classes(checks: Sequence[ClassCheck], info: DatasetInfo) -> Alarm | None:
     """Raises an alarm for classes whose samples are nearly identical."""
-    known = {each.label: each.alike for each in checks if each.alike is not None and each.alike > ALIKE}
+    found = {each.label: each for each in checks if each.alike is not None}
+    real = {label: each.real_alike or CLOSEST for label, each in found.items()}
+    known = {label: each.alike for label, each in found.items() if each.alike > max(ALIKE, OF_REAL * real[label])}
     if not known:
         return None
     labels, note = most_telling(known, "with the largest shares")
     words = ", ".join(f"{info.class_names[label]} {percent(known[label])}" for label in labels)
     return Alarm(
         "mode collapse within classes",
-        f"Share of nearly identical pairs of samples: {words}; of real images {percent(CLOSEST, 1)}. {note}".rstrip(),
-        f"more than {percent(ALIKE)} of the pairs of a class are as close in pixel values as the closest "
-        f"{percent(CLOSEST, 1)} of the pairs of real test images",
+        f"Share of nearly identical pairs of samples: {words}; of real training images at most "
+        f"{percent(max(real[label] for label in labels), 1)}. {note}".rstrip(),
+        f"more than {percent(ALIKE)} of the pairs of a class, and {OF_REAL} times as many as of real training images, "
+        f"are as close in pixel values as the closest {percent(CLOSEST, 1)} of the pairs of real test images",
     )
 
 
