@@ -84,9 +84,9 @@ def alarms_of(checks: Sequence[ClassCheck], info: DatasetInfo) -> list[Alarm]:
 
 def collapsed_classes(checks: Sequence[ClassCheck], info: DatasetInfo) -> Alarm | None:
     """Raises an alarm for classes whose samples are nearly identical."""
-    found = {each.label: each for each in checks if each.alike is not None}
-    real = {label: each.real_alike or CLOSEST for label, each in found.items()}
-    known = {label: each.alike for label, each in found.items() if each.alike > max(ALIKE, OF_REAL * real[label])}
+    found = {each.label: each.alike for each in checks if each.alike is not None}
+    real = {each.label: each.real_alike or CLOSEST for each in checks}
+    known = {label: alike for label, alike in found.items() if alike > max(ALIKE, OF_REAL * real[label])}
     if not known:
         return None
     labels, note = most_telling(known, "with the largest shares")
