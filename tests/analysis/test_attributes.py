@@ -181,7 +181,7 @@ def test_without_a_black_background_the_shape_is_the_whole_image(tmp_path):
     found = attributes_of(squares, black=False)
     assert (found["area"] == 100).all()
     assert (found["width"] == 16).all()
-    assert found["brightness"] == pytest.approx((64 * 255 + 192 * levels.numpy()) / 256)
+    assert found["brightness"] == pytest.approx((64 * 255 + 192 * levels.double().numpy()) / 256)
     thresholded = attributes_of(squares)
     assert set(thresholded["width"]) == {8, 16}
     assert has_black_background(squares.subset(torch.arange(6)))  # backgrounds of 0 to 15

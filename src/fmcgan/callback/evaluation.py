@@ -168,7 +168,8 @@ class Evaluation(Callback):
         metrics_logger = MetricsLogger.of(trainer)
         share = self.share(metrics_logger.seconds)
         metrics_logger.write(trainer, gan, values | {"evaluation_share": round(share, 4)})
-        log.info("epoch %d: %s", epoch, ", ".join(as_text(name, result) for name, result in self.results.items()))
+        if self.results:
+            log.info("epoch %d: %s", epoch, ", ".join(as_text(name, result) for name, result in self.results.items()))
         if share > NOTABLE_SHARE and self.seconds > 60:
             log.info(
                 "evaluation takes %.0f %% of the time; callback.evaluation.every_n_epochs=%d reduces that",

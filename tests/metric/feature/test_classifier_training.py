@@ -257,6 +257,14 @@ def test_it_must_be_clearly_better_than_guessing(images, accuracy, most_frequent
     assert Check(images, accuracy, most_frequent).is_useful == useful
 
 
+def test_all_of_four_images_are_told_to_be_too_few():
+    """The interval of four of four begins at 0.51, and half of them are guessed."""
+    assert str(Check(4, 1.0, 0.5)).startswith("recognises 100.0 % of 4 held-out images (50.0 %")
+    assert str(Check(4, 1.0, 0.5)).endswith("), too few to be sure")
+    assert not str(Check(40, 1.0, 0.5)).endswith("sure")
+    assert not str(Check(40, 0.5, 0.5)).endswith("sure")
+
+
 def test_the_number_of_classes_is_that_of_the_data_set(tmp_path):
     save_classifier(new_classifier(1, COLOUR), tmp_path / "birds.pt", {})
     score, birds = InceptionScore(tmp_path / "birds.pt"), unequal(bootstrap_samples=10)

@@ -170,11 +170,17 @@ class Check(NamedTuple):
         With ten equal classes, that is 19 % of the images; with two, 55 %.
         """
         low, _ = wilson_interval(round(self.accuracy * self.images), self.images)
-        return low > self.most_frequent + LEAST_SKILL * (1 - self.most_frequent)
+        return low > self._least
+
+    @property
+    def _least(self) -> float:
+        """The accuracy to exceed."""
+        return self.most_frequent + LEAST_SKILL * (1 - self.most_frequent)
 
     def __str__(self) -> str:
         guess = f"{100 * self.most_frequent:.1f} % by always guessing the most frequent class"
-        return f"recognises {100 * self.accuracy:.1f} % of {self.images} held-out images ({guess})"
+        doubt = ", too few to be sure" if self.accuracy > self._least and not self.is_useful else ""
+        return f"recognises {100 * self.accuracy:.1f} % of {self.images} held-out images ({guess}){doubt}"
 
 
 def _protocol() -> str:
