@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from fmcgan.app import run_dir
+from fmcgan.app.device import check_device
 from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.run_files import read_environment
@@ -16,7 +17,7 @@ from fmcgan.app.safe_instantiate import own_class, trusted_class, trusted_packag
 from fmcgan.data.garments import info_of
 from fmcgan.data.images import to_float
 from fmcgan.data.info import DatasetInfo
-from fmcgan.inference.generator import build_network, check_device, find_checkpoint, run_folder_of
+from fmcgan.inference.generator import build_network, find_checkpoint, run_folder_of
 from fmcgan.inference.safetensors_file import SUFFIX, Metadata
 from fmcgan.training.checkpoint_file import read_checkpoint
 
