@@ -272,7 +272,7 @@ def test_errors_before_anything_heavy_is_imported(command, arguments, told):
         ("generate", ["run=nowhere"], "run=nowhere: no such file or folder"),
         ("generate", ["run=."], "no checkpoints/last.ckpt"),
         ("export", ["run=nowhere"], "run=nowhere: no such file or folder"),
-        ("export", ["run=x", "format=pickle"], "format must be one of safetensors, onnx, html, got 'pickle'"),
+        ("export", ["run=x", "format=pickle"], "format must be one of safetensors, onnx, html, hub, got 'pickle'"),
         ("export", ["run=x", "dtype=int8"], "dtype must be one of float32, float16, got 'int8'"),
         ("export", ["run=x", "output=a.pt"], "must end in .safetensors for format=safetensors"),
         ("export", ["run=x", "format=onnx", "dtype=float16"], "format=onnx"),

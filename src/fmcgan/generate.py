@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from fmcgan.app.checks import path_text
+from fmcgan.app.checks import path_text, whole_number
 from fmcgan.app.errors import UserError
 from fmcgan.app.hydra_app import run_command
 
@@ -35,6 +35,7 @@ def generate(config: DictConfig) -> None:
 
     if (name := path_text(output=config.output)) is None:
         raise UserError("output=null: give a file or folder for the images, or leave it out for samples.png")
+    whole_number(n_per_class=config.n_per_class)
     output = Path(name)
     write = writer_for(output)
     run = None if config.run is None else str(config.run)  # a folder may be named by a number

@@ -39,12 +39,19 @@ class Signs(ImageDataModule):
     """Noise in colour, of classes of unequal size."""
 
     source = COLOUR
+    sizes = (20, 4, 8, 5, 3)
 
     def load(self):
         rng = torch.Generator().manual_seed(0)
-        labels = torch.arange(5).repeat_interleave(torch.tensor([20, 4, 8, 5, 3]))
+        labels = torch.arange(5).repeat_interleave(torch.tensor(self.sizes))
         train, test = (torch.randint(0, 256, (40, 3, 32, 32), generator=rng, dtype=torch.uint8) for _ in range(2))
         return ImageSplits(train, labels, test, labels)
+
+
+class EqualSigns(Signs):
+    """Classes of equal size: samples of a generator are evaluated in the proportions of the test images."""
+
+    sizes = (8,) * 5
 
 
 def network_of(info):
@@ -235,7 +242,7 @@ def test_colour_is_evaluated_and_the_results_name_the_data_set(colour, monkeypat
     monkeypatch.setattr("fmcgan.inference.sample_source.applied_overrides", lambda: ["data=signs"])
     monkeypatch.setattr("fmcgan.inference.sample_source.command_line", lambda: "python")
     few = ["metric=[sliced_wasserstein]", "metric/feature=[]", "baselines=[real]", "bootstrap_samples=0", "n=20"]
-    data = {"_target_": f"{__name__}.Signs", "batch_size": 5, "seed": 0}
+    data = {"_target_": f"{__name__}.EqualSigns", "batch_size": 5, "seed": 0}
     generate(config_of("generate", f"run={colour}", "n_per_class=4", "output=drawn"))
     found = []
     for source in (f"run={colour}", "samples=drawn", "samples=test"):

@@ -98,7 +98,7 @@ def test_the_command_caches_the_classifier_of_another_data_set(tmp_path, monkeyp
     monkeypatch.setattr("fmcgan.data.synthetic.SyntheticData.info", info)
     monkeypatch.setattr(classifier, "trained_weights", lambda real: trained.append(real) or SHIPPED_WEIGHTS)
     main(drawn)
-    ((train_set, test_set, _),) = trained
+    ((train_set, test_set, *_),) = trained
     assert (train_set.info, len(train_set), len(test_set)) == (info, 20, 20)
     assert train_set.store.folder == tmp_path
 

@@ -133,7 +133,7 @@ def load_discriminator(
         raise UserError(f"{file} does not name the class of its discriminator, so it cannot be built")
     named = checkpoint["state_dict"].items()
     state = {name.removeprefix(prefix): value for name, value in named if name.startswith(prefix)}
-    network = build_network(file, "discriminator", described, state, info_of(config), packages)
+    network = build_network(file, "discriminator", described, state, config, packages)
     boundary = _has_decision_boundary(file, config, packages)
     return LabelledDiscriminator(network.to(device), config, checkpoint["images_seen"], boundary)
 

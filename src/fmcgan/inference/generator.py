@@ -135,7 +135,7 @@ def load_generator(
     state, about = read_generator(file) if file.suffix == SUFFIX else _read_state(file, weights)
     if about["weights"] != weights:
         raise UserError(f"{file} holds weights={about['weights']} only, got weights={weights}")
-    network = build_network(file, "generator", about["generator"], state, info_of(about["config"]), packages)
+    network = build_network(file, "generator", about["generator"], state, about["config"], packages)
     network = network.to(device)
     if about["weights"] == "raw":
         measure_statistics(network)  # as for the moving average
@@ -154,7 +154,7 @@ def _read_state(path: Path, weights: str) -> tuple[dict[str, Tensor], Metadata]:
 
 
 def build_network(
-    file: Path, role: str, config: Metadata, state: Mapping[str, Tensor], info: DatasetInfo, trust: Collection[str]
+    file: Path, role: str, config: Metadata, state: Mapping[str, Tensor], run_config: Metadata, trust: Collection[str]
 ) -> nn.Module:
     """Builds a network of an untrusted configuration in evaluation mode, with its weights, and tries it on every class.
 
@@ -163,7 +163,7 @@ def build_network(
         role: ``"generator"`` or ``"discriminator"``.
         config: that builds the network.
         state: its weights.
-        info: of the data set that it was trained on.
+        run_config: of the run, which names its data set.
         trust: packages of `trusted_packages`.
 
     Raises:
@@ -171,6 +171,7 @@ def build_network(
     """
     check_targets(config, *ALLOWED_PREFIXES, trust=trust)
     try:
+        info = info_of(run_config)
         network = _build(config, state, info)
         _try_out(role, network, info)
     except Exception as error:  # the classes of an untrusted configuration may raise any error
