@@ -1,5 +1,6 @@
 """Sweeps of four jobs over two workers: joblib, submitit's local processes, Ray and SLURM, killed and resumed."""
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
@@ -74,11 +76,20 @@ def states(errors: str) -> dict[str, str]:
 
 def kill(process, sweep):
     """A power cut: the main process and all workers at once."""
-    workers_then = [found for job in jobs_of(sweep) if (found := owner(job)) is not None]
+    running = {found for job in jobs_of(sweep) if (found := owner(job)) is not None}
+    running |= descendants(process.pid)  # also a worker between two jobs
     process.kill()
-    for worker in workers_then:
-        os.kill(worker, signal.SIGKILL)
+    for each in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(each, signal.SIGKILL)
     process.communicate(timeout=60)
+
+
+def descendants(pid: int) -> set[int]:
+    """The children of a process, and theirs."""
+    listed = Path(f"/proc/{pid}/task").glob("*/children")
+    found = {int(child) for children in listed for child in children.read_text(encoding="ascii").split()}
+    return found.union(*map(descendants, found))
 
 
 def test_a_sweep_over_two_workers_is_killed_and_resumed(start, command, environment, launcher, tmp_path):

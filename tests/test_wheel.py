@@ -58,6 +58,6 @@ def test_the_lock_names_one_version_of_every_dependency_within_its_bounds():
     versions = {each.name: str(each.specifier).removeprefix("==") for each in locked}
     assert all(str(each.specifier).startswith("==") and each.url is None for each in locked)
     assert not [version for version in versions.values() if Version(version).local]  # a build of torch, such as +cpu
-    extras = project["optional-dependencies"].values()
+    extras = [needed for extra, needed in project["optional-dependencies"].items() if extra != "ray"]  # not locked
     for each in map(Requirement, [*project["dependencies"], *itertools.chain(*extras)]):
         assert each.name == "fmcgan" or each.specifier.contains(versions[each.name]), each
