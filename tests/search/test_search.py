@@ -11,6 +11,8 @@ from tests.search.conftest import D, G
 
 optuna = pytest.importorskip("optuna", reason='Optuna is not installed: pip install "fmcgan[search]"')
 
+pytestmark = pytest.mark.train  # composes and searches for seconds
+
 FD, AGREEMENT = "fd_classifier_500_test", "label_agreement_classifier_500"
 FEW = (f"objective={FD}", "hydra.sweeper.n_trials=6", "hydra.sweeper.sampler.n_startup_trials=3")
 
