@@ -112,6 +112,16 @@ def own_config(tmp_path, monkeypatch, compose):
     sys.modules.pop("own_variants", None)
 
 
+def train(config):
+    validate(config)
+    trainer, gan, data = build(config)
+    for callback in trainer.callbacks:
+        if hasattr(callback, "configure"):
+            callback.configure({})
+    trainer.fit(gan, data)
+    return trainer, gan
+
+
 @pytest.mark.train
 @pytest.mark.parametrize("choice", CHOICES)
 def test_each_variant_trains_when_chosen_by_one_word(own_config, choice):
@@ -119,12 +129,7 @@ def test_each_variant_trains_when_chosen_by_one_word(own_config, choice):
     callbacks = "callback=[metrics_logger,evaluation,run_info]" if scored else "callback=[metrics_logger,run_info]"
     few = ("trainer.max_epochs=1", "trainer.limit_train_batches=2", callbacks, *(() if scored else ("metric=[]",)))
     config = own_config(choice, *few)
-    validate(config)
-    trainer, gan, data = build(config)
-    for callback in trainer.callbacks:
-        if hasattr(callback, "configure"):
-            callback.configure({})
-    trainer.fit(gan, data)
+    trainer, gan = train(config)
     assert trainer.global_step == 2
     if scored:
         (evaluation,) = (each for each in trainer.callbacks if hasattr(each, "results"))
@@ -141,12 +146,7 @@ def test_a_data_set_decides_classes_and_shape_of_all_others(own_config):
         **{"name": "stripes", "class_names": ["upright", "level", "none"], "num_classes": 3},
         **{"channels": 1, "size": 16, "flips": False},
     }
-    validate(config)
-    trainer, gan, data = build(config)
-    for callback in trainer.callbacks:
-        if hasattr(callback, "configure"):
-            callback.configure({})
-    trainer.fit(gan, data)
+    trainer, gan = train(config)
     assert gan.generator(torch.randn(3, gan.latent_dim), torch.arange(3)).shape == (3, 1, 16, 16)
     (evaluation,) = (each for each in trainer.callbacks if hasattr(each, "results"))
     (result,) = evaluation.results.values()

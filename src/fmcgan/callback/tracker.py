@@ -159,6 +159,20 @@ class RemoteTracker(Logger):
                 self._warned = True
 
 
+def add_artifact(kind: Callable[[str, str], Any], run: Any, files: Sequence[Path]) -> None:
+    """Uploads files as one artefact of a run of W&B, or of Trackio, which has the same interface.
+
+    Args:
+        kind: the service's class ``Artifact``.
+        run: the service's own object.
+        files: that exist.
+    """
+    artifact = kind(f"run-{run.id}", "run")
+    for file in files:
+        artifact.add_file(str(file))
+    run.log_artifact(artifact)
+
+
 def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".strip().partition("\n")[0][:300]
 

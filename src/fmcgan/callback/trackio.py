@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from fmcgan.app.extras import require_extra
-from fmcgan.callback.tracker import RemoteTracker
+from fmcgan.callback.tracker import RemoteTracker, add_artifact
 
 
 class Trackio(RemoteTracker):
@@ -75,10 +75,7 @@ class Trackio(RemoteTracker):
     def _add_files(self, files: Sequence[Path]) -> None:
         import trackio
 
-        artifact = trackio.Artifact(f"run-{self._logger.experiment.id}", "run")
-        for file in files:
-            artifact.add_file(str(file))
-        self._logger.experiment.log_artifact(artifact)
+        add_artifact(trackio.Artifact, self._logger.experiment, files)
 
     def _close(self, success: bool) -> None:
         import trackio

@@ -12,7 +12,7 @@ from PIL import Image
 
 from fmcgan.app.checks import one_of
 from fmcgan.app.extras import require_extra
-from fmcgan.callback.tracker import RemoteTracker
+from fmcgan.callback.tracker import RemoteTracker, add_artifact
 
 
 class Wandb(RemoteTracker):
@@ -80,10 +80,7 @@ class Wandb(RemoteTracker):
     def _add_files(self, files: Sequence[Path]) -> None:
         import wandb
 
-        artifact = wandb.Artifact(f"run-{self._logger.experiment.id}", "run")
-        for file in files:
-            artifact.add_file(str(file))
-        self._logger.experiment.log_artifact(artifact)
+        add_artifact(wandb.Artifact, self._logger.experiment, files)
 
     def _close(self, success: bool) -> None:
         self._logger.experiment.finish(exit_code=int(not success))

@@ -67,7 +67,7 @@ class Baselines:
             return
         self._told.add((count, n))
         classes = len(self.real.reference.labels.unique())
-        as_many = max(count // classes, 1) * classes  # balanced, as samples are
+        as_many = max(count // classes, 1) * classes  # the same whole number of images for each class
         given = f"{n:,} samples are compared with values of {count:,} real images"
         _log.warning("%s; n=%d: as many", given, as_many)
 
