@@ -22,8 +22,10 @@ KINDS = frozenset(KIND_OF_FIXTURE.values())
 SECONDS = 1.0
 """Of processor time, in the test itself and not in its fixtures; up to three times as much on a busy machine."""
 LONGEST = (
-    *("test_cli", "test_analyze", "test_lifecycle", "test_notebook", "test_interruption", "test_cuda_graphs"),
-    *("test_maps", "test_output", "test_configs", "test_export", "test_wrong_values", "test_my_package"),
+    *("test_cli", "test_launchers", "test_own_data", "test_search", "test_analyze", "test_lifecycle", "test_output"),
+    *("test_second_device", "test_gpu_check", "test_notebook", "test_interruption", "test_wheel", "test_cuda_graphs"),
+    *("test_maps", "test_two_sample", "test_export", "test_configs", "test_generator_damage", "test_wrong_values"),
+    *("test_my_package", "test_main", "test_readme"),
 )
 """Files whose tests take minutes, the longest first: so no worker is left with one of them alone at the end."""
 STARTS = frozenset(("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec"))

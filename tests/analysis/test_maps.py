@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.analysis.clustering.embedding import tsne
+from fmcgan.analysis.clustering.embedding import tsne, umap
 from fmcgan.analysis.maps import Maps, _Chosen, _coloured
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.garments import GARMENTS
@@ -185,6 +185,19 @@ def test_an_image_that_was_fitted_is_placed_where_it_was(store):
     vectors = np.random.default_rng(0).normal(size=(60, 3))
     plane = tsne(vectors, vectors[:7], 10, 0, store.arrays, "sixty points")
     np.testing.assert_array_equal(plane.others, plane.fitted[:7])
+
+
+def test_torch_computes_with_as_many_threads_as_before():
+    """Numba's OpenMP threads are torch's too, and it does not know OMP_NUM_THREADS."""
+    vectors = np.random.default_rng(0).normal(size=(60, 3))
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            umap(vectors, vectors[:7], neighbours=5, seed=0)
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_too_few_training_images_are_said(maps, real, samples, store):

@@ -23,6 +23,31 @@ def test_a_finished_job_is_recognised_whatever_auto_became(plain, tmp_path):
         resume.already_done(config | {"n_critic": 2})
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"name": "second"},
+        {"lr": 1e-3},
+        {"objective": "fd_classifier_10k_test"},
+        {"trust": ["my_package"]},
+        {"logger": ["csv"]},
+        {"ckpt_path": "last.ckpt"},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_a_finished_job_is_recognised_whatever_is_asked_of_this_start(plain, tmp_path, given):
+    """Names, trackers, trust and the objective do not change what was trained; the optimizers hold the learning rates."""
+    config = plain()
+    OmegaConf.save(config, tmp_path / "run" / "config.yaml")
+    result = {"status": "finished", "images_seen": 640, "training_seconds": 1.0, "scores": {}}
+    (tmp_path / "run" / "result.json").write_text(json.dumps(result))
+    assert config.keys() >= given.keys()
+    assert resume.already_done(config | given)
+    config["training"]["generator_optimizer"]["lr"] *= 2
+    with pytest.raises(UserError, match="another configuration"):
+        resume.already_done(config | given)
+
+
 def test_a_finished_job_of_the_release_before_data_sets_is_recognised(plain, tmp_path):
     """Its configuration has neither classes nor shape of the images, which were always those of garments."""
     config = plain("augment=diff_augment", "conditioning/discriminator=label_map")

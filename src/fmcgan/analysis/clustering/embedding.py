@@ -61,9 +61,13 @@ def umap(fitted: Array, others: Array, neighbours: int, seed: int) -> Plane:
     # With the default min_dist of 0.1, thumbnails overlap. Several jobs would not be reproducible.
     seeds = {"random_state": seed, "transform_seed": seed}
     fit = UMAP(n_neighbors=neighbours, init="pca", min_dist=0.5, n_jobs=1, **seeds)
-    own = fit.fit_transform(fitted)
+    threads = torch.get_num_threads()
+    try:
+        own, placed = fit.fit_transform(fitted), fit.transform(others)
+    finally:
+        torch.set_num_threads(threads)  # numba has set it to the number of cores, whatever OMP_NUM_THREADS says
     remark = "UMAP positions samples among the most similar real images: it shows holes, but not outliers."
-    return Plane("umap", "UMAP", remark, own.astype(np.float64), fit.transform(others).astype(np.float64))
+    return Plane("umap", "UMAP", remark, own.astype(np.float64), placed.astype(np.float64))
 
 
 def tsne(fitted: Array, others: Array, perplexity: float, seed: int, cache: Cache, fitted_to: str) -> Plane:
