@@ -280,6 +280,30 @@ def test_a_sweep_on_slurm_is_cancelled_and_resumed(start, command, environment, 
 
 
 @pytest.mark.process
+def test_a_preempted_job_of_slurm_goes_back_into_the_queue_and_resumes(start, environment, slurm_cluster, tmp_path):
+    if find_spec("submitit") is None:
+        pytest.skip("submitit is not installed: pip install 'fmcgan[launchers]'")
+    epochs, batches = 40, 5
+    sweep = [
+        *(*TINY, f"trainer.max_epochs={epochs}", f"trainer.limit_train_batches={batches}", "seed=0"),
+        *("callback.metrics_logger.every_n_batches=1", "hydra.sweep.dir=sweep", "hydra/launcher=submitit_slurm"),
+    ]
+    here = {name: slurm_cluster[name] for name in ("SLURM_CONF", "PATH")}
+    process = start("train", "-m", *sweep, env=here, fresh=True)
+    folder = tmp_path / "sweep"
+    wait_for(lambda: any(len(rows(job)) > 2 * batches + 2 for job in jobs_of(folder)), process)
+    subprocess.run(["scancel", "--signal=USR2", "--user=root"], env=slurm_cluster, check=True)
+    _, errors = process.communicate(timeout=500)
+    assert process.returncode == 0, errors
+    assert list(states(errors).values()) == ["finished"]
+    (job,) = jobs_of(folder)
+    seen = [row["images_seen"] for row in rows(job)]
+    assert seen == sorted(set(seen))
+    assert seen[-1] == epochs * batches * 32
+    assert (job / "train.log").read_text(encoding="utf-8").count("run folder: ") == 2
+
+
+@pytest.mark.process
 def test_two_tasks_of_srun_share_one_run_folder(slurm_cluster, tmp_path):
     srun = ["srun", "--ntasks=2", sys.executable, "-m", "fmcgan.train", *TINY]
     run = ["trainer=ddp", "trainer.devices=2", "trainer.max_epochs=1", "trainer.limit_train_batches=4"]

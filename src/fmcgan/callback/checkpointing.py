@@ -74,19 +74,20 @@ class Checkpointing(Checkpoint):
         )
 
     def setup(self, trainer: Trainer, pl_module: ConditionalGAN, stage: str) -> None:
-        """Installs the signal handlers; warns if no classifier of the data set leaves the monitored value out."""
-        for number in (*stop_signals(), *requeue_signals()):
-            self._previous_handlers[number] = signal.signal(number, self._on_signal)
+        """Warns if no classifier of the data set leaves the monitored value out."""
         for evaluation in callbacks_of(trainer, Evaluation) if trainer.is_global_zero else []:
             names = evaluation.evaluator.quantities
             if evaluation.scores and self.monitor is not None and not _is_among(self.monitor, names):
                 self._warn(names)
 
     def on_train_start(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
-        """Installs the handlers again, over Lightning's, which do not save; removes unfinished files."""
+        """Installs the signal handlers; removes unfinished files.
+
+        Not earlier: Lightning sets handlers behind `setup`, and at the end sets those again that it has found.
+        """
         self._training = True
-        for number in self._previous_handlers:
-            signal.signal(number, self._on_signal)
+        for number in (*stop_signals(), *requeue_signals()):
+            self._previous_handlers[number] = signal.signal(number, self._on_signal)
         folder = Path(trainer.default_root_dir)
         if trainer.is_global_zero:
             run_dir.remove_unfinished(folder)
