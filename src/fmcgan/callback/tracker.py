@@ -117,7 +117,7 @@ class RemoteTracker(Logger):
         """Sends scalars."""
         self._send(self._logger.log_metrics, dict(metrics), step)
 
-    def log_hyperparams(self, params: Mapping[str, object]) -> None:  # type: ignore[override]
+    def log_hyperparams(self, params: Mapping[str, object]) -> None:
         """Sends hyper-parameters."""
         self._send(self._logger.log_hyperparams, dict(params))
 
