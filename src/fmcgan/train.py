@@ -16,7 +16,8 @@ from fmcgan.app import run_dir
 from fmcgan.app.dataset import dataset_of
 from fmcgan.app.distributed import cluster_environment, is_distributed, is_nonzero_rank
 from fmcgan.app.errors import Pruned
-from fmcgan.app.hydra_app import in_sweep, run_command
+from fmcgan.app.hydra_app import run_command
+from fmcgan.app.job_folder import in_sweep
 from fmcgan.app.overrides import applied_overrides, key_of, parse
 from fmcgan.app.renamed import upgrade_composed
 from fmcgan.app.resume import AUTO, already_done, check_config, find_resume_checkpoint

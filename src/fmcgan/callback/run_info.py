@@ -17,7 +17,7 @@ from lightning.pytorch import Callback, Trainer
 
 from fmcgan.app import run_dir
 from fmcgan.app.overrides import applied_overrides
-from fmcgan.app.run_files import read_metrics
+from fmcgan.app.run_files import leaves_of, read_metrics
 from fmcgan.app.system_info import command_line, processor
 from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
@@ -61,7 +61,10 @@ class RunInfo(Callback):
         about_loss = {"has_decision_boundary": pl_module.loss.has_decision_boundary}
         run_dir.write_json(folder / run_dir.ENVIRONMENT, environment(trainer) | about_loss)
         scores = {f"hp/{name}": 0.0 for each in callbacks_of(trainer, Evaluation) for name in each.floors}
-        params = {name: relative_to_here(value) for name, value in _flat(self.config).items()}
+        params = {
+            name: relative_to_here(json.dumps(value) if isinstance(value, list) else value)  # HPARAMS shows no lists
+            for name, value in leaves_of(self.config).items()
+        }
         for logger in trainer.loggers:
             if isinstance(logger, Tracker):
                 logger.add_config(params, relative_to_here(text), scores, pl_module.images_seen)
@@ -161,14 +164,3 @@ def _run_git(*arguments: str) -> str:
 
 def _count(network: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _flat(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """Joins nested keys by dots; converts lists to JSON, since HPARAMS shows scalars and text only."""
-    flat: dict[str, object] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
-    return flat
