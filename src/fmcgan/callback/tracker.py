@@ -121,6 +121,12 @@ class RemoteTracker(Logger):
         """Sends hyper-parameters."""
         self._send(self._logger.log_hyperparams, dict(params))
 
+    def add_config(
+        self, params: Mapping[str, object], text: str, scores: Mapping[str, float], images_seen: int
+    ) -> None:
+        """Sends the configuration as that of the run."""
+        self.log_hyperparams(params)
+
     def finalize(self, status: str) -> None:
         """Closes the run after a failure; `finish` closes a finished one."""
         if self._logger is not None and status != "success":

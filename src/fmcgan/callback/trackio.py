@@ -38,12 +38,8 @@ class Trackio(RemoteTracker):
     ) -> None:
         require_extra("trackers", "logger=trackio", "trackio")
         super().__init__("trackio", save_dir, run_name)
-        self._options: dict[str, Any] = {
-            "project": project,
-            "group": group,
-            "space_id": space_id,
-            "server_url": server_url,
-        }
+        self._options: dict[str, Any] = {"project": project, "group": group}
+        self._options |= {"space_id": space_id, "server_url": server_url}
 
     def _open(self, run_id: str | None) -> tuple["_Run", str]:
         import trackio
@@ -58,12 +54,6 @@ class Trackio(RemoteTracker):
                 **self._options,
             )
         return _Run(run), str(run.name)
-
-    def add_config(
-        self, params: Mapping[str, object], text: str, scores: Mapping[str, float], images_seen: int
-    ) -> None:
-        """Sends the configuration as that of the run."""
-        self.log_hyperparams(params)
 
     def add_image(self, name: str, pixels: ArrayLike | Image.Image, images_seen: int) -> None:
         """Sends an image, grey [H, W] or in colour [H, W, 3]."""

@@ -1,7 +1,7 @@
 """Weights & Biases, offline or online."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,8 @@ class Wandb(RemoteTracker):
         require_extra("trackers", "logger=wandb", "wandb")
         one_of(("offline", "online", "disabled"), mode=mode)
         super().__init__("wandb", save_dir, run_name)
-        self._options: dict[str, Any] = {
-            "project": project,
-            "entity": entity,
-            "mode": mode,
-            "group": group,
-            "tags": list(tags),
-        }
+        self._options: dict[str, Any] = {"project": project, "entity": entity, "mode": mode, "group": group}
+        self._options["tags"] = list(tags)
 
     def _open(self, run_id: str | None) -> tuple[WandbLogger, str]:
         import wandb
@@ -66,12 +61,6 @@ class Wandb(RemoteTracker):
         )
         run.define_metric("*", step_metric="trainer/global_step", step_sync=True)  # Lightning's name for images seen
         return WandbLogger(experiment=run), run_id
-
-    def add_config(
-        self, params: Mapping[str, object], text: str, scores: Mapping[str, float], images_seen: int
-    ) -> None:
-        """Sends the configuration as that of the run."""
-        self.log_hyperparams(params)
 
     def add_image(self, name: str, pixels: ArrayLike | Image.Image, images_seen: int) -> None:
         """Sends an image, grey [H, W] or in colour [H, W, 3]."""
