@@ -24,7 +24,8 @@ from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.metrics_logger import EPOCH_COLUMNS, MetricsLogger
 from fmcgan.callback.tracker import Tracker, relative_to_here, trackers_of
 from fmcgan.callback.trainer import callbacks_of, data_of, images_per_epoch, is_last_epoch
-from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
+from fmcgan.figure.png import write_png
+from fmcgan.figure.run_curves import gradient_norm_figure, loss_figure
 from fmcgan.training.gan import ConditionalGAN
 
 _PACKAGES = ("fmcgan", "torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy")
@@ -78,9 +79,9 @@ class RunInfo(Callback):
         if trainer.is_global_zero and (is_last_epoch(trainer) or start - ended >= seconds / _MAX_DRAWING_SHARE):
             folder = Path(trainer.default_root_dir)
             rows = read_metrics(folder / run_dir.METRICS_JSONL)
-            draw_loss(rows, folder / run_dir.LOSS_FIGURE)
+            write_png(loss_figure(rows), folder / run_dir.LOSS_FIGURE)
             clips = (pl_module.generator_clip, pl_module.discriminator_clip)
-            draw_gradient_norm(rows, folder / run_dir.GRADIENT_NORM_FIGURE, *clips)
+            write_png(gradient_norm_figure(rows, *clips), folder / run_dir.GRADIENT_NORM_FIGURE)
             self._drawn = (time.monotonic(), time.monotonic() - start)
 
     def write_result(self, trainer: Trainer, gan: ConditionalGAN) -> dict[str, Any]:
