@@ -38,8 +38,12 @@ class Trackio(RemoteTracker):
     ) -> None:
         require_extra("trackers", "logger=trackio", "trackio")
         super().__init__("trackio", save_dir, run_name)
-        self._options: dict[str, Any] = {"project": project, "group": group}
-        self._options |= {"space_id": space_id, "server_url": server_url}
+        self._options: dict[str, Any] = {
+            "project": project,
+            "group": group,
+            "space_id": space_id,
+            "server_url": server_url,
+        }
 
     def _open(self, run_id: str | None) -> tuple["_Run", str]:
         import trackio

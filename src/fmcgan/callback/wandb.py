@@ -41,8 +41,13 @@ class Wandb(RemoteTracker):
         require_extra("trackers", "logger=wandb", "wandb")
         one_of(("offline", "online", "disabled"), mode=mode)
         super().__init__("wandb", save_dir, run_name)
-        self._options: dict[str, Any] = {"project": project, "entity": entity, "mode": mode, "group": group}
-        self._options["tags"] = list(tags)
+        self._options: dict[str, Any] = {
+            "project": project,
+            "entity": entity,
+            "mode": mode,
+            "group": group,
+            "tags": list(tags),
+        }
 
     def _open(self, run_id: str | None) -> tuple[WandbLogger, str]:
         import wandb
