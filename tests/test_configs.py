@@ -9,7 +9,7 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from fmcgan.app.config_dir import config_dir
-from fmcgan.app.signatures import parameters_of
+from fmcgan.app.config_validation import parameters_of
 from fmcgan.train import build
 
 CONFIGS = config_dir()

@@ -16,7 +16,8 @@ from fmcgan.app import run_dir
 from fmcgan.app.dataset import dataset_of
 from fmcgan.app.distributed import cluster_environment, is_distributed, is_nonzero_rank
 from fmcgan.app.errors import Pruned
-from fmcgan.app.hydra_app import in_sweep, run_command
+from fmcgan.app.hydra_app import run_command
+from fmcgan.app.job_folder import in_sweep
 from fmcgan.app.overrides import applied_overrides, key_of, parse
 from fmcgan.app.renamed import upgrade_composed
 from fmcgan.app.resume import AUTO, already_done, check_config, find_resume_checkpoint
@@ -54,6 +55,9 @@ def train(config: DictConfig) -> float | list[float] | None:
 
 
 def _train(config: DictConfig, plain: Record) -> None:
+    from fmcgan.callback.run_info import RunInfo
+    from fmcgan.callback.trainer import callbacks_of
+
     checkpoint = find_resume_checkpoint(config, plain)
     if config.trainer.precision == AUTO:
         config.trainer.precision = plain["trainer"]["precision"] = _precision(plain, checkpoint)
@@ -62,7 +66,7 @@ def _train(config: DictConfig, plain: Record) -> None:
         from fmcgan.training.checkpoint_file import check_resumable
 
         check_resumable(Path(checkpoint), gan)
-    records = [callback for callback in trainer.callbacks if hasattr(callback, "write_result")]  # type: ignore[attr-defined]
+    records = callbacks_of(trainer, RunInfo)
     for record in records:
         record.configure(plain)
     folder = Path(trainer.default_root_dir)
@@ -75,14 +79,17 @@ def _train(config: DictConfig, plain: Record) -> None:
 
 def _fit(trainer: "Trainer", gan: "ConditionalGAN", data: "ImageDataModule", checkpoint: str | None) -> None:
     """Trains. Raises `Pruned` if a search stopped the run: it has no result."""
+    from fmcgan.callback.pruning import Pruning
+    from fmcgan.callback.trainer import callbacks_of
+
     try:
         trainer.fit(gan, data, ckpt_path=checkpoint, weights_only=True)
     except BaseException:
         if trainer.strategy.launcher is not None:  # else the other devices wait for this one
             trainer.strategy.launcher.kill(signal.SIGKILL)
         raise
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if getattr(callback, "pruned", None):
+    for callback in callbacks_of(trainer, Pruning):
+        if callback.pruned:
             raise Pruned(callback.pruned)
 
 
@@ -200,7 +207,7 @@ def _measured_precision(relevant: Record) -> str:
 
     _quieten_lightning()
     config = OmegaConf.create(relevant)
-    info = DatasetInfo.from_config(OmegaConf.to_container(config.dataset))  # type: ignore[arg-type]
+    info = DatasetInfo.from_config(relevant["dataset"])
     trainer = functools.partial(_trainer, config.trainer)
     return faster_precision(lambda: _build_gan(config), trainer, config.batch_size, info)
 

@@ -4,6 +4,7 @@ import torch
 from fmcgan.app import device
 from fmcgan.app.device import check_device, full_float32, memory_format, torch_release
 from fmcgan.app.errors import UserError
+from fmcgan.layer import batch_norm
 from fmcgan.layer.batch_norm import BatchNorm2d
 
 
@@ -47,12 +48,14 @@ def test_memory_format(monkeypatch, kind, release, expected):
 
 
 @pytest.mark.parametrize("is_wrong", [False, True])
-def test_batch_normalisation_gets_maps_whose_gradient_is_right(monkeypatch, is_wrong):
+@pytest.mark.parametrize("kind", ["cpu", "mps"])
+def test_batch_normalisation_gets_maps_whose_gradient_is_right(monkeypatch, kind, is_wrong):
     given = []
     monkeypatch.setattr(torch.nn.BatchNorm2d, "forward", lambda self, input: given.append(input) or input)
-    expected = torch.contiguous_format if is_wrong else torch.channels_last
-    monkeypatch.setattr("fmcgan.layer.batch_norm.memory_format", lambda device: expected)
+    monkeypatch.setattr(batch_norm, "_MPS_NEEDS_CONTIGUOUS", is_wrong)
+    monkeypatch.setattr(torch.Tensor, "device", property(lambda self: torch.device(kind)))
     BatchNorm2d(3)(torch.rand(2, 3, 4, 4).to(memory_format=torch.channels_last))
+    expected = torch.contiguous_format if is_wrong and kind == "mps" else torch.channels_last
     assert given[0].is_contiguous(memory_format=expected)
 
 

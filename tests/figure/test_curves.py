@@ -16,8 +16,8 @@ from fmcgan.figure.curves import (
     running_mean,
     smoothing_window,
 )
-from fmcgan.figure.png import DPI
-from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
+from fmcgan.figure.png import DPI, write_png
+from fmcgan.figure.run_curves import gradient_norm_figure, loss_figure
 
 
 def pixels(path):
@@ -116,14 +116,14 @@ def rows(n, penalty):
 
 def test_loss_figure_shows_the_penalty_only_if_there_is_one(tmp_path):
     for name, penalty in (("without", 0.0), ("with", 0.5)):
-        draw_loss([*rows(5, penalty), {"images_seen": 640, "score/fd": 3.0}], tmp_path / f"{name}.png")
+        write_png(loss_figure([*rows(5, penalty), {"images_seen": 640, "score/fd": 3.0}]), tmp_path / f"{name}.png")
     without, with_penalty = (pixels(tmp_path / f"{name}.png").shape[1] for name in ("without", "with"))
     assert with_penalty == 2 * without
 
 
 def test_gradient_norm_figure_draws_a_line_at_each_clip(tmp_path):
     def dark_lines(name, **clips):
-        draw_gradient_norm(rows(200, 0.0), tmp_path / name, **clips)
+        write_png(gradient_norm_figure(rows(200, 0.0), **clips), tmp_path / name)
         # The first panel below its title, above its axis and right of its numbers; the second is after clipping.
         picture = pixels(tmp_path / name)[40:344, 100 : int(PANEL_INCHES[0] * DPI)]
         grey_and_dark = (np.ptp(picture, axis=2) < 10) & (picture.max(axis=2) < 145)  # neither curve nor axis
@@ -137,8 +137,9 @@ def test_gradient_norm_figure_draws_a_line_at_each_clip(tmp_path):
 
 
 def test_run_without_rows_has_figures(tmp_path):
-    draw_loss([], tmp_path / "loss.png")
-    draw_gradient_norm([{"images_seen": 1, "gradient_norm/generator": None}], tmp_path / "grad_norm.png")
+    write_png(loss_figure([]), tmp_path / "loss.png")
+    norms = gradient_norm_figure([{"images_seen": 1, "gradient_norm/generator": None}])
+    write_png(norms, tmp_path / "grad_norm.png")
     width = int(PANEL_INCHES[0] * DPI)
     assert pixels(tmp_path / "loss.png").shape[1] == pixels(tmp_path / "grad_norm.png").shape[1] == width
 

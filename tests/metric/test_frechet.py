@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from fmcgan.metric.frechet import fitted_gaussian, resampled_distances
-from fmcgan.metric.image_set import resample_counts
-from fmcgan.metric.value import interval
+from fmcgan.metric.image_set import interval, resample_counts
 from tests.metric.frechet_reference import frechet_distance, gaussian_statistics
 
 

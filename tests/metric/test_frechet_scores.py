@@ -6,8 +6,7 @@ from torch import Tensor
 
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.frechet import ClassFrechetDistance, FrechetDistance, reference_gaussian
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
-from fmcgan.metric.value import interval
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages, interval
 from tests.garments import garment_set
 from tests.metric.frechet_reference import frechet_distance, gaussian_statistics
 

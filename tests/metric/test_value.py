@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from fmcgan.metric.image_set import resample_counts
-from fmcgan.metric.value import interval, mean_interval, share_interval
+from fmcgan.metric.image_set import interval, resample_counts
+from fmcgan.metric.value import mean_interval, share_interval
 
 LABELS = torch.tensor([0, 0, 0, 5, 5, 9])
 

@@ -115,8 +115,8 @@ class Clusters(Analysis):
         """Returns the clusters of a class, found once for each data set."""
         train = subject.real.train
         choices = (self.weight, self.method, self.number, self.least_share, self.seed)
-        network = f"{self.features.name} {self.features.version}"
-        key = f"styles of class {label} of {train.fingerprint} in the outline and {network}: {REVISION} {choices}"
+        space = f"the outline and {self.features.name_and_version}"
+        key = f"styles of class {label} of {train.fingerprint} in {space}: {REVISION} {choices}"
 
         def compute() -> Arrays:
             return find_clusters(vectors, to_pixels(train.images[train.of_class(label)]), *choices).as_arrays()

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from fmcgan.metric.value import COVERAGE as LEVEL
+from fmcgan.metric.image_set import COVERAGE as LEVEL
 from fmcgan.metric.value import wilson_interval
 
 _NORMAL = NormalDist()

@@ -7,11 +7,10 @@ from hydra.types import RunMode
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from fmcgan.app.config_validation import has_target
+from fmcgan.app.config_validation import has_target, parameters_of
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
 from fmcgan.app.overrides import INSTANTIATE_KEYS, applied_overrides, is_deletion, key_of, parse
-from fmcgan.app.signatures import parameters_of
 
 _UNSUPPORTED = {
     "trainer.max_steps": "Lightning counts each optimizer's steps; trainer.max_epochs or trainer.max_time ends a run",

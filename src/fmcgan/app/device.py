@@ -1,11 +1,12 @@
 """What a device can do: whether it works at all, which memory format it computes rightly, and full float32."""
 
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from fmcgan.app.errors import UserError
 
 if TYPE_CHECKING:
+    from contextlib import _GeneratorContextManager
+
     import torch
 
 
@@ -50,10 +51,11 @@ def memory_format(device: "torch.device | str") -> "torch.memory_format":
     return torch.contiguous_format if is_wrong else torch.channels_last
 
 
-def full_float32(deterministic: bool = False) -> AbstractContextManager[None]:
+def full_float32(deterministic: bool = False) -> "_GeneratorContextManager[None]":
     """Computes float32 convolutions on a GPU in float32 instead of TF32, whose products have 10 bits.
 
-    Outside the training step, matrix products are never computed in TF32, which is torch's default.
+    A context manager and a decorator. Outside the training step, matrix products are never computed in TF32, which is
+    torch's default.
     """
     import torch
 

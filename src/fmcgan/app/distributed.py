@@ -130,8 +130,9 @@ class Meeting:
                 host, port, None, serves, timedelta(seconds=seconds), wait_for_workers=False, multi_tenant=True
             )
         except (RuntimeError, ValueError) as error:  # torch's own errors are RuntimeErrors
+            reason = str(error).partition("\n")[0][:200]
             whom = f"rank {self._rank} cannot listen on" if serves else f"rank {self._rank} cannot reach rank 0 at"
-            raise UserError(f"{whom} {host}:{port} within {seconds:g} s ({_first_line(error)}). {_REMEDY}") from error
+            raise UserError(f"{whom} {host}:{port} within {seconds:g} s ({reason}). {_REMEDY}") from error
         Meeting._server = server
         # torchrun's store outlives its processes, which it may start again.
         self._store = dist.PrefixStore(f"fmcgan {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", server)
@@ -182,10 +183,6 @@ def _address() -> tuple[str, int]:
 
     environment = SLURMEnvironment()
     return environment.main_address, environment.main_port
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]
 
 
 def device_count() -> int:

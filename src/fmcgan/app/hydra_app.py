@@ -12,7 +12,6 @@ from string import Template
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fmcgan.app import plugins, run_dir, run_dir_claim, system_info, workers
@@ -21,13 +20,13 @@ from fmcgan.app.config_dir import config_dir
 from fmcgan.app.dataset import register_dataset
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import Interrupted, Pruned, UserError
-from fmcgan.app.job_folder import job_folder
+from fmcgan.app.job_folder import check_output, in_sweep, job_folder, mark, summarize_sweep
 from fmcgan.app.option_tables import help_text
 from fmcgan.app.overrides import CommandLine, applied_overrides, key_of, parse, parse_arguments, quoted, shell_command
 from fmcgan.app.process import protect_streams, stop_signals, use_utf8
 from fmcgan.app.renamed import register_options
 from fmcgan.app.run_dir_claim import ClaimRunDir
-from fmcgan.app.run_lock import RunningElsewhereError, is_locked
+from fmcgan.app.run_lock import RunningElsewhereError
 from fmcgan.app.run_name import folder_overrides
 from fmcgan.app.safe_instantiate import trusted_packages
 from fmcgan.app.saved_overrides import reason_to_refuse, saved_overrides
@@ -80,7 +79,7 @@ def run_command(name: str, task: Task) -> None:
         sys.exit(format_error(error) if lost is None else f"error: {lost}")
     finally:
         run_dir_claim.release(failed=sys.exc_info()[0] is not None)
-        any_failed = _summarize_sweep()
+        any_failed = summarize_sweep(ClaimRunDir.sweep_dir)
     if any_failed:  # reported by the job itself
         sys.exit(1)
 
@@ -137,8 +136,8 @@ class _Job:
     def _run(self, config: DictConfig) -> object:
         try:
             check_composed(config)
-            _check_output(config)
-            _mark(config, None)
+            check_output(config)
+            mark(config, None)
             return self._task(config)
         except Interrupted as stop:
             log.warning("checkpoint saved; resume with\n  %s", _resume_command(os.path.relpath(stop.checkpoint)))
@@ -153,7 +152,7 @@ class _Job:
             return None
         except Pruned as stop:
             log.info("%s", stop)
-            _mark(config, "pruned", str(stop))
+            mark(config, "pruned", str(stop))
             raise
         except Exception as error:
             _report(error, config)
@@ -169,7 +168,7 @@ def _report(error: Exception, config: DictConfig) -> None:
     log.debug("raised at", exc_info=error)  # the log file has the stack trace
     if not in_sweep():
         sys.exit(1)
-    is_marked = _mark(config, "failed", message.removeprefix("error: "))
+    is_marked = mark(config, "failed", message.removeprefix("error: "))
     if not (is_marked and HydraConfig.get().sweeper.get("max_batch_size")):  # else Hydra starts no further batch
         raise _AlreadyReportedError from error
 
@@ -210,67 +209,3 @@ def _resume_command(checkpoint: str) -> str:
     ]
     path = os.path.relpath(checkpoint, HydraConfig.get().runtime.cwd)
     return shell_command("fmcgan.train", *typed.options, *again, f"ckpt_path={quoted(path)}")
-
-
-def in_sweep() -> bool:
-    """Whether this run is a job of a Hydra multirun."""
-    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-
-
-_outputs: set[str] = set()  # of earlier jobs of this sweep; training runs have Hydra's folders instead
-
-
-def _check_output(config: DictConfig) -> None:
-    """Refuses a job of a sweep that would overwrite the output of an earlier job."""
-    if not in_sweep() or "output" not in config:
-        return
-    output, *rest = (OmegaConf.select(config, key) for key in ("output", "run", "samples", "runs", "format"))
-    written = str(output if output is not None else rest)
-    if written in _outputs:
-        raise UserError(
-            f"output={output} is also the output of an earlier job of this sweep; give each job its own, such as"
-            " 'output=samples_${seed}.npz'"
-        )
-    _outputs.add(written)
-
-
-def _mark(config: DictConfig, status: str | None, message: str = "") -> bool:
-    """Writes ``error.json`` into the folder of a training job of a sweep; removes it if the status is ``None``.
-
-    Returns whether the file was written.
-    """
-    if not in_sweep() or "output" in config:
-        return False
-    mark = Path(HydraConfig.get().runtime.output_dir) / run_dir.ERROR
-    with contextlib.suppress(OSError, UserError):  # the error itself must still be reported
-        if status is None:
-            mark.unlink(missing_ok=True)
-        else:
-            run_dir.write_json(mark, {"status": status, "message": message})
-            return True
-    return False
-
-
-def _summarize_sweep() -> bool:
-    """Prints the state of each job, since Hydra reports the first failed job only; returns whether one has failed."""
-    folder = ClaimRunDir.sweep_dir
-    if folder is None or not folder.is_dir():
-        return False
-    jobs = sorted(path for path in folder.iterdir() if (path / run_dir.HYDRA).is_dir())
-    states = {job.name: job_state(job) for job in jobs}
-    compare = shell_command("fmcgan.compare", f"runs={quoted(os.path.relpath(folder))}")
-    listed = [f"  {state:11}  {name}" for name, state in states.items()]
-    lines = [f"\nsweep in {os.path.relpath(folder)}", *listed, f"compare: {compare}"]
-    print("\n".join(lines), file=sys.stderr)  # noqa: T201
-    return "FAILED" in states.values()
-
-
-def job_state(job: Path) -> str:
-    """Returns ``finished``, ``running``, ``FAILED``, ``pruned`` or ``interrupted``."""
-    if (job / run_dir.RESULT).exists():
-        return "finished"
-    if is_locked(job):
-        return "running"
-    if run_dir.is_pruned(job):
-        return "pruned"
-    return "FAILED" if (job / run_dir.ERROR).exists() else "interrupted"

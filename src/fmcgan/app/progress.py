@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Self
 
 log = logging.getLogger(__name__)
@@ -55,6 +57,26 @@ class Progress:
             return f"{done} {self._what}"
         left = seconds * (self._total - self._done) / max(self._done, 1)
         return f"{done} of {self._total:,} {self._what}, about {format_duration(left)} left"
+
+
+@contextmanager
+def epoch_progress(name: str, total: int, epochs_between_lines: int) -> Iterator[Callable[[int, int], None]]:
+    """Shows a bar with the time left in a terminal, else logs a line every few epochs.
+
+    Yields a function to call after each epoch, with the numbers of epochs done and of all epochs.
+    """
+    from tqdm import tqdm
+
+    start = time.monotonic()
+    with tqdm(desc=name, total=total, unit=" epochs", disable=None, leave=False) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.update()
+            if bar.disable and done % epochs_between_lines == 0 and done < total:
+                left = tqdm.format_interval((time.monotonic() - start) / done * (total - done))
+                log.info("%s: epoch %d of %d, %s left", name, done, total, left)
+
+        yield progress
 
 
 def format_duration(seconds: float) -> str:

@@ -11,17 +11,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from fmcgan.app import run_dir
 from fmcgan.app.checks import path_text, positive_number, seed_number
-from fmcgan.app.config_validation import check_shape
+from fmcgan.app.config_validation import check_shape, parameters_of
 from fmcgan.app.distributed import check_launch, is_distributed, is_nonzero_rank
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import printable
-from fmcgan.app.hydra_app import in_sweep
+from fmcgan.app.job_folder import in_sweep
 from fmcgan.app.overrides import applied_overrides, key_of, parse
 from fmcgan.app.run_dir_claim import holds_run, refuse_overwriting
-from fmcgan.app.run_files import Record, read_config, read_result
+from fmcgan.app.run_files import Record, leaves_of, read_config, read_result
 from fmcgan.app.run_name import check_name
 from fmcgan.app.safe_instantiate import own_class, trusted_packages
-from fmcgan.app.signatures import parameters_of
 from fmcgan.app.trainer_options import AUTO, check_options
 from fmcgan.data.garments import info_of
 
@@ -189,17 +188,10 @@ def _read(path: Path, folder: Path) -> Record:
 
 def _warn_of_changed_settings(saved: Record, mine: Record) -> None:
     """Warns of changed settings that affect training, except settings that the checkpoint lacks."""
-    before, now = (_leaves({group: config.get(group) for group in _TRAINING_KEYS}) for config in (saved, mine))
+    before, now = (leaves_of({group: config.get(group) for group in _TRAINING_KEYS}) for config in (saved, mine))
     changed = [f"{name}={now.get(name)} (checkpoint: {old})" for name, old in before.items() if now.get(name) != old]
     if changed:
         log.warning("resuming with changed settings: %s", printable(", ".join(changed), 2000))
-
-
-def _leaves(part: object, name: str = "") -> Record:
-    if not isinstance(part, Mapping):
-        return {name: part}
-    below = (_leaves(value, f"{name}.{each}".strip(".")) for each, value in part.items())
-    return dict(pair for leaves in below for pair in leaves.items())
 
 
 def _warn_of_changed_length(saved: Record, mine: Record) -> None:
@@ -225,7 +217,7 @@ def _check_same_state(saved: Record, mine: Record) -> None:
     """Refuses optimizers, augmentations and regularizers of another class than the checkpoint's state."""
     parts = ("augment", "regularizer", "training.generator_optimizer", "training.discriminator_optimizer")
     for part in parts:
-        targets = [printable(str(_leaves(config).get(f"{part}._target_"))) for config in (saved, mine)]
+        targets = [printable(str(leaves_of(config).get(f"{part}._target_"))) for config in (saved, mine)]
         name, before, now = (text.rpartition(".")[2] for text in (part, *targets))
         if before != now:
             raise UserError(

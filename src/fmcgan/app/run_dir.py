@@ -89,9 +89,10 @@ def remove_unfinished(folder: Path) -> None:
 def is_pruned(folder: Path) -> bool:
     """Whether a search stopped the run in this folder before its end."""
     try:
-        return '"status": "pruned"' in (folder / ERROR).read_text(encoding="utf-8", errors="replace")[:100]
-    except OSError:
+        found = json.loads((folder / ERROR).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return False
+    return isinstance(found, dict) and found.get("status") == "pruned"
 
 
 def refuse_links(folder: Path, *names: str) -> None:

@@ -11,7 +11,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,14 @@ _UNREADABLE = (ValueError, RecursionError, LookupError, AttributeError, TypeErro
 """Errors of the parsers; that of YAML also raises lookup errors."""
 
 Record = dict[str, Any]  # a parsed file: nested mappings, lists, texts and numbers that fit a schema
+
+
+def leaves_of(part: object, name: str = "") -> Record:
+    """Returns the values below a mapping that are no mappings, by their keys joined with dots."""
+    if not isinstance(part, Mapping):
+        return {name: part}
+    below = (leaves_of(value, f"{name}.{each}".strip(".")) for each, value in part.items())
+    return dict(pair for leaves in below for pair in leaves.items())
 
 
 def read_config(path: Path) -> Record | None:

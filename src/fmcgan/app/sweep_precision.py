@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
-from fmcgan.app.hydra_app import in_sweep
+from fmcgan.app.job_folder import in_sweep
 from fmcgan.app.run_files import read_precisions
 from fmcgan.app.run_lock import exclusive
 

@@ -68,7 +68,7 @@ class MLflow(RemoteTracker):
         logger.experiment.update_run(found, status="RUNNING")
         return logger, found
 
-    def log_hyperparams(self, params: Mapping[str, object]) -> None:  # type: ignore[override]
+    def log_hyperparams(self, params: Mapping[str, object]) -> None:
         """Sends the hyper-parameters that the run does not have yet."""
         self._send(self._add_params, params)
 

@@ -17,14 +17,15 @@ from lightning.pytorch import Callback, Trainer
 
 from fmcgan.app import run_dir
 from fmcgan.app.overrides import applied_overrides
-from fmcgan.app.run_files import read_metrics
+from fmcgan.app.run_files import leaves_of, read_metrics
 from fmcgan.app.system_info import command_line, processor
 from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.metrics_logger import EPOCH_COLUMNS, MetricsLogger
 from fmcgan.callback.tracker import Tracker, relative_to_here, trackers_of
 from fmcgan.callback.trainer import callbacks_of, data_of, images_per_epoch, is_last_epoch
-from fmcgan.figure.run_curves import draw_gradient_norm, draw_loss
+from fmcgan.figure.png import write_png
+from fmcgan.figure.run_curves import gradient_norm_figure, loss_figure
 from fmcgan.training.gan import ConditionalGAN
 
 _PACKAGES = ("fmcgan", "torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy")
@@ -61,7 +62,10 @@ class RunInfo(Callback):
         about_loss = {"has_decision_boundary": pl_module.loss.has_decision_boundary}
         run_dir.write_json(folder / run_dir.ENVIRONMENT, environment(trainer) | about_loss)
         scores = {f"hp/{name}": 0.0 for each in callbacks_of(trainer, Evaluation) for name in each.floors}
-        params = {name: relative_to_here(value) for name, value in _flat(self.config).items()}
+        params = {
+            name: relative_to_here(json.dumps(value) if isinstance(value, list) else value)  # HPARAMS shows no lists
+            for name, value in leaves_of(self.config).items()
+        }
         for logger in trainer.loggers:
             if isinstance(logger, Tracker):
                 logger.add_config(params, relative_to_here(text), scores, pl_module.images_seen)
@@ -75,9 +79,9 @@ class RunInfo(Callback):
         if trainer.is_global_zero and (is_last_epoch(trainer) or start - ended >= seconds / _MAX_DRAWING_SHARE):
             folder = Path(trainer.default_root_dir)
             rows = read_metrics(folder / run_dir.METRICS_JSONL)
-            draw_loss(rows, folder / run_dir.LOSS_FIGURE)
+            write_png(loss_figure(rows), folder / run_dir.LOSS_FIGURE)
             clips = (pl_module.generator_clip, pl_module.discriminator_clip)
-            draw_gradient_norm(rows, folder / run_dir.GRADIENT_NORM_FIGURE, *clips)
+            write_png(gradient_norm_figure(rows, *clips), folder / run_dir.GRADIENT_NORM_FIGURE)
             self._drawn = (time.monotonic(), time.monotonic() - start)
 
     def write_result(self, trainer: Trainer, gan: ConditionalGAN) -> dict[str, Any]:
@@ -161,14 +165,3 @@ def _run_git(*arguments: str) -> str:
 
 def _count(network: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _flat(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """Joins nested keys by dots; converts lists to JSON, since HPARAMS shows scalars and text only."""
-    flat: dict[str, object] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
-    return flat

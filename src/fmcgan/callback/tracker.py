@@ -117,9 +117,15 @@ class RemoteTracker(Logger):
         """Sends scalars."""
         self._send(self._logger.log_metrics, dict(metrics), step)
 
-    def log_hyperparams(self, params: Mapping[str, object]) -> None:  # type: ignore[override]
+    def log_hyperparams(self, params: Mapping[str, object]) -> None:
         """Sends hyper-parameters."""
         self._send(self._logger.log_hyperparams, dict(params))
+
+    def add_config(
+        self, params: Mapping[str, object], text: str, scores: Mapping[str, float], images_seen: int
+    ) -> None:
+        """Sends the configuration as that of the run."""
+        self.log_hyperparams(params)
 
     def finalize(self, status: str) -> None:
         """Closes the run after a failure; `finish` closes a finished one."""

@@ -59,12 +59,6 @@ class Trackio(RemoteTracker):
             )
         return _Run(run), str(run.name)
 
-    def add_config(
-        self, params: Mapping[str, object], text: str, scores: Mapping[str, float], images_seen: int
-    ) -> None:
-        """Sends the configuration as that of the run."""
-        self.log_hyperparams(params)
-
     def add_image(self, name: str, pixels: ArrayLike | Image.Image, images_seen: int) -> None:
         """Sends an image, grey [H, W] or in colour [H, W, 3]."""
         import trackio

@@ -1,7 +1,7 @@
 """Weights & Biases, offline or online."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +66,6 @@ class Wandb(RemoteTracker):
         )
         run.define_metric("*", step_metric="trainer/global_step", step_sync=True)  # Lightning's name for images seen
         return WandbLogger(experiment=run), run_id
-
-    def add_config(
-        self, params: Mapping[str, object], text: str, scores: Mapping[str, float], images_seen: int
-    ) -> None:
-        """Sends the configuration as that of the run."""
-        self.log_hyperparams(params)
 
     def add_image(self, name: str, pixels: ArrayLike | Image.Image, images_seen: int) -> None:
         """Sends an image, grey [H, W] or in colour [H, W, 3]."""

@@ -1,7 +1,6 @@
 """Base classes of published data sets, whose files are downloaded once and verified at every load."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -61,14 +60,16 @@ class MNISTFormat(DownloadedData):
 
     title: ClassVar[str]
     published: ClassVar[type[MNIST]]  # torchvision's class, which knows checksums and mirrors
-    sizes: ClassVar[Mapping[str, int]]
+    sizes: ClassVar[tuple[int, int, int, int]]  # most bytes of training images and labels, test images and labels
     n_train = 60_000
 
     @property
     def archives(self) -> Archives:
         """The four files."""
         known = self.published
-        return Archives(self.title, f"{known.__name__}/raw", dict(known.resources), known.mirrors, self.sizes)
+        md5 = dict(known.resources)
+        sizes = dict(zip(md5, self.sizes, strict=True))
+        return Archives(self.title, f"{known.__name__}/raw", md5, known.mirrors, sizes)
 
     def read(self, folder: Path) -> ImageSplits:
         """Reads the four files."""

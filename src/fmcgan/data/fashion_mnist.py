@@ -1,5 +1,3 @@
-from typing import ClassVar
-
 from torchvision.datasets import FashionMNIST
 
 from fmcgan.data.downloaded import MNISTFormat
@@ -12,10 +10,5 @@ class FashionMNISTData(MNISTFormat):
 
     title = "Fashion-MNIST"
     published = FashionMNIST
-    sizes: ClassVar = {
-        "train-images-idx3-ubyte.gz": 26_421_880,
-        "train-labels-idx1-ubyte.gz": 29_515,
-        "t10k-images-idx3-ubyte.gz": 4_422_102,
-        "t10k-labels-idx1-ubyte.gz": 5_148,
-    }
+    sizes = (26_421_880, 29_515, 4_422_102, 5_148)
     source: DatasetInfo = GARMENTS

@@ -49,7 +49,7 @@ class Subset:
             InvalidValueError: a class, or the whole set, has fewer images than asked for.
         """
         sizes = self._sizes(labels.bincount(minlength=info.num_classes), info)
-        chosen = [self._of_class(labels, label, size) for label, size in enumerate(sizes)]
+        chosen = [shuffled_members(labels, label, self.seed)[:size] for label, size in enumerate(sizes)]
         return torch.cat(chosen).sort().values
 
     def _sizes(self, available: Tensor, info: DatasetInfo) -> list[int]:
@@ -71,9 +71,6 @@ class Subset:
                 f"{int(available[label])} training images"
             )
         return [int(size) for size in sizes]
-
-    def _of_class(self, labels: Tensor, label: int, size: int) -> Tensor:
-        return shuffled_members(labels, label, self.seed)[:size]
 
 
 def _apportion(sizes: Tensor, n: int) -> Tensor:

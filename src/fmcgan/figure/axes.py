@@ -47,6 +47,18 @@ def style_axes(axes: Axes, grid: Literal["both", "x", "y"] = "both") -> None:
     axes.spines[["left", "bottom"]].set_color(LINE)
 
 
+def shared_legend(figure: Figure, columns: int | None = None) -> Figure:
+    """Draws one legend below all panels, with one entry for each label, and returns the figure.
+
+    ``columns`` are those of `legend_size`; None: one row.
+    """
+    entries = {text: line for axes in figure.axes for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
+    if entries:
+        columns, lines, texts = columns or len(entries), entries.values(), entries.keys()
+        figure.legend(lines, texts, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+    return figure
+
+
 def legend_size(labels: Sequence[str], width: float, font_size: float = 9) -> tuple[int, float]:
     """Computes number of columns and height of a legend for the width of its figure, in inches."""
     if not labels:

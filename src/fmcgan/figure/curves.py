@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from numpy.typing import ArrayLike, NDArray
 
 from fmcgan.app import checks
-from fmcgan.figure.axes import legend_size, panel_figure, style_axes
+from fmcgan.figure.axes import legend_size, panel_figure, shared_legend, style_axes
 from fmcgan.figure.palette import FAINT_INK, INK
 from fmcgan.figure.png import write_png
 
@@ -65,11 +65,7 @@ def curves_figure(panels: Sequence[Panel], columns: int = 2) -> Figure:
     figure, all_axes = panel_figure(len(panels), PANEL_INCHES, columns, extra=legend_inches)
     for axes, panel in zip(all_axes, panels, strict=True):
         _draw_panel(axes, panel, labels)
-    entries = {text: line for axes in figure.axes for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
-    if entries:
-        lines, texts = entries.values(), entries.keys()
-        figure.legend(lines, texts, loc="outside lower center", ncols=legend_columns, frameon=False, fontsize=9)
-    return figure
+    return shared_legend(figure, legend_columns)
 
 
 def count_label(count: float) -> str:

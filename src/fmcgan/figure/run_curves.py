@@ -2,23 +2,16 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from fmcgan.figure.curves import Panel, Series, curves_figure, running_mean, smoothing_window
-from fmcgan.figure.png import write_png
 
 Rows = Sequence[Mapping[str, float | None]]
 
 FLOOR = "real images"  # label of the reference line
 WIDE = 10  # smallest ratio of the largest to the smallest value of a metric on a logarithmic axis
-
-
-def draw_loss(rows: Rows, path: Path) -> None:
-    """Writes `loss_figure` as a PNG."""
-    write_png(loss_figure(rows), path)
 
 
 def loss_figure(rows: Rows) -> Figure:
@@ -29,13 +22,6 @@ def loss_figure(rows: Rows) -> Figure:
     if any(row.get("loss/penalty") for row in rows):
         panels.append(_panel("Terms of the discriminator loss", "loss", rows, parts))
     return curves_figure(panels)
-
-
-def draw_gradient_norm(
-    rows: Rows, path: Path, generator_clip: float | None = None, discriminator_clip: float | None = None
-) -> None:
-    """Writes `gradient_norm_figure` as a PNG."""
-    write_png(gradient_norm_figure(rows, generator_clip, discriminator_clip), path)
 
 
 def gradient_norm_figure(

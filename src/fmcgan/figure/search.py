@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from fmcgan.figure.axes import legend_size, panel_figure, style_axes
+from fmcgan.figure.axes import legend_size, panel_figure, shared_legend, style_axes
 from fmcgan.figure.palette import FAINT_INK, GENERATED, INK, LINE, REAL
 
 PANEL_INCHES = (5.4, 3.5)
@@ -60,7 +60,7 @@ def history_figure(scores: Sequence[Scores], finished: NDArray[np.bool_]) -> Fig
         )
         _name(axes, each.title, "trial", each)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    return _with_legend(figure)
+    return shared_legend(figure)
 
 
 def settings_figure(scores: Sequence[Scores], settings: Sequence[Setting], finished: NDArray[np.bool_]) -> Figure:
@@ -87,7 +87,7 @@ def settings_figure(scores: Sequence[Scores], settings: Sequence[Setting], finis
             if setting.choices:
                 axes.set_xticks(range(len(setting.choices)), setting.choices)
                 axes.set_xlim(-0.5, len(setting.choices) - 0.5)
-    return _with_legend(figure)
+    return shared_legend(figure)
 
 
 def importance_figure(importances: Mapping[str, Mapping[str, float]]) -> Figure:
@@ -154,7 +154,7 @@ def front_figure(scores: Sequence[Scores], front: NDArray[np.bool_]) -> Figure:
                 fontsize=8,
             )
         _name(axes, "", f"{across.title}{_arrow(across)}", up)
-    return _with_legend(figure)
+    return shared_legend(figure)
 
 
 def _panels(count: int, labels: Sequence[str], columns: int = 2) -> tuple[Figure, list[Axes]]:
@@ -191,11 +191,3 @@ def _arrow(scores: Scores) -> str:
 
 def _short(key: str) -> str:
     return key if len(key) <= _LONGEST_KEY else f"...{key[3 - _LONGEST_KEY :]}"
-
-
-def _with_legend(figure: Figure) -> Figure:
-    entries = {text: line for axes in figure.axes for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(
-        entries.values(), entries.keys(), loc="outside lower center", ncols=len(entries), frameon=False, fontsize=9
-    )
-    return figure

@@ -11,6 +11,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from fmcgan.app.device import memory_format
 
+_MPS_NEEDS_CONTIGUOUS = memory_format("mps") == torch.contiguous_format
+
 
 class _GlobalBatchNorm(_BatchNorm):
     """Replaces the forward pass of the torch class that a subclass also derives from."""
@@ -18,7 +20,7 @@ class _GlobalBatchNorm(_BatchNorm):
     across_devices = True
 
     def forward(self, input: Tensor) -> Tensor:
-        if memory_format(input.device) == torch.contiguous_format:
+        if _MPS_NEEDS_CONTIGUOUS and input.device.type == "mps":
             input = input.contiguous()
         may_split = self.training and self.across_devices and dist.is_available() and dist.is_initialized()
         return self._normalise_globally(input) if may_split and dist.get_world_size() > 1 else super().forward(input)

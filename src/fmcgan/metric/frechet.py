@@ -7,8 +7,8 @@ from torch import Tensor
 
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.metric.base import FeatureDistance
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages, class_names
-from fmcgan.metric.value import MetricValue, Quantity, interval
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages, class_names, interval
+from fmcgan.metric.value import MetricValue, Quantity
 
 MOST_RESAMPLED_FEATURES = 512  # with an interval: a hundred eigenvalue problems of size 2048 take minutes
 

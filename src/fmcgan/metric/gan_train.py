@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fmcgan.app.checks import MOST_IMAGES, one_of, positive_number, seed_number, whole_number
+from fmcgan.app.progress import epoch_progress
 from fmcgan.data.garments import GARMENTS
 from fmcgan.data.images import to_float
 from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.base import Metric
-from fmcgan.metric.epoch_progress import epoch_progress
 from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.value import MetricValue, Quantity, mean_value
 

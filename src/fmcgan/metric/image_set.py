@@ -1,6 +1,7 @@
-"""Labelled image sets with cached results, and feature networks."""
+"""Labelled image sets with cached results, their bootstrap resamples and intervals, and feature networks."""
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +16,9 @@ from fmcgan.app.device import full_float32
 from fmcgan.app.errors import UserError
 from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.results_store import Arrays, Store
+
+COVERAGE = 0.95  # nominal, of all intervals
+Interval = tuple[float, float]
 
 _MISSING = 0.01  # share of images that classes with too few may lack
 
@@ -82,8 +86,8 @@ class ImageSet:
     def content_order(self) -> Tensor:
         """Pseudorandom order, int64 [N], that depends on the images but not on their order."""
         generator = torch.Generator().manual_seed(0)
-        weights = torch.randint(-(2**40), 2**40, (self.info.pixels + 1,), generator=generator)
         keys = torch.cat([self.images.flatten(1), self.labels[:, None].to(torch.uint8)], dim=1)
+        weights = torch.randint(-(2**40), 2**40, keys.shape[1:], generator=generator)
         return torch.cat([(some.long() * weights).sum(dim=1) for some in keys.split(1000)]).argsort(stable=True)
 
     @cached_property
@@ -201,9 +205,9 @@ class FeatureNetwork(ABC):
         return images.derived(f"reading of {self.name_and_version}", lambda: self._extract_all(images))
 
     @torch.no_grad()
+    @full_float32()
     def _extract_all(self, images: ImageSet) -> Arrays:
-        with full_float32():
-            batches = [self._extract(batch.to(images.device)) for batch in images.images.split(self.batch_size)]
+        batches = [self._extract(batch.to(images.device)) for batch in images.images.split(self.batch_size)]
         return {name: torch.cat([batch[name].float().cpu() for batch in batches]) for name in batches[0]}
 
     @abstractmethod
@@ -230,6 +234,21 @@ def resample_counts(labels: Tensor, bootstrap_samples: int, seed: int = 0) -> Te
         drawn = torch.randint(len(members), (bootstrap_samples, len(members)), generator=generator)
         counts.scatter_add_(1, members[drawn], torch.ones_like(drawn, dtype=torch.float32))
     return counts
+
+
+def interval(value: float, resampled: Tensor, lowest: float = -math.inf, highest: float = math.inf) -> Interval | None:
+    """Computes a bootstrap interval (Efron 1979) around a value; ``None`` for fewer than two resamples.
+
+    The values of resamples, [B], are biased, since resamples contain duplicates (a Fréchet distance gets larger). Their
+    spread is therefore centred on the value itself; the ends stay within the possible values, lowest to highest.
+    """
+    if len(resampled) < 2:
+        return None
+    tail = (1 - COVERAGE) / 2
+    quantiles = torch.tensor([tail, 0.5, 1 - tail], dtype=torch.float64)
+    low, middle, high = resampled.double().quantile(quantiles).tolist()
+    low, high = value + low - middle, value + high - middle
+    return max(low, lowest), min(high, highest)
 
 
 def class_balanced(labels: Tensor, n: int, shares: Tensor | None = None) -> Tensor:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from fmcgan.metric.base import ClassifierMetric
-from fmcgan.metric.image_set import ImageSet, RealImages
-from fmcgan.metric.value import MetricValue, Quantity, interval
+from fmcgan.metric.image_set import ImageSet, RealImages, interval
+from fmcgan.metric.value import MetricValue, Quantity
 
 
 class InceptionScore(ClassifierMetric):

@@ -70,8 +70,8 @@ class Manifold(FeatureMetric):
         near, far, reference = self.k_precision_recall, self.k_density_coverage, real.reference
         measured = {}
         for network in self.networks:
-            own = _distances_to_others(network, samples, near)[:, near - 1]
-            radii = _distances_to_others(network, reference, max(near, far))
+            own = neighbour_distances(network, samples, near)[:, near - 1]
+            radii = neighbour_distances(network, reference, max(near, far))
             features = network.features(samples), network.features(reference)
             found = membership(*features, own, radii[:, near - 1], radii[:, far - 1])
             measured[self._key("precision", network)] = mean_value(found.precise, samples, share_interval)
@@ -111,7 +111,7 @@ def membership(samples: Tensor, reference: Tensor, own: Tensor, narrow: Tensor, 
     return Membership(precise, surrounding, recalled, covered)
 
 
-def _distances_to_others(network: FeatureNetwork, images: ImageSet, k: int) -> Tensor:
+def neighbour_distances(network: FeatureNetwork, images: ImageSet, k: int) -> Tensor:
     """Computes `distances_to_others` of the features, [N, k], once per set."""
     protocol = f"distances to {k} nearest others on {network.name_and_version}"
     found = images.derived(protocol, lambda: {"distances": distances_to_others(network.features(images), k)})

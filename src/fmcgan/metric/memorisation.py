@@ -7,10 +7,10 @@ from typing import ClassVar
 from torch import Tensor
 
 from fmcgan.metric.base import FeatureMetric, pixel_unit
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
+from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages, interval
 from fmcgan.metric.neighbours import nearest
 from fmcgan.metric.results_store import Arrays
-from fmcgan.metric.value import MetricValue, Quantity, interval, mean_value, share_interval
+from fmcgan.metric.value import MetricValue, Quantity, mean_value, share_interval
 
 PIXELS = "pixels"  # the space of grey levels, which needs no network
 NEAR_COPY_QUANTILE = 0.01  # of the distances of test images, up to which a sample is a near copy

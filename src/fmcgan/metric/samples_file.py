@@ -33,7 +33,6 @@ _BLOCK = 1000  # images processed at once
 _ENCRYPTED = 0x2041  # flags: encrypted, strongly encrypted, central directory encrypted
 _PACKED_BY_NUMPY = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _LONGEST_HEADER = 16_384  # bytes; numpy refuses longer ones only after reading them
-_BYTES_AT_ONCE = 1 << 20  # unpacked
 
 Pixels = NDArray[np.number]
 Classes = NDArray[np.integer]
@@ -214,7 +213,7 @@ def _read_archive(file: IO[bytes], archive: zipfile.ZipFile, info: DatasetInfo) 
         f"unpacking images {images.dtype} {list(images.shape)}",
         "write fewer of them into a file, or as uint8",
     )
-    pixels, classes = (_array(archive, *each) for each in zip(members.values(), headers, strict=True))
+    pixels, classes = (_array(archive, member) for member in members.values())
     return cast(Pixels, pixels), cast(Classes, classes)  # `_check` has accepted their types
 
 
@@ -254,18 +253,10 @@ def _header(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> Hea
     return header
 
 
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, header: Header) -> NDArray[np.generic]:
-    """Unpacks an array in place; reading to its end verifies the checksum."""
-    array = np.empty(header.shape[::-1] if header.fortran_order else header.shape, header.dtype)
-    rest = array.reshape(-1).view(np.uint8).data
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[np.generic]:
+    """Unpacks an array; reading to its end verifies the checksum."""
     with archive.open(member) as stream:
-        stream.read(header.start)
-        while len(rest):
-            block = stream.read(min(_BYTES_AT_ONCE, len(rest)))
-            if not block:
-                raise EOFError("the archive ends too early")
-            rest[: len(block)] = block
-            rest = rest[len(block) :]
+        array = np.lib.format.read_array(stream, allow_pickle=False)
         if stream.read(1):
             raise ValueError("more data than the header says")
-    return array.T if header.fortran_order else array
+    return array

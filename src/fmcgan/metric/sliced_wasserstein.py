@@ -8,8 +8,8 @@ from torch import Tensor
 
 from fmcgan.app.checks import seed_number, whole_number
 from fmcgan.metric.base import Metric, pixel_unit
-from fmcgan.metric.image_set import ImageSet, RealImages
-from fmcgan.metric.value import MetricValue, Quantity, interval
+from fmcgan.metric.image_set import ImageSet, RealImages, interval
+from fmcgan.metric.value import MetricValue, Quantity
 
 _PIXELS_AT_ONCE = 7_840_000  # as float64: 63 MB
 

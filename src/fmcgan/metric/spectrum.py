@@ -8,8 +8,8 @@ from torch import Tensor
 
 from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.base import Metric
-from fmcgan.metric.image_set import ImageSet, RealImages
-from fmcgan.metric.value import MetricValue, Quantity, interval
+from fmcgan.metric.image_set import ImageSet, RealImages, interval
+from fmcgan.metric.value import MetricValue, Quantity
 
 FLOOR = 1 / (12 * 255**2)  # power per frequency of the rounding to 256 grey levels, the smallest that can be measured
 _PIXELS_AT_ONCE = 1_568_000  # as complex numbers: 25 MB

@@ -5,14 +5,10 @@ from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
-import torch
 from torch import Tensor
 
-from fmcgan.metric.image_set import ImageSet
+from fmcgan.metric.image_set import COVERAGE, ImageSet, Interval, interval
 
-COVERAGE = 0.95  # nominal, of the intervals
-
-Interval = tuple[float, float]
 Direction = Literal["lower", "higher", "real"]
 """Which values are better; ``real``: those closer to the value of real images."""
 
@@ -45,21 +41,6 @@ def by_class(values: Tensor, labels: Tensor, num_classes: int) -> Sequence[float
     """Averages one value per image, [N], over each class, [K]; ``None`` for a class without images."""
     means = [values[labels == label].double().mean().item() for label in range(num_classes)]
     return tuple(None if math.isnan(mean) else mean for mean in means)
-
-
-def interval(value: float, resampled: Tensor, lowest: float = -math.inf, highest: float = math.inf) -> Interval | None:
-    """Computes a bootstrap interval (Efron 1979) around a value; ``None`` for fewer than two resamples.
-
-    The values of resamples, [B], are biased, since resamples contain duplicates (a Fréchet distance gets larger). Their
-    spread is therefore centred on the value itself; the ends stay within the possible values, lowest to highest.
-    """
-    if len(resampled) < 2:
-        return None
-    tail = (1 - COVERAGE) / 2
-    quantiles = torch.tensor([tail, 0.5, 1 - tail], dtype=torch.float64)
-    low, middle, high = resampled.double().quantile(quantiles).tolist()
-    low, high = value + low - middle, value + high - middle
-    return max(low, lowest), min(high, highest)
 
 
 def mean_interval(values: Tensor, counts: Tensor) -> Interval | None:

@@ -22,9 +22,8 @@ from fmcgan.app.overrides import key_of, parse
 from fmcgan.app.run_dir import LAST_CHECKPOINT, MULTIRUN
 from fmcgan.app.run_lock import locked
 from fmcgan.search.objective import KEY, Objective, check_objective
-from fmcgan.search.optuna_package import import_optuna
 from fmcgan.search.space import Space, read_space
-from fmcgan.search.study import OBJECTIVES, OVERRIDES, open_storage
+from fmcgan.search.study import OBJECTIVES, OVERRIDES, import_optuna, open_storage
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Transformer
 
 from fmcgan.app.errors import UserError
-from fmcgan.search.optuna_package import import_optuna
+from fmcgan.search.study import import_optuna
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -3,15 +3,17 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 
 from fmcgan.app.errors import UserError
+from fmcgan.app.extras import require_extra
 from fmcgan.search.objective import Objective
-from fmcgan.search.optuna_package import import_optuna
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -22,6 +24,21 @@ FILE = "study.db"
 OBJECTIVES, OVERRIDES = "objectives", "overrides"  # attributes of a study: what its values depend on
 FEWEST = 8  # finished trials for which an importance is computed
 _LOCK_SECONDS = 60  # that a process waits for another one that writes into an SQLite file
+
+
+@cache
+def import_optuna() -> ModuleType:
+    """Returns the module ``optuna``, which from then on reports warnings only.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    require_extra("search", "hydra/sweeper=optuna", "optuna", "sqlalchemy")
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    return optuna
 
 
 def open_storage(address: str | None, sweep: Path) -> "RDBStorage":

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from fmcgan.analysis.latent.space import latent_dim_of
-from fmcgan.training.latent import draw_latents
+from fmcgan.training.latent import draw_latents, latent_dim_of
 
 _WEIGHTED = nn.Linear, nn.Conv2d, nn.ConvTranspose2d
 _ROUNDING = 1e-9  # relative difference below which float64 outputs count as equal

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fmcgan.analysis.base import NotApplicable, Subject
-from fmcgan.training.latent import LatentStream, seed_of
+from fmcgan.training.latent import LatentStream, latent_dim_of, seed_of
 from fmcgan.training.sampling import render
 
 _NEARLY_STRAIGHT = 1e-6  # sine of an angle below which two vectors count as collinear: their great circle is undefined
@@ -23,11 +23,6 @@ def latent_generator(subject: Subject) -> tuple[nn.Module, int]:
     if subject.generator is None:
         raise NotApplicable("samples from a file have no latent space; give run=outputs/...")
     return subject.generator, latent_dim_of(subject.generator)
-
-
-def latent_dim_of(generator: nn.Module) -> int:
-    """Returns the dimension of a generator's latent vectors."""
-    return int(generator.latent_dim)  # type: ignore[arg-type]
 
 
 def balanced_latents(classes: Sequence[int], latent_dim: int, n_per_class: int, *key: int) -> tuple[Tensor, Tensor]:

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from fmcgan.analysis.base import NotApplicable, Subject, common_classes
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet
-from fmcgan.metric.manifold import membership
-from fmcgan.metric.neighbours import distances_to_others
+from fmcgan.metric.manifold import membership, neighbour_distances
 from fmcgan.metric.results_store import Arrays
 
 
@@ -62,11 +61,8 @@ def compare_coverage(
 
 
 def radii(test: ImageSet, features: FeatureNetwork, k: int) -> Tensor:
-    """Returns the radius of the ball of each test image, float64 [M]."""
-    # Same key as the metric coverage: distances are computed once.
-    key = f"distances to {k} nearest others on {features.name} {features.version}"
-    found = test.derived(key, lambda: {"distances": distances_to_others(features.features(test), k)})
-    return found["distances"][:, -1]
+    """Returns the radius of the ball of each test image, float64 [M]; the metric coverage has the same balls."""
+    return neighbour_distances(features, test, k)[:, -1]
 
 
 def _coverage(images: ImageSet, index: Tensor, test: ImageSet, features: FeatureNetwork, k: int) -> Coverage:
@@ -79,7 +75,7 @@ def _of_training(subject: Subject, index: Tensor, part: int, features: FeatureNe
     """Computes the coverage of training images, stored because it depends on the number of samples only."""
     train, test = subject.real.train, subject.real.test
     key = (
-        f"holes in the balls of {test.fingerprint}, k={k}, on {features.name} {features.version}, left by part {part} "
+        f"holes in the balls of {test.fingerprint}, k={k}, on {features.name_and_version}, left by part {part} "
         f"of {train.fingerprint}, {train.labels[index].bincount().tolist()} of each class"
     )
 

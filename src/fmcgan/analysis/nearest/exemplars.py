@@ -58,8 +58,7 @@ def _to_own_class(images: ImageSet, real: RealImages, classifier: ClassifierFeat
                 distance[members] = nearest(*features)[1]
         return {"distance": distance}
 
-    space = f"{classifier.name} {classifier.version}"
-    key = f"nearest training image of its class in {space} of {real.train.fingerprint}"
+    key = f"nearest training image of its class in {classifier.name_and_version} of {real.train.fingerprint}"
     return images.derived(key, compute)["distance"]
 
 

@@ -67,7 +67,8 @@ class ClassifierFeatures(FeatureNetwork):
 
     def outputs(self, images: ImageSet) -> Arrays:
         """Returns features and logits; raises `InvalidValueError` for images of another data set."""
-        if differences := self._network.info.differences(images.info):
+        info = self._network.info
+        if images.info != info and (differences := info.differences(images.info)):
             raise InvalidValueError(f"the classifier is of another data set: {differences}; call its fit first")
         return super().outputs(images)
 

@@ -21,11 +21,11 @@ from torch.backends import cpu
 
 from fmcgan.app.checks import whole_number
 from fmcgan.app.errors import UserError
+from fmcgan.app.progress import epoch_progress
 from fmcgan.app.user_dirs import private_temp_dir
 from fmcgan.data.garments import GARMENTS
 from fmcgan.data.info import DatasetInfo
 from fmcgan.data.stratified import stratified
-from fmcgan.metric.epoch_progress import epoch_progress
 from fmcgan.metric.feature.classifier_network import Classifier, load_classifier, new_classifier, save_classifier
 from fmcgan.metric.image_set import RealImages, UnfitNetworkError
 from fmcgan.metric.results_store import Store
