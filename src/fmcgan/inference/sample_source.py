@@ -1,4 +1,4 @@
-"""Turns the configuration of `evaluate` or `analyze` into typed inputs: generator or samples, real images, folders."""
+"""Turns the configuration of a command into typed inputs: generator or samples, real images, folders."""
 
 import logging
 import re
@@ -40,7 +40,7 @@ _SHIPPED = "the shipped generator"
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs of `evaluate` and `analyze`; either the generator or the given samples are ``None``."""
+    """Inputs of a command; the generator, the given samples or both are ``None``."""
 
     generator: LabelledGenerator | None
     given: ImageSet | None  # the samples of a file, a folder or a split
@@ -128,13 +128,14 @@ def check_classes(config: DictConfig, info: DatasetInfo) -> list[int]:
     return classes
 
 
-def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
+def load_inputs(config: DictConfig, what: str, below_run: str = ".", real_only: bool = False) -> Inputs:
     """Loads the generator or the samples, and the real images, of a configuration that `check_options` accepts.
 
     Args:
         config: of the command.
         what: kind of results, such as ``evaluation``: a folder beside samples is named ``NAME_evaluation``.
         below_run: the folder of the results within a run folder.
+        real_only: whether only the real images are wanted: neither generator nor samples, which are not given.
 
     Raises:
         UserError: a file cannot be read, classes or samples are missing, or the results folder cannot be created.
@@ -142,7 +143,7 @@ def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
     generator = given = None
     checkpoint = None if config.run is None else find_checkpoint(config.run)
     origin: dict[str, object] = {"source": config.run or config.samples or _SHIPPED}
-    if config.samples is None:
+    if config.samples is None and not real_only:
         generator = _load_generator(config)
         origin |= {"checkpoint": str(checkpoint or _SHIPPED), "images_seen": generator.images_seen}
         origin |= {"seed": config.seed, "weights": config.weights}
