@@ -158,7 +158,7 @@ def _help(results: Results, sizes: Sequence[RealSize]) -> Section:
         "Accuracy on the real test images minus that with nothing added, with 95 % intervals. Filled: the interval "
         "leaves out 0. Hollow: nothing can be said."
     )
-    pictures = [_picture("curve", panels, sizes, caption)] if panels else []
+    pictures = [_picture("curve", panels, results, sizes, caption)] if panels else []
     introduction = (
         "Each arm is compared with nothing added, and generated images also with the cheaper way: classical "
         "augmentation. Both classifiers of a difference have the same real images, seed and number of optimizer steps, "
@@ -193,7 +193,7 @@ def _accuracy(results: Results, sizes: Sequence[RealSize]) -> Section:
         "a classifier states differs from how often it is right. The last column of the table says how many real "
         "images, with nothing added, give the same accuracy."
     )
-    pictures = [_picture("values", panels, sizes, caption)]
+    pictures = [_picture("values", panels, results, sizes, caption)]
     return Section("Accuracy and calibration", introduction, pictures=pictures, tables=[_value_table(results, sizes)])
 
 
@@ -202,8 +202,8 @@ def _long_tail(results: Results, sizes: Sequence[RealSize], info: DatasetInfo) -
     introduction = (
         f"The first class has {ratio:g} times the real images of the last; the sizes between fall geometrically, in "
         "the order of the labels. Topped up: generated images make every class as large as the largest one. Repeated: "
-        "the real images of the rare classes are shown as often. The test images are those of the data set: all classes "
-        "count as they do there."
+        "the real images of the rare classes are shown as often. The test images are those of the data set: all "
+        "classes count as they do there."
     )
     pictures = []
     if info.num_classes <= _MOST_CLASSES:
@@ -216,8 +216,9 @@ def _long_tail(results: Results, sizes: Sequence[RealSize], info: DatasetInfo) -
             )
             for size in sizes
         ]
+        arms = [arm.title for arm in _arms(results, sizes)]
         caption = "Accuracy by class, the rarest on the right, minus that with nothing added; 95 % intervals."
-        figure = intervals_figure(panels, info.class_names, "class")
+        figure = intervals_figure(panels, info.class_names, "class", order=arms)
         pictures = [Picture("classes", figure, caption, caption, vector=True)]
     tables = [_comparison_table(results, sizes), _value_table(results, sizes)]
     return Section("Long-tailed training sets", introduction, pictures=pictures, tables=tables)
@@ -292,8 +293,11 @@ def _line(label: str, estimates: Sequence[Estimate | None], signed: bool = False
     return IntervalLine(label, means, lows, highs, [each.sign != 0 or not signed for each in known])
 
 
-def _picture(name: str, panels: Sequence[IntervalPanel], sizes: Sequence[RealSize], caption: str) -> Picture:
-    figure = intervals_figure(panels, [f"{size.n:,}" for size in sizes], "n, real images")
+def _picture(
+    name: str, panels: Sequence[IntervalPanel], results: Results, sizes: Sequence[RealSize], caption: str
+) -> Picture:
+    arms = [arm.title for arm in _arms(results, sizes)]
+    figure = intervals_figure(panels, [f"{size.n:,}" for size in sizes], "n, real images", order=arms)
     return Picture(name, figure, caption, caption, vector=True, lead=True)
 
 

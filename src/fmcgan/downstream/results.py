@@ -93,8 +93,8 @@ def summarize(measured: Measured, num_classes: int) -> Results:
         for arm, predictions in by_arm.items():
             terms = predictions.accuracy_terms
             means = [float(terms[:, members].mean()) if len(members) else None for members in classes]
-            calibration = crossed_mean(predictions.calibration_terms)
-            arms.append(ArmResult(size, arm, crossed_mean(terms), calibration, means))
+            calibration = crossed_mean(predictions.calibration_terms, 0, 1)
+            arms.append(ArmResult(size, arm, crossed_mean(terms, 0, 1), calibration, means))
             references = [each for each in (NOTHING, reference_of(arm)) if each in by_arm and each != arm]
             comparisons += [
                 _compare(size, arm, other, predictions, by_arm[other], classes, rare)
@@ -115,13 +115,13 @@ def _compare(
     rare: NDArray[np.bool_],
 ) -> Comparison:
     difference = ours.accuracy_terms - theirs.accuracy_terms
-    by_class = [crossed_mean(difference[:, members]) if len(members) else None for members in classes]
+    by_class = [crossed_mean(difference[:, members], -1, 1) if len(members) else None for members in classes]
     return Comparison(
         size,
         arm,
         against,
-        crossed_mean(difference),
-        crossed_mean(ours.calibration_terms - theirs.calibration_terms),
+        crossed_mean(difference, -1, 1),
+        crossed_mean(ours.calibration_terms - theirs.calibration_terms, -1, 1),
         by_class,
-        crossed_mean(difference[:, rare]) if rare.any() else None,
+        crossed_mean(difference[:, rare], -1, 1) if rare.any() else None,
     )

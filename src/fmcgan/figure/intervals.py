@@ -46,17 +46,21 @@ class IntervalPanel:
     zero: bool = False
 
 
-def intervals_figure(panels: Sequence[IntervalPanel], positions: Sequence[str], x_label: str) -> Figure:
+def intervals_figure(
+    panels: Sequence[IntervalPanel], positions: Sequence[str], x_label: str, order: Sequence[str] = ()
+) -> Figure:
     """Draws the lines of each panel beside each other at every position.
 
     Args:
         panels: at least one.
         positions: X names, such as numbers of images.
         x_label: what they are.
+        order: labels by colour, for figures that share some of them; other labels follow.
     """
-    labels = list(dict.fromkeys(line.label for panel in panels for line in panel.lines))
+    drawn = list(dict.fromkeys(line.label for panel in panels for line in panel.lines))
+    labels = list(dict.fromkeys([*order, *drawn]))
     width = PANEL_INCHES[0] * min(2, len(panels))
-    columns, extra = legend_size(labels, width)
+    columns, extra = legend_size(drawn, width)
     figure, all_axes = panel_figure(len(panels), PANEL_INCHES, extra=extra)
     for axes, panel in zip(all_axes, panels, strict=True):
         _draw(axes, panel, labels, positions)
