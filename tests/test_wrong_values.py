@@ -42,6 +42,7 @@ HARMLESS = (
     "baselines",
     "analysis.truncation.shown",
     "dataset",
+    *(f"protocol.{name}" for name in ("sizes", "ratios", "augmented_ratios", "long_tail_sizes")),
 )
 """Values of a callback or schedule that was not chosen lie there unused; the other lists may be empty; the data set
 replaces what is given of it."""

@@ -71,7 +71,9 @@ def _checked_protocol(config: DictConfig) -> "Protocol":
 
     check_shape(config, ("data", "protocol"), ())
     one_of(("given", "scratch"), **{"from": config["from"]})
-    if not isinstance(config.train, ListConfig) or not all(isinstance(each, str) for each in config.train):
+    if not (
+        isinstance(config.train, ListConfig) and config.train and all(isinstance(each, str) for each in config.train)
+    ):
         raise InvalidValueError(f"train must be a list of overrides such as ['experiment=quick'], got {config.train!r}")
     check_options(_sample_options(config), min_n=1)
     if config.samples == SPLITS[1]:
@@ -108,7 +110,7 @@ def _source(config: DictConfig, inputs: "Inputs") -> "SampleSource":
         data = [each for each in applied_overrides() if each.startswith(("data=", "data.", "trust="))]
         overrides = [*config.train, *data]
         folder = inputs.folder / GENERATORS
-        return ScratchSamples(folder, overrides, inputs.real.info, inputs.seed, inputs.device, config.weights)
+        return ScratchSamples(folder, overrides, inputs.seed, inputs.device, config.weights, config.trust)
     if inputs.given is not None:
         return GivenSamples(inputs.given, name, are_training=config.samples == "train")
     if inputs.generator is None:

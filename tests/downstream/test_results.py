@@ -158,3 +158,19 @@ def test_a_measurement_of_one_set_has_a_page(tmp_path):
     write_page(tmp_path, Page("s", PROTOCOL, "t", INFO, results, stated, "", {}, {}))
     assert not list(tmp_path.glob("help_*"))
     assert (tmp_path / "long_tail_classes.png").is_file()
+
+
+def test_a_phone_scrolls_the_page_one_way_only(page, tmp_path, chromium):
+    write_page(tmp_path, page)
+    chromium.get((tmp_path / "report.html").as_uri())
+    metrics = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        for details in chromium.find_elements("css selector", "details"):
+            chromium.execute_script("arguments[0].open = true", details)
+        widths = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        assert chromium.execute_script(widths) == [360, 360]
+        assert [each.text for each in chromium.find_elements("css selector", ".findings li p")] == list(page.findings)
+        assert [each for each in chromium.get_log("browser") if each["level"] == "SEVERE"] == []
+    finally:
+        chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -92,8 +92,8 @@ def scratch(tmp_path, monkeypatch):
         return code
 
     monkeypatch.setattr(samples, "_run", run)
-    monkeypatch.setattr(samples, "load_generator", lambda run, weights, device: type("G", (), {"network": Tiny()})())
-    source = ScratchSamples(tmp_path / "generators", ["experiment=quick", "data=digits"], INFO, 7, "cpu", "ema")
+    monkeypatch.setattr(samples, "load_generator", lambda *given: type("G", (), {"network": Tiny()})())
+    source = ScratchSamples(tmp_path / "generators", ["experiment=quick", "data=digits"], 7, "cpu", "ema")
     return source, commands
 
 

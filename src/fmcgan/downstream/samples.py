@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
 from fmcgan.app.overrides import quoted
-from fmcgan.data.info import DatasetInfo
 from fmcgan.data.stratified import shuffled_members
 from fmcgan.data.subset import Subset
 from fmcgan.inference.generator import load_generator
@@ -135,19 +134,25 @@ class ScratchSamples(SampleSource):
     Args:
         folder: for a run folder of each training.
         overrides: of ``fmcgan.train``: the recipe and the data set.
-        info: of the data set.
         seed: of the samples.
         device: of the generators, once trained.
         weights: ``ema`` or ``raw``.
+        trust: packages whose classes the generators may name, as for `load_generator`.
     """
 
     name = "generators trained on the n real images"
 
     def __init__(
-        self, folder: Path, overrides: Sequence[str], info: DatasetInfo, seed: int, device: str, weights: str
+        self,
+        folder: Path,
+        overrides: Sequence[str],
+        seed: int,
+        device: str,
+        weights: str,
+        trust: Collection[str] = (),
     ) -> None:
-        self._folder, self._overrides, self._info = folder, tuple(overrides), info
-        self._seed, self._device, self._weights = seed, device, weights
+        self._folder, self._overrides, self._seed = folder, tuple(overrides), seed
+        self._device, self._weights, self._trust = device, weights, trust
         self._loaded: tuple[Subset, GeneratorSamples] | None = None
 
     def key(self, real: Subset) -> str:
@@ -157,7 +162,7 @@ class ScratchSamples(SampleSource):
     def draw(self, counts: Sequence[int], real: Subset) -> tuple[Tensor, Tensor]:
         """Draws from the generator of these real images, which is trained first unless it is there."""
         if self._loaded is None or self._loaded[0] != real:
-            generator = load_generator(self._trained(real), self._weights, self._device)
+            generator = load_generator(self._trained(real), self._weights, self._device, self._trust)
             self._loaded = real, GeneratorSamples(generator.network, self.name, self._seed, real.n)
         return self._loaded[1].draw(counts, real)
 
