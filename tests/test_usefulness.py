@@ -87,6 +87,15 @@ def test_generators_from_scratch_see_only_the_real_images_of_their_set(command, 
         assert (run / "result.json").is_file()
 
 
+def test_samples_that_are_test_images_are_told(command, tmp_path):
+    splits = SyntheticData(2000, 1000, batch_size=10, seed=0).load()
+    images, labels = splits.test_images[:300, 0].numpy(), splits.test_labels[:300].numpy()
+    np.savez(tmp_path / "leak.npz", images=images, labels=labels)
+    command("usefulness", "samples=leak.npz", "data=synthetic", "protocol.sizes=[50]", *EVEN)
+    record = json.loads((tmp_path / "leak_usefulness" / "usefulness.json").read_text(encoding="utf-8"))
+    assert record["caveat"].startswith("300 of the samples are test images")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

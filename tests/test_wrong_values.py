@@ -64,7 +64,7 @@ COMMANDS = {
     "analyze": (analyze._checked_parts, []),
     "export": (export._output, []),
     "compare": (compare._checked_paths, ["runs=x"]),
-    "usefulness": (usefulness._checked_protocol, []),
+    "usefulness": (usefulness._checked_options, []),
 }
 
 

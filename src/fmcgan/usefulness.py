@@ -31,12 +31,11 @@ def measure_usefulness(config: DictConfig) -> None:
     from fmcgan.downstream.measurement import measure
     from fmcgan.downstream.page import Page, write_page
     from fmcgan.downstream.results import summarize
-    from fmcgan.inference.sample_source import load_inputs
+    from fmcgan.inference.sample_source import count_copies, load_inputs
     from fmcgan.metric.results_store import Store
 
-    protocol = _checked_protocol(config)
-    from_scratch = config["from"] == "scratch"
-    inputs = load_inputs(_sample_options(config), "usefulness", "usefulness", real_only=from_scratch)
+    protocol, options = _checked_options(config)
+    inputs = load_inputs(options, "usefulness", "usefulness", real_only=config["from"] == "scratch")
     refuse_links(inputs.folder, CELLS, GENERATORS)
     source = _source(config, inputs)
     measured = measure(protocol, inputs.real, source, Store(inputs.folder / CELLS))
@@ -44,6 +43,7 @@ def measure_usefulness(config: DictConfig) -> None:
         raise UserError(f"nothing could be measured: {'; '.join(measured.skipped.values())}")
     info, results = inputs.real.info, summarize(measured, inputs.real.info.num_classes)
     stated = findings(results, info)
+    leaked = 0 if inputs.given in (None, inputs.real.train) else count_copies(inputs.given, inputs.real.test)
     page = Page(
         subject=f"{source.name}; {info.name}, {results.n_test:,} real test images, {results.n_seeds} seeds",
         protocol=protocol,
@@ -51,9 +51,9 @@ def measure_usefulness(config: DictConfig) -> None:
         info=info,
         results=results,
         findings=stated,
-        caveat=caveat([source.saw_only(size.n) for size in results.sizes], results.sizes),
+        caveat=caveat([source.saw_only(size.n) for size in results.sizes], results.sizes, leaked),
         skipped=measured.skipped,
-        provenance=_provenance(inputs),
+        provenance=_provenance(inputs, source.name),
     )
     written = write_page(inputs.folder, page)
     if page.caveat:
@@ -62,8 +62,11 @@ def measure_usefulness(config: DictConfig) -> None:
     log.info("written to %s: %s", os.path.relpath(inputs.folder), ", ".join(written[:2]) + ", figures and tables")
 
 
-def _checked_protocol(config: DictConfig) -> "Protocol":
-    """Builds the protocol after checking all options; reads and downloads nothing."""
+def _checked_options(config: DictConfig) -> tuple["Protocol", DictConfig]:
+    """Builds the protocol after checking all options; reads and downloads nothing.
+
+    Also returns the options in the form that `fmcgan.inference.sample_source` reads.
+    """
     from hydra.utils import instantiate
 
     from fmcgan.app.config_validation import check_shape, types_checked
@@ -71,19 +74,18 @@ def _checked_protocol(config: DictConfig) -> "Protocol":
 
     check_shape(config, ("data", "protocol"), ())
     one_of(("given", "scratch"), **{"from": config["from"]})
-    if not (
-        isinstance(config.train, ListConfig) and config.train and all(isinstance(each, str) for each in config.train)
-    ):
+    is_list = isinstance(config.train, ListConfig) and len(config.train) > 0
+    if not is_list or not all(isinstance(each, str) for each in config.train):
         raise InvalidValueError(f"train must be a list of overrides such as ['experiment=quick'], got {config.train!r}")
-    check_options(_sample_options(config), min_n=1)
-    if config.samples == SPLITS[1]:
+    check_options(options := _sample_options(config), min_n=1)
+    if options.samples == SPLITS[1]:
         raise UserError("samples=test would train classifiers on the images that they are tested on; samples=train")
     if config["from"] == "scratch":
         _check_scratch(config)
     with types_checked(config):
         data, protocol = instantiate(config.data), instantiate(config.protocol)
     dataset_info(data)
-    return protocol
+    return protocol, options
 
 
 def _check_scratch(config: DictConfig) -> None:
@@ -95,22 +97,22 @@ def _check_scratch(config: DictConfig) -> None:
 
 
 def _sample_options(config: DictConfig) -> DictConfig:
-    """Returns the options in the form that `fmcgan.inference.sample_source` reads."""
-    fixed: dict[str, object] = {"n": None, "reference": "test", "bootstrap_samples": 0}
+    """Adds the options of `fmcgan.inference.sample_source` that have one value here."""
+    options: dict[object, object] = {**dict(config), "n": None, "reference": "test", "bootstrap_samples": 0}
     if config["from"] == "scratch" and config.output is None:
-        fixed["output"] = "from_scratch_usefulness"
-    return OmegaConf.merge(OmegaConf.create(dict(config)), fixed)
+        options["output"] = "from_scratch_usefulness"
+    return OmegaConf.create(options)
 
 
 def _source(config: DictConfig, inputs: "Inputs") -> "SampleSource":
     from fmcgan.downstream.samples import GeneratorSamples, GivenSamples, ScratchSamples
 
-    name = str(inputs.origin["source"])
     if config["from"] == "scratch":
         data = [each for each in applied_overrides() if each.startswith(("data=", "data.", "trust="))]
         overrides = [*config.train, *data]
         folder = inputs.folder / GENERATORS
         return ScratchSamples(folder, overrides, inputs.seed, inputs.device, config.weights, config.trust)
+    name = str(inputs.origin["source"])
     if inputs.given is not None:
         return GivenSamples(inputs.given, name, are_training=config.samples == "train")
     if inputs.generator is None:
@@ -120,12 +122,13 @@ def _source(config: DictConfig, inputs: "Inputs") -> "SampleSource":
     return GeneratorSamples(inputs.generator.network, name, inputs.seed, n_seen)
 
 
-def _provenance(inputs: "Inputs") -> dict[str, str]:
+def _provenance(inputs: "Inputs", source: str) -> dict[str, str]:
     from fmcgan.app.system_info import command_line
     from fmcgan.inference.sample_source import package_versions
 
     record = {
         "command": command_line(),
+        "source": source,
         **inputs.origin,
         "training images": f"{len(inputs.real.train):,}, SHA-256 {inputs.real.train.fingerprint[:16]}",
         "test images": f"{len(inputs.real.test):,}, SHA-256 {inputs.real.test.fingerprint[:16]}",

@@ -111,6 +111,7 @@ def test_the_caveat_names_the_sets_of_which_the_generator_saw_more():
     assert "n = 100" in some
     assert "n = 1,000" not in some
     assert "not known" in caveat([None, None], [SMALL, LARGE])
+    assert "12 of the samples are test images" in caveat([True, True], [SMALL, LARGE], leaked=12)
 
 
 @pytest.fixture

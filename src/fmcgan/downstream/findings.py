@@ -98,12 +98,13 @@ def _classes(beside: Sequence[Comparison], info: DatasetInfo) -> list[str]:
     return stated
 
 
-def caveat(saw_only: Sequence[bool | None], sizes: Sequence[RealSize]) -> str:
-    """Says for which sets the generator saw other real images than the classifier; empty for none.
+def caveat(saw_only: Sequence[bool | None], sizes: Sequence[RealSize], leaked: int = 0) -> str:
+    """Says for which sets the generator saw other real images than the classifier has; empty for none.
 
     Args:
         saw_only: whether it saw only the real images of each set; ``None``: unknown.
         sizes: the sets.
+        leaked: samples that are test images.
     """
     more = [size.title for size, only in zip(sizes, saw_only, strict=True) if only is False]
     unknown = [size.title for size, only in zip(sizes, saw_only, strict=True) if only is None]
@@ -118,4 +119,8 @@ def caveat(saw_only: Sequence[bool | None], sizes: Sequence[RealSize]) -> str:
             "It is not known which real images the generator was trained on. If these are more than the n of a row, "
             "a gain there may be what they bring."
         )
-    return " ".join([*said, "from=scratch trains a generator on each set of n real images alone."]) if said else ""
+    if said:
+        said.append("from=scratch trains a generator on each set of n real images alone.")
+    if leaked:
+        said.insert(0, f"{leaked:,} of the samples are test images, bit for bit: the values below are too good.")
+    return " ".join(said)

@@ -142,7 +142,7 @@ def load_inputs(config: DictConfig, what: str, below_run: str = ".", real_only: 
     """
     generator = given = None
     checkpoint = None if config.run is None else find_checkpoint(config.run)
-    origin: dict[str, object] = {"source": config.run or config.samples or _SHIPPED}
+    origin: dict[str, object] = {} if real_only else {"source": config.run or config.samples or _SHIPPED}
     if config.samples is None and not real_only:
         generator = _load_generator(config)
         origin |= {"checkpoint": str(checkpoint or _SHIPPED), "images_seen": generator.images_seen}
@@ -290,8 +290,7 @@ def _real_images(config: DictConfig, data: Any, info: DatasetInfo, store: Store,
 def _warn_of_real_samples(samples: ImageSet, real: RealImages) -> None:
     """Warns if more than 1 % of the samples are real images."""
     for split, images in (("train", real.train), ("test", real.test)):
-        known = {image.tobytes() for image in images.images.numpy()}
-        copies = sum(image.tobytes() in known for image in samples.images.numpy())
+        copies = count_copies(samples, images)
         remedy = ""
         if split == real.reference_split:
             other = "test" if split == "train" else "train"
@@ -299,3 +298,9 @@ def _warn_of_real_samples(samples: ImageSet, real: RealImages) -> None:
             remedy += f" (reference={other} compares with the other split)"
         if copies > 0.01 * len(samples):
             log.warning("%d of %d samples are images of the %s split%s", copies, len(samples), split, remedy)
+
+
+def count_copies(samples: ImageSet, real: ImageSet) -> int:
+    """Counts the samples that are real images, bit for bit."""
+    known = {image.tobytes() for image in real.images.numpy()}
+    return sum(image.tobytes() in known for image in samples.images.numpy())
