@@ -41,3 +41,8 @@ def test_a_line_that_is_hollow_everywhere_is_in_the_legend():
     hollow = IntervalLine("unsure", [1.0], [-1.0], [2.0], [False])
     figure = intervals_figure([IntervalPanel("a", "points", [hollow])], ["1"], "n")
     assert [text.get_text() for text in figure.legends[0].texts] == ["unsure"]
+
+
+def test_means_of_names_are_not_joined():
+    figure = intervals_figure([IntervalPanel("a", "points", [OTHER], joined=False)], ["shirt", "bag", "boot"], "class")
+    assert all(each.get_marker() == "o" for each in figure.axes[0].lines)

@@ -147,10 +147,10 @@ def _help(results: Results, sizes: Sequence[RealSize]) -> Section:
     """The help curve: what each arm changes, by n."""
     arms = [arm for arm in _arms(results, sizes) if arm != NOTHING]
     panels = [
-        IntervalPanel(f"Accuracy: {title}, minus nothing added", _POINTS, lines, zero=True)
+        IntervalPanel(title, f"accuracy: {_POINTS}", lines, zero=True)
         for title, chosen in (
-            ("beside the n real images", [arm for arm in arms if arm.keeps_real]),
-            ("in place of them", [ONLY_GENERATED] if ONLY_GENERATED in arms else []),
+            ("Beside the n real images, minus nothing added", [arm for arm in arms if arm.keeps_real]),
+            ("In place of the n real images, minus nothing added", [ONLY_GENERATED] if ONLY_GENERATED in arms else []),
         )
         if (lines := [_difference_line(results, sizes, arm) for arm in chosen])
     ]
@@ -213,6 +213,7 @@ def _long_tail(results: Results, sizes: Sequence[RealSize], info: DatasetInfo) -
                 _POINTS,
                 [_line(each.arm.title, each.by_class, signed=True) for each in results.against(NOTHING, size)],
                 zero=True,
+                joined=False,
             )
             for size in sizes
         ]
@@ -309,7 +310,9 @@ def _comparison_table(results: Results, sizes: Sequence[RealSize]) -> Table:
         *interval_columns("calibration_error", "ECE", "percent", 1),
     ]
     rows = [_comparison_row(each) for each in results.comparisons if each.size in sizes]
-    caption = "Differences of accuracy (above 0: better) and of the calibration error (below 0: better)"
+    caption = (
+        "Differences in percentage points: of accuracy (above 0: better) and of the calibration error (below 0: better)"
+    )
     return Table("comparisons", caption, columns, rows, open=True)
 
 

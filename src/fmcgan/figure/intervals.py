@@ -14,7 +14,7 @@ from fmcgan.figure.palette import INK
 
 PANEL_INCHES = (5.4, 3.7)  # width and height of one panel
 _SPREAD = 0.64  # part of the distance of two positions that the lines are spread over
-_MOST_LETTERS = 60  # of all names of positions beside each other; longer ones are slanted
+_MOST_LETTERS = 45  # of all names of positions beside each other; longer ones are slanted
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,13 @@ class IntervalLine:
 
 @dataclass(frozen=True)
 class IntervalPanel:
-    """A panel; ``zero`` draws a line at 0."""
+    """A panel; ``zero`` draws a line at 0, ``joined`` joins the means of a line, for positions that are numbers."""
 
     title: str
     y_label: str
     lines: Sequence[IntervalLine]
     zero: bool = False
+    joined: bool = True
 
 
 def intervals_figure(
@@ -83,7 +84,8 @@ def _draw(axes: Axes, panel: IntervalPanel, labels: Sequence[str], positions: Se
         x = places + _SPREAD * ((number + 0.5) / len(panel.lines) - 0.5)
         means, lows, highs = (np.asarray(each, dtype=np.float64) for each in (line.means, line.lows, line.highs))
         clear = np.broadcast_to(np.asarray(line.clear, dtype=bool), means.shape)
-        axes.plot(x, means, color=colour, linewidth=0.8, alpha=0.4)
+        if panel.joined:
+            axes.plot(x, means, color=colour, linewidth=0.8, alpha=0.4)
         axes.vlines(x, lows, highs, color=colour, linewidth=1.6)
         axes.plot(x[clear], means[clear], marker, color=colour, markersize=5.5, label=line.label)
         label = None if clear.any() else line.label
