@@ -86,6 +86,7 @@ EVERY_PART = {
     },
     **{group: ("train", [f"{group}=[{','.join(options(group))}]"]) for group in LIST_GROUPS},
     "analysis": ("analyze", [f"analysis=[{','.join(options('analysis'))}]"]),
+    **{f"protocol {option}": ("usefulness", [f"protocol={option}"]) for option in options("protocol")},
     **{
         f"schedule {option}": ("train", [f"schedule@training.schedules.{knob}={option}" for knob in KNOBS])
         for option in options("schedule")
@@ -252,6 +253,7 @@ def test_no_yaml_is_outside_these_tests():
         "analysis",
         "experiment/study",
         "optimizer",
+        "protocol",
         "schedule",
         "search",
         "hydra/job_logging",

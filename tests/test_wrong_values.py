@@ -18,7 +18,7 @@ from hydra import initialize_config_dir
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fmcgan import analyze, compare, evaluate, export, train
+from fmcgan import analyze, compare, evaluate, export, train, usefulness
 from fmcgan.app import checks, resume
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.config_validation import check_types, typed_key
@@ -42,6 +42,7 @@ HARMLESS = (
     "baselines",
     "analysis.truncation.shown",
     "dataset",
+    *(f"protocol.{name}" for name in ("sizes", "ratios", "augmented_ratios", "long_tail_sizes")),
 )
 """Values of a callback or schedule that was not chosen lie there unused; the other lists may be empty; the data set
 replaces what is given of it."""
@@ -63,6 +64,7 @@ COMMANDS = {
     "analyze": (analyze._checked_parts, []),
     "export": (export._output, []),
     "compare": (compare._checked_paths, ["runs=x"]),
+    "usefulness": (usefulness._checked_options, []),
 }
 
 

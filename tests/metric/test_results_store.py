@@ -32,6 +32,13 @@ def test_what_was_computed_comes_back_bit_for_bit_in_another_process_of_the_same
     assert again.values("key", never) == {"x": 0.1, "y": [None, 2]}
 
 
+def test_it_knows_which_arrays_it_has(store):
+    assert not store.has("key")
+    store.arrays("key", lambda: ARRAYS)
+    assert store.has("key")
+    assert not store.has("another")
+
+
 def test_another_key_is_another_thing(store):
     assert store.values("one", lambda: {"x": 1}) == {"x": 1}
     assert store.values("two", lambda: {"x": 2}) == {"x": 2}

@@ -1,4 +1,4 @@
-"""Turns the configuration of `evaluate` or `analyze` into typed inputs: generator or samples, real images, folders."""
+"""Turns the configuration of a command into typed inputs: generator or samples, real images, folders."""
 
 import logging
 import re
@@ -40,7 +40,7 @@ _SHIPPED = "the shipped generator"
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs of `evaluate` and `analyze`; either the generator or the given samples are ``None``."""
+    """Inputs of a command; the generator, the given samples or both are ``None``."""
 
     generator: LabelledGenerator | None
     given: ImageSet | None  # the samples of a file, a folder or a split
@@ -128,21 +128,22 @@ def check_classes(config: DictConfig, info: DatasetInfo) -> list[int]:
     return classes
 
 
-def load_inputs(config: DictConfig, what: str, below_run: str = ".") -> Inputs:
+def load_inputs(config: DictConfig, what: str, below_run: str = ".", real_only: bool = False) -> Inputs:
     """Loads the generator or the samples, and the real images, of a configuration that `check_options` accepts.
 
     Args:
         config: of the command.
         what: kind of results, such as ``evaluation``: a folder beside samples is named ``NAME_evaluation``.
         below_run: the folder of the results within a run folder.
+        real_only: whether only the real images are wanted: neither generator nor samples, which are not given.
 
     Raises:
         UserError: a file cannot be read, classes or samples are missing, or the results folder cannot be created.
     """
     generator = given = None
     checkpoint = None if config.run is None else find_checkpoint(config.run)
-    origin: dict[str, object] = {"source": config.run or config.samples or _SHIPPED}
-    if config.samples is None:
+    origin: dict[str, object] = {} if real_only else {"source": config.run or config.samples or _SHIPPED}
+    if config.samples is None and not real_only:
         generator = _load_generator(config)
         origin |= {"checkpoint": str(checkpoint or _SHIPPED), "images_seen": generator.images_seen}
         origin |= {"seed": config.seed, "weights": config.weights}
@@ -289,8 +290,7 @@ def _real_images(config: DictConfig, data: Any, info: DatasetInfo, store: Store,
 def _warn_of_real_samples(samples: ImageSet, real: RealImages) -> None:
     """Warns if more than 1 % of the samples are real images."""
     for split, images in (("train", real.train), ("test", real.test)):
-        known = {image.tobytes() for image in images.images.numpy()}
-        copies = sum(image.tobytes() in known for image in samples.images.numpy())
+        copies = count_copies(samples, images)
         remedy = ""
         if split == real.reference_split:
             other = "test" if split == "train" else "train"
@@ -298,3 +298,9 @@ def _warn_of_real_samples(samples: ImageSet, real: RealImages) -> None:
             remedy += f" (reference={other} compares with the other split)"
         if copies > 0.01 * len(samples):
             log.warning("%d of %d samples are images of the %s split%s", copies, len(samples), split, remedy)
+
+
+def count_copies(samples: ImageSet, real: ImageSet) -> int:
+    """Counts the samples that are real images, bit for bit."""
+    known = {image.tobytes() for image in real.images.numpy()}
+    return sum(image.tobytes() in known for image in samples.images.numpy())

@@ -3,7 +3,8 @@
 import copy
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 import torch
@@ -98,7 +99,7 @@ class GanTrain(Metric):
         order = samples.content_order
         with epoch_progress(f"gan_train_{self.network}", self.epochs, EPOCHS_BETWEEN_LINES) as progress:
             network = train_downstream(
-                _builder(self.network, samples.info),
+                builder(self.network, samples.info),
                 samples.images[order],
                 samples.labels[order],
                 epochs=self.epochs,
@@ -153,14 +154,15 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 """Builders by name, of channels, size and classes; the networks map float [N, C, H, W] in [-1, 1] to logits [N, K]."""
 
 
-def _builder(name: str, info: DatasetInfo) -> Callable[[], nn.Module]:
+def builder(name: str, info: DatasetInfo) -> Callable[[], nn.Module]:
+    """Returns the builder of a network of `NETWORKS` for the images of a data set."""
     return functools.partial(NETWORKS[name], info.channels, info.size, info.num_classes)
 
 
 def design(name: str, info: DatasetInfo = GARMENTS) -> str:
     """Hashes the layers of a network of `NETWORKS` for a data set to eight hexadecimal digits."""
     with torch.device("meta"):  # draws nothing
-        return hashlib.sha256(repr(_builder(name, info)()).encode()).hexdigest()[:8]
+        return hashlib.sha256(repr(builder(name, info)()).encode()).hexdigest()[:8]
 
 
 def train_downstream(
@@ -186,12 +188,7 @@ def train_downstream(
     order = torch.randperm(len(labels), generator=generator)
     first = max(1, int(len(labels) * HELD_OUT_SHARE))
     held_out, training = order[:first], order[first:]
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        # torch.manual_seed would seed every device, also those whose state is not restored.
-        torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
+    with seeded(seed, device):
         network = build().to(device).to(memory_format=torch.channels_last)
         optimizer = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
         best, best_accuracy = copy.deepcopy(network.state_dict()), -1.0
@@ -199,7 +196,7 @@ def train_downstream(
             network.train()
             for chosen in training[torch.randperm(len(training), generator=generator)].split(batch_size):
                 optimizer.zero_grad(set_to_none=True)
-                logits = network(_prepared(images[chosen]).to(device))
+                logits = network(prepared(images[chosen]).to(device))
                 F.cross_entropy(logits, labels[chosen].to(device)).backward()
                 optimizer.step()
             accuracy = downstream_accuracy(network, images[held_out], labels[held_out], device)
@@ -210,11 +207,31 @@ def train_downstream(
     return network.eval()
 
 
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seeds the random numbers of the CPU and of a CUDA device, for weights and dropout, and restores them at the end.
+
+    The state of other kinds of device is not restored.
+    """
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        # torch.manual_seed would seed every device, also those whose state is not restored.
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
 @torch.no_grad()
+def predict_logits(network: nn.Module, images: Tensor, device: torch.device | str) -> Tensor:
+    """Computes the logits, float32 [N, K] on the CPU, of uint8 images [N, C, H, W]; sets eval mode."""
+    network.eval()
+    return torch.cat([network(prepared(some).to(device)).cpu() for some in images.split(1000)])
+
+
 def predict_classes(network: nn.Module, images: Tensor, device: torch.device | str) -> Tensor:
     """Predicts the classes, int64 [N] on the CPU, of uint8 images [N, C, H, W]; sets eval mode."""
-    network.eval()
-    return torch.cat([network(_prepared(some).to(device)).argmax(dim=1).cpu() for some in images.split(1000)])
+    return predict_logits(network, images, device).argmax(dim=1)
 
 
 def downstream_accuracy(network: nn.Module, images: Tensor, labels: Tensor, device: torch.device | str) -> float:
@@ -222,5 +239,6 @@ def downstream_accuracy(network: nn.Module, images: Tensor, labels: Tensor, devi
     return (predict_classes(network, images, device) == labels).sum().item() / len(labels)
 
 
-def _prepared(images: Tensor) -> Tensor:
+def prepared(images: Tensor) -> Tensor:
+    """Converts uint8 [N, C, H, W] to the networks' input: float32 in [-1, 1], channels last."""
     return to_float(images).contiguous(memory_format=torch.channels_last)

@@ -50,6 +50,10 @@ class Store:
         self.shipped = shipped
         self._warned = False
 
+    def has(self, key: str) -> bool:
+        """Whether arrays are stored under a key."""
+        return (self.folder / f"{_hashed(key)}.npz").is_file()
+
     def arrays(self, key: str, compute: Callable[[], Arrays]) -> Arrays:
         """Returns the tensors stored under a key, or computes and stores them as ``.npz``."""
         name = f"{_hashed(key)}.npz"
