@@ -56,11 +56,12 @@ def test_winners(runs):
     assert found["fd"].difference.mean == pytest.approx((5.0 - 9.0 + 5.2 - 9.3 + 5.1 - 9.1) / 3)
 
 
-def test_best_group_by_each_metric(reader):
-    head = rows(reader, "Best group by each metric", "Contents")
-    assert "fd ↓ A: loss=<a> A: loss=<a> A: loss=<a>" in " ".join(head.split())
-    assert "density → real B: loss=<b> B: loss=<b> B: loss=<b>" in head
-    assert "agreement ↑ no clear winner (ahead: A) no clear winner" in head
+def test_who_wins_on_what(reader):
+    head = " ".join(rows(reader, "Who wins on what", "How to read").split())
+    assert "At the end A wins 1 B wins 1 1 tie" in head
+    assert "fd ↓ A wins A wins A wins" in head
+    assert "density → real B wins — —" in head  # measured at the end only
+    assert "agreement ↑ tie A B — —" in head
 
 
 def test_one_seed_wins_nothing(write_run, tmp_path, read_page):
@@ -68,7 +69,8 @@ def test_one_seed_wins_nothing(write_run, tmp_path, read_page):
         write_run(name, [f"loss={name}", "seed=0"], [], (1000, fd))
     compare([tmp_path / "runs"], tmp_path / "out")
     shown = read_page(tmp_path / "out" / "comparison.html").shown
-    assert "no clear winner (ahead: A)" in shown
+    assert "1 not tested" in shown
+    assert "A ahead, not tested" in " ".join(shown.split())
     assert "no clear winner: one pair only: no test" in shown
 
 
@@ -87,7 +89,7 @@ def test_one_group_has_no_winner(write_run, tmp_path, read_page):
     compare([tmp_path / "runs"], tmp_path / "out")
     shown = read_page(tmp_path / "out" / "comparison.html").shown
     assert "Comparison of 1 run in 1 group" in shown
-    assert "Best group" not in shown
+    assert "Who wins" not in shown
 
 
 def test_tables(reader):
