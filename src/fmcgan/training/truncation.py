@@ -58,6 +58,11 @@ class TruncatedGenerator(nn.Module):
         return self.generator.later_layers(*drawn)
 
 
+def has_means(generator: nn.Module) -> bool:
+    """Whether truncation draws towards the means of the classes; else it scales the latent vectors."""
+    return isinstance(generator, LayeredGenerator)
+
+
 @torch.no_grad()
 def class_means(generator: nn.Module) -> _Means:
     """Returns the mean of each result of a generator's first layer, by class: [K, features], ``None`` for labels.
@@ -95,6 +100,7 @@ def check_truncation(truncation: float) -> None:
     number(0, 1, truncation=truncation)
     if truncation < LOWEST:
         log.warning(
-            "truncation=%g: below %g images only lose variety (measured on the shipped generator); %g is best",
+            "truncation=%g: below %g the shipped generator's images only lose variety (at 0.6 and 0.4 recall is 0.55 "
+            "and 0.24, precision 0.94 and 0.93); %g is best",
             *(truncation, LOWEST, BEST),
         )

@@ -11,9 +11,8 @@ from torch.fx import Node
 from torch.fx.node import map_arg
 
 from fmcgan.app.errors import UserError
-from fmcgan.network.base import LayeredGenerator
 from fmcgan.training.latent import latent_dim_of
-from fmcgan.training.truncation import TruncatedGenerator
+from fmcgan.training.truncation import TruncatedGenerator, has_means
 
 aten = torch.ops.aten
 
@@ -50,7 +49,7 @@ def trace_program(network: nn.Module) -> Program:
     used = {name for step in steps for name in step["in"]}
     tensors = {name: value.float().contiguous() for name, value in known.items() if name in used}
     (output,) = exported.graph.output_node().all_input_nodes
-    return Program(latent_dim, tensors, steps, output.name, isinstance(network, LayeredGenerator))
+    return Program(latent_dim, tensors, steps, output.name, has_means(network))
 
 
 def _constants(exported: torch.export.ExportedProgram) -> Constants:
