@@ -372,7 +372,7 @@ def assert_onnx_gives_the_images_of(network, path):
         assert images.shape == (n, 1, 28, 28)
         expected = network(latent, labels).detach().numpy()
         assert np.abs(images - expected).max() < min(1e-6, 1e-4 * np.abs(expected).max())
-        given = {"latent": latent.numpy(), "labels": labels.numpy(), "truncation": np.float32(0.7)}
+        given = {"latent": latent.numpy(), "labels": labels.numpy(), "truncation": np.array(0.7, dtype=np.float32)}
         (truncated,) = session.run(["images"], given)
         with torch.no_grad():
             expected = TruncatedGenerator(network)(latent, labels, torch.tensor(0.7)).numpy()
