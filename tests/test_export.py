@@ -31,6 +31,7 @@ from fmcgan.inference.generator import ALLOWED_PREFIXES, load_generator
 from fmcgan.inference.onnx_file import write_onnx
 from fmcgan.inference.safetensors_file import provenance, read_generator, without_paths, write_generator
 from fmcgan.training.checkpoint_file import CHECKPOINT_FORMAT
+from fmcgan.training.truncation import TruncatedGenerator
 
 IMAGES_SEEN = 64
 SCORE = {"value": 2.5, "interval": None, "floor": 0.5, "better": "lower", "n": 500}
@@ -371,6 +372,12 @@ def assert_onnx_gives_the_images_of(network, path):
         assert images.shape == (n, 1, 28, 28)
         expected = network(latent, labels).detach().numpy()
         assert np.abs(images - expected).max() < min(1e-6, 1e-4 * np.abs(expected).max())
+        given = {"latent": latent.numpy(), "labels": labels.numpy(), "truncation": np.array(0.7, dtype=np.float32)}
+        (truncated,) = session.run(["images"], given)
+        with torch.no_grad():
+            expected = TruncatedGenerator(network)(latent, labels, torch.tensor(0.7)).numpy()
+        assert np.abs(truncated - expected).max() < min(1e-6, 1e-4 * np.abs(expected).max())
+        assert not np.array_equal(truncated, images)
     return session
 
 

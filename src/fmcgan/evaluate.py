@@ -121,6 +121,8 @@ def _write(
     if len(record["classes"]) < len(names):
         about += f"only images of {markdown(printable(', '.join(record['classes'])))}, of all classes that the "
         about += "classifier knows; "
+    if record.get("truncation", 1.0) != 1:
+        about += f"truncation {record['truncation']}; "
     about += f"metric names contain the number of samples; SHA-256 of the samples {record['samples_sha256'][:16]}.\n"
     about += f"Command: {markdown_code(record['command'])}\n"
     tables = (as_markdown(record["scores"]), by_class_as_markdown(record["scores"], names))

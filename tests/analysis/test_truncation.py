@@ -7,12 +7,13 @@ from torch import nn
 
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.latent.smoothness import mean_squared_distance
-from fmcgan.analysis.truncation import Truncation
+from fmcgan.analysis.truncation import Truncation, best_psi
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.images import to_float
 from fmcgan.metric.feature.classifier import load_classifier
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.results_store import Store
+from fmcgan.metric.value import MetricValue
 from fmcgan.training.latent import draw_latents
 from tests.garments import garment_set
 
@@ -126,11 +127,27 @@ def test_samples_of_a_file_have_no_latent_space(subject):
 
 
 @pytest.mark.parametrize(
+    ("precision", "best"),
+    [
+        ([0.95, 0.94, 0.92, 0.90], "0.4"),  # falls by more than its interval
+        ([0.90, 0.95, 0.945, 0.90], "0.8"),  # level, within 0.01
+        ([0.80, 0.85, 0.89, 0.90], "1"),
+    ],
+)
+def test_the_best_psi_is_the_largest_of_the_highest_precision(precision, best):
+    sweep = {
+        f"{psi:g}": {"precision": MetricValue(value, (value - 0.009, value + 0.009))}
+        for psi, value in zip((0.4, 0.6, 0.8, 1.0), precision, strict=True)
+    }
+    assert best_psi(sweep) == best
+
+
+@pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"n": 50}, "n must be a whole number of at least 100"),
         ({"psi": (1.0, 0.5)}, "psi must rise"),
-        ({"psi": (1.0, 3.0)}, "psi must be a number from 0 to 2"),
+        ({"psi": (1.0, 3.0)}, "psi must be a number from 0 to 1"),
         ({"psi": (1.0,), "shown": (0.5,)}, "contain all of shown"),
         ({"n_paths": 1}, "n_paths must be a whole number of at least 2"),
     ],

@@ -1,8 +1,15 @@
+import re
+
+import numpy as np
 import pytest
+from PIL import Image
 
 from fmcgan.comparison.comparison import compare
 from fmcgan.comparison.results import gather
 from fmcgan.comparison.statistics import best_two, winner
+from fmcgan.figure.curves import curve_colour
+from fmcgan.figure.palette import ink_on
+from fmcgan.figure.png import write_png
 
 pytestmark = pytest.mark.train  # composes or draws for seconds
 
@@ -56,11 +63,12 @@ def test_winners(runs):
     assert found["fd"].difference.mean == pytest.approx((5.0 - 9.0 + 5.2 - 9.3 + 5.1 - 9.1) / 3)
 
 
-def test_best_group_by_each_metric(reader):
-    head = rows(reader, "Best group by each metric", "Contents")
-    assert "fd ↓ A: loss=<a> A: loss=<a> A: loss=<a>" in " ".join(head.split())
-    assert "density → real B: loss=<b> B: loss=<b> B: loss=<b>" in head
-    assert "agreement ↑ no clear winner (ahead: A) no clear winner" in head
+def test_who_wins_on_what(reader):
+    head = " ".join(rows(reader, "Who wins on what", "How to read").split())
+    assert "At the end A wins 1 B wins 1 1 tie" in head
+    assert "fd ↓ A wins A wins A wins" in head
+    assert "density → real B wins B wins B wins" in head
+    assert "agreement ↑ tie A B tie A B tie A B" in head
 
 
 def test_one_seed_wins_nothing(write_run, tmp_path, read_page):
@@ -68,7 +76,8 @@ def test_one_seed_wins_nothing(write_run, tmp_path, read_page):
         write_run(name, [f"loss={name}", "seed=0"], [], (1000, fd))
     compare([tmp_path / "runs"], tmp_path / "out")
     shown = read_page(tmp_path / "out" / "comparison.html").shown
-    assert "no clear winner (ahead: A)" in shown
+    assert "1 not tested" in shown
+    assert "A ahead, not tested" in " ".join(shown.split())
     assert "no clear winner: one pair only: no test" in shown
 
 
@@ -87,12 +96,12 @@ def test_one_group_has_no_winner(write_run, tmp_path, read_page):
     compare([tmp_path / "runs"], tmp_path / "out")
     shown = read_page(tmp_path / "out" / "comparison.html").shown
     assert "Comparison of 1 run in 1 group" in shown
-    assert "Best group" not in shown
+    assert "Who wins" not in shown
 
 
 def test_tables(reader):
-    assert "loss=<a> 3 (0, 1, 2) 1,000 1.000 ± 0.000 0.7633 ± 0.0551 1.310 ± 0.010 5.100 ± 0.100" in reader.shown
-    assert "real data — — — 0.9000 1.000 0.5000" in reader.shown
+    assert "loss=<a> 3 (0, 1, 2) 0.7633 ± 0.0551 1.310 ± 0.010 5.100 ± 0.100 1,000 1.000 ± 0.000" in reader.shown
+    assert "real data — 0.9000 1.000 0.5000 — —" in reader.shown
     # 1.310 ± 0.010 of three seeds: half the interval is 4.303 * 0.010 / sqrt(3)
     assert "density → real A: loss=<a> 3 1.310 1.285 1.335 1.000" in reader.shown
     assert "b2 B: loss=<b> 2 finished 1,000 1.00 0.7700 0.9200 9.100 [8.100, 10.100]" in reader.shown
@@ -100,7 +109,7 @@ def test_tables(reader):
 
 
 def test_the_page_is_one_file_with_all_figures(reader):
-    assert len(reader.values("src")) == 4
+    assert len(reader.values("src")) == 5  # three figures and the samples of two groups
     assert all(address.startswith("data:image/webp") for address in reader.values("src"))
     assert {address for address in reader.values("href") if not address.startswith("#")} == {"data:,"}
     ids = reader.values("id")
@@ -116,3 +125,75 @@ def test_warnings(reader, write_run, tmp_path, read_page):
     shown = read_page(tmp_path / "again" / "comparison.html").shown
     assert "The runs used cpu and gpu: their minutes cannot be compared." in shown
     assert "loss=<a> has seed 0 more than once" in shown
+
+
+def colour(text):
+    """Red, green and blue of ``rgb(...)``, 0..1."""
+    return np.array([float(part) / 255 for part in re.findall(r"[\d.]+", text)[:3]])
+
+
+def contrast(one, other):
+    """Of WCAG 2.2, 1 to 21."""
+    light, dark = sorted(
+        (
+            float(np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
+            for rgb in map(colour, (one, other))
+        ),
+        reverse=True,
+    )
+    return (light + 0.05) / (dark + 0.05)
+
+
+_TEXTS = """
+    const ground = (each) => {
+        for (; each; each = each.parentElement) {
+            const found = getComputedStyle(each).backgroundColor
+            if (!/, 0\\)$/.test(found)) return found
+        }
+    }
+    const shown = [...document.querySelectorAll('#groups *, #winners *, #caveats *')].filter(
+        each => each.offsetHeight && [...each.childNodes].some(node => node.nodeType === 3 && node.data.trim()))
+    return shown.map(each => [each.innerText, getComputedStyle(each).color, ground(each)])
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_its_head_is_legible_on_a_phone_by_day_and_night(runs, tmp_path, chromium, theme):
+    compare([runs], tmp_path / "out")
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    scheme = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", scheme)
+    try:
+        chromium.get((tmp_path / "out" / "comparison.html").as_uri())
+        assert chromium.execute_script("return document.documentElement.scrollWidth") <= phone["width"]
+        fits = "return [...document.querySelectorAll('#winners .scroll')].every(e => e.scrollWidth <= e.clientWidth)"
+        assert chromium.execute_script(fits)
+        warnings = chromium.find_element("id", "caveats")
+        assert warnings.get_attribute("open") is None
+        warnings.find_element("css selector", "summary").click()
+        texts = chromium.execute_script(_TEXTS)
+        assert {"A wins", "tie B", "1 tie"} & {text for text, _, _ in texts}
+        assert [each for each in texts if contrast(*each[1:]) < 4.5] == []
+    finally:
+        chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_a_group_has_one_colour_throughout(reader, runs):
+    """At its samples, in the strip and in the tables: that of its curves."""
+    styles = [attributes.get("style", "") for _, attributes in reader.tags]
+    used = {found.group() for style in styles for found in re.finditer("#[0-9A-Fa-f]{6}", style)}
+    a, b = curve_colour(0), curve_colour(1)
+    assert used == {a, b, ink_on(a), ink_on(b)}
+
+
+def test_real_images_stand_beside_the_samples(runs, tmp_path, read_page):
+    for tag in ("without", "with"):
+        if tag == "with":
+            write_png(Image.new("L", (300, 200), 7), runs / "b1" / "real.png")
+        compare([runs], tmp_path / tag)
+        reader = read_page(tmp_path / tag / "comparison.html")
+        assert len(reader.values("src")) == (6 if tag == "with" else 5)
+        assert ("no grid of real images" in reader.shown) == (tag == "without")

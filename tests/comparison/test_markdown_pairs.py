@@ -81,7 +81,8 @@ def test_page_says_what_the_pairs_show(two, tmp_path):
 def test_main_table_marks_the_nearest_to_real(write_groups, floor, winner):
     ssim = {"a": [0.45, 0.46], "b": [0.2, 0.21]}
     text = page_of(write_groups("ab", [0, 1], lambda loss, seed: {"ssim": entry(ssim[loss][seed], "real", floor)}))
-    head, _, *lines = [line for line in text.splitlines() if line.startswith("|")][:4]
+    table = text.split("## At the end")[1]
+    head, _, *lines = [line for line in table.splitlines() if line.startswith("|")][:4]
     assert " ssim → real |" in head
     assert [line[8] for line in lines if "**" in line] == list(winner)  # | `loss=a` |
 

@@ -1,10 +1,12 @@
 import math
+from pathlib import Path
 
 import pytest
 
+from fmcgan.comparison.grouping import Group
 from fmcgan.comparison.results import at_budget, at_end
-from fmcgan.comparison.runs import read_run
-from fmcgan.comparison.statistics import Protocol, clear_winner, ranking, spread
+from fmcgan.comparison.runs import Run, read_run
+from fmcgan.comparison.statistics import Outcome, Protocol, Table, outcome, ranking, spread
 from fmcgan.comparison.tables import mean_and_std, number
 
 
@@ -41,35 +43,45 @@ def test_at_budget_without_an_evaluation(write_run):
     assert at_budget(run, "images_seen", 400) == {}
 
 
-@pytest.mark.parametrize(
-    ("groups", "better", "winner"),
-    [
-        ([[1.0, 1.2], [2.0, 2.2]], "lower", 0),
-        ([[1.0, 1.2], [2.0, 2.2]], "higher", 1),
-        ([[1.0, 2.0], [2.0, 3.0]], "lower", None),  # gap 1 < 2 * 0.707
-        ([[1.0], [2.0]], "lower", None),  # no spread is known
-        ([[1.0, 1.0], [2.0, 2.0], [math.nan]], "lower", 0),  # a group without a value does not take part
-        ([[1.0, math.nan], [2.0, 2.0]], "lower", None),
-        ([[9.0, 9.1], [2.0, 2.1], [5.0, 5.1]], "lower", 1),
-        ([[1.0, 1.1]], "lower", None),
-    ],
-)
-def test_clear_winner(groups, better, winner):
-    assert clear_winner([spread(values) for values in groups], Protocol(better, (), ())) == winner
+def table_of(groups, better, floor=()):
+    """Values of one metric, by group and seed."""
+    folder = Path("a")
+    runs = [[Run(folder, (), seed, (), None) for seed, _ in enumerate(values)] for values in groups]
+    rows = tuple(tuple({"score/m": value} for value in values) for values in groups)
+    made = [Group(f"{index}", tuple(each)) for index, each in enumerate(runs)]
+    return Table("end", ("score/m",), made, rows, {"m": Protocol(better, (100,), floor)})
 
 
 @pytest.mark.parametrize(
-    ("groups", "winner"),
+    ("groups", "better", "expected"),
     [
-        ([[0.2, 0.21], [0.45, 0.46]], 1),  # 0.295 against 0.045 away from 0.5
-        ([[0.8, 0.81], [0.45, 0.46]], 1),
-        ([[0.56, 0.57], [0.45, 0.46]], 1),  # 0.065 against 0.045: ahead by 0.02, more than 2 * 0.0071
-        ([[0.44, 0.45], [0.55, 0.56]], None),  # equally far, however different
-        ([[0.1, 0.9], [0.7, 0.71]], None),  # the mean is right by chance: its spread is wide
+        ([[1.0, 1.1, 1.2], [2.0, 2.2, 2.1]], "lower", Outcome("win", (0,))),
+        ([[1.0, 1.1, 1.2], [2.0, 2.2, 2.1]], "higher", Outcome("win", (1,))),
+        ([[1.0, 2.0, 3.0], [2.0, 1.5, 3.1]], "lower", Outcome("tie", (0, 1))),  # -1, 0.5, -0.1
+        ([[1.0, 2.0], [1.0, 2.0]], "lower", Outcome("tie", (0, 1))),  # equal in all pairs
+        ([[5.0, 5.1, 5.2], [1.0, 2.0, 3.0], [2.0, 1.5, 3.1]], "lower", Outcome("tie", (1, 2))),  # the third group loses
+        ([[9.0, 9.1], [2.0, 2.1], [5.0, 5.1]], "lower", Outcome("win", (1,))),
+        ([[1.0], [2.0]], "lower", Outcome("untested", (0, 1))),
+        ([[1.0, math.nan], [2.0, 2.0]], "higher", Outcome("untested", (1, 0))),
+        ([[1.0, 1.1], [math.nan, math.nan]], "lower", Outcome("unknown")),
+        ([[1.0, 1.1], [2.0, 2.1]], "", Outcome("unknown")),
+        ([[1.0, 1.1]], "lower", Outcome("unknown")),
     ],
 )
-def test_clear_winner_is_the_nearest_to_real(groups, winner):
-    assert clear_winner([spread(values) for values in groups], Protocol("real", (), (0.5,))) == winner
+def test_planted_winners_and_ties(groups, better, expected):
+    assert outcome(table_of(groups, better), "m") == expected
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        ([[0.2, 0.21], [0.45, 0.46]], Outcome("win", (1,))),  # 0.3, 0.29 against 0.05, 0.04 away from 0.5
+        ([[0.8, 0.81], [0.45, 0.46]], Outcome("win", (1,))),  # by 0.25 and 0.27: 0.26 ± 12.7 * 0.01
+        ([[0.1, 0.9, 0.5], [0.6, 0.61, 0.6]], Outcome("tie", (0, 1))),  # the mean is right by chance
+    ],
+)
+def test_the_nearest_to_real_wins(groups, expected):
+    assert outcome(table_of(groups, "real", (0.5,)), "m") == expected
 
 
 def test_ranking_leaves_out_groups_without_a_value():

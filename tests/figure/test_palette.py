@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from fmcgan.figure.map import BACKGROUND, MOST_COLOURED, OTHER_CLASSES, colours_by_label
-from fmcgan.figure.palette import INK, class_colours
+from fmcgan.figure.palette import INK, class_colours, ink_on
 
 
 def lab(colours):
@@ -62,3 +62,11 @@ def test_the_colours_of_all_letters_can_be_told_apart_on_light_and_dark():
         lightness = seen[: len(colours), 0]  # of black 0, of white 100
         assert 20 < lightness.min() < lightness.max() < 80
     assert MOST_COLOURED == 26
+
+
+@pytest.mark.parametrize(
+    ("colour", "ink"),
+    [("#000000", "#FFFFFF"), ("#FFFFFF", "#000000"), ("#0072B2", "#FFFFFF"), ("#E69F00", "#000000")],
+)
+def test_ink_is_black_or_white_whichever_is_seen_better(colour, ink):
+    assert ink_on(colour) == ink

@@ -1,4 +1,4 @@
-"""Truncation of latent vectors: precision against recall. Smoothness: perceptual path length."""
+"""Truncation: precision against recall. Smoothness: perceptual path length."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +25,7 @@ from fmcgan.metric.manifold import Manifold
 from fmcgan.metric.value import MetricValue, mean_interval
 from fmcgan.training.latent import seed_of
 from fmcgan.training.sampling import sample_classes
+from fmcgan.training.truncation import has_means
 
 _SWEEP, _STARTS, _ENDS, _POSITIONS = 121, 122, 123, 124  # random streams, combined with the subject's seed
 _RESAMPLES = 200
@@ -36,9 +37,10 @@ Values = Mapping[str, MetricValue]  # by name of the metric
 
 
 class Truncation(Analysis):
-    """Scales latent vectors by psi; below 1, images are expected to become more typical and less varied.
+    """Draws images towards the mean of their class (`TruncatedGenerator`): below psi = 1 more typical, less varied.
 
-    A generator that was not trained on such short vectors may behave differently: its precision may be highest at 1.
+    The best psi is the largest whose precision is, within its interval, the highest: below it only variety is lost. It
+    may be 1, above all where a network of another package can only be given shorter latent vectors.
 
     The sweep measures precision and recall (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020) of as
     many samples as real test images. The reference is the value of as many real training images. Smoothness is the
@@ -49,7 +51,7 @@ class Truncation(Analysis):
         weights: of the classifier for the path length; ``None``: the shipped ones.
         n: samples at each psi, and real test images, at least 100; fewer if there are fewer. It is rounded down to a
             multiple of the number of classes.
-        psi: factors on the latent vectors, rising, in 0..2.
+        psi: of the truncation, rising, in 0..1.
         shown: values of psi in the figure of samples.
         n_paths: pairs of latent vectors of each class for the path length.
 
@@ -62,14 +64,14 @@ class Truncation(Analysis):
         features: FeatureNetwork,
         weights: Path | str | None = None,
         n: int = 2000,
-        psi: Sequence[float] = (0.3, 0.5, 0.7, 0.85, 1.0, 1.2),
-        shown: Sequence[float] = (0.3, 0.7, 1.0),
+        psi: Sequence[float] = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+        shown: Sequence[float] = (0.5, 0.7, 1.0),
         n_paths: int = 100,
     ) -> None:
         whole_number(minimum=_LEAST, maximum=MOST_IMAGES, n=n)
         whole_number(minimum=2, maximum=100_000, n_paths=n_paths)
         for each in (*psi, *shown):
-            number(0, 2, psi=each)
+            number(0, 1, psi=each)
         if not psi or list(psi) != sorted(set(psi)) or not set(shown) <= set(psi):
             raise InvalidValueError(f"psi must rise and contain all of shown, got {list(psi)} and {list(shown)}")
         self.features, self.path_features = features, ClassifierFeatures(weights)
@@ -95,8 +97,8 @@ class Truncation(Analysis):
         lengths, mean_length = self._lengths(subject, generator)
         return Section(
             "Truncation and smoothness",
-            "Latent vectors scaled by psi below 1 are expected to give more typical and less varied images. Precision "
-            f"and recall of {n:,} samples at each psi are measured against {n:,} real test images, in the "
+            f"{_way(generator)} Below psi = 1, images should become more typical and less varied. {_advice(sweep)} "
+            f"Precision and recall of {n:,} samples at each psi are measured against {n:,} real test images, in the "
             f"{self.features.name} features. A perfect generator would have the values of as many real "
             "training images. The path length measures how fast images change with the latent vector; it has no "
             "reference value, because real images have no latent vectors.",
@@ -105,6 +107,7 @@ class Truncation(Analysis):
             values={
                 "sweep": {psi: {name: each.value for name, each in found.items()} for psi, found in sweep.items()},
                 "real": {name: each.value for name, each in best.items()},
+                "best_psi": best_psi(sweep),
                 "path_length": mean_length,
             },
         )
@@ -121,10 +124,7 @@ class Truncation(Analysis):
             images, _ = sample_classes(generator, shown, _SHOWN, seed, psi)
             tiles = to_pixels(images.unflatten(0, (len(shown), _SHOWN)))
             grids.append((f"psi = {psi:g}", class_grid(tiles, names)))
-        caption = (
-            "The same latent vectors, scaled by psi. A small psi gives vectors that are much shorter than in "
-            f"training, so images may be implausible. {note}"
-        ).rstrip()
+        caption = (f"The same latent vectors at each psi. {note}").rstrip()
         text = f"{len(grids)} grids of generated images, one class per row, more varied for larger psi."
         return Picture("samples_by_psi", side_by_side(grids), caption, text)
 
@@ -150,6 +150,27 @@ class Truncation(Analysis):
             detour = mean / least if least else None
             rows.append([class_key(subject.info, label), mean, low, high, least, detour, usual])
         return lengths_table(rows, self.n_paths, note), lengths.mean().item()
+
+
+def best_psi(sweep: Mapping[str, Values]) -> str:
+    """Returns the largest psi whose precision is, within its interval, the highest of a sweep of rising psi."""
+    precision = {psi: each["precision"] for psi, each in sweep.items()}
+    highest = max(each.value for each in precision.values())
+    reached = [psi for psi, each in precision.items() if (each.interval or (each.value, each.value))[1] >= highest]
+    return reached[-1]
+
+
+def _way(generator: nn.Module) -> str:
+    if has_means(generator):
+        return "Truncation draws what the first layer returns towards the mean of the class, to psi times its distance."
+    return "This network is not of fmcgan, so truncation scales its latent vectors by psi."
+
+
+def _advice(sweep: Mapping[str, Values]) -> str:
+    best = best_psi(sweep)
+    if best == "1":
+        return "Here it does not help: no psi has a higher precision than 1."
+    return f"Best is psi = {best}: a smaller one has no higher precision, only less variety."
 
 
 def _stored(images: ImageSet, subject: Subject) -> ImageSet:

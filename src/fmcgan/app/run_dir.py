@@ -21,6 +21,7 @@ WANDB = "wandb"
 LOGGERS = (TENSORBOARD, "csv", WANDB)  # folders of loggers
 TRACKERS = "trackers.json"  # the ids that a resumed run continues
 SAMPLES = "samples"
+REAL_IMAGES = "real.png"  # a grid of training images, to compare samples with
 CHECKPOINTS = "checkpoints"
 LAST_CHECKPOINT = f"{CHECKPOINTS}/last.ckpt"
 BEST_CHECKPOINT = f"{CHECKPOINTS}/best.ckpt"
@@ -38,6 +39,7 @@ COMPARISON = "comparison"
 WRITTEN = (
     *(CONFIG, ENVIRONMENT, METRICS_JSONL, METRICS_CSV, EPOCHS_CSV, RESULT, ERROR, LOSS_FIGURE, GRADIENT_NORM_FIGURE),
     *(HYDRA, TRAIN_LOG, MULTIRUN, LOCK, PRECISION, PRECISION_LOCK, *LOGGERS, TRACKERS, SAMPLES, CHECKPOINTS),
+    REAL_IMAGES,
 )
 """What a training run, or a sweep, writes into its folder."""
 

@@ -102,6 +102,7 @@ class Evaluation(Struct):
     scores: Scores
     images_seen: Count | None = None
     weights: Name | None = None
+    truncation: float = 1.0
     train_sha256: Name | None = None
     test_sha256: Name | None = None
     seconds_by_score: Numbers = {}

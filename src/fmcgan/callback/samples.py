@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning.pytorch import Callback, Trainer
+from PIL import Image
 
 from fmcgan.app import run_dir
 from fmcgan.app.checks import MOST_SHOWN, seed_number, whole_number
 from fmcgan.callback.tracker import trackers_of
-from fmcgan.callback.trainer import data_of, is_last_epoch
+from fmcgan.callback.trainer import DataModule, data_of, is_last_epoch
 from fmcgan.data.images import to_pixels
 from fmcgan.data.info import DatasetInfo
 from fmcgan.figure.grid import class_grid
@@ -26,6 +27,7 @@ class SampleGrid(Callback):
     """Draws ``samples/epoch_010.png`` from the averaged generator: a row per class, a column per fixed latent vector.
 
     Of more than 26 classes, the first 26 are drawn. Epoch 0 is before training. The last epoch is always drawn.
+    ``real.png`` shows as many training images, the first of each class.
 
     Args:
         epochs: epochs to draw, such as ``[0, 10, 20, 29]``; ``None``: every `every_n_epochs`.
@@ -47,7 +49,10 @@ class SampleGrid(Callback):
         self.seed = seed
 
     def on_train_start(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
-        """Draws epoch 0, unless the run is resumed."""
+        """Draws the real images, and epoch 0 unless the run is resumed."""
+        if trainer.is_global_zero:
+            folder = Path(trainer.default_root_dir)
+            write_png(self.real_grid(data_of(trainer)), folder / run_dir.REAL_IMAGES)
         if pl_module.images_seen == 0 and self._is_due(0):
             self._draw(trainer, pl_module, 0)
 
@@ -56,6 +61,16 @@ class SampleGrid(Callback):
         epoch = trainer.current_epoch + 1
         if self._is_due(epoch) or is_last_epoch(trainer):
             self._draw(trainer, pl_module, epoch)
+
+    def real_grid(self, data: DataModule) -> Image.Image:
+        """Draws the first training images of each class; white where a class has fewer than the columns."""
+        names, images = data.info.class_names[:_MOST_ROWS], data.images
+        shape = len(names), self.n_columns, *data.info.shape
+        rows = torch.full(shape, 255, dtype=torch.uint8)
+        for label, row in enumerate(rows):
+            found = (images.train_labels == label).nonzero().squeeze(1)[: self.n_columns]
+            row[: len(found)] = images.train_images[found]
+        return class_grid(to_pixels(rows), names, "real training images")
 
     def _is_due(self, epoch: int) -> bool:
         return epoch % self.every_n_epochs == 0 if self.epochs is None else epoch in self.epochs

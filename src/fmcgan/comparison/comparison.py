@@ -14,8 +14,8 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import spreadsheet_cell
 from fmcgan.comparison import overlay
 from fmcgan.comparison.grouping import short_names
-from fmcgan.comparison.html_page import SAMPLES_FIGURE, SCORES_FIGURE, comparison_page
-from fmcgan.comparison.markdown_page import page
+from fmcgan.comparison.html_page import SCORES_FIGURE, Samples, comparison_page
+from fmcgan.comparison.markdown_page import SAMPLES_FIGURE, page
 from fmcgan.comparison.results import Comparison, gather
 from fmcgan.comparison.runs import Run
 from fmcgan.comparison.statistics import Pairing, every_pair, spread
@@ -47,17 +47,18 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
     """
     comparison = gather(runs)
     output.mkdir(parents=True, exist_ok=True)
-    figures = _draw(comparison, output)
+    samples = Samples([_last_grid(group.runs[0]) for group in comparison.groups], _real_grid(comparison))
+    figures = _draw(comparison, samples, output)
     write_groups(output / "comparison.csv", comparison)
     write_runs(output / "runs.csv", comparison)
     write_pairs(output / "pairs.csv", comparison)
     markdown = output / "comparison.md"
     run_dir.write_atomically(markdown, page(comparison, figures))
-    run_dir.write_atomically(output / "comparison.html", comparison_page(comparison, output, figures))
+    run_dir.write_atomically(output / "comparison.html", comparison_page(comparison, output, figures, samples))
     return markdown
 
 
-def _draw(comparison: Comparison, output: Path) -> list[str]:
+def _draw(comparison: Comparison, samples: Samples, output: Path) -> list[str]:
     """Draws the figures and returns their names."""
     figures = [run_dir.LOSS_FIGURE, run_dir.GRADIENT_NORM_FIGURE]
     groups = [
@@ -71,23 +72,35 @@ def _draw(comparison: Comparison, output: Path) -> list[str]:
         names = [key.removeprefix("score/") for key in sorted(keys)]
         overlay.draw_scores(groups, names, comparison.end, output / SCORES_FIGURE)
         figures.insert(0, SCORES_FIGURE)
-    first = [(f"{group.label}, seed {group.runs[0].seed}", _last_grid(group.runs[0])) for group in groups]
-    samples = [(title, grid) for title, grid in first if grid is not None]
     for picture in (picture for search in comparison.searches for picture in search.pictures):
         run_dir.write_atomically(output / f"{picture.name}.png", png_bytes(picture.content))  # type: ignore[arg-type]
-    if samples:
-        write_png(side_by_side(samples), output / SAMPLES_FIGURE)
-        figures.append(SAMPLES_FIGURE)
+    grids = [
+        (f"{group.label}, seed {group.runs[0].seed}", grid)
+        for group, grid in zip(groups, samples.by_group, strict=True)
+        if grid is not None
+    ]
+    if grids:
+        real = [("real images", samples.real)] if samples.real is not None else []
+        write_png(side_by_side([*grids, *real]), output / SAMPLES_FIGURE)
+        figures.insert(0, SAMPLES_FIGURE)
     return figures
 
 
 def _last_grid(run: Run) -> Image.Image | None:
     """Reads the last sample grid of a run, whose title names the epoch; None if there is none."""
     pictures = sorted((run.folder / run_dir.SAMPLES).glob("*.png"), key=lambda path: (len(path.name), path.name))
-    if not pictures:
-        return None
+    return _read_grid(pictures[-1]) if pictures else None
+
+
+def _real_grid(comparison: Comparison) -> Image.Image | None:
+    """Reads the grid of real images of the first run that has one; runs of older versions have none."""
+    paths = (run.folder / run_dir.REAL_IMAGES for run in comparison.finished)
+    return next((_read_grid(path) for path in paths if path.is_file()), None)
+
+
+def _read_grid(path: Path) -> Image.Image:
     try:
-        return read_png(pictures[-1])
+        return read_png(path)
     except UserError as error:
         raise UserError(f"{error}; remove it and compare again") from error
 

@@ -12,6 +12,9 @@ NOT_COMPARED = ("seed", "ckpt_path", "trust", "data.root", "data.mirror")
 """Overrides that do not define an experiment: seed, checkpoint to resume from, trust, location of the data."""
 LONGEST = 36  # maximum number of letters of a label in a short name
 
+DIFFERENT_LOSSES = "different formulas: their heights cannot be compared"
+"""Warning at losses of groups of which `formulas_differ`."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -33,7 +36,12 @@ class Group:
     @property
     def seed_list(self) -> str:
         """Number of runs and their seeds, such as ``3 (0, 1, 2)``."""
-        return f"{len(self.runs)} ({', '.join('?' if seed is None else str(seed) for seed in self.seeds)})"
+        return f"{len(self.runs)} ({self.seed_names})"
+
+    @property
+    def seed_names(self) -> str:
+        """The seeds, such as ``0, 1, 2``."""
+        return ", ".join("?" if seed is None else str(seed) for seed in self.seeds)
 
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:
@@ -59,6 +67,12 @@ def compared_overrides(run: Run) -> list[str]:
     """Returns the overrides that define the experiment, the last one of each key, in the order typed."""
     last = {override.split("=", 1)[0].lstrip("+~"): override for override in run.overrides}
     return [text for key, text in last.items() if key not in NOT_COMPARED and not key.startswith("hydra.")]
+
+
+def formulas_differ(groups: Sequence[Group], network: str) -> bool:
+    """Tests whether groups have different formulas of the loss of ``generator`` or ``discriminator``."""
+    formulas = [group.runs[0].loss_formula(network) for group in groups]
+    return any(formula != formulas[0] for formula in formulas)
 
 
 def letter(index: int) -> str:

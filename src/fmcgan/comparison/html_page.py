@@ -1,50 +1,106 @@
-"""The page ``comparison.html``: the best group by each metric, sortable tables and all figures."""
+"""The page ``comparison.html``: samples, who wins by each metric, sortable tables and all figures."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
-from fmcgan.analysis.section import Alarm, Picture, Section
+from fmcgan.analysis.section import Alarm, Picture, Section, Table
 from fmcgan.app import run_dir
 from fmcgan.comparison import tables as section_tables
-from fmcgan.comparison.grouping import short_names
-from fmcgan.comparison.markdown_page import CURVES_NOTE, explanations, plural
+from fmcgan.comparison.grouping import Group, letter, short_names
+from fmcgan.comparison.markdown_page import CURVES_NOTE, explanations, losses_caption, plural
 from fmcgan.comparison.results import Comparison
+from fmcgan.comparison.statistics import Outcome
 from fmcgan.comparison.tables import TITLES
+from fmcgan.figure.curves import curve_colour
+from fmcgan.figure.palette import ink_on
 from fmcgan.report.encoding import Encoded, encode
-from fmcgan.report.html import render
+from fmcgan.report.html import Cell, render
 
 SCORES_FIGURE = "scores.png"
-SAMPLES_FIGURE = "samples.png"
 _CURVES = {
     SCORES_FIGURE: "Each metric over the images seen and over the minutes trained.",
-    run_dir.LOSS_FIGURE: "Losses. Different loss functions cannot be compared.",
+    run_dir.LOSS_FIGURE: "Losses.",
     run_dir.GRADIENT_NORM_FIGURE: "Gradient norms before any clipping.",
 }
-_HOW_TO_READ = (
-    " Numbers are means ± standard deviations over the seeds of a group; ↓ lower is better, ↑ higher is better, "
-    "→ real: nearer to real data is better."
-)
-WIDEST = 1090  # largest width of a picture on the page, in CSS pixels
 
 
-def comparison_page(comparison: Comparison, folder: Path, figures: Sequence[str]) -> str:
+class Samples(NamedTuple):
+    """The sample grid of each group, ``None`` if it has none, and one of real images."""
+
+    by_group: Sequence[Image.Image | None]
+    real: Image.Image | None
+
+
+@dataclass(frozen=True)
+class ShownGroup:
+    """A group at the head of the page: its letter, its colour in all figures, and its samples."""
+
+    letter: str
+    label: str
+    runs: str  # how many, and their seeds
+    colour: str
+    ink: str  # of text on the colour
+    samples: Encoded | None
+
+
+class Share(NamedTuple):
+    """A part of a strip: the metrics with one outcome."""
+
+    kind: str  # of an `Outcome`
+    group: ShownGroup | None  # that wins
+    count: int
+    text: str
+
+
+def comparison_page(comparison: Comparison, folder: Path, figures: Sequence[str], samples: Samples) -> str:
     """Makes the page, with the figures (names of PNGs) of a folder."""
     names = short_names(comparison.groups)
     sections = _sections(comparison, {name: folder / name for name in figures}, names)
-    pictures = {(name, each.name): _encode(each) for name, section in sections.items() for each in section.pictures}
+    pictures = {(name, each.name): encode(each) for name, section in sections.items() for each in section.pictures}
+    groups = _groups(comparison.groups, samples)
+    outcomes = section_tables.outcomes_by_metric(comparison.tables) if len(names) > 1 else []
     return render(
         "comparison.html.j2",
         sections,
         pictures,
         _provenance(comparison),
         title=f"Comparison of {plural(len(comparison.finished), 'run')} in {plural(len(names), 'group')}",
-        groups=comparison.groups,
-        winners=section_tables.winners_table(comparison.tables, names) if len(names) > 1 else None,
+        groups=groups,
+        real=_encoded(samples.real),
+        outcomes=outcomes,
+        strips={
+            title: _strip([row[place] for _, row in outcomes], groups) for place, title in enumerate(TITLES.values())
+        },
         alarms=_alarms(comparison),
     )
+
+
+def _groups(groups: Sequence[Group], samples: Samples) -> list[ShownGroup]:
+    shown = []
+    for index, (group, grid) in enumerate(zip(groups, samples.by_group, strict=True)):
+        runs, colour = plural(len(group.runs), "run"), curve_colour(index)
+        seeds = f"{'seed' if len(group.runs) == 1 else 'seeds'} {group.seed_names}"
+        shown.append(ShownGroup(letter(index), group.label, f"{runs}, {seeds}", colour, ink_on(colour), _encoded(grid)))
+    return shown
+
+
+def _strip(outcomes: Sequence[Outcome], groups: Sequence[ShownGroup]) -> list[Share]:
+    """Counts the metrics that each group wins, that tie, and of which nothing is known."""
+    wins = Counter(each.groups[0] for each in outcomes if each.kind == "win")
+    parts = [
+        Share("win", group, wins[index], f"{group.letter} wins {wins[index]}")
+        for index, group in enumerate(groups)
+        if wins[index]
+    ]
+    kinds = Counter(each.kind for each in outcomes)
+    others = {"tie": plural(kinds["tie"], "tie"), "untested": f"{kinds['untested']} not tested"}
+    others["unknown"] = f"{kinds['unknown']} without values"
+    return parts + [Share(kind, None, kinds[kind], text) for kind, text in others.items() if kinds[kind]]
 
 
 def _sections(comparison: Comparison, figures: Mapping[str, Path], names: Sequence[str]) -> dict[str, Section]:
@@ -55,21 +111,28 @@ def _sections(comparison: Comparison, figures: Mapping[str, Path], names: Sequen
             makers.append(section_tables.intervals_table)
         if table.metrics and len(names) > 1:
             makers += [section_tables.best_table, section_tables.pairs_table]
-        made = [make(table, names) for make in makers]
-        sections[table.name] = Section(TITLES[table.name], text + _HOW_TO_READ, tables=made)
-    pictures = [_picture(figures[name], caption) for name, caption in _CURVES.items() if name in figures]
+        made = [_coloured(make(table, names), names) for make in makers]
+        sections[table.name] = Section(TITLES[table.name], text, tables=made)
+    captions = _CURVES | {run_dir.LOSS_FIGURE: losses_caption(comparison.groups)}
+    pictures = [_picture(figures[name], caption) for name, caption in captions.items() if name in figures]
     sections["curves"] = Section("Curves", CURVES_NOTE, pictures=pictures)
-    if SAMPLES_FIGURE in figures:
-        caption = "The last grid of the first seed of each group: one class per row, one latent vector per column."
-        grids = [_picture(figures[SAMPLES_FIGURE], caption)]
-        sections["samples"] = Section("Samples", "The same latent vectors in every grid.", pictures=grids)
     sections["runs"] = Section(
         "Runs",
         "One run per row. Brackets: 95 % interval of a metric over its samples, if measured. Unfinished runs are in "
         "no other table.",
-        tables=[section_tables.runs_table(comparison, names)],
+        tables=[_coloured(section_tables.runs_table(comparison, names), names)],
     )
     return sections
+
+
+def _coloured(table: Table, names: Sequence[str]) -> Table:
+    """Marks the names of groups with their colours."""
+    colours = {name: curve_colour(index) for index, name in enumerate(names)}
+    rows = [
+        [Cell(value, colour=colours[value]) if isinstance(value, str) and value in colours else value for value in row]
+        for row in table.rows
+    ]
+    return replace(table, rows=rows)
 
 
 def _picture(path: Path, caption: str) -> Picture:
@@ -78,11 +141,8 @@ def _picture(path: Path, caption: str) -> Picture:
     return Picture(path.stem, image, caption, caption)
 
 
-def _encode(picture: Picture) -> Encoded:
-    """Encodes a picture; wide grids are shown at half size, one CSS pixel per pixel of a sample."""
-    encoded = encode(picture)
-    is_wide_grid = picture.name == Path(SAMPLES_FIGURE).stem and encoded.width > WIDEST
-    return replace(encoded, width=encoded.width // 2, height=encoded.height // 2) if is_wide_grid else encoded
+def _encoded(grid: Image.Image | None) -> Encoded | None:
+    return None if grid is None else encode(Picture("samples", grid, "", ""))
 
 
 def _alarms(comparison: Comparison) -> list[Alarm]:

@@ -2,15 +2,27 @@
 
 from collections.abc import Sequence
 
+from fmcgan.app import run_dir
 from fmcgan.app.escaping import markdown, markdown_code
-from fmcgan.comparison.grouping import letter
+from fmcgan.comparison.grouping import DIFFERENT_LOSSES, Group, formulas_differ, letter
 from fmcgan.comparison.results import Comparison
 from fmcgan.comparison.statistics import Pairing
-from fmcgan.comparison.tables import FEW, TITLES, markdown_table, number, pairs_table, shown_pairs, values_table
+from fmcgan.comparison.tables import (
+    FEW,
+    TITLES,
+    markdown_table,
+    number,
+    pairs_table,
+    shown_pairs,
+    values_table,
+    winners_table,
+)
 
+SAMPLES_FIGURE = "samples.png"
 CURVES_NOTE = (
-    "Curves are means over the seeds of a group, where all seeds have values; the light area reaches from the lowest "
-    "to the highest seed. Losses and gradient norms of long runs are smoothed by a running mean."
+    "Curves are means over the seeds of a group at equal shares of their runs, so a curve over minutes ends at their "
+    "mean time; the light area reaches from the lowest to the highest seed. Losses and gradient norms of long runs are "
+    "smoothed by a running mean."
 )
 
 _HOW_TO_READ = """\
@@ -18,9 +30,10 @@ _HOW_TO_READ = """\
   three runs have the value; —: none has.
 - ↓ lower is better, ↑ higher is better, → real: nearer to real data is better. "real data" is the value of real images
   by the same protocol.
-- **Bold**: the best mean, if it leads by more than the sum of both standard deviations and both groups have two seeds
-  or more.
-- Gradient norms are measured before clipping. Different loss functions cannot be compared.
+- **Bold**: the winner. It has the best mean and is significantly better than the next group (paired t-test over common
+  seeds, 5 %); otherwise the two tie. With fewer than two common seeds nothing can be tested. Without any true
+  difference, about one metric in twenty has a winner by chance.
+- Gradient norms are measured before clipping.
 - Minutes are minutes of training, without evaluation, pictures and checkpoints."""
 
 _HOW_TO_READ_PAIRS = """\
@@ -46,16 +59,16 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def losses_caption(groups: Sequence[Group]) -> str:
+    """Captions the figure of losses, with a warning if the groups have different formulas."""
+    networks = [network for network in ("generator", "discriminator") if formulas_differ(groups, network)]
+    return f"Losses of {' and '.join(networks)} by {DIFFERENT_LOSSES}." if networks else "Losses."
+
+
 def page(comparison: Comparison, figures: Sequence[str]) -> str:
-    """Writes tables, pairs of groups, figures (names of PNGs), unfinished runs and provenance as Markdown."""
+    """Writes samples, winners, tables, pairs, figures (names of PNGs), unfinished runs and provenance as Markdown."""
     labels = [group.label for group in comparison.groups]
-    parts = [f"# Comparison of {plural(len(comparison.finished), 'run')} in {plural(len(labels), 'group')}"]
-    parts += [
-        f"**{markdown_code(group.label)} has seed {', '.join(seeds)} more than once: its ± is not a standard deviation "
-        "over seeds. In pairs, a repeated seed counts once with the mean of its runs.**"
-        for group in comparison.groups
-        if (seeds := group.repeated_seeds)
-    ]
+    parts = _opening(comparison, figures)
     for search in comparison.searches:
         parts += [f"## {search.title}", markdown(search.introduction)]
         parts += [markdown_table(each) for each in search.tables]
@@ -71,7 +84,9 @@ def page(comparison: Comparison, figures: Sequence[str]) -> str:
         for name, each in comparison.end.protocols.items()
     ]
     parts += ["## How to read the tables", "\n".join([_HOW_TO_READ, *protocols])]
-    parts += ["## Figures", CURVES_NOTE, *(f"![{name}]({name})" for name in figures)]
+    curves = [name for name in figures if name != SAMPLES_FIGURE]
+    notes = {run_dir.LOSS_FIGURE: f"\n\n{losses_caption(comparison.groups)}"}
+    parts += ["## Figures", CURVES_NOTE, *(f"![{name}]({name}){notes.get(name, '')}" for name in curves)]
     if comparison.others:
         lines = [
             f"- not in the tables: {markdown_code(comparison.names[run.folder])} "
@@ -90,6 +105,22 @@ def page(comparison: Comparison, figures: Sequence[str]) -> str:
     return "\n\n".join([*parts, "## Provenance", "\n".join(sources)]) + "\n"
 
 
+def _opening(comparison: Comparison, figures: Sequence[str]) -> list[str]:
+    """Makes the title, the samples, who wins, and a warning of repeated seeds."""
+    groups = comparison.groups
+    parts = [f"# Comparison of {plural(len(comparison.finished), 'run')} in {plural(len(groups), 'group')}"]
+    parts += [f"![{name}]({name})" for name in figures if name == SAMPLES_FIGURE]
+    if len(groups) > 1 and (winners := winners_table(comparison.tables)).rows:
+        parts += ["## Who wins on what", _legend(groups), markdown_table(winners)]
+    parts += [
+        f"**{markdown_code(group.label)} has seed {', '.join(seeds)} more than once: its ± is not a standard deviation "
+        "over seeds. In pairs, a repeated seed counts once with the mean of its runs.**"
+        for group in groups
+        if (seeds := group.repeated_seeds)
+    ]
+    return parts
+
+
 def _pairs(comparison: Comparison) -> list[str]:
     """Makes the section of pairs; empty for one group or without metrics. Repeated tables become a sentence."""
     letters = [letter(index) for index in range(len(comparison.groups))]
@@ -106,17 +137,20 @@ def _pairs(comparison: Comparison) -> list[str]:
             shown += pairings
     if not shown:
         return []
-    legend = [
-        f"- **{name}**: {markdown_code(group.label)}" for name, group in zip(letters, comparison.groups, strict=True)
-    ]
     introduction = (
         "Two groups are compared by pairs of runs of equal seed, which see the same order of images and the same "
         "latent vectors. The groups:"
     )
-    parts = ["## Pairs of groups", introduction, "\n".join(legend), "The columns:", _how_to_read_pairs(shown, letters)]
+    columns = "The columns:", _how_to_read_pairs(shown, letters)
+    parts = ["## Pairs of groups", introduction, _legend(comparison.groups), *columns]
     for title, text in zip(TITLES.values(), texts, strict=True):
         parts += [f"### Pairs {title[0].lower()}{title[1:]}", text]
     return parts
+
+
+def _legend(groups: Sequence[Group]) -> str:
+    """Lists the letter and the label of each group."""
+    return "\n".join(f"- **{letter(index)}**: {markdown_code(group.label)}" for index, group in enumerate(groups))
 
 
 def _how_to_read_pairs(shown: Sequence[Pairing], letters: Sequence[str]) -> str:

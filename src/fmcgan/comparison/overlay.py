@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcgan.comparison.grouping import Group
+from fmcgan.comparison.grouping import DIFFERENT_LOSSES, Group, formulas_differ
 from fmcgan.comparison.statistics import Table
 from fmcgan.figure.curves import Panel, Series, draw_curves, running_mean, smoothing_window
 
@@ -18,12 +18,15 @@ WIDE = 30  # ratio of the largest to the smallest value above which the axis is 
 
 
 def draw_losses(groups: Sequence[Group], path: Path) -> None:
-    """Draws the losses of both networks, on a symmetric logarithmic axis if their ranges differ widely."""
-    panels = [
-        Panel("Generator loss", "loss", _series(groups, "loss/generator")),
-        Panel("Discriminator loss (with penalty)", "loss", _series(groups, "loss/discriminator")),
-    ]
-    draw_curves([_readable(panel) for panel in panels], path)
+    """Draws the losses of both networks, on a symmetric logarithmic axis if their ranges differ widely.
+
+    The title of a panel warns if the groups have different formulas of the loss.
+    """
+    panels = []
+    for network, title in (("generator", "Generator loss"), ("discriminator", "Discriminator loss (with penalty)")):
+        warning = f"\n{DIFFERENT_LOSSES}" if formulas_differ(groups, network) else ""
+        panels.append(_readable(Panel(title + warning, "loss", series_of(groups, f"loss/{network}"))))
+    draw_curves(panels, path)
 
 
 def draw_gradient_norms(groups: Sequence[Group], path: Path) -> None:
@@ -32,7 +35,7 @@ def draw_gradient_norms(groups: Sequence[Group], path: Path) -> None:
         Panel(
             f"{network.capitalize()} gradient norm",
             "L2 norm before clipping",
-            _series(groups, f"gradient_norm/{network}"),
+            series_of(groups, f"gradient_norm/{network}"),
             scale="log",
         )
         for network in ("generator", "discriminator")
@@ -48,46 +51,56 @@ def draw_scores(groups: Sequence[Group], names: Sequence[str], table: Table, pat
         title = f"{name}, {protocol.in_words}" if protocol.in_words else name
         line = {"real data": protocol.floor} if protocol.floors else {}
         for clock, x_label in (("images_seen", "images seen"), ("seconds", "minutes of training")):
-            series = _series(groups, f"score/{name}", clock)
+            series = series_of(groups, f"score/{name}", clock)
             panels.append(Panel(title, "value", series, x_label, _score_scale(series, list(line.values())), line))
     draw_curves(panels, path)
 
 
-def mean_curve(curves: Sequence[tuple[Array, Array]]) -> tuple[Array, Array, Array, Array]:
-    """Averages curves that were recorded at different moments, with linear interpolation.
+def mean_curve(curves: Sequence[tuple[Array, Array]], lengths: Sequence[float]) -> tuple[Array, Array, Array, Array]:
+    """Averages the curves of several runs at equal shares of their lengths, with linear interpolation.
+
+    So a mean over minutes ends at the mean length, with the last value of every run: a mean at equal minutes would end
+    where the quickest run does, before the last values of the others.
 
     Args:
         curves: x [N_i], ascending, and y [N_i] of each run; values that are not finite are left out.
+        lengths: of each run, in the unit of x.
 
     Returns:
-        x [N] and the mean, lowest and highest y [N], at every recorded x within the common range. Without a common
-        range, one point: the means of the last points.
+        x [N] and the mean, lowest and highest y [N], at every recorded share that all runs have. Without a common
+        share, one point: the means of the last points.
     """
-    known = [(x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in curves]
-    known = [(x, y) for x, y in known if len(x)]
+    known = [
+        (x[np.isfinite(y)] / (length or 1), y[np.isfinite(y)], length)
+        for (x, y), length in zip(curves, lengths, strict=True)
+        if np.isfinite(y).any()
+    ]
     if not known:
         empty = np.empty(0)
         return empty, empty, empty, empty
-    first, last = max(x[0] for x, _ in known), min(x[-1] for x, _ in known)
+    first, last = max(x[0] for x, _, _ in known), min(x[-1] for x, _, _ in known)
     if first > last:
-        grid = np.array([np.mean([x[-1] for x, _ in known])])
-        values = np.array([[y[-1]] for _, y in known])
+        grid = np.array([np.mean([x[-1] for x, _, _ in known])])
+        values = np.array([[y[-1]] for _, y, _ in known])
     else:
-        recorded = np.unique(np.concatenate([x for x, _ in known]))
+        recorded = np.unique(np.concatenate([x for x, _, _ in known]))
         grid = recorded[(recorded >= first) & (recorded <= last)]
-        values = np.array([np.interp(grid, x, y) for x, y in known])
-    return grid, values.mean(axis=0), values.min(axis=0), values.max(axis=0)
+        values = np.array([np.interp(grid, x, y) for x, y, _ in known])
+    length = np.mean([each for _, _, each in known])
+    return grid * length, values.mean(axis=0), values.min(axis=0), values.max(axis=0)
 
 
-def _series(groups: Sequence[Group], key: str, clock: str = "images_seen") -> list[Series]:
+def series_of(groups: Sequence[Group], key: str, clock: str = "images_seen") -> list[Series]:
+    """Makes the mean curve of each group over ``images_seen`` or ``seconds``, which are shown as minutes."""
     found = []
     for group in groups:
         curves = []
         for run in group.runs:
             x, y = run.curve(key, clock)
             smooth = running_mean(y, 1 if key.startswith("score/") else smoothing_window(len(y), SMOOTHING_PARTS))
-            curves.append((x / 60 if clock == "seconds" else x, smooth))
-        x, mean, low, high = mean_curve(curves)
+            curves.append((x, smooth))
+        x, mean, low, high = mean_curve(curves, [run.length(clock) for run in group.runs])
+        x = x / 60 if clock == "seconds" else x
         found.append(Series(group.label, x, mean, (low, high) if len(group.runs) > 1 else None))
     return found
 

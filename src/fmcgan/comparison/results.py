@@ -121,7 +121,7 @@ def measure(name: str, groups: Sequence[Group], moment: Callable[[Run], Row]) ->
     rows = tuple(tuple(moment(run) for run in group.runs) for group in groups)
     metrics = sorted({key for of_group in rows for row in of_group for key in row if key.startswith("score/")})
     known = protocols(run for group in groups for run in group.runs)
-    return Table(name, ("images_seen", "minutes", *metrics, *TRAINING_KEYS), groups, rows, known)
+    return Table(name, (*metrics, "images_seen", "minutes", *TRAINING_KEYS), groups, rows, known)
 
 
 def at_end(run: Run) -> Row:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Run:
         result: of ``result.json``; None unless the run reached its configured end.
         info: of the data set; None for older runs, which do not name it: its images are like Fashion-MNIST's.
         pruned: whether a search stopped the run.
+        config: of ``config.yaml``; empty if there is none.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class Run:
     result: Mapping[str, Any] | None
     info: DatasetInfo | None = None
     pruned: bool = False
+    config: Record = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:
@@ -81,6 +83,17 @@ class Run:
     def seconds(self) -> float:
         """Training seconds at the last row or the result, whichever is more; both are rounded."""
         return self._last("seconds", "training_seconds")
+
+    def length(self, clock: str) -> float:
+        """Returns the length of the run in ``images_seen`` or ``seconds``."""
+        return self.seconds if clock == "seconds" else self.images_seen
+
+    def loss_formula(self, network: str) -> Record:
+        """Returns the options that define the loss of ``generator`` or ``discriminator``, with all its terms."""
+        discriminator = (self.config.get("network") or {}).get("discriminator") or {}
+        auxiliary = (discriminator.get("conditioning") or {}).get("weight")  # of the cross-entropy of an AC-GAN
+        terms = ("loss",) if network == "generator" else ("loss", "penalty", "regularizer")
+        return {"auxiliary": auxiliary} | {term: self.config.get(term) for term in terms}
 
     def curve(self, key: str, clock: str = "images_seen") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Returns ``images_seen`` or ``seconds`` [N] and the values [N] of a key, of the rows that have the key."""
@@ -115,6 +128,7 @@ def read_run(folder: Path) -> Run:
         result=None if result is None else _RESULT_DEFAULTS | result,
         info=_info(folder, result, config),
         pruned=run_dir.is_pruned(folder),
+        config=config,
     )
 
 

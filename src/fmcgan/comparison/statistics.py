@@ -142,21 +142,6 @@ def ranking(spreads: Sequence[Spread], protocol: Protocol) -> list[int]:
     return sorted(means, key=lambda index: means[index], reverse=protocol.direction == "higher")
 
 
-def clear_winner(spreads: Sequence[Spread], protocol: Protocol) -> int | None:
-    """Returns the index of the group whose mean leads by more than the sum of both standard deviations.
-
-    None if no group leads by that much, or if one of the best two has a single run or a missing value.
-    """
-    ranked = ranking(spreads, protocol)
-    if len(ranked) < 2:
-        return None
-    first, second = spreads[ranked[0]], spreads[ranked[1]]
-    if not all(each.n == each.of >= 2 for each in (first, second)):
-        return None
-    lead = abs(protocol.compared(first.mean) - protocol.compared(second.mean))
-    return ranked[0] if lead > first.std + second.std else None
-
-
 @dataclass(frozen=True)
 class Pairing:
     """One metric of groups A and B, whose indices are ``first`` and ``second``, paired by seed.
@@ -262,6 +247,31 @@ def winner(best: Pairing | None) -> int | None:
     It does not win if it is worse on the common seeds.
     """
     return best.first if best is not None and best.is_significant and best.ahead == best.first else None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Who is best by one metric.
+
+    Args:
+        kind: ``win``; ``tie``: the difference of the best two is not significant; ``untested``: they have fewer than
+            two common seeds; ``unknown``: fewer than two groups have a value, or the direction is unknown.
+        groups: index of the winner, or of the best two, the best mean first; empty if unknown.
+    """
+
+    kind: str
+    groups: tuple[int, ...] = ()
+
+
+def outcome(table: Table, metric: str) -> Outcome:
+    """Returns who is best by a metric, as `winner` decides."""
+    best = best_two(table, metric)
+    if best is None:
+        return Outcome("unknown")
+    won = winner(best)
+    if won is not None:
+        return Outcome("win", (won,))
+    return Outcome("tie" if best.difference.n > 1 else "untested", (best.first, best.second))
 
 
 def _by_seed(group: Group, rows: Sequence[Row], key: str) -> dict[int, float]:

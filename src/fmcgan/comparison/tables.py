@@ -9,17 +9,18 @@ from fmcgan.app import formatting
 from fmcgan.app.escaping import markdown, markdown_code
 from fmcgan.app.formatting import decimal_number
 from fmcgan.comparison import statistics
-from fmcgan.comparison.grouping import letter
+from fmcgan.comparison.grouping import DIFFERENT_LOSSES, formulas_differ, letter
 from fmcgan.comparison.results import TRAINING_KEYS, Comparison
 from fmcgan.comparison.runs import Run
 from fmcgan.comparison.statistics import (
+    Outcome,
     Pairing,
     Protocol,
     Spread,
     best_two,
     best_with_others,
-    clear_winner,
     every_pair,
+    outcome,
     winner,
 )
 from fmcgan.report.html import NO_VALUE, Cell, cell, is_number
@@ -78,7 +79,7 @@ def markdown_table(table: Table, code: Collection[str] = ()) -> str:
 
 
 def values_table(table: statistics.Table, names: Sequence[str]) -> Table:
-    """Makes a table with one row per group and one for real data; bold marks a clear winner."""
+    """Makes a table with one row per group and one for real data; bold marks a `winner`."""
     columns, cells, floors = [Column("group", "group"), Column("seeds", "seeds", "whole")], [], []
     for key in table.keys:
         spreads, protocol = table.spreads(key), table.protocol(key.removeprefix("score/"))
@@ -87,8 +88,11 @@ def values_table(table: statistics.Table, names: Sequence[str]) -> Table:
             cells.append([Cell(count_range(each), _finite(each.mean)) for each in spreads])
         else:
             heading = TRAINING_KEYS.get(key) or _title(table, key.removeprefix("score/"))
-            best = clear_winner(spreads, protocol)
-            cells.append([_spread(each, index == best) for index, each in enumerate(spreads)])
+            quantity, _, network = key.partition("/")
+            if quantity == "loss" and formulas_differ(table.groups, network):
+                heading += f" ({DIFFERENT_LOSSES})"
+            won = winner(best_two(table, key.removeprefix("score/"))) if quantity == "score" else None
+            cells.append([_spread(each, index == won) for index, each in enumerate(spreads)])
         columns.append(Column(key.replace("/", "_"), heading, "number"))
         floors.append(_floors(protocol))
     rows: list[list[Cell | str | None]] = [
@@ -97,8 +101,7 @@ def values_table(table: statistics.Table, names: Sequence[str]) -> Table:
     ]
     rows.append([REAL_DATA, None, *floors])
     caption = (
-        "All groups, and real data by the same protocol. Bold: the best mean, if it leads by more than "
-        "the sum of both standard deviations."
+        "All groups, and real data by the same protocol. Bold: the winner, significantly better than the next one."
     )
     return Table("measured", caption, columns, rows, open=True)
 
@@ -121,23 +124,27 @@ def intervals_table(table: statistics.Table, names: Sequence[str]) -> Table:
     return Table("intervals", caption, columns, rows)
 
 
-def winners_table(tables: Sequence[statistics.Table], names: Sequence[str]) -> Table:
-    """Makes a table with one row per metric: the best group at the end, at equal images and at equal time."""
-    rows = []
-    for metric in dict.fromkeys(metric for table in tables for metric in table.metrics):
-        row: list[Cell | str] = [_title(tables[0], metric)]
-        for table in tables:
-            best = best_two(table, metric)
-            index = winner(best)
-            if best is None:
-                row.append(Cell(NO_VALUE))
-            elif index is None:
-                row.append(Cell(f"{NO_WINNER} (ahead: {letter(best.first)})"))
-            else:
-                row.append(Cell(names[index], strong=True))
-        rows.append(row)
+def winners_table(tables: Sequence[statistics.Table]) -> Table:
+    """Makes a table with one row per metric: who is best at the end, at equal images and at equal time."""
+    rows = [[title, *map(outcome_text, outcomes)] for title, outcomes in outcomes_by_metric(tables)]
     columns = [Column("metric", "metric"), *(Column(name, title.lower()) for name, title in TITLES.items())]
-    return Table("winners", "The best group by each metric.", columns, rows, open=True)
+    return Table("winners", "Who is best by each metric.", columns, rows, open=True)
+
+
+def outcomes_by_metric(tables: Sequence[statistics.Table]) -> list[tuple[str, list[Outcome]]]:
+    """Lists the title of each metric of any table, and its outcome in every table."""
+    metrics = dict.fromkeys(metric for table in tables for metric in table.metrics)
+    return [(_title(tables[0], metric), [outcome(table, metric) for table in tables]) for metric in metrics]
+
+
+def outcome_text(found: Outcome) -> Cell:
+    """Describes an outcome by the letters of the groups."""
+    letters = [letter(index) for index in found.groups]
+    if found.kind == "win":
+        return Cell(f"{letters[0]} wins", strong=True)
+    if found.kind == "untested":
+        return Cell(f"not tested (ahead: {letters[0]})")
+    return Cell(f"tie of {' and '.join(letters)}" if letters else NO_VALUE)
 
 
 def best_table(table: statistics.Table, names: Sequence[str]) -> Table:

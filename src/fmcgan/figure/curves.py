@@ -76,6 +76,11 @@ def count_label(count: float) -> str:
     return f"{count:g}"
 
 
+def curve_colour(index: int) -> str:
+    """Returns the colour of the curve with this index among the labels of a figure."""
+    return PALETTE[index % len(PALETTE)]
+
+
 def _draw_panel(axes: Axes, panel: Panel, labels: list[str]) -> None:
     axes.set_title(panel.title, fontsize=11, loc="left", color=INK)
     axes.set_xlabel(panel.x_label, fontsize=9)
@@ -97,7 +102,7 @@ def _draw_series(axes: Axes, series: Series, index: int, scale: str) -> bool:
     x, y = np.asarray(series.x, dtype=np.float64), _shown(series.y, scale)
     if not np.isfinite(y).any():
         return False
-    colour = PALETTE[index % len(PALETTE)]
+    colour = curve_colour(index)
     lap = index // len(PALETTE) % len(LINE_STYLES)
     if series.raw is not None:
         axes.plot(x, _shown(series.raw, scale), color=colour, linewidth=0.7, alpha=0.3)

@@ -28,3 +28,11 @@ def class_colours(count: int) -> list[str]:
         rgb = colorsys.hls_to_rgb(0.7548776662 * index % 1, 0.35 + 0.3 * (0.569840291 * index % 1), 0.65)
         colours.append("#" + "".join(f"{round(255 * part):02X}" for part in rgb))
     return colours
+
+
+def ink_on(colour: str) -> str:
+    """Returns black or white, whichever has the larger contrast on a colour such as ``#0072B2`` (WCAG 2.2)."""
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#FFFFFF"

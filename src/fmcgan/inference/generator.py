@@ -81,7 +81,8 @@ class LabelledGenerator:
             classes: names or labels, in the order of the result; ``None`` means all.
             n_per_class: images of each class.
             seed: from 0 to 2**32 - 1.
-            truncation: psi; 1 is the trained distribution, smaller values give more typical and less diverse images.
+            truncation: psi in 0..1; 1 is the trained distribution, smaller values give more typical and less varied
+                images. Of the shipped generator 0.7 is best; below 0.6 images only lose variety, which is logged.
             first: index of the first image of each class.
         """
         seed_number(seed=seed)

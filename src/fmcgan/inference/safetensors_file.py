@@ -135,7 +135,8 @@ def provenance(folder: Path | None, about: Metadata) -> Metadata:
     exported = ("date", "python", "packages", "hardware", "precision", "git")
     # A run evaluates its moving average only.
     of_run = [each | {"weights": "ema"} for each in (result, result.get("best") or {})]
-    scores = {run_dir.RESULT: _scores(of_run, about), run_dir.EVALUATION: _scores([evaluation], about)}
+    evaluated = [evaluation] if evaluation.get("truncation", 1.0) == 1 else []  # other images than those of the weights
+    scores = {run_dir.RESULT: _scores(of_run, about), run_dir.EVALUATION: _scores(evaluated, about)}
     checksums: Record = {name: evaluation[name] for name in ("train_sha256", "test_sha256") if name in evaluation}
     if (config.get("data") or {}).get("_target_") == _REAL_DATA:
         from torchvision.datasets import FashionMNIST

@@ -29,6 +29,7 @@ from fmcgan.metric.image_set import ImageSet, class_counts
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.samples_file import read_samples
 from fmcgan.training.sampling import sample_classes
+from fmcgan.training.truncation import check_truncation
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class Inputs:
     classes: list[int]  # labels of the samples and of the real images
     n: int  # samples of each metric
     seed: int  # of the drawn samples
+    truncation: float  # of the drawn samples
     device: str  # of the networks
     bootstrap_samples: int  # resamples of each confidence interval
     folder: Path  # of the results; it exists
@@ -62,7 +64,7 @@ class Inputs:
         if self.generator is None:
             raise ValueError("neither samples nor a generator are given")
         counts = class_counts(self.real.reference.shares[self.classes], -(-n // len(self.classes)) * len(self.classes))
-        drawn = sample_classes(self.generator.network, self.classes, counts, self.seed)
+        drawn = sample_classes(self.generator.network, self.classes, counts, self.seed, self.truncation)
         return ImageSet(*drawn, self.real.info, device=self.device, bootstrap_samples=self.bootstrap_samples)
 
     def provenance(self, samples: ImageSet) -> dict[str, object]:
@@ -105,6 +107,7 @@ def check_options(config: DictConfig, min_n: int) -> None:
     if config.n is not None:
         whole_number(minimum=min_n, maximum=MOST_IMAGES, n=config.n)
     check_device(config.device)
+    check_truncation(config.get("truncation", 1.0))
     trusted_packages(config.trust)
     seed_number(seed=config.seed)
 
@@ -146,7 +149,7 @@ def load_inputs(config: DictConfig, what: str, below_run: str = ".", real_only: 
     if config.samples is None and not real_only:
         generator = _load_generator(config)
         origin |= {"checkpoint": str(checkpoint or _SHIPPED), "images_seen": generator.images_seen}
-        origin |= {"seed": config.seed, "weights": config.weights}
+        origin |= {"seed": config.seed, "weights": config.weights, "truncation": config.get("truncation", 1.0)}
     data, info = _data_set(config, generator)
     classes = check_classes(config, info)
     if config.samples is not None and config.samples not in SPLITS:
@@ -165,6 +168,7 @@ def load_inputs(config: DictConfig, what: str, below_run: str = ".", real_only: 
         classes=classes,
         n=_n_samples(config, given, len(classes)),
         seed=config.seed,
+        truncation=config.get("truncation", 1.0),
         device=str(config.device),
         bootstrap_samples=config.bootstrap_samples,
         folder=folder,

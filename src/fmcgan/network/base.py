@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 
 class DiscriminatorOutput(NamedTuple):
@@ -24,6 +25,22 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
         """Maps standard normal vectors [B, Z] and labels int64 [B] to images [B, C, H, W] in [-1, 1]."""
+
+
+class LayeredGenerator(Generator):
+    """A generator in two steps, between which samples can be drawn towards the mean of their class (truncation)."""
+
+    @abstractmethod
+    def first_layer(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        """Returns all that the later layers receive, each [B, ...]: activations, not linear in z, and conditions."""
+
+    @abstractmethod
+    def later_layers(self, *hidden: Tensor) -> Tensor:
+        """Maps the results of `first_layer` to images."""
+
+    @override
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
+        return self.later_layers(*self.first_layer(latent, labels))
 
 
 class Discriminator(nn.Module, ABC):

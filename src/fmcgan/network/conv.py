@@ -19,7 +19,7 @@ from fmcgan.network.scales import map_sizes
 _HALVINGS = ("first", "second", "third")  # names of the strided convolutions of the discriminator
 
 
-class Generator(base.Generator):
+class Generator(base.LayeredGenerator):
     """Joins latent vector and label plane at the smallest of `map_sizes`; transposed convolutions double the size.
 
     Args:
@@ -57,8 +57,12 @@ class Generator(base.Generator):
             normalise_spectrally(self, except_for=[self.label_plane])
 
     @override
-    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        return self.upsample(torch.cat([self.project(latent), self.label_plane(labels)], dim=1))
+    def first_layer(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return self.project(latent), self.label_plane(labels)
+
+    @override
+    def later_layers(self, *hidden: Tensor) -> Tensor:
+        return self.upsample(torch.cat(hidden, dim=1))
 
 
 class Discriminator(base.Discriminator):

@@ -20,7 +20,7 @@ from fmcgan.network.scales import map_channels, map_sizes
 _LAST_SIZE = 4  # the discriminator halves larger maps
 
 
-class Generator(base.Generator):
+class Generator(base.LayeredGenerator):
     """Generates images scale by scale, from the smallest of `map_sizes` to the image (after Radford et al. 2016).
 
     `upsampling_layer` doubles the size; transposed convolutions, as in the paper, need nearly twice as many products
@@ -65,14 +65,18 @@ class Generator(base.Generator):
             normalise_spectrally(self, except_for=[self.conditioning, self.normalisations])
 
     @override
-    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
+    def first_layer(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         input, condition = self.conditioning.combine(latent, labels)
-        layers = [self.project, *map(self.get_submodule, self.doublings)]
+        return F.relu(self.normalisations[0](self.project(input), condition), inplace=True), condition
+
+    @override
+    def later_layers(self, *hidden: Tensor) -> Tensor:
+        maps, condition = hidden
+        layers = [*map(self.get_submodule, self.doublings)]
         layers += [] if self.refine is None else [self.refine]
-        hidden = input
-        for layer, normalise in zip(layers, self.normalisations, strict=True):
-            hidden = F.relu(normalise(layer(hidden), condition), inplace=True)
-        return self.to_image(hidden).tanh()
+        for layer, normalise in zip(layers, list(self.normalisations)[1:], strict=True):
+            maps = F.relu(normalise(layer(maps), condition), inplace=True)
+        return self.to_image(maps).tanh()
 
 
 class Discriminator(ConditionalDiscriminator):

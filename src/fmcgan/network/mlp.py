@@ -17,7 +17,7 @@ from fmcgan.layer.spectral_norm import normalise_spectrally
 from fmcgan.network import base
 
 
-class Generator(base.Generator):
+class Generator(base.LayeredGenerator):
     """Four hidden layers that double in size, batch normalisation in all but the first, tanh at the end.
 
     Args:
@@ -53,8 +53,16 @@ class Generator(base.Generator):
             normalise_spectrally(self, except_for=[self.embedding])
 
     @override
-    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        return self.layers(torch.cat([latent, self.embedding(labels)], dim=1))
+    def first_layer(self, latent: Tensor, labels: Tensor) -> tuple[Tensor]:
+        linear, activation, *_ = self.layers
+        return (activation(linear(torch.cat([latent, self.embedding(labels)], dim=1))),)
+
+    @override
+    def later_layers(self, *hidden: Tensor) -> Tensor:
+        (features,) = hidden
+        for layer in list(self.layers)[2:]:
+            features = layer(features)
+        return features
 
 
 class Discriminator(base.Discriminator):

@@ -20,7 +20,7 @@ from fmcgan.network.scales import map_channels, map_sizes
 _SLOPE = 0.2  # of the leaky ReLU
 
 
-class Generator(base.Generator):
+class Generator(base.LayeredGenerator):
     """Generates images from a learnt basis at the smallest of `map_sizes` by residual blocks at each of them.
 
     Between two scales a 1 x 1 convolution changes the channels, then bilinear interpolation the resolution: the reverse
@@ -71,9 +71,16 @@ class Generator(base.Generator):
             normalise_spectrally(self, except_for=[self.conditioning])
 
     @override
-    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
+    def first_layer(self, latent: Tensor, labels: Tensor) -> tuple[Tensor]:
         input, _ = self.conditioning.combine(latent, labels)
-        return self.body(self.basis(input))
+        return (self.body[0](self.basis(input)),)  # the basis alone is linear in the latent vector
+
+    @override
+    def later_layers(self, *hidden: Tensor) -> Tensor:
+        (maps,) = hidden
+        for layer in list(self.body)[1:]:
+            maps = layer(maps)
+        return maps
 
 
 class Discriminator(ConditionalDiscriminator):

@@ -19,7 +19,7 @@ from fmcgan.network import base
 from fmcgan.network.scales import map_sizes
 
 
-class Generator(base.Generator):
+class Generator(base.LayeredGenerator):
     """Generates images by residual blocks that double the resolution, from one of `map_sizes` to the next.
 
     After Miyato et al. 2018, B.4.
@@ -60,14 +60,19 @@ class Generator(base.Generator):
             normalise_spectrally(self, except_for=[self.conditioning, self.normalisations])
 
     @override
-    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
+    def first_layer(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         input, condition = self.conditioning.combine(latent, labels)
-        *norms, last = self.normalisations
-        hidden = self.project(input)
-        for name, first, second in zip(self.doublings, norms[::2], norms[1::2], strict=True):
-            hidden = self.attention(hidden) if name == self.doublings[-1] else hidden
-            hidden = self.get_submodule(name)(hidden, condition, first, second)
-        return self.to_image(F.relu(last(hidden, condition), inplace=True)).tanh()
+        block, norms = self.get_submodule(self.doublings[0]), self.normalisations[:2]
+        return block(self.project(input), condition, *norms), condition  # the projection alone is linear
+
+    @override
+    def later_layers(self, *hidden: Tensor) -> Tensor:
+        maps, condition = hidden
+        *norms, last = list(self.normalisations)[2:]
+        for name, first, second in zip(self.doublings[1:], norms[::2], norms[1::2], strict=True):
+            maps = self.attention(maps) if name == self.doublings[-1] else maps
+            maps = self.get_submodule(name)(maps, condition, first, second)
+        return self.to_image(F.relu(last(maps, condition), inplace=True)).tanh()
 
 
 class Discriminator(ConditionalDiscriminator):

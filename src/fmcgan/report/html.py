@@ -29,12 +29,14 @@ _SIZE = "\ue000size of the page\ue000"  # occurs in no text
 class Cell:
     """A value of a table with its own text, instead of the format of its column.
 
-    ``key`` is the number to sort by; ``None``: sorted by text, and last in a column of numbers.
+    ``key`` is the number to sort by; ``None``: sorted by text, and last in a column of numbers. ``colour`` is that of a
+    mark before the text.
     """
 
     text: str
     key: float | None = None
     strong: bool = False
+    colour: str | None = None
 
 
 def render(

@@ -1,16 +1,18 @@
 """Sampling of labelled images from a generator."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from fmcgan.app import memory
-from fmcgan.app.checks import number, whole_number
+from fmcgan.app.checks import whole_number
 from fmcgan.app.device import full_float32
 from fmcgan.data.images import to_uint8
 from fmcgan.data.info import SMALLEST
 from fmcgan.training.latent import LatentStream, latent_dim_of
+from fmcgan.training.truncation import TruncatedGenerator, check_truncation
 
 _BATCH = 250  # large enough for a GPU, small enough for the cache of a CPU
 
@@ -24,7 +26,7 @@ def require_memory(n: int, pixels: int = SMALLEST**2) -> None:
 
 
 @torch.no_grad()
-def render(generator: nn.Module, latents: Tensor, labels: Tensor) -> Tensor:
+def render(generator: nn.Module, latents: Tensor, labels: Tensor, truncation: float = 1.0) -> Tensor:
     """Generates an image, uint8 [N, C, H, W] on the CPU, for each latent vector and label, in evaluation mode.
 
     Uses no random numbers.
@@ -33,14 +35,18 @@ def render(generator: nn.Module, latents: Tensor, labels: Tensor) -> Tensor:
         generator: G(latent, labels) -> [B, C, H, W] in [-1, 1]; its training mode is restored.
         latents: float32 [N, Z].
         labels: int64 [N].
+        truncation: psi of a `TruncatedGenerator`.
     """
     device = next(generator.parameters()).device
+    draw: Callable[[Tensor, Tensor], Tensor] = generator
+    if truncation != 1:
+        draw = partial(TruncatedGenerator(generator), psi=torch.tensor(float(truncation)))
     was_training = generator.training
     generator.eval()
     try:
         batches = zip(latents.split(_BATCH), labels.split(_BATCH), strict=True)
         with full_float32():
-            images = [to_uint8(generator(z.to(device), y.to(device))).cpu() for z, y in batches]
+            images = [to_uint8(draw(z.to(device), y.to(device))).cpu() for z, y in batches]
     finally:
         generator.train(was_training)
     return torch.cat(images)
@@ -64,7 +70,7 @@ def stream_classes(
         classes: labels, in the order of the result.
         n_per_class: images of each class: one number for all, or one for each, which may be 0.
         seed: in 0 .. 2 ** 63 - 1, such as one of `fmcgan.training.latent.seed_of`.
-        truncation: psi, a factor on the latent vectors. 1: the distribution of training; 0: one image per class.
+        truncation: psi of a `TruncatedGenerator`. 1: the distribution of training; 0: one image per class.
         first: index of the first image of each class.
 
     Returns:
@@ -73,7 +79,7 @@ def stream_classes(
     counts = _counts(n_per_class, len(classes))
     whole_number(minimum=0, maximum=2**63 - 1, seed=seed)
     whole_number(minimum=0, first=first)
-    number(0, 2, truncation=truncation)
+    check_truncation(truncation)
     latent_dim = latent_dim_of(generator)
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
@@ -82,7 +88,7 @@ def stream_classes(
             for start in range(0, count, _BATCH):
                 latents = stream.draw(min(_BATCH, count - start))
                 labels = torch.full((len(latents),), label)
-                yield render(generator, latents * truncation, labels), labels
+                yield render(generator, latents, labels, truncation), labels
 
     return batches()
 

@@ -12,6 +12,7 @@ from fmcgan.data.garments import GARMENTS
 from fmcgan.data.info import DatasetInfo
 from fmcgan.inference.html.page import render_page, write_page
 from fmcgan.inference.html.program import trace_program
+from fmcgan.training.truncation import BEST, LOWEST, TruncatedGenerator
 from tests.hostile import PAYLOADS
 
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 3, "mobile": True}
@@ -49,7 +50,7 @@ def test_half_precision_halves_the_file_and_refuses_what_it_cannot_hold(written,
     assert full == pytest.approx(2 * half, rel=1e-3)
     with torch.no_grad():
         network.to_image.bias.fill_(1e5)
-    with pytest.raises(UserError, match="float16: p_to_image_bias"):
+    with pytest.raises(UserError, match="float16: p_generator_to_image_bias"):
         write_page(tmp_path / "half.html", network, GARMENTS, {"images_seen": 1}, "float16")
 
 
@@ -94,10 +95,10 @@ def shown(chromium, row: int, column: int):
     return torch.tensor(chromium.execute_script(script, row, column))
 
 
-def expected(chromium, network, seed: int, label: int, factor: float = 1.0):
+def expected(chromium, network, seed: int, label: int, psi: float = 1.0):
     latent = torch.tensor(chromium.execute_script("return [...latentOf(arguments[0])]", seed))
     with torch.no_grad():
-        image = network(factor * latent[None], torch.tensor([label])).flatten()
+        image = TruncatedGenerator(network)(latent[None], torch.tensor([label]), torch.tensor(psi)).flatten()
     return (image + 1) * 127.5
 
 
@@ -112,13 +113,26 @@ def test_it_draws_what_is_asked_for(page):
     wait(chromium, "return document.getElementById('grid').dataset.done === '5 1 1'")
     assert (shown(chromium, 0, 0) - expected(chromium, network, 1000, 5)).abs().max() <= 1
     chromium.execute_script(
-        "const slider = document.getElementById('truncation'); slider.value = 0.5;"
+        "const slider = document.getElementById('truncation'); slider.value = 0.75;"
         "slider.dispatchEvent(new Event('input'))"
     )
-    wait(chromium, "return document.getElementById('grid').dataset.done === '5 1 0.5'")
-    assert (shown(chromium, 0, 0) - expected(chromium, network, 1000, 5, 0.5)).abs().max() <= 1
+    wait(chromium, "return document.getElementById('grid').dataset.done === '5 1 0.75'")
+    assert (shown(chromium, 0, 0) - expected(chromium, network, 1000, 5, 0.75)).abs().max() <= 1
     assert "images a second in this browser" in chromium.find_element("id", "grid-caption").text
     assert [entry["message"] for entry in chromium.get_log("browser")] == []
+
+
+def test_the_slider_offers_what_works_and_marks_the_best(page):
+    chromium, _ = page
+    slider = chromium.find_element("id", "truncation")
+    assert [float(slider.get_attribute(name)) for name in ("min", "max", "value")] == [LOWEST, 1, 1]
+    script = """
+        const slider = document.getElementById('truncation').getBoundingClientRect()
+        const mark = document.querySelector('.best').getBoundingClientRect()
+        return [(mark.left + mark.right) / 2 - slider.left - 8, slider.width - 16]
+    """  # the middle of the thumb reaches to 8 pixels from the ends
+    place, width = chromium.execute_script(script)
+    assert place == pytest.approx(width * (BEST - LOWEST) / (1 - LOWEST), abs=1.5)
 
 
 def test_the_way_leads_from_one_input_to_the_other(page):

@@ -14,6 +14,7 @@ from fmcgan.app.errors import UserError
 from fmcgan.data.garments import GARMENTS
 from fmcgan.inference.html.page import render_page
 from fmcgan.inference.html.program import trace_program
+from fmcgan.training.truncation import TruncatedGenerator
 
 SCRIPT = (Path(fmcgan.__file__).parent / "inference" / "html" / "template" / "program.js").read_text(encoding="utf-8")
 NETWORKS = {
@@ -55,17 +56,21 @@ def network_and_page(small, request):
     return network, render_page(trace_program(network), GARMENTS, {"images_seen": 1})
 
 
-def test_a_page_draws_what_torch_draws(network_and_page, javascript):
+@pytest.mark.parametrize("psi", [1, 0.7])
+def test_a_page_draws_what_torch_draws(network_and_page, javascript, psi):
     network, page = network_and_page
     program, weights = program_in(page)
     for label in (0, 7):
         latent = torch.randn(6)
         with torch.no_grad():
-            expected = network(latent[None], torch.tensor([label])).flatten()
-        assert expected.std() > 0.02
+            image = TruncatedGenerator(network)(latent[None], torch.tensor([label]), torch.tensor(psi)).flatten()
+        assert image.std() > 0.02
         draw = f"generatorOf({program}, Uint8Array.from({bytes_of(weights)}))"
-        drawn = javascript(f"[...{draw}(Float32Array.from({latent.tolist()}), {label})]")
-        assert torch.allclose(torch.tensor(drawn), expected, atol=2e-5)
+        drawn = javascript(f"[...{draw}(Float32Array.from({latent.tolist()}), {label}, {psi})]")
+        assert torch.allclose(torch.tensor(drawn), image, atol=2e-5)
+        if psi == 1:
+            untruncated = javascript(f"[...{draw}(Float32Array.from({latent.tolist()}), {label})]")
+            assert untruncated == drawn
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +79,7 @@ def transposed(small):
 
 
 def test_what_follows_from_weights_alone_is_not_left_to_the_page(transposed):
-    known = {"latent", "labels"}
+    known = {"latent", "labels", "psi"}
     for step in transposed.steps:
         assert known & set(step["in"]), step
         known.add(step["out"])

@@ -15,6 +15,7 @@ from fmcgan.data.info import DatasetInfo
 from fmcgan.inference.html.program import Program, trace_program
 from fmcgan.inference.safetensors_file import DTYPES, Metadata, check_finite
 from fmcgan.report.html import TEMPLATES, finalize, short
+from fmcgan.training.truncation import BEST, LOWEST
 
 _OWN = Path(__file__).parent / "template"
 _MOST_ROWS = 20  # classes shown at once; with more of them, a list chooses one
@@ -59,6 +60,8 @@ def render_page(program: Program, info: DatasetInfo, about: Metadata, dtype: str
         weights=base64.b64encode(little_endian).decode(),
         classes=info.class_names,
         most_rows=_MOST_ROWS,
+        lowest=LOWEST,
+        best=BEST if program.has_means else None,
         facts=_facts(program, about),
         style=_trusted(TEMPLATES / "style.css", _OWN / "page.css"),
         script=_trusted(_OWN / "program.js", _OWN / "page.js"),

@@ -12,6 +12,7 @@ from torch.fx.node import map_arg
 
 from fmcgan.app.errors import UserError
 from fmcgan.training.latent import latent_dim_of
+from fmcgan.training.truncation import TruncatedGenerator, has_means
 
 aten = torch.ops.aten
 
@@ -23,31 +24,32 @@ class Program(NamedTuple):
     """What a generator computes for one image.
 
     Each step has ``op``, ``out`` (name of the result), ``shape`` (of the result), ``in`` (names of tensors, of earlier
-    results, or of the inputs ``latent`` [1, Z] and ``labels`` [1]) and the parameters of the operation.
+    results, or of the inputs ``latent`` [1, Z], ``labels`` [1] and ``psi`` []) and the parameters of the operation.
     """
 
     latent_dim: int
     tensors: dict[str, Tensor]  # float32: weights, and values computed from them only
     steps: list[Step]  # in order
     output: str  # name of the image, [1, C, H, W] in [-1, 1]
+    has_means: bool  # whether truncation draws towards the means of the classes
 
 
 def trace_program(network: nn.Module) -> Program:
-    """Traces a generator for one image. Values that depend on weights only, such as a spectral norm, become constants.
+    """Traces a generator, with truncation, for one image. What depends on weights only becomes a constant.
 
     The network is G(latent [1, Z], labels [1]) -> [1, C, H, W], on the CPU, in evaluation mode, with `latent_dim`.
     Raises `UserError` if `template/program.js` lacks one of its operations.
     """
     latent_dim = latent_dim_of(network)
-    example = torch.zeros(1, latent_dim), torch.zeros(1, dtype=torch.int64)
-    exported = torch.export.export(network, example).run_decompositions()
+    example = torch.zeros(1, latent_dim), torch.zeros(1, dtype=torch.int64), torch.ones(())
+    exported = torch.export.export(TruncatedGenerator(network).eval(), example).run_decompositions()
     known, nodes = _constants(exported), exported.graph.nodes
     computed = [node for node in nodes if node.op == "call_function" and node.name not in known]
     steps = [_step(node, known) for node in computed if node.target not in _IGNORED]
     used = {name for step in steps for name in step["in"]}
     tensors = {name: value.float().contiguous() for name, value in known.items() if name in used}
     (output,) = exported.graph.output_node().all_input_nodes
-    return Program(latent_dim, tensors, steps, output.name)
+    return Program(latent_dim, tensors, steps, output.name, has_means(network))
 
 
 def _constants(exported: torch.export.ExportedProgram) -> Constants:
@@ -149,6 +151,7 @@ _OPERATIONS: Mapping[object, _Describe] = {
     aten.bmm.default: _matrix_product,
     aten.addmm.default: lambda node, known, bias, *factors: _matrix_product(node, known, *factors, bias),
     aten.add.Tensor: _elementwise("add"),
+    aten.sub.Tensor: _elementwise("subtract"),
     aten.mul.Tensor: _elementwise("multiply"),
     aten.relu.default: _simple_operation("leaky_relu", slope=0.0),
     aten.leaky_relu.default: lambda node, known, x, slope=0.01: {"op": "leaky_relu", "in": [x], "slope": slope},

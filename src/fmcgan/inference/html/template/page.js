@@ -41,8 +41,8 @@ function painter() {
   return async (list) => {
     const request = ++latest, start = performance.now();
     for (let done = 0, sliceStart = start; done < list.length; done++) {
-      const { canvas, column, latent, label } = list[done];
-      paint(canvas, column, generate(latent, label));
+      const { canvas, column, latent, label, truncation } = list[done];
+      paint(canvas, column, generate(latent, label, truncation));
       if (performance.now() - sliceStart > SLICE) {
         await new Promise((resume) => setTimeout(resume));
         if (latest !== request) return null;
@@ -74,8 +74,8 @@ async function drawGrid() {
     if (chosen === "all") line.append(Object.assign(document.createElement("span"), { textContent: NAMES[label] }));
     line.append(canvas);
     for (let column = 0; column < COLUMNS; column++) {
-      const latent = latentOf(seed * 1000 + column + (chosen === "all" ? 0 : COLUMNS * row)).map((value) => truncation * value);
-      list.push({ canvas, column, latent, label });
+      const latent = latentOf(seed * 1000 + column + (chosen === "all" ? 0 : COLUMNS * row));
+      list.push({ canvas, column, latent, label, truncation });
     }
     return line;
   });
@@ -87,7 +87,7 @@ async function drawGrid() {
   caption.textContent = kind;
   const rate = await paintGrid(list);
   if (rate === null) return; // cancelled by a newer request
-  caption.textContent = `${kind} ${rate.toFixed(0)} images a second in this browser. Truncation below 1: more typical, less diverse.`;
+  caption.textContent = `${kind} ${rate.toFixed(0)} images a second in this browser. Truncation below 1: more typical, less varied.`;
   grid.dataset.done = `${chosen} ${seed} ${truncation}`;
 }
 

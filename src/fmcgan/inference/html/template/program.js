@@ -130,6 +130,7 @@ const OPERATIONS = {
   },
 
   add: (step, inputs) => elementwise(step, inputs, (a, b) => a + b),
+  subtract: (step, inputs) => elementwise(step, inputs, (a, b) => a - b),
   multiply: (step, inputs) => elementwise(step, inputs, (a, b) => a * b),
   leaky_relu: (step, [x]) => x.data.map((value) => (value > 0 ? value : step.slope * value)),
   tanh: (step, [x]) => x.data.map(Math.tanh),
@@ -230,15 +231,16 @@ const OPERATIONS = {
  * Returns the generator that a program describes.
  * @param program `latent_dim`, `steps`, `output`, `dtype` and `tensors`: name -> `shape` and `first`, its offset
  * @param bytes of all tensors, one after the other, little-endian
- * @returns (latent Float32Array [Z], label) -> Float32Array [C * H * W] in -1..1
+ * @returns (latent Float32Array [Z], label, psi of the truncation) -> Float32Array [C * H * W] in -1..1
  */
 function generatorOf(program, bytes) {
   const numbers = numbersOf(bytes, program.dtype), constants = {};
   for (const [name, { shape, first }] of Object.entries(program.tensors)) {
     constants[name] = { shape, data: numbers.subarray(first, first + size(shape)) };
   }
-  return (latent, label) => {
+  return (latent, label, psi = 1) => {
     const values = { ...constants, latent: { shape: [1, program.latent_dim], data: latent }, labels: { shape: [1], data: [label] } };
+    values.psi = { shape: [], data: [psi] };
     for (const step of program.steps) {
       const inputs = step.in.map((name) => values[name]);
       values[step.out] = { shape: step.shape, data: OPERATIONS[step.op](step, inputs) };
