@@ -29,6 +29,7 @@ class Result(TypedDict):
     unit: str
     range: list[float | None]  # smallest and largest possible value; ``None``: unbounded
     summary: str
+    plain: str  # name without technical terms; empty: the title
 
 
 Results = dict[str, Result]  # by the name of the value, such as ``fd_classifier_10k_test``
