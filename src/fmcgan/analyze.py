@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FACTS = ("recipe", "source", "images seen", "samples", "date")  # of the provenance, at the top of the page
-
 
 def analyze(config: DictConfig) -> None:
     """Analyses samples part by part, prints the findings and writes ``report.html``, ``findings.json`` and figures."""
@@ -58,7 +56,7 @@ def analyze(config: DictConfig) -> None:
         effects,
         grid,
         provenance,
-        facts={name: provenance[name] for name in _FACTS if name in provenance},
+        facts=_facts(provenance),
         quiz=quiz(subject),
         control=control,
         noun_of=subject.info.plural,
@@ -70,7 +68,7 @@ def analyze(config: DictConfig) -> None:
         log.warning("%s: %s (%s)", alarm.name, alarm.statement, alarm.rule)
     none = f"No finding: with {n:,} samples, no difference is significant and larger than that of real test images."
     lines = [f"{number:2}. {finding.statement}" for number, finding in enumerate(findings, 1)]
-    print("\n".join(lines or [none]))  # noqa: T201
+    print("\n".join([page.sentence, *(lines or [none])]))  # noqa: T201
     log.info("written to %s: report.html, findings.json, figures and tables", os.path.relpath(folder))
     failures.raise_if_any()
 
@@ -120,29 +118,35 @@ def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
     network = None if inputs.generator is None else inputs.generator.network
     subject = Subject(samples, inputs.real, network, inputs.run, inputs.seed, inputs.store)
     info = subject.real.info
-    recipe = {} if inputs.generator is None else {"recipe": " ".join(_overrides(inputs)) or "the default one"}
-    record = (
-        recipe
-        | inputs.provenance(samples)
-        | {
-            "dataset": f"{info.name}: {info.num_classes} classes, images {' x '.join(map(str, info.shape))}",
-            "samples": f"{len(samples):,}",
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "hardware": f"{processor()}, {os.cpu_count()} threads",
-            "versions": ", ".join(f"{name} {version}" for name, version in package_versions().items()),
-        }
-    )
+    recipe = {} if (overrides := _overrides(inputs)) is None else {"recipe": " ".join(overrides) or "the default one"}
+    record = recipe | inputs.provenance(samples)
+    record |= {
+        "dataset": f"{info.name}: {info.num_classes} classes, images {' x '.join(map(str, info.shape))}",
+        "samples": f"{len(samples):,}",
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "hardware": f"{processor()}, {os.cpu_count()} threads",
+        "versions": ", ".join(f"{name} {version}" for name, version in package_versions().items()),
+    }
     return subject, {name.replace("_", " "): str(value) for name, value in record.items()}, inputs.folder
 
 
-def _overrides(inputs: "Inputs") -> list[str]:
-    """Returns the overrides that the generator was trained with; empty if unknown."""
+def _facts(provenance: Mapping[str, str]) -> dict[str, str]:
+    """Selects the provenance at the top of the page; not every source has a recipe and a training length."""
+    titles = {"source": "run", "recipe": "recipe", "images seen": "images seen", "samples": "samples (n)"}
+    facts = {title: provenance[name] for name, title in titles.items() if provenance.get(name, "None") != "None"}
+    if facts.get("images seen", "").isdecimal():
+        facts["images seen"] = f"{int(facts['images seen']):,}"
+    return facts | {"date": f"{provenance['date'][:16].replace('T', ' ')} UTC"}
+
+
+def _overrides(inputs: "Inputs") -> list[str] | None:
+    """Returns the overrides that the generator was trained with; ``None`` if unknown."""
     from fmcgan.app.run_files import read_overrides
 
     if inputs.run is not None:
         return read_overrides(inputs.run / run_dir.HYDRA_OVERRIDES)
     about = {} if inputs.generator is None else inputs.generator.about.get("environment") or {}
-    return about.get("overrides") or []
+    return about.get("overrides")
 
 
 def _sections(

@@ -98,7 +98,10 @@ def test_an_effect_of_all_images_leads_those_of_its_classes():
     whole = replace(whole, words=Words("images", "are darker than real ones", "3"))
     rest = of_class(2, 0.0)
     (finding,) = findings(whole, *(of_class(label, 0.9 - label / 2) for label in (0, 1)), rest)
-    assert finding.statement == "Images are darker, 3. By class, it holds for 2 of 3 classes, most of all class0s: mean 0.9."
+    by_class = "By class, it holds for 2 of 3 classes, most of all class0s: mean 0.9."
+    assert finding.statement == f"Images are darker, 3. {by_class}"
+    (one,) = findings(whole, of_class(0, 0.9), rest)
+    assert one.statement == "Images are darker, 3. By class, it holds for class0s: mean 0.9."
     (alone,) = findings(whole, rest)
     assert alone.statement == "Images are darker, 3."
     assert alone.classes == ()

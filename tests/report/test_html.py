@@ -56,7 +56,7 @@ def test_headings_are_in_order_and_images_have_words(reader):
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
     images = [attributes for tag, attributes in reader.tags if tag == "img"]
-    assert len(images) == 6  # the samples and five pictures
+    assert len(images) == 9  # the samples, the question and its answers, a strip, and five pictures
     assert all(attributes["alt"] for attributes in images)
 
 
@@ -102,7 +102,7 @@ def test_files_beside_the_page(written, reader, small_report):
     embedded = [base64.b64decode(address.partition(",")[2]) for address in reader.values("src")]
     for name in ("first_line.svg", "first_moving.gif"):
         assert (written.parent / name).read_bytes() in embedded
-    assert [address.partition(";")[0] for address in reader.values("src")].count("data:image/webp") == 4
+    assert [address.partition(";")[0] for address in reader.values("src")].count("data:image/webp") == 7
     shown = [np.asarray(Image.open(io.BytesIO(each)).convert("RGB")) for each in embedded if b"svg" not in each]
     for name in ("samples.png", "first_wide.png", "first_grid.png"):
         with Image.open(written.parent / name) as image:
@@ -147,7 +147,7 @@ def test_tables(reader):
     assert "12,345" in reader.shown
     assert "0.857 15.0 %" in reader.shown  # 6 / 7 and 6 / 40
     # One table of the two has more rows than are shown at first, and the style sheet knows how many that are.
-    assert reader.values("for") == ["first-many-all"]
+    assert reader.values("for") == ["reveal", "first-many-all"]
     assert f"nth-child(n + {SHOWN_ROWS + 1})" in (TEMPLATES / "style.css").read_text(encoding="utf-8")
     assert "All 40 rows" in reader.shown
 
@@ -186,6 +186,20 @@ def test_no_finding_is_said(tmp_path, read_page):
     assert "None of the 1 measured differences" in shown
     assert "alarm" not in shown
     assert path.stat().st_size < 30_000
+
+
+def test_the_head_says_what_was_found_of_what(reader):
+    assert "Alarm: the discriminator wins; largest difference: bags are <b>wider</b>." in reader.shown
+    assert "run <outputs>" in reader.shown
+    (answers,) = [alt for alt in reader.values("alt") if "framed" in alt]
+    assert "<bag>: " in answers
+
+
+def test_a_finding_shows_its_images_meaning_and_numbers(reader):
+    assert "generated: <g>" in reader.values("alt")
+    assert "real <r> none" in reader.shown  # no image to show
+    assert "A <wide> bag is wide." in reader.shown
+    assert "Effect size 2.00 [1.80, 2.20], floor at most 0.07, adjusted p 5.5e-09" in reader.shown
 
 
 def test_the_library_is_inside_only_if_there_are_maps(written, small_report, tmp_path):

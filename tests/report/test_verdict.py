@@ -30,8 +30,8 @@ def judged(*effects, sections=None, control=""):
         (0.47, 1e-9, 0.02, "not quite real one by one"),  # 0.43 to 0.51: medium cannot be excluded
         (0.82, 1e-9, 0.02, "not quite real one by one"),  # 0.78 to 0.86: large is not sure
         (0.90, 1e-9, 0.02, "unlike real images one by one"),
-        (0.10, 0.5, 0.10, "no single image found unlike real ones"),
-        (0.10, 0.5, 0.30, "too few samples to judge single images"),  # up to 0.69
+        (0.10, 0.5, 0.10, "no difference from real ones found one by one"),
+        (0.10, 0.5, 0.30, "too few samples to judge one by one"),  # up to 0.69
     ],
 )
 def test_samples_one_by_one(size, p_value, error, said):

@@ -35,6 +35,19 @@ class Result(TypedDict):
 Results = dict[str, Result]  # by the name of the value, such as ``fd_classifier_10k_test``
 
 
+def preferred(results: Results) -> Results:
+    """Selects the values that the head of a report shows: those with a summary, of each title by one feature network.
+
+    The preferred network is the classifier.
+    """
+    chosen: Results = {}
+    for title in dict.fromkeys(each["title"] for each in results.values() if each["summary"]):
+        names = [name for name, each in results.items() if each["title"] == title]
+        name = min(names, key=lambda each: ("classifier" not in each, each))
+        chosen[name] = results[name]
+    return chosen
+
+
 def sort_key(result: Result) -> float:
     """Returns a key by which results of one name are sorted, best first."""
     if result["better"] == "real":

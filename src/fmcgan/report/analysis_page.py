@@ -20,6 +20,7 @@ from fmcgan.app.run_dir import write_atomically, write_json
 from fmcgan.app.run_files import read_findings
 from fmcgan.figure.quiz import Quiz
 from fmcgan.figure.strip import strip
+from fmcgan.metric.results import Results, preferred
 from fmcgan.report.encoding import Encoded, encode
 from fmcgan.report.html import render, short
 from fmcgan.report.verdict import Clause, nearest_to_an_alarm, verdict
@@ -27,7 +28,6 @@ from fmcgan.report.verdict import Clause, nearest_to_an_alarm, verdict
 PAGE = "report.html"
 FINDINGS = "findings.json"
 SCORES = "scores"  # name of the section whose values are results of metrics
-_PREFERRED = "classifier"  # preferred feature network for the card of a metric
 _OWN_FILE = re.compile(r"samples\.(png|svg)|[a-z0-9]\w*_[\w-]+\.(png|svg|gif|csv)", re.ASCII)
 """File names that an analysis may write and remove: ``SECTION_NAME.SUFFIX``, no paths."""
 
@@ -68,6 +68,12 @@ class Report:
     def verdict(self) -> list[Clause]:
         """One sentence, by clauses."""
         return verdict(self.sections, self.effects, self.findings, self.noun_of, self.control)
+
+    @property
+    def sentence(self) -> str:
+        """The verdict as text; empty without measured effects and alarms."""
+        text = "; ".join(clause.text for clause in self.verdict)
+        return f"{text[:1].upper()}{text[1:]}{'.' if text else ''}"
 
 
 def write_analysis(folder: Path, report: Report, failures: Failures | None = None) -> Path:
@@ -182,7 +188,7 @@ def findings_json(report: Report) -> dict[str, object]:
     content = {
         "title": report.title,
         "subject": report.subject,
-        "verdict": "; ".join(clause.text for clause in report.verdict),
+        "verdict": report.sentence,
         "findings": [_finding(each) for each in report.findings],
         "effects": [_effect(each) for each in report.effects],
         "alarms": [
@@ -277,16 +283,21 @@ def cards(results: Mapping[str, object]) -> list[Card]:
     Args:
         results: as `fmcgan.metric.results.Results`; entries of other kinds are skipped.
     """
-    shown = {name: each for name, each in results.items() if isinstance(each, Mapping) and each.get("summary")}
-    chosen = []
-    for title in dict.fromkeys(each["title"] for each in shown.values()):
-        names = [name for name, each in shown.items() if each["title"] == title]
-        name = min(names, key=lambda each: (_PREFERRED not in each, each))
-        result = shown[name]
-        about = result.get("plain") or title, title, result["summary"], name, result["value"]
-        interval = tuple(map(float, result.get("interval") or ()))
-        chosen.append(Card(*about, interval, result.get("floor"), result["range"] == [0, 1], result.get("n")))
-    return chosen
+    known: Results = {name: each for name, each in results.items() if isinstance(each, dict) and "summary" in each}  # type: ignore[misc]
+    return [
+        Card(
+            each.get("plain") or each["title"],
+            each["title"],
+            each["summary"],
+            name,
+            each["value"],
+            tuple(map(float, each.get("interval") or ())),
+            each.get("floor"),
+            each["range"] == [0, 1],
+            each.get("n"),
+        )
+        for name, each in preferred(known).items()
+    ]
 
 
 @dataclass(frozen=True)

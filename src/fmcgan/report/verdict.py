@@ -45,10 +45,11 @@ def verdict(
         clauses.append(Clause(f"a control: these are {control}"))
     if not findings:
         return [*clauses, _nothing_found(effects)] if effects else clauses
-    about = [_realism(effects), _variety(sections, effects), _confusions(effects, noun_of), _copies(effects)]
-    clauses += [each for each in about if each is not None]
+    judged = [_realism(effects), _variety(sections, effects), _confusions(effects, noun_of), _copies(effects)]
+    about = [each for each in judged if each is not None]
+    clauses += about
     largest = findings[0]
-    if largest.section not in {each.section for each in clauses}:
+    if largest.section not in {each.section for each in about}:
         clauses.append(Clause(f"largest difference: {_short(largest)}", largest.section))
     return clauses
 
@@ -76,7 +77,7 @@ def _realism(effects: Sequence[AdjustedEffect]) -> Clause | None:
 def _one_by_one(difference: Difference, is_finding: bool) -> str:
     if not is_finding:
         known = difference.at_most < _MEDIUM
-        return "no single image found unlike real ones" if known else "too few samples to judge single images"
+        return "no difference from real ones found one by one" if known else "too few samples to judge one by one"
     if difference.at_most < _SMALL:
         return "almost real one by one"
     if difference.at_most < _MEDIUM:
