@@ -157,7 +157,8 @@ def test_real_test_images_cover_themselves_which_is_no_finding(holes, subject, r
     if not half:
         assert overall.difference.size < 0
         assert "0.0 % [0.0, 0.6] against" in overall.statement
-        assert "n = 1,000 images each, k = 5" in overall.statement
+        assert "n = 1,000 each" in overall.statement
+        assert "k = 5" in overall.meaning
 
 
 def test_as_many_training_images_of_each_class_are_compared_none_of_them_twice(subject, real):

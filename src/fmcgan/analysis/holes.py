@@ -53,12 +53,15 @@ class Holes(Analysis):
         samples, first, second = compare_coverage(subject, self.features, self.k, self.least)
         labels, n = samples.images.labels[samples.index].unique().tolist(), len(samples.index)
         pairs = {"holes": self._holes(test, samples), "outliers": self._outliers(subject.real.train, samples)}
-        protocol = f"n = {n:,} images each, k = {self.k}, {self.features.name} features"
+        meaning = (
+            f"Nearby: at most as far away as the {self.k}th nearest other real test image (k = {self.k}), in the "
+            f"features of the {self.features.name} network. Both shares depend on n and are of the same n, {n:,}."
+        )
         effects = []
         for what, pair in pairs.items():
             for label in (None, *labels)[len(labels) == 1 :]:  # a single class equals all classes
                 counts = [each.counts(test, label)[what] for each in (samples, first, second)]
-                effects.append(_effect(info, what, label, *counts, protocol, partial(pair.examples, label)))
+                effects.append(_effect(info, what, label, *counts, n, meaning, partial(pair.examples, label)))
         return Section(
             "Holes and outliers",
             f"A real test image is a hole if none of {n:,} samples is as near to it as its {self.k}th nearest other "
@@ -66,7 +69,7 @@ class Holes(Analysis):
             "image is that near. Shares of both depend on n, so they are compared with those of the same number of "
             "real training images: only the difference is due to the generator.",
             self._pictures(test, samples, pairs, labels),
-            [_table(test, labels, samples, first, protocol)],
+            [_table(test, labels, samples, first, meaning)],
             effects=effects,
             values={"samples": n, "classes": [info.class_names[label] for label in labels], "k": self.k},
         )
@@ -166,7 +169,8 @@ def _effect(
     share: tuple[int, int],
     of_real: tuple[int, int],
     of_others: tuple[int, int],
-    protocol: str,
+    n: int,
+    meaning: str,
     examples: Callable[[], Examples],
 ) -> Effect:
     noun, widening = class_noun(info, label), WIDENING[what]
@@ -185,18 +189,18 @@ def _effect(
     difference, floor = (_one_sided(each, of_real, widening) for each in (share, of_others))
     return Effect(
         f"holes/{class_key(info, label)}/{what}",
-        f"{statement}: {against} ({protocol}).",
+        f"{statement}: {against} (n = {n:,} each).",
         difference,
         floor,
         () if label is None else (label,),
         what,
-        "Nearby: at most as far away as the k-th nearest other real test image is. Both shares fall with n.",
+        meaning,
         Words(noun, shared, f"{gap} more ({against})"),
         examples,
     )
 
 
-def _table(test: ImageSet, labels: Sequence[int], samples: Coverage, real: Coverage, protocol: str) -> Table:
+def _table(test: ImageSet, labels: Sequence[int], samples: Coverage, real: Coverage, meaning: str) -> Table:
     columns = (
         Column("class", "class"),
         Column("test_images", "test images", "whole"),
@@ -215,5 +219,5 @@ def _table(test: ImageSet, labels: Sequence[int], samples: Coverage, real: Cover
             real_count, real_n = real.counts(test, label)[what]
             row += [n, count / n - real_count / real_n, count / n, real_count / real_n]
         rows.append(row)
-    caption = f"Shares of holes and outliers, of the samples and of as many training images: {protocol}."
+    caption = f"Shares of holes and outliers, of the samples and of as many training images. {meaning}"
     return Table("holes", caption, columns, rows, open=True)

@@ -115,8 +115,9 @@ def _confusions(effects: Sequence[AdjustedEffect], noun_of: Callable[[int], str]
         more = [f"{others} more {'confusions' if others > 1 else 'confusion'}"] if others else []
         return Clause(" and ".join([*named, *more]), "confusions")
     poor = [noun_of(each.classes[0]) for each in found if len(each.classes) == 1 and each.difference.size < 0]
-    text = f"{' and '.join(poor[:_MOST_NAMED])} recognised less often" if poor else "classes as distinct as real ones"
-    return Clause(text, "confusions")
+    if poor:
+        return Clause(f"{' and '.join(poor[:_MOST_NAMED])} recognised less often", "confusions")
+    return Clause("no confusion of classes beyond real images found", "confusions")
 
 
 def _copies(effects: Sequence[AdjustedEffect]) -> Clause | None:
