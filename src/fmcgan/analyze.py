@@ -132,7 +132,7 @@ def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
 
 def _facts(provenance: Mapping[str, str]) -> dict[str, str]:
     """Selects the provenance at the top of the page; not every source has a recipe and a training length."""
-    titles = {"source": "run", "recipe": "recipe", "images seen": "images seen", "samples": "samples (n)"}
+    titles = {"source": "source", "recipe": "recipe", "images seen": "images seen", "samples": "samples (n)"}
     facts = {title: provenance[name] for name, title in titles.items() if provenance.get(name, "None") != "None"}
     if facts.get("images seen", "").isdecimal():
         facts["images seen"] = f"{int(facts['images seen']):,}"

@@ -57,7 +57,7 @@ def test_winners(runs):
 
 
 def test_best_group_by_each_metric(reader):
-    head = rows(reader, "Best group by each metric", "Contents")
+    head = rows(reader, "Best group by each metric", "Numbers are means")
     assert "fd ↓ A: loss=<a> A: loss=<a> A: loss=<a>" in " ".join(head.split())
     assert "density → real B: loss=<b> B: loss=<b> B: loss=<b>" in head
     assert "agreement ↑ no clear winner (ahead: A) no clear winner" in head

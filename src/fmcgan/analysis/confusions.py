@@ -160,9 +160,11 @@ class Confusions(Analysis):
     def _examples(self, samples: ImageSet, test: ImageSet, cell: Cell) -> Examples:
         """Selects generated and real images of a cell."""
         label, predicted = cell.nouns
-        chosen = [to_pixels(images.images[self._most_certain(images, cell)[:EXAMPLES]]) for images in (samples, test)]
+        generated, real = (
+            to_pixels(images.images[self._most_certain(images, cell)[:EXAMPLES]]) for images in (samples, test)
+        )
         what = f"{label} classified as {predicted}"
-        return Examples(*chosen, what, what)
+        return Examples(generated, real, what, what)
 
     def _most_certain(self, images: ImageSet, cell: Cell) -> Tensor:
         """Returns indices of the images of a cell, the highest probability of the predicted class first."""

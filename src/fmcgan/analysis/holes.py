@@ -60,8 +60,9 @@ class Holes(Analysis):
         effects = []
         for what, pair in pairs.items():
             for label in (None, *labels)[len(labels) == 1 :]:  # a single class equals all classes
-                counts = [each.counts(test, label)[what] for each in (samples, first, second)]
-                effects.append(_effect(info, what, label, *counts, n, meaning, partial(pair.examples, label)))
+                share, of_real, of_others = (each.counts(test, label)[what] for each in (samples, first, second))
+                about = n, meaning, partial(pair.examples, label)
+                effects.append(_effect(info, what, label, share, of_real, of_others, *about))
         return Section(
             "Holes and outliers",
             f"A real test image is a hole if none of {n:,} samples is as near to it as its {self.k}th nearest other "

@@ -72,7 +72,7 @@ def _gaps(results: Results, info: DatasetInfo) -> list[Picture]:
         for name, each in preferred(results).items()
         if each["range"] == [0, 1] and each["by_class"] is not None and each["floor_by_class"] is not None
     }
-    gaps = {name: _differences(each["by_class"], each["floor_by_class"]) for name, each in shares.items()}
+    gaps = {name: _differences(each["by_class"] or (), each["floor_by_class"] or ()) for name, each in shares.items()}
     known = {label for each in gaps.values() for label in info.labels if np.isfinite(each[label])}
     if not known:
         return []

@@ -41,7 +41,7 @@ class Levels(NamedTuple):
     relative: Numbers  # to the mean of the real training images of the same class, [N, R]
     labels: NDArray[np.int64]
     images: ImageSet
-    index: NDArray[np.int64]  # of each image in ``images``, [N]
+    rows: NDArray[np.int64]  # index of each image in ``images``, [N]
 
     @property
     def info(self) -> DatasetInfo:
@@ -55,7 +55,7 @@ class Levels(NamedTuple):
 
     def ranked(self, band: "Band", label: int | None) -> NDArray[np.uint8]:
         """Returns images of one class, or of all, at evenly spaced quantiles of the power in a band."""
-        members = self.index if label is None else self.index[self.labels == label]
+        members = self.rows if label is None else self.rows[self.labels == label]
         return to_pixels(self.images.images[members[evenly_ranked(self.band(band, label))]])
 
 
@@ -158,7 +158,7 @@ def _measured(sets: Sequence[ImageSet], classes: Sequence[int]) -> list[Levels]:
     centre = np.zeros((sets[0].info.num_classes, levels.shape[1]))
     for label in classes:
         centre[label] = levels[labels == label].mean(axis=0)
-    return [Levels(each, each - centre[of], of, images, index) for each, of, images, index in found]
+    return [Levels(each, each - centre[of], of, images, rows) for each, of, images, rows in found]
 
 
 def _decibels(images: ImageSet) -> Numbers:

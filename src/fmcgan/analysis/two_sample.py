@@ -150,8 +150,9 @@ def _effect(scores: DetectorScores, subject: Subject, areas: Areas, floor: Areas
             of_class = scores.real_index[scores.real_labels == label]
             real.append(int(of_class[used.setdefault(label, 0)]))
             used[label] += 1
-        shown = subject.samples.images[scores.index[highest]], subject.real.train.images[real]
-        return Examples(*map(to_pixels, shown), "the most certainly generated ones", "of the same classes")
+        generated = to_pixels(subject.samples.images[scores.index[highest]])
+        shown = to_pixels(subject.real.train.images[real])
+        return Examples(generated, shown, "the most certainly generated ones", "of the same classes")
 
     return Effect(
         "two_sample/all/auc",

@@ -135,7 +135,9 @@ class Strip:
 def _strips(findings: Sequence[Finding], failures: Failures) -> dict[str, list[Strip]]:
     """Draws the examples of each finding, by the key of its effect; those without examples are left out."""
     found: dict[str, list[Strip]] = {}
-    for effect in (each.effect for each in findings if each.effect.examples is not None):
+    for effect in (each.effect for each in findings):
+        if effect.examples is None:
+            continue
         with failures.catch(f"{effect.key}, examples"):
             shown = effect.examples()
             rows = ("generated", shown.generated_title, shown.generated), ("real", shown.real_title, shown.real)

@@ -116,8 +116,9 @@ class NearestTraining:
         own = self.near if label is None else self.near & (self.samples.labels == label)
         copies = own.nonzero().squeeze(1)
         copies = copies[self.distance[copies].argsort(stable=True)[:EXAMPLES]]
-        shown = self.samples.images[copies], self.real.train.images[self.index[copies]]
-        return Examples(*map(to_pixels, shown), "the closest near copies", "nearest training image of each")
+        generated = to_pixels(self.samples.images[copies])
+        real = to_pixels(self.real.train.images[self.index[copies]])
+        return Examples(generated, real, "the closest near copies", "nearest training image of each")
 
     def rows(self) -> Sequence[Sequence[object]]:
         """Makes rows by class: name, space, number of samples, share with interval, share of real images, limit."""
