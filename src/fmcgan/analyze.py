@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 
     from fmcgan.analysis.base import Analysis, Subject
     from fmcgan.analysis.section import Section
+    from fmcgan.inference.sample_source import Inputs
 
 log = logging.getLogger(__name__)
 
 
 def analyze(config: DictConfig) -> None:
     """Analyses samples part by part, prints the findings and writes ``report.html``, ``findings.json`` and figures."""
-    from fmcgan.analysis.base import NotApplicable, sample_grid
+    from fmcgan.analysis.base import NotApplicable, quiz, sample_grid
     from fmcgan.analysis.findings import adjust_effects, select_findings
+    from fmcgan.inference.sample_source import SPLITS
     from fmcgan.report.analysis_page import Report, write_analysis
 
     parts, missing = _split_installed(_checked_parts(config))
@@ -43,17 +45,30 @@ def analyze(config: DictConfig) -> None:
     by_part = ", ".join(f"{name} {taken:.1f}" for name, taken in seconds.items())
     provenance["seconds"] = f"{time.perf_counter() - start:.0f} ({by_part})"
     n = len(subject.samples)
-    about = f"{provenance['source']}: {n:,} samples, compared with {len(subject.real.train):,} real images"
+    about = f"{n:,} samples, compared with {len(subject.real.train):,} real training images"
     grid = sample_grid(subject.samples, most_columns=12)
-    page = Report("Analysis of generated images", about, sections, findings, effects, grid, provenance)
+    control = f"real {config.samples} images" if config.samples in SPLITS else ""
+    page = Report(
+        "Analysis of real images" if control else "Analysis of generated images",
+        about,
+        sections,
+        findings,
+        effects,
+        grid,
+        provenance,
+        facts=_facts(provenance),
+        quiz=quiz(subject),
+        control=control,
+        noun_of=subject.info.plural,
+    )
     write_analysis(folder, page, failures)
     with failures.catch("tensorboard"):
         _write_tensorboard(folder / run_dir.TENSORBOARD, sections)
     for alarm in (alarm for section in sections.values() for alarm in section.alarms):
         log.warning("%s: %s (%s)", alarm.name, alarm.statement, alarm.rule)
     none = f"No finding: with {n:,} samples, no difference is significant and larger than that of real test images."
-    lines = [f"{number:2}. {finding.effect.statement}" for number, finding in enumerate(findings, 1)]
-    print("\n".join(lines or [none]))  # noqa: T201
+    lines = [f"{number:2}. {finding.statement}" for number, finding in enumerate(findings, 1)]
+    print("\n".join([page.sentence, *(lines or [none])]))  # noqa: T201
     log.info("written to %s: report.html, findings.json, figures and tables", os.path.relpath(folder))
     failures.raise_if_any()
 
@@ -103,7 +118,9 @@ def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
     network = None if inputs.generator is None else inputs.generator.network
     subject = Subject(samples, inputs.real, network, inputs.run, inputs.seed, inputs.store)
     info = subject.real.info
-    record = inputs.provenance(samples) | {
+    recipe = {} if (overrides := _overrides(inputs)) is None else {"recipe": " ".join(overrides) or "the default one"}
+    record = recipe | inputs.provenance(samples)
+    record |= {
         "dataset": f"{info.name}: {info.num_classes} classes, images {' x '.join(map(str, info.shape))}",
         "samples": f"{len(samples):,}",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -111,6 +128,25 @@ def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
         "versions": ", ".join(f"{name} {version}" for name, version in package_versions().items()),
     }
     return subject, {name.replace("_", " "): str(value) for name, value in record.items()}, inputs.folder
+
+
+def _facts(provenance: Mapping[str, str]) -> dict[str, str]:
+    """Selects the provenance at the top of the page; not every source has a recipe and a training length."""
+    titles = {"source": "source", "recipe": "recipe", "images seen": "images seen", "samples": "samples (n)"}
+    facts = {title: provenance[name] for name, title in titles.items() if provenance.get(name, "None") != "None"}
+    if facts.get("images seen", "").isdecimal():
+        facts["images seen"] = f"{int(facts['images seen']):,}"
+    return facts | {"date": f"{provenance['date'][:16].replace('T', ' ')} UTC"}
+
+
+def _overrides(inputs: "Inputs") -> list[str] | None:
+    """Returns the overrides that the generator was trained with; ``None`` if unknown."""
+    from fmcgan.app.run_files import read_overrides
+
+    if inputs.run is not None:
+        return read_overrides(inputs.run / run_dir.HYDRA_OVERRIDES)
+    about = {} if inputs.generator is None else inputs.generator.about.get("environment") or {}
+    return about.get("overrides")
 
 
 def _sections(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fmcgan.analysis.attributes import ATTRIBUTES, DEFINITIONS, attributes_of
+from fmcgan.analysis.attributes import ATTRIBUTES, DEFINITIONS, attributes_of, measure_attributes
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.bias import AttributeComparison, Bias
 from fmcgan.analysis.findings import adjust_effects, select_findings
@@ -55,6 +55,25 @@ def test_darkened_coats_are_the_first_finding(darker_coats, real_train, real_tes
     assert first == pytest.approx(0.8 * brightness[0].mean(), abs=3)  # some pixels fall below the threshold
     size = (0.8 * brightness[0].mean() - brightness[1].mean()) / brightness[1].std()
     assert told[0].effect.difference.size == pytest.approx(size, abs=0.06)
+
+
+def test_a_fault_of_several_classes_is_one_finding(analysed, real_test):
+    """Coats lose a fifth of their light, bags and dresses a tenth."""
+    samples = changed(real_test, COAT, lambda coats: 0.8 * coats)
+    for label in (BAG, 3):
+        samples = changed(samples, label, lambda images: 0.9 * images)
+    told = select_findings(adjust_effects(analysed(samples).effects))
+    (finding,) = [each for each in told if each.effect.key.endswith("/brightness")]
+    assert finding is told[0]
+    assert finding.classes[0] == COAT
+    assert set(finding.classes) == {COAT, BAG, 3}
+    assert finding.statement.startswith(
+        "In 3 of 10 classes, generated images are darker than real ones, most of all coats: mean grey level "
+    )
+    shown = finding.effect.examples()
+    assert shown.generated.shape == shown.real.shape == (6, 28, 28)
+    for images in (shown.generated, shown.real):  # from dark to bright
+        assert list(measured := measure_attributes(images[:, None])["brightness"]) == sorted(measured)
 
 
 def test_nothing_is_found_in_real_images(analysed, real_test):

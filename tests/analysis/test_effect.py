@@ -15,6 +15,7 @@ from fmcgan.analysis.effect import (
     difference_of_means,
     difference_of_shares,
     difference_of_spreads,
+    share_gap_text,
     share_text,
 )
 from fmcgan.metric.value import wilson_interval
@@ -110,6 +111,12 @@ def test_shares_in_words():
     assert share_text(5, 100) == "5.0 % [2.2, 11.2]"
     assert share_text(50, 100) == "50 % [40, 60]"
     assert share_text(9983, 10_000) == "99.8 % [99.7, 99.9]"  # not all of them
+
+
+def test_the_gap_of_two_shares_in_words():
+    assert share_gap_text(56, 70, 48, 80) == "20 points [5, 33]"  # Newcombe 1998, table II (a): 0.0524 to 0.3339
+    assert share_gap_text(3, 100, 5, 100).startswith("-2.0 points [")
+    assert share_gap_text(0, 0, 0, 0) == "0.0 points [-100.0, 100.0]"
 
 
 def test_a_standard_deviation_counts_as_at_least_so_much():

@@ -156,7 +156,9 @@ def test_real_test_images_cover_themselves_which_is_no_finding(holes, subject, r
     assert overall.difference.p_value > (0.01 if half else 0.999)
     if not half:
         assert overall.difference.size < 0
-        assert overall.statement.startswith("0.0 % [0.0, 0.6] of the real images")
+        assert "0.0 % [0.0, 0.6] against" in overall.statement
+        assert "n = 1,000 each" in overall.statement
+        assert "k = 5" in overall.meaning
 
 
 def test_as_many_training_images_of_each_class_are_compared_none_of_them_twice(subject, real):

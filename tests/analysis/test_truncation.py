@@ -92,7 +92,14 @@ def test_at_psi_0_there_is_one_image_a_class(section, subject):
 
 def test_tables_hold_every_psi_and_every_class_and_all_is_the_same_again(section, subject):
     sweep, lengths = section.tables
-    assert [row[0] for row in sweep.rows] == ["0", "0.2", "1", "real training images"]
+    assert [row[0] for row in sweep.rows] == ["0", "0.2", "1"]
+    real = section.values["real"]
+    for psi, row in zip(("0", "0.2", "1"), sweep.rows, strict=True):  # the difference from real images, and its ends
+        gaps = [section.values["sweep"][psi][name] - real[name] for name in real]
+        assert [row[1], row[4], row[5], row[8]] == pytest.approx(gaps)
+        assert row[2] <= row[1] <= row[3]
+    assert "300 real test images" in sweep.caption
+    assert "k=3" in sweep.caption
     assert [row[0] for row in lengths.rows][::9] == ["t-shirt", "boot"]
     for table in section.tables:
         assert all(len(row) == len(table.columns) for row in table.rows)

@@ -12,7 +12,7 @@ from fmcgan.analysis.detector.cross_fit import cross_fit
 from fmcgan.analysis.detector.network import Detector, Recipe, detector_logits, occlusion, train_detector
 from fmcgan.analysis.effect import difference_by_auc
 from fmcgan.analysis.findings import adjust_effects
-from fmcgan.analysis.two_sample import TwoSample
+from fmcgan.analysis.two_sample import TwoSample, ranked_apart
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.garments import GARMENTS
 from fmcgan.metric.image_set import ImageSet, RealImages
@@ -181,6 +181,20 @@ def test_real_images_cannot_be_told_from_real_images(subject, real):
     assert not adjust_effects([effect])[0].holds
     assert [row[0] for row in table.rows[:2]] == ["all", "t-shirt"]
     assert len(table.rows) == 11
+
+
+@pytest.mark.parametrize(
+    ("first", "ranked"),
+    [
+        ((0.70, 0.67, 0.73), (0, 1)),
+        ((0.60, 0.57, 0.63), None),  # overlaps with 0.50 to 0.58
+        ((0.62, 0.59, 0.65), None),  # apart alone, but not for the best and the worst of ten: 0.577 and 0.597
+    ],
+)
+def test_classes_are_ranked_only_if_the_intervals_of_all_classes_say_so(first, ranked):
+    areas = {0: first, 1: (0.54, 0.50, 0.58), **dict.fromkeys(range(2, 10), (0.57, 0.53, 0.61))}
+    assert ranked_apart(areas) == ranked
+    assert ranked_apart({0: first}) is None
 
 
 def test_a_marked_pixel_is_caught_and_found(subject, real):

@@ -93,9 +93,10 @@ def small_report():
     from matplotlib.figure import Figure
     from PIL import Image
 
-    from fmcgan.analysis.effect import Difference, Effect
+    from fmcgan.analysis.effect import Difference, Effect, Examples, Words
     from fmcgan.analysis.findings import adjust_effects, select_findings
     from fmcgan.analysis.section import Alarm, Column, Map, Picture, Section, Table
+    from fmcgan.figure.quiz import draw_quiz
     from fmcgan.report.analysis_page import Report
 
     rng = np.random.default_rng(0)
@@ -108,8 +109,12 @@ def small_report():
     frames[0].save(animation, format="GIF", save_all=True, append_images=frames[1:])
 
     floor = Difference(0.05, 0.01, 0.5)
+    shown = rng.integers(0, 256, (6, 28, 28), dtype=np.uint8)
+    words = Words("bags", "are <b>wider</b>", "2")
+    about = "A <wide> bag is wide.", words, lambda: Examples(shown, shown[:0], "<g>", "<r>")
+    difference = Difference(-2.0, 0.1, 1e-9)
     effects = [
-        Effect("first/bag/<w>", "Bags are <b>wider</b> & flatter.", Difference(-2.0, 0.1, 1e-9), floor, (8,), "line"),
+        Effect("first/bag/<w>", "Bags are <b>wider</b> & flatter.", difference, floor, (8,), "line", *about),
         Effect("second/tilt", "Boots lean.", Difference(1.0, 0.1, 1e-8), floor, (9,)),
         Effect("second/nothing", "Nothing.", Difference(0.0, math.inf, 1.0), floor),
     ]
@@ -152,6 +157,8 @@ def small_report():
         effects=adjust_effects(effects),
         samples=Image.fromarray(images[:10].reshape(2, 5, 28, 28).swapaxes(1, 2).reshape(56, 140)),
         provenance={"command": "python -m fmcgan.analyze <x>", "seed": "7"},
+        facts={"run": "<outputs>"},
+        quiz=draw_quiz(images[:10].reshape(2, 5, 28, 28), images[10:20].reshape(2, 5, 28, 28), ["<bag>", "boot"], 0),
     )
 
 

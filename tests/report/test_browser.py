@@ -79,6 +79,41 @@ def test_all_rows_are_shown_when_asked_for(page):
     assert page.execute_script(visible) == 40
 
 
+_ANSWERS = """
+    const images = (selector) => [...document.querySelectorAll(`.quiz ${selector} img`)]
+    const shown = (selector) => images(selector).map(each => each.offsetHeight > 0)
+    return [shown(".question"), shown(".answers")]
+"""
+
+
+def test_the_real_images_are_revealed_by_keyboard_and_by_touch(page):
+    """Without JavaScript: a check box hides and shows the pictures."""
+    box = page.find_element("id", "reveal")
+    assert page.execute_script(_ANSWERS) == [[True], [False]]
+    box.send_keys(" ")
+    assert page.execute_script(_ANSWERS) == [[False], [True]]
+    label = page.find_element("css selector", "label[for=reveal]")
+    at = page.execute_script("const b = arguments[0].getBoundingClientRect(); return [b.x + 5, b.y + 5]", label)
+    page.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    point = {"x": at[0], "y": at[1]}
+    page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
+    page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    _wait(page, "return !document.querySelector('#reveal').checked")
+    assert page.execute_script(_ANSWERS) == [[True], [False]]
+
+
+def test_the_bar_of_sections_stays_and_names_the_section_in_view(page):
+    page.execute_script("document.documentElement.style.scrollBehavior = 'auto'")
+    page.execute_script("document.querySelector('#contents a[href=\"#second\"]').click()")
+    current = "return document.querySelector('#contents [aria-current]')?.getAttribute('href')"
+    _wait(page, f"return (() => {{ {current} }})() === '#second'")
+    tops = "return ['#contents', '#second'].map(each => document.querySelector(each).getBoundingClientRect())"
+    bar, section = page.execute_script(tops)
+    assert bar["top"] == 0
+    assert section["top"] >= bar["bottom"]  # the heading is not below the bar
+
+
 def _centre_of(page, name, index):
     """Where a point of a map is, from the middle of the map's element."""
     script = """

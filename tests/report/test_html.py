@@ -56,7 +56,7 @@ def test_headings_are_in_order_and_images_have_words(reader):
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
     images = [attributes for tag, attributes in reader.tags if tag == "img"]
-    assert len(images) == 6  # the samples and five pictures
+    assert len(images) == 9  # the samples, the question and its answers, a strip, and five pictures
     assert all(attributes["alt"] for attributes in images)
 
 
@@ -73,11 +73,13 @@ def test_order_of_the_page(reader):
         "Analysis of <samples>",
         "40 images & nothing else",
         "Fréchet distance",
-        "20 times that of real images",
-        "One alarm",
+        "0.475 above real images",
+        "n = 40",
     ]
-    parts += ["Rule: more than 95 %", "Findings", "Bags are", "Boots lean.", "What <i>was</i> done."]
-    parts += ["A wide one.", "A <line>.", "3 more figures", "One image.", "It blinks.", "Many rows", "Few <rows>"]
+    parts[2:2] = ["One alarm", "Rule: more than 95 %"]
+    parts += ["The 2 largest differences", "Bags are", "Boots lean.", "What <i>was</i> done."]
+    parts += ["A wide one.", "Figures: line, grid, moving, last", "A <line>.", "One image.", "It blinks."]
+    parts += ["Many rows", "Table: few", "Few <rows>"]
     parts += ["Maps.", "Provenance command"]
     places = [reader.shown.index(part) for part in parts]  # the picture marked as the lead stands before the others
     assert places == sorted(places)
@@ -100,7 +102,7 @@ def test_files_beside_the_page(written, reader, small_report):
     embedded = [base64.b64decode(address.partition(",")[2]) for address in reader.values("src")]
     for name in ("first_line.svg", "first_moving.gif"):
         assert (written.parent / name).read_bytes() in embedded
-    assert [address.partition(";")[0] for address in reader.values("src")].count("data:image/webp") == 4
+    assert [address.partition(";")[0] for address in reader.values("src")].count("data:image/webp") == 7
     shown = [np.asarray(Image.open(io.BytesIO(each)).convert("RGB")) for each in embedded if b"svg" not in each]
     for name in ("samples.png", "first_wide.png", "first_grid.png"):
         with Image.open(written.parent / name) as image:
@@ -145,7 +147,7 @@ def test_tables(reader):
     assert "12,345" in reader.shown
     assert "0.857 15.0 %" in reader.shown  # 6 / 7 and 6 / 40
     # One table of the two has more rows than are shown at first, and the style sheet knows how many that are.
-    assert reader.values("for") == ["first-many-all"]
+    assert reader.values("for") == ["reveal", "first-many-all"]
     assert f"nth-child(n + {SHOWN_ROWS + 1})" in (TEMPLATES / "style.css").read_text(encoding="utf-8")
     assert "All 40 rows" in reader.shown
 
@@ -186,6 +188,20 @@ def test_no_finding_is_said(tmp_path, read_page):
     assert path.stat().st_size < 30_000
 
 
+def test_the_head_says_what_was_found_of_what(reader):
+    assert "Alarm: the discriminator wins; largest difference: bags are <b>wider</b>." in reader.shown
+    assert "run <outputs>" in reader.shown
+    (answers,) = [alt for alt in reader.values("alt") if "framed" in alt]
+    assert "<bag>: " in answers
+
+
+def test_a_finding_shows_its_images_meaning_and_numbers(reader):
+    assert "generated: <g>" in reader.values("alt")
+    assert "real <r> none" in reader.shown  # no image to show
+    assert "A <wide> bag is wide." in reader.shown
+    assert "Effect size 2.00 [1.80, 2.20], floor at most 0.07, adjusted p 5.5e-09" in reader.shown
+
+
 def test_the_library_is_inside_only_if_there_are_maps(written, small_report, tmp_path):
     assert "Bokeh" in written.read_text(encoding="utf-8")
     sections = {"first": small_report.sections["first"]}
@@ -218,7 +234,7 @@ def test_files_of_an_earlier_analysis_are_removed_and_no_others(small_report, tm
 def test_a_section_of_words_alone(tmp_path, read_page):
     report = Report("T", "S", {"a": Section("Heading", "Introduction.")}, [], [], Image.new("L", (4, 4)), {})
     reader = read_page(write_analysis(tmp_path, report))
-    assert "Heading ↑ Introduction." in reader.shown
+    assert "Heading Introduction." in reader.shown
     assert not {"figure", "table", "details"} & {tag for tag, _ in reader.tags} - {"figure"}
 
 
@@ -228,7 +244,7 @@ def test_long_names_may_be_broken_after_an_underscore():
 
 @pytest.mark.parametrize(
     ("leading", "order", "shown"),
-    [("", "", 0), ("000", "012", 3), ("0000", "0123", 2), ("00010", "30124", 2), ("11110000", "01234567", 4)],
+    [("", "", 0), ("000", "012", 3), ("0000", "0123", 2), ("00010", "30124", 1), ("11110000", "01234567", 4)],
 )
 def test_many_pictures_are_folded_away(leading, order, shown):
     pictures = [Picture(str(place), b"", "", "", lead=lead == "1") for place, lead in enumerate(leading)]

@@ -16,12 +16,14 @@ from fmcgan.analysis.section import Section
 from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.data.images import to_pixels
 from fmcgan.data.info import DatasetInfo
-from fmcgan.figure.classes import MOST_CLASSES, some_classes
+from fmcgan.figure.classes import MOST_CLASSES, short_names, some_classes
 from fmcgan.figure.grid import PAPER, class_grid
+from fmcgan.figure.quiz import Quiz, draw_quiz
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 
 MOST_ROWS = 3 * MOST_CLASSES  # of the grid of samples, which is read row by row
+EXAMPLES = 6  # images of either origin that show an effect
 _RESERVED = ("all", "agreement")  # other words at the place of a class in keys
 
 
@@ -107,6 +109,12 @@ def class_noun(info: DatasetInfo, label: int | None) -> str:
     return "images" if label is None else info.plural(label)
 
 
+def evenly_ranked(values: NDArray[np.float64], count: int = EXAMPLES) -> NDArray[np.int64]:
+    """Returns the indices of ``count`` of [N] values at evenly spaced quantiles, 5 to 95 %, ascending; NaN is last."""
+    ranks = (np.linspace(0.05, 0.95, count) * (len(values) - 1)).round().astype(int)
+    return values.argsort(kind="stable")[ranks]
+
+
 def image_rows(images: ImageSet, rows: Sequence[Tensor], columns: int) -> NDArray[np.uint8]:
     """Arranges images as tiles, uint8 [R, columns, H, W] or [R, columns, H, W, 3]; short rows end with blank tiles.
 
@@ -116,6 +124,21 @@ def image_rows(images: ImageSet, rows: Sequence[Tensor], columns: int) -> NDArra
     for tile, index in zip(tiles, rows, strict=True):
         tile[: len(index)] = images.images[index[:columns]]
     return to_pixels(tiles)
+
+
+def quiz(subject: Subject, classes: int = 10, columns: int = 5) -> Quiz | None:
+    """Mixes samples with real training images, at most ``columns`` of either in a row for each class.
+
+    Of many classes, ``classes`` are chosen evenly. ``None`` if samples and training images share no class.
+    """
+    sets = subject.samples, subject.real.train
+    labels, _ = some_classes(common_classes(*sets), most=classes)
+    if not labels:
+        return None
+    members = [[images.of_class(label) for label in labels] for images in sets]
+    columns = min(columns, *(len(index) for rows in members for index in rows))
+    generated, real = (image_rows(images, rows, columns) for images, rows in zip(sets, members, strict=True))
+    return draw_quiz(generated, real, short_names([subject.info.class_names[label] for label in labels]), subject.seed)
 
 
 def sample_grid(samples: ImageSet, most_columns: int) -> Image:

@@ -1,10 +1,11 @@
 """Mean and standard deviation of simple attributes by class, of generated and of real images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
+import torch
 from matplotlib.colors import Normalize
 from scipy import stats
 from typing_extensions import override
@@ -19,10 +20,20 @@ from fmcgan.analysis.attributes import (
     mean_of,
     spread_of,
 )
-from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key, class_noun, common_classes, image_rows
-from fmcgan.analysis.effect import Effect, difference_of_means, difference_of_spreads
+from fmcgan.analysis.base import (
+    Analysis,
+    NotApplicable,
+    Subject,
+    class_key,
+    class_noun,
+    common_classes,
+    evenly_ranked,
+    image_rows,
+)
+from fmcgan.analysis.effect import Effect, Examples, Words, difference_of_means, difference_of_spreads
 from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app import checks
+from fmcgan.data.images import to_pixels
 from fmcgan.data.info import DatasetInfo
 from fmcgan.figure.classes import most_telling, short_names
 from fmcgan.figure.grid import class_grid, side_by_side
@@ -50,6 +61,7 @@ class AttributeComparison:
     samples: Numbers
     train: Numbers
     test: Numbers
+    examples: Callable[[], Examples] | None = None
 
     @cached_property
     def effect(self) -> Effect:
@@ -59,17 +71,21 @@ class AttributeComparison:
         difference = compare(self.samples, self.train, least)
         generated, real = (estimate(values).in_words(words.digits) for values in (self.samples, self.train))
         if self.is_mean:
-            how = f"{words.more if difference.size > 0 else words.less} than real ones: {words.mean}"
+            shared, value = f"{words.more if difference.size > 0 else words.less} than real ones", words.mean
         else:
             more = "more" if difference.size > 0 else "less"
-            how = f"vary {more} in {words.name} than real ones: standard deviation"
+            shared, value = f"vary {more} in {words.name} than real ones", "standard deviation"
+        noun, numbers = class_noun(self.info, self.label), f"{value} {generated} against {real}{words.unit}"
         return Effect(
             key=f"bias/{class_key(self.info, self.label)}/{words.name}{'' if self.is_mean else '_spread'}",
-            statement=f"Generated {class_noun(self.info, self.label)} {how} {generated} against {real}{words.unit}.",
+            statement=f"Generated {noun} {shared}: {numbers}.",
             difference=difference,
             floor=compare(self.test, self.train, least),
             classes=(self.label,),
             figure="means" if self.is_mean else "spreads",
+            meaning=f"{words.name.capitalize()}: {DEFINITIONS[words.name]}.",
+            words=Words(noun, shared, numbers),
+            examples=self.examples,
         )
 
     @property
@@ -118,7 +134,19 @@ class Bias(Analysis):
             for attribute in ATTRIBUTES:
                 samples, train, test = (_values(images, attribute, label, black) for images in sets)
                 if min(len(samples), len(train), len(test)) >= self.samples_a_class:  # black images lack attributes
-                    yield AttributeComparison(subject.info, label, attribute, is_mean, samples, train, test)
+                    show = partial(_examples, subject, attribute, label, black)
+                    yield AttributeComparison(subject.info, label, attribute, is_mean, samples, train, test, show)
+
+
+def _examples(subject: Subject, attribute: Attribute, label: int, black: bool) -> Examples:
+    """Selects generated and real images at the same quantiles of an attribute."""
+    chosen = []
+    for images in (subject.samples, subject.real.train):
+        members = images.of_class(label)
+        ranked = evenly_ranked(attributes_of(images, black)[attribute.name][members.numpy()])
+        chosen.append(to_pixels(images.images[members[torch.from_numpy(ranked)]]))
+    title = f"{class_noun(subject.info, label)}, from the 5th to the 95th percentile of {attribute.name}"
+    return Examples(*chosen, title, title)
 
 
 def _values(images: ImageSet, attribute: Attribute, label: int, black: bool) -> Numbers:

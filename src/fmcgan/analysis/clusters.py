@@ -92,6 +92,7 @@ class Clusters(Analysis):
             [_overview(info, shown, every), *(_class_picture(info, label, found) for label, found in shown.items())],
             [Table("shares", "All clusters of all classes.", COLUMNS, [each.values for each in every])],
             effects=[each.effect for each in every],
+            values={"marks": {each.effect.key: each.row.mark for each in every}},
         )
 
     def _frequencies(self, subject: Subject, label: int) -> list[Frequency]:

@@ -1,19 +1,20 @@
 """Confusions of a classifier on samples, compared with its confusions on real images."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
 from torch import Tensor
 from typing_extensions import override
 
-from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key, class_noun, image_rows
-from fmcgan.analysis.effect import Difference, Effect, difference_of_shares, share_text
+from fmcgan.analysis.base import EXAMPLES, Analysis, NotApplicable, Subject, class_key, class_noun, image_rows
+from fmcgan.analysis.effect import Difference, Effect, Examples, Words, difference_of_shares, share_text
 from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app.checks import MOST_SHOWN, whole_number
+from fmcgan.data.images import to_pixels
 from fmcgan.data.info import DatasetInfo
 from fmcgan.figure.classes import MOST_CLASSES
 from fmcgan.figure.confusions import agreement_figure, difference_figure
@@ -37,6 +38,9 @@ COLUMNS = (
 )
 _MOST_ROWS = MOST_CLASSES**2  # of the table
 _EASIER = "In this respect they are easier to classify than the data, as typical images are"
+_MEANING = (
+    "The classes are those that a classifier predicts, trained on the real training images; it errs on real images too."
+)
 _UNEXPLAINED = "No single class accounts for half of the difference"
 
 
@@ -122,7 +126,10 @@ class Confusions(Analysis):
             _introduction(counts, real_counts),
             pictures,
             [_table(cells)],
-            effects=[_effect_of_pair(pair) for pair in pairs] + _effects_of_agreement(cells),
+            effects=[
+                *(_effect_of_pair(pair, partial(self._examples, samples, test, pair)) for pair in pairs),
+                *_effects_of_agreement(cells, partial(self._examples, samples, test)),
+            ],
             values={
                 "agreement": agreement_share(counts),
                 "agreement_of_real_images": agreement_share(real_counts),
@@ -149,6 +156,15 @@ class Confusions(Analysis):
             "images misclassified in the same way. Check whether the sample or the classifier is wrong.",
             f"Rows of generated images beside real ones: {', '.join(names)}.",
         )
+
+    def _examples(self, samples: ImageSet, test: ImageSet, cell: Cell) -> Examples:
+        """Selects generated and real images of a cell."""
+        label, predicted = cell.nouns
+        generated, real = (
+            to_pixels(images.images[self._most_certain(images, cell)[:EXAMPLES]]) for images in (samples, test)
+        )
+        what = f"{label} classified as {predicted}"
+        return Examples(generated, real, what, what)
 
     def _most_certain(self, images: ImageSet, cell: Cell) -> Tensor:
         """Returns indices of the images of a cell, the highest probability of the predicted class first."""
@@ -179,7 +195,7 @@ def _cells(info: DatasetInfo, counts: Tensor, real_counts: Tensor, first_half: T
     return sorted(cells, key=lambda cell: (cell.difference.at_least, abs(cell.difference.size)), reverse=True)
 
 
-def _effect_of_pair(cell: Cell) -> Effect:
+def _effect_of_pair(cell: Cell, examples: Callable[[], Examples]) -> Effect:
     """Makes the effect of a class that is classified as another one more or less often than in real images."""
     label, predicted = cell.nouns
     if not cell.share[0]:
@@ -191,11 +207,24 @@ def _effect_of_pair(cell: Cell) -> Effect:
         statement = f"Generated {label} are classified as {predicted} {how_often}"
     if cell.gain < 0:
         statement += f". {_EASIER}"
-    key, figure = "/".join(("confusions", *cell.keys)), "misread" if cell.share[0] else "difference"
-    return Effect(key, f"{statement}.", cell.difference, cell.floor, (cell.label, cell.predicted), figure)
+    words = Words(label, f"are classified as {predicted} more often than real ones", cell.in_words)
+    if cell.gain < 0:
+        numbers = f"as {predicted} {cell.in_words}"
+        words = Words(label, "are classified as another class less often than real ones", numbers)
+    return Effect(
+        "/".join(("confusions", *cell.keys)),
+        f"{statement}.",
+        cell.difference,
+        cell.floor,
+        (cell.label, cell.predicted),
+        "misread" if cell.share[0] else "difference",
+        _MEANING,
+        words,
+        examples,
+    )
 
 
-def _effects_of_agreement(cells: Sequence[Cell]) -> list[Effect]:
+def _effects_of_agreement(cells: Sequence[Cell], examples: Callable[[Cell], Examples]) -> list[Effect]:
     """Makes the effects of classes classified correctly more or less often, if no pair of classes explains it."""
     found = []
     for cell in (each for each in cells if each.label == each.predicted):
@@ -208,7 +237,9 @@ def _effects_of_agreement(cells: Sequence[Cell]) -> list[Effect]:
             compared = f"{way} often than real ones ({cell.in_words})"
             statement = f"Generated {name} are classified as {name} {compared}. {why}."
             key = f"confusions/{cell.keys[0]}/agreement"
-            found.append(Effect(key, statement, cell.difference, cell.floor, (cell.label,), "difference"))
+            words = Words(name, f"are classified as their class {way} often than real ones", cell.in_words)
+            about = _MEANING, words, partial(examples, cell)
+            found.append(Effect(key, statement, cell.difference, cell.floor, (cell.label,), "difference", *about))
     return found
 
 

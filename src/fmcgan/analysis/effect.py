@@ -9,9 +9,9 @@ small, 0.5 medium and 0.8 large.
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -63,6 +63,25 @@ class Difference:
 UNKNOWN = Difference(0.0, math.inf, 1.0)  # between sets that are too small to compare
 
 
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Images that show an effect: generated ones beside real ones."""
+
+    generated: NDArray[np.uint8]  # [N, H, W] or [N, H, W, 3]; may be empty
+    real: NDArray[np.uint8]  # the same
+    generated_title: str  # what they are, such as ``shirts, from the least to the most symmetric``
+    real_title: str
+
+
+@dataclass(frozen=True)
+class Words:
+    """Words of an effect of one class, for a finding that holds for several classes."""
+
+    noun: str  # the class, such as ``shirts``
+    shared: str  # verb phrase, the same for all classes of the finding: ``are less symmetric than real ones``
+    numbers: str  # both values of this class: ``mean symmetry 0.831 [0.825, 0.837] against 0.888 [0.886, 0.890]``
+
+
 @dataclass(frozen=True)
 class Effect:
     """A difference between samples and real images that may become a finding."""
@@ -73,6 +92,10 @@ class Effect:
     floor: Difference  # the same between two sets of real images, which is due to chance
     classes: tuple[int, ...] = ()  # labels it refers to; empty for all
     figure: str | None = None  # name of a picture of the section that shows it
+    meaning: str = ""  # one or two sentences: what it means, with the terms of the statement defined
+    words: Words | None = None
+    """Effects of a section with the same shared words are one finding; ``None``: a finding of its own."""
+    examples: Callable[[], Examples] | None = field(default=None, compare=False, repr=False)
 
     @property
     def beyond_floor(self) -> bool:
@@ -165,6 +188,23 @@ def share_text(count: int, n: int, widening: float = 1.0) -> str:
     low, high = (100 * end for end in wilson_interval(round(count / widening**2), round(n / widening**2)))
     digits = 1 if 100 * count < 10 * n or n > 100 * (n - count) else 0  # below 10 % and above 99 %
     return f"{100 * count / max(n, 1):.{digits}f} % [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def share_gap_text(count: int, n: int, real_count: int, real_n: int, widening: float = 1.0) -> str:
+    """Formats the difference of two shares in percentage points with its 95 % interval: ``11 points [9, 14]``.
+
+    The interval is the hybrid score interval (Newcombe 1998, method 10), with Wilson intervals that are ``widening``
+    times as wide for dependent images.
+    """
+    shares, bounds = [], []
+    for some, of in ((count, n), (real_count, real_n)):
+        shares.append(some / max(of, 1))
+        bounds.append(wilson_interval(round(some / widening**2), round(of / widening**2)))
+    gap = shares[0] - shares[1]
+    low = gap - math.hypot(shares[0] - bounds[0][0], bounds[1][1] - shares[1])
+    high = gap + math.hypot(bounds[0][1] - shares[0], shares[1] - bounds[1][0])
+    digits = 1 if abs(gap) < 0.1 else 0
+    return f"{100 * gap:.{digits}f} points [{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
 
 
 @contextmanager

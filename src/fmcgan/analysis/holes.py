@@ -1,18 +1,20 @@
 """Holes and outliers: real images without a sample nearby, and samples without a real image nearby."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from PIL.Image import Image
 from scipy import stats
 from torch import Tensor
 from typing_extensions import override
 
-from fmcgan.analysis.base import Analysis, Subject, class_key, class_noun, image_rows
-from fmcgan.analysis.effect import Difference, Effect, difference_of_shares, share_text
+from fmcgan.analysis.base import EXAMPLES, Analysis, Subject, class_key, class_noun, image_rows
+from fmcgan.analysis.effect import Difference, Effect, Examples, Words, difference_of_shares, share_gap_text, share_text
 from fmcgan.analysis.nearest.coverage import Coverage, compare_coverage, radii
 from fmcgan.analysis.section import Column, Picture, Section, Table
 from fmcgan.app.checks import MOST_SHOWN, whole_number
+from fmcgan.data.images import to_pixels
 from fmcgan.data.info import DatasetInfo
 from fmcgan.figure.classes import most_telling, short_names
 from fmcgan.figure.grid import class_grid, side_by_side
@@ -47,69 +49,101 @@ class Holes(Analysis):
 
     @override
     def analyse(self, subject: Subject) -> Section:
-        test = subject.real.test
+        test, info = subject.real.test, subject.info
         samples, first, second = compare_coverage(subject, self.features, self.k, self.least)
         labels, n = samples.images.labels[samples.index].unique().tolist(), len(samples.index)
-        effects = [
-            _effect(subject.info, what, label, *(each.counts(test, label)[what] for each in (samples, first, second)))
-            for what in ("holes", "outliers")
-            for label in (None, *labels)[len(labels) == 1 :]  # a single class equals all classes
-        ]
+        pairs = {"holes": self._holes(test, samples), "outliers": self._outliers(subject.real.train, samples)}
+        meaning = (
+            f"Nearby: at most as far away as the {self.k}th nearest other real test image (k = {self.k}), in the "
+            f"features of the {self.features.name} network. Both shares depend on n and are of the same n, {n:,}."
+        )
+        effects = []
+        for what, pair in pairs.items():
+            for label in (None, *labels)[len(labels) == 1 :]:  # a single class equals all classes
+                share, of_real, of_others = (each.counts(test, label)[what] for each in (samples, first, second))
+                about = n, meaning, partial(pair.examples, label)
+                effects.append(_effect(info, what, label, share, of_real, of_others, *about))
         return Section(
             "Holes and outliers",
             f"A real test image is a hole if none of {n:,} samples is as near to it as its {self.k}th nearest other "
             f"test image, in the features of the {self.features.name} network. A sample is an outlier if no test "
-            "image is that near. The reference is the same number of real training images.",
-            self._pictures(samples, test, subject.real.train, labels),
-            [_table(test, labels, samples, first)],
+            "image is that near. Shares of both depend on n, so they are compared with those of the same number of "
+            "real training images: only the difference is due to the generator.",
+            self._pictures(test, samples, pairs, labels),
+            [_table(test, labels, samples, first, meaning)],
             effects=effects,
-            values={"samples": n, "classes": [subject.info.class_names[label] for label in labels], "k": self.k},
+            values={"samples": n, "classes": [info.class_names[label] for label in labels], "k": self.k},
         )
 
-    def _pictures(self, samples: Coverage, test: ImageSet, train: ImageSet, labels: Sequence[int]) -> list[Picture]:
+    def _holes(self, test: ImageSet, samples: Coverage) -> "_Pairs":
+        """Pairs each hole with its nearest sample, by distance in radii of its ball, which is infinite for radius 0."""
+        holes = samples.uncovered.nonzero().squeeze(1)
         of_test, of_samples = self.features.features(test), self.features.features(samples.images)
-        pictures = []
+        index, distance = nearest(of_test[holes], of_samples[samples.index])
+        relative = distance / radii(test, self.features, self.k)[holes]
+        titles = "real images without a sample nearby", "nearest sample of each"
+        return _Pairs(test, holes, samples.images, samples.index[index], relative, titles)
+
+    def _outliers(self, train: ImageSet, samples: Coverage) -> "_Pairs":
+        """Pairs each outlier with its nearest training image."""
+        outliers = samples.index[samples.outside]
+        index, distance = nearest(self.features.features(samples.images)[outliers], self.features.features(train))
+        titles = "samples without a real image nearby", "nearest training image of each"
+        return _Pairs(samples.images, outliers, train, index, distance, titles, is_generated=True)
+
+    def _pictures(
+        self, test: ImageSet, samples: Coverage, pairs: Mapping[str, "_Pairs"], labels: Sequence[int]
+    ) -> list[Picture]:
+        captions = {
+            "holes": "Left: the real test images of each class that are farthest from any sample, in radii of their "
+            "ball, the farthest first. Right: the nearest sample of each, of any class.",
+            "outliers": "Left: the outliers of each conditioned class that are farthest from all training images, the "
+            "farthest first. Right: the nearest training image of each.",
+        }
+        texts = {
+            "holes": "Grid of real images without a sample nearby, beside a grid of the nearest samples.",
+            "outliers": "Grid of generated images unlike real ones, beside a grid of the nearest training images.",
+        }
         counts = {label: samples.counts(test, label) for label in labels}
-        if samples.uncovered.any():
-            holes = samples.uncovered.nonzero().squeeze(1)
-            shown, note = _shown(counts, "holes")
-            index, distance = nearest(of_test[holes], of_samples[samples.index])
-            relative = distance / radii(test, self.features, self.k)[holes]  # infinite for a ball of radius 0
-            sides = {
-                "real images without a sample nearby": (test, holes),
-                "nearest sample of each": (samples.images, samples.index[index]),
-            }
-            caption = (
-                "Left: the real test images of each class that are farthest from any sample, in radii of their ball, "
-                "the farthest first. Right: the nearest sample of each, of any class." + note
-            )
-            text = "Grid of real images without a sample nearby, beside a grid of the nearest samples."
-            pictures.append(Picture("holes", self._grids(sides, relative, shown), caption, text))
-        if samples.outside.any():
-            outliers = samples.index[samples.outside]
-            shown, note = _shown(counts, "outliers")
-            index, distance = nearest(of_samples[outliers], self.features.features(train))
-            sides = {
-                "samples without a real image nearby": (samples.images, outliers),
-                "nearest training image of each": (train, index),
-            }
-            caption = (
-                f"Left: the outliers of each conditioned class that are farthest from all {len(train):,} training "
-                f"images, the farthest first. Right: the nearest training image of each.{note}"
-            )
-            text = "Grid of generated images unlike real ones, beside a grid of the nearest training images."
-            pictures.append(Picture("outliers", self._grids(sides, distance, shown), caption, text))
+        pictures = []
+        for what, pair in pairs.items():
+            if len(pair.index):
+                shown, note = _shown(counts, what)
+                pictures.append(Picture(what, pair.grids(shown, self.shown), captions[what] + note, texts[what]))
         return pictures
 
-    def _grids(self, sides: Mapping[str, tuple[ImageSet, Tensor]], distance: Tensor, labels: Sequence[int]) -> Image:
-        """Draws pairs of images in two grids, the most distant pairs of each class of the left image first."""
-        images, index = next(iter(sides.values()))
-        order = distance.argsort(descending=True, stable=True)
-        rows = [order[images.labels[index[order]] == label] for label in labels]
-        names = short_names([images.info.class_names[label] for label in labels])
-        tiles = [image_rows(images, [index[row] for row in rows], self.shown) for images, index in sides.values()]
-        grids = [(title, class_grid(each, names)) for title, each in zip(sides, tiles, strict=True)]
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """N images, and the nearest image of the other origin to each."""
+
+    images: ImageSet
+    index: Tensor  # int64 [N]
+    others: ImageSet
+    other_index: Tensor  # int64 [N]
+    distance: Tensor  # [N]; the images with the largest are shown
+    titles: tuple[str, str]
+    is_generated: bool = False  # whether the images are samples, or else the others
+
+    def of_class(self, label: int | None) -> Tensor:
+        """Returns the pairs of a class of the images, or all, the most distant first."""
+        order = self.distance.argsort(descending=True, stable=True)
+        return order if label is None else order[self.images.labels[self.index[order]] == label]
+
+    def grids(self, labels: Sequence[int], columns: int) -> Image:
+        """Draws two grids side by side, one class of the images per row."""
+        rows = [self.of_class(label) for label in labels]
+        names = short_names([self.images.info.class_names[label] for label in labels])
+        sides = (self.images, self.index), (self.others, self.other_index)
+        tiles = [image_rows(images, [index[row] for row in rows], columns) for images, index in sides]
+        grids = [(title, class_grid(each, names)) for title, each in zip(self.titles, tiles, strict=True)]
         return side_by_side(grids, columns=2)
+
+    def examples(self, label: int | None) -> Examples:
+        """Selects the most distant pairs of a class, or of all."""
+        row = self.of_class(label)[:EXAMPLES]
+        sides = to_pixels(self.images.images[self.index[row]]), to_pixels(self.others.images[self.other_index[row]])
+        return Examples(*sides, *self.titles) if self.is_generated else Examples(*sides[::-1], *self.titles[::-1])
 
 
 def _shown(counts: Mapping[int, Mapping[str, tuple[int, int]]], what: str) -> tuple[list[int], str]:
@@ -136,27 +170,46 @@ def _effect(
     share: tuple[int, int],
     of_real: tuple[int, int],
     of_others: tuple[int, int],
+    n: int,
+    meaning: str,
+    examples: Callable[[], Examples],
 ) -> Effect:
     noun, widening = class_noun(info, label), WIDENING[what]
-    ours, theirs = share_text(*share, widening), share_text(*of_real, widening)
-    statement = {
-        "holes": f"{ours} of the real {noun} have no generated image nearby; with as many real training images "
-        f"{theirs}.",
-        "outliers": f"{ours} of the generated {noun} have no real image nearby, against {theirs} of real training "
-        f"{noun}.",
+    gap = share_gap_text(*share, *of_real, widening)
+    against = f"{share_text(*share, widening)} against {share_text(*of_real, widening)}"
+    statement, shared = {
+        "holes": (
+            f"{gap} more of the real {noun} lack a generated image nearby than lack a real training image nearby",
+            "leave more real images without one nearby than as many real training images do",
+        ),
+        "outliers": (
+            f"{gap} more of the generated {noun} lack a real image nearby than of the real training {noun}",
+            "lack a real image nearby more often than real training images",
+        ),
     }[what]
     difference, floor = (_one_sided(each, of_real, widening) for each in (share, of_others))
-    classes = () if label is None else (label,)
-    return Effect(f"holes/{class_key(info, label)}/{what}", statement, difference, floor, classes, what)
+    return Effect(
+        f"holes/{class_key(info, label)}/{what}",
+        f"{statement}: {against} (n = {n:,} each).",
+        difference,
+        floor,
+        () if label is None else (label,),
+        what,
+        meaning,
+        Words(noun, shared, f"{gap} more ({against})"),
+        examples,
+    )
 
 
-def _table(test: ImageSet, labels: Sequence[int], samples: Coverage, real: Coverage) -> Table:
+def _table(test: ImageSet, labels: Sequence[int], samples: Coverage, real: Coverage, meaning: str) -> Table:
     columns = (
         Column("class", "class"),
         Column("test_images", "test images", "whole"),
+        Column("holes_gap", "holes beyond real", "percent", 1),
         Column("holes", "holes", "percent", 1),
         Column("holes_of_real", "holes with training images", "percent", 1),
         Column("samples", "samples", "whole"),
+        Column("outliers_gap", "outliers beyond real", "percent", 1),
         Column("outliers", "outliers", "percent", 1),
         Column("outliers_of_real", "outliers of training images", "percent", 1),
     )
@@ -165,7 +218,7 @@ def _table(test: ImageSet, labels: Sequence[int], samples: Coverage, real: Cover
         row: list[str | int | float] = [class_key(test.info, label)]
         for what, (count, n) in samples.counts(test, label).items():
             real_count, real_n = real.counts(test, label)[what]
-            row += [n, count / n, real_count / real_n]
+            row += [n, count / n - real_count / real_n, count / n, real_count / real_n]
         rows.append(row)
-    caption = "Shares of holes and outliers, of the samples and of as many training images."
+    caption = f"Shares of holes and outliers, of the samples and of as many training images. {meaning}"
     return Table("holes", caption, columns, rows, open=True)

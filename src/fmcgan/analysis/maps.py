@@ -216,5 +216,6 @@ def _pictures(plane: Plane, of_real: _Chosen, of_samples: _Chosen, coloured: Seq
             "Each cell shows the image nearest to its centre: real test images left, samples right. Coloured cells "
             "contain images of the other origin only.",
             f"Two grids of images by {title} {what}, each image at its position on the map.",
+            lead=plane.name == "umap",
         ),
     ]

@@ -2,7 +2,7 @@
 
 from typing_extensions import override
 
-from fmcgan.analysis.alarms.samples import LEAST, MOST, ClassCheck, alarms_of, check_classes
+from fmcgan.analysis.alarms.samples import LEAST, MOST, ClassCheck, alarms_of, check_classes, near_miss
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key, common_classes
 from fmcgan.analysis.section import Column, Section, Table
 from fmcgan.data.info import DatasetInfo
@@ -44,7 +44,9 @@ class SampleCheck(Analysis):
         if missing:
             introduction += f" There are no samples of {', '.join(info.class_names[label] for label in missing)}."
             introduction += f" {note}" if note else ""
-        return Section("Sample check", introduction, tables=[table], alarms=alarms_of(checks, info))
+        alarms = alarms_of(checks, info)
+        nearest = None if alarms else near_miss(checks, info)
+        return Section("Sample check", introduction, tables=[table], alarms=alarms, near_miss=nearest)
 
 
 def _row(info: DatasetInfo, check: ClassCheck) -> list[str | int | float | None]:

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject
@@ -10,11 +12,12 @@ from fmcgan.analysis.section import Column, Picture, Section, Table, interval_co
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.info import DatasetInfo
 from fmcgan.figure.bars import ClassBars, class_bars_figure
-from fmcgan.figure.classes import most_telling
+from fmcgan.figure.classes import most_telling, short_names
+from fmcgan.figure.heatmap import DIVERGING, heatmap_figure
 from fmcgan.metric.base import Metric
 from fmcgan.metric.baselines import REAL
 from fmcgan.metric.evaluation import Evaluator
-from fmcgan.metric.results import BETTER, Result, Results, sort_key
+from fmcgan.metric.results import BETTER, Result, Results, preferred, sort_key
 
 SAMPLES, REAL_DATA = "samples", "real data"  # rows of a metric in the table by class
 
@@ -47,17 +50,59 @@ class Scores(Analysis):
         by_class = {name: result for name, result in results.items() if result["by_class"] is not None}
         if by_class:
             class_names = subject.info.class_names
-            picture = Picture(
-                "scores_by_class",
-                class_bars_figure([class_panel(name, result, names=class_names) for name, result in by_class.items()]),
-                "Each metric by class: bars are samples, marks are real data. In a poor class, the bar is much worse "
-                "than the mark.",
-                f"Bars of {len(by_class)} metrics for each class, with marks for real data.",
-                vector=True,
+            section.pictures += _gaps(results, subject.info)
+            section.pictures.append(
+                Picture(
+                    "scores_by_class",
+                    class_bars_figure([class_panel(*each, names=class_names) for each in by_class.items()]),
+                    "Each metric by class: bars are samples, marks are real data. In a poor class, the bar is much "
+                    "worse than the mark.",
+                    f"Bars of {len(by_class)} metrics for each class, with marks for real data.",
+                    vector=True,
+                )
             )
-            section.pictures.append(picture)
             section.tables.append(_table_by_class(by_class, subject.info))
         return section
+
+
+def _gaps(results: Results, info: DatasetInfo) -> list[Picture]:
+    """Draws the differences from real images by class, of the shares that the head of a report shows; none without."""
+    shares = {
+        name: each
+        for name, each in preferred(results).items()
+        if each["range"] == [0, 1] and each["by_class"] is not None and each["floor_by_class"] is not None
+    }
+    gaps = {name: _differences(each["by_class"] or (), each["floor_by_class"] or ()) for name, each in shares.items()}
+    known = {label for each in gaps.values() for label in info.labels if np.isfinite(each[label])}
+    if not known:
+        return []
+    lowest = {label: -np.nanmin([each[label] for each in gaps.values()]) for label in known}
+    shown, note = most_telling(lowest, "that are the farthest below real images")
+    points = 100 * np.array([[each[label] for each in gaps.values()] for label in shown])
+    figure = heatmap_figure(
+        points,
+        short_names([info.class_names[label] for label in shown]),
+        [each["plain"] or each["title"] for each in shares.values()],
+        formats="+.1f",
+        title="Samples minus real images, by class",
+        label="percentage points",
+        colours=DIVERGING.reversed(),  # vermilion: fewer than real
+    )
+    n = next(iter(shares.values()))["n"]
+    caption = (
+        f"Share of the samples, or of the real images, minus that of as many real images (n = {n:,}), in percentage "
+        "points: vermilion cells are worse than real images, blue ones better. "
+        + "; ".join(
+            f"{each['plain'] or each['title']}: {each['title'].lower()}, {name}" for name, each in shares.items()
+        )
+        + f". {note}"
+    ).rstrip()
+    return [Picture("by_class", figure, caption, "Coloured table of classes and metrics.", lead=True)]
+
+
+def _differences(values: Sequence[float | None], floors: Sequence[float | None]) -> NDArray[np.float64]:
+    """Subtracts; nan where a value is unknown."""
+    return np.subtract(*(np.array(each, dtype=np.float64) for each in (values, floors)))
 
 
 def class_panel(name: str, result: Result, *, names: Sequence[str]) -> ClassBars:

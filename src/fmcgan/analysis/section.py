@@ -24,7 +24,12 @@ class Picture:
     caption: str  # how to read it, in one to three sentences
     alternative: str  # text for screen readers
     vector: bool = False  # whether it is also written as SVG; for figures of few lines and points
-    lead: bool = False  # whether it is shown first; the page may collapse other pictures
+    lead: bool = False  # whether it is shown; the page collapses other pictures
+
+    @property
+    def title(self) -> str:
+        """Short title: its name in words."""
+        return self.name.replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,11 @@ class Table:
     """One value per column: str, int, float, None (unknown) or a `fmcgan.report.html.Cell`."""
     open: bool = False  # whether the page shows it expanded
 
+    @property
+    def title(self) -> str:
+        """Short title: its name in words."""
+        return self.name.replace("_", " ")
+
 
 @dataclass(frozen=True)
 class Map:
@@ -88,6 +98,14 @@ class Alarm:
     rule: str  # the threshold, in words
 
 
+@dataclass(frozen=True)
+class NearMiss:
+    """The rule that came nearest to an alarm among those that raised none."""
+
+    share: float  # of its threshold that was reached, in 0..1
+    statement: str  # the measurement and the threshold
+
+
 @dataclass
 class Section:
     """One part of the page."""
@@ -100,4 +118,5 @@ class Section:
     maps: list[Map] = field(default_factory=list)  # shown as tabs
     effects: list["Effect"] = field(default_factory=list)  # all measured ones; findings are selected over all sections
     alarms: list[Alarm] = field(default_factory=list)  # also shown at the head of the page
+    near_miss: NearMiss | None = None  # shown there if no section has an alarm
     values: dict[str, object] = field(default_factory=dict)  # further numbers for ``findings.json``, plain JSON types

@@ -10,11 +10,20 @@ from scipy import stats
 from typing_extensions import override
 
 from fmcgan.analysis.attributes import Estimate, Numbers
-from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key, class_noun, common_classes
-from fmcgan.analysis.effect import Effect, Z, difference_of_means
+from fmcgan.analysis.base import (
+    Analysis,
+    NotApplicable,
+    Subject,
+    class_key,
+    class_noun,
+    common_classes,
+    evenly_ranked,
+)
+from fmcgan.analysis.effect import Effect, Examples, Words, Z, difference_of_means
 from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app import checks
 from fmcgan.app.errors import InvalidValueError
+from fmcgan.data.images import to_pixels
 from fmcgan.data.info import LARGEST, DatasetInfo
 from fmcgan.figure.classes import most_telling, short_names
 from fmcgan.figure.curves import Panel, Series, curves_figure
@@ -31,12 +40,23 @@ class Levels(NamedTuple):
     absolute: Numbers  # [N, R], of the radii 0..R - 1
     relative: Numbers  # to the mean of the real training images of the same class, [N, R]
     labels: NDArray[np.int64]
-    info: DatasetInfo
+    images: ImageSet
+    rows: NDArray[np.int64]  # index of each image in ``images``, [N]
+
+    @property
+    def info(self) -> DatasetInfo:
+        """Classes and shape of the images."""
+        return self.images.info
 
     def band(self, band: "Band", label: int | None) -> Numbers:
         """Averages the relative power in a band, for each image of one class or of all: [N]."""
         rings = self.relative[:, band.lowest : band.highest + 1].mean(axis=1)
         return rings if label is None else rings[self.labels == label]
+
+    def ranked(self, band: "Band", label: int | None) -> NDArray[np.uint8]:
+        """Returns images of one class, or of all, at evenly spaced quantiles of the power in a band."""
+        members = self.rows if label is None else self.rows[self.labels == label]
+        return to_pixels(self.images.images[members[evenly_ranked(self.band(band, label))]])
 
 
 class Band(NamedTuple):
@@ -55,6 +75,15 @@ class Band(NamedTuple):
     def words(self) -> str:
         """Name and range, such as ``fine detail (10 to 14 cycles per image)``."""
         return f"{self.name} ({self.lowest} to {self.highest} cycles per image)"
+
+    @property
+    def meaning(self) -> str:
+        """What more or less power in the band means, with the unit."""
+        return (
+            f"{self.name.capitalize()}: the power of patterns that repeat {self.lowest} to {self.highest} times across "
+            "the image, relative to real images of the class; 3 dB are a factor of two. Blur and darkness remove "
+            "power, noise and brightness add it."
+        )
 
 
 class SpectrumAnalysis(Analysis):
@@ -123,13 +152,13 @@ def _measured(sets: Sequence[ImageSet], classes: Sequence[int]) -> list[Levels]:
     """Measures the images of some classes in samples, training and test images."""
     found = []
     for images in sets:
-        chosen = np.isin(images.labels.numpy(), classes)
-        found.append((_decibels(images)[chosen], images.labels.numpy()[chosen]))
-    levels, labels = found[1]
+        chosen = np.flatnonzero(np.isin(images.labels.numpy(), classes))
+        found.append((_decibels(images)[chosen], images.labels.numpy()[chosen], images, chosen))
+    levels, labels, *_ = found[1]
     centre = np.zeros((sets[0].info.num_classes, levels.shape[1]))
     for label in classes:
         centre[label] = levels[labels == label].mean(axis=0)
-    return [Levels(each, each - centre[of], of, sets[0].info) for each, of in found]
+    return [Levels(each, each - centre[of], of, images, rows) for each, of, images, rows in found]
 
 
 def _decibels(images: ImageSet) -> Numbers:
@@ -151,13 +180,22 @@ def _effect(band: Band, label: int | None, measured: Sequence[Levels]) -> Effect
     how = "more" if found.value > 0 else "less"
     info = measured[0].info
     numbers = amount.in_words(1 if amount.value >= 1 else 2).replace(" [", " dB [")
+    noun, shared = class_noun(info, label), f"have {how} {band.words} than real ones"
+
+    def examples() -> Examples:
+        title = f"{noun}, from the 5th to the 95th percentile of {band.name}"
+        return Examples(measured[0].ranked(band, label), measured[1].ranked(band, label), title, title)
+
     return Effect(
         key=f"spectrum/{class_key(info, label)}/{band.key}",
-        statement=f"Generated {class_noun(info, label)} have {numbers} {how} {band.words} than real ones.",
+        statement=f"Generated {noun} have {numbers} {how} {band.words} than real ones.",
         difference=difference_of_means(values, real),
         floor=difference_of_means(new, real),
         classes=() if label is None else (label,),
         figure="spectra" if label is None else "classes",
+        meaning=band.meaning,
+        words=Words(noun, shared, f"{numbers} {how}"),
+        examples=examples,
     )
 
 

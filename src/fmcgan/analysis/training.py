@@ -118,7 +118,10 @@ def _curves(rows: Sequence[Row], facts: Facts) -> list[Picture]:
     shares = [name for name in titles if (found := quantity_of(name)) is not None and found[0].is_share]
     pictures = []
     if (metrics := run_curves.metric_figure(rows, titles, shares)) is not None:
-        caption = "Metrics of fresh samples during training; the dashed line is the value of real images."
+        caption = (
+            "Metrics of fresh samples during training; the dashed line is the value of as many real images. Each title "
+            "names its number of samples: compare curves with their line, not with values of other numbers of samples."
+        )
         text = "One panel per metric over the images seen."
         pictures.append(Picture("scores", metrics, caption, text, vector=True, lead=True))
     return [

@@ -103,7 +103,7 @@ class Truncation(Analysis):
             "training images. The path length measures how fast images change with the latent vector; it has no "
             "reference value, because real images have no latent vectors.",
             [_curve(sweep, best, n), *([self._samples(generator, subject.info, classes, seed)] if self.shown else [])],
-            [_sweep_table(sweep | {_REAL: best}), lengths],
+            [_sweep_table(sweep, best, n, self._metric()), lengths],
             values={
                 "sweep": {psi: {name: each.value for name, each in found.items()} for psi, found in sweep.items()},
                 "real": {name: each.value for name, each in best.items()},
@@ -114,8 +114,11 @@ class Truncation(Analysis):
 
     def _measure(self, images: ImageSet, real: RealImages) -> Values:
         """Measures precision, recall, density and coverage of a set."""
-        measured = Manifold({self.features.name: self.features}).measure(images, real)
+        measured = self._metric().measure(images, real)
         return {key.partition("_")[0]: value for key, value in measured.items()}
+
+    def _metric(self) -> Manifold:
+        return Manifold({self.features.name: self.features})
 
     def _samples(self, generator: nn.Module, info: DatasetInfo, classes: Sequence[int], seed: int) -> Picture:
         shown, note = some_classes(classes)
@@ -199,7 +202,8 @@ def _curve(sweep: Mapping[str, Values], best: Values, n: int) -> Picture:
     return Picture("precision_recall", figure, caption, text, vector=True)
 
 
-def _sweep_table(measured: Mapping[str, Values]) -> Table:
+def _sweep_table(measured: Mapping[str, Values], best: Values, n: int, metric: Manifold) -> Table:
+    """Makes a table of differences from real images: the values themselves depend on n, unlike those of other parts."""
     columns = (
         Column("psi", "psi"),
         *interval_columns("precision", "precision", digits=3),
@@ -209,12 +213,16 @@ def _sweep_table(measured: Mapping[str, Values]) -> Table:
     )
     rows: list[list[object]] = []
     for title, each in measured.items():
-        precision, density = (
-            [each[name].value, *(each[name].interval or (None, None))] for name in ("precision", "density")
-        )
-        rows.append([title, *precision, each["recall"].value, *density, each["coverage"].value])
+        row: list[object] = [title]
+        for name in ("precision", "recall", "density", "coverage"):
+            value, real = each[name], best[name].value
+            row.append(value.value - real)
+            if name in ("precision", "density"):
+                row += [end - real for end in value.interval] if value.interval else [None, None]
+        rows.append(row)
     caption = (
-        "Metrics at each psi; the last row is as many real training images. Precision and density have 95 % bootstrap "
-        "intervals. Recall and coverage have none, because resampling lowers them."
+        f"Metrics at each psi minus those of as many real training images: 0 is as good as real. {metric.protocol}; "
+        f"n = {n:,} samples at each psi against {n:,} real test images. Precision and density have 95 % bootstrap "
+        "intervals over the samples. Recall and coverage have none, because resampling lowers them."
     )
     return Table("truncation", caption, columns, rows, open=True)

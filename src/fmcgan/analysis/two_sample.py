@@ -1,17 +1,19 @@
 """Classifier two-sample test: how well a small network separates samples from real images."""
 
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import Any
 
 from typing_extensions import override
 
-from fmcgan.analysis.base import Analysis, NotApplicable, Subject, class_key
+from fmcgan.analysis.base import EXAMPLES, Analysis, NotApplicable, Subject, class_key
 from fmcgan.analysis.detector.cross_fit import FEWEST, DetectorScores, cross_fit
 from fmcgan.analysis.detector.network import Recipe
 from fmcgan.analysis.detector.occlusion import Patch, map_picture, occlude, sample_picture
-from fmcgan.analysis.effect import UNKNOWN, Difference, Effect
+from fmcgan.analysis.effect import LEVEL, UNKNOWN, Difference, Effect, Examples, Z
 from fmcgan.analysis.section import Column, Section, Table, interval_columns
 from fmcgan.app.checks import MOST_IMAGES, positive_number, whole_number
+from fmcgan.data.images import to_pixels
 from fmcgan.data.info import LARGEST, DatasetInfo
 from fmcgan.figure.classes import most_telling
 
@@ -88,7 +90,7 @@ class TwoSample(Analysis):
             "ways that are too subtle, too rare or too global for a small network." + (f" {note}" if note else ""),
             [sample_picture(occluded, subject.samples), map_picture(occluded, info, self.patch)],
             [_table(scores, info, areas, floor)],
-            effects=[_effect(scores, info, areas, floor)],
+            effects=[_effect(scores, subject, areas, floor)],
             values={"auc": areas["all"][0], "auc_of_test_images": floor["all"][0] if floor else None},
         )
 
@@ -132,19 +134,50 @@ def _table(scores: DetectorScores, info: DatasetInfo, areas: Areas, floor: Areas
     )
 
 
-def _effect(scores: DetectorScores, info: DatasetInfo, areas: Areas, floor: Areas) -> Effect:
+def _effect(scores: DetectorScores, subject: Subject, areas: Areas, floor: Areas) -> Effect:
     statement = f"A small classifier separates generated from real images with an AUC of {_words(*areas['all'])}"
-    statement += " (50 % is chance)"
-    by_class = {label: areas[class_key(info, label)] for label in scores.classes}
-    easiest = max(by_class, key=lambda label: by_class[label][0])
-    hardest = min(by_class, key=lambda label: by_class[label][0])
-    if by_class[easiest][0] > by_class[hardest][0]:
-        statement += (
-            f". Easiest to separate are {info.plural(easiest)} ({_words(*by_class[easiest])}), "
-            f"hardest {info.plural(hardest)} ({_words(*by_class[hardest])})"
-        )
-    of_test = Difference(*floor["difference"]) if floor else UNKNOWN
-    return Effect("two_sample/all/auc", f"{statement}.", scores.auc()[0], of_test, figure="samples")
+    by_class = {label: areas[class_key(subject.info, label)] for label in scores.classes}
+    if contrast := ranked_apart(by_class):
+        easy, hard = (f"{subject.info.plural(label)} ({_words(*by_class[label])})" for label in contrast)
+        statement += f"; {easy} more easily than {hard}"
+
+    def examples() -> Examples:
+        """Selects the samples of the highest scores, and real images of the same classes."""
+        highest = scores.scores.argsort(descending=True, stable=True)[:EXAMPLES]
+        used: dict[int, int] = {}
+        real = []
+        for label in scores.labels[highest].tolist():
+            of_class = scores.real_index[scores.real_labels == label]
+            real.append(int(of_class[used.setdefault(label, 0)]))
+            used[label] += 1
+        generated = to_pixels(subject.samples.images[scores.index[highest]])
+        shown = to_pixels(subject.real.train.images[real])
+        return Examples(generated, shown, "the most certainly generated ones", "of the same classes")
+
+    return Effect(
+        "two_sample/all/auc",
+        f"{statement}.",
+        scores.auc()[0],
+        Difference(*floor["difference"]) if floor else UNKNOWN,
+        figure="samples",
+        meaning="AUC: share of pairs of a generated and a real image of which the classifier, trained on other images, "
+        "picks the generated one; 50 % is chance, 100 % are no errors.",
+        examples=examples,
+    )
+
+
+def ranked_apart(areas: Mapping[int, Sequence[float]]) -> tuple[int, int] | None:
+    """Returns the classes of the largest and of the smallest AUC if their intervals support that order.
+
+    The 95 % intervals (value, low, high) are widened to hold for all classes at once (Bonferroni), since the two
+    classes are chosen by their values; ``None`` if they overlap.
+    """
+    if len(areas) < 2:
+        return None
+    easy, hard = (choose(areas, key=lambda label: areas[label][0]) for choose in (max, min))
+    wider = NormalDist().inv_cdf(1 - (1 - LEVEL) / 2 / len(areas)) / Z
+    (value, low, _), (other, _, high) = areas[easy], areas[hard]
+    return (easy, hard) if value - wider * (value - low) > other + wider * (high - other) else None
 
 
 def _words(area: float, low: float, high: float) -> str:

@@ -179,4 +179,5 @@ def _result(value: MetricValue, metric: Metric, key: str, metric_name: str, n: i
         "unit": quantity.unit,
         "range": [end if math.isfinite(end) else None for end in (quantity.lowest, quantity.highest)],
         "summary": quantity.summary,
+        "plain": quantity.plain,
     }

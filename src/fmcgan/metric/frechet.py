@@ -25,8 +25,20 @@ class FrechetDistance(FeatureDistance):
     """
 
     kinds: ClassVar = {
-        "fd": Quantity("Fréchet distance", "lower", lowest=0, summary="Distance of the features; lower is better."),
-        "fid": Quantity("FID", "lower", lowest=0, summary="Distance of Inception features; lower is better."),
+        "fd": Quantity(
+            "Fréchet distance",
+            "lower",
+            lowest=0,
+            summary="Distance of the features; lower is better.",
+            plain="Distance from real images",
+        ),
+        "fid": Quantity(
+            "FID",
+            "lower",
+            lowest=0,
+            summary="Distance of Inception features; lower is better.",
+            plain="Distance from real images (Inception)",
+        ),
     }
     abbreviation = "frechet"
     distance = "frechet distance"

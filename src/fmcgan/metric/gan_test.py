@@ -23,7 +23,12 @@ class GanTest(ClassifierMetric):
 
     kinds: ClassVar = {
         "label_agreement": Quantity(
-            "Label agreement", "higher", lowest=0, highest=1, summary="Share of samples classified as their label."
+            "Label agreement",
+            "higher",
+            lowest=0,
+            highest=1,
+            summary="Share of samples classified as their label.",
+            plain="Recognised as asked",
         ),
         "label_cross_entropy": Quantity("Label cross entropy", "lower", "nats", lowest=0),
     }

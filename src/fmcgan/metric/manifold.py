@@ -13,8 +13,8 @@ from fmcgan.metric.neighbours import distances_to_others, squared_distances
 from fmcgan.metric.value import MetricValue, Quantity, mean_value, share_interval
 
 
-def _share(title: str, summary: str) -> Quantity:
-    return Quantity(title, "higher", lowest=0, highest=1, summary=summary)
+def _share(title: str, plain: str, summary: str) -> Quantity:
+    return Quantity(title, "higher", lowest=0, highest=1, summary=summary, plain=plain)
 
 
 class Manifold(FeatureMetric):
@@ -39,10 +39,10 @@ class Manifold(FeatureMetric):
     """
 
     kinds: ClassVar = {
-        "precision": _share("Precision", "Share of samples that lie among real images."),
-        "recall": _share("Recall", "Share of real images that lie among samples."),
+        "precision": _share("Precision", "Realistic samples", "Share of samples that lie among real images."),
+        "recall": _share("Recall", "Variety reached", "Share of real images that lie among samples."),
         "density": Quantity("Density", "real", lowest=0),
-        "coverage": _share("Coverage", "Share of real images that have a sample nearby."),
+        "coverage": _share("Coverage", "Real images covered", "Share of real images that have a sample nearby."),
     }
 
     def __init__(

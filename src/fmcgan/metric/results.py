@@ -29,9 +29,23 @@ class Result(TypedDict):
     unit: str
     range: list[float | None]  # smallest and largest possible value; ``None``: unbounded
     summary: str
+    plain: str  # name without technical terms; empty: the title
 
 
 Results = dict[str, Result]  # by the name of the value, such as ``fd_classifier_10k_test``
+
+
+def preferred(results: Results) -> Results:
+    """Selects the values that the head of a report shows: those with a summary, of each title by one feature network.
+
+    The preferred network is the classifier.
+    """
+    chosen: Results = {}
+    for title in dict.fromkeys(each["title"] for each in results.values() if each["summary"]):
+        names = [name for name, each in results.items() if each["title"] == title]
+        name = min(names, key=lambda each: ("classifier" not in each, each))
+        chosen[name] = results[name]
+    return chosen
 
 
 def sort_key(result: Result) -> float:

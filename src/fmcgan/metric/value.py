@@ -22,6 +22,7 @@ class Quantity(NamedTuple):
     lowest: float = -math.inf
     highest: float = math.inf
     summary: str = ""  # one sentence for the head of a report; empty: the quantity is not shown there
+    plain: str = ""  # name for readers who do not know the title, in the head of a report
 
     @property
     def is_share(self) -> bool:

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,19 +12,22 @@ import numpy as np
 from PIL import Image
 
 from fmcgan.analysis.effect import Difference, Effect
-from fmcgan.analysis.findings import LEVEL, AdjustedEffect
+from fmcgan.analysis.findings import LEVEL, AdjustedEffect, Finding
 from fmcgan.analysis.section import Picture, Section, Table
 from fmcgan.app.errors import Failures, UserError
 from fmcgan.app.escaping import spreadsheet_cell
 from fmcgan.app.run_dir import write_atomically, write_json
 from fmcgan.app.run_files import read_findings
+from fmcgan.figure.quiz import Quiz
+from fmcgan.figure.strip import strip
+from fmcgan.metric.results import Results, preferred
 from fmcgan.report.encoding import Encoded, encode
-from fmcgan.report.html import render
+from fmcgan.report.html import render, short
+from fmcgan.report.verdict import Clause, nearest_to_an_alarm, verdict
 
 PAGE = "report.html"
 FINDINGS = "findings.json"
 SCORES = "scores"  # name of the section whose values are results of metrics
-_PREFERRED = "classifier"  # preferred feature network for the card of a metric
 _OWN_FILE = re.compile(r"samples\.(png|svg)|[a-z0-9]\w*_[\w-]+\.(png|svg|gif|csv)", re.ASCII)
 """File names that an analysis may write and remove: ``SECTION_NAME.SUFFIX``, no paths."""
 
@@ -38,19 +41,39 @@ class Report:
         sections: by name, in the order of the page. The values of the section `SCORES` are
             `fmcgan.metric.results.Results`; some are shown at the top of the page.
         findings: on the page, the largest first.
-        effects: all measured ones.
+        effects: all measured ones, the largest first.
+        samples: grid of samples.
         provenance: source, command, date, versions and so on, by title.
         failed: errors of failed parts and figures, by name.
+        facts: what was analysed, at the top of the page, by title.
+        quiz: samples mixed with real images; ``None``: the grid of samples is shown instead.
+        control: what the samples are if they are real images, such as ``real test images``; empty: generated.
+        noun_of: plural of the name of a class, by its label.
     """
 
     title: str
     subject: str
     sections: Mapping[str, Section]
-    findings: Sequence[AdjustedEffect]
+    findings: Sequence[Finding]
     effects: Sequence[AdjustedEffect]
     samples: Image.Image
     provenance: Mapping[str, str]
     failed: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    quiz: Quiz | None = None
+    control: str = ""
+    noun_of: Callable[[int], str] = "class {}".format
+
+    @property
+    def verdict(self) -> list[Clause]:
+        """One sentence, by clauses."""
+        return verdict(self.sections, self.effects, self.findings, self.noun_of, self.control)
+
+    @property
+    def sentence(self) -> str:
+        """The verdict as text; empty without measured effects and alarms."""
+        text = "; ".join(clause.text for clause in self.verdict)
+        return f"{text[:1].upper()}{text[1:]}{'.' if text else ''}"
 
 
 def write_analysis(folder: Path, report: Report, failures: Failures | None = None) -> Path:
@@ -67,8 +90,9 @@ def write_analysis(folder: Path, report: Report, failures: Failures | None = Non
         UserError: the folder cannot be written or the disk is full.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    samples = encode(Picture("samples", report.samples, "", ""))
-    report, pictures = _drawn(report, failures or Failures(Exception))
+    samples, failures = encode(Picture("samples", report.samples, "", "")), failures or Failures(Exception)
+    strips = _strips(report.findings, failures)
+    report, pictures = _drawn(report, failures)
     named = {f"{section}_{name}": encoded for (section, name), encoded in pictures.items()} | {"samples": samples}
     files: dict[str, str | bytes] = {
         f"{stem}{suffix}": content for stem, encoded in named.items() for suffix, content in encoded.files.items()
@@ -79,7 +103,7 @@ def write_analysis(folder: Path, report: Report, failures: Failures | None = Non
     for name, content in files.items():
         write_atomically(folder / name, content)
     write_json(folder / FINDINGS, findings_json(report) | {"files": sorted(files)})
-    write_atomically(folder / PAGE, page(report, pictures, samples))
+    write_atomically(folder / PAGE, page(report, pictures, samples, strips))
     for name in outdated:  # not to be mistaken for files of this analysis
         (folder / name).unlink(missing_ok=True)
     return folder / PAGE
@@ -99,6 +123,31 @@ def _drawn(report: Report, failures: Failures) -> tuple[Report, dict[tuple[str, 
     return replace(report, sections=sections, failed=dict(failures.failed)), pictures
 
 
+@dataclass(frozen=True)
+class Strip:
+    """A row of images of a finding, with a title that says what they are."""
+
+    origin: str  # ``generated`` or ``real``
+    title: str
+    picture: Encoded | None  # ``None``: there are no such images
+
+
+def _strips(findings: Sequence[Finding], failures: Failures) -> dict[str, list[Strip]]:
+    """Draws the examples of each finding, by the key of its effect; those without examples are left out."""
+    found: dict[str, list[Strip]] = {}
+    for effect in (each.effect for each in findings):
+        if effect.examples is None:
+            continue
+        with failures.catch(f"{effect.key}, examples"):
+            shown = effect.examples()
+            rows = ("generated", shown.generated_title, shown.generated), ("real", shown.real_title, shown.real)
+            found[effect.key] = [
+                Strip(origin, title, encode(Picture(origin, strip(images), "", "")) if len(images) else None)
+                for origin, title, images in rows
+            ]
+    return found
+
+
 def _earlier_files(folder: Path) -> set[str]:
     """Lists figures and tables of an earlier analysis by its ``findings.json``."""
     try:
@@ -109,16 +158,25 @@ def _earlier_files(folder: Path) -> set[str]:
     return {name for name in names if _OWN_FILE.fullmatch(name) and (folder / name).is_file()}
 
 
-def page(report: Report, pictures: Mapping[tuple[str, str], Encoded], samples: Encoded) -> str:
-    """Renders the page; pictures by the names of section and picture."""
+def page(
+    report: Report,
+    pictures: Mapping[tuple[str, str], Encoded],
+    samples: Encoded,
+    strips: Mapping[str, Sequence[Strip]] | None = None,
+) -> str:
+    """Renders the page; pictures by the names of section and picture, strips by the key of an effect."""
     scores = report.sections[SCORES].values if SCORES in report.sections else {}
+    quiz = report.quiz
     return render(
         "analysis.html.j2",
         report.sections,
         pictures,
         report.provenance,
         report=report,
+        nearest=nearest_to_an_alarm(report.sections),
         samples=samples,
+        quiz=quiz and [encode(Picture("quiz", each, "", "")) for each in (quiz.question, quiz.answers)],
+        strips=strips or {},
         cards=cards(scores),
         scale=scale(report.findings),
         count=sum(each.holds for each in report.effects),
@@ -132,7 +190,8 @@ def findings_json(report: Report) -> dict[str, object]:
     content = {
         "title": report.title,
         "subject": report.subject,
-        "findings": [_effect(each) for each in report.findings],
+        "verdict": report.sentence,
+        "findings": [_finding(each) for each in report.findings],
         "effects": [_effect(each) for each in report.effects],
         "alarms": [
             {"section": name, "name": alarm.name, "statement": alarm.statement, "rule": alarm.rule}
@@ -153,6 +212,16 @@ def table_csv(table: Table) -> str:
     writer.writerow([spreadsheet_cell(column.name) for column in table.columns])
     writer.writerows([spreadsheet_cell(_plain(value)) for value in row] for row in table.rows)
     return content.getvalue()
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    """Converts a finding: the fields of its largest effect, with the statement and the classes of all."""
+    return _effect(finding.adjusted) | {
+        "statement": finding.statement,
+        "classes": list(finding.classes),
+        "meaning": finding.effect.meaning,
+        "effects": [each.effect.key for each in finding.members],
+    }
 
 
 def _effect(adjusted: AdjustedEffect) -> dict[str, object]:
@@ -190,6 +259,7 @@ def _plain(value: object) -> object:
 class Card:
     """A metric at the top of the page, with its 95 % interval and the value of real images; a share lies in 0..1."""
 
+    plain: str
     title: str
     summary: str
     name: str
@@ -197,14 +267,16 @@ class Card:
     interval: tuple[float, ...]
     floor: float | None
     is_share: bool
+    n: int | None  # samples
 
     @property
-    def times(self) -> str:
-        """Ratio to the floor in words; empty for shares and without a positive floor."""
-        if self.is_share or not self.floor or self.floor < 0:
+    def gap(self) -> str:
+        """Difference from real images in words, which unlike a ratio hardly depends on n; empty without their value."""
+        if self.floor is None:
             return ""
-        times = self.value / self.floor
-        return f"{times:,.0f} times that of real images" if times >= 9.95 else f"{times:.1f} times that of real images"
+        gap = self.value - self.floor
+        size = f"{100 * abs(gap):.1f} points" if self.is_share else short(abs(gap))
+        return f"{size} {'above' if gap > 0 else 'below'} real images" if gap else "equal to real images"
 
 
 def cards(results: Mapping[str, object]) -> list[Card]:
@@ -213,16 +285,21 @@ def cards(results: Mapping[str, object]) -> list[Card]:
     Args:
         results: as `fmcgan.metric.results.Results`; entries of other kinds are skipped.
     """
-    shown = {name: each for name, each in results.items() if isinstance(each, Mapping) and each.get("summary")}
-    chosen = []
-    for title in dict.fromkeys(each["title"] for each in shown.values()):
-        names = [name for name, each in shown.items() if each["title"] == title]
-        name = min(names, key=lambda each: (_PREFERRED not in each, each))
-        result = shown[name]
-        interval = tuple(map(float, result.get("interval") or ()))
-        is_share = result["range"] == [0, 1]
-        chosen.append(Card(title, result["summary"], name, result["value"], interval, result.get("floor"), is_share))
-    return chosen
+    known: Results = {name: each for name, each in results.items() if isinstance(each, dict) and "summary" in each}  # type: ignore[misc]
+    return [
+        Card(
+            each.get("plain") or each["title"],
+            each["title"],
+            each["summary"],
+            name,
+            each["value"],
+            tuple(map(float, each.get("interval") or ())),
+            each.get("floor"),
+            each["range"] == [0, 1],
+            each.get("n"),
+        )
+        for name, each in preferred(known).items()
+    ]
 
 
 @dataclass(frozen=True)
@@ -241,15 +318,15 @@ class Bar:
 
 @dataclass(frozen=True)
 class Scale:
-    """Common scale of all findings, from 0: bars by the key of the effect, and grid lines (size, percent)."""
+    """Common scale of the effects of all findings, from 0: bars by key of the effect, grid lines (size, percent)."""
 
     bars: Mapping[str, Bar]
     marks: Sequence[tuple[float, float]]
 
 
-def scale(findings: Sequence[AdjustedEffect]) -> Scale:
+def scale(findings: Sequence[Finding]) -> Scale:
     """Scales absolute sizes, intervals and floors to a common length of at least 1, a large effect."""
-    effects = [each.effect for each in findings]
+    effects = [each.effect for finding in findings for each in finding.members]
     ends = [each.at_most for effect in effects for each in (effect.difference, effect.floor)]
     length = max([1.0, *(end for end in ends if math.isfinite(end))])
     step = next(step for step in (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, math.inf) if length / step <= 6)

@@ -20,8 +20,7 @@ from fmcgan.report.interactive import Interactive, colours_of, draw_maps
 TEMPLATES = Path(__file__).parent / "template"
 NO_VALUE = "—"
 SHOWN_ROWS = 30  # rows of a table that are shown expanded
-SHOWN_PICTURES = 2
-"""Pictures of a section that are shown expanded; more if more are leading, or if only one would be collapsed."""
+SHOWN_PICTURES = 2  # pictures that are shown expanded of a section without leading ones; 3 if there are 3
 _SIZE = "\ue000size of the page\ue000"  # occurs in no text
 
 
@@ -86,11 +85,10 @@ def is_number(column: Column, rows: Sequence[Sequence[object]], index: int) -> b
 
 
 def in_order(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]:
-    """Splits the pictures of a section into expanded ones, leading ones first, and collapsed ones."""
-    leading = sum(each.lead for each in pictures)
-    ordered = sorted(pictures, key=lambda each: not each.lead)
-    shown = max(leading, SHOWN_PICTURES)
-    return (ordered[:shown], ordered[shown:]) if len(ordered) > shown + 1 else (ordered, [])
+    """Splits the pictures of a section into expanded ones, the leading or else the first ones, and collapsed ones."""
+    few = SHOWN_PICTURES if len(pictures) > SHOWN_PICTURES + 1 else len(pictures)
+    shown = [each for each in pictures if each.lead] or list(pictures[:few])
+    return shown, [each for each in pictures if each not in shown]
 
 
 short = partial(short_number, missing=NO_VALUE)  # formats a value with four significant digits

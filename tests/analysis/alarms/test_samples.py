@@ -8,6 +8,7 @@ from fmcgan.analysis.alarms.samples import (
     collapsed_classes,
     empty_samples,
     ignored_labels,
+    near_miss,
     repeated_samples,
 )
 from fmcgan.analysis.base import NotApplicable, Subject
@@ -53,6 +54,18 @@ def names(alarms):
 
 def check(label=0, n=100, agree=90, real_agree=90, alike=0.001, real_alike=0.001, repeats=0, empty=0):
     return ClassCheck(label, n, agree, 100, real_agree, alike, real_alike, repeats, empty)
+
+
+def test_the_rule_that_came_nearest_to_an_alarm():
+    """The nearest are 4 of 5 % nearly identical pairs; labels are recognised in 90 % and ignored below 45 %."""
+    found = near_miss([check(), check(label=8, alike=0.04)], GARMENTS)
+    assert found.share == pytest.approx(0.8)
+    assert found.statement == "4.0 % of the pairs of class bag are nearly identical (alarm above 5 %)"
+    found = near_miss([check(), check(label=8, agree=50)], GARMENTS)
+    assert found.statement == "50.0 % of the samples of class bag are classified as such (alarm below 45 %)"
+    assert 0.7 < found.share < 0.9  # 45 % of the upper end of the interval, about 60 %
+    found = near_miss([check(repeats=1), check(label=8, repeats=1)], GARMENTS)
+    assert found.statement == "1.0 % of the samples equal an earlier one in every pixel (alarm above 1 %)"
 
 
 def test_real_images_raise_nothing(real, train_samples, classifier):

@@ -10,7 +10,7 @@ from torch import Tensor
 from fmcgan.analysis.alarms.metrics import IGNORED, few_classes, ignored_below
 from fmcgan.analysis.base import common_classes
 from fmcgan.analysis.effect import share_text
-from fmcgan.analysis.section import Alarm
+from fmcgan.analysis.section import Alarm, NearMiss
 from fmcgan.app.formatting import percent
 from fmcgan.data.info import DatasetInfo
 from fmcgan.figure.classes import most_telling
@@ -80,6 +80,30 @@ def alarms_of(checks: Sequence[ClassCheck], info: DatasetInfo) -> list[Alarm]:
         repeated_samples(checks),
     ]
     return [alarm for alarm in found if alarm is not None]
+
+
+def near_miss(checks: Sequence[ClassCheck], info: DatasetInfo) -> NearMiss:
+    """Returns the rule that came nearest to an alarm; meant for checks that raise none."""
+    n = sum(each.n for each in checks)
+    found = []
+    for each in checks:
+        name = info.class_names[each.label]
+        if each.alike is not None:
+            most = max(ALIKE, OF_REAL * (each.real_alike or CLOSEST))
+            pairs = f"{percent(each.alike, 1)} of the pairs of class {name} are nearly identical"
+            found.append(NearMiss(each.alike / most, f"{pairs} (alarm above {percent(most)})"))
+        if each.real_n:
+            least = ignored_below(each.real_agree / each.real_n, 1 / info.num_classes)
+            agree = f"{percent(each.agree / each.n, 1)} of the samples of class {name} are classified as such"
+            upper = wilson_interval(each.agree, each.n)[1]
+            found.append(NearMiss(least / upper if upper else 1.0, f"{agree} (alarm below {percent(least)})"))
+    for what, count in (
+        ("are empty", sum(each.empty for each in checks)),
+        ("equal an earlier one in every pixel", sum(each.repeats for each in checks)),
+    ):
+        share = count / max(n, 1)
+        found.append(NearMiss(share / MANY, f"{percent(share, 1)} of the samples {what} (alarm above {percent(MANY)})"))
+    return max(found, key=lambda each: each.share)
 
 
 def collapsed_classes(checks: Sequence[ClassCheck], info: DatasetInfo) -> Alarm | None:

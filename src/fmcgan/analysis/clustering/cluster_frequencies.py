@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fmcgan.analysis.base import class_key
+from fmcgan.analysis.base import EXAMPLES, class_key
 from fmcgan.analysis.clustering.clusters import ClassClusters
-from fmcgan.analysis.effect import Effect, difference_of_shares, share_text
+from fmcgan.analysis.effect import Effect, Examples, difference_of_shares, share_text
 from fmcgan.analysis.section import Column
 from fmcgan.data.info import DatasetInfo
 from fmcgan.figure.clusters import ClusterRow, Share
@@ -75,6 +75,10 @@ def compare_cluster(
     description = clusters.description(cluster) if is_cluster else "near no cluster"
     counts, test_counts, train_counts = (each.counts(cluster) for each in (samples, test, train))
     what = f"cluster {number} ({description})" if is_cluster else "no cluster"
+    members = np.flatnonzero(train.cluster == cluster)
+    nearest = train.images[members[np.argsort(train.distance[members], kind="stable")[:SHOWN]]]
+    unselected = samples.images[samples.cluster == cluster][:SHOWN]
+    of_cluster = f"{info.plural(label)} in {f'cluster {number}' if is_cluster else 'no cluster'}"
     effect = Effect(
         key=f"clusters/{class_key(info, label)}/{number}",
         statement=f"{share_text(*counts)} of the generated {info.plural(label)} are in {what}, against "
@@ -83,14 +87,16 @@ def compare_cluster(
         floor=difference_of_shares(*test_counts, *train_counts),
         classes=(label,),
         figure=picture_name(info, label),
+        meaning=f"A cluster is a kind of {info.plural(label)}, found among the real training images without their "
+        "names; the words in brackets compare it with the mean of the class.",
+        examples=lambda: Examples(
+            unselected[:EXAMPLES], nearest[:EXAMPLES], of_cluster, f"{of_cluster}, the most typical"
+        ),
     )
     shares = _share(*train_counts), _share(*test_counts), _share(*counts)
     ratio = shares[2][0] / shares[0][0] if shares[0][0] else None
     mark = _mark(ratio) if effect.beyond_floor and effect.difference.p_value < SIGNIFICANT else ""
     name = f"Cluster {number}" if is_cluster else "No cluster"
-    members = np.flatnonzero(train.cluster == cluster)
-    nearest = train.images[members[np.argsort(train.distance[members], kind="stable")[:SHOWN]]]
-    unselected = samples.images[samples.cluster == cluster][:SHOWN]
     row = ClusterRow(name, description, mark, nearest, unselected, *shares)
     distance = _relative_distance(cluster, samples, test) if is_cluster else None
     flat = [part for share in shares for part in share]

@@ -31,7 +31,8 @@ class DetectorScores:
     scores: Tensor
     """Relative rank of the logit among the images of the same class and detector, in 0..1, float64 [N]; so detectors
     and classes share one scale."""
-    real_labels: Tensor  # classes of the real training images with a score, int64 [N]
+    real_index: Tensor  # the real training images with a score, int64 [N]
+    real_labels: Tensor  # their classes, int64 [N]
     real_scores: Tensor  # their scores, float64 [N]
     detectors: Sequence[Detector]  # by fold
 
@@ -96,6 +97,7 @@ def cross_fit(
         samples.labels[index],
         torch.cat([torch.full((len(each),), fold) for fold, each in enumerate(scores)]),
         torch.cat(scores),
+        real_index,
         train.labels[real_index],
         torch.cat(real_scores),
         detectors,

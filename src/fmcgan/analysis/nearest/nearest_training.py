@@ -1,12 +1,14 @@
 """Nearest training images of samples and of test images, and near copies."""
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from fmcgan.analysis.base import Subject, class_key, class_noun, common_classes
-from fmcgan.analysis.effect import Effect, difference_of_shares, share_text
+from fmcgan.analysis.base import EXAMPLES, Subject, class_key, class_noun, common_classes
+from fmcgan.analysis.effect import Effect, Examples, Words, difference_of_shares, share_text
+from fmcgan.data.images import to_pixels
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet
 from fmcgan.metric.memorisation import PIXELS, near_distance, nearest_training
 from fmcgan.metric.neighbours import BLOCK, squared_distances
@@ -93,6 +95,8 @@ class NearestTraining:
             counts, real_counts, first, second = (
                 (int(each.sum()), len(each)) for each in (own, near, near[members < middle], near[members >= middle])
             )
+            shared = f"are near copies of training images {self.words} more often than real test images are"
+            numbers = f"{share_text(*counts)} against {share_text(*real_counts)}"
             yield Effect(
                 f"{section}/{class_key(self.real.info, label)}/near_copies_{self.name}",
                 f"{share_text(*counts)} of the generated {noun} are near copies of training images {self.words}, "
@@ -101,7 +105,20 @@ class NearestTraining:
                 difference_of_shares(*first, *second),
                 () if label is None else (label,),
                 figure,
+                "A near copy is as close to a training image as the nearest hundredth of new real images: copies, or "
+                "plain images that resemble many.",
+                Words(noun, shared, numbers),
+                partial(self._examples, label),
             )
+
+    def _examples(self, label: int | None) -> Examples:
+        """Selects near copies of a class, or of all, that are closest to a training image, and these."""
+        own = self.near if label is None else self.near & (self.samples.labels == label)
+        copies = own.nonzero().squeeze(1)
+        copies = copies[self.distance[copies].argsort(stable=True)[:EXAMPLES]]
+        generated = to_pixels(self.samples.images[copies])
+        real = to_pixels(self.real.train.images[self.index[copies]])
+        return Examples(generated, real, "the closest near copies", "nearest training image of each")
 
     def rows(self) -> Sequence[Sequence[object]]:
         """Makes rows by class: name, space, number of samples, share with interval, share of real images, limit."""

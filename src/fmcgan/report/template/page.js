@@ -128,6 +128,28 @@
   window.addEventListener("hashchange", expand);
   if (location.hash) expand();
 
+  // Marks the section in view in the bar, and keeps its link visible there.
+  const links = new Map(
+    [...document.querySelectorAll("#contents a")].map((link) => [document.getElementById(link.hash.slice(1)), link]),
+  );
+  const inView = new Set();
+  const watcher = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) inView[isIntersecting ? "add" : "delete"](target);
+      const current = [...links.keys()].find((section) => inView.has(section));
+      for (const [section, link] of links) {
+        if (section !== current) link.removeAttribute("aria-current");
+        else if (!link.ariaCurrent) {
+          link.ariaCurrent = "true";
+          const list = link.closest("ul");
+          list.scrollLeft = link.parentElement.offsetLeft - list.clientWidth / 2;
+        }
+      }
+    },
+    { rootMargin: "-70px 0px -60% 0px" },
+  );
+  for (const section of links.keys()) watcher.observe(section);
+
   // Fades the right edge of wide elements while they can be scrolled further.
   const boxes = [...document.querySelectorAll(".scroll")];
   const fade = (box) => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
