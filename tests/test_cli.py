@@ -104,7 +104,8 @@ def check_evaluate(command, tmp_path):
     few = ("metric=[frechet,gan_test,memorisation]", "bootstrap_samples=10")
     evaluated = command("evaluate", "run=run", "n=500", *few)
     assert "fd_classifier_500_test" in evaluated.stdout
-    assert "training copies" in evaluated.stdout
+    assert max(map(len, evaluated.stdout.splitlines())) <= 80
+    assert "training copies" in (tmp_path / "run" / "evaluation.md").read_text(encoding="utf-8")
     written = ["evaluation.json", "evaluation.md", "evaluation_agreement.png", "evaluation_by_class.png"]
     record = json.loads((tmp_path / "run" / "evaluation.json").read_text(encoding="utf-8"))
     assert record["n"] == 500
@@ -228,9 +229,12 @@ def test_a_sweep_survives_a_failing_job_and_goes_on_where_it_stopped(command, tm
     again = command("train", *sweep, code=1)
     assert again.stderr.count("already finished, skipped") == 2
     assert {job.name: (job / "result.json").stat().st_mtime_ns for job in jobs[2:]} == before
-    compared = command("compare", "runs=sweep")
-    assert compared.stdout.count("not in the tables") == 2  # both failed jobs, by name
-    assert jobs[0].name in compared.stdout
+    compared = command("compare", "runs=sweep").stdout.splitlines()
+    assert len(compared) <= 10
+    assert "2 runs failed or unfinished: see runs.csv" in compared
+    page = (tmp_path / "sweep" / "comparison" / "comparison.md").read_text(encoding="utf-8")
+    assert page.count("not in the tables") == 2  # both failed jobs, by name
+    assert jobs[0].name in page
 
 
 @pytest.mark.parametrize(
@@ -345,7 +349,9 @@ def test_help_is_quick_and_says_what_there_is(command):
 def test_every_command_has_help(command, name):
     shown = command(name, "--help").stdout
     assert f"python -m fmcgan.{name}" in shown
-    assert "output: " in shown
+    assert re.search(r"^  output=\S+ +\w", shown, re.MULTILINE)
+    assert "_target_" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
     assert command(name, "--help", "hydra.verbose=false").stdout == shown  # by Hydra itself
 
 

@@ -117,12 +117,11 @@ def _sections(
     parts: Mapping[str, "Analysis"], subject: "Subject", failures: Failures
 ) -> tuple[dict[str, "Section"], dict[str, str], dict[str, float]]:
     """Runs the parts. Returns sections, reasons of skipped parts, and seconds, each by name of the part."""
-    from tqdm import tqdm
-
     from fmcgan.analysis.base import NotApplicable
+    from fmcgan.app.progress import progress_bar
 
     sections, skipped, seconds = {}, {}, {}
-    with tqdm(parts.items(), disable=None, unit="part", leave=False) as bar:
+    with progress_bar(parts.items(), disable=None, unit="part", leave=False) as bar:
         for name, part in bar:
             bar.set_description_str(name.replace("_", " "))
             start = time.perf_counter()

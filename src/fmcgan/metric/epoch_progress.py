@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
+from fmcgan.app.progress import progress_bar
+
 _log = logging.getLogger(__name__)
 
 
@@ -17,7 +19,7 @@ def epoch_progress(name: str, total: int, epochs_between_lines: int) -> Iterator
     Yields a function to call after each epoch, with the numbers of epochs done and of all epochs.
     """
     start = time.monotonic()
-    with tqdm(desc=name, total=total, unit=" epochs", disable=None, leave=False) as bar:
+    with progress_bar(desc=name, total=total, unit=" epochs", disable=None, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.update()
