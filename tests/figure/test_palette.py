@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from fmcgan.figure.map import BACKGROUND, MOST_COLOURED, OTHER_CLASSES, colours_by_label
-from fmcgan.figure.palette import INK, class_colours
+from fmcgan.figure.palette import FAINT_INK, GENERATED_INK, INK, class_colours, contrast, ink_on
 
 
 def lab(colours):
@@ -62,3 +62,21 @@ def test_the_colours_of_all_letters_can_be_told_apart_on_light_and_dark():
         lightness = seen[: len(colours), 0]  # of black 0, of white 100
         assert 20 < lightness.min() < lightness.max() < 80
     assert MOST_COLOURED == 26
+
+
+def test_contrast_is_that_of_wcag():
+    assert contrast("black", "white") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)  # the usual example just below 4.5
+    assert contrast("red", "red") == 1
+
+
+def test_some_ink_is_legible_on_every_colour():
+    levels = np.linspace(0, 1, 12)
+    colours = [(red, green, blue) for red in levels for green in levels for blue in levels]
+    assert min(contrast(ink_on(colour, INK), colour) for colour in colours) >= 4.5
+    assert ink_on("white", INK) == INK
+
+
+@pytest.mark.parametrize("ink", [INK, FAINT_INK, GENERATED_INK])
+def test_inks_are_legible_on_white(ink):
+    assert contrast(ink, "white") >= 4.5
