@@ -18,6 +18,7 @@ from fmcgan.inference.generator import SHIPPED
 
 EXTENDING = (Path(__file__).resolve().parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
 RUN_FOLDER = {
+    "index.html",
     "config.yaml",
     ".hydra",
     "train.log",
@@ -38,6 +39,9 @@ def test_train_resume_evaluate_generate_compare(command, tmp_path):
     trained = command("train", "experiment=smoke", "hydra.run.dir=run", "seed=3")
     assert "samples: run/samples/epoch_002.png" in trained.stderr
     assert "tensorboard --logdir run" in trained.stderr
+    for name in ("generate", "evaluate", "analyze"):
+        assert f"python -m fmcgan.{name} run=run" in trained.stderr
+    assert not (tmp_path / "outputs").exists()  # hydra.run.dir is elsewhere
     check_run_folder(tmp_path / "run", epochs=2)
 
     resumed = command("train", "ckpt_path=run/checkpoints/last.ckpt", "trainer.max_epochs=3")  # nothing else repeated

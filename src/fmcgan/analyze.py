@@ -31,6 +31,7 @@ def analyze(config: DictConfig) -> None:
     from fmcgan.analysis.base import NotApplicable, sample_grid
     from fmcgan.analysis.findings import adjust_effects, select_findings
     from fmcgan.report.analysis_page import Report, write_analysis
+    from fmcgan.report.home import refresh_home
 
     parts, missing = _split_installed(_checked_parts(config))
     start, failures = time.perf_counter(), Failures(NotApplicable)
@@ -49,6 +50,7 @@ def analyze(config: DictConfig) -> None:
     write_analysis(folder, page, failures)
     with failures.catch("tensorboard"):
         _write_tensorboard(folder / run_dir.TENSORBOARD, sections)
+    refresh_home(subject.run, folder)
     for alarm in (alarm for section in sections.values() for alarm in section.alarms):
         log.warning("%s: %s (%s)", alarm.name, alarm.statement, alarm.rule)
     none = f"No finding: with {n:,} samples, no difference is significant and larger than that of real test images."

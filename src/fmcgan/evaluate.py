@@ -32,6 +32,7 @@ def evaluate(config: DictConfig) -> None:
     from fmcgan.inference.sample_source import load_inputs
     from fmcgan.metric.evaluation import Evaluator
     from fmcgan.metric.results import as_text_table
+    from fmcgan.report.home import refresh_home
 
     metrics, inputs = _checked_metrics(config), load_inputs(config, "evaluation")
     folder, n = inputs.folder, inputs.n
@@ -55,6 +56,7 @@ def evaluate(config: DictConfig) -> None:
     }
     record["seconds"] = round(time.perf_counter() - start, 2)
     written = _write(folder, record, samples, evaluator, failures)
+    refresh_home(inputs.run, folder)
     print(as_text_table(results, terminal_columns()), end="")  # noqa: T201
     figures = sum(name.endswith(".png") for name in written)
     log.info("written to %s: evaluation.md, evaluation.json, %d figures", os.path.relpath(folder), figures)

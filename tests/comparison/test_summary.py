@@ -33,7 +33,7 @@ def test_a_clear_winner_is_named(two, tmp_path):
     assert max(map(len, lines[:-1])) <= 80  # the path of the page may be long
     assert lines[-1].endswith("comparison.html")
     (row,) = (line for line in lines if line.startswith("fd"))
-    assert row.split() == ["fd", "↓", "A", "2.100", "±", "0.100", "B", "3.100", "±", "0.100", "clear"]
+    assert row.split() == ["fd", "↓", "clear", "A", "2.100", "±", "0.100", "B", "3.100", "±", "0.100"]
 
 
 def test_no_significant_difference_is_a_tie(two):

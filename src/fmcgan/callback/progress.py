@@ -1,5 +1,6 @@
 """Progress of a run in the terminal."""
 
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -119,12 +120,15 @@ class Progress(Callback):
 
 
 def bar_layout(head: str, values: Sequence[str], columns: int) -> str:
-    """Returns the ``bar_format`` of tqdm for a terminal of so many columns, with each value that still fits."""
-    frame = f"{head}100% || "
+    """Returns the ``bar_format`` of tqdm for a terminal of so many columns.
+
+    It has each value that still fits, if need be with the beginning of its name: ``sliced_was.. 46.29``.
+    """
+    room = columns - len(f"{head}100% || ") - FEWEST_CELLS
     shown: list[str] = []
     for value in values:
-        if len(frame) + FEWEST_CELLS + len(", ".join([*shown, value])) <= columns:
-            shown.append(value)
+        forms = (value, re.sub(r"^(\w{10})\w{3,}", r"\1..", value))
+        shown += [form for form in forms if len(", ".join([*shown, form])) <= room][:1]
     text = ", ".join(shown).replace("{", "{{").replace("}", "}}")  # of a user's metric
     return f"{head}{{percentage:3.0f}}% |{{bar}}| {text}"
 

@@ -24,8 +24,8 @@ def summary(comparison: Comparison, output: Path, columns: int) -> str:
     rows, shown = _rows(comparison)
     if rows:
         lines += [visible(names[index]) for index in shown]
-        head = ["score", "", "best", "", "next", "verdict"]
-        lines += text_table(head, rows, columns, fewest=5).splitlines()
+        head = ["score", "lead", "", "best", "", "next"]
+        lines += text_table(head, rows, columns, fewest=4).splitlines()
     if len(metrics) > MOST_SCORES:
         lines.append(f"and {plural(len(metrics) - MOST_SCORES, 'score')} more")
     return "\n".join([*lines, verdict(comparison), f"page: {os.path.relpath(output / 'comparison.html')}"]) + "\n"
@@ -60,6 +60,6 @@ def _rows(comparison: Comparison) -> tuple[list[list[str]], list[int]]:
         ranked = [best.first, best.second] if best else [0] if len(spreads) == 1 else []
         values = [text for index in ranked for text in (letter(index), mean_and_std(spreads[index]))]
         won = "" if best is None else "tie" if winner(best) is None else "clear"
-        rows.append([title, *values, *[""] * (4 - len(values)), won])
+        rows.append([title, won, *values, *[""] * (4 - len(values))])
         shown |= set(ranked)
     return rows, sorted(shown)
