@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fmcgan.app.run_dir import HOME
+from fmcgan.app.run_dir import HOME, run_name
 from fmcgan.report import home
-from fmcgan.report.home import commands, refresh_home, run_name, update_home, write_home
+from fmcgan.report.home import commands, refresh_home, update_home, write_home
 
 SCORE = {"value": 0.27, "floor": 0.024, "better": "lower", "n": 10_000, "interval": [0.25, 0.29], "title": "Distance"}
 

@@ -44,6 +44,12 @@ WRITTEN = (
 """What a training run, or a sweep, writes into its folder."""
 
 
+def run_name(folder: Path) -> str:
+    """Returns the path of a run folder below ``outputs``; elsewhere, the name of the folder."""
+    _, is_below, name = folder.resolve().as_posix().rpartition(f"/{OUTPUTS}/")
+    return name if is_below else folder.resolve().name
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Writes text (UTF-8) or bytes atomically: first beside the final name, then renamed.
 

@@ -14,7 +14,7 @@ from fmcgan.app.hydra_app import job_state
 from fmcgan.app.run_files import Record, read_environment, read_result
 from fmcgan.app.run_lock import exclusive
 from fmcgan.comparison.runs import find_runs
-from fmcgan.report.home import recipe
+from fmcgan.report.home import recipe_of
 from fmcgan.report.html import Cell, render_template, short
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def _entry(outputs: Path, folder: Path) -> Record:
     return {
         "name": (folder.parent if is_job else folder).relative_to(outputs).as_posix(),
         "link": _link(outputs, home) if home.is_file() else f"{_link(outputs, folder)}/",
-        "recipe": recipe(folder),
+        "recipe": recipe_of(folder),
         "seed": result.get("seed"),
         "minutes": result["training_seconds"] / 60 if result else Cell(job_state(folder)),
         "scores": result.get("scores") or {},

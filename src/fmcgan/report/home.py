@@ -15,7 +15,7 @@ from PIL import Image
 from fmcgan.analysis.section import Column, Table
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
-from fmcgan.app.overrides import quoted, shell_command
+from fmcgan.app.overrides import quoted, recipe, shell_command
 from fmcgan.app.run_files import Record, read_environment, read_evaluation, read_overrides, read_result
 from fmcgan.figure.timelapse import evenly
 from fmcgan.metric.results import BETTER
@@ -85,7 +85,7 @@ def write_home(folder: Path) -> Path:
     frames = [(_link(folder, path), f"epoch {epoch}") for epoch, path in grids]
     page = render_template(
         "home.html.j2",
-        name=run_name(folder),
+        name=run_dir.run_name(folder),
         facts=facts(folder, result),
         finished=bool(result) and result.get("status") == "finished",
         samples=_shown(folder, grids[-1][1], "Grid of samples, one class per row.") if grids else None,
@@ -106,16 +106,10 @@ def write_home(folder: Path) -> Path:
     return home
 
 
-def run_name(folder: Path) -> str:
-    """Returns the path of a run folder below ``outputs``; elsewhere, the name of the folder."""
-    _, is_below, name = folder.resolve().as_posix().rpartition(f"/{run_dir.OUTPUTS}/")
-    return name if is_below else folder.resolve().name
-
-
 def facts(folder: Path, result: Record | None) -> dict[str, str]:
     """Describes a run by title: recipe, data set, length, hardware, date."""
     environment = _read(read_environment, folder / run_dir.ENVIRONMENT) or {}
-    found = {"recipe": recipe(folder)}
+    found = {"recipe": recipe_of(folder)}
     if result:
         minutes = result["training_seconds"] / 60
         dataset = result.get("dataset") or {}
@@ -129,11 +123,9 @@ def facts(folder: Path, result: Record | None) -> dict[str, str]:
     return {title: text for title, text in found.items() if text}
 
 
-def recipe(folder: Path) -> str:
-    """Returns the overrides of a run without folders, name and seed; ``default`` if there are none."""
-    left_out = ("name=", "seed=", "ckpt_path=", "trust=", "hydra.")
-    overrides = _read(read_overrides, folder / run_dir.HYDRA_OVERRIDES) or []
-    return " ".join(each for each in overrides if not each.startswith(left_out)) or "default"
+def recipe_of(folder: Path) -> str:
+    """Returns the recipe of a run, as typed; ``default`` if nothing was."""
+    return " ".join(recipe(_read(read_overrides, folder / run_dir.HYDRA_OVERRIDES) or [])) or "default"
 
 
 def commands(folder: Path) -> list[tuple[str, str]]:
