@@ -87,10 +87,8 @@ class Progress(Callback):
         if self._bar is None:
             return
         self._bar.n, self._bar.total = gan.images_seen, _total_images(trainer)
-        epochs = "" if _has_no_end(trainer) else f"/{trainer.max_epochs}"
-        epoch = min(trainer.current_epoch + 1, trainer.max_epochs) if epochs else trainer.current_epoch + 1
         columns = self._bar.format_dict["ncols"] or _USUAL_COLUMNS
-        self._bar.bar_format = bar_layout(f"epoch {epoch}{epochs} ", self._values(trainer, gan), columns)
+        self._bar.bar_format = bar_layout(f"epoch {_epoch(trainer)} ", self._values(trainer, gan), columns)
         self._bar.refresh()
 
     def _values(self, trainer: Trainer, gan: ConditionalGAN) -> list[str]:
@@ -137,6 +135,12 @@ def _scores(trainer: Trainer) -> list[str]:
     """Returns the values of the last evaluation, with short names."""
     results = {name: each for callback in callbacks_of(trainer, Evaluation) for name, each in callback.results.items()}
     return [f"{short_name(name, each['n'])} {short_number(each['value'])}" for name, each in results.items()]
+
+
+def _epoch(trainer: Trainer) -> str:
+    """Returns the number of the current epoch, of those planned: ``3/10``; ``3`` without `max_epochs`."""
+    epoch, last = trainer.current_epoch + 1, trainer.max_epochs
+    return str(epoch) if last is None or last < 0 else f"{min(epoch, last)}/{last}"
 
 
 def _has_no_end(trainer: Trainer) -> bool:

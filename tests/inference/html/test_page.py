@@ -1,6 +1,7 @@
 """A generator's page: whole in one file and, where there is Chromium, alive."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from fmcgan.inference.html.page import render_page, write_page
 from fmcgan.inference.html.program import trace_program
 from tests.hostile import PAYLOADS
 
+ACCESSIBILITY = (Path(__file__).parents[2] / "accessibility.js").read_text(encoding="utf-8")
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 3, "mobile": True}
 
 
@@ -119,6 +121,16 @@ def test_it_draws_what_is_asked_for(page):
     assert (shown(chromium, 0, 0) - expected(chromium, network, 1000, 5, 0.5)).abs().max() <= 1
     assert "images a second in this browser" in chromium.find_element("id", "grid-caption").text
     assert [entry["message"] for entry in chromium.get_log("browser")] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_fault_of_accessibility_is_found(page, scheme):
+    chromium, _ = page
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    found = chromium.execute_script(ACCESSIBILITY)
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert found == []
 
 
 def test_the_way_leads_from_one_input_to_the_other(page):
