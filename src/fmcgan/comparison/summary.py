@@ -41,12 +41,12 @@ def verdict(comparison: Comparison) -> str:
     of = plural(len(ranked), "score")
     if len(wins) == 1:
         ((won, times),) = wins.items()
-        return visible(f"winner: {names[won]} (significantly better by {times} of {of})")
+        return visible(f"winner: {names[won]}, clear by {times} of {of}")
     if wins:
         listed = ", ".join(f"{letter(index)} by {times}" for index, times in wins.most_common())
         return f"tie: {listed} of {of}"
     if max(each.difference.n for each in ranked) < 2:
-        return f"tie: no group has two seeds in common with the next, so none of {of} can be tested"
+        return "tie: without two common seeds, no score can be tested"
     return f"tie: no group is significantly better by any of {of}"
 
 

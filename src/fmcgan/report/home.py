@@ -114,7 +114,7 @@ def facts(folder: Path, result: Record | None) -> dict[str, str]:
         minutes = result["training_seconds"] / 60
         dataset = result.get("dataset") or {}
         found |= {
-            "seed": str(result.get("seed", "")),
+            "seed": "" if result.get("seed") is None else str(result["seed"]),
             "data set": f"{dataset['name']}, {len(dataset['class_names'])} classes" if dataset else "",
             "trained on": f"{result['images_seen']:,} images in {minutes:.{0 if minutes >= 100 else 1}f} minutes",
             "hardware": result.get("hardware", ""),
