@@ -18,6 +18,7 @@ from fmcgan.inference.generator import SHIPPED
 
 EXTENDING = (Path(__file__).resolve().parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
 RUN_FOLDER = {
+    "index.html",
     "config.yaml",
     ".hydra",
     "train.log",
@@ -38,6 +39,9 @@ def test_train_resume_evaluate_generate_compare(command, tmp_path):
     trained = command("train", "experiment=smoke", "hydra.run.dir=run", "seed=3")
     assert "samples: run/samples/epoch_002.png" in trained.stderr
     assert "tensorboard --logdir run" in trained.stderr
+    for name in ("generate", "evaluate", "analyze"):
+        assert f"python -m fmcgan.{name} run=run" in trained.stderr
+    assert not (tmp_path / "outputs").exists()  # hydra.run.dir is elsewhere
     check_run_folder(tmp_path / "run", epochs=2)
 
     resumed = command("train", "ckpt_path=run/checkpoints/last.ckpt", "trainer.max_epochs=3")  # nothing else repeated
@@ -104,7 +108,8 @@ def check_evaluate(command, tmp_path):
     few = ("metric=[frechet,gan_test,memorisation]", "bootstrap_samples=10")
     evaluated = command("evaluate", "run=run", "n=500", *few)
     assert "fd_classifier_500_test" in evaluated.stdout
-    assert "training copies" in evaluated.stdout
+    assert max(map(len, evaluated.stdout.splitlines())) <= 80
+    assert "training copies" in (tmp_path / "run" / "evaluation.md").read_text(encoding="utf-8")
     written = ["evaluation.json", "evaluation.md", "evaluation_agreement.png", "evaluation_by_class.png"]
     record = json.loads((tmp_path / "run" / "evaluation.json").read_text(encoding="utf-8"))
     assert record["n"] == 500
@@ -228,9 +233,12 @@ def test_a_sweep_survives_a_failing_job_and_goes_on_where_it_stopped(command, tm
     again = command("train", *sweep, code=1)
     assert again.stderr.count("already finished, skipped") == 2
     assert {job.name: (job / "result.json").stat().st_mtime_ns for job in jobs[2:]} == before
-    compared = command("compare", "runs=sweep")
-    assert compared.stdout.count("not in the tables") == 2  # both failed jobs, by name
-    assert jobs[0].name in compared.stdout
+    compared = command("compare", "runs=sweep").stdout.splitlines()
+    assert len(compared) <= 10
+    assert "2 runs failed or unfinished: see runs.csv" in compared
+    page = (tmp_path / "sweep" / "comparison" / "comparison.md").read_text(encoding="utf-8")
+    assert page.count("not in the tables") == 2  # both failed jobs, by name
+    assert jobs[0].name in page
 
 
 @pytest.mark.parametrize(
@@ -345,7 +353,9 @@ def test_help_is_quick_and_says_what_there_is(command):
 def test_every_command_has_help(command, name):
     shown = command(name, "--help").stdout
     assert f"python -m fmcgan.{name}" in shown
-    assert "output: " in shown
+    assert re.search(r"^  output=\S+ +\w", shown, re.MULTILINE)
+    assert "_target_" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
     assert command(name, "--help", "hydra.verbose=false").stdout == shown  # by Hydra itself
 
 

@@ -15,11 +15,13 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from PIL import Image
 
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.errors import UserError
 from fmcgan.callback.samples import SampleGrid
 from fmcgan.data.garments import GARMENTS
+from fmcgan.figure.grid import class_grid
 from fmcgan.generate import generate
 from fmcgan.inference.generator import load_generator
 from fmcgan.inference.safetensors_file import write_generator
@@ -72,6 +74,24 @@ def test_what_is_streamed_to_a_file_is_what_the_library_samples(run, caplog):
     )
     assert re.search(r"600 images of 2 classes: new/two\.npz \([\d,]+ images/s\)", caplog.text)
     assert [path.name for path in Path("new").iterdir()] == ["two.npz"]
+
+
+def test_a_grid_says_where_it_comes_from_if_asked(run):
+    generate(config_of("classes=[bag,3]", "n_per_class=4", "seed=5", "truncation=0.7", "title=true"))
+    images, _ = load_generator("run.ckpt").sample(["bag", "dress"], 4, seed=5, truncation=0.7)
+    rows = images.reshape(2, 4, *images.shape[1:])
+    expected = class_grid(rows, ["bag", "dress"], "run.ckpt, seed 5, truncation 0.7")
+    with Image.open("samples.png") as image:
+        assert np.array_equal(np.asarray(image), np.asarray(expected))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [(["title=true", "output=a.npz"], "title=true is of a grid"), (["title=3"], "title must be true or false, got 3")],
+)
+def test_a_title_that_has_no_place_is_refused(run, overrides, message):
+    with pytest.raises(UserError, match=message):
+        generate(config_of(*overrides))
 
 
 def test_without_a_run_it_is_the_shipped_generator(run, monkeypatch, caplog):
@@ -135,6 +155,7 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from fmcgan.callback.samples import SampleGrid
 from fmcgan.app.config_dir import config_dir
+from fmcgan.figure.grid import class_grid
 from fmcgan.generate import generate
 
 for n in (500, 6000):

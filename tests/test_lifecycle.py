@@ -144,7 +144,7 @@ def test_a_full_disk_is_one_line_and_with_space_again_the_same_command_works(sta
     assert code == 0
     assert "replacing 1 rows of a run that stopped before its first checkpoint" in told
     assert [row["images_seen"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl")] == [64]
-    assert points(tmp_path / "run", "loss/generator") == [64]
+    assert points(tmp_path / "run", "1_loss/generator") == [64]
 
 
 def points(folder, tag):
@@ -171,7 +171,7 @@ def test_a_run_refused_leaves_nothing_and_one_is_never_written_over(starts, tmp_
         one_line(told)
     assert not (tmp_path / "a").exists()
     assert done[-2][0] == 0, done[-2][1]
-    assert points(tmp_path / "run", "loss/generator") == [64]  # the only process logs
+    assert points(tmp_path / "run", "1_loss/generator") == [64]  # the only process logs
     assert done[-1][0] == 1
     assert "ckpt_path=run/checkpoints/last.ckpt" in one_line(done[-1][1])
 

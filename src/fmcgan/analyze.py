@@ -33,6 +33,7 @@ def analyze(config: DictConfig) -> None:
     from fmcgan.analysis.findings import adjust_effects, select_findings
     from fmcgan.inference.sample_source import SPLITS
     from fmcgan.report.analysis_page import Report, write_analysis
+    from fmcgan.report.home import refresh_home
 
     parts, missing = _split_installed(_checked_parts(config))
     start, failures = time.perf_counter(), Failures(NotApplicable)
@@ -64,6 +65,7 @@ def analyze(config: DictConfig) -> None:
     write_analysis(folder, page, failures)
     with failures.catch("tensorboard"):
         _write_tensorboard(folder / run_dir.TENSORBOARD, sections)
+    refresh_home(subject.run, folder)
     for alarm in (alarm for section in sections.values() for alarm in section.alarms):
         log.warning("%s: %s (%s)", alarm.name, alarm.statement, alarm.rule)
     none = f"No finding: with {n:,} samples, no difference is significant and larger than that of real test images."
@@ -153,12 +155,11 @@ def _sections(
     parts: Mapping[str, "Analysis"], subject: "Subject", failures: Failures
 ) -> tuple[dict[str, "Section"], dict[str, str], dict[str, float]]:
     """Runs the parts. Returns sections, reasons of skipped parts, and seconds, each by name of the part."""
-    from tqdm import tqdm
-
     from fmcgan.analysis.base import NotApplicable
+    from fmcgan.app.progress import progress_bar
 
     sections, skipped, seconds = {}, {}, {}
-    with tqdm(parts.items(), disable=None, unit="part", leave=False) as bar:
+    with progress_bar(parts.items(), disable=None, unit="part", leave=False) as bar:
         for name, part in bar:
             bar.set_description_str(name.replace("_", " "))
             start = time.perf_counter()

@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import os
 from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
@@ -17,9 +16,12 @@ log = logging.getLogger(__name__)
 
 
 def compare_runs(config: DictConfig) -> None:
-    """Finds the runs, writes the comparison and prints ``comparison.md``."""
-    from fmcgan.comparison.comparison import compare
+    """Finds the runs, writes the comparison and prints a summary."""
+    from fmcgan.app.formatting import terminal_columns
+    from fmcgan.comparison.comparison import write_comparison
+    from fmcgan.comparison.results import gather
     from fmcgan.comparison.runs import find_runs
+    from fmcgan.comparison.summary import summary
 
     given, output = _checked_paths(config)
     found = [run for path in given for run in find_runs(path)]
@@ -30,9 +32,9 @@ def compare_runs(config: DictConfig) -> None:
         log.warning("runs= names %d of %d runs more than once; each counts once", len(found) - len(runs), len(found))
     if not config.output:
         refuse_links(given[0], run_dir.COMPARISON)
-    compare(list(runs.values()), output)
-    print((output / "comparison.md").read_text(encoding="utf-8"), end="")  # noqa: T201
-    log.info("written to %s", os.path.relpath(output))
+    comparison = gather(list(runs.values()))
+    write_comparison(comparison, output)
+    print(summary(comparison, output, terminal_columns()), end="")  # noqa: T201
 
 
 def _checked_paths(config: DictConfig) -> tuple[list[Path], Path]:

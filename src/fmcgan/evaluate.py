@@ -13,6 +13,7 @@ from omegaconf import DictConfig, ListConfig
 from fmcgan.app import run_dir
 from fmcgan.app.checks import one_of
 from fmcgan.app.errors import UserError
+from fmcgan.app.formatting import terminal_columns
 from fmcgan.app.hydra_app import run_command
 from fmcgan.app.run_files import Record
 
@@ -26,11 +27,12 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(config: DictConfig) -> None:
-    """Computes the metrics, writes ``evaluation.json``, ``evaluation.md`` and figures, and prints the table."""
+    """Computes the metrics, writes ``evaluation.json``, ``evaluation.md`` and figures, and prints a table."""
     from fmcgan.app.errors import Failures
     from fmcgan.inference.sample_source import load_inputs
     from fmcgan.metric.evaluation import Evaluator
-    from fmcgan.metric.results import as_markdown
+    from fmcgan.metric.results import as_text_table
+    from fmcgan.report.home import refresh_home
 
     metrics, inputs = _checked_metrics(config), load_inputs(config, "evaluation")
     folder, n = inputs.folder, inputs.n
@@ -54,8 +56,10 @@ def evaluate(config: DictConfig) -> None:
     }
     record["seconds"] = round(time.perf_counter() - start, 2)
     written = _write(folder, record, samples, evaluator, failures)
-    print(as_markdown(results), end="")  # noqa: T201
-    log.info("written to %s: %s", os.path.relpath(folder), ", ".join(written))
+    refresh_home(inputs.run, folder)
+    print(as_text_table(results, terminal_columns()), end="")  # noqa: T201
+    figures = sum(name.endswith(".png") for name in written)
+    log.info("written to %s: evaluation.md, evaluation.json, %d figures", os.path.relpath(folder), figures)
     failures.raise_if_any()
 
 

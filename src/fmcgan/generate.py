@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from fmcgan.app.checks import path_text, whole_number
-from fmcgan.app.errors import UserError
+from fmcgan.app.errors import InvalidValueError, UserError
+from fmcgan.app.escaping import visible
 from fmcgan.app.hydra_app import run_command
 
 if TYPE_CHECKING:
@@ -31,13 +32,17 @@ def generate(config: DictConfig) -> None:
     from fmcgan.app.memory import format_bytes
     from fmcgan.app.progress import Progress
     from fmcgan.inference.generator import load_generator
-    from fmcgan.inference.sample_writers import check_space, writer_for
+    from fmcgan.inference.sample_writers import check_space, write_grid, writer_for
 
     if (name := path_text(output=config.output)) is None:
         raise UserError("output=null: give a file or folder for the images, or leave it out for samples.png")
     whole_number(n_per_class=config.n_per_class)
+    if not isinstance(config.title, bool):
+        raise InvalidValueError(f"title must be true or false, got {config.title!r}", "title")
     output = Path(name)
     write = writer_for(output)
+    if config.title and write is not write_grid:
+        raise UserError(f"title=true is of a grid, but output={output} is none; choose a name that ends in .png")
     run = None if config.run is None else str(config.run)  # a folder may be named by a number
     generator = load_generator(run, config.weights, config.device, config.trust)
     labels = generator.info.parse_classes(config.classes)
@@ -49,6 +54,8 @@ def generate(config: DictConfig) -> None:
         if size > _LARGE:
             log.info("%s images take about %s on the disk", f"{n:,}", format_bytes(size))
         output.parent.mkdir(parents=True, exist_ok=True)
+        if config.title:
+            write = functools.partial(write_grid, title=_title(config))
         with Progress(n, "images") as progress:
             write(_counted(batches, progress), labels, config.n_per_class, output, generator.info)
     except OSError as error:
@@ -56,6 +63,12 @@ def generate(config: DictConfig) -> None:
         raise UserError(f"cannot write {output} ({n:,} images): {error.strerror or error}.{unchanged}") from error
     rate = n / (time.perf_counter() - start)
     log.info("%d images of %d classes: %s (%s images/s)", n, len(labels), os.path.relpath(output), f"{rate:,.0f}")
+
+
+def _title(config: DictConfig) -> str:
+    """Describes where the images of a grid come from."""
+    run = "shipped generator" if config.run is None else str(config.run)
+    return visible(f"{run}, seed {config.seed}, truncation {config.truncation:g}")
 
 
 def _counted(batches: Iterator["Samples"], progress: "Progress") -> Iterator["NDArray[np.uint8]"]:

@@ -3,7 +3,6 @@
 import functools
 import logging
 import os
-import shlex
 import signal
 import warnings
 from contextlib import nullcontext
@@ -74,7 +73,9 @@ def _train(config: DictConfig, plain: Record) -> None:
     _fit(trainer, gan, data, checkpoint)
     if trainer.is_global_zero:
         for record in records:
-            _log_results(folder, record.write_result(trainer, gan))
+            result = record.write_result(trainer, gan)
+            _write_pages(folder)
+            _log_results(folder, result)
 
 
 def _fit(trainer: "Trainer", gan: "ConditionalGAN", data: "ImageDataModule", checkpoint: str | None) -> None:
@@ -219,8 +220,18 @@ def _quieten_lightning() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def _write_pages(folder: Path) -> None:
+    """Writes the home page of the run and the list of runs."""
+    from fmcgan.comparison.run_list import update_run_list
+    from fmcgan.report.home import update_home
+
+    update_home(folder)
+    update_run_list(folder)
+
+
 def _log_results(folder: Path, result: Record) -> None:
     from fmcgan.metric.results import as_text
+    from fmcgan.report.home import commands
 
     scores = [f"  {as_text(name, score)}" for name, score in result["scores"].items()]
     minutes = result["training_seconds"] / 60
@@ -233,7 +244,9 @@ def _log_results(folder: Path, result: Record) -> None:
         log.info("best checkpoint, after %s images: %s", f"{best['images_seen']:,}", better)
     samples = sorted((folder / run_dir.SAMPLES).glob("*.png"))
     log.info("samples: %s", os.path.relpath(samples[-1]) if samples else "none drawn")
-    log.info("curves: tensorboard --logdir %s", shlex.quote(os.path.relpath(folder)))
+    log.info("page: %s", os.path.relpath(folder / run_dir.HOME))
+    if not in_sweep():  # whose end names the command that compares its runs
+        log.info("next:\n%s", "\n".join(f"  {command}" for command, _ in commands(folder)))
 
 
 main = functools.partial(run_command, "train", train)

@@ -1,11 +1,12 @@
 """Every yaml describes itself; help and docs/options.md show what it says."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from fmcgan.app.config_dir import config_dir
-from fmcgan.app.option_tables import COMMANDS, help_text, page, read_groups, read_option
+from fmcgan.app.option_tables import COMMANDS, help_text, page, read_groups, read_option, values_text
 
 FILES = [path for path in sorted(config_dir().rglob("*.yaml")) if path.parent != config_dir()]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "options.md"
@@ -37,6 +38,21 @@ def test_help_fits_80_columns_and_names_every_option(command):
     words = text.split()
     for group in read_groups(command):
         assert all(option.name in words or f"{option.name}*" in words for option in group.options)
+
+
+def test_help_explains_every_value_of_a_command_and_the_named_ones_of_its_options():
+    for path in sorted(config_dir().glob("*.yaml")):
+        lines = values_text(path.stem).splitlines()
+        assert max(map(len, lines)) <= 80
+        keys = [line.strip().partition("=")[0] for line in lines if re.match(r"  \w+=", line)]
+        own = re.findall(r"^(\w+): (?!\{\}|\$\{fmcgan)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert keys == own
+        assert "_target_" not in "".join(lines)
+        # A name has its explanation behind it, or in the next line.
+        for line, following in zip(lines, [*lines[1:], ""], strict=True):
+            assert line.startswith(" " * 24) or (len(line) > 24 and line[23] == " ") or following.startswith(" " * 24)
+    (shown,) = [line for line in values_text("train", "trainer.max_epochs").splitlines() if "max_epochs" in line]
+    assert shown.startswith("  trainer.max_epochs=10 ")
 
 
 def test_a_file_is_read_as_it_stands(tmp_path):

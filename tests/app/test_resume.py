@@ -36,7 +36,7 @@ def test_a_finished_job_is_recognised_whatever_auto_became(plain, tmp_path):
     ids=lambda given: next(iter(given)),
 )
 def test_a_finished_job_is_recognised_whatever_is_asked_of_this_start(plain, tmp_path, given):
-    """Names, trackers, trust and the objective do not change what was trained; the optimizers hold the learning rates."""
+    """Names, trackers, trust and the objective do not change what was trained; the optimizers have the rates."""
     config = plain()
     OmegaConf.save(config, tmp_path / "run" / "config.yaml")
     result = {"status": "finished", "images_seen": 640, "training_seconds": 1.0, "scores": {}}

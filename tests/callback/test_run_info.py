@@ -29,24 +29,24 @@ def test_what_stands_in_tensorboard(run):
     events.Reload()
     scalars = set(events.Tags()["scalars"])
     assert scalars >= {
-        "loss/discriminator",
-        "loss/adversarial",
-        "loss/penalty",
-        "loss/generator",
+        "1_loss/discriminator",
+        "1_loss/adversarial",
+        "1_loss/penalty",
+        "1_loss/generator",
         "logit/real",
         "logit/fake",
         "judged_real/real",
         "judged_real/fake",
-        "gradient_norm/generator",
-        "gradient_norm/discriminator",
+        "3_gradient_norm/generator",
+        "3_gradient_norm/discriminator",
         "learning_rate/generator",
         "learning_rate/discriminator",
         "images_per_second",
-        "score/fd_classifier_50_test",
-        "floor/fd_classifier_50_test",
+        "2_score/fd_classifier_50_test",
+        "4_real_images/fd_classifier_50_test",
         "hp/fd_classifier_50_test",
     }
-    assert [event.step for event in events.Scalars("loss/generator")] == [160, 320]  # images seen
+    assert [event.step for event in events.Scalars("1_loss/generator")] == [160, 320]  # images seen
     assert [event.step for event in events.Images("samples")] == [0, 160, 320]
     final = events.Scalars("hp/fd_classifier_50_test")[-1].value
     assert final == pytest.approx(result["scores"]["fd_classifier_50_test"]["value"], rel=1e-5)

@@ -6,7 +6,7 @@ from matplotlib.colors import Normalize, to_rgb
 
 from fmcgan.figure import heatmap
 from fmcgan.figure.heatmap import SEQUENTIAL, UNKNOWN
-from fmcgan.figure.palette import FAINT_INK, GENERATED, INK, REAL
+from fmcgan.figure.palette import FAINT_INK, GENERATED, INK, REAL, contrast
 
 heatmap_figure = partial(heatmap.heatmap_figure, formats=".2f", title="title", label="label")
 ROWS, COLUMNS = ["up", "down"], ["a", "b", "c"]
@@ -85,8 +85,19 @@ def test_a_value_that_rounds_to_zero_has_no_sign_and_a_blank_cell_no_number():
 
 
 def test_faint_cells_are_faint_and_dark_cells_have_white_numbers():
-    found = texts(heatmap_figure([[0.0, 0.1, 9.0]], ["x"], COLUMNS, faint=[[True, False, False]]))
+    found = texts(heatmap_figure([[0.0, 0.1, -9.0]], ["x"], COLUMNS, faint=[[True, False, False]]))
     assert [found[0, column].get_color() for column in range(3)] == [FAINT_INK, INK, "white"]
+
+
+@pytest.mark.parametrize("colours", [SEQUENTIAL, heatmap.DIVERGING])
+@pytest.mark.parametrize("is_faint", [True, False])
+def test_every_number_is_legible_on_its_cell(colours, is_faint):
+    values = np.linspace(-1, 1, 81)[None]
+    figure = heatmap_figure(values, ["x"], [""] * 81, colours=colours, faint=np.full((1, 81), is_faint))
+    shown = pixels(figure)
+    contrasts = [contrast(text.get_color(), tuple(shown[0, column, :3])) for (_, column), text in texts(figure).items()]
+    assert len(contrasts) == 81
+    assert min(contrasts) >= 4.5
 
 
 def test_it_is_never_wider_than_a_page():

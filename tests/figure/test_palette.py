@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from fmcgan.figure.map import BACKGROUND, MOST_COLOURED, OTHER_CLASSES, colours_by_label
-from fmcgan.figure.palette import INK, class_colours, ink_on
+from fmcgan.figure.palette import FAINT_INK, GENERATED_INK, INK, class_colours, contrast, ink_on
 
 
 def lab(colours):
@@ -64,9 +64,19 @@ def test_the_colours_of_all_letters_can_be_told_apart_on_light_and_dark():
     assert MOST_COLOURED == 26
 
 
-@pytest.mark.parametrize(
-    ("colour", "ink"),
-    [("#000000", "#FFFFFF"), ("#FFFFFF", "#000000"), ("#0072B2", "#FFFFFF"), ("#E69F00", "#000000")],
-)
-def test_ink_is_black_or_white_whichever_is_seen_better(colour, ink):
-    assert ink_on(colour) == ink
+def test_contrast_is_that_of_wcag():
+    assert contrast("black", "white") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)  # the usual example just below 4.5
+    assert contrast("red", "red") == 1
+
+
+def test_some_ink_is_legible_on_every_colour():
+    levels = np.linspace(0, 1, 12)
+    colours = [(red, green, blue) for red in levels for green in levels for blue in levels]
+    assert min(contrast(ink_on(colour, INK), colour) for colour in colours) >= 4.5
+    assert ink_on("white", INK) == INK
+
+
+@pytest.mark.parametrize("ink", [INK, FAINT_INK, GENERATED_INK])
+def test_inks_are_legible_on_white(ink):
+    assert contrast(ink, "white") >= 4.5

@@ -1,6 +1,7 @@
 """Numbers and tables as text, for terminals, Markdown files and pages."""
 
 import math
+import shutil
 from collections.abc import Collection, Sequence
 
 
@@ -51,3 +52,34 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Co
         return f"| {' | '.join(aligned)} |\n"
 
     return "".join(map(line, (head, rule, *rows)))
+
+
+def terminal_columns() -> int:
+    """Returns the width of the terminal in characters; 80 without one. The environment variable COLUMNS sets it."""
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def text_table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], columns: int, right: Collection[int] = (), fewest: int = 1
+) -> str:
+    """Writes a table for a terminal, with a final newline: its first columns, as many as fit.
+
+    Args:
+        head: titles of the columns.
+        rows: cells.
+        columns: width of the terminal in characters.
+        right: indices of the columns to align to the right.
+        fewest: number of columns that are always written; the first is cut if they do not fit.
+    """
+    widths = [max(len(cells[index]) for cells in (head, *rows)) for index in range(len(head))]
+    while len(widths) > fewest and sum(widths) + 2 * (len(widths) - 1) > columns:
+        widths.pop()
+    excess = sum(widths) + 2 * (len(widths) - 1) - columns
+    widths[0] = max(widths[0] - max(excess, 0), 4)
+
+    def line(cells: Sequence[str]) -> str:
+        first = cells[0] if len(cells[0]) <= widths[0] else f"{cells[0][: widths[0] - 3]}..."
+        sized = enumerate(zip((first, *cells[1:]), widths, strict=False))
+        return "  ".join(cell.rjust(n) if index in right else cell.ljust(n) for index, (cell, n) in sized).rstrip()
+
+    return "".join(f"{line(cells)}\n" for cells in (head, *rows))

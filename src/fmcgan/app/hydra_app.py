@@ -12,7 +12,7 @@ from string import Template
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from fmcgan.app import plugins, run_dir, run_dir_claim, system_info, workers
 from fmcgan.app.composed_overrides import check_composed
@@ -21,7 +21,7 @@ from fmcgan.app.dataset import register_dataset
 from fmcgan.app.error_messages import format_error
 from fmcgan.app.errors import Interrupted, Pruned, UserError
 from fmcgan.app.job_folder import check_output, in_sweep, job_folder, mark, summarize_sweep
-from fmcgan.app.option_tables import help_text
+from fmcgan.app.option_tables import help_text, values_text
 from fmcgan.app.overrides import CommandLine, applied_overrides, key_of, parse, parse_arguments, quoted, shell_command
 from fmcgan.app.process import protect_streams, stop_signals, use_utf8
 from fmcgan.app.renamed import register_options
@@ -61,6 +61,7 @@ def run_command(name: str, task: Task) -> None:
     register_options()
     plugins.register()
     OmegaConf.register_new_resolver("fmcgan.options", help_text, replace=True)
+    OmegaConf.register_new_resolver("fmcgan.values", values_text, replace=True)
     register_dataset()
     start = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)
     global _in_command
@@ -88,10 +89,7 @@ def _print_help(name: str) -> None:
     """Prints the help of a command as Hydra does, but without reading the options of all groups first (a second)."""
     with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
         config = hydra.compose(name, return_hydra_config=True)
-    template = Template(config.hydra.help.template)
-    with open_dict(config):
-        del config["hydra"]
-    print(template.substitute(CONFIG=OmegaConf.to_yaml(config)))  # noqa: T201
+    print(Template(config.hydra.help.template).substitute())  # noqa: T201
 
 
 def _stop(number: int, frame: object) -> None:

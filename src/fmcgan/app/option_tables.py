@@ -142,16 +142,42 @@ def help_text(command: str) -> str:
 def _help_block(group: Group) -> str:
     value = "[OPTION,...]" if group.is_list else "OPTION"
     lines = [f"{key}={value}" for key in group.keys]
-    indent = " " * 24
     for option in group.options:
-        mark = "*" if option.name in group.default else " "
-        start = f"  {option.name:<20}{mark} "
-        if len(option.name) > 20:
-            lines.append(f"  {option.name}{mark.rstrip()}")
-            start = indent
         described = f"{option.description} [{option.plugin}]".strip() if option.plugin else option.description
-        lines += textwrap.wrap(described, 80, initial_indent=start, subsequent_indent=indent)
+        lines += _entry(f"{option.name:<20}{'*' if option.name in group.default else ''}", described)
     return "\n".join(lines) + "\n"
+
+
+def values_text(command: str, *others: str) -> str:
+    """Formats the values of a command for Hydra's help template: each with its default and the comment in its yaml.
+
+    Args:
+        command: its own values are all listed, in the order of ``configs/<command>.yaml``.
+        others: dotted keys of Hydra, or of the default options of the command's groups.
+    """
+    lines = (config_dir() / f"{command}.yaml").read_text(encoding="utf-8").splitlines()
+    known = {key.name: key for key in _keys(lines, [])}
+    own = [name for name, key in known.items() if not name.startswith("hydra.") and key.default != "{}"]
+    for group in read_groups(command, plugins()) if others else ():
+        known |= {key.name: key for option in group.options if option.name in group.default for key in option.keys}
+    entries = (_entry(f"{name}={_as_typed(known[name].default)}", known[name].comment) for name in (*own, *others))
+    return "\n".join(line for entry in entries for line in entry).replace("$", "$$")
+
+
+def _as_typed(default: str) -> str:
+    """Returns a default as a user would type it; names stand for environment variables and for what is set later."""
+    shown = re.sub(r"\$\{oc\.env:(\w+),\w+\}", r"$\1", default)
+    shown = shown.replace("${now:%Y-%m-%d}", "DATE").replace("${now:%H-%M-%S}", "TIME")
+    return shown.replace(", ", ",").replace("???", "REQUIRED")
+
+
+def _entry(name: str, description: str) -> list[str]:
+    """Formats a name and its description in two columns of together 80 characters; a long name has its own line."""
+    indent = " " * 24
+    alone = len(name := name.rstrip()) > 21
+    start = indent if alone else f"  {name:<21} "
+    described = textwrap.wrap(description, 80, initial_indent=start, subsequent_indent=indent)
+    return [f"  {name}", *described] if alone or not described else described
 
 
 def page() -> str:

@@ -109,6 +109,13 @@ def applied_overrides(kind: str = "task") -> list[str]:
     return [str(each) for each in overrides] if isinstance(overrides, list) else []
 
 
+def recipe(overrides: Sequence[str]) -> list[str]:
+    """Selects the overrides that describe a run: without files and folders, name, seed, trust and Hydra's own."""
+    keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
+    left_out = [is_path(key) or key in ("name", "seed", "trust") or key.startswith("hydra") for key in keys]
+    return [override for override, is_left_out in zip(overrides, left_out, strict=True) if not is_left_out]
+
+
 def is_group(key: str, config_dirs: Sequence[Path]) -> bool:
     """Whether a key names a group: a folder of yaml files."""
     return re.fullmatch(r"\w+(/\w+)*", key) is not None and any((folder / key).is_dir() for folder in config_dirs)

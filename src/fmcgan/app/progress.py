@@ -3,13 +3,31 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Self
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 log = logging.getLogger(__name__)
 
 FIRST_SEC, EVERY_SEC = 10, 60
 """Without a terminal: seconds until the first line, and between lines."""
+
+
+@contextmanager
+def progress_bar(*items: Any, **options: Any) -> Iterator["tqdm[Any]"]:
+    """Opens a bar of tqdm. While it is open, log lines for the terminal appear above it instead of within it.
+
+    Args:
+        items: at most one iterable, whose items the bar yields.
+        options: of `tqdm.tqdm`.
+    """
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    with tqdm(*items, **options) as bar, nullcontext() if bar.disable else logging_redirect_tqdm():
+        yield bar
 
 
 class Progress:
@@ -22,13 +40,11 @@ class Progress:
     """
 
     def __init__(self, total: int | None, what: str, name: str = "") -> None:
-        from tqdm import tqdm
-
         layout = "{desc}{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} " + what + ", {rate_fmt}, {remaining} left"
         unit = "B" if what == "bytes" else f" {what}"
-        self._bar = tqdm(  # disable=None: only in a terminal
-            total=total, unit=unit, unit_scale=True, dynamic_ncols=True, bar_format=layout, disable=None, desc=name
-        )
+        options = {"total": total, "unit": unit, "unit_scale": True, "bar_format": layout, "desc": name}
+        self._open = ExitStack()  # disable=None: only in a terminal
+        self._bar = self._open.enter_context(progress_bar(dynamic_ncols=True, disable=None, **options))
         self._total, self._what, self._name = total, what, name
         self._done = 0
         self._start = time.monotonic()
@@ -40,7 +56,7 @@ class Progress:
 
     def __exit__(self, *error: object) -> None:
         """Closes the bar and leaves it visible."""
-        self._bar.close()
+        self._open.close()
 
     def update(self, n: int) -> None:
         """Adds ``n`` finished items."""
@@ -68,7 +84,7 @@ def epoch_progress(name: str, total: int, epochs_between_lines: int) -> Iterator
     from tqdm import tqdm
 
     start = time.monotonic()
-    with tqdm(desc=name, total=total, unit=" epochs", disable=None, leave=False) as bar:
+    with progress_bar(desc=name, total=total, unit=" epochs", disable=None, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.update()

@@ -16,6 +16,8 @@ EPOCHS_CSV = "epochs.csv"
 RESULT = "result.json"  # written last, by a finished run
 ERROR = "error.json"  # written by a failed or pruned job of a sweep; a killed run leaves neither
 EVALUATION = "evaluation.json"
+OUTPUTS = "outputs"  # usual folder of the runs, in the current folder
+HOME = "index.html"  # of a run: its samples, curves, scores and links; of outputs/: the list of runs
 TENSORBOARD = "tensorboard"
 WANDB = "wandb"
 LOGGERS = (TENSORBOARD, "csv", WANDB)  # folders of loggers
@@ -38,10 +40,16 @@ PRECISION_LOCK = ".precision.lock"
 COMPARISON = "comparison"
 WRITTEN = (
     *(CONFIG, ENVIRONMENT, METRICS_JSONL, METRICS_CSV, EPOCHS_CSV, RESULT, ERROR, LOSS_FIGURE, GRADIENT_NORM_FIGURE),
-    *(HYDRA, TRAIN_LOG, MULTIRUN, LOCK, PRECISION, PRECISION_LOCK, *LOGGERS, TRACKERS, SAMPLES, CHECKPOINTS),
+    *(HOME, HYDRA, TRAIN_LOG, MULTIRUN, LOCK, PRECISION, PRECISION_LOCK, *LOGGERS, TRACKERS, SAMPLES, CHECKPOINTS),
     REAL_IMAGES,
 )
 """What a training run, or a sweep, writes into its folder."""
+
+
+def run_name(folder: Path) -> str:
+    """Returns the path of a run folder below ``outputs``; elsewhere, the name of the folder."""
+    _, is_below, name = folder.resolve().as_posix().rpartition(f"/{OUTPUTS}/")
+    return name if is_below else folder.resolve().name
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -109,9 +109,12 @@ def owner(folder: Path) -> int | None:
 
 
 @contextlib.contextmanager
-def exclusive(file: Path) -> Iterator[None]:
-    """Waits for a lock file and holds it in a context. On a file system without locks, it does not wait."""
-    held = FileLock(file)
+def exclusive(file: Path, seconds: float = -1) -> Iterator[None]:
+    """Waits for a lock file and holds it in a context. On a file system without locks, it does not wait.
+
+    Raises `TimeoutError` after so many seconds; a negative number sets no limit.
+    """
+    held = FileLock(file, timeout=seconds)
     try:
         held.acquire()
     except (OSError, NotImplementedError) as error:

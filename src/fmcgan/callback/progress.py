@@ -1,20 +1,34 @@
 """Progress of a run in the terminal."""
 
+import re
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Timer
 from tqdm import tqdm
 
 from fmcgan.app.checks import number
+from fmcgan.app.formatting import short_number
+from fmcgan.app.progress import progress_bar
+from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.metrics_logger import MetricsLogger
 from fmcgan.callback.trainer import callbacks_of, images_per_epoch
+from fmcgan.metric.results import short_name
 from fmcgan.training.gan import ConditionalGAN
+
+FEWEST_CELLS = 10
+"""Length of the bar, in characters, below which values are left out."""
+_SECONDS_BETWEEN_BARS = 0.1
+_USUAL_COLUMNS = 80  # of a terminal that does not tell its width
 
 
 class Progress(Callback):
-    """Shows images seen, losses, images/s and the time left, as a bar in a terminal, else as lines.
+    """Shows losses, images/s, the time left and the last metrics, as a bar in a terminal, else as lines.
+
+    A narrow terminal shows as many of the values as fit beside a bar of `FEWEST_CELLS`.
 
     Args:
         seconds_between_lines: time between two lines.
@@ -23,9 +37,10 @@ class Progress(Callback):
     def __init__(self, seconds_between_lines: float = 15.0) -> None:
         number(minimum=0, seconds_between_lines=seconds_between_lines)
         self.seconds_between_lines = seconds_between_lines
+        self._open = ExitStack()  # holds the bar
         self._bar: tqdm | None = None
         self._started = (0.0, 0)
-        self._last_line = 0.0
+        self._last_shown = 0.0
 
     def check(self, trainer: Trainer) -> None:
         """Checks that the run has the metrics logger, which this callback needs."""
@@ -34,33 +49,30 @@ class Progress(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
         """Starts the clock and, in a terminal, the bar."""
         self._started = (time.monotonic(), pl_module.images_seen)
-        self._last_line = time.monotonic()
+        self._last_shown = time.monotonic()
         if trainer.is_global_zero and sys.stderr.isatty():
-            self._bar = tqdm(
-                total=_total_images(trainer),
-                initial=pl_module.images_seen,
-                unit=" images",
-                unit_scale=True,
-                dynamic_ncols=True,
-                bar_format="{desc}{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} images{postfix}",
-            )
+            start = {"total": _total_images(trainer), "initial": pl_module.images_seen, "bar_format": "|{bar}|"}
+            self._bar = self._open.enter_context(progress_bar(dynamic_ncols=True, **start))
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: ConditionalGAN, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        """Updates the bar, or prints a line if one is due."""
-        if self._bar is not None:
-            self._bar.n = pl_module.images_seen
-            self._bar.set_description_str(f"epoch {trainer.current_epoch + 1} ", refresh=False)
-            self._bar.set_postfix_str(self._state(trainer, pl_module), refresh=False)
-            self._bar.update(0)
-        elif trainer.is_global_zero and time.monotonic() - self._last_line >= self.seconds_between_lines:
-            self._last_line = time.monotonic()
-            share = f"{pl_module.images_seen:,}/{_total_images(trainer):,} images"
-            print(f"epoch {trainer.current_epoch + 1}  {share}  {self._state(trainer, pl_module)}", flush=True)  # noqa: T201
+        """Updates the bar, or prints a line, if one is due."""
+        pause = self.seconds_between_lines if self._bar is None else _SECONDS_BETWEEN_BARS
+        if trainer.is_global_zero and time.monotonic() - self._last_shown >= pause:
+            self._last_shown = time.monotonic()
+            if self._bar is None:
+                print(self._line(trainer, pl_module), flush=True)  # noqa: T201
+            else:
+                self._update_bar(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
+        """Updates the bar: evaluation, figures and checkpoints may take a while."""
+        self._update_bar(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
-        """Closes the bar."""
+        """Updates the bar for the last time and closes it."""
+        self._update_bar(trainer, pl_module)
         self._close()
 
     def on_exception(self, trainer: Trainer, pl_module: ConditionalGAN, exception: BaseException) -> None:
@@ -68,26 +80,78 @@ class Progress(Callback):
         self._close()
 
     def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        self._open.close()
+        self._bar = None
 
-    def _state(self, trainer: Trainer, gan: ConditionalGAN) -> str:
+    def _update_bar(self, trainer: Trainer, gan: ConditionalGAN) -> None:
+        if self._bar is None:
+            return
+        self._bar.n, self._bar.total = gan.images_seen, _total_images(trainer)
+        columns = self._bar.format_dict["ncols"] or _USUAL_COLUMNS
+        self._bar.bar_format = bar_layout(f"epoch {_epoch(trainer)} ", self._values(trainer, gan), columns)
+        self._bar.refresh()
+
+    def _values(self, trainer: Trainer, gan: ConditionalGAN) -> list[str]:
+        """Returns the values beside the bar, the most important first."""
+        rate, left = self._speed(trainer, gan)
+        scores = _scores(trainer)
+        images = f"{gan.images_seen:,}/{_total_images(trainer):,} images"
+        losses = ", ".join(self._losses(trainer))
+        return [left, rate, *scores[:1], *([losses] if losses else []), *scores[1:2], images, *scores[2:]]
+
+    def _line(self, trainer: Trainer, gan: ConditionalGAN) -> str:
+        images = f"{gan.images_seen:,}/{_total_images(trainer):,} images"
+        values = [*self._losses(trainer), *self._speed(trainer, gan), *_scores(trainer)]
+        return f"epoch {trainer.current_epoch + 1}  {images}  {', '.join(values)}"
+
+    def _losses(self, trainer: Trainer) -> list[str]:
         latest = MetricsLogger.of(trainer).latest
         names = {"G": "loss/generator", "D": "loss/discriminator"}
-        losses = [f"{network} {latest[name]:.3f}" for network, name in names.items() if name in latest]
+        return [f"{network} {latest[name]:.3f}" for network, name in names.items() if name in latest]
+
+    def _speed(self, trainer: Trainer, gan: ConditionalGAN) -> tuple[str, str]:
+        """Returns images per second since the start of this session, and the time left."""
         started, images_before = self._started
         rate = (gan.images_seen - images_before) / max(time.monotonic() - started, 1e-9)
         left = _seconds_left(trainer, (_total_images(trainer) - gan.images_seen) / max(rate, 1e-9))
-        return ", ".join([*losses, f"{rate:,.0f} images/s", f"{tqdm.format_interval(left)} left"])
+        return f"{rate:,.0f} images/s", f"{tqdm.format_interval(left)} left"
+
+
+def bar_layout(head: str, values: Sequence[str], columns: int) -> str:
+    """Returns the ``bar_format`` of tqdm for a terminal of so many columns.
+
+    It has each value that still fits, if need be with the beginning of its name: ``sliced_was.. 46.29``.
+    """
+    room = columns - len(f"{head}100% || ") - FEWEST_CELLS
+    shown: list[str] = []
+    for value in values:
+        forms = (value, re.sub(r"^(\w{10})\w{3,}", r"\1..", value))
+        shown += [form for form in forms if len(", ".join([*shown, form])) <= room][:1]
+    text = ", ".join(shown).replace("{", "{{").replace("}", "}}")  # of a user's metric
+    return f"{head}{{percentage:3.0f}}% |{{bar}}| {text}"
+
+
+def _scores(trainer: Trainer) -> list[str]:
+    """Returns the values of the last evaluation, with short names."""
+    results = {name: each for callback in callbacks_of(trainer, Evaluation) for name, each in callback.results.items()}
+    return [f"{short_name(name, each['n'])} {short_number(each['value'])}" for name, each in results.items()]
+
+
+def _epoch(trainer: Trainer) -> str:
+    """Returns the number of the current epoch, of those planned: ``3/10``; ``3`` without `max_epochs`."""
+    epoch, last = trainer.current_epoch + 1, trainer.max_epochs
+    return str(epoch) if last is None or last < 0 else f"{min(epoch, last)}/{last}"
+
+
+def _has_no_end(trainer: Trainer) -> bool:
+    return trainer.max_epochs is None or trainer.max_epochs < 0
 
 
 def _seconds_left(trainer: Trainer, by_images: float) -> float:
     """Returns the time until the last epoch or trainer.max_time ends, whichever is first."""
     timers = callbacks_of(trainer, Timer)
     by_time = [max(left, 0.0) for timer in timers if (left := timer.time_remaining()) is not None]
-    without_end = trainer.max_epochs is None or trainer.max_epochs < 0
-    return min(by_time or [by_images]) if without_end else min([by_images, *by_time])
+    return min(by_time or [by_images]) if _has_no_end(trainer) else min([by_images, *by_time])
 
 
 def _total_images(trainer: Trainer) -> int:

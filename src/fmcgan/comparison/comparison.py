@@ -45,7 +45,11 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
     Raises:
         UserError: no run is found, a file is damaged, or no run is finished.
     """
-    comparison = gather(runs)
+    return write_comparison(gather(runs), output)
+
+
+def write_comparison(comparison: Comparison, output: Path) -> Path:
+    """Writes the files of `compare` and returns the path of ``comparison.md``."""
     output.mkdir(parents=True, exist_ok=True)
     samples = Samples([_last_grid(group.runs[0]) for group in comparison.groups], _real_grid(comparison))
     figures = _draw(comparison, samples, output)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from fmcgan.figure.axes import panel_figure
-from fmcgan.figure.palette import FAINT_INK, GENERATED, INK, LINE, REAL
+from fmcgan.figure.palette import FAINT_INK, GENERATED, INK, LINE, REAL, ink_on
 
 SEQUENTIAL = colormaps["Blues"]  # one hue that darkens with the value
 DIVERGING = LinearSegmentedColormap.from_list("real to generated", [REAL, "#FFFFFF", GENERATED])
@@ -75,8 +75,8 @@ def heatmap_figure(
     pixels[~known] = to_rgba(UNKNOWN)
     axes.imshow(pixels, interpolation="nearest", aspect="auto")
     for row, column in np.argwhere(known & ~np.asarray(blank, dtype=bool)).tolist():
-        is_pale, is_dark = pale[row, column], pixels[row, column, :3] @ (0.2126, 0.7152, 0.0722) < 0.5
-        ink = "white" if is_dark else FAINT_INK if is_pale else INK
+        is_pale = bool(pale[row, column])
+        ink = ink_on(tuple(pixels[row, column, :3]), *([FAINT_INK] if is_pale else []), INK)
         weight = "bold" if faint is not None and not is_pale else "normal"
         text = _text(float(table[row, column]), formats)
         axes.text(column, row, text, ha="center", va="center", fontsize=points, color=ink, weight=weight)

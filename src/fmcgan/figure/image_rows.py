@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from fmcgan.figure.classes import short_names
 from fmcgan.figure.font import Font, load_font
 from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, enlarged, magnification
-from fmcgan.figure.palette import FAINT_INK, GENERATED, INK
+from fmcgan.figure.palette import FAINT_INK, GENERATED_INK, INK
 
 COLUMN = 84  # usual side of a magnified image, and least width of a column, in pixels
 BETWEEN = 14  # pixels between two blocks
@@ -115,7 +115,7 @@ def _draw_row(picture: Image.Image, row: Row, lefts: Sequence[int], top: int, si
             x = left + column * (width + GAP)
             picture.paste(enlarged(tile.image, side // len(tile.image)), (x + (width - side) // 2, top))
             for line, text in enumerate(tile.words):
-                ink = GENERATED if tile.marked else FAINT_INK if line else INK
+                ink = GENERATED_INK if tile.marked else FAINT_INK if line else INK
                 y = top + side + 4 + LINE * line + LINE // 2
                 draw.text((x + width // 2, y), _cut(text, font, width), fill=ink, font=font, anchor="mm")
 

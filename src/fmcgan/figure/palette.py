@@ -2,6 +2,9 @@
 
 import colorsys
 
+from matplotlib.colors import to_rgb
+from matplotlib.typing import ColorType
+
 REAL, GENERATED = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito, safe for colour-blind readers
 CLASS_COLOURS = (
     *("#4477AA", "#EE6677", "#228833", "#B8A125", "#66CCEE", "#AA3377", "#7A7A7A", "#EE7733", "#332288"),
@@ -13,8 +16,11 @@ CLASS_COLOURS = (
 Nine of Paul Tol's bright and muted colours, with a darker yellow; then each the most different one that is legible on
 white and on black (as Glasbey et al. 2007).
 """
-INK, FAINT_INK, LINE, GRID = "#222222", "#777777", "#999999", "#E3E3E3"
+INK, FAINT_INK, LINE, GRID = "#222222", "#666666", "#999999", "#E3E3E3"
 """Colours of titles, remarks, axes and grid lines."""
+GENERATED_INK = "#B94A00"  # `GENERATED`, darker: legible as small text on white
+LEGIBLE = 4.5
+"""Least contrast of text (WCAG 2.2, AA)."""
 
 
 def class_colours(count: int) -> list[str]:
@@ -30,9 +36,18 @@ def class_colours(count: int) -> list[str]:
     return colours
 
 
-def ink_on(colour: str) -> str:
-    """Returns black or white, whichever has the larger contrast on a colour such as ``#0072B2`` (WCAG 2.2)."""
-    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    return "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#FFFFFF"
+def contrast(one: ColorType, other: ColorType) -> float:
+    """Computes the contrast of two opaque colours by WCAG 2.2, from 1 (equal) to 21 (black and white)."""
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def ink_on(background: ColorType, *inks: str) -> str:
+    """Returns the first ink that is `LEGIBLE` on a background, else black or white, one of which always is."""
+    legible = (ink for ink in inks if contrast(ink, background) >= LEGIBLE)
+    return next(legible, max("black", "white", key=lambda ink: contrast(ink, background)))
+
+
+def _luminance(colour: ColorType) -> float:
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -96,14 +96,21 @@ def _check_grid(n_classes: int, n_per_class: int, info: DatasetInfo) -> None:
         )
 
 
-def write_grid(images: Images, labels: Sequence[int], n_per_class: int, output: Path, info: DatasetInfo) -> None:
-    """Draws a grid with one row for each class."""
+def write_grid(
+    images: Images,
+    labels: Sequence[int],
+    n_per_class: int,
+    output: Path,
+    info: DatasetInfo,
+    title: str | None = None,
+) -> None:
+    """Draws a grid with one row for each class, and a title if there is one."""
     from fmcgan.figure.grid import class_grid
     from fmcgan.figure.png import write_png
 
     pixels = np.concatenate(list(images))
     rows = pixels.reshape(len(labels), n_per_class, *pixels.shape[1:])
-    write_png(class_grid(rows, [info.class_names[label] for label in labels]), output)
+    write_png(class_grid(rows, [info.class_names[label] for label in labels], title), output)
 
 
 def write_npz(images: Images, labels: Sequence[int], n_per_class: int, output: Path, info: DatasetInfo) -> None:

@@ -5,10 +5,9 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 
-from tqdm import tqdm
-
 from fmcgan.app.checks import one_of
 from fmcgan.app.errors import Failures, InvalidValueError
+from fmcgan.app.progress import progress_bar
 from fmcgan.metric.base import FeatureMetric, Metric
 from fmcgan.metric.baselines import BASELINES, REAL, Baselines, applicable, baseline_title
 from fmcgan.metric.image_set import ImageSet, RealImages, UnfitNetworkError
@@ -103,7 +102,7 @@ class Evaluator:
         ]
         results: Results = {}
         self.seconds = {}
-        with tqdm(tasks, disable=None if self.show_progress else True, unit="", leave=False) as bar:
+        with progress_bar(tasks, disable=None if self.show_progress else True, unit="", leave=False) as bar:
             for name, baseline in bar:
                 bar.set_description_str(f"{name}: {baseline_title(baseline) or 'samples'}")
                 with self._failures.catch(name):

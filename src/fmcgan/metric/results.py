@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
-from fmcgan.app.escaping import markdown
-from fmcgan.app.formatting import markdown_table, short_number
-from fmcgan.metric.baselines import BASELINES, baseline_title
+from fmcgan.app.escaping import markdown, visible
+from fmcgan.app.formatting import markdown_table, short_number, text_table
+from fmcgan.metric.base import format_count
+from fmcgan.metric.baselines import BASELINES, REAL, baseline_title
 from fmcgan.metric.value import Direction
 
 MOST_COLUMNS = 20  # classes that fit beside each other; of more, each has a row
@@ -55,6 +56,11 @@ def sort_key(result: Result) -> float:
     return float(result["value"]) if result["better"] == "lower" else -float(result["value"])
 
 
+def short_name(name: str, n: int) -> str:
+    """Returns a name without number of samples and split: ``fd_classifier_10k_test`` -> ``fd_classifier``."""
+    return name.rpartition(f"_{format_count(n)}")[0] or name
+
+
 def as_text(name: str, result: Result) -> str:
     """Formats a value as ``fd_classifier_10k_test 1.234 (real 0.02464)``."""
     floor = "" if result["floor"] is None else f" (real {short_number(result['floor'])})"
@@ -63,14 +69,34 @@ def as_text(name: str, result: Result) -> str:
 
 def as_markdown(results: Results) -> str:
     """Writes a table with one row per value: samples, interval and the measured baselines."""
-    measured = [baseline for baseline in BASELINES if any(baseline in each["baselines"] for each in results.values())]
+    measured = _measured_baselines(results)
     head = ["score", "samples", "95 % interval", *map(baseline_title, measured), "better"]
     rows = []
     for name, result in results.items():
-        interval = " to ".join(map(short_number, result["interval"] or ()))
         baselines = [short_number(result["baselines"].get(baseline)) for baseline in measured]
-        rows.append([markdown(name), short_number(result["value"]), interval, *baselines, BETTER[result["better"]]])
+        cells = [short_number(result["value"]), _interval(result), *baselines, BETTER[result["better"]]]
+        rows.append([markdown(name), *cells])
     return markdown_table(head, rows, right=range(1, 3 + len(measured)))
+
+
+def as_text_table(results: Results, columns: int) -> str:
+    """Writes a table with one row per value for a terminal of so many columns, with as many baselines as fit."""
+    others = [baseline for baseline in _measured_baselines(results) if baseline != REAL]
+    head = ["score", "samples", "real", "better", "95 % interval", *map(baseline_title, others)]
+    rows = []
+    for name, result in results.items():
+        real, *more = [short_number(result["baselines"].get(baseline)) for baseline in (REAL, *others)]
+        rows.append([visible(name), short_number(result["value"]), real, result["better"], _interval(result), *more])
+    return text_table(head, rows, columns, right=(1, 2, *range(4, len(head))), fewest=3)
+
+
+def _measured_baselines(results: Results) -> list[str]:
+    """Returns the names of the baselines that any value has, in the order of tables."""
+    return [baseline for baseline in BASELINES if any(baseline in each["baselines"] for each in results.values())]
+
+
+def _interval(result: Result) -> str:
+    return " to ".join(map(short_number, result["interval"] or ()))
 
 
 def by_class_as_markdown(results: Mapping[str, Result], names: Sequence[str]) -> str:

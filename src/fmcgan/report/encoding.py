@@ -5,7 +5,7 @@ import io
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
-from PIL import Image, features
+from PIL import Image, ImageSequence, features
 
 from fmcgan.analysis.section import Picture
 from fmcgan.figure.png import DPI, png_bytes, save_figure
@@ -17,12 +17,16 @@ LARGEST_WEBP = 16_383  # largest side of a WebP, in pixels
 
 @dataclass(frozen=True)
 class Encoded:
-    """A picture as files, by suffix (``.png`` or ``.gif``, and ``.svg``), and as a data URI, sized in CSS pixels."""
+    """A picture as files, by suffix (``.png`` or ``.gif``, and ``.svg``), and as a data URI, sized in CSS pixels.
+
+    An animation has all frames, each as a data URI and a name; its own data URI is the last one.
+    """
 
     files: dict[str, bytes]
     uri: str
     width: int
     height: int
+    frames: tuple[tuple[str, str], ...] = ()
 
 
 def encode(picture: Picture) -> Encoded:
@@ -41,12 +45,19 @@ def encode(picture: Picture) -> Encoded:
         return Encoded(files, _uri(files), width, height)
     if isinstance(content, bytes):
         with Image.open(io.BytesIO(content)) as image:
-            return Encoded({".gif": content}, data_uri(content, "image/gif"), *image.size)
-    dpi = content.info.get("dpi", (CSS_DPI, CSS_DPI))[0]
-    drawn = abs(dpi - DPI) < 1  # PNG stores pixels per metre: 120 dpi is read as 119.99
-    width, height = (round(side * CSS_DPI / DPI) if drawn else side for side in content.size)
+            uris = [_image_uri(frame.copy()) for frame in ImageSequence.Iterator(image)]
+            frames = tuple((uri, f"frame {number} of {len(uris)}") for number, uri in enumerate(uris, 1))
+            return Encoded({".gif": content}, uris[-1], *image.size, frames if len(uris) > 1 else ())
     files = {".png": png_bytes(content)}
-    return Encoded(files, _uri(files), width, height)
+    return Encoded(files, _uri(files), *css_size(content))
+
+
+def css_size(image: Image.Image) -> tuple[int, int]:
+    """Returns width and height of an image in CSS pixels; see `encode`."""
+    dpi = image.info.get("dpi", (CSS_DPI, CSS_DPI))[0]
+    drawn = abs(dpi - DPI) < 1  # PNG stores pixels per metre: 120 dpi is read as 119.99
+    width, height = (round(side * CSS_DPI / DPI) if drawn else side for side in image.size)
+    return width, height
 
 
 def data_uri(content: bytes, media_type: str = "image/png") -> str:
@@ -58,11 +69,16 @@ def _uri(files: dict[str, bytes]) -> str:
     if len(files.get(".svg", b"")) in range(1, LARGEST_SVG + 1):
         return data_uri(files[".svg"], "image/svg+xml")
     with Image.open(io.BytesIO(files[".png"])) as image:
-        if max(image.size) > LARGEST_WEBP or not features.check("webp"):
-            return data_uri(files[".png"])
-        content = io.BytesIO()
-        is_opaque = image.mode == "RGBA" and image.getchannel("A").getextrema()[0] == 255
-        shown = image.convert("RGB") if is_opaque else image
-        # Higher methods and quality are slower without gain; lower methods give twice the size.
-        shown.save(content, format="WEBP", lossless=True, quality=50, method=2)
+        return _image_uri(image, files[".png"])
+
+
+def _image_uri(image: Image.Image, png: bytes | None = None) -> str:
+    """Encodes an image as WebP if it can, else as PNG, which may be given."""
+    if max(image.size) > LARGEST_WEBP or not features.check("webp"):
+        return data_uri(png or png_bytes(image))
+    content = io.BytesIO()
+    is_opaque = image.mode == "RGBA" and image.getchannel("A").getextrema()[0] == 255
+    shown = image.convert("RGB") if is_opaque else image
+    # Higher methods and quality are slower without gain; lower methods give twice the size.
+    shown.save(content, format="WEBP", lossless=True, quality=50, method=2)
     return data_uri(content.getvalue(), "image/webp")

@@ -29,13 +29,15 @@ class Cell:
     """A value of a table with its own text, instead of the format of its column.
 
     ``key`` is the number to sort by; ``None``: sorted by text, and last in a column of numbers. ``colour`` is that of a
-    mark before the text.
+    mark before the text. ``link``, if any, is a
+    relative address.
     """
 
     text: str
     key: float | None = None
     strong: bool = False
     colour: str | None = None
+    link: str = ""
 
 
 def render(
@@ -55,16 +57,21 @@ def render(
         context: other variables of the template; escaped unless `markupsafe.Markup`.
     """
     maps = {name: section.maps for name, section in sections.items() if section.maps}
-    page = _ENVIRONMENT.get_template(template).render(
+    page = render_template(
+        template,
         sections=sections,
         pictures=pictures,
         provenance={**provenance, "size of this page": _SIZE},
         interactive=draw_maps(maps) if maps else Interactive(),
         legends={name: _legend(each) for name, each in maps.items()},
-        shown_rows=SHOWN_ROWS,
         **context,
     )
     return page.replace(_SIZE, f"{len(decodable(page).encode()) / 1e6:.1f} MB")
+
+
+def render_template(template: str, **context: object) -> str:
+    """Renders a file of ``template/``; texts of the context are escaped unless they are `markupsafe.Markup`."""
+    return _ENVIRONMENT.get_template(template).render(**context)
 
 
 def cell(value: object, column: Column) -> Cell:
@@ -134,5 +141,6 @@ _ENVIRONMENT.globals |= {
     "cell": cell,
     "in_order": in_order,
     "is_number": is_number,
+    "shown_rows": SHOWN_ROWS,
     "own": lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8")),
 }

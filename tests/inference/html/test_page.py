@@ -1,6 +1,7 @@
 """A generator's page: whole in one file and, where there is Chromium, alive."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from fmcgan.inference.html.program import trace_program
 from fmcgan.training.truncation import BEST, LOWEST, TruncatedGenerator
 from tests.hostile import PAYLOADS
 
+ACCESSIBILITY = (Path(__file__).parents[2] / "accessibility.js").read_text(encoding="utf-8")
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 3, "mobile": True}
 
 
@@ -133,6 +135,16 @@ def test_the_slider_offers_what_works_and_marks_the_best(page):
     """  # the middle of the thumb reaches to 8 pixels from the ends
     place, width = chromium.execute_script(script)
     assert place == pytest.approx(width * (BEST - LOWEST) / (1 - LOWEST), abs=1.5)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_fault_of_accessibility_is_found(page, scheme):
+    chromium, _ = page
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    found = chromium.execute_script(ACCESSIBILITY)
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert found == []
 
 
 def test_the_way_leads_from_one_input_to_the_other(page):

@@ -150,12 +150,17 @@
   );
   for (const section of links.keys()) watcher.observe(section);
 
-  // Fades the right edge of wide elements while they can be scrolled further.
+  // Fades the right edge of wide elements while they can be scrolled further, and lets the keyboard scroll them.
   const boxes = [...document.querySelectorAll(".scroll")];
-  const fade = (box) => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+  const fade = (box) => {
+    box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+    if (box.scrollWidth > box.clientWidth + 2) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  };
   const observer = new ResizeObserver((entries) => entries.forEach((entry) => fade(entry.target)));
   for (const box of boxes) {
     box.addEventListener("scroll", () => fade(box), { passive: true });
+    fade(box);
     observer.observe(box);
   }
 
