@@ -102,7 +102,7 @@ def test_files_beside_the_page(written, reader, small_report):
     embedded = [base64.b64decode(address.partition(",")[2]) for address in reader.values("src")]
     assert (written.parent / "first_line.svg").read_bytes() in embedded
     assert (written.parent / "first_moving.gif").read_bytes() not in embedded  # it would move by itself
-    assert [address.partition(";")[0] for address in reader.values("src")].count("data:image/webp") == 6
+    assert [address.partition(";")[0] for address in reader.values("src")].count("data:image/webp") == 9
     shown = [np.asarray(Image.open(io.BytesIO(each)).convert("RGB")) for each in embedded if b"svg" not in each]
     for name in ("samples.png", "first_wide.png", "first_grid.png"):
         with Image.open(written.parent / name) as image:
