@@ -12,16 +12,18 @@ from PIL import Image
 from fmcgan.analysis.section import Alarm, Column, Map, Picture, Section, Table
 from fmcgan.app.escaping import decodable, visible
 from fmcgan.comparison.comparison import compare
+from fmcgan.comparison.run_list import write_run_list
 from fmcgan.figure.curves import Panel, Series, curves_figure
 from fmcgan.metric.results import as_markdown, by_class_as_markdown
 from fmcgan.report.analysis_page import write_analysis
 from fmcgan.report.encoding import encode
+from fmcgan.report.home import write_home
 from tests.hostile import PAYLOADS
 
 ALLOWED = (
     "html head meta title link style body header main section nav footer script h1 h2 h3 p a ol ul li dl dt dd div"
     " span code small strong b br wbr figure figcaption img table thead tbody tr th td details summary svg path circle"
-    " rect line input label button noscript"
+    " rect line input label button noscript output"
 )
 IN_MARKDOWN = "h1 h2 h3 p ul li table thead tbody tr th td strong code img"
 
@@ -62,6 +64,22 @@ def test_a_comparison_of_hostile_runs(comparison, read_page):
     assert sum(tag == "script" for tag, _ in reader.tags) == 1
     for text in PAYLOADS.values():
         assert " ".join(visible(f"loss={text}").split()) in reader.shown
+
+
+def test_home_pages_and_the_list_of_hostile_runs(comparison, read_page):
+    runs = comparison.parent / "runs"
+    folders = sorted(folder for folder in runs.iterdir() if (folder / "result.json").is_file())
+    pages = [read_page(write_home(folder)) for folder in folders]
+    pages.append(read_page(write_run_list(runs)))
+    for reader in pages:
+        assert {tag for tag, _ in reader.tags} <= set(ALLOWED.split())
+        for tag, attributes in reader.tags:
+            assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
+            for address in (attributes.get("src"), attributes.get("href")):  # relative ones only, quoted
+                assert address is None or re.fullmatch(r"data:,|(?![a-z]+:|/)[\w./%~-]+", address, re.ASCII), address
+        assert sum(tag == "script" for tag, _ in reader.tags) == 1
+    for text in PAYLOADS.values():
+        assert any(" ".join(visible(f"loss={decodable(text)}").split()) in reader.shown for reader in pages[:-1]), text
 
 
 def test_its_markdown_is_text(comparison, read_page, tmp_path):
