@@ -94,9 +94,9 @@ def _variety(sections: Mapping[str, Section], effects: Sequence[AdjustedEffect])
         counts = {word: sum(key in lacking for key in marks if marks[key] == mark) for mark, word in _MARKS.items()}
         told = " and ".join(f"{count} {word}" for word, count in counts.items() if count)
         if told:
-            return Clause(f"of {len(marks)} kinds {told}", "clusters")
+            return Clause(f"of {len(marks)} kinds (clusters of real images) {told}", "clusters")
         if holes is None or not holes.is_finding:
-            return Clause(f"none of {len(marks)} kinds found missing", "clusters")
+            return Clause(f"none of {len(marks)} kinds (clusters of real images) found missing", "clusters")
     if holes is None:
         return None
     return Clause("some of the variety missing" if holes.is_finding else "no variety found missing", "holes")
