@@ -133,5 +133,4 @@ def _short(finding: Finding) -> str:
     words = finding.effect.words
     if words is None:
         return finding.effect.statement.partition(":")[0].removesuffix(".")
-    count = len({each.effect.classes[0] for each in finding.members if each.effect.classes})
-    return f"{f'{count} of {finding.of_classes} classes' if count > 1 else words.noun} {words.shared}"
+    return f"{finding.which if finding.count > 1 else words.noun} {words.shared}"
