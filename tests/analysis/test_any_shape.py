@@ -8,7 +8,7 @@ import torch
 
 from fmcgan.analysis import bias
 from fmcgan.analysis.attributes import ATTRIBUTES, measure_attributes
-from fmcgan.analysis.base import Analysis, Subject, class_key, class_noun, common_classes, image_rows, sample_grid
+from fmcgan.analysis.base import Analysis, Subject, class_key, class_noun, common_classes, image_rows, quiz, sample_grid
 from fmcgan.analysis.bias import Bias
 from fmcgan.analysis.confusions import Confusions
 from fmcgan.analysis.directions import Directions
@@ -173,3 +173,16 @@ def test_networks_of_a_part_are_fitted_to_the_data_set(subject):
     part = Part()
     part.fit(subject.real)
     assert part.features.fitted is subject.real
+
+
+@pytest.mark.parametrize("info", [LETTERS, PETS], ids=lambda info: info.name)
+def test_samples_and_real_images_are_mixed_for_any_shape_and_unequal_classes(info, tmp_path):
+    """The last class has two samples, so that each row has two of either origin; of many classes ten have a row."""
+    samples, train = (drawn(info, [n] * (info.num_classes - 1) + [2], seed) for seed, n in enumerate((7, 9)))
+    mixed = quiz(Subject(samples, RealImages(train, train), None, None, 0, Store(tmp_path)))
+    rows = min(10, info.num_classes)
+    assert [len(row.rpartition(": ")[2].split(", ")) for row in mixed.words.split("; ")] == [2] * rows
+    assert mixed.question.size == mixed.answers.size
+    assert mixed.question.mode == ("L" if info.channels == 1 else "RGB")
+    alone = RealImages(train.of_classes([1]), train)
+    assert quiz(Subject(samples.of_classes([0]), alone, None, None, 0, Store(tmp_path))) is None

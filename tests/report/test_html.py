@@ -202,6 +202,31 @@ def test_a_finding_shows_its_images_meaning_and_numbers(reader):
     assert "Effect size 2.00 [1.80, 2.20], floor at most 0.07, adjusted p 5.5e-09" in reader.shown
 
 
+def test_a_page_that_would_be_too_large_leaves_collapsed_pictures_to_their_files(
+    small_report, written, tmp_path, monkeypatch, read_page
+):
+    """Noise of 400 x 400 pixels is encoded with losses; if that is not enough, it and others are left out."""
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (400, 400), dtype=np.uint8))
+    first = small_report.sections["first"]
+    pictures = [*first.pictures, Picture("noise", noise, "Much noise.", "Noise, too much.")]
+    report = replace(small_report, sections={**small_report.sections, "first": replace(first, pictures=pictures)})
+    usual = write_analysis(tmp_path / "usual", report).stat().st_size
+    shown = {}
+    for name, limit in (("lossy", usual - 10_000), ("without", usual - 200_000), ("impossible", 1)):
+        monkeypatch.setattr("fmcgan.report.analysis_page.LARGEST_PAGE", limit)
+        path = write_analysis(tmp_path / name, report)
+        shown[name] = read_page(path).values("alt")
+        assert path.stat().st_size <= limit or limit == 1
+        with Image.open(tmp_path / name / "first_noise.png") as image:  # the file has no losses
+            np.testing.assert_array_equal(np.asarray(image), np.asarray(noise))
+    assert "Noise, too much." in shown["lossy"]
+    assert "Noise, too much." not in shown["without"]
+    assert 'Falls from "1" to 0.' in shown["impossible"]  # a finding links to it
+    assert "Falls too." in shown["impossible"]  # it leads
+    assert "Black, then white." not in shown["impossible"]
+    assert "In the file first_moving.png" in read_page(path).shown
+
+
 def test_the_library_is_inside_only_if_there_are_maps(written, small_report, tmp_path):
     assert "Bokeh" in written.read_text(encoding="utf-8")
     sections = {"first": small_report.sections["first"]}

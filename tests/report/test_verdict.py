@@ -51,10 +51,12 @@ def test_clusters_that_lack_samples_are_counted():
     effects = [effect("clusters/a/1", -1.0), effect("clusters/a/2", -0.5)]
     uncertain = effect("clusters/a/3", -0.5, p_value=0.5)  # marked, but not after correction
     assert judged(*effects, uncertain, effect("clusters/a/4", 0.3), sections=sections) == [
-        "of 4 kinds 1 missing and 1 too rare"
+        "of 4 kinds (clusters of real images) 1 missing and 1 too rare"
     ]
     fine = sections | {"clusters": Section("Clusters", "", values={"marks": dict.fromkeys(marks, "")})}
-    assert judged(effect("clusters/a/4", 0.3), sections=fine) == ["none of 4 kinds found missing"]
+    assert judged(effect("clusters/a/4", 0.3), sections=fine) == [
+        "none of 4 kinds (clusters of real images) found missing"
+    ]
     holes = effect("holes/all/holes", 0.4)
     assert judged(effect("clusters/a/4", 0.3), holes, sections=fine)[0] == "some of the variety missing"
 

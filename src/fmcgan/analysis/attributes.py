@@ -49,8 +49,8 @@ ATTRIBUTES = (
 DEFINITIONS = {
     "brightness": f"mean grey level of the shape's pixels, {SHAPE} to 255",
     "area": f"share of the image's pixels that belong to the shape, at least {SHAPE} of 255, 0 to 100 %",
-    "width": "of the rectangle around the shape, in pixels",
-    "height": "of the same rectangle, in pixels",
+    "width": "width of the rectangle around the shape, in pixels",
+    "height": "height of the rectangle around the shape, in pixels",
     "symmetry": "1 minus the share of the grey that differs from the mirror image about the middle of the rectangle: 1 "
     "if both are the same, 0 if they do not overlap",
     "edges": f"share of the shape's pixels where the grey level changes by more than {EDGE} a pixel (Sobel), "

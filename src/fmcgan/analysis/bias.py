@@ -83,7 +83,8 @@ class AttributeComparison:
             floor=compare(self.test, self.train, least),
             classes=(self.label,),
             figure="means" if self.is_mean else "spreads",
-            meaning=f"{words.name.capitalize()}: {DEFINITIONS[words.name]}.",
+            meaning=f"{words.name.capitalize()}: {DEFINITIONS[words.name]}."
+            + ("" if self.is_mean else " Its standard deviation measures the variety within the class."),
             words=Words(noun, shared, numbers),
             examples=self.examples,
         )

@@ -70,6 +70,17 @@ class Finding:
         return tuple(dict.fromkeys(label for each in self.members for label in each.effect.classes))
 
     @property
+    def count(self) -> int:
+        """Number of classes that it holds for; 0 for all classes together."""
+        return len({each.effect.classes[0] for each in self.members if each.effect.classes})
+
+    @property
+    def which(self) -> str:
+        """The classes that it holds for in words: ``7 of 10 classes``."""
+        some = f"{self.count} of {self.of_classes} classes"
+        return f"all {self.count} classes" if self.count == self.of_classes else some
+
+    @property
     def statement(self) -> str:
         """One sentence: that of its effect, or how many classes it holds for and which stand out.
 
@@ -79,16 +90,14 @@ class Finding:
         of_classes = [each.effect for each in self.members if each.effect.classes]
         if not of_classes or (len(of_classes) == 1 and not whole):
             return self.effect.statement
-        count = len({each.classes[0] for each in of_classes})
-        which = f"all {count} classes" if count == self.of_classes > 1 else f"{count} of {self.of_classes} classes"
         words = of_classes[0].words
         if words is None:
             raise ValueError(f"{of_classes[0].key} has no words and is in a finding of several effects")
         if whole:
             first = whole[0].statement.removesuffix(".")
-            outstanding = words.noun if count == 1 else f"{which}, {_outstanding(of_classes)}"
+            outstanding = words.noun if self.count == 1 else f"{self.which}, {_outstanding(of_classes)}"
             return f"{first}. By class, it holds for {outstanding}: {words.numbers}."
-        return f"In {which}, generated images {words.shared}, {_outstanding(of_classes)}: {words.numbers}."
+        return f"In {self.which}, generated images {words.shared}, {_outstanding(of_classes)}: {words.numbers}."
 
 
 def _outstanding(effects: Sequence[Effect]) -> str:

@@ -69,7 +69,7 @@ class Maps(Analysis):
         classifier: ClassifierFeatures,
         fitted: int = 3000,
         shown: int = 2000,
-        on_page: int = 1000,
+        on_page: int = 500,
         components: int = 30,
         perplexity: float = 30.0,
         neighbours: int = 15,

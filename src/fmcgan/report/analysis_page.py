@@ -21,11 +21,12 @@ from fmcgan.app.run_files import read_findings
 from fmcgan.figure.quiz import Quiz
 from fmcgan.figure.strip import strip
 from fmcgan.metric.results import Results, preferred
-from fmcgan.report.encoding import Encoded, encode
-from fmcgan.report.html import render, short
+from fmcgan.report.encoding import Encoded, encode, smaller
+from fmcgan.report.html import in_order, render, short
 from fmcgan.report.verdict import Clause, nearest_to_an_alarm, verdict
 
 PAGE = "report.html"
+LARGEST_PAGE = 6_000_000  # bytes of the page with all its pictures
 FINDINGS = "findings.json"
 SCORES = "scores"  # name of the section whose values are results of metrics
 _OWN_FILE = re.compile(r"samples\.(png|svg)|[a-z0-9]\w*_[\w-]+\.(png|svg|gif|csv)", re.ASCII)
@@ -103,7 +104,7 @@ def write_analysis(folder: Path, report: Report, failures: Failures | None = Non
     for name, content in files.items():
         write_atomically(folder / name, content)
     write_json(folder / FINDINGS, findings_json(report) | {"files": sorted(files)})
-    write_atomically(folder / PAGE, page(report, pictures, samples, strips))
+    write_atomically(folder / PAGE, _fitted_page(report, pictures, samples, strips))
     for name in outdated:  # not to be mistaken for files of this analysis
         (folder / name).unlink(missing_ok=True)
     return folder / PAGE
@@ -183,6 +184,39 @@ def page(
         level=LEVEL,
         alarms=[(name, alarm) for name, section in report.sections.items() for alarm in section.alarms],
     )
+
+
+def _fitted_page(
+    report: Report,
+    pictures: Mapping[tuple[str, str], Encoded],
+    samples: Encoded,
+    strips: Mapping[str, Sequence[Strip]],
+) -> str:
+    """Renders the page with at most `LARGEST_PAGE` bytes, if its pictures allow it.
+
+    The largest pictures are encoded with losses first. Then collapsed pictures are left to their files, the largest
+    first, except those that a finding links to.
+    """
+    rendered, fitted = page(report, pictures, samples, strips), dict(pictures)
+    excess = len(rendered.encode()) - LARGEST_PAGE
+    if excess <= 0:
+        return rendered
+
+    def largest_first() -> list[tuple[str, str]]:
+        return sorted(fitted, key=lambda key: len(fitted[key].uri), reverse=True)
+
+    for key in largest_first():
+        if excess > 0:
+            excess -= len(fitted[key].uri)
+            fitted[key] = smaller(fitted[key])
+            excess += len(fitted[key].uri)
+    linked = {(each.section, each.effect.figure) for each in report.findings}
+    split = {name: in_order(section.pictures) for name, section in report.sections.items()}
+    collapsed = {(name, each.name) for name, (_, folded) in split.items() for each in folded}
+    for key in largest_first():
+        if excess > 0 and key in collapsed - linked:
+            excess -= len(fitted.pop(key).uri)
+    return page(report, fitted, samples, strips)
 
 
 def findings_json(report: Report) -> dict[str, object]:

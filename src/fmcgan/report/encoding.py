@@ -2,7 +2,7 @@
 
 import base64
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.figure import Figure
 from PIL import Image, ImageSequence, features
@@ -12,6 +12,7 @@ from fmcgan.figure.png import DPI, png_bytes, save_figure
 
 CSS_DPI = 96  # pixels of CSS per inch
 LARGEST_SVG = 100_000  # largest SVG on a page, in bytes; larger ones are shown as pixels
+LOSSY_QUALITY = 60  # of WebP with losses, where a page would be too large
 LARGEST_WEBP = 16_383  # largest side of a WebP, in pixels
 
 
@@ -58,6 +59,17 @@ def css_size(image: Image.Image) -> tuple[int, int]:
     drawn = abs(dpi - DPI) < 1  # PNG stores pixels per metre: 120 dpi is read as 119.99
     width, height = (round(side * CSS_DPI / DPI) if drawn else side for side in image.size)
     return width, height
+
+
+def smaller(encoded: Encoded) -> Encoded:
+    """Encodes the pixels of a picture for a page again, with losses; its files, and animations, are unchanged."""
+    if ".png" not in encoded.files or "webp" not in encoded.uri[:20]:
+        return encoded
+    with Image.open(io.BytesIO(encoded.files[".png"])) as image:
+        content = io.BytesIO()
+        image.convert("RGB").save(content, format="WEBP", quality=LOSSY_QUALITY, method=3)
+    uri = data_uri(content.getvalue(), "image/webp")
+    return replace(encoded, uri=uri) if len(uri) < len(encoded.uri) else encoded
 
 
 def data_uri(content: bytes, media_type: str = "image/png") -> str:

@@ -94,9 +94,9 @@ def _variety(sections: Mapping[str, Section], effects: Sequence[AdjustedEffect])
         counts = {word: sum(key in lacking for key in marks if marks[key] == mark) for mark, word in _MARKS.items()}
         told = " and ".join(f"{count} {word}" for word, count in counts.items() if count)
         if told:
-            return Clause(f"of {len(marks)} kinds {told}", "clusters")
+            return Clause(f"of {len(marks)} kinds (clusters of real images) {told}", "clusters")
         if holes is None or not holes.is_finding:
-            return Clause(f"none of {len(marks)} kinds found missing", "clusters")
+            return Clause(f"none of {len(marks)} kinds (clusters of real images) found missing", "clusters")
     if holes is None:
         return None
     return Clause("some of the variety missing" if holes.is_finding else "no variety found missing", "holes")
@@ -133,5 +133,4 @@ def _short(finding: Finding) -> str:
     words = finding.effect.words
     if words is None:
         return finding.effect.statement.partition(":")[0].removesuffix(".")
-    count = len({each.effect.classes[0] for each in finding.members if each.effect.classes})
-    return f"{f'{count} of {finding.of_classes} classes' if count > 1 else words.noun} {words.shared}"
+    return f"{finding.which if finding.count > 1 else words.noun} {words.shared}"
