@@ -148,7 +148,7 @@ _TEXTS = """
     const ground = (each) => {
         for (; each; each = each.parentElement) {
             const found = getComputedStyle(each).backgroundColor
-            if (!/, 0\\)$/.test(found)) return found
+            if (!/^rgba.*, 0\\)$/.test(found)) return found
         }
     }
     const shown = [...document.querySelectorAll('#groups *, #winners *, #caveats *')].filter(
