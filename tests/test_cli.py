@@ -31,6 +31,7 @@ RUN_FOLDER = {
     "loss.png",
     "grad_norm.png",
     "result.json",
+    "real.png",
 }
 
 
