@@ -32,6 +32,7 @@ RUN_FOLDER = {
     "loss.png",
     "grad_norm.png",
     "result.json",
+    "real.png",
 }
 
 

@@ -1,9 +1,14 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from fmcgan.callback.samples import SampleGrid
 from fmcgan.data.garments import GARMENTS
+from fmcgan.data.info import DatasetInfo
+from fmcgan.figure.grid import GAP, MARGIN, magnification
 
 
 def names(folder):
@@ -25,6 +30,19 @@ def test_every_n_epochs(fit, tmp_path):
     with Image.open(tmp_path / "run" / "samples" / "epoch_004.png") as picture:
         assert picture.width > 10 * 28
         assert np.asarray(picture).std() > 10
+
+
+def test_real_images_are_the_first_of_each_class():
+    images = torch.arange(8, dtype=torch.uint8).view(8, 1, 1, 1).expand(8, 1, 16, 16)
+    labels = torch.tensor([1, 0, 1, 1, 0, 1, 1, 2])
+    info = DatasetInfo("three", ("a", "b", "c"), 1, 16)
+    data = SimpleNamespace(info=info, images=SimpleNamespace(train_images=images, train_labels=labels))
+    drawn = np.asarray(SampleGrid(n_columns=3).real_grid(data))
+    side = (magnification(16) * 16) + GAP
+    tops = drawn.shape[0] - MARGIN - 3 * side + GAP
+    left = drawn.shape[1] - MARGIN - 3 * side + GAP
+    found = [[drawn[tops + row * side, left + column * side] for column in range(3)] for row in range(3)]
+    assert found == [[1, 4, 255], [0, 2, 3], [7, 255, 255]]  # white where a class has no more
 
 
 def test_rows_are_classes_and_columns_the_same_noise(fit):

@@ -53,7 +53,7 @@ class Share(NamedTuple):
 
     kind: str  # of an `Outcome`
     group: ShownGroup | None  # that wins
-    count: int
+    metrics: int
     text: str
 
 
