@@ -101,9 +101,7 @@ def measure(protocol: Protocol, real: RealImages, source: SampleSource, store: S
         for cell, key in zip(cells, keys, strict=True):
             was_missing = not store.has(key)
             read = store.arrays(key, _computation(cell, protocol, real, source))
-            if any(
-                read.get(name, torch.empty(0)).shape != real.test.labels.shape for name in ("predicted", "confidence")
-            ):
+            if any(name not in read or len(read[name]) != len(real.test) for name in ("predicted", "confidence")):
                 raise UserError(f"{store.folder} has predictions of other test images; delete the folder")
             progress.update(int(was_missing))
             found.setdefault((cell.size, cell.arm), []).append(read)
