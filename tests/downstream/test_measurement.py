@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from fmcgan.app.errors import UserError
 from fmcgan.downstream import measurement
 from fmcgan.downstream.arms import AUGMENTED, NOTHING, ONLY_GENERATED, REPEATED, TOPPED_UP, ratio_arm
 from fmcgan.downstream.measurement import measure
@@ -50,7 +51,7 @@ def test_a_generator_that_is_a_bootstrap_of_other_real_images_helps_like_more_re
 def test_held_out_real_images_help(tmp_path):
     results = summarize(measured(GivenSamples(REAL.train, "train", are_training=True), tmp_path), 4)
     assert difference(results).verdict == "helps"
-    assert difference(results, against=AUGMENTED).verdict == "helps"
+    assert difference(results, against=AUGMENTED).verdict == "better"
 
 
 @pytest.mark.train
@@ -135,6 +136,16 @@ def test_a_killed_measurement_goes_on(tmp_path, monkeypatch):
     assert len(done) == 8
     measured(source, tmp_path, **few | {"steps": 11})
     assert len(done) == 14
+
+
+def test_a_foreign_file_in_the_store_is_an_error(tmp_path):
+    source, few = GivenSamples(noisy_classes(400, 3), "others"), {"steps": 10, "seeds": [0, 1]}
+    measured(source, tmp_path, **few)
+    file = next(tmp_path.glob("*.npz"))
+    for content in ({"predicted": np.zeros(3), "confidence": np.zeros(3)}, {"other": np.zeros(400)}):
+        np.savez(file, **content)
+        with pytest.raises(UserError, match="delete the folder"):
+            measured(source, tmp_path, **few)
 
 
 def test_test_images_choose_nothing(tmp_path):

@@ -67,7 +67,8 @@ def test_verdicts(results):
     assert verdicts[SMALL, ONLY_GENERATED, NOTHING] == "hurts"
     assert verdicts[LARGE, FIVE, NOTHING] == verdicts[LARGE, AUGMENTED, NOTHING] == "nothing can be said"
     assert verdicts[TAIL, TOPPED_UP, NOTHING] == "helps"
-    assert verdicts[TAIL, TOPPED_UP, REPEATED] == "hurts"
+    assert verdicts[TAIL, TOPPED_UP, REPEATED] == "worse"
+    assert verdicts[SMALL, FIVE, AUGMENTED] == "better"
     assert len(verdicts) == 5 + 5 + 4
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fmcgan.app.errors import InvalidValueError
+from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.app.progress import Progress
 from fmcgan.data.subset import Subset
 from fmcgan.downstream.arms import Arm
@@ -84,6 +84,9 @@ def measure(protocol: Protocol, real: RealImages, source: SampleSource, store: S
         real: both splits.
         source: of the generated images.
         store: keeps the predictions of each classifier.
+
+    Raises:
+        UserError: a file of the store holds something else.
     """
     measured = Measured(real.test.labels.numpy())
     cells = _cells(protocol, real, source, measured)
@@ -98,6 +101,8 @@ def measure(protocol: Protocol, real: RealImages, source: SampleSource, store: S
         for cell, key in zip(cells, keys, strict=True):
             was_missing = not store.has(key)
             read = store.arrays(key, _computation(cell, protocol, real, source))
+            if any(name not in read or len(read[name]) != len(real.test) for name in ("predicted", "confidence")):
+                raise UserError(f"{store.folder} has predictions of other test images; delete the folder")
             progress.update(int(was_missing))
             found.setdefault((cell.size, cell.arm), []).append(read)
     for (size, arm), reads in found.items():

@@ -11,8 +11,8 @@ from fmcgan.downstream.crossed import Estimate, crossed_mean
 from fmcgan.downstream.measurement import Measured, Predictions
 from fmcgan.downstream.protocol import RealSize
 
-VERDICTS = {1: "helps", 0: "nothing can be said", -1: "hurts"}
-"""Words for the sign of an interval: above 0, with 0 in it, below 0."""
+VERDICTS = {1: ("helps", "better"), 0: ("nothing can be said",) * 2, -1: ("hurts", "worse")}
+"""Words for the sign of an interval (above 0, with 0 in it, below 0), against nothing added and against another arm."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """``helps``, ``hurts`` or ``nothing can be said``."""
-        return VERDICTS[self.accuracy.sign]
+        """``helps`` or ``hurts`` (``better`` or ``worse`` than another arm), or ``nothing can be said``."""
+        return VERDICTS[self.accuracy.sign][self.against != NOTHING]
 
 
 @dataclass(frozen=True)
