@@ -11,7 +11,7 @@ from fmcgan.app.run_dir import write_atomically
 from fmcgan.comparison.grouping import Group
 from fmcgan.comparison.results import measure
 from fmcgan.comparison.runs import Row, Run, find_runs, read_run
-from fmcgan.comparison.statistics import Spread, clear_winner
+from fmcgan.comparison.statistics import Protocol, Spread, ranking
 from fmcgan.comparison.statistics import Table as Measured
 from fmcgan.comparison.tables import ARROWS, count_range, floors_text, mean_and_std, number
 from fmcgan.report.html import NO_VALUE
@@ -182,6 +182,21 @@ def _scores(
             text = {None: text, 0: f"*{text}*", 1: f"**{text}**"}[winner]
         cells.append(text)
     return heading + ARROWS.get(protocol.better, ""), cells, floors_text(protocol)
+
+
+def clear_winner(spreads: Sequence[Spread], protocol: Protocol) -> int | None:
+    """Returns the index of the group whose mean leads by more than the sum of both standard deviations.
+
+    None if no group leads by that much, or if one of the best two has a single run or a missing value.
+    """
+    ranked = ranking(spreads, protocol)
+    if len(ranked) < 2:
+        return None
+    first, second = spreads[ranked[0]], spreads[ranked[1]]
+    if not all(each.n == each.of >= 2 for each in (first, second)):
+        return None
+    lead = abs(protocol.compared(first.mean) - protocol.compared(second.mean))
+    return ranked[0] if lead > first.std + second.std else None
 
 
 def _at_end(run: Run) -> Row:

@@ -1,11 +1,14 @@
 import json
+import math
 import shutil
 from pathlib import Path
 
 import pytest
 
+from fmcgan.comparison.statistics import Protocol, spread
 from study import budget, page, results_store
 from study.arms import ARMS, TABLES
+from study.page import clear_winner
 
 
 @pytest.fixture
@@ -184,3 +187,34 @@ def test_the_document_has_its_block_and_the_scores_are_explained():
     assert "<!-- arms:begin -->" in (docs / "study.md").read_text(encoding="utf-8")
     metrics = (docs / "metrics.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in metrics for name in page.SCORES.values())
+
+
+@pytest.mark.parametrize(
+    ("groups", "better", "winner"),
+    [
+        ([[1.0, 1.2], [2.0, 2.2]], "lower", 0),
+        ([[1.0, 1.2], [2.0, 2.2]], "higher", 1),
+        ([[1.0, 2.0], [2.0, 3.0]], "lower", None),  # gap 1 < 2 * 0.707
+        ([[1.0], [2.0]], "lower", None),  # no spread is known
+        ([[1.0, 1.0], [2.0, 2.0], [math.nan]], "lower", 0),  # a group without a value does not take part
+        ([[1.0, math.nan], [2.0, 2.0]], "lower", None),
+        ([[9.0, 9.1], [2.0, 2.1], [5.0, 5.1]], "lower", 1),
+        ([[1.0, 1.1]], "lower", None),
+    ],
+)
+def test_clear_winner(groups, better, winner):
+    assert clear_winner([spread(values) for values in groups], Protocol(better, (), ())) == winner
+
+
+@pytest.mark.parametrize(
+    ("groups", "winner"),
+    [
+        ([[0.2, 0.21], [0.45, 0.46]], 1),  # 0.295 against 0.045 away from 0.5
+        ([[0.8, 0.81], [0.45, 0.46]], 1),
+        ([[0.56, 0.57], [0.45, 0.46]], 1),  # 0.065 against 0.045: ahead by 0.02, more than 2 * 0.0071
+        ([[0.44, 0.45], [0.55, 0.56]], None),  # equally far, however different
+        ([[0.1, 0.9], [0.7, 0.71]], None),  # the mean is right by chance: its spread is wide
+    ],
+)
+def test_clear_winner_is_the_nearest_to_real(groups, winner):
+    assert clear_winner([spread(values) for values in groups], Protocol("real", (), (0.5,))) == winner
