@@ -30,8 +30,9 @@ class TruncatedGenerator(nn.Module):
     of the generator, psi = 0 one image a class. A generator of another package that is no `LayeredGenerator` receives
     psi times its latent vectors: they are much shorter than in training, so its images may be implausible.
 
-    Measured on the shipped generator, this keeps more of the variety at equal precision than shorter latent vectors,
-    than conditions that are not drawn along, and than latent vectors drawn towards a typical one (`docs/metrics.md`).
+    Measured on the shipped generator (`docs/metrics.md`): precision rises as psi falls to 0.6, while that of shorter
+    latent vectors falls below 0.8. At a precision of 0.93 more variety is left than without drawing the conditions
+    along, and than with latent vectors turned towards a typical one.
     """
 
     def __init__(self, generator: nn.Module) -> None:
