@@ -7,6 +7,7 @@ from functools import cached_property, partial
 import numpy as np
 import torch
 from matplotlib.colors import Normalize
+from numpy.typing import NDArray
 from scipy import stats
 from typing_extensions import override
 
@@ -141,13 +142,14 @@ class Bias(Analysis):
 
 def _examples(subject: Subject, attribute: Attribute, label: int, black: bool) -> Examples:
     """Selects generated and real images at the same quantiles of an attribute."""
-    chosen = []
-    for images in (subject.samples, subject.real.train):
+
+    def ranked(images: ImageSet) -> NDArray[np.uint8]:
         members = images.of_class(label)
-        ranked = evenly_ranked(attributes_of(images, black)[attribute.name][members.numpy()])
-        chosen.append(to_pixels(images.images[members[torch.from_numpy(ranked)]]))
+        order = evenly_ranked(attributes_of(images, black)[attribute.name][members.numpy()])
+        return to_pixels(images.images[members[torch.from_numpy(order)]])
+
     title = f"{class_noun(subject.info, label)}, from the 5th to the 95th percentile of {attribute.name}"
-    return Examples(*chosen, title, title)
+    return Examples(ranked(subject.samples), ranked(subject.real.train), title, title)
 
 
 def _values(images: ImageSet, attribute: Attribute, label: int, black: bool) -> Numbers:
