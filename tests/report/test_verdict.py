@@ -43,6 +43,8 @@ def test_samples_one_by_one(size, p_value, error, said):
 def test_the_worse_of_two_measurements_of_single_images_counts():
     found = judged(effect("two_sample/all/auc", 0.2), effect("holes/all/outliers", 1.5))
     assert found[0] == "unlike real images one by one"
+    alone = judged(effect("holes/all/outliers", 0.0, p_value=1.0), effect("holes/all/holes", 0.5))
+    assert alone == ["no more outliers than among real images found", "some of the variety missing"]
 
 
 def test_clusters_that_lack_samples_are_counted():

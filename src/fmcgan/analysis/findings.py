@@ -107,7 +107,8 @@ def _outstanding(effects: Sequence[Effect]) -> str:
     nouns = list(dict.fromkeys(each.words.noun for each in rivals if each.words is not None))
     if len(rivals) == len(effects) > 1 or len(nouns) > MOST_NAMED:
         return f"for example {nouns[0]}"
-    return f"most of all {' or '.join(filter(None, [', '.join(nouns[:-1]), nouns[-1]]))}"
+    named = " or ".join(filter(None, [", ".join(nouns[:-1]), nouns[-1]]))
+    return f"most of all {named}{f' (numbers of {nouns[0]})' if len(nouns) > 1 else ''}"
 
 
 def adjust_effects(effects: Sequence[Effect]) -> list[AdjustedEffect]:

@@ -71,6 +71,8 @@ def _realism(effects: Sequence[AdjustedEffect]) -> Clause | None:
     if not known:
         return None
     worst = max(known, key=lambda each: each.effect.difference.at_most)
+    if worst.section == "holes" and not worst.is_finding and len(known) == 1:  # a weaker statement than a detector's
+        return Clause("no more outliers than among real images found", "holes")
     return Clause(_one_by_one(worst.effect.difference, worst.is_finding), worst.section)
 
 
