@@ -90,9 +90,7 @@ def _entry(outputs: Path, folder: Path) -> Record:
     ended = datetime.datetime.fromtimestamp(_last_change(folder), datetime.UTC)
     date = environment.get("date") or ended.isoformat(timespec="seconds")
     home = folder / run_dir.HOME
-    is_job = (
-        folder.parent / run_dir.MULTIRUN
-    ).is_file()  # of a sweep: its recipe says what the name of its folder does
+    is_job = (folder.parent / run_dir.MULTIRUN).is_file()  # whose recipe says what the name of its folder does
     return {
         "name": (folder.parent if is_job else folder).relative_to(outputs).as_posix(),
         "link": _link(outputs, home) if home.is_file() else f"{_link(outputs, folder)}/",

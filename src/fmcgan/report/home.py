@@ -31,7 +31,7 @@ _CURVES = {
     run_dir.GRADIENT_NORM_FIGURE: "Gradient norms before any clipping.",
 }
 _EVALUATION_FIGURES = {
-    "evaluation_agreement.png": "Class asked for and class that the classifier sees.",
+    "evaluation_agreement.png": "Conditioned class and predicted class.",
     "evaluation_by_class.png": "Metrics by class.",
 }
 _PAGES = {
