@@ -305,13 +305,14 @@ def test_runs_that_are_no_folders(runs):
 
 
 def test_a_run_that_is_named_twice_is_compared_once(monkeypatch, tmp_path, caplog):
-    from fmcgan.comparison import comparison
+    from fmcgan.comparison import comparison, results, summary
     from fmcgan.comparison import runs as comparison_runs
 
     compared = []
     monkeypatch.setattr(comparison_runs, "find_runs", lambda path: [path])
-    monkeypatch.setattr(comparison, "compare", lambda runs, output: compared.extend(runs))
-    (tmp_path / "comparison.md").write_text("")
+    monkeypatch.setattr(results, "gather", compared.extend)
+    monkeypatch.setattr(comparison, "write_comparison", lambda found, output: None)
+    monkeypatch.setattr(summary, "summary", lambda found, output, columns: "")
     monkeypatch.chdir(tmp_path)
     compare.compare_runs(composed("compare", "runs=[b,a,b,./a]", "output=."))
     assert [path.name for path in compared] == ["b", "a"]

@@ -142,7 +142,7 @@ def test_the_sizes_are_those_of_the_real_files(mirror):
     folder = Path(mirror)
     if not folder.is_dir():
         pytest.skip("the mirror is no folder")
-    assert {name: (folder / name).stat().st_size for name, _ in FashionMNIST.resources} == FashionMNISTData.sizes
+    assert tuple((folder / name).stat().st_size for name, _ in FashionMNIST.resources) == FashionMNISTData.sizes
 
 
 def test_a_lock_that_another_process_holds_is_waited_for_with_a_word(mini_mirror, tmp_path, monkeypatch, caplog):

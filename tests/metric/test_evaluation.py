@@ -88,6 +88,7 @@ def test_a_result_says_all_and_is_plain_json(evaluator):
         "unit": "grey levels",
         "range": [0, None],
         "summary": "",
+        "plain": "",
     }
     assert set(evaluator.seconds) == {"a", "b"}
 
