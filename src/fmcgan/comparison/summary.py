@@ -24,8 +24,7 @@ def summary(comparison: Comparison, output: Path, columns: int) -> str:
     rows, shown = _rows(comparison)
     if rows:
         lines += [visible(names[index]) for index in shown]
-        head = ["score", "lead", "", "best", "", "next"]
-        lines += text_table(head, rows, columns, fewest=4).splitlines()
+        lines += text_table(["score", "lead", "best", "next"], rows, columns, fewest=4).splitlines()
     if len(metrics) > MOST_SCORES:
         lines.append(f"and {plural(len(metrics) - MOST_SCORES, 'score')} more")
     return "\n".join([*lines, verdict(comparison), f"page: {os.path.relpath(output / 'comparison.html')}"]) + "\n"
@@ -58,8 +57,8 @@ def _rows(comparison: Comparison) -> tuple[list[list[str]], list[int]]:
         best, spreads = best_two(comparison.end, metric), comparison.end.spreads(f"score/{metric}")
         title = visible(metric) + ARROWS.get(comparison.end.protocol(metric).better, "")
         ranked = [best.first, best.second] if best else [0] if len(spreads) == 1 else []
-        values = [text for index in ranked for text in (letter(index), mean_and_std(spreads[index]))]
+        values = [f"{letter(index)} {mean_and_std(spreads[index])}" for index in ranked]
         won = "" if best is None else "tie" if winner(best) is None else "clear"
-        rows.append([title, won, *values, *[""] * (4 - len(values))])
+        rows.append([title, won, *values, *[""] * (2 - len(values))])
         shown |= set(ranked)
     return rows, sorted(shown)
