@@ -114,7 +114,7 @@ def test_the_bar_of_sections_stays_and_names_the_section_in_view(page):
 
 
 def test_tabs_change_the_map(page):
-    heights = "return [0, 1].map(i => document.querySelector(`#second-m${i} .plot`).offsetHeight)"
+    heights = "return [0, 1].map(i => document.querySelector(`#second-m${i} .plot`).clientHeight)"
     assert page.execute_script(heights)[1] == 0
     first, second = page.find_elements("css selector", "[role=tab]")
     second.click()
@@ -140,7 +140,7 @@ def test_a_phone_scrolls_the_page_one_way_only(page):
     root = "document.documentElement"
     assert page.execute_script(f"return [{root}.scrollWidth, {root}.clientWidth]") == [360, 360]
     assert page.execute_script("return document.querySelector('#first-wide .scroll').scrollWidth") >= 560
-    width = "return document.querySelector('#second-m0 .plot').offsetWidth"
+    width = "return document.querySelector('#second-m0 .plot').clientWidth"
     assert _wait(page, width) < 360
 
 

@@ -52,6 +52,8 @@ def test_a_sprite_holds_every_image_exactly():
 
 
 def test_a_large_sprite_has_losses_and_then_smaller_thumbnails(monkeypatch):
+    large = interactive._sprite(noise(2, 130, 130))
+    assert (large["width"], large["height"]) == (32, 32)  # at most 64
     images = noise(50, 32, 32).astype(int) // 64 + 100  # nearly even: smaller with losses
     images[25:] += 50
     images = images.astype(np.uint8)
@@ -66,8 +68,6 @@ def test_a_large_sprite_has_losses_and_then_smaller_thumbnails(monkeypatch):
     assert interactive._sprite(images)["width"] < 32
     monkeypatch.setattr(interactive, "SPRITE", 1)
     assert interactive._sprite(images)["width"] == 4
-    large = interactive._sprite(noise(2, 130, 130))
-    assert (large["width"], large["height"]) == (32, 32)
 
 
 def test_thumbnails_are_means_of_squares():

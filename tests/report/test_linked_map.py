@@ -258,10 +258,17 @@ def test_every_point_is_reached_by_keyboard_and_focus_is_visible(page):
     assert chosen(page) == 39
 
 
+def follow(page, finding):
+    """Clicks the link of a finding to the map."""
+    link = page.find_element("css selector", f"#finding-{finding} [data-filter]")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", link)  # not below the bar
+    link.click()
+
+
 def test_a_finding_filters_the_map(page):
     before = positions(page)
     page.find_element("css selector", "#second-map [data-label='1']").click()
-    page.find_element("css selector", "#finding-3 [data-filter]").click()
+    follow(page, 3)
     assert page.current_url.endswith("#second-map")
     assert bright(page) == CONFUSED  # also a class that was hidden
     assert drawn(page) == list(range(40))
@@ -275,7 +282,7 @@ def test_a_finding_filters_the_map(page):
     assert bright(page) == list(range(40))
     assert message.text == ""
     assert page.switch_to.active_element == plot(page)
-    page.find_element("css selector", "#finding-1 [data-filter]").click()  # bags, none of which is on the map
+    follow(page, 1)  # bags, none of which is on the map
     assert bright(page) == []
     assert message.text.startswith("Only bag: 0 generated, 0 real.")
     assert chosen(page) is None
