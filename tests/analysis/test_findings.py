@@ -117,3 +117,12 @@ def test_a_finding_of_one_group_leaves_room_for_three_of_its_part():
     others = [of_class(0, 2.0 - i / 10, f"differ in way {i}") for i in range(4)]
     told = findings(*same, *others, effect("other/1", 0.3))
     assert [each.section for each in told] == ["bias", "bias", "bias", "other", "bias", "bias"]
+
+
+def test_a_finding_names_the_cells_of_its_classes_and_confusions():
+    words = Words("shirts", "are confused more often than real ones", "2")
+    confused = [replace(effect(f"c/{k}", 1 - k / 10), classes=(6, k), predicted=k, words=words) for k in (2, 4)]
+    pair, other, whole = findings(*confused, replace(effect("b/1", 0.7), classes=(1, 3)), effect("a/1", 0.6))
+    assert pair.cells == ((6, 2), (6, 4))
+    assert other.cells == ((1, None), (3, None))
+    assert whole.cells == ()

@@ -10,7 +10,6 @@ from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.clustering.embedding import tsne, umap
 from fmcgan.analysis.maps import Maps, _Chosen, _coloured
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.data.garments import GARMENTS
 from fmcgan.data.info import DatasetInfo
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, RealImages
@@ -105,19 +104,30 @@ def test_points_carry_their_images(section, real, samples):
         np.testing.assert_array_equal(each.images, expected)
 
 
-def test_notes_say_what_the_classifier_reads(section, samples):
+def test_points_carry_what_the_classifier_predicts(section):
     classifier = ClassifierFeatures()
-    for n in (100, 155, 199):
-        each = section.maps[0]
-        probability = classifier.logits(garment_set(torch.from_numpy(each.images[n])[None, None], torch.tensor([0])))
-        sure, predicted = probability.softmax(dim=1).max(dim=1)
-        names = GARMENTS.class_names
-        label = names[each.labels[n]]
-        assert (
-            each.notes[n]
-            == f"generated, conditioned on {label}, classified as {names[int(predicted)]} {float(sure):.2f}"
-        )
-    assert section.maps[0].notes[0].startswith("real, labelled t-shirt, classified as ")
+    for each in section.maps:
+        for n in (0, 100, 155, 199):
+            alone = garment_set(torch.from_numpy(each.images[n])[None, None], torch.tensor([0]))
+            sure, predicted = classifier.logits(alone).softmax(dim=1).max(dim=1)
+            assert each.predicted[n] == int(predicted)
+            assert each.confidence[n] == pytest.approx(float(sure), abs=1e-5)
+
+
+def test_the_nearest_training_images_are_those_of_brute_force(section, real):
+    training = real.train.images.flatten(1).numpy().astype(float)
+    each = section.maps[2]
+    points = each.images.reshape(200, -1).astype(float)
+    distances = np.sqrt(np.square(points[:, None] - training).mean(axis=2))  # root mean square of grey levels
+    np.testing.assert_allclose(each.nearest.distance, np.sort(distances, axis=1)[:, :3], rtol=1e-9)
+    found = each.nearest.images[each.nearest.index].reshape(200, 3, -1)
+    own = np.sqrt(np.square(points[:, None] - found).mean(axis=2))
+    np.testing.assert_allclose(own, each.nearest.distance, rtol=1e-9)
+    known = {(*image, label) for image, label in zip(training.tolist(), real.train.labels.tolist(), strict=True)}
+    for image, label in zip(each.nearest.images.reshape(-1, 784).tolist(), each.nearest.labels.tolist(), strict=True):
+        assert (*image, label) in known
+    assert len(each.nearest.images) == len(np.unique(each.nearest.index))
+    assert each.nearest.unit == "grey levels"
 
 
 def test_the_linear_map_is_that_of_numpy(section, real, samples):
@@ -166,7 +176,8 @@ def test_it_is_the_same_again_and_what_real_images_alone_give_is_kept(maps, sect
     assert torch.equal(torch.get_rng_state(), before[1])
     for one, other in zip(section.maps, again.maps, strict=True):
         np.testing.assert_array_equal(one.positions, other.positions)
-        assert one.notes == other.notes
+        np.testing.assert_array_equal(one.predicted, other.predicted)
+        np.testing.assert_array_equal(one.nearest.index, other.nearest.index)
 
 
 def test_samples_do_not_pull_the_map_towards_themselves(maps, section, real, store):
@@ -209,7 +220,8 @@ def test_too_few_training_images_are_said(maps, real, samples, store):
 
 
 @pytest.mark.parametrize(
-    "value", [{"fitted": 10}, {"shown": 0}, {"on_page": 1}, {"components": 1}, {"perplexity": 0.5}]
+    "value",
+    [{"fitted": 10}, {"shown": 0}, {"on_page": 1}, {"components": 1}, {"perplexity": 0.5}, {"nearest": 6}],
 )
 def test_refuses_values_that_make_no_sense(value):
     with pytest.raises(InvalidValueError, match=next(iter(value))):

@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.findings import adjust_effects
 from fmcgan.analysis.nearest.exemplars import choose_exemplars
-from fmcgan.analysis.nearest.nearest_training import NearestTraining
+from fmcgan.analysis.nearest.nearest_training import NearestTraining, nearest_vectors
 from fmcgan.analysis.neighbours import Neighbours, _classified
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.info import DatasetInfo
@@ -142,6 +142,17 @@ def test_nearest_training_images_are_those_of_the_whole_matrix(small, classifier
     assert index[1:].tolist() == matrix.argsort(axis=1)[1:, :5].tolist()
     assert (index[0, 0], distance[0, 0]) == (7, 0.0)
     assert found.nearest([0], 10_000)[0].shape == (1, 4000)
+
+
+def test_the_nearest_of_many_are_those_of_brute_force():
+    """More images than distances are held of at once."""
+    draw = np.random.default_rng(0)
+    some, training = (torch.from_numpy(draw.integers(0, 256, (n, 9), dtype=np.uint8)) for n in (300, 70))
+    index, distance = nearest_vectors(some, training, 4)
+    matrix = cdist(some.double(), training.double())
+    np.testing.assert_allclose(distance, np.sort(matrix, axis=1)[:, :4], rtol=1e-12)
+    np.testing.assert_allclose(np.take_along_axis(matrix, index.numpy(), axis=1), distance, rtol=1e-12)
+    assert nearest_vectors(some[:0], training, 4)[0].shape == (0, 4)
 
 
 @pytest.mark.parametrize("noise", [0, 3])

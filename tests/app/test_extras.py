@@ -15,7 +15,7 @@ from fmcgan.inference.onnx_file import write_onnx
 
 PYPROJECT = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
-BLOCKED = "sklearn", "umap", "numba", "bokeh", "onnx", "onnxscript", "mlflow", "wandb", "huggingface_hub", "optuna"
+BLOCKED = "sklearn", "umap", "numba", "onnx", "onnxscript", "mlflow", "wandb", "huggingface_hub", "optuna"
 RUN_COMMANDS = f"""
 import ast, runpy, sys
 import lightning.pytorch  # which believes in the packages that pip lists

@@ -95,7 +95,7 @@ def small_report():
 
     from fmcgan.analysis.effect import Difference, Effect, Examples, Words
     from fmcgan.analysis.findings import adjust_effects, select_findings
-    from fmcgan.analysis.section import Alarm, Column, Map, Picture, Section, Table
+    from fmcgan.analysis.section import Alarm, Column, Map, NearestImages, Picture, Section, Table
     from fmcgan.figure.quiz import draw_quiz
     from fmcgan.report.analysis_page import Report
 
@@ -116,12 +116,21 @@ def small_report():
     effects = [
         Effect("first/bag/<w>", "Bags are <b>wider</b> & flatter.", difference, floor, (8,), "line", *about),
         Effect("second/tilt", "Boots lean.", Difference(1.0, 0.1, 1e-8), floor, (9,)),
+        Effect("second/cell", "Trousers look like dresses.", Difference(0.9, 0.1, 1e-8), floor, (1, 3), predicted=3),
         Effect("second/nothing", "Nothing.", Difference(0.0, math.inf, 1.0), floor),
     ]
     images = rng.integers(0, 256, (40, 28, 28), dtype=np.uint8)
     about = {"images": images, "labels": np.arange(40) % 4, "generated": np.arange(40) % 2 == 1}
     about["names"] = GARMENTS.class_names
-    about["notes"] = [f"note <{place}>" for place in range(40)]
+    about["predicted"] = np.where(np.arange(40) % 8 == 5, 3, about["labels"])  # five trousers look like dresses
+    about["confidence"] = np.linspace(0.5, 0.89, 40)
+    about["nearest"] = NearestImages(
+        rng.integers(0, 256, (7, 28, 28), dtype=np.uint8),
+        np.arange(7),
+        (np.arange(40)[:, None] + np.arange(3)) % 7,
+        np.arange(120.0).reshape(40, 3),
+        "<levels>",
+    )
     rows = [[f"row {place}", (7 * place) % 40, place / 7, place / 40] for place in range(40)]
     rows[3][2] = None
     columns = [Column("name", "Name"), Column("count", "Count", "whole"), Column("size", "Size", "number", 3)]
@@ -174,6 +183,26 @@ def _scores():
         "label_agreement_classifier_10k": one(0.9, 0.931, "higher"),
         "note": "no score",
     }
+
+
+@pytest.fixture
+def look(chromium):
+    """Opens a page with the given preferences; returns the browser."""
+
+    def look(address, width=1280, **preferences):
+        features = [
+            {"name": f"prefers-{name.replace('_', '-')}", "value": value} for name, value in preferences.items()
+        ]
+        chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        chromium.get(address)
+        return chromium
+
+    yield look
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 class Reader(HTMLParser):

@@ -40,26 +40,6 @@ def addresses(small_report, write_run_once, tmp_path_factory):
     return {name: path.as_uri() for name, path in pages.items()}
 
 
-@pytest.fixture
-def look(chromium):
-    """Opens a page with the given preferences; returns the browser."""
-
-    def look(address, width=1280, **preferences):
-        features = [
-            {"name": f"prefers-{name.replace('_', '-')}", "value": value} for name, value in preferences.items()
-        ]
-        chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-        chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        chromium.get(address)
-        return chromium
-
-    yield look
-    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-
-
 @pytest.mark.parametrize("kind", ["report", "comparison", "home", "runs"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)

@@ -111,8 +111,9 @@ def test_its_spreadsheets_hold_no_formula(comparison):
 def hostile_report(small_report):
     """The small report with payloads for every text that may come from elsewhere."""
     text, point = " ".join(PAYLOADS.values()), small_report.sections["second"].maps[0]
-    notes = [f"{text} {place}" for place in range(len(point.labels))]
     points = point.positions, point.images, point.labels, point.generated
+    nearest = None if point.nearest is None else replace(point.nearest, unit=text)
+    known = [f"{text} {label}" for label in range(10)], point.predicted, point.confidence, nearest
     section = Section(
         text,
         text,
@@ -120,7 +121,7 @@ def hostile_report(small_report):
         tables=[
             Table("table", text, [Column("name", text), Column("=size", text, "number")], [[text, 1.0]], open=True)
         ],
-        maps=[Map("map", text, text, *points, [f"{text} {label}" for label in range(10)], notes)],
+        maps=[Map("map", text, text, *points, *known)],
         alarms=[Alarm(text, text, text)],
         values={text: text},
     )

@@ -1,55 +1,120 @@
 import base64
 import io
-import re
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from fmcgan.analysis.section import Map
+from fmcgan.analysis.section import Map, NearestImages
 from fmcgan.data.garments import GARMENTS
 from fmcgan.figure.map import OTHER_CLASSES
 from fmcgan.figure.palette import CLASS_COLOURS
-from fmcgan.report.html import _legend
-from fmcgan.report.interactive import colours_of, draw_maps
+from fmcgan.report import interactive
+from fmcgan.report.interactive import colours_of, link_maps
 
 
-def a_map(name, images, notes=()):
-    labels = np.array([0, 9, 9])
-    return Map(
-        name, name, "", np.zeros((3, 2)), images, labels, np.array([True, False, True]), GARMENTS.class_names, notes
-    )
+def a_map(name, images, **options):
+    positions = np.array([[0.0, 5.0], [10.0, 0.0], [2.5, 2.0]])
+    labels, generated = np.array([0, 9, 9]), np.array([True, False, True])
+    return Map(name, name, "", positions, images, labels, generated, GARMENTS.class_names, **options)
 
 
-def test_maps_of_the_same_images_share_them():
-    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
-    drawn = draw_maps(
-        {"s": [a_map("a", images), a_map("b", images), a_map("c", 255 - images), a_map("d", images, "xyz")]}
-    )
-    assert set(drawn.divs) == {("s", "a"), ("s", "b"), ("s", "c"), ("s", "d")}
-    found = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", drawn.script)
-    assert len(found) == 9
-    decoded = {Image.open(io.BytesIO(base64.b64decode(each))).tobytes() for each in found}
-    assert decoded == {image.tobytes() for image in [*images, *(255 - images)]}
-    assert sorted(set(re.findall(r'"points/s/\d"', drawn.script))) == ['"points/s/0"', '"points/s/1"', '"points/s/2"']
+def noise(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def test_text_in_a_map_cannot_end_its_script():
-    images = np.zeros((3, 28, 28), dtype=np.uint8)
-    drawn = draw_maps({"s": [a_map("a", images, ["</script><b>", "", ""])]})
-    assert drawn.script.count("</script>") == 1
+def tiles(sprite, count):
+    """Cuts a sprite as ``map.js`` does."""
+    content = base64.b64decode(sprite["uri"].partition(",")[2])
+    pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    width, height = sprite["width"], sprite["height"]
+    corners = [(index % sprite["columns"] * width, index // sprite["columns"] * height) for index in range(count)]
+    return np.stack([pixels[y : y + height, x : x + width] for x, y in corners])
 
 
-def test_colour_images_and_the_colours_of_many_classes():
-    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+def test_the_axes_of_a_map_have_one_scale():
+    found = link_maps([a_map("a", noise(3, 28, 28))])
+    assert found.data["planes"] == {
+        "a": {"x": [0, 10_000, 2500], "y": [0, 5000, 3000], "width": 10_000, "height": 5000}
+    }
+    assert found.ratios == {"a": 2.0}
+    alike = replace(a_map("a", noise(3, 28, 28)), positions=np.full((3, 2), 7.0))
+    assert link_maps([alike]).data["planes"]["a"] == {"x": [0] * 3, "y": [0] * 3, "width": 0, "height": 0}
+
+
+def test_a_sprite_holds_every_image_exactly():
+    for images in (noise(3, 28, 28), noise(5, 32, 32, 3), noise(1, 6, 9)):
+        sprite = interactive._sprite(images)
+        found = tiles(sprite, len(images))
+        expected = images if images.ndim == 4 else images[..., None].repeat(3, axis=3)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_large_sprite_has_losses_and_then_smaller_thumbnails(monkeypatch):
+    large = interactive._sprite(noise(2, 130, 130))
+    assert (large["width"], large["height"]) == (32, 32)  # at most 64
+    images = noise(50, 32, 32).astype(int) // 64 + 100  # nearly even: smaller with losses
+    images[25:] += 50
+    images = images.astype(np.uint8)
+    exact = interactive._sprite(images)
+    monkeypatch.setattr(interactive, "SPRITE", len(exact["uri"]) - 1)
+    lossy = interactive._sprite(images)
+    assert lossy["width"] == 32
+    assert len(lossy["uri"]) < len(exact["uri"])
+    means = tiles(lossy, 50).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(means, images.mean(axis=(1, 2)), atol=3)
+    monkeypatch.setattr(interactive, "SPRITE", len(lossy["uri"]) - 1)
+    assert interactive._sprite(images)["width"] < 32
+    monkeypatch.setattr(interactive, "SPRITE", 1)
+    assert interactive._sprite(images)["width"] == 4
+
+
+def test_thumbnails_are_means_of_squares():
+    image = np.arange(16, dtype=np.uint8).reshape(1, 4, 4)
+    np.testing.assert_array_equal(interactive._shrunk(image, 2), [[[2, 4], [10, 12]]])  # 2.5, 4.5, 10.5 and 12.5
+    np.testing.assert_array_equal(interactive._shrunk(image, 1), image)
+    assert interactive._shrunk(noise(2, 5, 7, 3), 2).shape == (2, 2, 3, 3)
+
+
+def test_points_carry_classes_and_nearest_training_images():
+    training = noise(2, 28, 28)
+    index, distance = np.array([[0], [1], [1]]), np.array([[1.234], [0], [9]])
+    known = {"predicted": np.array([6, 9, 9]), "confidence": np.array([0.5, 1, 1])}
+    known["nearest"] = NearestImages(training, np.array([3, 4]), index, distance, "levels")
+    given = a_map("a", noise(3, 28, 28), **known)
+    data = link_maps([given, replace(given, name="b")]).data
+    assert data["predicted"] == [6, 9, 9]
+    assert data["generated"] == [True, False, True]
+    about = {key: value for key, value in data["nearest"].items() if key != "images"}
+    assert about == {"labels": [3, 4], "index": [[0], [1], [1]], "distance": [[1.23], [0], [9]], "unit": "levels"}
+    np.testing.assert_array_equal(tiles(data["nearest"]["images"], 2)[..., 0], training)
+    assert list(data["planes"]) == ["a", "b"]
+
+
+def test_the_matrix_counts_samples_only():
+    labels = np.array([0, 0, 0, 2, 2])
+    generated = np.array([True, True, False, True, True])
+    predicted = np.array([0, 2, 2, 2, 2])
+    given = Map("a", "a", "", np.zeros((5, 2)), noise(5, 8, 8), labels, generated, ["bag", "boot", "coat"], predicted)
+    found = link_maps([given])
+    assert found.heads == ["bag", "coat"]
+    cells = {name: [(cell.label, cell.predicted, cell.count, cell.share) for cell in row] for name, row in found.matrix}
+    assert cells == {"bag": [(0, 0, 1, 0.5), (0, 2, 1, 0.5)], "coat": [(2, 0, 0, 0.0), (2, 2, 2, 1.0)]}
+    assert link_maps([replace(given, predicted=None)]).matrix == []
+
+
+def test_maps_of_other_images_are_refused():
+    with pytest.raises(ValueError, match="others in b"):
+        link_maps([a_map("a", noise(3, 28, 28)), a_map("b", 255 - noise(3, 28, 28))])
+
+
+def test_the_colours_of_many_classes():
     names = [f"</script> {label}" for label in range(26)]
-    about = np.zeros((3, 2)), images, np.array([1, 25, 2]), np.array([True, False, True]), names
+    about = np.zeros((3, 2)), noise(3, 32, 32, 3), np.array([1, 25, 2]), np.array([True, False, True]), names
     given = Map("a", "a", "", *about, coloured=[1, 2])
-    drawn = draw_maps({"s": [given]})
-    assert drawn.script.count("</script>") == 1
-    found = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", drawn.script)
-    decoded = [np.asarray(Image.open(io.BytesIO(base64.b64decode(each)))) for each in found]
-    np.testing.assert_array_equal(decoded, images)
     assert colours_of(given) == dict(zip([1, 2], CLASS_COLOURS, strict=False))
-    assert all(colour in drawn.script for colour in (*CLASS_COLOURS[:2], OTHER_CLASSES))
+    found = link_maps([given])
+    assert found.data["colours"] == [CLASS_COLOURS[0], OTHER_CLASSES, CLASS_COLOURS[1]]
     legend = [("1", "</script> 1", CLASS_COLOURS[0]), ("2", "</script> 2", CLASS_COLOURS[1])]
-    assert _legend([given]) == [*legend, ("25", "other classes", OTHER_CLASSES)]
+    assert found.legend == [*legend, ("25", "other classes", OTHER_CLASSES)]

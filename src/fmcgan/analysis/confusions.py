@@ -221,6 +221,7 @@ def _effect_of_pair(cell: Cell, examples: Callable[[], Examples]) -> Effect:
         _MEANING,
         words,
         examples,
+        cell.predicted,
     )
 
 

@@ -96,6 +96,7 @@ class Effect:
     words: Words | None = None
     """Effects of a section with the same shared words are one finding; ``None``: a finding of its own."""
     examples: Callable[[], Examples] | None = field(default=None, compare=False, repr=False)
+    predicted: int | None = None  # class that a classifier predicts for images of the first class, for a confusion
 
     @property
     def beyond_floor(self) -> bool:

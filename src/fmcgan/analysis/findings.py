@@ -70,6 +70,18 @@ class Finding:
         return tuple(dict.fromkeys(label for each in self.members for label in each.effect.classes))
 
     @property
+    def cells(self) -> tuple[tuple[int, int | None], ...]:
+        """Cells of the confusion matrix that it refers to: label and predicted class; ``None``: any."""
+        effects = (each.effect for each in self.members)
+        return tuple(
+            dict.fromkeys(
+                (label, effect.predicted)
+                for effect in effects
+                for label in (effect.classes if effect.predicted is None else effect.classes[:1])
+            )
+        )
+
+    @property
     def count(self) -> int:
         """Number of classes that it holds for; 0 for all classes together."""
         return len({each.effect.classes[0] for each in self.members if each.effect.classes})

@@ -1,5 +1,6 @@
 """Maps of real and generated images in the plane, which show regions with too few or too many samples."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,16 +12,19 @@ from typing_extensions import override
 
 from fmcgan.analysis.base import Analysis, NotApplicable, Subject, common_classes
 from fmcgan.analysis.clustering.embedding import Plane, pca, principal_components, tsne, umap
-from fmcgan.analysis.section import Column, Map, Picture, Section, Table
+from fmcgan.analysis.nearest.nearest_training import nearest_vectors
+from fmcgan.analysis.section import Column, Map, NearestImages, Picture, Section, Table
 from fmcgan.app.checks import MOST_IMAGES, number, whole_number
 from fmcgan.data.images import to_pixels
 from fmcgan.data.info import DatasetInfo
 from fmcgan.figure.classes import most_telling
 from fmcgan.figure.map import MOST_COLOURED, Cloud, class_map, origin_map, thumbnail_map
+from fmcgan.metric.base import pixel_unit
 from fmcgan.metric.feature.classifier import ClassifierFeatures
 from fmcgan.metric.image_set import FeatureNetwork, ImageSet, class_balanced
 
 LEAST = 50  # least number of training images
+MOST_NEAREST = 5  # nearest training images of a point; the page holds them all
 Array = NDArray[np.float64]
 
 
@@ -55,13 +59,14 @@ class Maps(Analysis):
         classifier: predicts the class of each image.
         fitted: number of training images that the maps are fitted to.
         shown: number of samples in the figures, and of test images, at least the number of classes.
-        on_page: number of samples on an interactive map, and of test images, at least the number of classes.
+        on_page: number of samples on the linked map, and of test images, at least the number of classes.
         components: number of principal components given to t-SNE and UMAP.
         perplexity: of t-SNE; at most a third of the fitted images is used.
         neighbours: of UMAP; at most a third of the fitted images is used.
+        nearest: number of training images beside each image of the linked map: the nearest by pixels.
     """
 
-    packages = ("sklearn", "umap", "bokeh")
+    packages = ("sklearn", "umap")
 
     def __init__(
         self,
@@ -73,14 +78,17 @@ class Maps(Analysis):
         components: int = 30,
         perplexity: float = 30.0,
         neighbours: int = 15,
+        nearest: int = 3,
     ) -> None:
         whole_number(minimum=LEAST, maximum=MOST_IMAGES, fitted=fitted)
         whole_number(minimum=2, maximum=100_000, shown=shown, on_page=on_page)
         whole_number(minimum=2, maximum=10_000, components=components, neighbours=neighbours)
+        whole_number(maximum=MOST_NEAREST, nearest=nearest)
         number(minimum=1, maximum=10_000, perplexity=perplexity)
         self.features, self.classifier = features, classifier
         self.fitted, self.shown, self.on_page = fitted, shown, on_page
         self.components, self.perplexity, self.neighbours = components, perplexity, neighbours
+        self.nearest = nearest
 
     @override
     def analyse(self, subject: Subject) -> Section:
@@ -104,7 +112,7 @@ class Maps(Analysis):
             "distances between them, mean little." + note,
             [picture for plane in planes for picture in _pictures(plane, real, generated, coloured)],
             [_trustworthiness(vectors, planes, near)],
-            self._maps(planes, real, generated, others, coloured),
+            self._maps(train, planes, (real, generated), others, coloured),
             values={"explained_by_two_components": explained, "fitted": len(vectors), "shown": n},
         )
 
@@ -135,22 +143,28 @@ class Maps(Analysis):
         ]
 
     def _maps(
-        self, planes: Sequence[Plane], real: _Chosen, generated: _Chosen, vectors: Array, coloured: Sequence[int]
+        self,
+        train: ImageSet,
+        planes: Sequence[Plane],
+        sets: tuple[_Chosen, _Chosen],
+        vectors: Array,
+        coloured: Sequence[int],
     ) -> list[Map]:
-        """Makes the interactive maps; the first one has the vectors."""
-        info = real.images.info
-        per_class, n = self.on_page // info.num_classes, len(real.index)
-        labels = generated.images.labels[generated.index]  # the same as those of the real ones
+        """Makes the linked maps of real images and samples; the first one has the vectors."""
+        info = train.info
+        per_class, n = self.on_page // info.num_classes, len(sets[0].index)
+        labels = sets[0].images.labels[sets[0].index]  # the same as those of the samples
         chosen = torch.cat([(labels == label).nonzero().squeeze(1)[:per_class] for label in labels.unique()])
-        some = [_Chosen(each.images, each.index[chosen]) for each in (real, generated)]
-        notes = _notes(some[0], self.classifier, "real, labelled")
-        notes += _notes(some[1], self.classifier, "generated, conditioned on")
-        images = to_pixels(torch.cat([each.images.images[each.index] for each in some]))
+        some = [_Chosen(each.images, each.index[chosen]) for each in sets]
+        images = torch.cat([each.images.images[each.index] for each in some])
+        logits = torch.cat([self.classifier.logits(each.images)[each.index] for each in some])
+        confidence, predicted = (each.numpy() for each in logits.double().softmax(dim=1).max(dim=1))
         rows = torch.cat([chosen, chosen + n]).numpy()
         classes, origin = labels[chosen].repeat(2).numpy(), np.arange(len(rows)) >= len(chosen)
-        shown = images, classes, origin, info.class_names, notes
+        shown = to_pixels(images), classes, origin, info.class_names, predicted, confidence
+        nearest = _nearest(images, train, self.nearest)
         maps = [
-            Map(plane.name, plane.title, plane.remark, plane.others[rows], *shown, coloured=coloured)
+            Map(plane.name, plane.title, plane.remark, plane.others[rows], *shown, nearest, coloured=coloured)
             for plane in planes
         ]
         return [replace(maps[0], vectors=vectors[rows].astype(np.float32)), *maps[1:]]
@@ -170,11 +184,17 @@ def _coloured(info: DatasetInfo, real: _Chosen, vectors: Array) -> tuple[list[in
     return coloured, f" {note.replace('are shown', 'have a colour')}" if note else ""
 
 
-def _notes(chosen: _Chosen, classifier: ClassifierFeatures, origin: str) -> list[str]:
-    names = chosen.images.info.class_names
-    sure, predicted = classifier.logits(chosen.images)[chosen.index].softmax(dim=1).max(dim=1)
-    each = zip(chosen.images.labels[chosen.index].tolist(), predicted.tolist(), sure.tolist(), strict=True)
-    return [f"{origin} {names[label]}, classified as {names[found]} {p:.2f}" for label, found, p in each]
+def _nearest(images: Tensor, train: ImageSet, k: int) -> NearestImages:
+    """Finds the training images nearest to images, uint8 [N, C, H, W], by the root mean square difference of pixels."""
+    index, distance = nearest_vectors(images.flatten(1), train.images.flatten(1), k)
+    used, places = index.unique(return_inverse=True)
+    return NearestImages(
+        to_pixels(train.images[used]),
+        train.labels[used].numpy(),
+        places.numpy(),
+        distance.numpy() / math.sqrt(train.info.pixels),
+        pixel_unit(train.info),
+    )
 
 
 def _trustworthiness(vectors: Array, planes: Sequence[Plane], near: int) -> Table:

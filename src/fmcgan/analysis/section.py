@@ -72,8 +72,19 @@ class Table:
 
 
 @dataclass(frozen=True)
+class NearestImages:
+    """The k nearest training images of each of N images."""
+
+    images: NDArray[np.uint8]  # [M, H, W] or [M, H, W, 3]: all that occur, each once
+    labels: NDArray[np.int64]  # [M]
+    index: NDArray[np.int64]  # [N, k]: places in ``images``, the nearest first
+    distance: NDArray[np.float64]  # [N, k]
+    unit: str  # of the distances, such as ``grey levels``
+
+
+@dataclass(frozen=True)
 class Map:
-    """N images as points of a plane, for the interactive map."""
+    """N images as points of a plane, for the linked map; the maps of a section differ in their positions only."""
 
     name: str  # unique in the section
     title: str  # such as ``UMAP``
@@ -83,7 +94,9 @@ class Map:
     labels: NDArray[np.int64]  # [N] in 0..K - 1
     generated: NDArray[np.bool_]  # [N]; the others are real
     names: Sequence[str]  # of all K classes
-    notes: Sequence[str] = ()  # shown when hovering over each point; empty: none
+    predicted: NDArray[np.int64] | None = None  # [N]: the class that a classifier predicts
+    confidence: NDArray[np.float64] | None = None  # [N]: its probability
+    nearest: NearestImages | None = None
     vectors: NDArray[np.float32] | None = None
     """[N, F] from which the positions were computed, for TensorBoard's projector; needed for one map."""
     coloured: Sequence[int] | None = None  # labels of the classes with a colour; the others are grey. None: all

@@ -46,7 +46,7 @@ def encode(picture: Picture) -> Encoded:
         return Encoded(files, _uri(files), width, height)
     if isinstance(content, bytes):
         with Image.open(io.BytesIO(content)) as image:
-            uris = [_image_uri(frame.copy()) for frame in ImageSequence.Iterator(image)]
+            uris = [image_uri(frame.copy()) for frame in ImageSequence.Iterator(image)]
             frames = tuple((uri, f"frame {number} of {len(uris)}") for number, uri in enumerate(uris, 1))
             return Encoded({".gif": content}, uris[-1], *image.size, frames if len(uris) > 1 else ())
     files = {".png": png_bytes(content)}
@@ -66,9 +66,7 @@ def smaller(encoded: Encoded) -> Encoded:
     if ".png" not in encoded.files or "webp" not in encoded.uri[:20]:
         return encoded
     with Image.open(io.BytesIO(encoded.files[".png"])) as image:
-        content = io.BytesIO()
-        image.convert("RGB").save(content, format="WEBP", quality=LOSSY_QUALITY, method=3)
-    uri = data_uri(content.getvalue(), "image/webp")
+        uri = lossy_uri(image)
     return replace(encoded, uri=uri) if len(uri) < len(encoded.uri) else encoded
 
 
@@ -81,12 +79,21 @@ def _uri(files: dict[str, bytes]) -> str:
     if len(files.get(".svg", b"")) in range(1, LARGEST_SVG + 1):
         return data_uri(files[".svg"], "image/svg+xml")
     with Image.open(io.BytesIO(files[".png"])) as image:
-        return _image_uri(image, files[".png"])
+        return image_uri(image, files[".png"])
 
 
-def _image_uri(image: Image.Image, png: bytes | None = None) -> str:
-    """Encodes an image as WebP if it can, else as PNG, which may be given."""
-    if max(image.size) > LARGEST_WEBP or not features.check("webp"):
+def lossy_uri(image: Image.Image) -> str:
+    """Encodes an image as WebP with losses; larger than `LARGEST_WEBP`, or without WebP, as `image_uri`."""
+    if not _is_webp(image):
+        return image_uri(image)
+    content = io.BytesIO()
+    image.convert("RGB").save(content, format="WEBP", quality=LOSSY_QUALITY, method=3)
+    return data_uri(content.getvalue(), "image/webp")
+
+
+def image_uri(image: Image.Image, png: bytes | None = None) -> str:
+    """Encodes an image without losses as WebP if it can, else as PNG, which may be given."""
+    if not _is_webp(image):
         return data_uri(png or png_bytes(image))
     content = io.BytesIO()
     is_opaque = image.mode == "RGBA" and image.getchannel("A").getextrema()[0] == 255
@@ -94,3 +101,8 @@ def _image_uri(image: Image.Image, png: bytes | None = None) -> str:
     # Higher methods and quality are slower without gain; lower methods give twice the size.
     shown.save(content, format="WEBP", lossless=True, quality=50, method=2)
     return data_uri(content.getvalue(), "image/webp")
+
+
+def _is_webp(image: Image.Image) -> bool:
+    """Tests whether an image can be encoded as WebP."""
+    return max(image.size) <= LARGEST_WEBP and features.check("webp")

@@ -10,12 +10,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from fmcgan.analysis.section import Column, Map, Picture, Section
+from fmcgan.analysis.section import Column, Picture, Section
 from fmcgan.app.escaping import decodable, visible
 from fmcgan.app.formatting import short_number
-from fmcgan.figure.map import OTHER_CLASSES
 from fmcgan.report.encoding import Encoded
-from fmcgan.report.interactive import Interactive, colours_of, draw_maps
+from fmcgan.report.interactive import link_maps
 
 TEMPLATES = Path(__file__).parent / "template"
 NO_VALUE = "—"
@@ -56,14 +55,12 @@ def render(
         provenance: shown at the foot; the size of the page is added.
         context: other variables of the template; escaped unless `markupsafe.Markup`.
     """
-    maps = {name: section.maps for name, section in sections.items() if section.maps}
     page = render_template(
         template,
         sections=sections,
         pictures=pictures,
         provenance={**provenance, "size of this page": _SIZE},
-        interactive=draw_maps(maps) if maps else Interactive(),
-        legends={name: _legend(each) for name, each in maps.items()},
+        linked={name: link_maps(section.maps) for name, section in sections.items() if section.maps},
         **context,
     )
     return page.replace(_SIZE, f"{len(decodable(page).encode()) / 1e6:.1f} MB")
@@ -117,15 +114,6 @@ def _number(value: float, column: Column) -> str:
     if column.format == "percent":
         return f"{100 * value:.{column.digits}f} %"
     return f"{value:,.{0 if column.format == 'whole' else column.digits}f}"
-
-
-def _legend(maps: Sequence[Map]) -> list[tuple[str, str, str]]:
-    """Lists label, name and colour of each class on the maps; those without one share an entry."""
-    colours = {label: colour for each in maps for label, colour in colours_of(each).items()}
-    names = {int(label): each.names[label] for each in maps for label in each.labels}
-    own = [(str(label), names[label], colours[label]) for label in sorted(names) if label in colours]
-    others = " ".join(str(label) for label in sorted(names) if label not in colours)
-    return [*own, (others, "other classes", OTHER_CLASSES)] if others else own
 
 
 _ENVIRONMENT = Environment(

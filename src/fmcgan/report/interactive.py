@@ -1,69 +1,97 @@
-"""Interactive maps: Bokeh scatter plots that show the image of a point."""
+"""Linked maps: their data for ``map.js``, which draws the points and shows the images of a chosen one."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
 
 import numpy as np
-from markupsafe import Markup
+from numpy.typing import NDArray
 from PIL import Image
 
 from fmcgan.analysis.section import Map
+from fmcgan.app.escaping import visible
+from fmcgan.figure.classes import short_names
 from fmcgan.figure.map import OTHER_CLASSES, colours_by_label
-from fmcgan.figure.palette import INK
-from fmcgan.figure.png import png_bytes
-from fmcgan.report.encoding import data_uri
+from fmcgan.report.encoding import image_uri, lossy_uri
 
-if TYPE_CHECKING:
-    from bokeh.plotting import figure
-
-HEIGHT = 560  # height of a plot in CSS pixels; its width is that of the page
-ENLARGED = 112  # side of the image under the pointer, in CSS pixels
-_TOOLTIP = f"""
-<div class="point"
-     style="display: flex; gap: 10px; max-width: 290px; color: {INK}; font: 13px/1.4 system-ui, sans-serif">
-  <img src="@image" width="{ENLARGED}" height="{ENLARGED}" alt=""
-       style="image-rendering: pixelated; width: {ENLARGED}px; height: {ENLARGED}px; flex: none">
-  <div><b>@class_name</b><br>@origin<br>@note</div>
-</div>
-"""
+SPAN = 10_000  # longer side of a map in the units of its data; as many in x as in y
+SPRITE = 1_600_000  # largest sprite of a map as a data URI, in bytes, if its images allow it
+THUMBNAIL = 64  # largest side of a thumbnail in pixels
+SHRINKS = (1, 2, 4, 8, 16, 32)  # thumbnails are smaller than images by one of these factors
 
 
 @dataclass(frozen=True)
-class Interactive:
-    """HTML of all maps of a page; empty without maps."""
+class Plane:
+    """Positions of points on one map in whole numbers, y downwards, with one scale for both axes."""
 
-    bokeh: str = ""  # script tag of Bokeh's JavaScript
-    script: str = ""  # script tag that draws the maps
-    divs: Mapping[tuple[str, str], str] = field(default_factory=dict)  # of each map, by the names of section and map
+    x: list[int]  # in 0..width
+    y: list[int]  # in 0..height
+    width: int
+    height: int
 
 
-def draw_maps(maps: Mapping[str, Sequence[Map]]) -> Interactive:
-    """Draws all maps of a page.
+@dataclass(frozen=True)
+class ConfusionCell:
+    """A cell of the confusion matrix of the samples on a map."""
 
-    Maps of one section with the same images share their data. ``page.js`` finds Bokeh's models by name:
-    ``points/<section>/<i>`` is the data of the i-th set of images of a section, ``shown/<section>/<i>/real`` and
-    ``.../generated`` are the filters of its visible points.
+    label: int  # conditioned class
+    predicted: int
+    count: int
+    share: float  # of the samples of the conditioned class
+
+
+@dataclass(frozen=True)
+class LinkedMap:
+    """The maps of a section.
+
+    ``ratios`` are width / height by the name of a map; ``legend`` lists label, name and colour of each class, those
+    without a colour in one entry; ``matrix`` holds name and cells of each class, ``heads`` the short names of its
+    columns, both empty without predicted classes.
     """
-    from bokeh.embed import components
-    from bokeh.resources import Resources
 
-    plots: dict[tuple[str, str], figure] = {}
-    for section, of_section in maps.items():
-        drawn: list[_Points] = []
-        for each in of_section:
-            points = next((one for one in drawn if one.same_as(each)), None)
-            if points is None:
-                points = _Points(each, f"{section}/{len(drawn)}")
-                drawn.append(points)
-            plots[section, each.name] = points.plot(each)
-    script, divs = components(list(plots.values()))
-    return Interactive(
-        # Not escaped: Bokeh's texts contain those of this project as JSON only.
-        Markup(Resources(mode="inline", components=["bokeh"]).render_js()),
-        Markup(script),
-        {key: Markup(div) for key, div in zip(plots, divs, strict=True)},
-    )
+    data: dict[str, object]
+    ratios: dict[str, float]
+    legend: list[tuple[str, str, str]]
+    matrix: list[tuple[str, list[ConfusionCell]]]
+    heads: list[str]
+
+
+def link_maps(maps: Sequence[Map]) -> LinkedMap:
+    """Makes the data of the maps of a section, plain JSON types.
+
+    Raises:
+        ValueError: the maps have different images.
+    """
+    first = maps[0]
+    for each in maps[1:]:
+        same = [np.array_equal(getattr(each, name), getattr(first, name)) for name in ("images", "labels", "generated")]
+        if not all(same):
+            raise ValueError(f"the maps of a section must have the same images, got others in {each.name}")
+    planes, colours = {each.name: _plane(each.positions) for each in maps}, colours_of(first)
+    data: dict[str, object] = {
+        "names": [visible(name) for name in first.names],
+        "labels": first.labels.tolist(),
+        "colours": [colours.get(label, OTHER_CLASSES) for label in first.labels.tolist()],
+        "generated": first.generated.tolist(),
+        "planes": {name: asdict(plane) for name, plane in planes.items()},
+        "images": _sprite(first.images),
+    }
+    if first.predicted is not None:
+        data["predicted"] = first.predicted.tolist()
+    if first.confidence is not None:
+        data["confidence"] = np.round(first.confidence, 3).tolist()
+    if (nearest := first.nearest) is not None:
+        data["nearest"] = {
+            "images": _sprite(nearest.images),
+            "labels": nearest.labels.tolist(),
+            "index": nearest.index.tolist(),
+            "distance": np.round(nearest.distance, 2).tolist(),
+            "unit": nearest.unit,
+        }
+    ratios = {name: max(plane.width, 1) / max(plane.height, 1) for name, plane in planes.items()}
+    labels = sorted(set(first.labels.tolist()) & colours.keys())
+    matrix = _matrix(first, labels)
+    return LinkedMap(data, ratios, _legend(first, colours), matrix, short_names([first.names[k] for k in labels]))
 
 
 def colours_of(points: Map) -> dict[int, str]:
@@ -72,76 +100,72 @@ def colours_of(points: Map) -> dict[int, str]:
     return colours_by_label(labels, points.labels.tolist())
 
 
-class _Points:
-    """Bokeh data of maps with the same images; ``first`` is one of them, ``name`` the end of the models' names."""
+def _plane(positions: NDArray[np.float64]) -> Plane:
+    """Scales positions, [N, 2], so that the longer side of the map is `SPAN`."""
+    low, high = positions.min(axis=0), positions.max(axis=0)
+    scale = SPAN / max(*(high - low), 1e-9)
+    x, y = np.rint((positions - low) * scale).astype(int).T
+    width, height = np.rint((high - low) * scale).astype(int).tolist()
+    return Plane(x.tolist(), (height - y).tolist(), width, height)
 
-    def __init__(self, first: Map, name: str) -> None:
-        from bokeh.models import BooleanFilter, ColumnDataSource
 
-        self._first, colours = first, colours_of(first)
-        self._source = ColumnDataSource(
-            {
-                "image": [data_uri(png_bytes(Image.fromarray(image))) for image in first.images],
-                "class_name": [first.names[label] for label in first.labels],
-                "colour": [colours.get(int(label), OTHER_CLASSES) for label in first.labels],
-                "label": first.labels.astype(np.int32),
-                "origin": ["generated" if generated else "real" for generated in first.generated],
-                "note": list(first.notes) or [""] * len(first.labels),
-            },
-            name=f"points/{name}",
-        )
-        self._shown = {
-            origin: BooleanFilter(booleans=which.tolist(), name=f"shown/{name}/{origin}")
-            for origin, which in (("real", ~first.generated), ("generated", first.generated))
-        }
-        self._maps = 0
+def _sprite(images: NDArray[np.uint8]) -> dict[str, object]:
+    """Packs thumbnails into one picture, row by row.
 
-    def same_as(self, other: Map) -> bool:
-        """Tests whether a map has the same images, notes and colours in the same order."""
-        first = self._first
-        arrays = ((first.images, other.images), (first.labels, other.labels), (first.generated, other.generated))
-        lists = ((first.notes, other.notes), (first.names, other.names), (first.coloured, other.coloured))
-        return all(np.array_equal(a, b) for a, b in arrays) and all(list(a or ()) == list(b or ()) for a, b in lists)
+    It has losses only if it would have more than `SPRITE` bytes without; if that does not help, the thumbnails shrink.
+    """
+    columns = math.ceil(math.sqrt(len(images)))
+    found: dict[str, object] = {}
+    for shrink in SHRINKS:
+        tiles = _shrunk(images, shrink)
+        height, width = tiles.shape[1:3]
+        if found and min(height, width) < 4:  # nothing left to see
+            break
+        if max(height, width) > THUMBNAIL:
+            continue
+        sheet = Image.fromarray(_sheet(tiles, columns))
+        for encode in (image_uri, lossy_uri):
+            uri = encode(sheet)
+            found = {"uri": uri, "columns": columns, "width": width, "height": height}
+            if len(uri) <= SPRITE:
+                return found
+    return found
 
-    def plot(self, each: Map) -> "figure":
-        """Draws the points at the positions of a map."""
-        from bokeh.models import CDSView, HoverTool, TapTool
-        from bokeh.plotting import figure
 
-        x, y = f"x{self._maps}", f"y{self._maps}"
-        self._maps += 1
-        for axis, values in zip((x, y), each.positions.T, strict=True):
-            self._source.add(values.astype(np.float32), axis)
-        plot = figure(
-            height=HEIGHT,
-            sizing_mode="stretch_width",
-            tools="pan,wheel_zoom,box_zoom,reset",
-            active_drag=None,  # touch and wheel scroll the page until a tool is chosen
-            active_scroll=None,
-            toolbar_location="above",
-            output_backend="canvas",
-            background_fill_color=None,
-            border_fill_color=None,
-            outline_line_color=None,
-            min_border=0,
-        )
-        plot.toolbar.logo = None
-        plot.axis.visible = False
-        plot.grid.visible = False
-        plot.x_range.update(range_padding=0.03)
-        plot.y_range.update(range_padding=0.03)
-        real = plot.scatter(
-            x, y, source=self._source, view=CDSView(filter=self._shown["real"]), marker="circle", size=6
-        )
-        real.glyph.update(fill_alpha=0.0, fill_color="white", line_color={"field": "colour"}, line_width=1.1)
-        generated = plot.scatter(
-            x, y, source=self._source, view=CDSView(filter=self._shown["generated"]), marker="triangle", size=7
-        )
-        generated.glyph.update(fill_alpha=0.8, fill_color={"field": "colour"}, line_color="white", line_width=0.4)
-        for drawn in (real, generated):
-            drawn.nonselection_glyph = None  # a selected point must not fade the others
-        plot.add_tools(
-            HoverTool(renderers=[real, generated], tooltips=_TOOLTIP, limit=1, visible=False),
-            TapTool(renderers=[real, generated], visible=False),
-        )
-        return plot
+def _shrunk(images: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """Averages squares of ``factor`` x ``factor`` pixels; incomplete ones at the right and lower edge are left out."""
+    n, height, width, *channels = images.shape
+    rows, columns = max(height // factor, 1), max(width // factor, 1)
+    whole = images[:, : rows * factor, : columns * factor]
+    squares = whole.reshape(n, rows, min(factor, height), columns, min(factor, width), *channels)
+    return np.rint(squares.mean(axis=(2, 4))).astype(np.uint8)
+
+
+def _sheet(tiles: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
+    """Arranges tiles, [N, H, W] or [N, H, W, 3], in rows of ``columns``; places without a tile are black."""
+    n, height, width, *channels = tiles.shape
+    rows = -(-n // columns)
+    filled = np.zeros((rows * columns, height, width, *channels), np.uint8)
+    filled[:n] = tiles
+    sheet = filled.reshape(rows, columns, height, width, *channels).swapaxes(1, 2)
+    return sheet.reshape(rows * height, columns * width, *channels)
+
+
+def _matrix(points: Map, labels: Sequence[int]) -> list[tuple[str, list[ConfusionCell]]]:
+    """Counts the samples of each conditioned class by predicted class; empty without predicted classes."""
+    if points.predicted is None:
+        return []
+    rows = []
+    for label in labels:
+        found = points.predicted[points.generated & (points.labels == label)].tolist()
+        counts = [(predicted, found.count(predicted)) for predicted in labels]
+        cells = [ConfusionCell(label, predicted, n, n / max(len(found), 1)) for predicted, n in counts]
+        rows.append((points.names[label], cells))
+    return rows
+
+
+def _legend(points: Map, colours: Mapping[int, str]) -> list[tuple[str, str, str]]:
+    drawn = sorted(set(points.labels.tolist()))
+    own = [(str(label), points.names[label], colours[label]) for label in drawn if label in colours]
+    others = " ".join(str(label) for label in drawn if label not in colours)
+    return [*own, (others, "other classes", OTHER_CLASSES)] if others else own

@@ -15,6 +15,26 @@ from fmcgan.metric.neighbours import BLOCK, squared_distances
 from fmcgan.metric.value import wilson_interval
 
 LEAST = 10  # least number of samples of a class with its own effect
+_ROWS = 128  # images whose distances are held at once: 61 MB for 60,000 training images
+
+
+def nearest_vectors(some: Tensor, training: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Finds the ``k`` nearest of ``training`` [M, F] for each of ``some`` [N, F], or all M if there are fewer.
+
+    Returns:
+        Indices, int64 [N, k], and Euclidean distances, float64 [N, k], ascending along k.
+    """
+    found = []
+    for rows in some.split(_ROWS):
+        blocks = squared_distances(rows, training, (max(len(rows), 1), BLOCK[1]))  # all rows in each
+        squares = torch.cat([squares for _, _, squares in blocks], dim=1)
+        index = squares.topk(min(k, len(training)), dim=1, largest=False).indices
+        # Computed from the difference, so that a copy has distance 0.
+        distance = (rows[:, None].double() - training[index].double()).square().sum(dim=2).sqrt()
+        distance, order = distance.sort(dim=1, stable=True)
+        found.append((index.gather(1, order), distance))
+    indices, distances = zip(*found, strict=True)
+    return torch.cat(indices), torch.cat(distances)
 
 
 class NearestTraining:
@@ -71,15 +91,8 @@ class NearestTraining:
             Indices of training images, int64 [R, k], and their distances, float64 [R, k], ascending along k.
         """
         some, training = self._vectors(self.samples)[chosen], self._vectors(self.real.train)
-        blocks = squared_distances(some, training, (max(len(some), 1), BLOCK[1]))  # all samples in each
-        squares = torch.cat([squares for _, _, squares in blocks], dim=1)
-        index = squares.topk(min(k, len(training)), dim=1, largest=False).indices
-        # Computed from the difference, so that a copy has distance 0.
-        distance = (some[:, None].double() - training[index].double()).square().sum(dim=2).sqrt()
-        if self.network is None:
-            distance /= some.shape[1] ** 0.5
-        distance, order = distance.sort(dim=1, stable=True)
-        return index.gather(1, order), distance
+        index, distance = nearest_vectors(some, training, k)
+        return index, distance / some.shape[1] ** 0.5 if self.network is None else distance
 
     def _vectors(self, images: ImageSet) -> Tensor:
         return images.images.flatten(1) if self.network is None else self.network.features(images)

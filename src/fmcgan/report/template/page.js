@@ -1,4 +1,4 @@
-// Sorts tables, switches between maps, hides points and pins images.
+// Sorts tables, switches between tabs, expands what a link leads to, and marks the section in view.
 (() => {
   "use strict";
 
@@ -41,7 +41,6 @@
       tab.tabIndex = isChosen ? 0 : -1;
       document.getElementById(tab.getAttribute("aria-controls")).hidden = !isChosen;
     }
-    window.dispatchEvent(new Event("resize"));
   }
 
   const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
@@ -55,68 +54,6 @@
       next.focus();
       event.preventDefault();
     });
-  }
-
-  const model = (name) => {
-    for (const each of window.Bokeh?.documents ?? []) {
-      const found = each.get_model_by_name(name);
-      if (found) return found;
-    }
-    return null;
-  };
-
-  // Returns all sets of points of a section, by their names in report/interactive.py.
-  function pointsOf(section) {
-    const found = [];
-    for (let index = 0; ; index += 1) {
-      const source = model(`points/${section}/${index}`);
-      if (!source) return found;
-      const [real, generated] = ["real", "generated"].map((each) => model(`shown/${section}/${index}/${each}`));
-      found.push({ source, shown: { real, generated } });
-    }
-  }
-
-  const isOn = (button) => button.ariaPressed === "true";
-
-  function show(maps) {
-    const on = (name) => [...maps.querySelectorAll(`[data-${name}]`)].filter(isOn).map((each) => each.dataset[name]);
-    const labels = new Set(on("label").flatMap((each) => each.split(" ").map(Number))); // one button may hide several
-    const origins = new Set(on("origin"));
-    for (const { source, shown } of pointsOf(maps.dataset.section)) {
-      const label = Array.from(source.data.label);
-      const origin = Array.from(source.data.origin);
-      for (const [name, filter] of Object.entries(shown)) {
-        filter.booleans = label.map((each, i) => origin[i] === name && origins.has(name) && labels.has(each));
-      }
-      source.change.emit();
-    }
-  }
-
-  const MOST_PINNED = 12;
-
-  function pin(list, source) {
-    for (const index of source.selected.indices.slice(0, 1)) {
-      const at = (column) => source.data[column][index];
-      const item = document.createElement("li");
-      const image = document.createElement("img");
-      image.src = at("image");
-      image.alt = `${at("class_name")}, ${at("origin")}`;
-      const words = document.createElement("span");
-      words.textContent = [at("class_name"), at("origin"), at("note")].filter(Boolean).join(", ");
-      item.append(image, words);
-      list.prepend(item);
-      while (list.children.length > MOST_PINNED) list.lastElementChild.remove();
-    }
-  }
-
-  for (const maps of document.querySelectorAll(".maps")) {
-    const buttons = [...maps.querySelectorAll(".legend [aria-pressed]")];
-    const press = (chosen, value) => {
-      for (const button of chosen) button.ariaPressed = String(value(button));
-      show(maps);
-    };
-    for (const button of buttons) button.addEventListener("click", () => press([button], (each) => !isOn(each)));
-    maps.querySelector(".everything").addEventListener("click", () => press(buttons, () => true));
   }
 
   // Expands collapsed elements around the target of a link.
@@ -163,21 +100,4 @@
     fade(box);
     observer.observe(box);
   }
-
-  // Waits for Bokeh, which draws after the page is loaded.
-  function listen(attempts) {
-    const maps = [...document.querySelectorAll(".maps")];
-    const found = maps.map((each) => pointsOf(each.dataset.section));
-    if (found.some((points) => points.length === 0)) {
-      if (attempts > 0) setTimeout(() => listen(attempts - 1), 100);
-      return;
-    }
-    maps.forEach((each, index) => {
-      const list = each.querySelector(".pinned ul");
-      for (const { source } of found[index]) {
-        source.selected.properties.indices.change.connect(() => pin(list, source));
-      }
-    });
-  }
-  listen(100);
 })();
