@@ -77,6 +77,17 @@ def test_features_of_resamples_are_not_computed_again(scorer, real):
     assert Mean.calls == before + 1
 
 
+def test_features_of_real_images_come_from_the_store(tmp_path):
+    for seed, calls in ((3, 2), (4, 1)):
+        store = Store(tmp_path / "real")
+        train, test = images(120, 1), images(90, 2)
+        test.store = store
+        evaluator = Evaluator({"frechet": FrechetDistance({"mean": Mean()})}, RealImages(train, test), 60, (), store)
+        before = Mean.calls
+        Scorer(evaluator, "fd_mean", Store(tmp_path / "scores")).score("a", images(60, seed))
+        assert Mean.calls == before + calls
+
+
 def test_what_is_stored_is_not_measured_again(scorer, monkeypatch):
     first = scorer.score("a", images(60, 3))
     monkeypatch.setattr(Evaluator, "measure", lambda *given: pytest.fail("measured again"))

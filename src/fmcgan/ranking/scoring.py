@@ -155,6 +155,9 @@ class Scorer:
 
         The resamples of the real images are the same for all submissions, and so cancel in their differences.
         """
+        if isinstance(self.metric, FeatureMetric):
+            for network in self.metric.networks:  # the store may have given statistics without them
+                network.outputs(self.real.reference)
         values = []
         for number in range(samples.bootstrap_samples):
             reference = self.real.reference.resample(number)
