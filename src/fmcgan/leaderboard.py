@@ -59,7 +59,7 @@ def _checked_options(config: DictConfig) -> tuple["Mapping[str, Metric]", str, D
     from fmcgan.ranking.scoring import ranking_quantity
 
     check_shape(config, ("data",), ("metric", "feature"))
-    options = OmegaConf.create({**dict(config), "run": None, "seed": 0, "weights": "ema", "trust": []})
+    options = OmegaConf.create({**dict(config), "run": None, "weights": "ema", "trust": []})
     check_options(options, min_n=20)
     if not options.samples:
         raise UserError("samples must be a folder with the samples of all teams")
