@@ -8,7 +8,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "fmcgan"
 FILES = sorted(SOURCE.rglob("*.py"))
 BESIDE = [file for room in ("benchmarks", "study") for file in sorted((SOURCE.parents[1] / room).rglob("*.py"))]
 
-ENTRIES = {"train", "evaluate", "generate", "export", "analyze", "compare", "usefulness"}
+ENTRIES = {"train", "evaluate", "generate", "export", "analyze", "compare", "usefulness", "leaderboard"}
 """Commands compose everything; beside them only packages lie at the top."""
 EVERYWHERE = {"data.garments", "data.images", "data.info", "data.stratified"}
 """Modules that every package may import."""
@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "callback": {"metric", "search", "training", "figure"},
     "inference": {"figure", "metric", "report", "training"},
     "downstream": {"analysis", "data.subset", "figure", "inference", "metric", "report", "training"},
+    "ranking": {"analysis", "figure", "inference", "metric", "report"},
     "pretrained": set(),  # weights and what they are, no code
 }
 EXCEPTIONS = {

@@ -6,8 +6,10 @@ import pytest
 
 from fmcgan.comparison.comparison import compare
 from fmcgan.comparison.run_list import write_run_list
+from fmcgan.ranking.page import write_board
 from fmcgan.report.analysis_page import write_analysis
 from fmcgan.report.home import write_home
+from tests.ranking.drawn import drawn_board
 
 pytestmark = pytest.mark.browser
 
@@ -31,16 +33,18 @@ def addresses(small_report, write_run_once, tmp_path_factory):
             run = write_run_once(f"{name}{seed}", [f"loss={name}", f"seed={seed}"], rows, (1000, 2.0), **options)
     output = tmp_path_factory.mktemp("pages")
     compare([run.parent], output / "comparison")
+    write_board(output, drawn_board(), {"command": "leaderboard"})
     pages = {
         "report": write_analysis(output / "report", small_report),
         "comparison": output / "comparison" / "comparison.html",
         "home": write_home(run),
+        "leaderboard": output / "leaderboard.html",
         "runs": write_run_list(run.parent),
     }
     return {name: path.as_uri() for name, path in pages.items()}
 
 
-@pytest.mark.parametrize("kind", ["report", "comparison", "home", "runs"])
+@pytest.mark.parametrize("kind", ["report", "comparison", "home", "runs", "leaderboard"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_fault_is_found(addresses, look, kind, scheme, width):

@@ -138,12 +138,13 @@ def load_inputs(config: DictConfig, what: str, below_run: str = ".", real_only: 
         config: of the command.
         what: kind of results, such as ``evaluation``: a folder beside samples is named ``NAME_evaluation``.
         below_run: the folder of the results within a run folder.
-        real_only: whether only the real images are wanted: neither generator nor samples, which are not given.
+        real_only: whether only the real images are wanted: neither generator nor samples, which are not read.
 
     Raises:
         UserError: a file cannot be read, classes or samples are missing, or the results folder cannot be created.
     """
     generator = given = None
+    samples = None if real_only else config.samples
     checkpoint = None if config.run is None else find_checkpoint(config.run)
     origin: dict[str, object] = {} if real_only else {"source": config.run or config.samples or _SHIPPED}
     if config.samples is None and not real_only:
@@ -152,13 +153,13 @@ def load_inputs(config: DictConfig, what: str, below_run: str = ".", real_only: 
         origin |= {"seed": config.seed, "weights": config.weights, "truncation": config.get("truncation", 1.0)}
     data, info = _data_set(config, generator)
     classes = check_classes(config, info)
-    if config.samples is not None and config.samples not in SPLITS:
+    if samples is not None and samples not in SPLITS:
         given = _read_samples(config, info, classes)
     folder = results_folder(config, what, below_run)
     store = Store(config.cache)
     real = _real_images(config, data, info, store, classes)
-    if config.samples in SPLITS:
-        given = real.train if config.samples == "train" else real.test
+    if samples in SPLITS:
+        given = real.train if samples == "train" else real.test
     if given is not None:
         _warn_of_real_samples(given, real)
     return Inputs(

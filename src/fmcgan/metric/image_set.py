@@ -20,6 +20,7 @@ from fmcgan.metric.results_store import Arrays, Store
 COVERAGE = 0.95  # nominal, of all intervals
 Interval = tuple[float, float]
 
+_OUTPUTS = "reading of "  # begins the protocol of the outputs of a feature network, one row per image
 _MISSING = 0.01  # share of images that classes with too few may lack
 
 
@@ -93,6 +94,8 @@ class ImageSet:
     @cached_property
     def resamples(self) -> Tensor:
         """Result of `resample_counts`, independent of the order of the images: float32 [bootstrap_samples, N]."""
+        if not self.bootstrap_samples:
+            return torch.empty(0, len(self))
         counts = torch.empty(self.bootstrap_samples, len(self))
         counts[:, self.content_order] = resample_counts(self.labels[self.content_order], self.bootstrap_samples)
         return counts
@@ -111,6 +114,18 @@ class ImageSet:
         return ImageSet(
             self.images[indices], self.labels[indices], self.info, self.device, None, self.bootstrap_samples
         )
+
+    def resample(self, number: int) -> "ImageSet":
+        """Returns one of the `resamples` as a set of N images, without resamples of its own.
+
+        Outputs of feature networks that were computed before are not computed again.
+        """
+        indices = torch.arange(len(self)).repeat_interleave(self.resamples[number].long())
+        drawn = ImageSet(self.images[indices], self.labels[indices], self.info, self.device)
+        for protocol, outputs in self._derived.items():
+            if protocol.startswith(_OUTPUTS):
+                drawn._derived[protocol] = {name: rows[indices] for name, rows in outputs.items()}
+        return drawn
 
     @cached_property
     def shares(self) -> Tensor:
@@ -202,7 +217,7 @@ class FeatureNetwork(ABC):
 
     def outputs(self, images: ImageSet) -> Arrays:
         """Returns all outputs of the network for a set (see `_extract`), float32 on the CPU."""
-        return images.derived(f"reading of {self.name_and_version}", lambda: self._extract_all(images))
+        return images.derived(f"{_OUTPUTS}{self.name_and_version}", lambda: self._extract_all(images))
 
     @torch.no_grad()
     @full_float32()

@@ -1,7 +1,9 @@
 """Results of an evaluation: types, sort key and formatting."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import TypedDict, TypeVar
+
+from torch import Tensor
 
 from fmcgan.app.escaping import markdown, visible
 from fmcgan.app.formatting import markdown_table, short_number, text_table
@@ -10,6 +12,7 @@ from fmcgan.metric.baselines import BASELINES, REAL, baseline_title
 from fmcgan.metric.value import Direction
 
 MOST_COLUMNS = 20  # classes that fit beside each other; of more, each has a row
+Values = TypeVar("Values", float, Tensor)
 BETTER = {"lower": "lower", "higher": "higher", "real": "closer to real"}
 
 
@@ -51,9 +54,17 @@ def preferred(results: Results) -> Results:
 
 def sort_key(result: Result) -> float:
     """Returns a key by which results of one name are sorted, best first."""
-    if result["better"] == "real":
-        return float("inf") if result["floor"] is None else abs(result["value"] - result["floor"])
-    return float(result["value"]) if result["better"] == "lower" else -float(result["value"])
+    return float(value_key(result["value"], result["better"], result["floor"]))
+
+
+def value_key(value: Values, better: Direction, floor: float | None) -> Values:
+    """Returns a key for sorting a value, or one for each of a tensor of values: the lower, the better.
+
+    Without the value of real images, ``floor``, those that should be close to it get infinity.
+    """
+    if better == "real":
+        return abs(value - (float("inf") if floor is None else floor))
+    return value if better == "lower" else -value
 
 
 def short_name(name: str, n: int) -> str:
