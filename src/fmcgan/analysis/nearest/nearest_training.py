@@ -9,8 +9,8 @@ from torch import Tensor
 from fmcgan.analysis.base import EXAMPLES, Subject, class_key, class_noun, common_classes
 from fmcgan.analysis.effect import Effect, Examples, Words, difference_of_shares, share_text
 from fmcgan.data.images import to_pixels
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet
-from fmcgan.metric.memorisation import PIXELS, near_distance, nearest_training
+from fmcgan.metric.image_set import FeatureNetwork
+from fmcgan.metric.memorisation import PIXELS, near_distance, nearest_training, unit, vectors
 from fmcgan.metric.neighbours import BLOCK, squared_distances
 from fmcgan.metric.value import wilson_interval
 
@@ -70,19 +70,16 @@ class NearestTraining:
         Returns:
             Indices of training images, int64 [R, k], and their distances, float64 [R, k], ascending along k.
         """
-        some, training = self._vectors(self.samples)[chosen], self._vectors(self.real.train)
+        some, training = (vectors(each, self.network) for each in (self.samples, self.real.train))
+        some = some[chosen]
         blocks = squared_distances(some, training, (max(len(some), 1), BLOCK[1]))  # all samples in each
         squares = torch.cat([squares for _, _, squares in blocks], dim=1)
         index = squares.topk(min(k, len(training)), dim=1, largest=False).indices
         # Computed from the difference, so that a copy has distance 0.
         distance = (some[:, None].double() - training[index].double()).square().sum(dim=2).sqrt()
-        if self.network is None:
-            distance /= some.shape[1] ** 0.5
+        distance /= unit(self.samples, self.network)
         distance, order = distance.sort(dim=1, stable=True)
         return index.gather(1, order), distance
-
-    def _vectors(self, images: ImageSet) -> Tensor:
-        return images.images.flatten(1) if self.network is None else self.network.features(images)
 
     def effects(self, section: str, figure: str) -> Iterator[Effect]:
         """Compares the share of near copies with that of the test images, for all samples and for each class.
