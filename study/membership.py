@@ -1,7 +1,7 @@
 """Membership attacks on recipes of 1, 8 and 60 epochs, trained on all images and on 1,000.
 
-Trains a sweep, which resumes where it was stopped, attacks each run by ``fmcgan.analyze analysis=[membership]`` and prints
-the AUCs. Other overrides of the training make other recipes:
+Trains a sweep, which resumes where it was stopped, attacks each run by ``fmcgan.analyze analysis=[membership]`` and
+prints the AUCs. Other overrides of the training make other recipes:
 
     python -m study.membership experiment=smoke trainer.max_epochs=1,2
 """

@@ -104,7 +104,7 @@ def test_a_generator_that_knows_its_images_by_heart_is_told_by_inversion(tmp_pat
     train, test = (noise_set(SCENES, [6] * 5, seed) for seed in (0, 1))
     section = Membership(steps=60).analyse(subject_of(test, train, test, tmp_path, Album(train)))
     assert section.values["inversion"]["auc"] == 1
-    assert {effect.key for effect in section.effects} == {f"membership/all/{x}" for x in ("nearest_sample", "inversion")}
+    assert [effect.key.rpartition("/")[2] for effect in section.effects] == ["nearest_sample", "inversion"]
     assert [picture.name for picture in section.pictures] == ["auc", "reconstructions"]
 
 

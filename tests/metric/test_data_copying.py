@@ -27,7 +27,9 @@ def test_two_cells_by_hand(quadrants):
     A third of the test images are of class 0. Class 5 has no test images, class 6 no training images, class 9 no
     samples.
     """
-    real = RealImages(flat_images([0, 100, 3, 9], [0, 3, 5, 9]), flat_images([2, 4, *[110] * 4, 5], [0, 0, *[3] * 4, 6]))
+    real = RealImages(
+        flat_images([0, 100, 3, 9], [0, 3, 5, 9]), flat_images([2, 4, *[110] * 4, 5], [0, 0, *[3] * 4, 6])
+    )
     samples = flat_images([1, 3, 110, 7, 8], [0, 0, 3, 5, 6])
     measured = DataCopying({"q": quadrants}).measure(samples, real)
     assert list(measured) == ["data_copying_pixels", "data_copying_quadrants"]

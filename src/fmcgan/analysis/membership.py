@@ -102,7 +102,7 @@ class Membership(Analysis):
             "Membership",
             "Can an attacker who has an image and knows its class tell whether training used it? Training images are "
             f"compared with as many held-out ones of each class, test images that training never sees: {sizes}. "
-            f"{_whose(subject)} At an AUC of 50 % the attack is a blind guess; another one may still succeed.{left_out}",
+            f"{_whose(subject)} At an AUC of 50 % an attack is a blind guess; others may still succeed.{left_out}",
             [_auc_picture(attacks, classes, subject.info, note), *pictures],
             [_table(attacks, classes, subject.info)],
             effects=[attack.effect() for attack in attacks],
@@ -313,11 +313,10 @@ def _table(attacks: Sequence[_Attack], classes: Sequence[int], info: DatasetInfo
             medians = [side.values[of_class].double().quantile(0.5).item() for side in (attack.train, attack.held_out)]
             count = len(attack.train.values[of_class])
             rows.append([attack.way, class_key(info, label), count, area, *bounds, floor, *floor_bounds, *medians])
-    unit_name = pixel_unit(info)
     caption = (
         "AUC: share of pairs of a training and a held-out image of one class in which the attack picks the training "
-        "image; 50 % is a blind guess. Beside it, the AUC of one half of the held-out images against the other. Medians "
-        f"are logits, or root mean square differences in {unit_name}. Classes with fewer than {_LEAST} images are left "
-        "out."
+        "image; 50 % is a blind guess. Beside it, the AUC of one half of the held-out images against the other. "
+        f"Medians are logits, or root mean square differences in {pixel_unit(info)}. Classes with fewer than {_LEAST} "
+        "images are left out."
     )
     return Table("membership", caption, _COLUMNS, rows)

@@ -17,9 +17,9 @@ class Authenticity(TrainingDistances):
     A sample is a copy if it is at most as far from its nearest training image as that image is from its own nearest
     training image; otherwise it is authentic. ``authentic_{space}_{n}`` is the share of authentic samples.
 
-    Many new real images count as copies too, so the value is compared with that of test images. Its expectation does not
-    depend on the number of samples. ``by_class`` groups samples by label, and compares them with training images of all
-    classes.
+    Many new real images count as copies too, so the value is compared with that of test images. Its expectation does
+    not depend on the number of samples. ``by_class`` groups samples by label, and compares them with training images of
+    all classes.
     """
 
     kinds: ClassVar = {"authentic": Quantity("Authentic samples", "real", lowest=0, highest=1)}
