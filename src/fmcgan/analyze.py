@@ -136,7 +136,7 @@ def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
 
 
 def _discriminator(config: DictConfig) -> "nn.Module | None":
-    """Loads the discriminator of a run, from the file of its generator; ``None`` if an old file does not describe it."""
+    """Loads the discriminator of a run, from the file of its generator; ``None`` if the file does not describe it."""
     from fmcgan.inference.discriminator import load_discriminator
 
     try:

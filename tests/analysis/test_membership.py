@@ -56,16 +56,16 @@ def test_a_discriminator_by_hand(tmp_path):
 
     Images of the other class are 100 levels brighter, which must not matter.
     """
-    levels, labels = [1, 3] * 6 + [101, 103] * 6, [0] * 12 + [2] * 12
+    levels, labels = [1, 3] * 10 + [101, 103] * 10, [0] * 20 + [3] * 20
     train, test = (flat_set(SCENES, [[level + shift] * 3 for level in levels], labels) for shift in (0, -1))
     subject = subject_of(train, train, test, tmp_path, discriminator=MeanLevel())
     section = Membership().analyse(subject)
     assert section.values["discriminator"]["auc"] == 0.75
-    assert section.values["discriminator"]["images"] == 24
+    assert section.values["discriminator"]["images"] == 40
     low, high = section.values["discriminator"]["interval"]
     assert 0.5 < low < 0.75 < high < 1
     rows = [row[1:5] for row in section.tables[0].rows if row[0] == "with the discriminator"]
-    assert [row[:3] for row in rows] == [["all", 24, 0.75], ["sky", 12, 0.75], ["<i>sea</i>", 12, 0.75]]
+    assert [row[:3] for row in rows] == [["all", 40, 0.75], ["sky", 20, 0.75], ["$x$", 20, 0.75]]
     (effect,) = [each for each in section.effects if each.key == "membership/all/discriminator"]
     assert effect.difference.size == pytest.approx(0.9539, abs=1e-4)  # √2 Φ⁻¹(0.75)
 
@@ -102,7 +102,7 @@ def test_held_out_images_as_samples_are_no_finding(noise, tmp_path):
 
 def test_a_generator_that_knows_its_images_by_heart_is_told_by_inversion(tmp_path):
     train, test = (noise_set(SCENES, [6] * 5, seed) for seed in (0, 1))
-    section = Membership(steps=60).analyse(subject_of(test, train, test, tmp_path, Album(train)))
+    section = Membership(candidates=10, starts=1).analyse(subject_of(test, train, test, tmp_path, Album(train)))
     assert section.values["inversion"]["auc"] == 1
     assert [effect.key.rpartition("/")[2] for effect in section.effects] == ["nearest_sample", "inversion"]
     assert [picture.name for picture in section.pictures] == ["auc", "reconstructions"]

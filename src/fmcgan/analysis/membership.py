@@ -28,7 +28,7 @@ from fmcgan.metric.neighbours import nearest
 
 _STREAM = 141  # random stream of the latent vectors, combined with the subject's seed
 _BATCH = 250  # images that the discriminator judges at once
-_LEAST = 10  # images of a class and split with an AUC of their own
+_LEAST, _LEAST_OF_CLASS = 10, 20  # images of each split, and of each class that has an AUC of its own
 _SHOWN = 10  # classes in the figure of reconstructions
 _AUC = "auc"  # name of the figure of all attacks
 _COLUMNS = (
@@ -158,7 +158,7 @@ class _Attack:
     def groups(self, classes: Sequence[int]) -> list[int | None]:
         """Returns ``None`` for all images, and those of several classes that have enough images."""
         counts = self.train.images.labels.bincount(minlength=max(classes) + 1)
-        return [None, *(label for label in classes if counts[label] >= _LEAST)][: None if len(classes) > 1 else 1]
+        return [None, *(label for label in classes if counts[label] >= _LEAST_OF_CLASS)][: None if len(classes) > 1 else 1]
 
     def effect(self) -> Effect:
         difference, area, (low, high) = self.auc()
@@ -316,7 +316,7 @@ def _table(attacks: Sequence[_Attack], classes: Sequence[int], info: DatasetInfo
     caption = (
         "AUC: share of pairs of a training and a held-out image of one class in which the attack picks the training "
         "image; 50 % is a blind guess. Beside it, the AUC of one half of the held-out images against the other. "
-        f"Medians are logits, or root mean square differences in {pixel_unit(info)}. Classes with fewer than {_LEAST} "
-        "images are left out."
+        f"Medians are logits, or root mean square differences in {pixel_unit(info)}. Classes with fewer than "
+        f"{_LEAST_OF_CLASS} images are left out."
     )
-    return Table("membership", caption, _COLUMNS, rows)
+    return Table("attacks", caption, _COLUMNS, rows)

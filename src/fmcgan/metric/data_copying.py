@@ -50,8 +50,8 @@ def _mean_z(own: Tensor, held_out: Tensor, samples: ImageSet, test: ImageSet) ->
         m, n = len(members), len(others)
         if not m or not n or not others[0].isfinite():
             continue
-        nearer, as_near = (torch.searchsorted(others, own[members], right=right) for right in (False, True))
-        share = (nearer + as_near) / (2 * n)  # of test images nearer than the sample; equal ones count half
+        nearer, or_equal = (torch.searchsorted(others, own[members], right=right) for right in (False, True))
+        share = (nearer + or_equal).double() / (2 * n)  # of test images nearer than the sample; equal ones count half
         z = (share - 0.5) * math.sqrt(12 * m * n / (m + n + 1))  # their mean is (U - mn/2) / sqrt(mn (m + n + 1) / 12)
         by_class[label] = z.mean().item()
         terms[members] = z * (n * len(own) / m)
