@@ -24,7 +24,7 @@ export FMCGAN_DATA_MIRROR ?= $(abspath $(BESIDE))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock train test test-fast test-changed test-lowest lint style count format options tensorboard bench study classifier measured wheel clean clean-all
+.PHONY: help setup lock train test test-fast test-changed test-lowest lint style count format options tensorboard bench study membership classifier measured wheel clean clean-all
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -104,6 +104,9 @@ count: $(STAMP) ## count lines, `Any`, and the files that a training batch and a
 
 study: $(STAMP) ## run the study of docs/study.md; ARGS=speed (under an hour), then ARGS=run (about 14 hours, resumable), then ARGS=page
 	$(BIN)/python -m study $(ARGS)
+
+membership: $(STAMP) ## train recipes of 1, 8 and 60 epochs on all images and on 1,000 (hours, resumable), and attack their membership
+	$(BIN)/python -m study.membership $(ARGS)
 
 classifier: $(STAMP) ## retrain the shipped classifier of the metrics (about 15 minutes on two cores), or cache that of data=NAME
 	$(BIN)/python -m fmcgan.metric.train_classifier $(if $(data),data=$(data)) $(ARGS)

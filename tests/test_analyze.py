@@ -126,6 +126,26 @@ def test_a_style_that_is_never_made_is_found_first(findings_of, plain, known, pa
     assert first.statement.startswith("0.0 % ")
 
 
+def test_a_run_is_analysed_with_its_discriminator_and_the_images_that_it_saw(fit, tmp_path):
+    from hydra import compose, initialize_config_dir
+
+    from fmcgan.analyze import _subject
+    from fmcgan.app.config_dir import config_dir
+
+    _, gan = fit("trainer.max_epochs=1", "trainer.limit_train_batches=2", "data.subset.n=300")
+    options = ["n=100", "bootstrap_samples=0", f"cache={tmp_path}", f"output={tmp_path / 'out'}"]
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        config = compose("analyze", [f"run={tmp_path / 'run'}", *options])
+        shipped = compose("analyze", ["data=synthetic", *options])
+    subject, _, _ = _subject(config)
+    assert len(subject.real.train) == 300
+    images, labels = torch.rand(20, 1, 28, 28) * 2 - 1, torch.arange(20) % 10
+    with torch.no_grad():
+        logits = subject.discriminator(images, labels)
+        assert torch.allclose(logits, gan.discriminator.eval()(images, labels), atol=1e-5)
+    assert _subject(shipped)[0].discriminator is None
+
+
 def test_the_command_writes_a_page(command, tmp_path):
     few = ("n=500", "bootstrap_samples=10", "analysis=[scores,bias,spectrum]", "metric=[gan_test]")
     analysed = command("analyze", "data=synthetic", *few, "output=analysis")

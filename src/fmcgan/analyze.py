@@ -20,6 +20,8 @@ from fmcgan.app.system_info import processor
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from torch import nn
+
     from fmcgan.analysis.base import Analysis, Subject
     from fmcgan.analysis.section import Section
     from fmcgan.inference.sample_source import Inputs
@@ -118,7 +120,8 @@ def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
     inputs = load_inputs(config, "analysis", below_run="analysis")
     samples = inputs.samples(inputs.n).balanced(inputs.n, inputs.real.reference.shares)
     network = None if inputs.generator is None else inputs.generator.network
-    subject = Subject(samples, inputs.real, network, inputs.run, inputs.seed, inputs.store)
+    discriminator = None if inputs.run is None else _discriminator(config)
+    subject = Subject(samples, inputs.real, network, inputs.run, inputs.seed, inputs.store, discriminator)
     info = subject.real.info
     recipe = {} if (overrides := _overrides(inputs)) is None else {"recipe": " ".join(overrides) or "the default one"}
     record = recipe | inputs.provenance(samples)
@@ -130,6 +133,17 @@ def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
         "versions": ", ".join(f"{name} {version}" for name, version in package_versions().items()),
     }
     return subject, {name.replace("_", " "): str(value) for name, value in record.items()}, inputs.folder
+
+
+def _discriminator(config: DictConfig) -> "nn.Module | None":
+    """Loads the discriminator of a run, from the file of its generator; ``None`` if the file does not describe it."""
+    from fmcgan.inference.discriminator import load_discriminator
+
+    try:
+        return load_discriminator(config.run, config.device, config.trust).network
+    except UserError as error:
+        log.info("no part uses the discriminator: %s", error)
+        return None
 
 
 def _facts(provenance: Mapping[str, str]) -> dict[str, str]:

@@ -88,6 +88,12 @@ def test_distances_to_others_are_those_of_the_whole_matrix(block):
 
 
 @pytest.mark.parametrize("block", BLOCKS)
+def test_distances_of_some_points_are_those_of_all(block):
+    points, some = torch.cat([normal(7, 80), normal(7, 3)]), torch.tensor([40, 2, 2, 82, 0])
+    assert torch.equal(distances_to_others(points, 4, block, some), distances_to_others(points, 4, block)[some])
+
+
+@pytest.mark.parametrize("block", BLOCKS)
 def test_copies_of_a_point_are_others(block):
     points = torch.cat([normal(8, 3).repeat(4, 1), normal(9, 1)])
     found = distances_to_others(points, 4, block)

@@ -43,6 +43,9 @@ class Subject:
     run: Path | None  # folder of the run that trained the generator; ``None`` if unknown
     seed: int  # of all random choices, non-negative
     store: Store  # cache of results that depend on real images only, by keys that name all their inputs
+    discriminator: nn.Module | None = None
+    """That of the run, in evaluation mode, on the device of the samples: D(images [B, C, H, W] in [-1, 1], labels [B])
+    -> logits [B]. ``None`` for samples from a file and for an exported generator."""
 
     @property
     def info(self) -> DatasetInfo:

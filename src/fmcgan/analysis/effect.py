@@ -15,8 +15,10 @@ from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from torch import Tensor
 
 from fmcgan.metric.image_set import COVERAGE as LEVEL
 from fmcgan.metric.value import wilson_interval
@@ -182,6 +184,19 @@ def difference_by_auc(scores: ArrayLike, real_scores: ArrayLike) -> tuple[Differ
     clipped = [min(max(each, 1 / (2 * n * m)), 1 - 1 / (2 * n * m)) for each in (area, *bounds)]
     size, low, high = (math.sqrt(2) * _NORMAL.inv_cdf(each) for each in clipped)
     return Difference(size, (high - low) / (2 * Z), float(test.pvalue)), area, bounds
+
+
+def ranks_within_classes(scores: Tensor, labels: Tensor) -> Tensor:
+    """Returns the relative rank of each score, [N], among those of its class, in 0..1: float64 [N].
+
+    So the scores of all classes share one scale. Equal scores share the mean of their ranks.
+    """
+    found = torch.zeros(len(scores), dtype=torch.float64)
+    for label in labels.unique():
+        of_class = labels == label
+        ranks = torch.from_numpy(stats.rankdata(scores[of_class].numpy()))
+        found[of_class] = (ranks - 0.5) / len(ranks)
+    return found
 
 
 def share_text(count: int, n: int, widening: float = 1.0) -> str:

@@ -17,11 +17,34 @@ NEAR_COPY_QUANTILE = 0.01  # of the distances of test images, up to which a samp
 PAIRS = 10  # closest pairs in the findings of each space
 
 
-class Memorisation(FeatureMetric):
-    """Distances of samples to the training images, on grey levels (``pixels``) and on each network.
+class TrainingDistances(FeatureMetric):
+    """Base class of metrics of distances to training images, on grey levels (``pixels``) and on each network.
 
     Samples are compared with the training images, whatever the reference. The distance on ``pixels`` is the root mean
     square difference of grey levels, in 0..255; on a network it is the Euclidean distance of the features.
+    """
+
+    uses_reference = False
+    protocol_template: ClassVar[str]  # the protocol, with ``{}`` for the spaces
+
+    def settle(self) -> None:
+        """Sets spaces and protocol."""
+        self.spaces: dict[str, FeatureNetwork | None] = {PIXELS: None}
+        self.spaces |= {network.name: network for network in self.networks}
+        self.protocol = self.protocol_template.format(", ".join(map(space_and_version, self.spaces.values())))
+
+    @property
+    def quantities(self) -> Mapping[str, Quantity]:
+        """All values in each space."""
+        return {f"{kind}_{space}": self.kinds[kind] for space in self.spaces for kind in self.kinds}
+
+    def real_samples(self, real: RealImages) -> ImageSet:
+        """Returns the test images, which are new to a generator, whatever the reference."""
+        return real.test
+
+
+class Memorisation(TrainingDistances):
+    """Distances of samples to their nearest training images.
 
     - ``nearest_training_{space}_{n}``: median over the samples of the distance to the nearest training image. A value
       below that of test images suggests memorisation; a value above it, samples unlike the data.
@@ -37,30 +60,18 @@ class Memorisation(FeatureMetric):
         "nearest_training": Quantity("Distance to the nearest training image", "real", lowest=0),
         "near_copies": Quantity("Near copies of training images", "lower", lowest=0, highest=1),
     }
-    uses_reference = False
-
-    def settle(self) -> None:
-        """Sets spaces and protocol."""
-        self._spaces: dict[str, FeatureNetwork | None] = {PIXELS: None}
-        self._spaces |= {network.name: network for network in self.networks}
-        spaces = ", ".join([PIXELS, *(network.name_and_version for network in self.networks)])
-        self.protocol = f"nearest training images, near share {NEAR_COPY_QUANTILE}, in {spaces}"
+    protocol_template = f"nearest training images, near share {NEAR_COPY_QUANTILE}, in {{}}"
 
     @property
     def quantities(self) -> Mapping[str, Quantity]:
         """Both values in each space."""
-        found = {f"{kind}_{space}": self.kinds[kind] for space in self._spaces for kind in self.kinds}
-        found[f"nearest_training_{PIXELS}"] = self.kinds["nearest_training"]._replace(unit=pixel_unit(self.info))
-        return found
-
-    def real_samples(self, real: RealImages) -> ImageSet:
-        """Returns the test images, which are new to a generator, whatever the reference."""
-        return real.test
+        in_levels = self.kinds["nearest_training"]._replace(unit=pixel_unit(self.info))
+        return {**super().quantities, f"nearest_training_{PIXELS}": in_levels}
 
     def measure(self, samples: ImageSet, real: RealImages) -> dict[str, MetricValue]:
         """Measures the median distance and the share of near copies in each space."""
         measured = {}
-        for space, network in self._spaces.items():
+        for space, network in self.spaces.items():
             distances = nearest_training(samples, real, network)["distance"]
             near = distances <= near_distance(nearest_training(real.test, real, network)["distance"])
             measured[f"nearest_training_{space}"] = _median(distances, samples)
@@ -72,7 +83,7 @@ class Memorisation(FeatureMetric):
 
         A pair has ``sample`` and ``training`` (indices), ``distance`` and ``label`` (of the sample).
         """
-        spaces = self._spaces.items()
+        spaces = self.spaces.items()
         return {"closest_pairs": {space: _closest_pairs(samples, real, network) for space, network in spaces}}
 
 
@@ -83,14 +94,26 @@ def nearest_training(images: ImageSet, real: RealImages, network: FeatureNetwork
     """
 
     def compute() -> Arrays:
-        if network is None:
-            index, distance = nearest(images.images.flatten(1), real.train.images.flatten(1))
-            return {"index": index, "distance": distance / math.sqrt(images.info.pixels)}
-        index, distance = nearest(network.features(images), network.features(real.train))
-        return {"index": index, "distance": distance}
+        index, distance = nearest(vectors(images, network), vectors(real.train, network))
+        return {"index": index, "distance": distance / unit(images, network)}
 
-    space = PIXELS if network is None else network.name_and_version
+    space = space_and_version(network)
     return images.derived(f"nearest training image in {space} of {real.train.fingerprint}", compute)
+
+
+def space_and_version(network: FeatureNetwork | None) -> str:
+    """Returns the name of the space of a network, for protocols; ``None`` is that of grey levels."""
+    return PIXELS if network is None else network.name_and_version
+
+
+def vectors(images: ImageSet, network: FeatureNetwork | None) -> Tensor:
+    """Returns images as vectors [N, F]: their features, or their pixels as uint8 if ``network`` is ``None``."""
+    return images.images.flatten(1) if network is None else network.features(images)
+
+
+def unit(images: ImageSet, network: FeatureNetwork | None) -> float:
+    """Returns the distance of two `vectors` that counts as 1: on pixels, a difference of one level everywhere."""
+    return math.sqrt(images.info.pixels) if network is None else 1.0
 
 
 def near_distance(distances: Tensor) -> float:

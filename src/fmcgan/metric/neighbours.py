@@ -37,24 +37,29 @@ def nearest(a: Tensor, b: Tensor, block: tuple[int, int] = BLOCK) -> tuple[Tenso
     return index, _distance(a, b, index)
 
 
-def distances_to_others(features: Tensor, k: int, block: tuple[int, int] = BLOCK) -> Tensor:
-    """Computes the distances of each point of [N, F], N above k, to the k nearest others: float64 [N, k], rising.
+def distances_to_others(
+    features: Tensor, k: int, block: tuple[int, int] = BLOCK, points: Tensor | None = None
+) -> Tensor:
+    """Computes the distances of points of [N, F], N above k, to the k nearest others: float64 [P, k], rising.
 
-    Copies of a point are other points, at a distance of exactly 0. Raises `InvalidValueError` for N of at most k.
+    ``points`` are indices, int64 [P]; ``None``: all. Copies of a point are other points, at a distance of exactly 0.
+    Raises `InvalidValueError` for N of at most k.
     """
     if len(features) <= k:
         raise InvalidValueError(f"{k} neighbours need at least {k + 1} images, got {len(features)}")
-    highest = torch.full((len(features), k), -torch.inf, dtype=torch.float64)
-    index = torch.zeros(len(features), k, dtype=torch.int64)
-    for rows, columns, some_a, some_b in _blocks(features, features, block):
+    some = features if points is None else features[points]
+    points = torch.arange(len(features)) if points is None else points
+    highest = torch.full((len(some), k), -torch.inf, dtype=torch.float64)
+    index = torch.zeros(len(some), k, dtype=torch.int64)
+    for rows, columns, some_a, some_b in _blocks(some, features, block):
         nearness = _nearness(some_a, some_b)
-        own = torch.arange(rows.start, rows.stop)
-        own = own[(own >= columns.start) & (own < columns.stop)]
-        nearness[own - rows.start, own - columns.start] = -torch.inf
+        own = points[rows]
+        inside = ((own >= columns.start) & (own < columns.stop)).nonzero().squeeze(1)
+        nearness[inside, own[inside] - columns.start] = -torch.inf
         found, columns_found = nearness.topk(min(k, len(some_b)), dim=1)
         highest[rows], chosen = torch.cat([highest[rows], found], dim=1).topk(k, dim=1)
         index[rows] = torch.cat([index[rows], columns_found + columns.start], dim=1).gather(1, chosen)
-    return torch.stack([_distance(features, features, each) for each in index.T], dim=1).sort(dim=1).values
+    return torch.stack([_distance(some, features, each) for each in index.T], dim=1).sort(dim=1).values
 
 
 def squared_distances(a: Tensor, b: Tensor, block: tuple[int, int] = BLOCK) -> Iterator[tuple[slice, slice, Tensor]]:

@@ -9,7 +9,7 @@ from scipy import stats
 from torch import Tensor
 
 from fmcgan.analysis.detector.network import Detector, Recipe, detector_logits, train_detector
-from fmcgan.analysis.effect import Difference, difference_by_auc
+from fmcgan.analysis.effect import Difference, difference_by_auc, ranks_within_classes
 from fmcgan.metric.image_set import ImageSet
 
 FEWEST = 8  # least number of samples of a class: a detector is trained on half of them
@@ -122,10 +122,5 @@ def _scored(
         for mine, theirs in zip(own, real, strict=True)
     )
     detector = train_detector(images, labels, generated, samples.info, recipe, seed, samples.device)
-    logits = detector_logits(detector, test_images, test_labels)
-    scores = torch.zeros(len(logits), dtype=torch.float64)
-    for label in test_labels.unique():
-        of_class = test_labels == label
-        ranks = torch.from_numpy(stats.rankdata(logits[of_class].numpy()))
-        scores[of_class] = (ranks - 0.5) / len(ranks)
+    scores = ranks_within_classes(detector_logits(detector, test_images, test_labels), test_labels)
     return detector, scores[is_own], scores[~is_own]

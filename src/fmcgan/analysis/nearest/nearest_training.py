@@ -9,8 +9,8 @@ from torch import Tensor
 from fmcgan.analysis.base import EXAMPLES, Subject, class_key, class_noun, common_classes
 from fmcgan.analysis.effect import Effect, Examples, Words, difference_of_shares, share_text
 from fmcgan.data.images import to_pixels
-from fmcgan.metric.image_set import FeatureNetwork, ImageSet
-from fmcgan.metric.memorisation import PIXELS, near_distance, nearest_training
+from fmcgan.metric.image_set import FeatureNetwork
+from fmcgan.metric.memorisation import PIXELS, near_distance, nearest_training, unit, vectors
 from fmcgan.metric.neighbours import BLOCK, squared_distances
 from fmcgan.metric.value import wilson_interval
 
@@ -90,12 +90,9 @@ class NearestTraining:
         Returns:
             Indices of training images, int64 [R, k], and their distances, float64 [R, k], ascending along k.
         """
-        some, training = self._vectors(self.samples)[chosen], self._vectors(self.real.train)
+        some, training = vectors(self.samples, self.network)[chosen], vectors(self.real.train, self.network)
         index, distance = nearest_vectors(some, training, k)
-        return index, distance / some.shape[1] ** 0.5 if self.network is None else distance
-
-    def _vectors(self, images: ImageSet) -> Tensor:
-        return images.images.flatten(1) if self.network is None else self.network.features(images)
+        return index, distance / unit(self.samples, self.network)
 
     def effects(self, section: str, figure: str) -> Iterator[Effect]:
         """Compares the share of near copies with that of the test images, for all samples and for each class.
