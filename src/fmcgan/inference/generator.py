@@ -28,6 +28,7 @@ from fmcgan.training.checkpoint_file import read_checkpoint
 from fmcgan.training.ema import measure_statistics
 from fmcgan.training.latent import latent_dim_of
 from fmcgan.training.sampling import sample_classes, stream_classes
+from fmcgan.training.truncation import check_truncation
 from fmcgan.training.weights import check_fit
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ class LabelledGenerator:
         """
         seed_number(seed=seed)
         labels_of_classes = self.info.parse_classes(classes)
+        check_truncation(truncation)
         images, labels = sample_classes(self.network, labels_of_classes, n_per_class, seed, truncation, first)
         return Samples(to_pixels(images), labels.numpy())
 
@@ -96,6 +98,7 @@ class LabelledGenerator:
         """Draws the images of `sample`, for more than fit into memory: yields batches of one class each."""
         seed_number(seed=seed)
         labels_of_classes = self.info.parse_classes(classes)
+        check_truncation(truncation)
         batches = stream_classes(self.network, labels_of_classes, n_per_class, seed, truncation, first)
         return (Samples(to_pixels(images), labels.numpy()) for images, labels in batches)
 

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from fmcgan.app import memory
-from fmcgan.app.checks import whole_number
+from fmcgan.app.checks import number, whole_number
 from fmcgan.app.device import full_float32
 from fmcgan.data.images import to_uint8
 from fmcgan.data.info import SMALLEST
 from fmcgan.training.latent import LatentStream, latent_dim_of
-from fmcgan.training.truncation import TruncatedGenerator, check_truncation
+from fmcgan.training.truncation import TruncatedGenerator
 
 _BATCH = 250  # large enough for a GPU, small enough for the cache of a CPU
 
@@ -79,7 +79,7 @@ def stream_classes(
     counts = _counts(n_per_class, len(classes))
     whole_number(minimum=0, maximum=2**63 - 1, seed=seed)
     whole_number(minimum=0, first=first)
-    check_truncation(truncation)
+    number(0, 1, truncation=truncation)
     latent_dim = latent_dim_of(generator)
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
