@@ -83,6 +83,7 @@ def test_a_confusion_by_hand(tmp_path):
         "(40 % [17, 69] against 20 % [8, 42])."
     )
     assert effects["confusions/shirt/t-shirt"].classes == (6, 0)
+    assert effects["confusions/shirt/t-shirt"].predicted == 0
     difference = effects["confusions/shirt/t-shirt"].difference
     assert difference.size == pytest.approx(2 * np.arcsin(0.4**0.5) - 2 * np.arcsin(0.2**0.5))
     # Of the test images, those read as t-shirts come last: none of the first ten, four of the second.

@@ -96,7 +96,7 @@ class Map:
     names: Sequence[str]  # of all K classes
     predicted: NDArray[np.int64] | None = None  # [N]: the class that a classifier predicts
     confidence: NDArray[np.float64] | None = None  # [N]: its probability
-    nearest: NearestImages | None = None
+    nearest: NearestImages | None = None  # shown beside each image
     vectors: NDArray[np.float32] | None = None
     """[N, F] from which the positions were computed, for TensorBoard's projector; needed for one map."""
     coloured: Sequence[int] | None = None  # labels of the classes with a colour; the others are grey. None: all

@@ -83,7 +83,7 @@
     const visible = () => planes.find(({ svg }) => svg.clientWidth);
 
     const move = (plane, mark, index) =>
-      mark.setAttribute("transform", `translate(${plane.at(index).map((each) => each.toFixed(2)).join(" ")})`);
+      mark.setAttribute("transform", `translate(${plane.at(index).map((each) => each.toFixed(2)).join(" ")}) scale(${plane.size})`);
 
     // The scale depends on all points, so that it stays when some are hidden.
     function place(plane) {
@@ -91,6 +91,7 @@
       if (!width) return;
       const fit = Math.min((width - 2 * MARGIN) / plane.width || Infinity, (height - 2 * MARGIN) / plane.height || Infinity);
       plane.scale = zoom * fit;
+      plane.size = Math.min(Math.max(width / 600, 0.65), 1); // of the marks: smaller on a phone
       plane.at = (index) => [
         width / 2 + (plane.x[index] - plane.centre[0]) * plane.scale,
         height / 2 + (plane.y[index] - plane.centre[1]) * plane.scale,
@@ -265,7 +266,12 @@
     find(".everything").addEventListener("click", () => press(buttons, () => true));
     for (const button of findAll("[data-zoom]")) button.addEventListener("click", () => magnify(Number(button.dataset.zoom)));
     for (const button of findAll("[data-step]")) button.addEventListener("click", () => step(Number(button.dataset.step)));
-    for (const button of findAll(".confusion button")) button.addEventListener("click", () => filter(isOn(button) ? null : button.dataset.filter));
+    for (const button of findAll(".confusion button")) {
+      button.addEventListener("click", () => {
+        filter(isOn(button) ? null : button.dataset.filter);
+        find(".filter").scrollIntoView({ block: "nearest" }); // the map is above the matrix
+      });
+    }
     for (const anchor of document.querySelectorAll(`a[data-filter][href="#${CSS.escape(maps.id)}"]`)) {
       anchor.addEventListener("click", () => filter(anchor.dataset.filter));
     }
