@@ -160,8 +160,8 @@ class Scorer:
                 network.outputs(self.real.reference)
         values = []
         for number in range(samples.bootstrap_samples):
-            reference = self.real.reference.resample(number)
-            real = self.real._replace(**{self.real.reference_split: reference})
+            drawn, is_test = self.real.reference.resample(number), self.real.reference_split == "test"
+            real = self.real._replace(test=drawn) if is_test else self.real._replace(train=drawn)
             values.append(self.metric.measure(samples.resample(number), real)[self.quantity].value)
         return torch.tensor(values, dtype=torch.float64)
 
@@ -171,11 +171,11 @@ def _measured_alone(evaluator: Evaluator, quantity: str) -> Metric:
     for metric in evaluator.metrics.values():
         if quantity not in metric.quantities:
             continue
-        for network in metric.networks if isinstance(metric, FeatureMetric) else ():
-            alone = copy.copy(metric)
-            alone.networks = (network,)
-            alone.settle()
-            if quantity in alone.quantities:
-                return alone
+        if isinstance(metric, FeatureMetric):
+            parts = [copy.copy(metric) for _ in metric.networks]
+            for part, network in zip(parts, metric.networks, strict=True):
+                part.networks = (network,)
+                part.settle()
+            return next(part for part in parts if quantity in part.quantities)
         return metric
     raise UserError(f"rank_by={quantity} cannot be measured: its feature network has no use on this data set")
