@@ -59,7 +59,7 @@ train: $(STAMP) ## train experiment=quick; ARGS="experiment=minute" or ARGS="los
 	$(BIN)/python -m fmcgan.train $(if $(findstring experiment=,$(ARGS))$(findstring ckpt_path=,$(ARGS)),,experiment=quick) $(ARGS)
 
 # mypy runs on one core only, so beside the tests; what it found is printed behind theirs.
-test: $(STAMP) style ## check style and types and run all tests (about 18 minutes on two cores); ARGS="-k resume"
+test: $(STAMP) style ## check style and types and run all tests (18 to 25 minutes on two cores); ARGS="-k resume"
 	@mkdir -p build; $(BIN)/mypy >build/mypy.txt 2>&1 & mypy=$$!; trap 'kill $$mypy' INT TERM; \
 	$(PYTEST) -n $(BUSY) $(ARGS); tests=$$?; \
 	wait $$mypy; types=$$?; cat build/mypy.txt; exit $$((tests ? tests : types))
