@@ -158,7 +158,9 @@ class _Attack:
     def groups(self, classes: Sequence[int]) -> list[int | None]:
         """Returns ``None`` for all images, and those of several classes that have enough images."""
         counts = self.train.images.labels.bincount(minlength=max(classes) + 1)
-        return [None, *(label for label in classes if counts[label] >= _LEAST_OF_CLASS)][: None if len(classes) > 1 else 1]
+        if len(classes) == 1:  # the same images
+            return [None]
+        return [None, *(label for label in classes if counts[label] >= _LEAST_OF_CLASS)]
 
     def effect(self) -> Effect:
         difference, area, (low, high) = self.auc()
