@@ -213,7 +213,8 @@ def _by_discriminator(discriminator: nn.Module, train: ImageSet, held_out: Image
         "The discriminator's logit tells training images from held-out ones",
         "To that degree it knows its training images by heart. Whoever has the checkpoint can use this; the generator "
         "alone does not show it.",
-        *(_Measured(images, _logits(discriminator, images)) for images in (train, held_out)),
+        _Measured(train, _logits(discriminator, train)),
+        _Measured(held_out, _logits(discriminator, held_out)),
         sign=1,
     )
 
