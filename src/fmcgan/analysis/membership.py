@@ -158,7 +158,11 @@ class _Attack:
     def groups(self, classes: Sequence[int]) -> list[int | None]:
         """Returns ``None`` for all images, and those of several classes that have enough images."""
         counts = self.train.images.labels.bincount(minlength=max(classes) + 1)
+<<<<<<< HEAD
         if len(classes) == 1:
+=======
+        if len(classes) == 1:  # the same images
+>>>>>>> membership
             return [None]
         return [None, *(label for label in classes if counts[label] >= _LEAST_OF_CLASS)]
 
@@ -213,7 +217,8 @@ def _by_discriminator(discriminator: nn.Module, train: ImageSet, held_out: Image
         "The discriminator's logit tells training images from held-out ones",
         "To that degree it knows its training images by heart. Whoever has the checkpoint can use this; the generator "
         "alone does not show it.",
-        *(_Measured(images, _logits(discriminator, images)) for images in (train, held_out)),
+        _Measured(train, _logits(discriminator, train)),
+        _Measured(held_out, _logits(discriminator, held_out)),
         sign=1,
     )
 
