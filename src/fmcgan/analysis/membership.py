@@ -158,11 +158,7 @@ class _Attack:
     def groups(self, classes: Sequence[int]) -> list[int | None]:
         """Returns ``None`` for all images, and those of several classes that have enough images."""
         counts = self.train.images.labels.bincount(minlength=max(classes) + 1)
-<<<<<<< HEAD
-        if len(classes) == 1:
-=======
         if len(classes) == 1:  # the same images
->>>>>>> membership
             return [None]
         return [None, *(label for label in classes if counts[label] >= _LEAST_OF_CLASS)]
 
