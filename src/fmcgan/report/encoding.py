@@ -105,4 +105,4 @@ def image_uri(image: Image.Image, png: bytes | None = None) -> str:
 
 def _is_webp(image: Image.Image) -> bool:
     """Tests whether an image can be encoded as WebP."""
-    return max(image.size) <= LARGEST_WEBP and features.check("webp")
+    return max(image.size) <= LARGEST_WEBP and bool(features.check("webp"))

@@ -19,7 +19,7 @@ _ROWS = 128  # images whose distances are held at once: 61 MB for 60,000 trainin
 
 
 def nearest_vectors(some: Tensor, training: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Finds the ``k`` nearest of ``training`` [M, F] for each of ``some`` [N, F], or all M if there are fewer.
+    """Finds the ``k`` nearest of ``training`` [M, F] for each of ``some`` [N, F], N > 0; all M if there are fewer.
 
     Returns:
         Indices, int64 [N, k], and Euclidean distances, float64 [N, k], ascending along k.
