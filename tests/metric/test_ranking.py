@@ -105,7 +105,7 @@ def test_copies_are_seen_by_what_looks_at_training_images_alone(results):
     for name, result in named(results, "authentic_").items():
         assert result["baselines"]["training_copies"] == 0, name
         assert 0.1 < result["baselines"]["real"] < 0.9, name
-        assert result["baselines"]["uniform_noise"] == 1, name
+        assert result["baselines"]["uniform_noise"] > 0.99, name
     for name, result in named(results, "data_copying_").items():
         assert result["baselines"]["training_copies"] < -10, name
         assert result["baselines"]["real"] == pytest.approx(0, abs=1.2), name
