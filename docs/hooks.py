@@ -35,4 +35,6 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
             return f"[{link['text']}]({BESIDE.get(name, name.removeprefix('docs/'))}{link['anchor'] or ''})"
         return link["text"] if name in link["text"] else f"{link['text']} (`{name}`)"
 
+    for name, target in BESIDE.items():
+        markdown = markdown.replace(f"]: {name}", f"]: {target}")  # a definition, below the text
     return _LINK.sub(replaced, markdown)
