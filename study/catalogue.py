@@ -5,6 +5,7 @@ verdict follows from ``docs/study.json``. ``python -m study.catalogue`` writes t
 """
 
 import inspect
+import re
 from pathlib import Path
 
 import yaml
@@ -73,14 +74,14 @@ def table(group: str, verdicts: dict[str, str]) -> str:
     paths = sorted((config_dir() / group).glob("*.yaml"))
     formulas = {path: formula(path) for path in paths}
     has_formulas = any(formulas.values())
-    head = ["option", "what it is", *["formula"] * has_formulas, "when", "study: FD"]
+    head = ["option", "what it is, and when to use it", *["formula"] * has_formulas, "study: FD"]
     lines = [head, ["---"] * len(head)]
     for path in paths:
         text = path.read_text(encoding="utf-8")
-        when = next((line.removeprefix(_WHEN) for line in text.splitlines() if line.startswith(_WHEN)), "")
+        when = next((f" *Use it {line.removeprefix(_WHEN)}*" for line in text.splitlines() if line.startswith(_WHEN)), "")
         verdict = verdicts.get(STUDIED[group].get(path.stem, ""), "—")
         what = read_option(path, group).description
-        shown = [f"`{path.stem}`", what, *[formulas[path]] * has_formulas, when[:1].upper() + when[1:], verdict]
+        shown = [f"`{path.stem}`", what + when, *[formulas[path]] * has_formulas, verdict]
         lines.append([cell.replace("|", "\\|") for cell in shown])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -95,7 +96,8 @@ def formula(path: Path) -> str:
     found = ([line[2:] for line in doc.splitlines() if line.startswith("* ") and "E[" in line] for doc in docs)
     lines = next(filter(None, found), [])
     own = [line for line in lines if line.lower().startswith(f"{path.stem} ")] or lines
-    return "<br>".join(f"`{' '.join(line.split())}`".replace("||", "‖") for line in own)  # a pipe would end the cell
+    short = (re.sub("  =.*", "", line).replace("||", "‖") for line in own)  # no second form; a pipe would end the cell
+    return "<br>".join(f"`{' '.join(line.split())}`" for line in short)
 
 
 def _verdicts(values: Path) -> dict[str, str]:
