@@ -31,7 +31,7 @@ if importlib.util.find_spec("fmcgan") is None:
     pass
 
 # %% tags=["parameters"]
-SHORT = "trainer.max_epochs=1 trainer.limit_train_batches=500 callback.evaluation.n=2000"  # 32,000 images each
+SHORT = "trainer.max_epochs=1 trainer.limit_train_batches=250 callback.evaluation.n=2000"  # 16,000 images each
 MANIFOLD = "metric=[frechet,gan_test,manifold] metric/feature=[classifier]"
 FOLDER = "outputs/losses"
 ROOT = "data"  # folder of the data set; downloaded if missing
