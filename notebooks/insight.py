@@ -49,7 +49,6 @@ from IPython.display import Markdown, display
 
 from fmcgan import load_generator
 from fmcgan.data.fashion_mnist import FashionMNISTData
-from fmcgan.data.garments import GARMENTS
 from fmcgan.figure.grid import class_grid
 
 python = sys.executable

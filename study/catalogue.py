@@ -78,7 +78,9 @@ def table(group: str, verdicts: dict[str, str]) -> str:
     lines = [head, ["---"] * len(head)]
     for path in paths:
         text = path.read_text(encoding="utf-8")
-        when = next((f" *Use it {line.removeprefix(_WHEN)}*" for line in text.splitlines() if line.startswith(_WHEN)), "")
+        when = next(
+            (f" *Use it {line.removeprefix(_WHEN)}*" for line in text.splitlines() if line.startswith(_WHEN)), ""
+        )
         verdict = verdicts.get(STUDIED[group].get(path.stem, ""), "—")
         what = read_option(path, group).description
         shown = [f"`{path.stem}`", what + when, *[formulas[path]] * has_formulas, verdict]

@@ -1,4 +1,4 @@
-"""Evaluates the runs of the recipes and writes their tables: all of it in ``docs/results.md``, the best in the README."""
+"""Evaluates the runs of the recipes and writes their tables: ``docs/results.md`` and, in short, the README."""
 
 import logging
 import re
@@ -93,7 +93,9 @@ def short_table(runs: Mapping[str, Sequence[results_store.Entry]]) -> str:
     lines += [[f"`experiment={recipe}`", _minutes(each), str(len(each))] for recipe, each in known.items()]
     lines.append(["real images", "", ""])
     for name in SHORT_SCORES:
-        scores = [[run["scores"][SCORES[name]] for run in each if SCORES[name] in run["scores"]] for each in known.values()]
+        scores = [
+            [run["scores"][SCORES[name]] for run in each if SCORES[name] in run["scores"]] for each in known.values()
+        ]
         first = next((each[0] for each in scores if each), None)
         if first is not None:
             cells = [f"{name}{ARROWS[first['better']]}", "", *map(_spread, scores), number(first["floor"])]

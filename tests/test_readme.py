@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-import json
 import re
 import shlex
 from pathlib import Path
@@ -47,7 +46,7 @@ def compositions():
         keys = [word.partition("=")[0] for word in words]
         depends = any((config_dir() / key.split("@")[0]).is_dir() or not key[0].isalpha() for key in keys)
         for key, word in zip(keys, words, strict=True):
-            if not depends or "." not in key and not (config_dir() / key.split("@")[0]).is_dir():
+            if not depends or ("." not in key and not (config_dir() / key.split("@")[0]).is_dir()):
                 plain.setdefault(name, {}).setdefault(key, word)
         kept = [w for k, w in zip(keys, words, strict=True) if k not in plain.get(name, ())]
         found |= {(name, tuple(kept))} if kept else set()
@@ -97,7 +96,11 @@ def test_the_examples_of_extending_are_whole_classes():
             (defined,) = [node.name for node in ast.parse(block).body if isinstance(node, ast.ClassDef)]
             cls = names[defined]
             assert not inspect.isabstract(cls), defined
-            cls(**{"SquareRoot": {"start_value": 1, "end_value": 0, "start_images": 0, "end_images": 9}}.get(defined, {}))
+            cls(
+                **{"SquareRoot": {"start_value": 1, "end_value": 0, "start_images": 0, "end_images": 9}}.get(
+                    defined, {}
+                )
+            )
     assert names["SquareRoot"](1, 0, 0, 100)(25) == 0.5
     assert {"Exponential", "Lipschitz", "Noise", "SmallLogits", "Added", "Brightness", "Shout"} <= set(names)
 
@@ -110,10 +113,3 @@ def test_the_example_page_is_whole_and_small():
 
 def test_nothing_is_left_to_be_filled_in():
     assert not [path for path, text in PAGES.items() if "@@" in text]
-
-
-def test_the_numbers_of_the_readme_are_those_of_the_results():
-    """The short table is written from ``docs/results.json`` (`tests/study/test_results.py` compares the whole of it)."""
-    runs = json.loads((DOCS / "results.json").read_text(encoding="utf-8"))["runs"]
-    (real,) = {run["scores"]["recall_k3_classifier_10k_test"]["floor"] for run in runs}
-    assert f"| {real:.4f} |" in README

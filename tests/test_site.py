@@ -22,6 +22,8 @@ def test_it_builds_without_a_warning_and_opens_offline(tmp_path, monkeypatch):
     pages = sorted((tmp_path / "site").glob("*.html"))
     assert len(pages) > 30
     for page in pages:
-        loaded = re.findall(r'<(?:script|img|link rel="stylesheet")[^>]*(?:src|href)="(https?:[^"]+)', page.read_text("utf-8"))
+        loaded = re.findall(
+            r'<(?:script|img|link rel="stylesheet")[^>]*(?:src|href)="(https?:[^"]+)', page.read_text("utf-8")
+        )
         assert loaded == [], page.name
     assert "LabelledGenerator" in (tmp_path / "site" / "python.html").read_text("utf-8")

@@ -23,7 +23,12 @@ def test_every_arm_shows_the_option_that_its_file_chooses():
     for group, arms in catalogue.STUDIED.items():
         for option, arm in arms.items():
             text = (config_dir() / "experiment" / f"{arm}.yaml").read_text(encoding="utf-8")
-            if arm not in (catalogue.BASE, "study/no_penalty", "study/wgan_gp", "study/dragan"):  # a loss sets its penalty
+            if arm not in (
+                catalogue.BASE,
+                "study/no_penalty",
+                "study/wgan_gp",
+                "study/dragan",
+            ):  # a loss sets its penalty
                 assert f"override /{group}: {option}\n" in text, (group, option)
 
 

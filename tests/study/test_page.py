@@ -121,7 +121,9 @@ def test_the_table_outlives_the_run_folders(written, tmp_path, write_run):
     assert [line for line in again.splitlines() if line.startswith("|") and "wgan_gp" not in line] == [
         line for line in text.splitlines() if line.startswith("|") and "wgan_gp" not in line
     ]
-    assert "Unfinished" not in (tmp_path / "study.md").read_text(encoding="utf-8")  # an unfinished run is known only by its folder
+    assert "Unfinished" not in (tmp_path / "study.md").read_text(
+        encoding="utf-8"
+    )  # an unfinished run is known only by its folder
     write_run("study-hinge", 3, FD=3.2)  # trained again: replaces the stored run
     page.write(tmp_path / "study.md", tmp_path / "runs")
     hinge = cells(details(tmp_path / "study.md"), "`study/hinge`")

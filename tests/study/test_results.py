@@ -122,6 +122,11 @@ def test_the_short_table_has_a_row_for_each_recipe_of_today(tmp_path, page, writ
     write_run("recipe_b", 1, FD=1.0)
     results.write(page, tmp_path / "results.json", [tmp_path / "runs"], evaluate, readme)
     lines = readme.read_text(encoding="utf-8").splitlines()
-    assert [line.split("|")[1].strip() for line in lines[1:-1]] == ["recipe", "---", "`experiment=quick`", "real images"]
+    assert [line.split("|")[1].strip() for line in lines[1:-1]] == [
+        "recipe",
+        "---",
+        "`experiment=quick`",
+        "real images",
+    ]
     assert cells("\n".join(lines), "`experiment=quick`")[1:3] == ["2", "0.2000 ± 0.1414"]  # 0.1 and 0.3
     assert cells("\n".join(lines), "real images")[2] == "0.02500"
