@@ -98,7 +98,9 @@ def formula(path: Path) -> str:
     found = ([line[2:] for line in doc.splitlines() if line.startswith("* ") and "E[" in line] for doc in docs)
     lines = next(filter(None, found), [])
     own = [line for line in lines if line.lower().startswith(f"{path.stem} ")] or lines
-    short = (re.sub("  =.*", "", line).replace("||", "‖") for line in own)  # no second form; a pipe would end the cell
+    short = (
+        re.sub("  [=(].*", "", line).replace("||", "‖") for line in own
+    )  # no second form or note; a pipe would end the cell
     return "<br>".join(f"`{' '.join(line.split())}`" for line in short)
 
 
