@@ -100,7 +100,7 @@ def formula(path: Path) -> str:
     own = [line for line in lines if line.lower().startswith(f"{path.stem} ")] or lines
     short = (
         re.sub("  [=(].*", "", line).replace("||", "‖") for line in own
-    )  # no second form or note; a pipe would end the cell
+    )
     return "<br>".join(f"`{' '.join(line.split())}`" for line in short)
 
 
