@@ -34,7 +34,7 @@ if importlib.util.find_spec("fmcgan") is None:
 # %% tags=["parameters"]
 PHOTOS = "shapes"  # a folder with a sub-folder of PNG or JPEG files for each class; drawn below if it does not exist
 RECIPE = "experiment=minute trainer.limit_train_batches=500"  # experiment=quick for better images
-SCORED = 1000  # samples for evaluation and analysis
+SCORED = 900  # samples for evaluation and analysis, a multiple of the number of classes
 PARTS = "analysis=[sample_check,confusions,neighbours]"
 FOLDER = "outputs/own_data"
 
