@@ -112,7 +112,7 @@ show("clusters_overview")
 # stands beside that of the samples.
 
 # %%
-show("bias_brightness", "bias_symmetry")
+show("bias_brightness", "bias_means")
 
 # %% [markdown]
 # ## Confusions
@@ -121,7 +121,7 @@ show("bias_brightness", "bias_symmetry")
 # generator; the figure shows both.
 
 # %%
-show("confusions_matrix", "confusions_difference", "confusions")
+show("confusions_agreement", "confusions_difference")
 
 # %% [markdown]
 # ## A map
@@ -130,7 +130,7 @@ show("confusions_matrix", "confusions_difference", "confusions")
 # distances: use it to find questions, not answers.
 
 # %%
-show("maps_umap_thumbnails", "maps_umap")
+show("maps_umap_thumbnails", "maps_umap_origin")
 
 # %% [markdown]
 # ## Directions: what can be turned?
