@@ -106,21 +106,27 @@ lines += [f"| {name} | " + " | ".join(f"{float(row[c]):.3g}" for c in columns) +
 display(Markdown("\n".join(lines)))
 
 # %% [markdown]
-# ## A loss that stops learning
+# ## A training that crashes
 #
-# In the first GAN paper the generator minimises `E[log(1 - D(G(z)))]`. If the discriminator is certain that an image is
-# generated, the slope of that function is nearly 0: the generator gets no gradient just when it is worst. Here the learning
-# rates are high and the penalty is missing, so the discriminator wins early.
+# In the first GAN paper the generator minimises `E[log(1 - D(G(z)))]` (`loss=minimax`). If the discriminator is certain that an
+# image is generated, that function is flat: the generator gets little gradient just when it is worst. Here the learning rates
+# are high and the penalty is missing.
 
 # %%
 stuck = Path(FOLDER) / "minimax"
 # !{python} -m fmcgan.train loss=minimax network=mlp lr=2e-3 {SHORT} {MANIFOLD} data.root={ROOT} hydra.run.dir={stuck} 2>&1 | cat
 
 # %%
-display(ShowImage(stuck / "grad_norm.png"))
+for name in ("grad_norm.png", "samples/epoch_001.png"):
+    display(ShowImage(stuck / name))
 
 # %% [markdown]
-# `analyze` looks for such patterns and names them. An alarm states what it saw and the rule behind it.
+# Read the curves from the left. Both norms are low and steady. Then they jump a hundredfold within a few batches: a step was too
+# long. After it the discriminator is certain, the generator draws the same few patterns in every class, and no later step
+# repairs it. The loss alone would not show it: the generator's loss is *higher* than before.
+
+# %% [markdown]
+# `analyze` looks for such failures and names them. An alarm states what it saw and the rule behind it.
 
 # %%
 # !{python} -m fmcgan.analyze run={stuck} data.root={ROOT} n=500 analysis=[sample_check,training] 2>&1 | cat
