@@ -107,7 +107,7 @@ rows = drawn.images.reshape(generator.info.num_classes, 10, *drawn.images.shape[
 display(class_grid(rows, generator.info.class_names, "Generated images by class"))
 
 # %%
-display(ShowImage(run / "samples" / "real.png"))
+display(ShowImage(run / "real.png"))
 
 # %% [markdown]
 # ## How good are they?
