@@ -25,7 +25,7 @@ def probe(config: DictConfig) -> None:
     """Reads the images, writes ``report.html``, ``probe.json``, figures and tables, and prints the findings."""
     from fmcgan.inference.sample_source import load_inputs
     from fmcgan.probing.loading import load_model
-    from fmcgan.probing.measurement import measure
+    from fmcgan.probing.measurement import fitted_judge, measure
     from fmcgan.probing.page import Page, sentence, write_page
 
     form, effort, options = _checked_options(config)
@@ -35,7 +35,7 @@ def probe(config: DictConfig) -> None:
     model = load_model(config.model, form, real.info, real.test.images[:16], config.outputs, order, inputs.device)
     samples = inputs.samples(inputs.n).balanced(inputs.n, real.reference.shares)
     network = None if inputs.generator is None else inputs.generator.network
-    measured = measure(model, samples, real, network, inputs.seed, effort)
+    measured = measure(model, fitted_judge(real), samples, real, network, inputs.seed, effort)
     provenance = {"model": config.model, **inputs.provenance_in_words(samples)}
     seconds = ", ".join(f"{name} {taken:.0f}" for name, taken in measured.seconds.items())
     page = Page(measured, str(inputs.origin["source"]), config.findings, provenance | {"seconds": seconds})

@@ -62,9 +62,7 @@ def attributes(subject: Subject) -> Section:
         pictures=[_picture(binned, bins), _shares_picture(binned, num_classes)],
         tables=[_share_table(binned, num_classes), _bin_table(binned, bins)],
         effects=effects,
-        values={
-            name: {side: each[side].share(num_classes).value for side in _SIDES} for name, each in binned.items()
-        },
+        values={name: {side: each[side].share(num_classes).value for side in _SIDES} for name, each in binned.items()},
     )
 
 

@@ -50,7 +50,11 @@ class _Flipped:
         if not len(known):
             return math.nan, math.nan, math.nan
         low = int(stats.binom.ppf(0.025, len(known), 0.5))
-        return float(np.median(known)), float(known[max(low - 1, 0)]), float(known[min(len(known) - low, len(known) - 1)])
+        return (
+            float(np.median(known)),
+            float(known[max(low - 1, 0)]),
+            float(known[min(len(known) - low, len(known) - 1)]),
+        )
 
 
 def flips(subject: Subject) -> Section:

@@ -41,17 +41,14 @@ class InputFormat:
     layout: str = "channels_first"
 
     def __post_init__(self) -> None:
-        if isinstance(self.range, str) or len(self.range) != 2:
-            raise InvalidValueError(f"input.range must be two numbers such as [0,1], got {self.range}")
-        for value in self.range:
-            number(**{"input.range": value})
-        if self.range[0] == self.range[1]:
+        ends = () if isinstance(self.range, str) else tuple(self.range)
+        if len(ends) != 2 or ends[0] == ends[1]:
             raise InvalidValueError(f"input.range must be two different numbers such as [0,1], got {self.range}")
-        for name, check in (("mean", number), ("std", positive_number)):
+        for name, check in (("range", number), ("mean", number), ("std", positive_number)):
             for value in _numbers(getattr(self, name)):
                 check(**{f"input.{name}": value})
-        if self.channels is not None and self.channels not in (1, 3):
-            raise InvalidValueError(f"input.channels must be 1 or 3, or null for those of the data set: {self.channels}")
+        if self.channels not in (None, 1, 3):
+            raise InvalidValueError(f"input.channels must be 1, 3 or null (those of the data set), got {self.channels}")
         if self.size is not None:
             whole_number(maximum=1024, **{"input.size": self.size})
         one_of(tuple(LAYOUTS), **{"input.layout": self.layout})

@@ -13,6 +13,7 @@ from fmcgan.training.sampling import render
 
 _FIRST_STEP, _LAST_STEP = 0.5, 0.01  # lengths of the steps by gradient, falling along a cosine
 _FIRST_SHRINK, _LAST_SHRINK = 0.05, 0.001  # by which the bound on the length changes, likewise
+_BEYOND = 1.02  # of the length at which a linear margin would be 0
 _SIGMA = 0.2  # first standard deviation of CMA-ES, in those of the latent vector
 _SCALES = torch.linspace(0.4, 1.2, 33)  # at which a found change is tried again, on images of whole grey levels
 _UNFLIPPED = 1e3  # longer than any change: of two changes that do not flip the verdict, the smaller margin is better
@@ -89,7 +90,7 @@ def _by_gradient(generator: nn.Module, classifier: Classifier, latents: Tensor, 
         flipped = margin < 0
         better = flipped & (norm < shortest)
         best[better], shortest[better] = change[better], norm[better]
-        reach = norm + margin.detach() / steepness  # where a linear margin would be 0
+        reach = _BEYOND * (norm + margin.detach() / steepness)
         unseen = shortest.isinf()
         grown = torch.where(unseen, reach, bound * (1 + shrink))
         bound = torch.where(flipped, torch.minimum(bound, norm) * (1 - shrink), grown)
@@ -112,7 +113,14 @@ def _by_evolution(
 
     device, size = next(generator.parameters()).device, latents.shape[1]
     best, shortest = torch.full_like(latents, torch.nan), torch.full((len(latents),), torch.inf)
-    options = {"CMA_diagonal": True, "popsize": population(size), "verbose": -9, "tolfun": 0, "tolfunhist": 0, "tolx": 0}
+    options = {
+        "CMA_diagonal": True,
+        "popsize": population(size),
+        "verbose": -9,
+        "tolfun": 0,
+        "tolfunhist": 0,
+        "tolx": 0,
+    }
     searches = [
         cma.CMAEvolutionStrategy(np.zeros(size), _SIGMA, options | {"seed": 1 + (seed + at) % (2**31)})
         for at in range(len(latents))
@@ -123,9 +131,7 @@ def _by_evolution(
         wide = labels.repeat_interleave(changes.shape[1])
         moved = (latents[:, None] + changes).flatten(0, 1)
         parts = zip(moved.split(250), wide.split(250), strict=True)
-        margins = [
-            _margins(classifier, generator(z.to(device), y.to(device)), y.to(device)).cpu() for z, y in parts
-        ]
+        margins = [_margins(classifier, generator(z.to(device), y.to(device)), y.to(device)).cpu() for z, y in parts]
         margin, norms = torch.cat(margins).view(changes.shape[:2]), changes.norm(dim=2)
         flipped = margin < 0
         cost = torch.where(flipped, norms, _UNFLIPPED + margin)
@@ -148,5 +154,3 @@ def _shortened(
         flipped = (verdicts != labels) & changes.isfinite().all(dim=1)
         found[flipped] = scaled[flipped]
     return found
-
-

@@ -32,9 +32,9 @@ Raw = Callable[[Tensor], Tensor]  # prepared images [B, ...] -> outputs [B, K]
 
 @dataclass(frozen=True)
 class _Model:
-    """A loaded model: its outputs for prepared images, the batch that it takes, and the device of its weights."""
+    """A loaded model."""
 
-    raw: Raw
+    raw: Raw  # outputs for prepared images
     batch: int | None = None  # images that it takes at once; ``None``: any number
 
 
@@ -100,7 +100,7 @@ def load_model(
 
 
 def _batched(model: _Model, prepared: Tensor) -> Tensor:
-    """Reads any number of images with a model that takes a fixed number; the last batch is filled with its first image."""
+    """Reads any number of images ; for a model that takes a fixed number, the last batch is filled."""
     if model.batch is None or len(prepared) == model.batch:
         return model.raw(prepared)
     found = []
@@ -117,7 +117,7 @@ def _tried(source: str, model: _Model, form: InputFormat, images: Tensor, info: 
             found = _batched(model, form.prepare(images))
     except Exception as error:  # foreign code may raise any error
         reason = " ".join(str(error).split())[:300]
-        hint = f"it got {LAYOUTS[form.layout]} with one image as {list(form.shape)}; see input.* "
+        hint = f"it got {LAYOUTS[form.layout]} with one image as {list(form.shape)}; see the options input.*"
         raise UserError(f"model={source} fails on images: {type(error).__name__}: {reason}; {hint}") from error
     if not isinstance(found, Tensor) or found.shape != (len(images), info.num_classes):
         shape = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
@@ -181,7 +181,7 @@ def _load_onnx(source: str, form: InputFormat) -> _Model:
     inputs = session.get_inputs()
     if len(inputs) != 1:
         raise UserError(f"model={source} must have one input, images; it has {', '.join(each.name for each in inputs)}")
-    ((given),) = inputs
+    (given,) = inputs
     dtype = _dtype(source, given.type, form)
     _check_shape(source, given.shape, form)
 
@@ -196,7 +196,9 @@ def _load_onnx(source: str, form: InputFormat) -> _Model:
 def _dtype(source: str, kind: str, form: InputFormat) -> Any:
     if kind == "tensor(uint8)":
         if tuple(form.range) != (0, 255) or form.mean is not None or form.std is not None:
-            raise UserError(f"model={source} takes uint8: give input.range=[0,255] and neither input.mean nor input.std")
+            raise UserError(
+                f"model={source} takes uint8: give input.range=[0,255] and neither input.mean nor input.std"
+            )
         return np.uint8
     if kind not in _FLOATS:
         raise UserError(f"model={source} takes {kind}; images are {', '.join([*_FLOATS, 'tensor(uint8)'])}")
@@ -212,5 +214,6 @@ def _check_shape(source: str, shape: Sequence[int | str | None], form: InputForm
     if not fits:
         raise UserError(
             f"model={source} takes images of shape {list(shape)}, the first number being the batch; these are "
-            f"[B, {', '.join(map(str, expected))}]: set input.layout ({', '.join(LAYOUTS)}), input.channels or input.size"
+            f"[B, {', '.join(map(str, expected))}]: set input.layout ({', '.join(LAYOUTS)}), input.channels or "
+            "input.size"
         )

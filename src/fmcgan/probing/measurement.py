@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from torch import nn
+
 from fmcgan.analysis.base import NotApplicable
 from fmcgan.analysis.section import Section
 from fmcgan.app.progress import Progress
@@ -15,7 +17,6 @@ from fmcgan.probing.accuracy import accuracy
 from fmcgan.probing.attributes import attributes
 from fmcgan.probing.classifier import Classifier, judge
 from fmcgan.probing.subject import Effort, Subject, Verdicts
-from torch import nn
 
 log = logging.getLogger(__name__)
 
@@ -37,25 +38,37 @@ class Measured:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
+def fitted_judge(real: RealImages) -> Classifier:
+    """Returns the classifier of the metrics, trained on the data set if need be.
+
+    Raises:
+        UnfitNetworkError: it hardly recognises the classes.
+    """
+    features = ClassifierFeatures()
+    features.fit(real)
+    return judge(features, real.test.device)
+
+
 def measure(
-    model: Classifier, samples: ImageSet, real: RealImages, generator: nn.Module | None, seed: int, effort: Effort
+    model: Classifier,
+    own: Classifier,
+    samples: ImageSet,
+    real: RealImages,
+    generator: nn.Module | None,
+    seed: int,
+    effort: Effort,
 ) -> Measured:
     """Reads all images and runs the parts, with the time left.
 
     Args:
         model: the classifier to probe.
+        own: the judge.
         samples: generated images with the labels that they were asked for.
         real: both splits; the classifier is tested on the test images.
         generator: that drew the samples; ``None``: the parts that need one are left out.
         seed: of the latent vectors.
         effort: how much is measured.
-
-    Raises:
-        UnfitNetworkError: the judge hardly recognises the classes of the data set.
     """
-    features = ClassifierFeatures()
-    features.fit(real)
-    own = judge(features, real.test.device)
     sets = samples, real.test
     parts = _OF_IMAGES | (_OF_LATENTS if generator is not None else {})
     with Progress(2 * _readings(sets, generator, real, model, own, seed, effort), "readings") as progress:

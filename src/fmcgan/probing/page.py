@@ -76,8 +76,8 @@ class Page:
         of_judge, judge_generated = (f"{100 * float(str(each)):.0f} %" for each in judged)
         clauses = [
             Clause(
-                f"it reads {real} of the real test images right (the judge {of_judge}) and {generated} of the generated "
-                f"ones (the judge {judge_generated})",
+                f"it reads {real} of the real test images right (the judge {of_judge}) and {generated} of the "
+                f"generated ones (the judge {judge_generated})",
                 "accuracy",
             )
         ]
@@ -100,9 +100,9 @@ class Page:
         if wilson_interval(hits, n)[1] >= middle:
             return ""
         return (
-            f"The classifier reads only {share_text(hits, n)} of the real test images right. If that surprises you, the "
-            "images may not be what it expects, or its classes may be in another order: check input.range, input.mean, "
-            "input.std, input.layout and class_order."
+            f"The classifier reads only {share_text(hits, n)} of the real test images right. If that surprises you, "
+            "the images may not be what it expects, or its classes may be in another order: check input.range, "
+            "input.mean, input.std, input.layout and class_order."
         )
 
 

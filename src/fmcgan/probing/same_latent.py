@@ -190,5 +190,3 @@ def _table(subject: Subject, model: _Read, judge: _Read) -> Table:
         f"share of the {len(model.verdicts)} latent vectors whose verdict is the same in all classes."
     )
     return Table("readers", caption, columns, rows, open=True)
-
-
