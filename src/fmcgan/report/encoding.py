@@ -29,6 +29,11 @@ class Encoded:
     height: int
     frames: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def page_bytes(self) -> int:
+        """Bytes of its data URIs on a page: of all frames, or of the picture."""
+        return sum(len(uri) for uri, _ in self.frames) or len(self.uri)
+
 
 def encode(picture: Picture) -> Encoded:
     """Encodes a picture: matplotlib figures at their size in inches, others at one CSS pixel per pixel.
