@@ -15,7 +15,7 @@ from fmcgan.comparison.statistics import Protocol, Spread, ranking
 from fmcgan.comparison.statistics import Table as Measured
 from fmcgan.comparison.tables import ARROWS, count_range, floors_text, mean_and_std, number
 from fmcgan.report.html import NO_VALUE
-from study import budget, results_store
+from study import budget, paired, results_store
 from study.arms import BASE, TABLES, Table, arm_description, folder_name
 
 SCORES_ARE = """\
@@ -76,7 +76,8 @@ def write(page: Path, folder: Path, shown: Table = TABLES["ingredients"], speed_
         SPEED_IS.format(seconds=shown.seconds or budget.seconds(speed_page)),
     ]
     lines = table(stored, speeds, broken, shown)
-    parts = [lines, *how, *omitted_runs(stored, begun, failed), *trained(entries), *machines]
+    differences = paired.blocks(entries, shown) if shown.paired else []
+    parts = [lines, *how, *differences, *omitted_runs(stored, begun, failed), *trained(entries), *machines]
     block = "\n\n".join(part for part in parts if part)
     text = page.read_text(encoding="utf-8") if page.exists() else "# Study\n"
     write_atomically(page, replace_block(text, "arms", block))

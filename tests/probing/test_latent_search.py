@@ -38,7 +38,7 @@ def test_the_shortest_change_to_a_plane_is_its_distance(steps, most):
     if steps is None:
         pytest.importorskip("cma")
     weights = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0, 0.5])
-    latents = torch.tensor([[0.0] * 6, [0.5, -1, 0, 0, 1, 0], [0, 0, 1, 0, 0, 1.5]])
+    latents = torch.tensor([[0.0] * 6, [0.5, -1, 0, 0, 1, 0], [0, 0, 1, 0, 0, 0.2]])
     labels = torch.zeros(3, dtype=torch.int64)
     distances = (1 - latents @ weights) / weights.norm()
     found = smallest_changes(Flat(), linear(weights), latents, labels, steps, 60, seed=0)

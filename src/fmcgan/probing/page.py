@@ -1,5 +1,6 @@
 """Output files of a probe: ``report.html``, ``probe.json``, figures and tables."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -139,7 +140,7 @@ def as_json(page: Page) -> dict[str, object]:
             for each in page.findings
         ],
         "effects": [_effect(each) for each in page.effects],
-        "values": {name: section.values for name, section in measured.sections.items()},
+        "values": {name: _plain(section.values) for name, section in measured.sections.items()},
         "skipped": measured.skipped,
         "seconds": measured.seconds,
         "provenance": dict(page.provenance),
@@ -158,11 +159,20 @@ def _effect(adjusted: AdjustedEffect) -> dict[str, object]:
         "key": effect.key,
         "statement": effect.statement,
         "size": effect.difference.size,
-        "interval": list(effect.difference.interval),
+        "interval": _plain(effect.difference.interval),
         "adjusted_p": adjusted.adjusted_p,
-        "floor": effect.floor.at_most,
+        "floor": _plain(effect.floor.at_most),
         "is_finding": adjusted.is_finding,
     }
+
+
+def _plain(value: object) -> object:
+    """Converts to JSON types; numbers that are not finite become None."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _percent(share: float) -> str:
