@@ -47,7 +47,7 @@ def test_a_classifier_of_brightness_is_told(measured):
     found = findings(measured["brightness"])
     assert "attributes/brightness" in found
     assert "same_latent/all" in found
-    assert "directions/more_brightness" in found
+    assert "directions/of_more_brightness" in found
     attributes = measured["brightness"].sections["attributes"].values
     largest = max(attributes, key=lambda name: attributes[name]["real"])
     assert largest == "brightness"

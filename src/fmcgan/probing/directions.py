@@ -92,7 +92,7 @@ def _directions(subject: Subject) -> dict[str, Tensor]:
     values = measure_attributes(render(subject.generator, latents, labels).numpy(), _is_black(subject))
     for name, each in values.items():
         if (direction := _steepest(latents, labels, each)) is not None:
-            named[f"more {name}"] = direction
+            named[f"of more {name}"] = direction
     return named
 
 

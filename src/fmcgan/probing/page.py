@@ -84,8 +84,14 @@ class Page:
         ]
         if "same_latent" in values:
             share = float(str(values["same_latent"]["label_share"]))
-            what = "the label rather than the style" if share >= 0.5 else "the style rather than the label"
-            clauses.append(Clause(f"its verdict follows {what}, which explains {_percent(share)}", "same_latent"))
+            first, second = ("label", "style") if share >= 0.5 else ("style", "label")
+            percent = f"{100 * max(share, 1 - share):.0f} %"
+            clauses.append(
+                Clause(
+                    f"its verdict follows the {first} rather than the {second} ({percent} of its information)",
+                    "same_latent",
+                )
+            )
         if not self.findings:
             return [*clauses, Clause("no finding: it differs from the judge by no more than good classifiers do")]
         first = self.findings[0]
@@ -173,7 +179,3 @@ def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} % of it" if share >= 0.5 else f"{100 * (1 - share):.0f} % of it"
