@@ -15,19 +15,8 @@ from fmcgan.comparison.statistics import Protocol, Spread, ranking
 from fmcgan.comparison.statistics import Table as Measured
 from fmcgan.comparison.tables import ARROWS, count_range, floors_text, mean_and_std, number
 from fmcgan.report.html import NO_VALUE
-from study import budget, results_store
+from study import budget, paired, results_store
 from study.arms import BASE, TABLES, Table, arm_description, folder_name
-
-SCORES = {
-    "FD": "fd_classifier_10k_test",
-    "FD by class": "class_fd_classifier_10k_test",
-    "agreement": "label_agreement_classifier_10k",
-    "precision": "precision_k3_classifier_10k_test",
-    "recall": "recall_k3_classifier_10k_test",
-    "density": "density_k5_classifier_10k_test",
-    "coverage": "coverage_k5_classifier_10k_test",
-}
-"""Column heading and name of each score; `docs/metrics.md` explains them."""
 
 SCORES_ARE = """\
 Scores are mean ± standard deviation over seeds (n - 1 in the denominator), of the last weights, on 10,000 new samples.
@@ -66,7 +55,7 @@ def write(page: Path, folder: Path, shown: Table = TABLES["ingredients"], speed_
     arms, speed_page = shown.arms, speed_page or page
     found = {arm: _runs(folder / folder_name(arm)) for arm in arms}
     new = [
-        results_store.new_entry(arm, run, (run.result or {})["scores"], SCORES.values())
+        results_store.new_entry(arm, run, (run.result or {})["scores"], shown.scores.values())
         for arm, runs in found.items()
         for run in runs
         if run.finished
@@ -87,7 +76,8 @@ def write(page: Path, folder: Path, shown: Table = TABLES["ingredients"], speed_
         SPEED_IS.format(seconds=shown.seconds or budget.seconds(speed_page)),
     ]
     lines = table(stored, speeds, broken, shown)
-    parts = [lines, *how, *omitted_runs(stored, begun, failed), *trained(entries), *machines]
+    differences = paired.blocks(entries, shown) if shown.paired else []
+    parts = [lines, *how, *differences, *omitted_runs(stored, begun, failed), *trained(entries), *machines]
     block = "\n\n".join(part for part in parts if part)
     text = page.read_text(encoding="utf-8") if page.exists() else "# Study\n"
     write_atomically(page, replace_block(text, "arms", block))
@@ -107,7 +97,7 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = (), of: 
         return ""
     groups = [Group(arm, tuple(runs)) for arm, runs in shown.items()]
     measured = measure("end", groups, _at_end)
-    columns = [_scores(measured, heading, name, broken, of) for heading, name in SCORES.items()]
+    columns = [_scores(measured, heading, name, broken, of) for heading, name in of.scores.items()]
     seen = measured.spreads("images_seen")
     names = ["group", "arm", "what is changed", "seeds", "images seen", "images/s", "G parameters", "D parameters"]
     head = [*names, *(column[0] for column in columns)]
