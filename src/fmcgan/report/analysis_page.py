@@ -29,7 +29,7 @@ PAGE = "report.html"
 LARGEST_PAGE = 6_000_000  # bytes of the page with all its pictures
 FINDINGS = "findings.json"
 SCORES = "scores"  # name of the section whose values are results of metrics
-_OWN_FILE = re.compile(r"samples\.(png|svg)|[a-z0-9]\w*_[\w-]+\.(png|svg|gif|csv)", re.ASCII)
+_OWN_FILE = re.compile(r"samples\.(png|svg)|[a-z0-9]\w*_[\w-]+\.(png|svg|pdf|gif|csv)", re.ASCII)
 """File names that an analysis may write and remove: ``SECTION_NAME.SUFFIX``, no paths."""
 
 
@@ -82,7 +82,7 @@ def write_analysis(folder: Path, report: Report, failures: Failures | None = Non
 
     Args:
         folder: for ``report.html`` (a single file), ``findings.json``, ``samples.png``, and
-            ``<section>_<name>`` with ``.png``, ``.svg`` or ``.gif`` for each picture and ``.csv`` for each table. It is
+            ``<section>_<name>`` with ``.gif`` or ``.png``, of charts also ``.svg`` and ``.pdf``, for each picture and ``.csv`` for each table. It is
             created if missing; outdated figures and tables of an earlier analysis are removed.
         report: the results.
         failures: collects errors of pictures, which are left out; ``None``: errors are raised.
@@ -116,7 +116,7 @@ def _drawn(report: Report, failures: Failures) -> tuple[Report, dict[tuple[str, 
     for name, section in report.sections.items():
         for picture in section.pictures:
             with failures.catch(f"{name}, figure {picture.name}"):
-                pictures[name, picture.name] = encode(picture)
+                pictures[name, picture.name] = encode(picture, name)
     sections = {
         name: replace(section, pictures=[each for each in section.pictures if (name, each.name) in pictures])
         for name, section in report.sections.items()
@@ -203,19 +203,19 @@ def _fitted_page(
         return rendered
 
     def largest_first() -> list[tuple[str, str]]:
-        return sorted(fitted, key=lambda key: len(fitted[key].uri), reverse=True)
+        return sorted(fitted, key=lambda key: fitted[key].size, reverse=True)
 
     for key in largest_first():
         if excess > 0:
-            excess -= len(fitted[key].uri)
+            excess -= fitted[key].size
             fitted[key] = smaller(fitted[key])
-            excess += len(fitted[key].uri)
+            excess += fitted[key].size
     linked = {(each.section, each.effect.figure) for each in report.findings}
     split = {name: in_order(section.pictures) for name, section in report.sections.items()}
     collapsed = {(name, each.name) for name, (_, folded) in split.items() for each in folded}
     for key in largest_first():
         if excess > 0 and key in collapsed - linked:
-            excess -= len(fitted.pop(key).uri)
+            excess -= fitted.pop(key).size
     return page(report, fitted, samples, strips)
 
 
