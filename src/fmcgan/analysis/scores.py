@@ -13,7 +13,7 @@ from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.info import DatasetInfo
 from fmcgan.figure.classes import most_telling, short_names
 from fmcgan.figure.dots import ClassDots, class_dots_figure
-from fmcgan.figure.heatmap import DIVERGING, heatmap_figure, signed_points
+from fmcgan.figure.heatmap import DIVERGING, heatmap_figure
 from fmcgan.metric.base import Metric
 from fmcgan.metric.baselines import REAL
 from fmcgan.metric.evaluation import Evaluator
@@ -82,7 +82,7 @@ def _gaps(results: Results, info: DatasetInfo) -> list[Picture]:
         points,
         short_names([info.class_names[label] for label in shown]),
         [each["plain"] or each["title"] for each in shares.values()],
-        formats=signed_points,
+        formats="+.0f",
         title="Samples minus real images, by class",
         label="percentage points",
         colours=DIVERGING.reversed(),  # vermilion: fewer than real

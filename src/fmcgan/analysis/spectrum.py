@@ -27,7 +27,7 @@ from fmcgan.data.images import to_pixels
 from fmcgan.data.info import LARGEST, DatasetInfo
 from fmcgan.figure.classes import most_telling, short_names
 from fmcgan.figure.curves import Panel, Series, curves_figure
-from fmcgan.figure.heatmap import DIVERGING, heatmap_figure, signed_points
+from fmcgan.figure.heatmap import DIVERGING, heatmap_figure
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.spectrum import Spectrum, decibels
 
@@ -247,7 +247,7 @@ def _heat_map(measured: Sequence[Levels], classes: Sequence[int]) -> Picture:
         values,
         short_names(names),
         [str(ring) for ring in range(radii)],
-        formats=signed_points,
+        formats="+.0f",
         title="Power of generated images minus that of real ones",
         label="dB",
         names=("", X_LABEL),

@@ -15,7 +15,7 @@ from fmcgan.downstream.arms import NOTHING, ONLY_GENERATED, Arm
 from fmcgan.downstream.crossed import Estimate
 from fmcgan.downstream.protocol import Protocol, RealSize
 from fmcgan.downstream.results import ArmResult, Comparison, Results
-from fmcgan.figure.heatmap import heatmap_figure, signed_points
+from fmcgan.figure.heatmap import heatmap_figure
 from fmcgan.figure.intervals import IntervalLine, IntervalPanel, intervals_figure
 from fmcgan.report.analysis_page import PAGE, table_csv
 from fmcgan.report.encoding import encode
@@ -240,7 +240,7 @@ def _classes(results: Results, info: DatasetInfo) -> Section:
             100 * np.array([[each.mean for each in row] for row in estimates]),
             [f"{row.size.title}, {row.arm.title}" for row in compared],
             info.class_names,
-            formats=signed_points,
+            formats="+.0f",
             title="Accuracy by class, minus nothing added",
             label=_POINTS,
             faint=[[each.sign == 0 for each in row] for row in estimates],

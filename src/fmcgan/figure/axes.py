@@ -62,7 +62,7 @@ def name_axes(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
     text = "\n".join(fill(line, letters) for line in title.splitlines())
     axes.set_title(text, fontsize=TITLE, loc="left", color=INK)
     axes.set_xlabel(x, fontsize=TEXT)
-    axes.set_ylabel(y, fontsize=TEXT)
+    axes.set_ylabel(fill(y, 30), fontsize=TEXT)
 
 
 def round_ticks(most: int = 5) -> MaxNLocator:

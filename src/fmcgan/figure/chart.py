@@ -72,7 +72,8 @@ class Chart:
     def size(self) -> int:
         """Its length on a page, in characters."""
         tips = sum(len(tip.text) + 50 for each in self.panels for tip in each.tips)
-        return tips + sum(len(each.content) for each in (*self.panels, *self.legend))
+        contents = [each.content for each in self.panels] + [each.content for each in self.legend]
+        return tips + sum(map(len, contents))
 
 
 class Tips(Artist):
@@ -89,7 +90,7 @@ class Tips(Artist):
         x, y = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
         known = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
         self.points = np.stack([x[known], y[known]], axis=1)
-        self.texts = [texts[index] for index in known]
+        self.texts = [texts[index] for index in known.tolist()]
         self.set_in_layout(False)
 
     def draw(self, renderer: RendererBase) -> None:
@@ -160,7 +161,7 @@ def _tips(figure: Figure, axes: Axes, box: Bbox) -> Iterator[Tip]:
 def _entries(figure: Figure, drawing: "_Drawing") -> Iterator[Entry]:
     """Yields the legend, each text once."""
     seen: set[str] = set()
-    for number, (handle, text) in enumerate(legend_of(figure)):
+    for number, (_, text) in enumerate(legend_of(figure)):
         if text not in seen:
             seen.add(text)
             x, y = drawing.middle(f"handle-{number}")
@@ -197,25 +198,16 @@ class _Drawing:
         """Notes groups and definitions by their names, and simplifies all elements."""
         for child in list(element):
             child.tag = child.tag.rpartition("}")[2]
-            child.tail = None
-            if child.tag not in ("text", "tspan"):
-                child.text = None
-            name = child.attrib.pop("id", None)
+            name = child.attrib.pop("id", "")
             if name in ("title", "background"):
                 element.remove(child)
                 continue
-            if child.tag == "g" and name is not None:
+            if child.tag == "g":
                 self._parts[name] = child
-            elif name is not None and child.tag in ("path", "clipPath"):
+            elif name and child.tag in ("path", "clipPath"):
                 self._definitions[name] = child
                 child.set("id", name)
-            if _LINK in child.attrib:
-                child.set("href", child.attrib.pop(_LINK))
-            for key in ("d", "x", "y", "transform"):
-                if key in child.attrib:
-                    child.set(key, _LONG_NUMBER.sub(_rounded, child.attrib[key]).replace("\n", ""))
-            if "style" in child.attrib:
-                child.set("style", _styled(child.attrib["style"]))
+            _simplify(child)
             self._clean(child)
             if child.tag in ("defs", "metadata"):
                 element.remove(child)
@@ -238,6 +230,19 @@ class _Drawing:
             for before, after in (("url(#", ")"), ('href="#', '"'), ('id="', '"')):
                 text = text.replace(f"{before}{name}{after}", f"{before}{new}{after}")
         return text
+
+
+def _simplify(element: ElementTree.Element) -> None:
+    """Rounds numbers, and replaces colours and fonts."""
+    element.tail = None
+    if element.tag not in ("text", "tspan"):
+        element.text = None
+    if _LINK in element.attrib:
+        element.set("href", element.attrib.pop(_LINK))
+    for key in {"d", "x", "y", "transform"} & element.attrib.keys():
+        element.set(key, _LONG_NUMBER.sub(_rounded, element.attrib[key]).replace("\n", ""))
+    if "style" in element.attrib:
+        element.set("style", _styled(element.attrib["style"]))
 
 
 def _points(element: ElementTree.Element) -> Iterator[tuple[float, float]]:

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from fmcgan.figure.axes import PANEL_INCHES, TEXT, style_axes
+from fmcgan.figure.axes import PANEL_INCHES, TEXT, panel_figure, style_axes
 from fmcgan.figure.chart import add_tips
 from fmcgan.figure.classes import short_names
 from fmcgan.figure.font import load_font
@@ -30,6 +30,8 @@ SMALL, LARGE = load_font(14), load_font(17)
 BAR = 16  # height of a bar
 RATIOS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4)  # ticks of the overview; values are clipped to the ends
 ROW_INCHES = 0.145
+
+CLASSES = 5  # of a panel of the overview
 
 Share = tuple[float, float, float]  # a share and the ends of its interval, in 0..1
 
@@ -102,22 +104,23 @@ def ratios_figure(classes: Mapping[str, Sequence[ClusterRow]]) -> Figure:
 
     ``classes`` are clusters in the order of their numbers, at least one, by the name of the class.
     """
-    total = sum(map(len, classes.values()))
-    if total == 0:
+    names = [name for name, rows in classes.items() if rows]
+    if not names:
         raise ValueError("classes must hold at least one cluster, got none")
-    height = ROW_INCHES * (total + len(classes)) + 1.3
-    figure = Figure(figsize=(PANEL_INCHES[0], height), layout="constrained")
-    axes = figure.subplots()
-    middles, top = [], 0
-    for rows in classes.values():
-        axes.axhline(top - 1, color=GRID, linewidth=0.8)
-        for index, row in enumerate(rows):
-            _draw_ratio(axes, top + index, row)
-        middles.append(top + (len(rows) - 1) / 2)
-        top += len(rows) + 1
-    axes.set_ylim(top - 1, -1)
-    axes.set_yticks(middles, short_names(list(classes)), fontsize=TEXT)
-    _draw_axes(axes)
+    parts = [names[start : start + CLASSES] for start in range(0, len(names), CLASSES)]
+    most = max(sum(1 + len(classes[name]) for name in part) for part in parts)
+    figure, all_axes = panel_figure(len(parts), (PANEL_INCHES[0], ROW_INCHES * most + 0.6), extra=0.3)
+    for axes, part in zip(all_axes, parts, strict=True):
+        middles, top = [], 0
+        for rows in (classes[name] for name in part):
+            axes.axhline(top - 1, color=GRID, linewidth=0.8)
+            for index, row in enumerate(rows):
+                _draw_ratio(axes, top + index, row)
+            middles.append(top + (len(rows) - 1) / 2)
+            top += len(rows) + 1
+        axes.set_ylim(most - 1, -1)
+        axes.set_yticks(middles, short_names(part), fontsize=TEXT)
+        _draw_axes(axes)
     marks = {"generated, 95 %": (GENERATED, "o"), "real test images": (REAL, "|")}
     lines = [Line2D([], [], color=colour, marker=marker, linestyle="") for colour, marker in marks.values()]
     figure.legend(lines, list(marks), loc="outside upper right", ncols=2, frameon=False, fontsize=TEXT)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fmcgan.figure.axes import TEXT
 from fmcgan.figure.classes import most_telling, short_names
-from fmcgan.figure.heatmap import SEQUENTIAL, heatmap_figure, signed_points
+from fmcgan.figure.heatmap import SEQUENTIAL, heatmap_figure
 from fmcgan.figure.palette import FAINT_INK, INK
 from fmcgan.figure.png import write_figure
 
@@ -82,7 +82,7 @@ def difference_figure(counts: ArrayLike, real_counts: ArrayLike, sure: ArrayLike
         differences[square],
         of_shown,
         of_shown,
-        formats=signed_points,
+        formats="+.0f",
         title="\n".join(filter(None, ["Classification: share of samples minus share of real test images", note])),
         label="percentage points: more of the real images ↔ of the samples",
         scale=Normalize(-limit, limit),
@@ -121,12 +121,10 @@ def _mark_rows(axes: Axes, missing: NDArray[np.bool_], note: str) -> None:
 
 
 def _percent(share: float) -> str:
-    """Formats percent in at most four characters; some are never 0.0 and not all are never 100."""
-    if share < 0.1:
-        return "<0.1"
-    if 99.5 <= share < 100:
-        return ">99"
-    return "100" if share == 100 else f"{share:.1f}" if share < 9.95 else f"{share:.0f}"
+    """Formats percent in at most three characters; some are never 0 and not all are never 100."""
+    if share < 0.5:
+        return "<1"
+    return ">99" if 99.5 <= share < 100 else f"{share:.0f}"
 
 
 def _summary(table: NDArray[np.int64]) -> str:

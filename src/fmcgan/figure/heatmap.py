@@ -1,6 +1,7 @@
 """Heat maps with numbers."""
 
 from collections.abc import Callable, Sequence
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
+from fmcgan.app.formatting import short_number
 from fmcgan.figure.axes import TEXT, TITLE, name_axes, panel_figure
 from fmcgan.figure.chart import add_tips
 from fmcgan.figure.palette import FAINT_INK, GENERATED, INK, LINE, REAL
@@ -33,7 +35,7 @@ UNKNOWN = "#8A8A8A40"  # colour of a cell without a value, and of a row with a n
 WIDEST = 11.0  # largest width in inches; more columns make narrower cells, and smaller numbers
 PALE = 0.3  # of the opacity of a cell that is left to a faint one
 _ROW = 0.25  # height of a cell in inches
-_NARROWEST = 0.285  # width of a cell of few digits in inches
+_NARROWEST = 0.27  # width of a cell of few digits in inches
 _LETTER = 0.0083  # width of a letter in inches, by font size in points
 _LEGEND = 0.55  # height of the colour bar and its name in inches
 
@@ -102,7 +104,7 @@ def heatmap_figure(
     _name_cells(axes, rows, columns)
     name_axes(axes, title, names[1], names[0])
     where, unit = np.argwhere(known), label.partition(":")[0]
-    about = [f"{rows[row]}, {columns[column]}: {texts[row, column]} {unit}" for row, column in where]
+    about = [f"{rows[row]}, {columns[column]}: {short_number(table[row, column])} {unit}" for row, column in where]
     add_tips(axes, where[:, 1], where[:, 0], about)
     bar = figure.colorbar(
         ScalarMappable(scale, colours), ax=axes, orientation="horizontal", shrink=0.7, aspect=26, pad=0.03, ticks=ticks
@@ -110,7 +112,8 @@ def heatmap_figure(
     bar.ax.tick_params(labelsize=TEXT, color=LINE, length=2)
     bar.ax.minorticks_off()
     bar.ax.spines[:].set_visible(False)
-    bar.set_label(label, fontsize=TEXT, color=INK)
+    letters = int(figure.get_figwidth() / (_LETTER * TEXT))
+    bar.set_label(fill(label, letters), fontsize=TEXT, color=INK)
     return figure
 
 
@@ -119,7 +122,7 @@ def _inches(
 ) -> tuple[float, float]:
     """Computes a size with space for the names of the rows, the numbers and the colour bar."""
     letter = _LETTER * TEXT
-    cell = max(_NARROWEST, letter * max(map(len, texts.ravel().tolist())))
+    cell = max(_NARROWEST, letter * (0.3 + max(map(len, texts.ravel().tolist()))))
     width = letter * max(map(len, rows)) + 0.15 + 0.2 * bool(names[0]) + cell * len(columns)
     above = 0.1 + 1.3 / 72 * TITLE * (1 + int(_LETTER * TITLE * len(title) / max(width, 1)))
     below = 0.2 + 0.2 * bool(names[1]) + (0.6 * letter * max(map(len, columns)) if _is_steep(columns, cell) else 0)
@@ -153,8 +156,3 @@ def _text(value: float, form: Format) -> str:
     """Formats a number with a true minus sign; a value that rounds to zero has no sign."""
     text = f"{value:{form}}" if isinstance(form, str) else form(value)
     return text.replace("-", "\N{MINUS SIGN}") if any(digit in text for digit in "123456789") else text.lstrip("+-")
-
-
-def signed_points(value: float) -> str:
-    """Formats percentage points in at most four characters: ``+0.4``, ``-12``."""
-    return f"{value:+.1f}" if abs(value) < 9.95 else f"{value:+.0f}"

@@ -64,7 +64,7 @@ def path_figure(
     texts = [
         f"{text}: {short_number(a)}, {short_number(b)}" for text, (a, b) in zip(names, places.tolist(), strict=True)
     ]
-    add_tips(axes, *places.T, texts)
+    add_tips(axes, places[:, 0], places[:, 1], texts)
     _write_labels(axes, path, labels, [path, *intervals])
     return figure
 

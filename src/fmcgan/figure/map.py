@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
@@ -18,7 +18,7 @@ from fmcgan.figure.classes import short_names
 from fmcgan.figure.font import load_font
 from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, TITLE_SIZE
 from fmcgan.figure.image_rows import check_pixels
-from fmcgan.figure.palette import CLASS_COLOURS, FAINT_INK, GENERATED, INK, LINE, REAL, class_colours
+from fmcgan.figure.palette import BASELINE, CLASS_COLOURS, FAINT_INK, GENERATED, INK, LINE, REAL, class_colours
 
 WIDTH_INCHES, LEGEND_INCHES, TITLE_INCHES = 2 * PANEL_INCHES[0], 0.45, 0.6  # sizes of a figure of two panels
 LEGEND_COLUMNS, LEGEND_ROW_INCHES = 5, 0.18  # of a legend of more than two rows
@@ -27,8 +27,8 @@ OTHER_CLASSES = "#A0A0A0"  # of classes without a colour of their own, if there 
 _GREY = CLASS_COLOURS[6]  # not used beside it
 MOST_COLOURED = len(CLASS_COLOURS) - 1  # largest number of classes with a colour beside others: the letters
 BACKGROUND = "#DDDDDD"  # colour of the images that the map was fitted to
-ORIGINS = LinearSegmentedColormap.from_list("origins", [REAL, "#E6E6E6", GENERATED])
-"""Colours from only real to only generated; the middle is grey, distinct from the white background."""
+ORIGINS = LinearSegmentedColormap.from_list("origins", [to_rgba(REAL), to_rgba(BASELINE, 0.25), to_rgba(GENERATED)])
+"""Colours from only real to only generated; the middle is grey, distinct from the background."""
 FEW = 8
 """Least number of points in a coloured cell: 8 points of equally frequent origins have the same origin with a
 probability of 2 · 2⁻⁸ = 0.8 %."""

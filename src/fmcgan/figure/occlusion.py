@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_rgb, to_rgba
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -17,7 +17,7 @@ from fmcgan.figure.grid import GAP, INK, MARGIN, NAME_SIZE, PAPER, enlarged, mag
 from fmcgan.figure.palette import GENERATED, LINE
 from fmcgan.figure.palette import INK as INK_COLOUR
 
-HEAT = LinearSegmentedColormap.from_list("heat", [(*to_rgb(GENERATED), 0.0), (*to_rgb(GENERATED), 1.0)])
+HEAT = LinearSegmentedColormap.from_list("heat", [to_rgba(GENERATED, 0), to_rgba(GENERATED)])
 """Colours from no decrease of the score to the largest one."""
 STRONGEST = 0.85  # opacity of the hottest pixel, which leaves the image visible
 BETWEEN = 22  # pixels between both blocks of images

@@ -4,6 +4,7 @@ import io
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.artist import Artist
@@ -22,7 +23,7 @@ LONGEST = 65_535  # largest side of a grid and of a readable PNG, in pixels: the
 LARGEST = 50_000_000  # largest readable PNG, in pixels; the largest grid of ten rows of 28 pixels has 41 million
 LARGEST_FILE = 100_000_000  # largest readable PNG, in bytes
 DPI = 160  # pixels per inch of matplotlib figures
-_FILES = {"svg.fonttype": "none", "svg.hashsalt": "fmcgan"}  # letters as text, equal bytes
+_FILES: dict[Any, str] = {"svg.fonttype": "none", "svg.hashsalt": "fmcgan"}  # letters as text, equal bytes
 _UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
@@ -36,7 +37,7 @@ def png_bytes(picture: Figure | Image.Image) -> bytes:
 
 
 def figure_files(figure: Figure, formats: Sequence[str] = ("png", "svg", "pdf")) -> dict[str, bytes]:
-    """Encodes a matplotlib figure, drawn at `DPI`, in some formats, by suffix (``.png``). Equal figures give equal bytes."""
+    """Encodes a matplotlib figure, drawn at `DPI`, by suffix (``.png``). Equal figures give equal bytes."""
     prepare(figure)
     files = {}
     for format in formats:

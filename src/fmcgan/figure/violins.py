@@ -68,7 +68,10 @@ def _draw_violins(axes: Axes, panel: Violins, names: Sequence[str]) -> None:
         parts["cmedians"].set(color=INK, linewidth=1.4)
         medians = np.array([np.median(values) for values in drawn.values()])
         origin, shift = ("real", -0.2) if side == "low" else ("generated", 0.2)
-        texts = [f"{names[at]}, {origin}: median {short_number(each)}" for at, each in zip(drawn, medians, strict=True)]
+        texts = [
+            f"{names[at]}, {origin}: median {short_number(each)}"
+            for at, each in zip(map(int, drawn), medians, strict=True)
+        ]
         add_tips(axes, np.array(list(drawn)) + shift, medians, texts)
     axes.yaxis.set_major_locator(round_ticks())
     style_axes(axes, grid="y")

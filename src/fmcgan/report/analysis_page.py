@@ -82,8 +82,9 @@ def write_analysis(folder: Path, report: Report, failures: Failures | None = Non
 
     Args:
         folder: for ``report.html`` (a single file), ``findings.json``, ``samples.png``, and
-            ``<section>_<name>`` with ``.gif`` or ``.png``, of charts also ``.svg`` and ``.pdf``, for each picture and ``.csv`` for each table. It is
-            created if missing; outdated figures and tables of an earlier analysis are removed.
+            ``<section>_<name>`` with ``.png`` or ``.gif``, of charts also ``.svg`` and ``.pdf``, for each picture and
+            ``.csv`` for each table. It is created if missing; outdated figures and tables of an earlier analysis are
+            removed.
         report: the results.
         failures: collects errors of pictures, which are left out; ``None``: errors are raised.
 
