@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from fmcgan.figure.bars import BARS_INCHES, class_bars_figure, draw_class_bars
 from matplotlib.figure import Figure
 
 from fmcgan.analysis.base import NotApplicable, Subject
@@ -11,7 +12,6 @@ from fmcgan.analysis.scores import Scores
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.garments import GARMENTS
 from fmcgan.figure import bars
-from fmcgan.figure.bars import BARS_INCHES, class_bars_figure, draw_class_bars
 from fmcgan.figure.png import write_png
 from fmcgan.metric.base import Metric
 from fmcgan.metric.evaluation import Evaluator
