@@ -22,7 +22,8 @@ _PAD = 3  # points around a panel
 _CSS_PIXELS = 96 / 72  # per point
 _SWATCH = 22, 10  # width and height of a mark in a legend, in points
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
-_FONT = re.compile(r"font: (?:(bold|[1-9]00) )?([\d.]+)px [^;]*")
+_FONT = re.compile(r"font: (?:(bold|[1-9]00) )?([\d.]+)px [^;]*")  # of older versions of matplotlib
+_FAMILY = re.compile(r"font-family: [^;]*; *")
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _LINK = "{http://www.w3.org/1999/xlink}href"
 
@@ -155,7 +156,7 @@ def _tips(figure: Figure, axes: Axes, box: Bbox) -> Iterator[Tip]:
         places = axes.transData.transform(tips.points) * points if len(tips.points) else tips.points
         for (x, y), text in zip(places.tolist(), tips.texts, strict=True):
             if box.contains(x, height - y):
-                yield Tip(round(x, 1), round(height - y, 1), text)
+                yield Tip(round(x, 1), round(float(height - y), 1), text)
 
 
 def _entries(figure: Figure, drawing: "_Drawing") -> Iterator[Entry]:
@@ -239,8 +240,8 @@ def _simplify(element: ElementTree.Element) -> None:
         element.text = None
     if _LINK in element.attrib:
         element.set("href", element.attrib.pop(_LINK))
-    for key in {"d", "x", "y", "transform"} & element.attrib.keys():
-        element.set(key, _LONG_NUMBER.sub(_rounded, element.attrib[key]).replace("\n", ""))
+    for key in {"d", "x", "y", "width", "height", "transform"} & element.attrib.keys():
+        element.set(key, " ".join(_LONG_NUMBER.sub(_rounded, element.attrib[key]).split()))
     if "style" in element.attrib:
         element.set("style", _styled(element.attrib["style"]))
 
@@ -260,4 +261,5 @@ def _rounded(number: re.Match[str]) -> str:
 def _styled(style: str) -> str:
     """Replaces the colours of figures by custom properties, and the font by that of the page."""
     style = _FONT.sub(lambda font: f"{f'font-weight: {font[1]}; ' if font[1] else ''}font-size: {font[2]}px", style)
+    style = _FAMILY.sub("", style)
     return _COLOUR.sub(lambda colour: f"var({name})" if (name := VARIABLES.get(colour[0])) else colour[0], style)

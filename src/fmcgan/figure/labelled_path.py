@@ -85,8 +85,12 @@ def _write_labels(axes: Axes, path: _Line, labels: Sequence[str], lines: Sequenc
     taken = [Bbox.from_bounds(x - _MARK / 2, y - _MARK / 2, _MARK, _MARK) for x, y in np.concatenate(drawn)]
     for (x, y), point, text in zip(positions, path, labels, strict=True):
         width, height = 0.58 * _LETTERS * len(text), 1.25 * _LETTERS
-        right_left, above_below = (_MARK, -width / 2, -_MARK - width), (_MARK / 2, -height / 2, -_MARK / 2 - height)
-        offsets = [(across, up) for up in above_below for across in right_left]
+        offsets = [
+            (across, up)
+            for gap in (_MARK, 3 * _MARK)  # the nearer places first
+            for up in (gap / 2, -height / 2, -gap / 2 - height)
+            for across in (gap, -width / 2, -gap - width)
+        ]
         boxes = [Bbox.from_bounds(x + across, y + up, width, height) for across, up in offsets]
         hidden = [
             sum(map(box.overlaps, taken)) + _OUTSIDE * (Bbox.union([box, frame]).width > frame.width) for box in boxes
