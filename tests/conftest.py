@@ -46,6 +46,16 @@ def _cache(shared_folder: Path) -> None:
     os.environ["FMCGAN_CACHE"] = str(folder)
 
 
+@pytest.fixture(autouse=True)
+def _no_command_left():
+    """Forgets the command that a test composed: the next one must not take its overrides for its own."""
+    yield
+    if "hydra.core.hydra_config" in sys.modules:
+        from hydra.core.hydra_config import HydraConfig
+
+        HydraConfig.instance().cfg = None
+
+
 @pytest.fixture(scope="session")
 def mirror() -> str:
     """Where the real Fashion-MNIST files lie; tests that need them are skipped if they lie nowhere near."""

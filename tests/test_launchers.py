@@ -237,6 +237,32 @@ def test_a_node_that_never_comes_is_reported_in_time(start, tmp_path):
     assert not (tmp_path / "outputs").exists()
 
 
+EPOCHS, BATCHES = 40, 5
+ON_SLURM = [
+    *(*TINY, f"trainer.max_epochs={EPOCHS}", f"trainer.limit_train_batches={BATCHES}", "hydra.sweep.dir=sweep"),
+    *("callback.metrics_logger.every_n_batches=1", "hydra/launcher=submitit_slurm"),
+    "hydra.launcher.cpus_per_task=1",  # two jobs at once on two cores
+]
+
+
+def environment_of(cluster: dict[str, str]) -> dict[str, str]:
+    if find_spec("submitit") is None:
+        pytest.skip("submitit is not installed: pip install 'fmcgan[launchers]'")
+    return {name: cluster[name] for name in ("SLURM_CONF", "PATH")}
+
+
+def in_third_epoch(sweep) -> int:
+    """Counts the jobs that are in their third epoch or later."""
+    return len([job for job in jobs_of(sweep) if len(rows(job)) > 2 * BATCHES + 2])
+
+
+def assert_whole(job):
+    """All images were seen, none of them twice."""
+    seen = [row["images_seen"] for row in rows(job)]
+    assert seen == sorted(set(seen))
+    assert seen[-1] == EPOCHS * BATCHES * 32
+
+
 @pytest.fixture
 def slurm_cluster(tmp_path):
     """The environment of a SLURM cluster of this machine."""
@@ -248,18 +274,10 @@ def slurm_cluster(tmp_path):
 
 @pytest.mark.process
 def test_a_sweep_on_slurm_is_cancelled_and_resumed(start, command, environment, slurm_cluster, tmp_path):
-    if find_spec("submitit") is None:
-        pytest.skip("submitit is not installed: pip install 'fmcgan[launchers]'")
-    epochs, batches = 40, 5
-    sweep = [
-        *(*TINY, f"trainer.max_epochs={epochs}", f"trainer.limit_train_batches={batches}", "seed=0,1,2,3"),
-        *("callback.metrics_logger.every_n_batches=1", "hydra.sweep.dir=sweep"),
-        *("hydra/launcher=submitit_slurm", "hydra.launcher.cpus_per_task=1"),  # two jobs at once on two cores
-    ]
-    here = {name: slurm_cluster[name] for name in ("SLURM_CONF", "PATH")}
+    sweep, here = [*ON_SLURM, "seed=0,1,2,3"], environment_of(slurm_cluster)
     process = start("train", "-m", *sweep, env=here, fresh=True)
     folder = tmp_path / "sweep"
-    wait_for(lambda: len([job for job in jobs_of(folder) if len(rows(job)) > 2 * batches + 2]) >= 2, process)
+    wait_for(lambda: in_third_epoch(folder) >= 2, process)
     subprocess.run(["scancel", "--user=root"], env=slurm_cluster, check=True)
     wait_for(lambda: not any(map(is_locked, jobs_of(folder))), process)
     process.send_signal(signal.SIGTERM)  # submitit learns of cancelled jobs from SLURM's accounting, which is off here
@@ -274,32 +292,20 @@ def test_a_sweep_on_slurm_is_cancelled_and_resumed(start, command, environment, 
     resumed = command("train", "-m", *sweep, env=here, fresh=True)
     assert sorted(states(resumed.stderr).values()) == ["finished"] * 4
     for job in jobs_of(folder):
-        seen = [row["images_seen"] for row in rows(job)]
-        assert seen == sorted(set(seen))
-        assert seen[-1] == epochs * batches * 32
+        assert_whole(job)
 
 
 @pytest.mark.process
 def test_a_preempted_job_of_slurm_goes_back_into_the_queue_and_resumes(start, environment, slurm_cluster, tmp_path):
-    if find_spec("submitit") is None:
-        pytest.skip("submitit is not installed: pip install 'fmcgan[launchers]'")
-    epochs, batches = 40, 5
-    sweep = [
-        *(*TINY, f"trainer.max_epochs={epochs}", f"trainer.limit_train_batches={batches}", "seed=0"),
-        *("callback.metrics_logger.every_n_batches=1", "hydra.sweep.dir=sweep", "hydra/launcher=submitit_slurm"),
-    ]
-    here = {name: slurm_cluster[name] for name in ("SLURM_CONF", "PATH")}
-    process = start("train", "-m", *sweep, env=here, fresh=True)
+    process = start("train", "-m", *ON_SLURM, "seed=0", env=environment_of(slurm_cluster), fresh=True)
     folder = tmp_path / "sweep"
-    wait_for(lambda: any(len(rows(job)) > 2 * batches + 2 for job in jobs_of(folder)), process)
+    wait_for(lambda: in_third_epoch(folder) >= 1, process)
     subprocess.run(["scancel", "--signal=USR2", "--user=root"], env=slurm_cluster, check=True)
     _, errors = process.communicate(timeout=500)
     assert process.returncode == 0, errors
     assert list(states(errors).values()) == ["finished"]
     (job,) = jobs_of(folder)
-    seen = [row["images_seen"] for row in rows(job)]
-    assert seen == sorted(set(seen))
-    assert seen[-1] == epochs * batches * 32
+    assert_whole(job)
     assert (job / "train.log").read_text(encoding="utf-8").count("run folder: ") == 2
 
 

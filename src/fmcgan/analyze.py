@@ -1,6 +1,5 @@
 """``python -m fmcgan.analyze``: compares samples with real images: figures, tables, findings and one page."""
 
-import datetime
 import logging
 import os
 import shutil
@@ -15,7 +14,6 @@ from fmcgan.app.checks import whole_number
 from fmcgan.app.errors import Failures, UserError
 from fmcgan.app.extras import MissingExtraError, require_extra
 from fmcgan.app.hydra_app import run_command
-from fmcgan.app.system_info import processor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,24 +113,15 @@ def _split_installed(parts: Mapping[str, "Analysis"]) -> tuple[dict[str, "Analys
 def _subject(config: DictConfig) -> tuple["Subject", dict[str, str], "Path"]:
     """Returns the subject of the analysis, its provenance as text, and the results folder."""
     from fmcgan.analysis.base import Subject
-    from fmcgan.inference.sample_source import load_inputs, package_versions
+    from fmcgan.inference.sample_source import load_inputs
 
     inputs = load_inputs(config, "analysis", below_run="analysis")
     samples = inputs.samples(inputs.n).balanced(inputs.n, inputs.real.reference.shares)
     network = None if inputs.generator is None else inputs.generator.network
     discriminator = None if inputs.run is None else _discriminator(config)
     subject = Subject(samples, inputs.real, network, inputs.run, inputs.seed, inputs.store, discriminator)
-    info = subject.real.info
     recipe = {} if (overrides := _overrides(inputs)) is None else {"recipe": " ".join(overrides) or "the default one"}
-    record = recipe | inputs.provenance(samples)
-    record |= {
-        "dataset": f"{info.name}: {info.num_classes} classes, images {' x '.join(map(str, info.shape))}",
-        "samples": f"{len(samples):,}",
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "hardware": f"{processor()}, {os.cpu_count()} threads",
-        "versions": ", ".join(f"{name} {version}" for name, version in package_versions().items()),
-    }
-    return subject, {name.replace("_", " "): str(value) for name, value in record.items()}, inputs.folder
+    return subject, recipe | inputs.provenance_in_words(samples), inputs.folder
 
 
 def _discriminator(config: DictConfig) -> "nn.Module | None":

@@ -1,6 +1,5 @@
 """``python -m fmcgan.leaderboard``: ranks the samples of many teams by one protocol."""
 
-import datetime
 import functools
 import logging
 import os
@@ -15,10 +14,8 @@ from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.app.formatting import terminal_columns
 from fmcgan.app.hydra_app import run_command
 from fmcgan.app.run_dir import refuse_links
-from fmcgan.app.system_info import command_line, processor
 
 if TYPE_CHECKING:
-    from fmcgan.inference.sample_source import Inputs
     from fmcgan.metric.base import Metric
 
 log = logging.getLogger(__name__)
@@ -40,7 +37,7 @@ def rank_submissions(config: DictConfig) -> None:
     refuse_links(inputs.folder, SCORES)
     store = Store(inputs.folder / SCORES)
     board = make_board(submissions, metrics, quantity, inputs, config.n, tuple(config.baselines), store)
-    write_board(inputs.folder, board, _provenance(inputs))
+    write_board(inputs.folder, board, inputs.provenance_in_words())
     print(as_text(board, terminal_columns()), end="")  # noqa: T201
     folder = os.path.relpath(inputs.folder)
     log.info("written to %s: leaderboard.html, leaderboard.csv, leaderboard.json", folder)
@@ -74,19 +71,6 @@ def _checked_options(config: DictConfig) -> tuple["Mapping[str, Metric]", str, D
         data, metrics = instantiate(config.data), instantiate(config.metric)
     dataset_info(data)
     return metrics, ranking_quantity(metrics, config.rank_by), options
-
-
-def _provenance(inputs: "Inputs") -> dict[str, str]:
-    from fmcgan.inference.sample_source import package_versions
-
-    return {
-        "command": command_line(),
-        "training images": f"{len(inputs.real.train):,}, SHA-256 {inputs.real.train.fingerprint[:16]}",
-        "test images": f"{len(inputs.real.test):,}, SHA-256 {inputs.real.test.fingerprint[:16]}",
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "hardware": f"{processor()}, {os.cpu_count()} threads",
-        "versions": ", ".join(f"{name} {version}" for name, version in package_versions().items()),
-    }
 
 
 main = functools.partial(run_command, "leaderboard", rank_submissions)

@@ -1,6 +1,5 @@
 """``python -m fmcgan.usefulness``: measures whether generated images help a classifier of real images."""
 
-import datetime
 import functools
 import logging
 import os
@@ -13,7 +12,6 @@ from fmcgan.app.errors import InvalidValueError, UserError
 from fmcgan.app.hydra_app import run_command
 from fmcgan.app.overrides import applied_overrides
 from fmcgan.app.run_dir import refuse_links
-from fmcgan.app.system_info import processor
 
 if TYPE_CHECKING:
     from fmcgan.downstream.protocol import Protocol
@@ -53,7 +51,7 @@ def measure_usefulness(config: DictConfig) -> None:
         findings=stated,
         caveat=caveat([source.saw_only(size.n) for size in results.sizes], results.sizes, leaked),
         skipped=measured.skipped,
-        provenance=_provenance(inputs, source.name),
+        provenance=inputs.provenance_in_words() | {"source": source.name},
     )
     written = write_page(inputs.folder, page)
     if page.caveat:
@@ -120,23 +118,6 @@ def _source(config: DictConfig, inputs: "Inputs") -> "SampleSource":
     own_data = not any(each.startswith(("data=", "data.subset")) for each in applied_overrides())
     n_seen = len(inputs.real.train) if own_data else None
     return GeneratorSamples(inputs.generator.network, name, inputs.seed, n_seen)
-
-
-def _provenance(inputs: "Inputs", source: str) -> dict[str, str]:
-    from fmcgan.app.system_info import command_line
-    from fmcgan.inference.sample_source import package_versions
-
-    record = {
-        "command": command_line(),
-        "source": source,
-        **inputs.origin,
-        "training images": f"{len(inputs.real.train):,}, SHA-256 {inputs.real.train.fingerprint[:16]}",
-        "test images": f"{len(inputs.real.test):,}, SHA-256 {inputs.real.test.fingerprint[:16]}",
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "hardware": f"{processor()}, {os.cpu_count()} threads",
-        "versions": ", ".join(f"{name} {version}" for name, version in package_versions().items()),
-    }
-    return {name.replace("_", " "): str(value) for name, value in record.items()}
 
 
 main = functools.partial(run_command, "usefulness", measure_usefulness)

@@ -44,17 +44,17 @@ def darker_coats(analysed, real_test):
 
 
 def test_darkened_coats_are_the_first_finding(darker_coats, real_train, real_test):
-    told = select_findings(adjust_effects(darker_coats.effects))
-    assert told[0].effect.key == "bias/coat/brightness"
-    assert {each.effect.classes for each in told} == {(COAT,)}
+    findings = select_findings(adjust_effects(darker_coats.effects))
+    assert findings[0].effect.key == "bias/coat/brightness"
+    assert {each.effect.classes for each in findings} == {(COAT,)}
     brightness = [attributes_of(each)["brightness"][each.of_class(COAT).numpy()] for each in (real_test, real_train)]
-    statement = told[0].effect.statement
+    statement = findings[0].effect.statement
     assert statement.startswith("Generated coats are darker than real ones: mean grey level ")
     first, second = (float(part.split(" [")[0].split()[-1]) for part in statement.split(" against "))
     assert second == round(brightness[1].mean())
     assert first == pytest.approx(0.8 * brightness[0].mean(), abs=3)  # some pixels fall below the threshold
     size = (0.8 * brightness[0].mean() - brightness[1].mean()) / brightness[1].std()
-    assert told[0].effect.difference.size == pytest.approx(size, abs=0.06)
+    assert findings[0].effect.difference.size == pytest.approx(size, abs=0.06)
 
 
 def test_a_fault_of_several_classes_is_one_finding(analysed, real_test):
@@ -62,9 +62,9 @@ def test_a_fault_of_several_classes_is_one_finding(analysed, real_test):
     samples = changed(real_test, COAT, lambda coats: 0.8 * coats)
     for label in (BAG, 3):
         samples = changed(samples, label, lambda images: 0.9 * images)
-    told = select_findings(adjust_effects(analysed(samples).effects))
-    (finding,) = [each for each in told if each.effect.key.endswith("/brightness")]
-    assert finding is told[0]
+    findings = select_findings(adjust_effects(analysed(samples).effects))
+    (finding,) = [each for each in findings if each.effect.key.endswith("/brightness")]
+    assert finding is findings[0]
     assert finding.classes[0] == COAT
     assert set(finding.classes) == {COAT, BAG, 3}
     assert finding.statement.startswith(

@@ -108,10 +108,7 @@ def check():
                 config.hydra.job.config_name = "train"
                 config.hydra.runtime.output_dir = "."
             HydraConfig.instance().set_config(config)
-            try:
-                check_composed(DictConfig({key: config._get_node(key) for key in config if key != "hydra"}))
-            finally:
-                HydraConfig.instance().cfg = None
+            check_composed(DictConfig({key: config._get_node(key) for key in config if key != "hydra"}))
 
     return check
 

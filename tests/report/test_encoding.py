@@ -31,7 +31,7 @@ def test_a_figure_is_a_chart_and_a_huge_one_is_shown_as_pixels(monkeypatch):
     assert encoded.files.keys() == {".png", ".svg", ".pdf"}
     assert encoded.chart is not None
     assert encoded.uri == ""
-    assert encoded.size == encoded.chart.size > 0
+    assert encoded.page_bytes == encoded.chart.size > 0
     monkeypatch.setattr("fmcgan.report.encoding.LARGEST_CHART", 1)
     pixels = encode(Picture("a", figure, "", ""))
     assert pixels.chart is None

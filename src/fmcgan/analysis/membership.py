@@ -46,8 +46,8 @@ class Membership(Analysis):
     """Attacks that guess whether an image is one of the training images, by three scores.
 
     - ``discriminator``: its logit (Hayes et al. 2019, "LOGAN");
-    - ``nearest_sample``: the distance to the nearest sample, on pixels (Chen et al. 2020.
-      Features of a classifier would not do: it was trained on the training images itself;
+    - ``nearest_sample``: the distance to the nearest sample, on pixels (Chen et al. 2020,
+      "GAN-Leaks"). Features of a classifier would not do: it was trained on the training images itself;
     - ``inversion``: the error of the best reconstruction by the generator (`invert`; "GAN-Leaks" too).
 
     Each is applied to training images and to as many held-out ones, the test images, of each class. The statistic is
@@ -211,8 +211,8 @@ def _by_discriminator(discriminator: nn.Module, train: ImageSet, held_out: Image
         "discriminator",
         "with the discriminator",
         "The discriminator's logit tells training images from held-out ones",
-        "To that degree it knows its training images by heart. Whoever has the checkpoint can use this; the generator "
-        "alone does not show it.",
+        "To that degree it knows its training images by heart. Anyone who has the checkpoint can use this; the "
+        "generator alone does not show it.",
         _Measured(train, _logits(discriminator, train)),
         _Measured(held_out, _logits(discriminator, held_out)),
         sign=1,

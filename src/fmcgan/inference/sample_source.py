@@ -1,6 +1,8 @@
 """Turns the configuration of a command into typed inputs: generator or samples, real images, folders."""
 
+import datetime
 import logging
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from fmcgan.app.overrides import applied_overrides, key_of, parse
 from fmcgan.app.run_dir import refuse_links
 from fmcgan.app.run_files import Record
 from fmcgan.app.safe_instantiate import check_targets, trusted_packages
-from fmcgan.app.system_info import command_line
+from fmcgan.app.system_info import command_line, processor
 from fmcgan.data.info import DatasetInfo
 from fmcgan.inference import hub
 from fmcgan.inference.generator import LabelledGenerator, find_checkpoint, load_generator, run_folder_of
@@ -67,18 +69,31 @@ class Inputs:
         drawn = sample_classes(self.generator.network, self.classes, counts, self.seed, self.truncation)
         return ImageSet(*drawn, self.real.info, device=self.device, bootstrap_samples=self.bootstrap_samples)
 
-    def provenance(self, samples: ImageSet) -> dict[str, object]:
+    def provenance(self, samples: ImageSet | None = None) -> dict[str, object]:
         """Describes the inputs of the results: command, source, data set, and hashes of samples and real images."""
         return {
             "command": command_line(),
             **self.origin,
             "dataset": self.real.info.as_config(),
-            "samples_sha256": samples.fingerprint,
+            **({} if samples is None else {"samples_sha256": samples.fingerprint}),
             "train_sha256": self.real.train.fingerprint,
             "test_sha256": self.real.test.fingerprint,
             "versions": package_versions(),
             "device": self.device,
         }
+
+    def provenance_in_words(self, samples: ImageSet | None = None) -> dict[str, str]:
+        """Describes the inputs for a page, as `provenance`, with date, hardware and the numbers of images."""
+        info, splits = self.real.info, {"training images": self.real.train, "test images": self.real.test}
+        counted = splits | ({} if samples is None else {"samples": samples})
+        record = self.provenance(samples) | {
+            "dataset": f"{info.name}: {info.num_classes} classes, images {' x '.join(map(str, info.shape))}",
+            **{name: f"{len(images):,}" for name, images in counted.items()},
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "hardware": f"{processor()}, {os.cpu_count()} threads",
+            "versions": ", ".join(f"{name} {number}" for name, number in package_versions().items()),
+        }
+        return {name.replace("_", " "): str(value) for name, value in record.items()}
 
 
 def package_versions() -> dict[str, str]:

@@ -204,19 +204,19 @@ def _fitted_page(
         return rendered
 
     def largest_first() -> list[tuple[str, str]]:
-        return sorted(fitted, key=lambda key: fitted[key].size, reverse=True)
+        return sorted(fitted, key=lambda key: fitted[key].page_bytes, reverse=True)
 
     for key in largest_first():
         if excess > 0:
-            excess -= fitted[key].size
+            excess -= fitted[key].page_bytes
             fitted[key] = smaller(fitted[key])
-            excess += fitted[key].size
+            excess += fitted[key].page_bytes
     linked = {(each.section, each.effect.figure) for each in report.findings}
     split = {name: in_order(section.pictures) for name, section in report.sections.items()}
     collapsed = {(name, each.name) for name, (_, folded) in split.items() for each in folded}
     for key in largest_first():
         if excess > 0 and key in collapsed - linked:
-            excess -= fitted.pop(key).size
+            excess -= fitted.pop(key).page_bytes
     return page(report, fitted, samples, strips)
 
 

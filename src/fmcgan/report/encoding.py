@@ -33,9 +33,11 @@ class Encoded:
     chart: Chart | None = None
 
     @property
-    def size(self) -> int:
-        """Its length on a page, in characters."""
-        return len(self.uri) if self.chart is None else self.chart.size
+    def page_bytes(self) -> int:
+        """Bytes on a page: of the chart, or of the data URIs of all frames or of the picture."""
+        if self.chart is not None:
+            return self.chart.size
+        return sum(len(uri) for uri, _ in self.frames) or len(self.uri)
 
 
 def encode(picture: Picture, section: str = "") -> Encoded:
