@@ -69,15 +69,17 @@ def norm_relu(normalise: nn.Module, input: Tensor, condition: Tensor, after: nn.
         after: the layer before the normalisation; ``None``: none. A bilinear `Double` at its end becomes a part of the
             fused function.
     """
-    doubled = isinstance(after, nn.Sequential) and isinstance(after[-1], Double) and after[-1].mode == "bilinear"
-    layers = [] if after is None else list(after)[:-1] if doubled else [after]
+    layers: list[nn.Module] = [] if after is None else [after]
+    double: nn.Module | None = None
+    if isinstance(after, nn.Sequential) and isinstance(after[-1], Double) and after[-1].mode == "bilinear":
+        *layers, double = after
     for layer in layers:
         input = layer(input)
     if isinstance(normalise, ConditionalNorm) and _is_fusable(normalise.norm, input):
         shape = len(input), input.shape[1]
         gain, bias = (each.float().expand(shape) for each in normalise.gain_and_bias(condition))
-        return _NormRelu.apply(input, gain, bias, normalise.norm, doubled)
-    maps = after[-1](input) if doubled else input
+        return _NormRelu.apply(input, gain, bias, normalise.norm, double is not None)
+    maps = input if double is None else double(input)
     return F.relu(normalise(maps, condition), inplace=True)
 
 
@@ -100,9 +102,7 @@ class _NormRelu(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, input: Tensor, gain: Tensor, bias: Tensor, norm: BatchNorm2d, doubled: bool
-    ) -> Tensor:
+    def forward(ctx: Any, input: Tensor, gain: Tensor, bias: Tensor, norm: BatchNorm2d, doubled: bool) -> Tensor:
         run = _Kernels(input, doubled)
         means, squares = run("moments", input, out=[gain.shape] * 2)
         count = len(input) * run.pixels * norm.world_size
@@ -156,7 +156,7 @@ def _by_torch(norm: BatchNorm2d, input: Tensor, gain: Tensor, bias: Tensor, doub
 class _Shape(ctypes.Structure):
     """`Shape` of the C++ file."""
 
-    _fields_ = [  # noqa: RUF012 (ctypes reads it)
+    _fields_ = [
         *((name, ctypes.c_long) for name in ("samples", "height", "width", "channels")),
         *((name, ctypes.c_int) for name in ("doubled", "threads")),
     ]

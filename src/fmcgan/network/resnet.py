@@ -11,8 +11,8 @@ from fmcgan.app.checks import whole_number
 from fmcgan.conditioning.discriminator.base import ConditionalDiscriminator, DiscriminatorConditioning
 from fmcgan.conditioning.generator.base import GeneratorConditioning
 from fmcgan.layer.attention import SelfAttention
-from fmcgan.layer.initialise import initialise
 from fmcgan.layer.fused import norm_relu
+from fmcgan.layer.initialise import initialise
 from fmcgan.layer.layout import ToMap
 from fmcgan.layer.resampled_conv import PooledConv2d, UpsampledConv2d
 from fmcgan.layer.spectral_norm import normalise_spectrally
