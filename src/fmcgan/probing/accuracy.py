@@ -105,7 +105,7 @@ def _picture(subject: Subject, groups: list[int | None], note: str) -> Picture:
     gaps = [share_gap(*ours, *theirs) for ours, theirs in (_read_as_asked(subject, label) for label in groups)]
     means, ends = np.array([gap for gap, _ in gaps]), np.array([bounds for _, bounds in gaps])
     clear = (ends[:, 0] > 0) | (ends[:, 1] < 0)
-    line = IntervalLine("generated minus real", 100 * means, *(100 * ends.T), clear=clear)
+    line = IntervalLine("generated minus real", 100 * means, 100 * ends[:, 0], 100 * ends[:, 1], clear)
     panels = [
         IntervalPanel("Accuracy of the classifier", "percent", lines, joined=False),
         IntervalPanel("Read by the judge as asked: generated minus real", "points", [line], zero=True, joined=False),
