@@ -19,9 +19,9 @@ from fmcgan.comparison.grouping import Group
 from fmcgan.comparison.results import measure
 from fmcgan.comparison.tables import mean_and_std
 from study import results_store
-from study.arms import ARMS, BASE
+from study.arms import ARMS, BASE, SCORES
 from study.hardware import CHECKOUT
-from study.page import SCORES, at_end, clear_winner
+from study.page import at_end, clear_winner
 
 PAGES = {
     "losses.md": ("loss", "penalty", "regularizer", "augment", "spectral_norm"),
@@ -98,9 +98,7 @@ def formula(path: Path) -> str:
     found = ([line[2:] for line in doc.splitlines() if line.startswith("* ") and "E[" in line] for doc in docs)
     lines = next(filter(None, found), [])
     own = [line for line in lines if line.lower().startswith(f"{path.stem} ")] or lines
-    short = (
-        re.sub("  [=(].*", "", line).replace("||", "‖") for line in own
-    )
+    short = (re.sub("  [=(].*", "", line).replace("||", "‖") for line in own)
     return "<br>".join(f"`{' '.join(line.split())}`" for line in short)
 
 

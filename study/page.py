@@ -15,21 +15,10 @@ from fmcgan.comparison.statistics import Protocol, Spread, ranking
 from fmcgan.comparison.statistics import Table as Measured
 from fmcgan.comparison.tables import ARROWS, count_range, floors_text, mean_and_std, number
 from fmcgan.report.html import NO_VALUE
-from study import budget, results_store
+from study import budget, paired, results_store
 from study.arms import BASE, TABLES, Table, arm_description, folder_name
 
-SCORES = {
-    "FD": "fd_classifier_10k_test",
-    "FD by class": "class_fd_classifier_10k_test",
-    "agreement": "label_agreement_classifier_10k",
-    "precision": "precision_k3_classifier_10k_test",
-    "recall": "recall_k3_classifier_10k_test",
-    "density": "density_k5_classifier_10k_test",
-    "coverage": "coverage_k5_classifier_10k_test",
-}
-"""Column heading and name of each score; `docs/metrics.md` explains them."""
-
-SUMMARY = ("FD", "agreement", "recall", "coverage")  # scores of the short table
+SUMMARY = ("FD", "agreement", "recall", "coverage")  # scores of the short table, where a table has them
 
 SCORES_ARE = """\
 Scores are mean ± standard deviation over seeds (n - 1 in the denominator), of the last weights, on 10,000 new samples.
@@ -69,7 +58,7 @@ def write(page: Path, folder: Path, shown: Table = TABLES["ingredients"], speed_
     arms, speed_page = shown.arms, speed_page or page
     found = {arm: _runs(folder / folder_name(arm)) for arm in arms}
     new = [
-        results_store.new_entry(arm, run, (run.result or {})["scores"], SCORES.values())
+        results_store.new_entry(arm, run, (run.result or {})["scores"], shown.scores.values())
         for arm, runs in found.items()
         for run in runs
         if run.finished
@@ -87,7 +76,8 @@ def write(page: Path, folder: Path, shown: Table = TABLES["ingredients"], speed_
     base = "the first arm of the group" if shown.by_group else markdown_code(BASE)
     marks = SCORES_ARE.format(base=base, enough=ENOUGH)
     speed = SPEED_IS.format(seconds=shown.seconds or budget.seconds(speed_page))
-    short = [summary(stored, broken, shown), marks, *omitted_runs(stored, begun, failed)]
+    differences = paired.blocks(entries, shown) if shown.paired else []
+    short = [summary(stored, broken, shown), marks, *differences, *omitted_runs(stored, begun, failed)]
     _replace(details_page(page), [table(stored, speeds, broken, shown), speed, *trained(entries), *machines])
     return _replace(page, short)
 
@@ -110,7 +100,9 @@ def summary(shown: Runs, broken: Collection[str] = (), of: Table = TABLES["ingre
     if not shown:
         return ""
     groups, measured = _measured(shown)
-    columns = [_scores(measured, heading, SCORES[heading], broken, of) for heading in SUMMARY]
+    columns = [
+        _scores(measured, heading, of.scores[heading], broken, of) for heading in SUMMARY if heading in of.scores
+    ]
     head = ["group", "arm", "what is changed", *(column[0] for column in columns)]
     lines = [head, [*["---"] * 3, *["---:"] * len(columns)]]
     for index, group in enumerate(groups):
@@ -131,7 +123,7 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = (), of: 
     if not shown:
         return ""
     groups, measured = _measured(shown)
-    columns = [_scores(measured, heading, name, broken, of) for heading, name in SCORES.items()]
+    columns = [_scores(measured, heading, name, broken, of) for heading, name in of.scores.items()]
     seen = measured.spreads("images_seen")
     names = ["group", "arm", "what is changed", "seeds", "images seen", "images/s", "G parameters", "D parameters"]
     head = [*names, *(column[0] for column in columns)]

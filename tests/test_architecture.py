@@ -8,7 +8,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "fmcgan"
 FILES = sorted(SOURCE.rglob("*.py"))
 BESIDE = [file for room in ("benchmarks", "study") for file in sorted((SOURCE.parents[1] / room).rglob("*.py"))]
 
-ENTRIES = {"train", "evaluate", "generate", "export", "analyze", "compare", "usefulness", "leaderboard"}
+ENTRIES = {"train", "evaluate", "generate", "export", "analyze", "compare", "usefulness", "leaderboard", "probe"}
 """Commands compose everything; beside them only packages lie at the top."""
 EVERYWHERE = {"data.garments", "data.images", "data.info", "data.stratified"}
 """Modules that every package may import."""

@@ -7,7 +7,7 @@ import pytest
 
 from fmcgan.comparison.statistics import Protocol, spread
 from study import budget, page, results_store
-from study.arms import ARMS, TABLES
+from study.arms import ARMS, SCORES, TABLES
 from study.page import clear_winner
 
 
@@ -204,7 +204,7 @@ def test_the_document_has_its_block_and_the_scores_are_explained():
     docs = Path(__file__).resolve().parents[2] / "docs"
     assert "<!-- arms:begin -->" in (docs / "study.md").read_text(encoding="utf-8")
     metrics = (docs / "metrics.md").read_text(encoding="utf-8")
-    assert all(f"`{name}`" in metrics for name in page.SCORES.values())
+    assert all(f"`{name}`" in metrics for name in SCORES.values())
 
 
 @pytest.mark.parametrize(
