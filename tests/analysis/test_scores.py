@@ -1,5 +1,4 @@
 import json
-from functools import partial
 from typing import ClassVar
 
 import pytest
@@ -9,10 +8,6 @@ from matplotlib.figure import Figure
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.scores import Scores
 from fmcgan.app.errors import InvalidValueError
-from fmcgan.data.garments import GARMENTS
-from fmcgan.figure import bars
-from fmcgan.figure.bars import BARS_INCHES, class_bars_figure, draw_class_bars
-from fmcgan.figure.png import write_png
 from fmcgan.metric.base import Metric
 from fmcgan.metric.evaluation import Evaluator
 from fmcgan.metric.gan_test import GanTest
@@ -20,8 +15,6 @@ from fmcgan.metric.image_set import ImageSet, RealImages
 from fmcgan.metric.results_store import Store
 from fmcgan.metric.value import MetricValue, Quantity, by_class
 from tests.garments import garment_set
-
-ClassBars = partial(bars.ClassBars, names=GARMENTS.class_names)
 
 
 class Darkness(Metric):
@@ -136,13 +129,3 @@ def test_a_score_that_cannot_be_measured_is_left_out_and_all_of_them_are_told(su
 def test_no_scores_are_refused():
     with pytest.raises(InvalidValueError, match="metric must hold at least one metric, got none"):
         Scores({})
-
-
-def test_the_figure_of_bars_is_the_one_that_is_written(tmp_path):
-    panels = [ClassBars("t", [1.0] * 10), ClassBars("u", [2.0] * 10)]
-    figure = class_bars_figure(panels)
-    assert figure.get_size_inches().tolist() == pytest.approx([2 * BARS_INCHES[0], BARS_INCHES[1]])
-    assert len(figure.axes) == 2
-    write_png(figure, tmp_path / "a.png")
-    draw_class_bars(panels, tmp_path / "b.png")
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()

@@ -1,6 +1,6 @@
 import pytest
 
-from fmcgan.app.formatting import terminal_columns, text_table
+from fmcgan.app.formatting import terminal_columns, text_table, wrapped_list
 
 HEAD = ["score", "samples", "real", "note"]
 ROWS = [["distance", "1.5", "0.25", "near"], ["x", "10", "1", "far"]]
@@ -23,3 +23,11 @@ def test_the_width_is_80_without_a_terminal_unless_columns_is_set(monkeypatch, v
     monkeypatch.setenv("COLUMNS", variable)
     monkeypatch.setattr("sys.__stdout__", None)
     assert terminal_columns() == columns
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 1), (20, 2), (5, 3)])
+def test_a_list_is_wrapped_between_its_items(columns, lines):
+    text = wrapped_list("epoch 1:", ["fd 1.2", "recall 0.5"], columns)
+    assert " ".join(text.split()) == "epoch 1: fd 1.2, recall 0.5"
+    assert len(text.splitlines()) == lines
+    assert columns == 5 or all(len(line) <= columns for line in text.splitlines())

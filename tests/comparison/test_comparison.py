@@ -10,7 +10,7 @@ from fmcgan.app.errors import UserError
 from fmcgan.comparison.comparison import compare
 from fmcgan.data.garments import GARMENTS
 from fmcgan.data.info import DatasetInfo
-from fmcgan.figure.curves import PANEL_INCHES
+from fmcgan.figure.axes import PANEL_INCHES
 from fmcgan.figure.png import DPI
 
 pytestmark = pytest.mark.train  # composes or draws for seconds
@@ -106,6 +106,8 @@ def test_figures(sweep, tmp_path):
         assert f"![{name}]({name})" in page
         with Image.open(tmp_path / "out" / name) as image:
             sizes[name] = image.size
+        for suffix in (".svg", ".pdf"):
+            assert (tmp_path / "out" / name).with_suffix(suffix).is_file() == (name != "samples.png")
     for name in ("loss.png", "grad_norm.png", "scores.png"):
         assert sizes[name][0] == int(2 * PANEL_INCHES[0] * DPI)  # images seen and minutes; generator and discriminator
         assert 0 < sizes[name][1] - PANEL_INCHES[1] * DPI < 0.6 * DPI

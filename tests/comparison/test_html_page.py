@@ -7,7 +7,6 @@ from PIL import Image
 from fmcgan.comparison.comparison import compare
 from fmcgan.comparison.results import gather
 from fmcgan.comparison.statistics import best_two, winner
-from fmcgan.figure.curves import curve_colour
 from fmcgan.figure.png import write_png
 
 pytestmark = pytest.mark.train  # composes or draws for seconds
@@ -183,9 +182,8 @@ def test_its_head_is_legible_on_a_phone_by_day_and_night(runs, tmp_path, chromiu
 def test_a_group_has_one_colour_throughout(reader, runs):
     """At its samples, in the strip and in the tables: that of its curves."""
     styles = [attributes.get("style", "") for _, attributes in reader.tags]
-    used = {found.group() for style in styles for found in re.finditer("#[0-9A-Fa-f]{6}", style)}
-    a, b = curve_colour(0), curve_colour(1)
-    assert used == {a, b}
+    used = {found.group() for style in styles for found in re.finditer(r"--chart-series-\d", style)}
+    assert used == {"--chart-series-1", "--chart-series-2"}
 
 
 def test_real_images_stand_beside_the_samples(runs, tmp_path, read_page):

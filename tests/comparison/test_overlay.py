@@ -3,7 +3,7 @@ import pytest
 import yaml
 
 from fmcgan.comparison.grouping import DIFFERENT_LOSSES, Group, group_runs
-from fmcgan.comparison.overlay import draw_losses, mean_curve, series_of
+from fmcgan.comparison.overlay import losses_figure, mean_curve, series_of
 from fmcgan.comparison.runs import read_run
 
 
@@ -51,10 +51,10 @@ def test_runs_without_values_do_not_count():
     assert mean_curve([], [])[0].shape == (0,)
 
 
-def loss_titles(folders, tmp_path, monkeypatch):
+def loss_titles(folders, monkeypatch):
     drawn = []
-    monkeypatch.setattr("fmcgan.comparison.overlay.draw_curves", lambda panels, path: drawn.extend(panels))
-    draw_losses(group_runs([read_run(folder) for folder in folders]), tmp_path / "loss.png")
+    monkeypatch.setattr("fmcgan.comparison.overlay.curves_figure", drawn.extend)
+    losses_figure(group_runs([read_run(folder) for folder in folders]))
     return [DIFFERENT_LOSSES in panel.title for panel in drawn]
 
 
@@ -68,8 +68,8 @@ def loss_titles(folders, tmp_path, monkeypatch):
         ({}, {"network": {"discriminator": {"conditioning": {"weight": 1.0}}}}, [True, True]),  # an AC-GAN
     ],
 )
-def test_losses_of_different_formulas_carry_a_warning(write_run, tmp_path, monkeypatch, first, second, warned):
+def test_losses_of_different_formulas_carry_a_warning(write_run, monkeypatch, first, second, warned):
     folders = [write_run(f"{place}", [f"lr={place}"], [], (1000, 1.0)) for place in range(2)]
     for folder, config in zip(folders, (first, second), strict=True):
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    assert loss_titles(folders, tmp_path, monkeypatch) == warned
+    assert loss_titles(folders, monkeypatch) == warned

@@ -5,8 +5,8 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image, ImageDraw
 
-from fmcgan.figure.bars import ClassBars, class_bars_figure
 from fmcgan.figure.classes import short_names
+from fmcgan.figure.dots import ClassDots, class_dots_figure
 from fmcgan.figure.font import _letters, drawable, load_font
 from fmcgan.figure.grid import class_grid
 from fmcgan.figure.png import png_bytes
@@ -45,7 +45,7 @@ def test_grids_and_figures_show_them():
     images = np.zeros((len(NAMES), 2, 16, 16), np.uint8)
     assert class_grid(images, NAMES, "猫").tobytes() == class_grid(images, SHOWN, "[U+732B]").tobytes()
     assert short_names(NAMES) == SHOWN
-    figure = class_bars_figure([ClassBars("猫 é", [1.0] * len(NAMES), names=NAMES)])
+    figure = class_dots_figure([ClassDots("猫 é", [1.0] * len(NAMES), names=NAMES)])
     png_bytes(figure)
     texts = {text.get_text() for text in figure.findobj(Text)}
     assert {*SHOWN, "[U+732B] é"} <= texts

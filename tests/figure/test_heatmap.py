@@ -2,19 +2,16 @@ from functools import partial
 
 import numpy as np
 import pytest
-from matplotlib.colors import Normalize, to_rgb
+from matplotlib.colors import Normalize, to_hex, to_rgb, to_rgba
 
 from fmcgan.figure import heatmap
-from fmcgan.figure.heatmap import SEQUENTIAL, UNKNOWN
-from fmcgan.figure.palette import FAINT_INK, GENERATED, INK, REAL, contrast
+from fmcgan.figure.heatmap import SEQUENTIAL, STRONGEST, UNKNOWN
+from fmcgan.figure.palette import CARD, DARK_CARD, FAINT_INK, GENERATED, INK, REAL, chart_colours, contrast
+from tests.figure.cells import colours_of
 
 heatmap_figure = partial(heatmap.heatmap_figure, formats=".2f", title="title", label="label")
 ROWS, COLUMNS = ["up", "down"], ["a", "b", "c"]
 VALUES = [[1.0, -0.5, 0.0], [-2.0, np.nan, 0.25]]
-
-
-def pixels(figure):
-    return np.asarray(figure.axes[0].images[0].get_array())
 
 
 def texts(figure):
@@ -39,29 +36,28 @@ def test_names_stand_at_their_rows_and_columns():
     assert axes.get_title(loc="left") == "what it is"
 
 
-def test_diverging_colours_are_white_at_nought_and_as_strong_on_both_sides():
-    shown = pixels(heatmap_figure([[2.0, 0.0, -2.0], [1.0, 0.5, -1.0]], ROWS, COLUMNS))
-    assert shown[0, 0, :3] == pytest.approx(to_rgb(GENERATED), abs=0.01)
-    assert shown[0, 1, :3] == pytest.approx((1, 1, 1), abs=0.01)
-    assert shown[0, 2, :3] == pytest.approx(to_rgb(REAL), abs=0.01)
-    assert shown[1, 0, :3] == pytest.approx((1 + np.array(to_rgb(GENERATED))) / 2, abs=0.01)  # half of the way
+def test_diverging_colours_are_clear_at_nought_and_as_strong_on_both_sides():
+    shown = colours_of(heatmap_figure([[2.0, 0.0, -2.0], [1.0, 0.5, -1.0]], ROWS, COLUMNS))
+    assert shown[0, 0] == pytest.approx((*to_rgb(GENERATED), STRONGEST))
+    assert (0, 1) not in shown
+    assert shown[0, 2] == pytest.approx((*to_rgb(REAL), STRONGEST))
+    assert shown[1, 0] == pytest.approx((*to_rgb(GENERATED), STRONGEST / 2), abs=0.03)  # half of the way
 
 
 def test_sequential_colours_darken_with_the_value():
-    shown = pixels(heatmap_figure([[0.0, 1.0, 4.0]], ["x"], COLUMNS, colours=SEQUENTIAL, scale=Normalize(0, 4)))
-    levels = shown[0, :, :3].mean(axis=1)
-    assert levels[0] > levels[1] > levels[2]
+    shown = colours_of(heatmap_figure([[0.0, 1.0, 4.0]], ["x"], COLUMNS, colours=SEQUENTIAL, scale=Normalize(0, 4)))
+    assert (0, 0) not in shown
+    assert 0 < shown[0, 1][3] < shown[0, 2][3] == STRONGEST
 
 
 def test_given_limits_end_the_colours():
-    shown = pixels(heatmap_figure([[0.5, 1.0, 7.0]], ["x"], COLUMNS, colours=SEQUENTIAL, scale=Normalize(0, 1)))
-    assert np.array_equal(shown[0, 1], shown[0, 2])
-    assert not np.array_equal(shown[0, 0], shown[0, 1])
+    shown = colours_of(heatmap_figure([[0.5, 1.0, 7.0]], ["x"], COLUMNS, colours=SEQUENTIAL, scale=Normalize(0, 1)))
+    assert shown[0, 0] != shown[0, 1] == shown[0, 2]
 
 
 def test_a_cell_without_a_value_is_grey_and_empty():
     figure = heatmap_figure(VALUES, ROWS, COLUMNS)
-    assert pixels(figure)[1, 1, :3] == pytest.approx(to_rgb(UNKNOWN))
+    assert colours_of(figure)[1, 1] == to_rgba(UNKNOWN)
     assert (1, 1) not in texts(figure)
     heatmap_figure(np.full((2, 3), np.nan), ROWS, COLUMNS)  # and so are all
 
@@ -74,7 +70,8 @@ def test_a_format_is_a_text_or_a_function():
 
 def test_faint_cells_are_pale_and_the_others_bold():
     figure = heatmap_figure([[0.0, 8.0, 9.0]], ["x"], COLUMNS, faint=[[True, True, False]])
-    assert pixels(figure)[0, 1, :3].min() > 0.7 > pixels(figure)[0, 2, :3].min()
+    shown = colours_of(figure)
+    assert shown[0, 1][3] < 0.2 < shown[0, 2][3]
     weights = [text.get_fontweight() for text in figure.axes[0].texts]
     assert weights == ["normal", "normal", "bold"]
 
@@ -84,18 +81,23 @@ def test_a_value_that_rounds_to_zero_has_no_sign_and_a_blank_cell_no_number():
     assert [text.get_text() for text in figure.axes[0].texts] == ["0.00", "0.00"]
 
 
-def test_faint_cells_are_faint_and_dark_cells_have_white_numbers():
-    found = texts(heatmap_figure([[0.0, 0.1, -9.0]], ["x"], COLUMNS, faint=[[True, False, False]]))
-    assert [found[0, column].get_color() for column in range(3)] == [FAINT_INK, INK, "white"]
-
-
 @pytest.mark.parametrize("colours", [SEQUENTIAL, heatmap.DIVERGING])
 @pytest.mark.parametrize("is_faint", [True, False])
-def test_every_number_is_legible_on_its_cell(colours, is_faint):
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_number_is_legible_on_its_cell_in_both_modes(colours, is_faint, dark):
+    """On a dark page the card, the inks and the hues are others; the opacities are the same."""
     values = np.linspace(-1, 1, 81)[None]
     figure = heatmap_figure(values, ["x"], [""] * 81, colours=colours, faint=np.full((1, 81), is_faint))
-    shown = pixels(figure)
-    contrasts = [contrast(text.get_color(), tuple(shown[0, column, :3])) for (_, column), text in texts(figure).items()]
+    card, inks = (
+        (DARK_CARD, {INK: "#E8E7E3", FAINT_INK: "#A8ADB5"}) if dark else (CARD, {INK: INK, FAINT_INK: FAINT_INK})
+    )
+    named = chart_colours(dark)
+    hues = {REAL: named["--chart-real"], GENERATED: named["--chart-generated"]}
+    cells, contrasts = colours_of(figure), []
+    for place, text in texts(figure).items():
+        *hue, opacity = cells.get(place, (*to_rgb(REAL), 0))
+        shown = np.array(to_rgb(hues[to_hex(hue).upper()])) * opacity + np.array(to_rgb(card)) * (1 - opacity)
+        contrasts.append(contrast(inks[text.get_color()], tuple(shown)))
     assert len(contrasts) == 81
     assert min(contrasts) >= 4.5
 

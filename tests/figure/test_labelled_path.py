@@ -17,9 +17,10 @@ def test_points_lie_where_they_were_given_each_with_its_label():
 
 def test_landmarks_stand_alone_and_bands_at_their_points():
     band = [0.4], [0.6]
-    axes = path_figure([0.1], [0.5], ["a"], y_band=band, **NAMES).axes[0]
+    figure = path_figure([0.1], [0.5], ["a"], y_band=band, **NAMES)
+    (axes,) = figure.axes
     assert axes.lines[1].get_xydata().tolist() == [[0.8, 0.7]]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["real"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["real"]
     assert axes.collections[0].get_segments()[0].tolist() == [[0.1, 0.4], [0.1, 0.6]]
 
 

@@ -43,7 +43,7 @@ def test_settings_have_a_panel_for_each_key_and_objective():
     assert shown[0].get_xscale() == "log"
     assert "$" not in "".join(label.get_text() for label in shown[0].get_xticklabels())
     assert [label.get_text() for label in shown[1].get_xticklabels()] == ["hinge", "wgan"]
-    assert shown[3].get_xlabel() == "..." + "b" * 41
+    assert shown[3].get_xlabel() == "..." + "b" * 37
     assert [axes.get_ylabel() for axes in shown[::4]] == ["fd ↓", "recall ↓"]
 
 

@@ -96,14 +96,15 @@ def small_report():
     from fmcgan.analysis.effect import Difference, Effect, Examples, Words
     from fmcgan.analysis.findings import adjust_effects, select_findings
     from fmcgan.analysis.section import Alarm, Column, Map, NearestImages, Picture, Section, Table
+    from fmcgan.figure.curves import Panel, Series, curves_figure
     from fmcgan.figure.quiz import draw_quiz
     from fmcgan.report.analysis_page import Report
 
     rng = np.random.default_rng(0)
     figure = Figure(figsize=(5, 3))
     figure.subplots().plot([0, 1], [1, 0])
-    wide = Figure(figsize=(10, 2))
-    wide.subplots().plot([0, 1], [1, 0])
+    curve = Series("generator", [0, 1, 2], [3.0, 1.0, 2.0])
+    wide = curves_figure([Panel(f"<panel> {number}", "loss", [curve]) for number in (1, 2)])
     animation = io.BytesIO()
     frames = [Image.new("L", (30, 20), grey) for grey in (0, 255)]
     frames[0].save(animation, format="GIF", save_all=True, append_images=frames[1:])
@@ -138,7 +139,7 @@ def small_report():
         "First & foremost",
         "What <i>was</i> done.",
         pictures=[
-            Picture("line", figure, "A <line>.", 'Falls from "1" to 0.', vector=True),
+            Picture("line", figure, "A <line>.", 'Falls from "1" to 0.'),
             Picture("wide", wide, "A wide one.", "Falls too.", lead=True),
             Picture("grid", Image.fromarray(images[0]), "One image.", "Noise."),
             Picture("moving", animation.getvalue(), "It blinks.", "Black, then white."),

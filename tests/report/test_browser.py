@@ -139,31 +139,113 @@ def test_a_phone_scrolls_the_page_one_way_only(page):
     _wait(page, "return innerWidth === 360")
     root = "document.documentElement"
     assert page.execute_script(f"return [{root}.scrollWidth, {root}.clientWidth]") == [360, 360]
-    assert page.execute_script("return document.querySelector('#first-wide .scroll').scrollWidth") >= 560
     width = "return document.querySelector('#second-m0 .plot').clientWidth"
     assert _wait(page, width) < 360
 
 
-def test_dark_mode_keeps_figures_on_paper(page):
+def test_both_modes_are_legible(page):
     colours = """
         const of = (selector, what) => getComputedStyle(document.querySelector(selector))[what]
-        const paper = [of("#first-line .paper", "backgroundColor"), of("#first-line .paper", "color")]
-        return [of("body", "backgroundColor"), of("body", "color"), ...paper]
+        const colours = ["body", "#first-grid .paper"].map((each) => [of(each, "backgroundColor"), of(each, "color")])
+        return colours.flat()
     """
-    page.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "light"}]}
-    )
-    light = page.execute_script(colours)
-    page.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
-    )
-    dark = page.execute_script(colours)
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    assert light[2] == dark[2] == "rgb(255, 255, 255)"
+    light, dark = (_in(page, scheme, colours) for scheme in ("light", "dark"))
+    assert light[2] == dark[2] == "rgb(255, 255, 255)"  # pictures of images keep their paper
     assert _contrast(*light[:2]) > 7
     assert _contrast(*dark[:2]) > 7
     assert _contrast(*dark[2:]) > 4.5
     assert _luminance(light[0]) > 0.5 > 0.1 > _luminance(dark[0])
+
+
+_CHART = """
+    const found = [], backs = []
+    for (const each of document.querySelectorAll("#first-wide .drawing *")) {
+      const style = getComputedStyle(each)
+      if (each.tagName === "text") found.push(style.fill)
+      for (const colour of [style.fill, style.stroke])
+        if (colour.startsWith("rgb(")) backs.push(colour)
+    }
+    let card = document.querySelector("#first-wide")
+    while (getComputedStyle(card).backgroundColor === "rgba(0, 0, 0, 0)") card = card.parentElement
+    return [getComputedStyle(card).backgroundColor, found, [...new Set(backs)]]
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_chart_follows_the_mode_without_a_white_rectangle(page, scheme):
+    card, texts, colours = _in(page, scheme, _CHART)
+    assert len(texts) > 10
+    assert min(_contrast(card, text) for text in texts) >= 4.5
+    if scheme == "dark":
+        assert _luminance(card) < 0.05
+        assert "rgb(255, 255, 255)" not in colours
+    assert card not in colours  # nothing is filled with a background
+
+
+def _phone(page):
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**PHONE, "width": 390})
+    _wait(page, "return innerWidth === 390")
+
+
+def test_a_phone_shows_one_panel_a_row_with_legible_letters(page):
+    boxes = "return [...document.querySelectorAll('#first-wide .drawing')].map(each => each.getBoundingClientRect())"
+    first, second = page.execute_script(boxes)
+    assert first["top"] == second["top"]  # a desktop shows them beside each other
+    _phone(page)
+    first, second = page.execute_script(boxes)
+    assert second["top"] >= first["bottom"]
+    for box in (first, second):
+        assert 0 <= box["left"] <= box["right"] <= 390
+    heights = """
+        return [...document.querySelectorAll("#first-wide .drawing text")].map((text) => {
+          const scale = text.ownerSVGElement.getBoundingClientRect().width / text.ownerSVGElement.viewBox.baseVal.width
+          return scale * parseFloat(getComputedStyle(text).fontSize)
+        })
+    """
+    assert min(page.execute_script(heights)) >= 11
+
+
+_TIP = "const tip = document.querySelector('.tip'); return tip.hidden ? null : tip.textContent"
+_MARK = """
+    const box = document.querySelectorAll("#first-wide .tips circle")[arguments[0]].getBoundingClientRect()
+    return [box.x + box.width / 2, box.y + box.height / 2]
+"""
+
+
+def _tap(page, x, y):
+    page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def test_a_tap_on_a_point_shows_its_numbers_within_the_screen(page):
+    _phone(page)
+    page.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    page.execute_script(
+        "document.querySelector('#first-wide .drawing').scrollIntoView({block: 'center', behavior: 'instant'})"
+    )
+    for mark, text in ((0, "generator: 3 (0 training images seen)"), (2, "generator: 2 (2 training images seen)")):
+        _tap(page, *page.execute_script(_MARK, mark))
+        assert _wait(page, f"return (() => {{ {_TIP} }})() === {json.dumps(text)}")
+        box = page.execute_script("return document.querySelector('.tip').getBoundingClientRect()")
+        assert 0 <= box["left"] <= box["right"] <= 390
+        assert page.execute_script("return document.documentElement.scrollWidth") == 390
+    page.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+
+
+def test_the_keyboard_goes_from_point_to_point(page):
+    drawing = page.find_element("css selector", "#first-wide .drawing")
+    shown = []
+    for key in ("\ue014", "\ue014", "\ue010", "\ue012", "\ue00c"):  # right, right, End, left, Escape
+        drawing.send_keys(key)
+        shown.append(page.execute_script(_TIP))
+    assert [each and each.partition(" (")[0] for each in shown] == [
+        "generator: 3",
+        "generator: 1",
+        "generator: 2",
+        "generator: 1",
+        None,
+    ]
+    assert page.find_element("css selector", ".tip").get_attribute("role") == "status"
 
 
 def _in(page, scheme, script):

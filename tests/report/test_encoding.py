@@ -2,23 +2,11 @@ import base64
 import io
 
 import numpy as np
-import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
 from fmcgan.analysis.section import Picture
-from fmcgan.figure.png import write_png
 from fmcgan.report.encoding import encode
-
-
-def test_a_picture_of_a_file_is_shown_at_the_size_of_its_figure(tmp_path):
-    figure = Figure(figsize=(5, 3))
-    write_png(figure, tmp_path / "a.png")
-    with Image.open(tmp_path / "a.png") as image:
-        encoded = encode(Picture("a", image, "", ""))
-    assert (encoded.width, encoded.height) == (480, 288)
-    assert encode(Picture("a", figure, "", "")).width == 480
-    assert encode(Picture("a", Image.new("L", (30, 20)), "", "")).width == 30
 
 
 def test_a_picture_too_tall_for_webp_is_shown_as_png():
@@ -36,11 +24,16 @@ def test_a_page_shows_each_pixel_as_it_is():
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(encoded.files[".png"]))), pixels)
 
 
-@pytest.mark.parametrize(("points", "kind"), [(10, "svg+xml"), (20_000, "webp")])
-def test_a_drawing_of_few_lines_is_shown_as_lines(points, kind):
+def test_a_figure_is_a_chart_and_a_huge_one_is_shown_as_pixels(monkeypatch):
     figure = Figure(figsize=(5, 3))
-    figure.subplots().scatter(np.arange(points), np.sin(np.arange(points)))
-    encoded = encode(Picture("a", figure, "", "", vector=True))
-    assert encoded.files.keys() == {".png", ".svg"}
-    assert encoded.uri.startswith(f"data:image/{kind};")
-    assert encode(Picture("a", figure, "", "")).files.keys() == {".png"}
+    figure.subplots().plot([0, 1], [1, 0])
+    encoded = encode(Picture("a", figure, "", ""))
+    assert encoded.files.keys() == {".png", ".svg", ".pdf"}
+    assert encoded.chart is not None
+    assert encoded.uri == ""
+    assert encoded.page_bytes == encoded.chart.size > 0
+    monkeypatch.setattr("fmcgan.report.encoding.LARGEST_CHART", 1)
+    pixels = encode(Picture("a", figure, "", ""))
+    assert pixels.chart is None
+    assert pixels.uri.startswith("data:image/webp")
+    assert (pixels.width, pixels.height) == (480, 288)

@@ -16,6 +16,12 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (12, 28, 28), dtype=np.uint8)
 PAIR = {"sample": 3, "training": 7, "distance": 1.5, "label": 8}
 
 
+def files_of(drawn):
+    """Files of figures; charts are also SVG and PDF."""
+    charts = {name.replace(".png", suffix) for name in {*drawn} - {CLOSEST_PAIRS_FIGURE} for suffix in (".svg", ".pdf")}
+    return sorted({*drawn} | charts)
+
+
 def result(by_class):
     return {
         "value": 1.0,
@@ -35,7 +41,7 @@ def test_all_figures(tmp_path):
     findings = {"agreement_matrix": np.eye(10, dtype=int).tolist(), "closest_pairs": {"pixels": [PAIR]}}
     drawn = draw_evaluation({"a": result([0.5] * 10)}, findings, IMAGES, IMAGES[::-1], tmp_path, names=NAMES)
     assert drawn == [AGREEMENT_FIGURE, BY_CLASS_FIGURE, CLOSEST_PAIRS_FIGURE]
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(drawn)
+    assert sorted(path.name for path in tmp_path.iterdir()) == files_of(drawn)
 
 
 @pytest.mark.parametrize(("images", "number"), [("sample_images", 3), ("training_images", 7)])
@@ -53,7 +59,7 @@ def test_a_figure_that_fails_leaves_the_others(tmp_path):
     failures = Failures()
     drawn = draw_evaluation({"a": result([0.5] * 10)}, findings, IMAGES, IMAGES, tmp_path, failures, names=NAMES)
     assert drawn == [BY_CLASS_FIGURE, CLOSEST_PAIRS_FIGURE]
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(drawn)
+    assert sorted(path.name for path in tmp_path.iterdir()) == files_of(drawn)
     assert failures.failed[AGREEMENT_FIGURE].startswith("ValueError: counts must be")
     with pytest.raises(ValueError, match="counts must be"):
         draw_evaluation({"a": result(None)}, findings, IMAGES, IMAGES, tmp_path, names=NAMES)

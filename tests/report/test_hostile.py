@@ -117,7 +117,7 @@ def hostile_report(small_report):
     section = Section(
         text,
         text,
-        pictures=[Picture("line", curves_figure([_panel(text)]), text, text, vector=True)],
+        pictures=[Picture("line", curves_figure([_panel(text)]), text, text)],
         tables=[
             Table("table", text, [Column("name", text), Column("=size", text, "number")], [[text, 1.0]], open=True)
         ],
@@ -165,7 +165,7 @@ def test_no_script_of_a_text_runs_in_a_browser(chromium, comparison, hostile_rep
 
 @pytest.mark.parametrize("text", PAYLOADS.values(), ids=PAYLOADS)
 def test_a_label_is_plain_text_and_an_svg_is_xml(text):
-    encoded = encode(Picture("a", curves_figure([_panel(text)]), "", "", vector=True))
+    encoded = encode(Picture("a", curves_figure([_panel(text)]), "", ""))
     root = ElementTree.fromstring(encoded.files[".svg"])
     tags = {each.tag.rpartition("}")[2] for each in root.iter()}
     assert tags.isdisjoint({"img", "script", "foreignObject", "a"})

@@ -80,6 +80,15 @@ def test_copies():
     assert judged(none, effect("confusions/shirt/coat", 0.9, (SHIRT, COAT)))[-1] == "no sign of copying"
 
 
+def test_membership_counts_where_it_was_measured():
+    near = effect("neighbours/all/near_copies_pixels", 0.5)
+    assert judged(near, effect("membership/inversion", 0.3))[-1] == "training images can be told from held-out ones"
+    assert judged(near, effect("membership/inversion", 0.0, p_value=1.0))[-2:] == [
+        "more near copies than expected",
+        "no sign of memorised training images",
+    ]
+
+
 def test_alarms_come_first_and_nothing_found_is_said():
     alarms = {"sample_check": Section("Check", "", alarms=[Alarm("mode collapse", "It did.", "so")])}
     found = judged(effect("two_sample/all/auc", 3.0), sections=alarms)

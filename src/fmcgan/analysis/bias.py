@@ -180,7 +180,7 @@ def _heat_map(compared: Sequence[AttributeComparison]) -> Picture:
         shifts,
         short_names(names),
         [each.name for each in ATTRIBUTES],
-        formats="+.2f" if is_mean else lambda value: f"{value:+.0f} %",
+        formats="+.1f" if is_mean else "+.0f",
         title=f"{statistic} of generated images {compares} that of real ones",
         label="standard deviations of the real images" if is_mean else "change of the standard deviation, %",
         colours=DIVERGING,

@@ -140,7 +140,6 @@ def _overview(info: DatasetInfo, classes: Mapping[int, Sequence[Frequency]], eve
         "often than real ones. Named clusters differ by a factor of 1.5 and significantly more than test images. The "
         "line through a dot is the 95 % interval of the generated share; a triangle lies at the edge or beyond.",
         f"Share of each cluster among generated images, divided by its real share. {_marked(every)}",
-        vector=True,
         lead=True,
     )
 

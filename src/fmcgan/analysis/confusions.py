@@ -274,7 +274,7 @@ def _agreement(counts: Tensor, info: DatasetInfo) -> Picture:
         "off the framed diagonal are errors, of the generator or of the classifier."
     )
     text = "Table of percentages: conditioned class by predicted class."
-    return Picture("agreement", figure, caption, text, vector=True)
+    return Picture("agreement", figure, caption, text)
 
 
 def _difference(counts: Tensor, real_counts: Tensor, cells: Sequence[Cell]) -> Picture:
@@ -289,7 +289,7 @@ def _difference(counts: Tensor, real_counts: Tensor, cells: Sequence[Cell]) -> P
         f"Bold: p < {SIGNIFICANT:g}; pale: not significant."
     )
     text = "Table of differences between samples and real test images, in percentage points."
-    return Picture("difference", figure, caption, text, vector=True, lead=True)
+    return Picture("difference", figure, caption, text, lead=True)
 
 
 def _table(cells: Sequence[Cell]) -> Table:

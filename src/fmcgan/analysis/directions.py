@@ -165,7 +165,7 @@ class Directions(Analysis):
             "random directions (dashed). If all dimensions were equivalent, the curve would follow the line."
         )
         text = "A falling curve of the change over the rank of the dimension, with a dashed line."
-        section.pictures.append(Picture("dimensions", curves_figure([panel]), caption, text, vector=True))
+        section.pictures.append(Picture("dimensions", curves_figure([panel]), caption, text))
         caption = f"Mean absolute change of an image from -{REACH:g} to +{REACH:g} along each dimension."
         columns = Column("dimension", "dimension", "whole"), *interval_columns("change", "grey levels", ends="")
         section.tables.append(Table("dimensions", caption, columns, [[at, *estimates[at]] for at in order]))

@@ -282,7 +282,7 @@ def _auc_picture(attacks: Sequence[_Attack], classes: Sequence[int], info: Datas
         f"points are certainty; below 0, held-out images look more familiar than training images. {note}"
     )
     text = "Points with intervals: the AUC of each attack, of all images and of each class, around the line of chance."
-    return Picture(_AUC, figure, caption.rstrip(), text, vector=True, lead=True)
+    return Picture(_AUC, figure, caption.rstrip(), text, lead=True)
 
 
 def _reconstructions(attack: _Attack) -> Picture:

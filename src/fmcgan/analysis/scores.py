@@ -11,8 +11,8 @@ from fmcgan.analysis.base import Analysis, NotApplicable, Subject
 from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.info import DatasetInfo
-from fmcgan.figure.bars import ClassBars, class_bars_figure
 from fmcgan.figure.classes import most_telling, short_names
+from fmcgan.figure.dots import ClassDots, class_dots_figure
 from fmcgan.figure.heatmap import DIVERGING, heatmap_figure
 from fmcgan.metric.base import Metric
 from fmcgan.metric.baselines import REAL
@@ -54,11 +54,10 @@ class Scores(Analysis):
             section.pictures.append(
                 Picture(
                     "scores_by_class",
-                    class_bars_figure([class_panel(*each, names=class_names) for each in by_class.items()]),
-                    "Each metric by class: bars are samples, marks are real data. In a poor class, the bar is much "
-                    "worse than the mark.",
-                    f"Bars of {len(by_class)} metrics for each class, with marks for real data.",
-                    vector=True,
+                    class_dots_figure([class_panel(*each, names=class_names) for each in by_class.items()]),
+                    "Each metric by class: dots are samples, marks are real data. In a poor class, the dot is far on "
+                    "the worse side of the mark. The axes need not begin at 0.",
+                    f"Dots of {len(by_class)} metrics for each class, with marks for real data.",
                 )
             )
             section.tables.append(_table_by_class(by_class, subject.info))
@@ -83,7 +82,7 @@ def _gaps(results: Results, info: DatasetInfo) -> list[Picture]:
         points,
         short_names([info.class_names[label] for label in shown]),
         [each["plain"] or each["title"] for each in shares.values()],
-        formats="+.1f",
+        formats="+.0f",
         title="Samples minus real images, by class",
         label="percentage points",
         colours=DIVERGING.reversed(),  # vermilion: fewer than real
@@ -105,13 +104,13 @@ def _differences(values: Sequence[float | None], floors: Sequence[float | None])
     return np.subtract(*(np.array(each, dtype=np.float64) for each in (values, floors)))
 
 
-def class_panel(name: str, result: Result, *, names: Sequence[str]) -> ClassBars:
+def class_panel(name: str, result: Result, *, names: Sequence[str]) -> ClassDots:
     """Makes the panel of a metric that has values by class; of many classes, it has those with the worst values."""
     values, floors = result["by_class"] or (), result["floor_by_class"]
     shown, note = worst_classes(result)
     references = {} if floors is None else {REAL_DATA: [floors[label] for label in shown]}
     title = " ".join(filter(None, [f"{name} ({BETTER[result['better']]} is better)", note]))
-    return ClassBars(title, [values[label] for label in shown], references, names=[names[label] for label in shown])
+    return ClassDots(title, [values[label] for label in shown], references, names=[names[label] for label in shown])
 
 
 def worst_classes(result: Result) -> tuple[list[int], str]:

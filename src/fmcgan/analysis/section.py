@@ -23,7 +23,6 @@ class Picture:
     content: Figure | Image | bytes  # bytes are those of a GIF
     caption: str  # how to read it, in one to three sentences
     alternative: str  # text for screen readers
-    vector: bool = False  # whether it is also written as SVG; for figures of few lines and points
     lead: bool = False  # whether it is shown; the page collapses other pictures
 
     @property

@@ -214,12 +214,12 @@ def _curves(samples: Levels, train: Levels, test: Levels) -> Picture:
         Panel("Difference from real training images", "dB", lower, X_LABEL, references={"no difference": 0.0}),
     ]
     caption = (
-        "Top: mean power of generated images and of real training images at each spatial frequency, in decibels. "
-        "Bottom: difference of generated images and of real test images from the training images, with 95 % "
+        "Mean power of generated images and of real training images at each spatial frequency, in decibels. "
+        "Beside it: difference of generated images and of real test images from the training images, with 95 % "
         "intervals; that of the test images is due to chance."
     )
     alternative = "Curves of power over spatial frequency, generated and real, and their differences below."
-    return Picture("spectra", curves_figure(panels, columns=1), caption, alternative, vector=True)
+    return Picture("spectra", curves_figure(panels), caption, alternative)
 
 
 def _shown(measured: Sequence[Levels], classes: Sequence[int]) -> tuple[list[int], str]:
@@ -247,9 +247,10 @@ def _heat_map(measured: Sequence[Levels], classes: Sequence[int]) -> Picture:
         values,
         short_names(names),
         [str(ring) for ring in range(radii)],
-        formats="+.1f",
-        title="Power of generated images minus that of real ones, by spatial frequency (cycles per image)",
+        formats="+.0f",
+        title="Power of generated images minus that of real ones",
         label="dB",
+        names=("", X_LABEL),
         colours=DIVERGING,
         scale=Normalize(-limit, limit),
         faint=faint,

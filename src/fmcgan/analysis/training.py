@@ -123,7 +123,7 @@ def _curves(rows: Sequence[Row], facts: Facts) -> list[Picture]:
             "names its number of samples: compare curves with their line, not with values of other numbers of samples."
         )
         text = "One panel per metric over the images seen."
-        pictures.append(Picture("scores", metrics, caption, text, vector=True, lead=True))
+        pictures.append(Picture("scores", metrics, caption, text, lead=True))
     return [
         *pictures,
         Picture(

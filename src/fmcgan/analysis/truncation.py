@@ -199,7 +199,7 @@ def _curve(sweep: Mapping[str, Values], best: Values, n: int) -> Picture:
         "more realistic; the star marks as many real training images."
     )
     text = "A curve of precision over recall with a label of psi at each point, and a star of real images."
-    return Picture("precision_recall", figure, caption, text, vector=True)
+    return Picture("precision_recall", figure, caption, text)
 
 
 def _sweep_table(measured: Mapping[str, Values], best: Values, n: int, metric: Manifold) -> Table:

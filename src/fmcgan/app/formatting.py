@@ -54,6 +54,18 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Co
     return "".join(map(line, (head, rule, *rows)))
 
 
+def wrapped_list(head: str, items: Sequence[str], columns: int) -> str:
+    """Joins items by commas after a head, in lines of at most so many columns; an item is not broken."""
+    lines = [head]
+    for index, item in enumerate(items):
+        text = item + "," * (index < len(items) - 1)
+        if len(lines[-1]) + 1 + len(text) > columns:
+            lines.append(f"  {text}")
+        else:
+            lines[-1] += f" {text}"
+    return "\n".join(lines)
+
+
 def terminal_columns() -> int:
     """Returns the width of the terminal in characters; 80 without one. The environment variable COLUMNS sets it."""
     return shutil.get_terminal_size((80, 24)).columns

@@ -96,6 +96,12 @@ class Environment(Struct):
     has_decision_boundary: bool | None = None
 
 
+class _EvaluationFindings(Struct):
+    agreement_matrix: Annotated[list[Annotated[list[Count], Meta(max_length=1000)]], Meta(max_length=1000)] | None = (
+        None
+    )
+
+
 class Evaluation(Struct):
     """``evaluation.json``."""
 
@@ -107,6 +113,7 @@ class Evaluation(Struct):
     test_sha256: Name | None = None
     seconds_by_score: Numbers = {}
     dataset: Dataset | None = None
+    findings: _EvaluationFindings = field(default_factory=_EvaluationFindings)
 
 
 class Findings(Struct):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fmcgan.app.checks import MOST_IMAGES, seed_number, whole_number
 from fmcgan.app.errors import InvalidValueError, UserError
+from fmcgan.app.formatting import terminal_columns, wrapped_list
 from fmcgan.callback.metrics_logger import MetricsLogger
 from fmcgan.callback.trainer import data_of, is_last_epoch
 from fmcgan.data.info import DatasetInfo
@@ -169,10 +170,11 @@ class Evaluation(Callback):
         share = self.share(metrics_logger.seconds)
         metrics_logger.write(trainer, gan, values | {"evaluation_share": round(share, 4)})
         if self.results:
-            log.info("epoch %d: %s", epoch, ", ".join(as_text(name, result) for name, result in self.results.items()))
+            scores = [as_text(name, result) for name, result in self.results.items()]
+            log.info("%s", wrapped_list(f"epoch {epoch}:", scores, terminal_columns()))
         if share > NOTABLE_SHARE and self.seconds > 60:
             log.info(
-                "evaluation takes %.0f %% of the time; callback.evaluation.every_n_epochs=%d reduces that",
+                "evaluation takes %.0f %% of the time;\n  callback.evaluation.every_n_epochs=%d reduces that",
                 100 * share,
                 2 * self.every_n_epochs,
             )

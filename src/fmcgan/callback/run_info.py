@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import yaml
 from lightning.pytorch import Callback, Trainer
+from matplotlib.figure import Figure
 
 from fmcgan.app import run_dir
 from fmcgan.app.overrides import applied_overrides
@@ -23,8 +24,8 @@ from fmcgan.callback.checkpointing import Checkpointing
 from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.metrics_logger import EPOCH_COLUMNS, MetricsLogger
 from fmcgan.callback.tracker import Tracker, relative_to_here, trackers_of
-from fmcgan.callback.trainer import callbacks_of, data_of, images_per_epoch, is_last_epoch
-from fmcgan.figure.png import write_png
+from fmcgan.callback.trainer import callbacks_of, data_of, images_per_epoch
+from fmcgan.figure.png import write_figure, write_png
 from fmcgan.figure.run_curves import gradient_norm_figure, loss_figure
 from fmcgan.training.gan import ConditionalGAN
 
@@ -73,20 +74,23 @@ class RunInfo(Callback):
                 logger.log_hyperparams(params)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: ConditionalGAN) -> None:
-        """Draws the curves of losses and gradient norms, less often if drawing is slow."""
+        """Draws the curves of losses and gradient norms as PNG, less often if drawing is slow."""
         ended, seconds = self._drawn
         start = time.monotonic()
-        if trainer.is_global_zero and (is_last_epoch(trainer) or start - ended >= seconds / _MAX_DRAWING_SHARE):
+        if trainer.is_global_zero and start - ended >= seconds / _MAX_DRAWING_SHARE:
             folder = Path(trainer.default_root_dir)
-            rows = read_metrics(folder / run_dir.METRICS_JSONL)
-            write_png(loss_figure(rows), folder / run_dir.LOSS_FIGURE)
-            clips = (pl_module.generator_clip, pl_module.discriminator_clip)
-            write_png(gradient_norm_figure(rows, *clips), folder / run_dir.GRADIENT_NORM_FIGURE)
+            for path, figure in _curves(folder, pl_module).items():
+                write_png(figure, path)
             self._drawn = (time.monotonic(), time.monotonic() - start)
 
     def write_result(self, trainer: Trainer, gan: ConditionalGAN) -> dict[str, Any]:
-        """Writes and returns ``result.json``, which marks the run as finished. Call it last."""
+        """Writes the last curves, also as SVG and PDF, and ``result.json``, which marks the run as finished.
+
+        Call it last; it returns the result.
+        """
         metrics_logger, folder = MetricsLogger.of(trainer), Path(trainer.default_root_dir)
+        for path, figure in _curves(folder, gan).items():
+            write_figure(figure, path)
         means, evaluations = metrics_logger.epoch_means, callbacks_of(trainer, Evaluation)
         has_best = any(callback.best is not None for callback in callbacks_of(trainer, Checkpointing))
         best = folder / run_dir.BEST_CHECKPOINT if has_best else None
@@ -122,6 +126,15 @@ class RunInfo(Callback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: ConditionalGAN, checkpoint: dict[str, object]) -> None:
         """Adds the configuration."""
         checkpoint["config"] = self.config
+
+
+def _curves(folder: Path, gan: ConditionalGAN) -> dict[Path, Figure]:
+    """Draws losses and gradient norms, by the paths of their files."""
+    rows = read_metrics(folder / run_dir.METRICS_JSONL)
+    return {
+        folder / run_dir.LOSS_FIGURE: loss_figure(rows),
+        folder / run_dir.GRADIENT_NORM_FIGURE: gradient_norm_figure(rows, gan.generator_clip, gan.discriminator_clip),
+    }
 
 
 def environment(trainer: Trainer) -> dict[str, object]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from PIL import Image
 
 from fmcgan.app import run_dir
@@ -20,7 +21,7 @@ from fmcgan.comparison.results import Comparison, gather
 from fmcgan.comparison.runs import Run
 from fmcgan.comparison.statistics import Pairing, every_pair, spread
 from fmcgan.figure.grid import side_by_side
-from fmcgan.figure.png import png_bytes, read_png, write_png
+from fmcgan.figure.png import read_png, write_figure, write_png
 
 PAIR_COLUMNS = (
     *("table", "score", "better", "a", "b", "seeds", "pairs", "mean_a", "mean_b"),
@@ -37,7 +38,7 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
             group), ``runs.csv`` (one row per run), ``pairs.csv`` (one row per pair of groups, metric and table),
             ``loss.png``, ``grad_norm.png``, and, if any run has metrics or samples, ``scores.png`` and
             ``samples.png``; of a search also ``search_history.png``, ``search_settings.png`` and, if there is one,
-            ``search_importance.png`` and ``search_front.png``. It is created if missing.
+            ``search_importance.png`` and ``search_front.png``; charts also as SVG and PDF. It is created if missing.
 
     Returns:
         The path of ``comparison.md``.
@@ -52,42 +53,50 @@ def write_comparison(comparison: Comparison, output: Path) -> Path:
     """Writes the files of `compare` and returns the path of ``comparison.md``."""
     output.mkdir(parents=True, exist_ok=True)
     samples = Samples([_last_grid(group.runs[0]) for group in comparison.groups], _real_grid(comparison))
-    figures = _draw(comparison, samples, output)
+    charts = _draw(comparison)
+    for name, figure in charts.items():
+        write_figure(figure, output / name)
+    figures = _write_pictures(comparison, samples, output) + list(charts)
     write_groups(output / "comparison.csv", comparison)
     write_runs(output / "runs.csv", comparison)
     write_pairs(output / "pairs.csv", comparison)
     markdown = output / "comparison.md"
     run_dir.write_atomically(markdown, page(comparison, figures))
-    run_dir.write_atomically(output / "comparison.html", comparison_page(comparison, output, figures, samples))
+    run_dir.write_atomically(output / "comparison.html", comparison_page(comparison, charts, samples))
     return markdown
 
 
-def _draw(comparison: Comparison, samples: Samples, output: Path) -> list[str]:
-    """Draws the figures and returns their names."""
-    figures = [run_dir.LOSS_FIGURE, run_dir.GRADIENT_NORM_FIGURE]
+def _draw(comparison: Comparison) -> dict[str, Figure]:
+    """Draws the curves, by the names of their files."""
     groups = [
         replace(group, label=name)
         for group, name in zip(comparison.groups, short_names(comparison.groups), strict=True)
     ]
-    overlay.draw_losses(groups, output / run_dir.LOSS_FIGURE)
-    overlay.draw_gradient_norms(groups, output / run_dir.GRADIENT_NORM_FIGURE)
     keys = {key for run in comparison.finished for row in run.evaluations for key in row if key.startswith("score/")}
-    if keys:
-        names = [key.removeprefix("score/") for key in sorted(keys)]
-        overlay.draw_scores(groups, names, comparison.end, output / SCORES_FIGURE)
-        figures.insert(0, SCORES_FIGURE)
+    names = [key.removeprefix("score/") for key in sorted(keys)]
+    scores = {SCORES_FIGURE: overlay.scores_figure(groups, names, comparison.end)} if names else {}
+    return scores | {
+        run_dir.LOSS_FIGURE: overlay.losses_figure(groups),
+        run_dir.GRADIENT_NORM_FIGURE: overlay.gradient_norms_figure(groups),
+    }
+
+
+def _write_pictures(comparison: Comparison, samples: Samples, output: Path) -> list[str]:
+    """Writes the figures of searches and the samples; returns the name of the latter, if there are any."""
     for picture in (picture for search in comparison.searches for picture in search.pictures):
-        run_dir.write_atomically(output / f"{picture.name}.png", png_bytes(picture.content))  # type: ignore[arg-type]
+        assert isinstance(picture.content, Figure)  # for the type checker
+        write_figure(picture.content, output / f"{picture.name}.png")
+    names = short_names(comparison.groups)
     grids = [
-        (f"{group.label}, seed {group.runs[0].seed}", grid)
-        for group, grid in zip(groups, samples.by_group, strict=True)
+        (f"{name}, seed {group.runs[0].seed}", grid)
+        for name, group, grid in zip(names, comparison.groups, samples.by_group, strict=True)
         if grid is not None
     ]
-    if grids:
-        real = [("real images", samples.real)] if samples.real is not None else []
-        write_png(side_by_side([*grids, *real]), output / SAMPLES_FIGURE)
-        figures.insert(0, SAMPLES_FIGURE)
-    return figures
+    if not grids:
+        return []
+    real = [("real images", samples.real)] if samples.real is not None else []
+    write_png(side_by_side([*grids, *real]), output / SAMPLES_FIGURE)
+    return [SAMPLES_FIGURE]
 
 
 def _last_grid(run: Run) -> Image.Image | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from matplotlib.figure import Figure
 from PIL import Image
 
 from fmcgan.analysis.section import Alarm, Picture, Section, Table
@@ -16,8 +17,7 @@ from fmcgan.comparison.markdown_page import CURVES_NOTE, explanations, losses_ca
 from fmcgan.comparison.results import Comparison
 from fmcgan.comparison.statistics import Outcome
 from fmcgan.comparison.tables import TITLES
-from fmcgan.figure.curves import curve_colour
-from fmcgan.figure.palette import ink_on
+from fmcgan.figure.palette import SERIES
 from fmcgan.report.encoding import Encoded, encode
 from fmcgan.report.html import Cell, render
 
@@ -43,7 +43,7 @@ class ShownGroup:
     letter: str
     label: str
     runs: str  # how many, and their seeds
-    colour: str
+    colour: str  # a custom property of CSS
     ink: str  # of text on the colour
     samples: Encoded | None
 
@@ -57,11 +57,13 @@ class Share(NamedTuple):
     text: str
 
 
-def comparison_page(comparison: Comparison, folder: Path, figures: Sequence[str], samples: Samples) -> str:
-    """Makes the page, with the figures (names of PNGs) of a folder."""
+def comparison_page(comparison: Comparison, figures: Mapping[str, Figure], samples: Samples) -> str:
+    """Makes the page, with the curves by the names of their files."""
     names = short_names(comparison.groups)
-    sections = _sections(comparison, {name: folder / name for name in figures}, names)
-    pictures = {(name, each.name): encode(each) for name, section in sections.items() for each in section.pictures}
+    sections = _sections(comparison, figures, names)
+    pictures = {
+        (name, each.name): encode(each, name) for name, section in sections.items() for each in section.pictures
+    }
     groups = _groups(comparison.groups, samples)
     outcomes = section_tables.outcomes_by_metric(comparison.tables) if len(names) > 1 else []
     return render(
@@ -83,9 +85,10 @@ def comparison_page(comparison: Comparison, folder: Path, figures: Sequence[str]
 def _groups(groups: Sequence[Group], samples: Samples) -> list[ShownGroup]:
     shown = []
     for index, (group, grid) in enumerate(zip(groups, samples.by_group, strict=True)):
-        runs, colour = plural(len(group.runs), "run"), curve_colour(index)
+        runs, number = plural(len(group.runs), "run"), index % len(SERIES) + 1
+        colour, ink = f"var(--chart-series-{number})", f"var(--chart-on-series-{number})"
         seeds = f"{'seed' if len(group.runs) == 1 else 'seeds'} {group.seed_names}"
-        shown.append(ShownGroup(letter(index), group.label, f"{runs}, {seeds}", colour, ink_on(colour), _encoded(grid)))
+        shown.append(ShownGroup(letter(index), group.label, f"{runs}, {seeds}", colour, ink, _encoded(grid)))
     return shown
 
 
@@ -103,7 +106,7 @@ def _strip(outcomes: Sequence[Outcome], groups: Sequence[ShownGroup]) -> list[Sh
     return parts + [Share(kind, None, kinds[kind], text) for kind, text in others.items() if kinds[kind]]
 
 
-def _sections(comparison: Comparison, figures: Mapping[str, Path], names: Sequence[str]) -> dict[str, Section]:
+def _sections(comparison: Comparison, figures: Mapping[str, Figure], names: Sequence[str]) -> dict[str, Section]:
     sections = {search.title.lower().replace(" ", "_"): search for search in comparison.searches}
     for text, table in zip(explanations(comparison), comparison.tables, strict=True):
         makers = [section_tables.values_table]
@@ -114,7 +117,11 @@ def _sections(comparison: Comparison, figures: Mapping[str, Path], names: Sequen
         made = [_coloured(make(table, names), names) for make in makers]
         sections[table.name] = Section(TITLES[table.name], text, tables=made)
     captions = _CURVES | {run_dir.LOSS_FIGURE: losses_caption(comparison.groups)}
-    pictures = [_picture(figures[name], caption) for name, caption in captions.items() if name in figures]
+    pictures = [
+        Picture(Path(name).stem, figures[name], caption, caption, lead=True)
+        for name, caption in captions.items()
+        if name in figures
+    ]
     sections["curves"] = Section("Curves", CURVES_NOTE, pictures=pictures)
     sections["runs"] = Section(
         "Runs",
@@ -127,18 +134,12 @@ def _sections(comparison: Comparison, figures: Mapping[str, Path], names: Sequen
 
 def _coloured(table: Table, names: Sequence[str]) -> Table:
     """Marks the names of groups with their colours."""
-    colours = {name: curve_colour(index) for index, name in enumerate(names)}
+    colours = {name: f"var(--chart-series-{index % len(SERIES) + 1})" for index, name in enumerate(names)}
     rows = [
         [Cell(value, colour=colours[value]) if isinstance(value, str) and value in colours else value for value in row]
         for row in table.rows
     ]
     return replace(table, rows=rows)
-
-
-def _picture(path: Path, caption: str) -> Picture:
-    with Image.open(path) as image:
-        image.load()
-    return Picture(path.stem, image, caption, caption)
 
 
 def _encoded(grid: Image.Image | None) -> Encoded | None:

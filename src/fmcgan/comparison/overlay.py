@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fmcgan.comparison.grouping import DIFFERENT_LOSSES, Group, formulas_differ
 from fmcgan.comparison.statistics import Table
-from fmcgan.figure.curves import Panel, Series, draw_curves, running_mean, smoothing_window
+from fmcgan.figure.curves import Panel, Series, curves_figure, running_mean, smoothing_window
 
 Array = NDArray[np.float64]
 
@@ -17,7 +17,7 @@ SMOOTHING_PARTS = 20  # length of a curve divided by the width of its running me
 WIDE = 30  # ratio of the largest to the smallest value above which the axis is logarithmic
 
 
-def draw_losses(groups: Sequence[Group], path: Path) -> None:
+def losses_figure(groups: Sequence[Group]) -> Figure:
     """Draws the losses of both networks, on a symmetric logarithmic axis if their ranges differ widely.
 
     The title of a panel warns if the groups have different formulas of the loss.
@@ -26,10 +26,10 @@ def draw_losses(groups: Sequence[Group], path: Path) -> None:
     for network, title in (("generator", "Generator loss"), ("discriminator", "Discriminator loss (with penalty)")):
         warning = f"\n{DIFFERENT_LOSSES}" if formulas_differ(groups, network) else ""
         panels.append(_readable(Panel(title + warning, "loss", series_of(groups, f"loss/{network}"))))
-    draw_curves(panels, path)
+    return curves_figure(panels)
 
 
-def draw_gradient_norms(groups: Sequence[Group], path: Path) -> None:
+def gradient_norms_figure(groups: Sequence[Group]) -> Figure:
     """Draws the gradient norms of both networks before clipping."""
     panels = [
         Panel(
@@ -40,20 +40,20 @@ def draw_gradient_norms(groups: Sequence[Group], path: Path) -> None:
         )
         for network in ("generator", "discriminator")
     ]
-    draw_curves(panels, path)
+    return curves_figure(panels)
 
 
-def draw_scores(groups: Sequence[Group], names: Sequence[str], table: Table, path: Path) -> None:
+def scores_figure(groups: Sequence[Group], names: Sequence[str], table: Table) -> Figure:
     """Draws each metric, named without ``score/``, over the images seen (left) and over the minutes trained (right)."""
     panels = []
     for name in names:
         protocol = table.protocol(name)
         title = f"{name}, {protocol.in_words}" if protocol.in_words else name
         line = {"real data": protocol.floor} if protocol.floors else {}
-        for clock, x_label in (("images_seen", "images seen"), ("seconds", "minutes of training")):
+        for clock, x_label in (("images_seen", "training images seen"), ("seconds", "minutes of training")):
             series = series_of(groups, f"score/{name}", clock)
             panels.append(Panel(title, "value", series, x_label, _score_scale(series, list(line.values())), line))
-    draw_curves(panels, path)
+    return curves_figure(panels)
 
 
 def mean_curve(curves: Sequence[tuple[Array, Array]], lengths: Sequence[float]) -> tuple[Array, Array, Array, Array]:

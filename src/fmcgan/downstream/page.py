@@ -58,7 +58,9 @@ def write_page(folder: Path, page: Page) -> list[str]:
     """Writes all files into a folder that exists; returns their names, the page first."""
     sections = _sections(page)
     pictures = {
-        (name, picture.name): encode(picture) for name, section in sections.items() for picture in section.pictures
+        (name, picture.name): encode(picture, name)
+        for name, section in sections.items()
+        for picture in section.pictures
     }
     files: dict[str, str | bytes] = {
         f"{section}_{name}{suffix}": content
@@ -220,7 +222,7 @@ def _long_tail(results: Results, sizes: Sequence[RealSize], info: DatasetInfo) -
         arms = [arm.title for arm in _arms(results, sizes)]
         caption = "Accuracy by class, the rarest on the right, minus that with nothing added; 95 % intervals."
         figure = intervals_figure(panels, info.class_names, "class", order=arms)
-        pictures = [Picture("classes", figure, caption, caption, vector=True)]
+        pictures = [Picture("classes", figure, caption, caption)]
     tables = [_comparison_table(results, sizes), _value_table(results, sizes)]
     return Section("Long-tailed training sets", introduction, pictures=pictures, tables=tables)
 
@@ -238,7 +240,7 @@ def _classes(results: Results, info: DatasetInfo) -> Section:
             100 * np.array([[each.mean for each in row] for row in estimates]),
             [f"{row.size.title}, {row.arm.title}" for row in compared],
             info.class_names,
-            formats="+.1f",
+            formats="+.0f",
             title="Accuracy by class, minus nothing added",
             label=_POINTS,
             faint=[[each.sign == 0 for each in row] for row in estimates],
@@ -299,7 +301,7 @@ def _picture(
 ) -> Picture:
     arms = [arm.title for arm in _arms(results, sizes)]
     figure = intervals_figure(panels, [f"{size.n:,}" for size in sizes], "n, real images", order=arms)
-    return Picture(name, figure, caption, caption, vector=True, lead=True)
+    return Picture(name, figure, caption, caption, lead=True)
 
 
 def _comparison_table(results: Results, sizes: Sequence[RealSize]) -> Table:

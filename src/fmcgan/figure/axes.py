@@ -1,13 +1,20 @@
 """Axes of figures: panels, style and the size of legends."""
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
 
-from fmcgan.figure.palette import GRID, LINE
+from fmcgan.figure.palette import GRID, INK, LINE
+
+PANEL_INCHES = (3.45, 2.5)
+"""Width and height of one panel. The width is that of a phone, where a page shows one panel a row at this size."""
+TITLE, TEXT = 9.5, 8.5  # font sizes in points; the smaller one has 11 pixels on a page
+_LETTER = 0.0083  # width of a letter of a title in inches, by font size in points
 
 
 def panel_figure(
@@ -42,9 +49,25 @@ def style_axes(axes: Axes, grid: Literal["both", "x", "y"] = "both") -> None:
     """Draws a faint grid behind the data, and the left and lower spines only."""
     axes.grid(axis=grid, color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
-    axes.tick_params(labelsize=8.5, color=LINE)
+    axes.tick_params(labelsize=TEXT, color=LINE)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(LINE)
+
+
+def name_axes(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
+    """Writes a title, wrapped to the width of a panel, and the names of both axes, with units."""
+    figure = axes.get_figure(root=True)
+    inches = PANEL_INCHES[0] if figure is None else min(figure.get_figwidth(), 1.6 * PANEL_INCHES[0])
+    letters = int(inches / (_LETTER * TITLE))
+    text = "\n".join(fill(line, letters) for line in title.splitlines())
+    axes.set_title(text, fontsize=TITLE, loc="left", color=INK)
+    axes.set_xlabel(x, fontsize=TEXT)
+    axes.set_ylabel(fill(y, 30), fontsize=TEXT)
+
+
+def round_ticks(most: int = 5) -> MaxNLocator:
+    """Places at most so many ticks at round numbers."""
+    return MaxNLocator(most, steps=[1, 2, 2.5, 5, 10])
 
 
 def shared_legend(figure: Figure, columns: int | None = None) -> Figure:
@@ -55,11 +78,11 @@ def shared_legend(figure: Figure, columns: int | None = None) -> Figure:
     entries = {text: line for axes in figure.axes for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
     if entries:
         columns, lines, texts = columns or len(entries), entries.values(), entries.keys()
-        figure.legend(lines, texts, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+        figure.legend(lines, texts, loc="outside lower center", ncols=columns, frameon=False, fontsize=TEXT)
     return figure
 
 
-def legend_size(labels: Sequence[str], width: float, font_size: float = 9) -> tuple[int, float]:
+def legend_size(labels: Sequence[str], width: float, font_size: float = TEXT) -> tuple[int, float]:
     """Computes number of columns and height of a legend for the width of its figure, in inches."""
     if not labels:
         return 1, 0.0

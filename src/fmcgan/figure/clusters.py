@@ -14,7 +14,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from fmcgan.figure.axes import style_axes
+from fmcgan.figure.axes import PANEL_INCHES, TEXT, panel_figure, style_axes
+from fmcgan.figure.chart import add_tips
 from fmcgan.figure.classes import short_names
 from fmcgan.figure.font import load_font
 from fmcgan.figure.grid import GAP, MARGIN, enlarged, magnification
@@ -28,7 +29,9 @@ REAL_LEFT = MARGIN + NAME_WIDTH
 SMALL, LARGE = load_font(14), load_font(17)
 BAR = 16  # height of a bar
 RATIOS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4)  # ticks of the overview; values are clipped to the ends
-ROW_INCHES = 0.135
+ROW_INCHES = 0.145
+
+CLASSES = 5  # of a panel of the overview
 
 Share = tuple[float, float, float]  # a share and the ends of its interval, in 0..1
 
@@ -101,25 +104,26 @@ def ratios_figure(classes: Mapping[str, Sequence[ClusterRow]]) -> Figure:
 
     ``classes`` are clusters in the order of their numbers, at least one, by the name of the class.
     """
-    total = sum(map(len, classes.values()))
-    if total == 0:
+    names = [name for name, rows in classes.items() if rows]
+    if not names:
         raise ValueError("classes must hold at least one cluster, got none")
-    height = ROW_INCHES * (total + len(classes)) + 1.3
-    figure = Figure(figsize=(8.6, height), layout="constrained")
-    axes = figure.subplots()
-    middles, top = [], 0
-    for rows in classes.values():
-        axes.axhline(top - 1, color=GRID, linewidth=0.8)
-        for index, row in enumerate(rows):
-            _draw_ratio(axes, top + index, row)
-        middles.append(top + (len(rows) - 1) / 2)
-        top += len(rows) + 1
-    axes.set_ylim(top - 1, -1)
-    axes.set_yticks(middles, short_names(list(classes)), fontsize=10)
-    _draw_axes(axes)
+    parts = [names[start : start + CLASSES] for start in range(0, len(names), CLASSES)]
+    most = max(sum(1 + len(classes[name]) for name in part) for part in parts)
+    figure, all_axes = panel_figure(len(parts), (PANEL_INCHES[0], ROW_INCHES * most + 0.6), extra=0.3)
+    for axes, part in zip(all_axes, parts, strict=True):
+        middles, top = [], 0
+        for rows in (classes[name] for name in part):
+            axes.axhline(top - 1, color=GRID, linewidth=0.8)
+            for index, row in enumerate(rows):
+                _draw_ratio(axes, top + index, row)
+            middles.append(top + (len(rows) - 1) / 2)
+            top += len(rows) + 1
+        axes.set_ylim(most - 1, -1)
+        axes.set_yticks(middles, short_names(part), fontsize=TEXT)
+        _draw_axes(axes)
     marks = {"generated, 95 %": (GENERATED, "o"), "real test images": (REAL, "|")}
     lines = [Line2D([], [], color=colour, marker=marker, linestyle="") for colour, marker in marks.values()]
-    figure.legend(lines, list(marks), loc="outside upper right", ncols=2, frameon=False, fontsize=9)
+    figure.legend(lines, list(marks), loc="outside upper right", ncols=2, frameon=False, fontsize=TEXT)
     return figure
 
 
@@ -164,8 +168,12 @@ def _draw_ratio(axes: Axes, y: float, row: ClusterRow) -> None:
     axes.plot(_within(row.test_share[0], row.real_share[0]), y, color=REAL, marker="|", markersize=7)
     if row.mark:  # on the other side of the line of equal shares
         x, shift, side = (max(high, 1.15), 6, "left") if value < 1 else (min(low, 0.87), -6, "right")
-        text = f"{row.name}, {row.mark}: {row.description}"
-        axes.annotate(text, (x, y), (shift, 0), textcoords="offset points", fontsize=8, ha=side, va="center", color=INK)
+        text = f"{row.name.removeprefix('Cluster ')} {row.mark}"
+        axes.annotate(
+            text, (x, y), (shift, 0), textcoords="offset points", fontsize=TEXT, ha=side, va="center", color=INK
+        )
+    shares = f"{100 * row.generated_share[0]:.1f} % of generated, {100 * row.real_share[0]:.1f} % of real images"
+    add_tips(axes, [value], [y], [f"{row.name}{', ' * bool(row.mark)}{row.mark} ({row.description}): {shares}"])
 
 
 def _within(share: float, real_share: float) -> float:
@@ -181,9 +189,8 @@ def _draw_axes(axes: Axes) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.axvline(1, color=INK, linewidth=1, zorder=1)
     axes.axvspan(RATIOS[0] / 1.08, 1 / 4, color=GRID, alpha=0.5, linewidth=0, zorder=0)
-    axes.text(RATIOS[0], -0.9, "missing", fontsize=9, color=FAINT_INK, va="top")
-    axes.set_xlabel("share among generated images / share among real training images", fontsize=10)
+    axes.text(RATIOS[0], -0.9, "missing", fontsize=TEXT, color=FAINT_INK, va="top")
+    axes.set_xlabel("share of generated images / of real training images", fontsize=TEXT)
     style_axes(axes, grid="x")
-    axes.tick_params(labelsize=9.5)
-    axes.tick_params(axis="y", length=0, labelsize=10)
+    axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -3,33 +3,29 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike, NDArray
 
+from fmcgan.figure.axes import TEXT
 from fmcgan.figure.classes import most_telling, short_names
-from fmcgan.figure.heatmap import SEQUENTIAL, UNKNOWN, heatmap_figure
-from fmcgan.figure.palette import GRID, INK
-from fmcgan.figure.png import write_png
+from fmcgan.figure.heatmap import SEQUENTIAL, heatmap_figure
+from fmcgan.figure.palette import FAINT_INK, INK
+from fmcgan.figure.png import write_figure
 
-FIGURE_INCHES = (8.0, 7.4)  # width and height of a figure of up to ten classes
-_CELL_INCHES = 0.55  # added to both for each further class
 SCALE = PowerNorm(0.5, vmin=0, vmax=100)
 """Square root of the percentage, so that an error of 2 is visible beside a diagonal near 100."""
-WIDEST_TITLE = 64  # maximum number of letters of a title in one line, of up to ten classes
 LEAST_LIMIT = 5.0  # smallest limit of the colours of differences, in percentage points; two similar sets are pale
 AGREEMENT_TITLE = "Classification of the samples, by conditioned class"
 
 
 def draw_agreement(counts: ArrayLike, path: Path, title: str = AGREEMENT_TITLE, *, names: Sequence[str]) -> None:
-    """Writes `agreement_figure` as a PNG."""
-    write_png(agreement_figure(counts, title, names=names), path)
+    """Writes `agreement_figure` as files."""
+    write_figure(agreement_figure(counts, title, names=names), path)
 
 
 def agreement_figure(counts: ArrayLike, title: str = AGREEMENT_TITLE, *, names: Sequence[str]) -> Figure:
@@ -55,18 +51,15 @@ def agreement_figure(counts: ArrayLike, title: str = AGREEMENT_TITLE, *, names: 
         of_shown,
         of_shown,
         formats=_percent,
-        title=_title(title, note, len(shown)),
+        title="\n".join(filter(None, [title, _summary(table), note])),
         label="percent of the row",
         colours=SEQUENTIAL,
         scale=SCALE,
         blank=(table == 0)[square],
-        size=_inches(len(shown)),
+        names=("conditioned class", "classified as"),
+        ticks=[0, 5, 25, 50, 100],
     )
-    axes, bar = figure.axes
-    bar.set_yticks([0, 1, 5, 10, 25, 50, 75, 100])
-    bar.yaxis.set_minor_locator(NullLocator())
-    _mark_rows(axes, totals[shown] == 0, "no samples of this class")
-    figure.supxlabel(_summary(table), fontsize=11, color=INK)
+    _mark_rows(figure.axes[0], totals[shown] == 0, "no samples of this class")
     return figure
 
 
@@ -89,17 +82,15 @@ def difference_figure(counts: ArrayLike, real_counts: ArrayLike, sure: ArrayLike
         differences[square],
         of_shown,
         of_shown,
-        formats="+.1f",
-        title=_title("Classification: share of samples minus share of real test images", note, len(shown)),
-        label="percentage points: more of the real images  ↔  more of the samples",
+        formats="+.0f",
+        title="\n".join(filter(None, ["Classification: share of samples minus share of real test images", note])),
+        label="percentage points: more of the real images ↔ of the samples",
         scale=Normalize(-limit, limit),
         faint=~bold.astype(bool)[square],
         blank=(table + real == 0)[square],
-        size=_inches(len(shown)),
+        names=("conditioned class", "classified as"),
     )
-    axes = figure.axes[0]
-    axes.grid(which="minor", color=GRID, linewidth=1)  # visible between white cells
-    _mark_rows(axes, np.asarray(np.isnan(differences[shown]).all(axis=1)), "not compared")
+    _mark_rows(figure.axes[0], np.asarray(np.isnan(differences[shown]).all(axis=1)), "not compared")
     return figure
 
 
@@ -117,38 +108,23 @@ def _checked(table: ArrayLike, classes: int) -> NDArray[np.int64]:
     return given
 
 
-def _inches(classes: int) -> tuple[float, float]:
-    wider = _CELL_INCHES * max(0, classes - 10)
-    return FIGURE_INCHES[0] + wider, FIGURE_INCHES[1] + wider
-
-
-def _title(title: str, note: str, classes: int) -> str:
-    widest = round(WIDEST_TITLE * _inches(classes)[0] / FIGURE_INCHES[0])
-    return "\n".join(fill(line, widest) for line in (title, note) if line)
-
-
 def _mark_rows(axes: Axes, missing: NDArray[np.bool_], note: str) -> None:
-    """Names the axes, frames the diagonal, and covers missing rows by a note."""
-    axes.set_xlabel("classified as", fontsize=11)
-    axes.set_ylabel("conditioned class", fontsize=11)
+    """Frames the diagonal, and covers missing rows by a note."""
     classes = len(missing)
     middle = (classes - 1) / 2
     for row in range(classes):
         if missing[row]:
-            cell = Rectangle((-0.5, row - 0.46), classes, 0.92, color=UNKNOWN, linewidth=0, zorder=2.8)
-            axes.text(middle, row, note, ha="center", va="center", fontsize=10, color="#444444")
+            axes.text(middle, row, note, ha="center", va="center", fontsize=TEXT, color=FAINT_INK)
         else:
-            cell = Rectangle((row - 0.5, row - 0.5), 1, 1, fill=False, color=INK, linewidth=1.6, zorder=3)
-        axes.add_patch(cell)
+            cell = Rectangle((row - 0.48, row - 0.47), 0.96, 0.94, fill=False, color=INK, linewidth=1.2, zorder=3)
+            axes.add_patch(cell)
 
 
 def _percent(share: float) -> str:
-    """Formats percent; some are never 0.0 and not all are never 100."""
-    if share < 0.1:
-        return "<0.1"
-    if 99.9 < share < 100:
-        return ">99.9"
-    return "100" if share == 100 else f"{share:.1f}"
+    """Formats percent in at most three characters; some are never 0 and not all are never 100."""
+    if share < 0.5:
+        return "<1"
+    return ">99" if 99.5 <= share < 100 else f"{share:.0f}"
 
 
 def _summary(table: NDArray[np.int64]) -> str:

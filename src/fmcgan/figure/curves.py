@@ -3,24 +3,29 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from fmcgan.app import checks
-from fmcgan.figure.axes import legend_size, panel_figure, shared_legend, style_axes
-from fmcgan.figure.palette import FAINT_INK, INK
-from fmcgan.figure.png import write_png
+from fmcgan.app.formatting import short_number
+from fmcgan.figure.axes import (
+    PANEL_INCHES,
+    legend_size,
+    name_axes,
+    panel_figure,
+    round_ticks,
+    shared_legend,
+    style_axes,
+)
+from fmcgan.figure.chart import MOST_TIPS, add_tips
+from fmcgan.figure.palette import FAINT_INK, INK, MEANINGS, SERIES, colours_of
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D")
-"""Colours of Okabe and Ito, safe for colour-blind readers, without the faint yellow."""
 LINE_STYLES, MARKERS = ("-", "--", ":", "-."), ("o", "s", "^", "D")
-"""Combined with the palette they distinguish 28 labels."""
-PANEL_INCHES = (5.4, 3.5)  # width and height of one panel
+"""Combined with `SERIES` they distinguish 28 labels."""
 FEW = 3  # largest number of points of a curve with dots, because a line through a single point is invisible
 
 
@@ -42,17 +47,12 @@ class Panel:
     title: str
     y_label: str  # quantity and unit
     series: Sequence[Series]  # without finite values the panel shows "no values"
-    x_label: str = "images seen"
+    x_label: str = "training images seen"
     scale: str = "linear"  # of the y axis, or "log" (values <= 0 leave gaps) or "symlog" (linear within -1..1)
     references: Mapping[str, float] = field(default_factory=dict)  # label and height of each dashed horizontal line
 
     def __post_init__(self) -> None:
         checks.one_of(("linear", "log", "symlog"), scale=self.scale)
-
-
-def draw_curves(panels: Sequence[Panel], path: Path) -> None:
-    """Writes `curves_figure` as a PNG."""
-    write_png(curves_figure(panels), path)
 
 
 def curves_figure(panels: Sequence[Panel], columns: int = 2) -> Figure:
@@ -76,20 +76,13 @@ def count_label(count: float) -> str:
     return f"{count:g}"
 
 
-def curve_colour(index: int) -> str:
-    """Returns the colour of the curve with this index among the labels of a figure."""
-    return PALETTE[index % len(PALETTE)]
-
-
 def _draw_panel(axes: Axes, panel: Panel, labels: list[str]) -> None:
-    axes.set_title(panel.title, fontsize=11, loc="left", color=INK)
-    axes.set_xlabel(panel.x_label, fontsize=9)
-    axes.set_ylabel(panel.y_label, fontsize=9)
-    drawn = [_draw_series(axes, series, labels.index(series.label), panel.scale) for series in panel.series]
+    name_axes(axes, panel.title, panel.x_label, panel.y_label)
+    drawn = [_draw_series(axes, series, labels, panel) for series in panel.series]
     if any(drawn):
         for number, (label, height) in enumerate(panel.references.items()):
             dashes = (0, (1.5, 2) if number % 2 else (6, 3))
-            axes.axhline(height, label=label, color=INK, linestyle=dashes, linewidth=1)
+            axes.axhline(height, label=label, color=MEANINGS.get(label, INK), linestyle=dashes, linewidth=1)
         _scale(axes, panel.scale)
     else:
         axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center", color=FAINT_INK)
@@ -97,23 +90,27 @@ def _draw_panel(axes: Axes, panel: Panel, labels: list[str]) -> None:
     style_axes(axes)
 
 
-def _draw_series(axes: Axes, series: Series, index: int, scale: str) -> bool:
+def _draw_series(axes: Axes, series: Series, labels: list[str], panel: Panel) -> bool:
     """Draws one curve; returns False if it has no values to show."""
-    x, y = np.asarray(series.x, dtype=np.float64), _shown(series.y, scale)
+    x, y = np.asarray(series.x, dtype=np.float64), _shown(series.y, panel.scale)
     if not np.isfinite(y).any():
         return False
-    colour = curve_colour(index)
-    lap = index // len(PALETTE) % len(LINE_STYLES)
+    colour, others = colours_of(labels)[series.label], [label for label in labels if label not in MEANINGS]
+    lap = others.index(series.label) // len(SERIES) % len(LINE_STYLES) if series.label in others else 0
     if series.raw is not None:
-        axes.plot(x, _shown(series.raw, scale), color=colour, linewidth=0.7, alpha=0.3)
+        axes.plot(x, _shown(series.raw, panel.scale), color=colour, linewidth=0.7, alpha=0.3)
     if series.band is not None:
-        low, high = (_shown(edge, scale) for edge in series.band)
+        low, high = (_shown(edge, panel.scale) for edge in series.band)
         axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
         if len(x) == 1:  # an area of zero width is invisible
             axes.vlines(x, low, high, color=colour, alpha=0.5, linewidth=3)
     marker = MARKERS[lap] if np.isfinite(y).sum() <= FEW else ""
     style, label = LINE_STYLES[lap], series.label
     axes.plot(x, y, color=colour, linestyle=style, linewidth=1.7, label=label, marker=marker, markersize=3.5)
+    known = np.flatnonzero(np.isfinite(y))
+    told = known[np.linspace(0, len(known) - 1, min(len(known), MOST_TIPS)).round().astype(int)]
+    texts = [f"{label}: {short_number(y[at])} ({count_label(round(x[at], 1))} {panel.x_label})" for at in told]
+    add_tips(axes, x[told], y[told], texts)
     return True
 
 
@@ -124,9 +121,10 @@ def _shown(values: ArrayLike, scale: str) -> NDArray[np.float64]:
 
 def _scale(axes: Axes, scale: str) -> None:
     axes.set_xlim(left=0)
-    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_locator(round_ticks())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count_label(value)))
     if scale == "linear":
+        axes.yaxis.set_major_locator(round_ticks())
         return
     axes.set_yscale(scale, **({"linthresh": 1} if scale == "symlog" else {}))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -134,9 +132,9 @@ def _scale(axes: Axes, scale: str) -> None:
         low, high = axes.get_ylim()
         decades = math.log10(high / low)
         if decades < 1:
-            axes.yaxis.set_major_locator(MaxNLocator(6))
+            axes.yaxis.set_major_locator(round_ticks())
         else:
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 3 else (1,), numticks=12))
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2 else (1,), numticks=12))
         axes.yaxis.set_minor_locator(NullLocator())
 
 

@@ -8,13 +8,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from fmcgan.figure.axes import legend_size, panel_figure, style_axes
-from fmcgan.figure.curves import MARKERS, PALETTE
-from fmcgan.figure.palette import INK
+from fmcgan.app.formatting import short_number
+from fmcgan.figure.axes import (
+    PANEL_INCHES,
+    legend_size,
+    name_axes,
+    panel_figure,
+    round_ticks,
+    shared_legend,
+    style_axes,
+)
+from fmcgan.figure.chart import add_tips
+from fmcgan.figure.curves import MARKERS
+from fmcgan.figure.palette import INK, MEANINGS, SERIES, colours_of
 
-PANEL_INCHES = (5.4, 3.7)  # width and height of one panel
 _SPREAD = 0.64  # part of the distance of two positions that the lines are spread over
-_MOST_LETTERS = 45  # of all names of positions beside each other; longer ones are slanted
+_MOST_LETTERS = 30  # of all names of positions beside each other; longer ones are slanted
 
 
 @dataclass(frozen=True)
@@ -65,12 +74,8 @@ def intervals_figure(
     figure, all_axes = panel_figure(len(panels), PANEL_INCHES, extra=extra)
     for axes, panel in zip(all_axes, panels, strict=True):
         _draw(axes, panel, labels, positions)
-        axes.set_xlabel(x_label, fontsize=9)
-    entries = {text: line for axes in all_axes for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(
-        entries.values(), entries.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=9
-    )
-    return figure
+        name_axes(axes, panel.title, x_label, panel.y_label)
+    return shared_legend(figure, columns)
 
 
 def _draw(axes: Axes, panel: IntervalPanel, labels: Sequence[str], positions: Sequence[str]) -> None:
@@ -78,9 +83,10 @@ def _draw(axes: Axes, panel: IntervalPanel, labels: Sequence[str], positions: Se
     if panel.zero:
         axes.axhline(0, color=INK, linewidth=1)
     places = np.arange(len(positions), dtype=np.float64)
+    colours, others = colours_of(labels), [label for label in labels if label not in MEANINGS]
     for number, line in enumerate(panel.lines):
-        index = labels.index(line.label)
-        colour, marker = PALETTE[index % len(PALETTE)], MARKERS[index // len(PALETTE) % len(MARKERS)]
+        lap = others.index(line.label) // len(SERIES) if line.label in others else 0
+        colour, marker = colours[line.label], MARKERS[lap % len(MARKERS)]
         x = places + _SPREAD * ((number + 0.5) / len(panel.lines) - 0.5)
         means, lows, highs = (np.asarray(each, dtype=np.float64) for each in (line.means, line.lows, line.highs))
         clear = np.broadcast_to(np.asarray(line.clear, dtype=bool), means.shape)
@@ -90,8 +96,13 @@ def _draw(axes: Axes, panel: IntervalPanel, labels: Sequence[str], positions: Se
         axes.plot(x[clear], means[clear], marker, color=colour, markersize=5.5, label=line.label)
         label = None if clear.any() else line.label
         axes.plot(x[~clear], means[~clear], marker, color=colour, markersize=5.5, markerfacecolor="white", label=label)
-    axes.set_title(panel.title, fontsize=11, loc="left", color=INK)
-    axes.set_ylabel(panel.y_label, fontsize=9)
+        numbers = zip(positions, means, lows, highs, strict=True)
+        texts = [
+            f"{line.label}, {position}: {short_number(mean)} [{short_number(low)}, {short_number(high)}]"
+            for position, mean, low, high in numbers
+        ]
+        add_tips(axes, x, means, texts)
+    axes.yaxis.set_major_locator(round_ticks())
     axes.set_xlim(-0.5, len(positions) - 0.5)
     axes.set_xticks(places, positions)
     if sum(map(len, positions)) > _MOST_LETTERS:

@@ -9,11 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Affine2D, Bbox
 from numpy.typing import ArrayLike, NDArray
 
-from fmcgan.figure.axes import style_axes
-from fmcgan.figure.palette import GENERATED, INK, REAL
+from fmcgan.app.formatting import short_number
+from fmcgan.figure.axes import PANEL_INCHES, TEXT, name_axes, round_ticks, style_axes
+from fmcgan.figure.chart import add_tips
+from fmcgan.figure.palette import GENERATED, REAL
 
-FIGURE_INCHES = (6.6, 5.0)  # width and height
-_LETTERS, _MARK = 9.5, 6.0  # points
+FIGURE_INCHES = (PANEL_INCHES[0], 3.1)  # width and height
+_LETTERS, _MARK = TEXT, 6.0  # points
 _Line = NDArray[np.float64]  # points, [N, 2]
 _BETWEEN = 40  # points per segment, to keep labels off the lines
 _LABEL, _OUTSIDE = 20, 100  # costs of covering another label, and of leaving the axes
@@ -44,9 +46,7 @@ def path_figure(
         )
     figure = Figure(figsize=FIGURE_INCHES, layout="constrained")
     axes = figure.subplots()
-    axes.set_title(title, fontsize=12, loc="left", color=INK)
-    axes.set_xlabel(x_label, fontsize=10)
-    axes.set_ylabel(y_label, fontsize=10)
+    name_axes(axes, title, x_label, y_label)
     axes.plot(across, up, color=GENERATED, marker="o", markersize=5, linewidth=1.6)
     path = np.stack([across, up], axis=1)
     low, high = (np.asarray(end, dtype=np.float64) for end in y_band)
@@ -56,8 +56,15 @@ def path_figure(
         axes.plot(*point, color=REAL, marker="*", markersize=13, linestyle="", label=text)
     axes.margins(0.12)
     style_axes(axes)
-    axes.tick_params(labelsize=9)
-    axes.legend(loc="lower right", frameon=False, fontsize=_LETTERS, labelcolor=REAL)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(round_ticks())
+    figure.legend(loc="outside lower center", frameon=False, fontsize=_LETTERS)
+    names = [*labels, *landmarks]
+    places = np.concatenate([path, np.array(list(landmarks.values())).reshape(-1, 2)])
+    texts = [
+        f"{text}: {short_number(a)}, {short_number(b)}" for text, (a, b) in zip(names, places.tolist(), strict=True)
+    ]
+    add_tips(axes, places[:, 0], places[:, 1], texts)
     _write_labels(axes, path, labels, [path, *intervals])
     return figure
 
@@ -78,8 +85,12 @@ def _write_labels(axes: Axes, path: _Line, labels: Sequence[str], lines: Sequenc
     taken = [Bbox.from_bounds(x - _MARK / 2, y - _MARK / 2, _MARK, _MARK) for x, y in np.concatenate(drawn)]
     for (x, y), point, text in zip(positions, path, labels, strict=True):
         width, height = 0.58 * _LETTERS * len(text), 1.25 * _LETTERS
-        right_left, above_below = (_MARK, -width / 2, -_MARK - width), (_MARK / 2, -height / 2, -_MARK / 2 - height)
-        offsets = [(across, up) for up in above_below for across in right_left]
+        offsets = [
+            (across, up)
+            for gap in (_MARK, 3 * _MARK)  # the nearer places first
+            for up in (gap / 2, -height / 2, -gap / 2 - height)
+            for across in (gap, -width / 2, -gap - width)
+        ]
         boxes = [Bbox.from_bounds(x + across, y + up, width, height) for across, up in offsets]
         hidden = [
             sum(map(box.overlaps, taken)) + _OUTSIDE * (Bbox.union([box, frame]).width > frame.width) for box in boxes

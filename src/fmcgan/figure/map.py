@@ -6,28 +6,29 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from fmcgan.figure.axes import PANEL_INCHES, TEXT, TITLE
 from fmcgan.figure.classes import short_names
 from fmcgan.figure.font import load_font
 from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, TITLE_SIZE
 from fmcgan.figure.image_rows import check_pixels
-from fmcgan.figure.palette import CLASS_COLOURS, FAINT_INK, GENERATED, INK, LINE, REAL, class_colours
+from fmcgan.figure.palette import BASELINE, CLASS_COLOURS, FAINT_INK, GENERATED, INK, LINE, REAL, class_colours
 
-WIDTH_INCHES, LEGEND_INCHES, TITLE_INCHES = 11.0, 0.5, 0.7  # sizes of a figure of two panels
-LEGEND_COLUMNS, LEGEND_ROW_INCHES = 6, 0.2  # of a legend of more than two rows
+WIDTH_INCHES, LEGEND_INCHES, TITLE_INCHES = 2 * PANEL_INCHES[0], 0.45, 0.6  # sizes of a figure of two panels
+LEGEND_COLUMNS, LEGEND_ROW_INCHES = 5, 0.18  # of a legend of more than two rows
 PANEL, FEWEST_COLUMNS = 660, 16  # usual width of a panel of thumbnails in pixels, and its least number of columns
 OTHER_CLASSES = "#A0A0A0"  # of classes without a colour of their own, if there are many
 _GREY = CLASS_COLOURS[6]  # not used beside it
 MOST_COLOURED = len(CLASS_COLOURS) - 1  # largest number of classes with a colour beside others: the letters
 BACKGROUND = "#DDDDDD"  # colour of the images that the map was fitted to
-ORIGINS = LinearSegmentedColormap.from_list("origins", [REAL, "#E6E6E6", GENERATED])
-"""Colours from only real to only generated; the middle is grey, distinct from the white background."""
+ORIGINS = LinearSegmentedColormap.from_list("origins", [to_rgba(REAL), to_rgba(BASELINE, 0.25), to_rgba(GENERATED)])
+"""Colours from only real to only generated; the middle is grey, distinct from the background."""
 FEW = 8
 """Least number of points in a coloured cell: 8 points of equally frequent origins have the same origin with a
 probability of 2 · 2⁻⁸ = 0.8 %."""
@@ -74,12 +75,12 @@ def class_map(
     positions = np.concatenate([fitted, real.positions, generated.positions])
     figure, panels = _two_panels(positions, title, legend_rows=-(-len(marks) // LEGEND_COLUMNS))
     for axes, cloud, name in zip(panels, (real, generated), ("real", "generated"), strict=True):
-        axes.set_title(f"{name} ({len(cloud.labels):,})", loc="left", fontsize=11.5, color=INK)
-        axes.scatter(fitted[:, 0], fitted[:, 1], s=3, color=BACKGROUND, linewidths=0)
+        axes.set_title(f"{name} ({len(cloud.labels):,})", loc="left", fontsize=TITLE, color=INK)
+        axes.scatter(fitted[:, 0], fitted[:, 1], s=1.5, color=BACKGROUND, linewidths=0, rasterized=True)
         order = _mixed(len(cloud.labels))
         x, y = cloud.positions[order].T
         own = [colours.get(label, OTHER_CLASSES) for label in cloud.labels[order].tolist()]
-        axes.scatter(x, y, s=7, c=own, linewidths=0, alpha=0.8)
+        axes.scatter(x, y, s=3.5, c=own, linewidths=0, alpha=0.8, rasterized=True)
         for label in np.unique(cloud.labels).tolist():
             if label in names:
                 _write_class(axes, cloud.positions[cloud.labels == label], short[label])
@@ -95,20 +96,22 @@ def origin_map(real: Cloud, generated: Cloud, title: str) -> Figure:
     positions = np.concatenate([real.positions, generated.positions])
     is_generated = np.arange(len(positions)) >= len(real.labels)
     figure, (dots, cells) = _two_panels(positions, title)
-    dots.set_title("each image", loc="left", fontsize=11.5, color=INK)
+    dots.set_title("each image", loc="left", fontsize=TITLE, color=INK)
     order = _mixed(len(positions))
     colours = [GENERATED if each else REAL for each in is_generated[order]]
     x, y = positions[order].T
-    dots.scatter(x, y, s=6, c=colours, linewidths=0, alpha=0.6)
-    cells.set_title(f"cells of at least {FEW} images", loc="left", fontsize=11.5, color=INK)
+    dots.scatter(x, y, s=3, c=colours, linewidths=0, alpha=0.6, rasterized=True)
+    cells.set_title(f"cells of at least {FEW} images", loc="left", fontsize=TITLE, color=INK)
     x, y = positions.T
     shares = is_generated.astype(np.float64)
     cells.hexbin(x, y, C=shares, gridsize=26, mincnt=FEW, cmap=ORIGINS, vmin=0, vmax=1, linewidths=0.2)
     inset = cells.inset_axes((0.64, -0.04, 0.34, 0.02))  # below the panel: both panels have equal size
     bar = figure.colorbar(ScalarMappable(Normalize(0, 100), ORIGINS), cax=inset, orientation="horizontal")
     bar.set_ticks([0, 50, 100])
-    bar.ax.tick_params(labelsize=8.5, color=LINE, length=2)
-    bar.ax.text(-0.04, 0.5, "% generated", transform=bar.ax.transAxes, ha="right", va="center", fontsize=9, color=INK)
+    bar.ax.tick_params(labelsize=TEXT, color=LINE, length=2)
+    bar.ax.text(
+        -0.04, 0.5, "% generated", transform=bar.ax.transAxes, ha="right", va="center", fontsize=TEXT, color=INK
+    )
     bar.ax.spines[:].set_visible(False)
     _legend(figure, [("real", REAL), ("generated", GENERATED)])
     return figure
@@ -158,7 +161,7 @@ def _two_panels(positions: NDArray[np.float64], title: str, legend_rows: int = 1
     height = panel * min(max((top - bottom) / (right - left), 0.5), 1.3)
     legend = LEGEND_INCHES + LEGEND_ROW_INCHES * max(legend_rows - 2, 0)
     figure = Figure(figsize=(WIDTH_INCHES, height + legend + TITLE_INCHES), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE + 1.5, color=INK)
     panels = figure.subplots(1, 2)
     for axes in panels:
         axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], aspect="equal")
@@ -170,7 +173,7 @@ def _write_class(axes: Axes, positions: NDArray[np.float64], name: str) -> None:
     """Writes the name of a class at the point nearest to its median; the median may lie between its clusters."""
     from_median = np.square(positions - np.median(positions, axis=0)).sum(axis=1)
     x, y = positions[from_median.argmin()]
-    text = axes.text(x, y, name, fontsize=9.5, color=INK, ha="center", va="center", weight="bold")
+    text = axes.text(x, y, name, fontsize=TEXT, color=INK, ha="center", va="center", weight="bold")
     text.set_path_effects([withStroke(linewidth=3, foreground="white")])
 
 
@@ -178,7 +181,13 @@ def _legend(figure: Figure, marks: Sequence[tuple[str, str]]) -> None:
     handles = [Line2D([], [], linestyle="", marker="o", markersize=6, color=colour) for _, colour in marks]
     texts = [text for text, _ in marks]
     figure.legend(
-        handles, texts, loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False, fontsize=9.5, handletextpad=0.1
+        handles,
+        texts,
+        loc="outside lower center",
+        ncols=LEGEND_COLUMNS,
+        frameon=False,
+        fontsize=TEXT,
+        handletextpad=0.1,
     )
 
 

@@ -5,25 +5,25 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_rgb, to_rgba
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from fmcgan.figure.axes import panel_figure
+from fmcgan.figure.axes import TITLE, panel_figure
 from fmcgan.figure.classes import short_names
 from fmcgan.figure.font import load_font
 from fmcgan.figure.grid import GAP, INK, MARGIN, NAME_SIZE, PAPER, enlarged, magnification
-from fmcgan.figure.palette import GENERATED
+from fmcgan.figure.palette import GENERATED, LINE
 from fmcgan.figure.palette import INK as INK_COLOUR
 
-HEAT = LinearSegmentedColormap.from_list("heat", ["#FFFFFF", GENERATED])
+HEAT = LinearSegmentedColormap.from_list("heat", [to_rgba(GENERATED, 0), to_rgba(GENERATED)])
 """Colours from no decrease of the score to the largest one."""
 STRONGEST = 0.85  # opacity of the hottest pixel, which leaves the image visible
 BETWEEN = 22  # pixels between both blocks of images
 HEADS = ("highest scores, each beside its occlusion map", "lowest scores")
 OUTLINE = 64  # grey level of the outline in the mean maps
-COLUMNS, MAP_INCHES = 5, (2.1, 2.35)
+COLUMNS, MAP_INCHES = 5, (1.35, 1.6)
 
 
 class SampleRow(NamedTuple):
@@ -89,9 +89,9 @@ def samples_picture(rows: Sequence[SampleRow]) -> Image.Image:
 def maps_figure(maps: Sequence[MeanMap], title: str) -> Figure:
     """Draws at least one heat map in rows of five, with colours relative to the maximum of each."""
     figure, all_axes = panel_figure(len(maps), MAP_INCHES, columns=COLUMNS, extra=0.5)
-    figure.suptitle(title, fontsize=12, color=INK_COLOUR, x=0.01, ha="left")
+    figure.suptitle(title, fontsize=TITLE + 1.5, color=INK_COLOUR, x=0.01, ha="left")
     for axes, each in zip(all_axes, maps, strict=True):
-        axes.set_title(each.title, fontsize=10, color=INK_COLOUR)
+        axes.set_title(each.title, fontsize=TITLE, color=INK_COLOUR)
         axes.set(xticks=[], yticks=[])
         if each.mean_image.ndim == 3:
             axes.imshow(overlaid(each.mean_image.round().astype(np.uint8), each.heat), interpolation="nearest")
@@ -100,5 +100,5 @@ def maps_figure(maps: Sequence[MeanMap], title: str) -> Figure:
             axes.imshow(each.heat, cmap=HEAT, vmin=0, vmax=hottest, interpolation="nearest")
         if each.mean_image.ndim == 2 and each.mean_image.min() < OUTLINE < each.mean_image.max():
             axes.contour(each.mean_image, levels=[OUTLINE], colors=INK_COLOUR, linewidths=0.9)
-        axes.spines[:].set(color="#BBBBBB", linewidth=0.8)
+        axes.spines[:].set(color=LINE, linewidth=0.8)
     return figure

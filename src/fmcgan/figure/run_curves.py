@@ -113,7 +113,7 @@ def _metric_panel(rows: Rows, name: str, title: str, is_share: bool) -> Panel:
 def _panel(title: str, y_label: str, rows: Rows, keys: Mapping[str, str]) -> Panel:
     window = smoothing_window(max(sum(key in row for row in rows) for key in keys.values()))
     series = [_series(rows, label, key, window) for label, key in keys.items()]
-    return Panel(f"{title} (bold: running mean of {window} rows)" if window > 1 else title, y_label, series)
+    return Panel(f"{title} (thick: mean of {window} rows)" if window > 1 else title, y_label, series)
 
 
 def _series(rows: Rows, label: str, key: str, window: int) -> Series:

@@ -10,12 +10,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from fmcgan.figure.axes import legend_size, panel_figure, shared_legend, style_axes
-from fmcgan.figure.palette import FAINT_INK, GENERATED, INK, LINE, REAL
+from fmcgan.app.formatting import short_number
+from fmcgan.figure.axes import (
+    PANEL_INCHES,
+    TEXT,
+    legend_size,
+    name_axes,
+    panel_figure,
+    round_ticks,
+    shared_legend,
+    style_axes,
+)
+from fmcgan.figure.chart import add_tips
+from fmcgan.figure.palette import FAINT_INK, INK, LINE, SERIES
 
-PANEL_INCHES = (5.4, 3.5)
+_TRIAL, _BEST = SERIES[0], SERIES[2]  # colours of trials, and of the best ones
 _KEY_INCHES, _AXIS_INCHES = 0.32, 0.75  # height of a bar of the importance, and of its title and axis
-_LONGEST_KEY = 44  # letters of a key in a figure; the end of a longer one is shown
+_LONGEST_KEY = 40  # letters of a key in a figure; the end of a longer one is shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +66,9 @@ def history_figure(scores: Sequence[Scores], finished: NDArray[np.bool_]) -> Fig
     for axes, each in zip(all_axes, scores, strict=True):
         numbers = np.arange(len(each.values))
         _dots(axes, numbers, each.values, finished)
-        axes.step(
-            numbers, each.best_so_far(finished), where="post", color=GENERATED, linewidth=1.5, label="best so far"
-        )
+        axes.step(numbers, each.best_so_far(finished), where="post", color=_BEST, linewidth=1.5, label="best so far")
         _name(axes, each.title, "trial", each)
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     return shared_legend(figure)
 
 
@@ -102,11 +111,11 @@ def importance_figure(importances: Mapping[str, Mapping[str, float]]) -> Figure:
     )
     for axes, (title, shares) in zip(all_axes, importances.items(), strict=True):
         positions = np.arange(len(shares))
-        axes.barh(positions, list(shares.values()), height=0.66, color=REAL)
-        axes.set_yticks(positions, [_short(key) for key in shares], fontsize=9)
+        axes.barh(positions, list(shares.values()), height=0.66, color=_TRIAL)
+        axes.set_yticks(positions, [_short(key, 18) for key in shares], fontsize=TEXT)
         axes.set(xlim=(0, 1), ylim=(len(shares) - 0.4, -0.6))
-        axes.set_title(title, fontsize=11, loc="left", color=INK)
-        axes.set_xlabel("share of importance", fontsize=9)
+        name_axes(axes, title, "share of importance")
+        add_tips(axes, list(shares.values()), positions, [f"{key}: {share:.2f}" for key, share in shares.items()])
         for place, share in enumerate(shares.values()):
             inside = share > 0.85
             axes.text(
@@ -115,7 +124,7 @@ def importance_figure(importances: Mapping[str, Mapping[str, float]]) -> Figure:
                 f"{share:.2f}",
                 ha="right" if inside else "left",
                 va="center_baseline",
-                fontsize=9,
+                fontsize=TEXT,
                 color="white" if inside else INK,
             )
         style_axes(axes, grid="x")
@@ -140,7 +149,7 @@ def front_figure(scores: Sequence[Scores], front: NDArray[np.bool_]) -> Figure:
             across.values[order],
             up.values[order],
             line,
-            color=GENERATED,
+            color=_BEST,
             label="Pareto front",
             linewidth=1.2,
             markersize=5.5,
@@ -151,7 +160,7 @@ def front_figure(scores: Sequence[Scores], front: NDArray[np.bool_]) -> Figure:
                 (across.values[index], up.values[index]),
                 xytext=(4, 4),
                 textcoords="offset points",
-                fontsize=8,
+                fontsize=TEXT,
             )
         _name(axes, "", f"{across.title}{_arrow(across)}", up)
     return shared_legend(figure)
@@ -163,17 +172,16 @@ def _panels(count: int, labels: Sequence[str], columns: int = 2) -> tuple[Figure
 
 
 def _dots(axes: Axes, x: NDArray, y: NDArray[np.float64], finished: NDArray[np.bool_]) -> None:
-    axes.scatter(x[finished], y[finished], s=24, color=REAL, zorder=3, label="finished")
+    add_tips(axes, x, y, [f"trial {number}: {short_number(value)}" for number, value in enumerate(y)])
+    axes.scatter(x[finished], y[finished], s=24, color=_TRIAL, zorder=3, label="finished")
     others = ~finished & np.isfinite(y)
     if others.any():
         axes.scatter(x[others], y[others], s=24, facecolors="none", edgecolors=FAINT_INK, label="pruned, last value")
 
 
 def _name(axes: Axes, title: str, x_label: str, scores: Scores) -> None:
-    if title:
-        axes.set_title(title, fontsize=11, loc="left", color=INK)
-    axes.set_xlabel(x_label, fontsize=9)
-    axes.set_ylabel(f"{'value' if title else scores.title}{_arrow(scores)}", fontsize=9)
+    name_axes(axes, title, x_label, f"{'value' if title else scores.title}{_arrow(scores)}")
+    axes.yaxis.set_major_locator(round_ticks())
     style_axes(axes)
 
 
@@ -189,5 +197,5 @@ def _arrow(scores: Scores) -> str:
     return " ↑" if scores.higher else " ↓"
 
 
-def _short(key: str) -> str:
-    return key if len(key) <= _LONGEST_KEY else f"...{key[3 - _LONGEST_KEY :]}"
+def _short(key: str, longest: int = _LONGEST_KEY) -> str:
+    return key if len(key) <= longest else f"...{key[3 - longest :]}"

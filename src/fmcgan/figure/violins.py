@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
-from fmcgan.figure.axes import panel_figure, style_axes
+from fmcgan.app.formatting import short_number
+from fmcgan.figure.axes import PANEL_INCHES, TEXT, name_axes, panel_figure, round_ticks, style_axes
+from fmcgan.figure.chart import add_tips
 from fmcgan.figure.classes import short_names
 from fmcgan.figure.palette import GENERATED, INK, REAL
 
-PANEL_INCHES = (5.4, 3.0)  # width and height of one panel of up to ten names
 _NAME_INCHES = 0.25  # added to the width for each further name
 CENTRE = (0.5, 99.5)  # percentiles between which a violin is drawn, because outliers would flatten the others
 
@@ -44,15 +45,14 @@ def violins_figure(panels: Sequence[Violins], names: Sequence[str]) -> Figure:
     for axes, panel in zip(all_axes, panels, strict=True):
         _draw_violins(axes, panel, names)
     handles = [Patch(color=REAL, alpha=0.75, label="real"), Patch(color=GENERATED, alpha=0.75, label="generated")]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=11)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=TEXT)
     return figure
 
 
 def _draw_violins(axes: Axes, panel: Violins, names: Sequence[str]) -> None:
     positions = np.arange(len(names))
-    axes.set_title(panel.title, fontsize=11, loc="left", color=INK)
-    axes.set_ylabel(panel.y_label, fontsize=9)
-    axes.set_xticks(positions, short_names(names), rotation=35, ha="right", rotation_mode="anchor")
+    name_axes(axes, panel.title, y=panel.y_label)
+    axes.set_xticks(positions, short_names(names), rotation=40, ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.6, len(names) - 0.4)
     halves: tuple[tuple[Sequence[ArrayLike], str, Literal["low", "high"]], ...]
     halves = (panel.real, REAL, "low"), (panel.generated, GENERATED, "high")
@@ -66,6 +66,14 @@ def _draw_violins(axes: Axes, panel: Violins, names: Sequence[str]) -> None:
         for body in cast(list[Collection], parts["bodies"]):
             body.set(facecolor=colour, edgecolor="none", alpha=0.75)
         parts["cmedians"].set(color=INK, linewidth=1.4)
+        medians = np.array([np.median(values) for values in drawn.values()])
+        origin, shift = ("real", -0.2) if side == "low" else ("generated", 0.2)
+        texts = [
+            f"{names[at]}, {origin}: median {short_number(each)}"
+            for at, each in zip(map(int, drawn), medians, strict=True)
+        ]
+        add_tips(axes, np.array(list(drawn)) + shift, medians, texts)
+    axes.yaxis.set_major_locator(round_ticks())
     style_axes(axes, grid="y")
     axes.tick_params(axis="x", length=0)
 

@@ -105,7 +105,7 @@ def _picture(subject: Subject, groups: list[int | None], note: str) -> Picture:
     gaps = [share_gap(*ours, *theirs) for ours, theirs in (_read_as_asked(subject, label) for label in groups)]
     means, ends = np.array([gap for gap, _ in gaps]), np.array([bounds for _, bounds in gaps])
     clear = (ends[:, 0] > 0) | (ends[:, 1] < 0)
-    line = IntervalLine("generated minus real", 100 * means, *(100 * ends.T), clear)
+    line = IntervalLine("generated minus real", 100 * means, 100 * ends[:, 0], 100 * ends[:, 1], clear)
     panels = [
         IntervalPanel("Accuracy of the classifier", "percent", lines, joined=False),
         IntervalPanel("Read by the judge as asked: generated minus real", "points", [line], zero=True, joined=False),
@@ -117,7 +117,7 @@ def _picture(subject: Subject, groups: list[int | None], note: str) -> Picture:
     )
     figure = intervals_figure(panels, names, "class")
     text = "Accuracy by class on real and generated images, and their differences, with intervals."
-    return Picture("by_class", figure, (caption + note).rstrip(), text, vector=True, lead=True)
+    return Picture("by_class", figure, (caption + note).rstrip(), text, lead=True)
 
 
 def _table(subject: Subject, groups: list[int | None]) -> Table:

@@ -120,7 +120,7 @@ def _picture(binned: Mapping[str, Mapping[str, _Binned]], bins: int) -> Picture:
         "Accuracy in each bin of an attribute, with 95 % intervals. A falling or bent line that the judge does not "
         "have is the classifier's own."
     )
-    return Picture("bins", figure, caption, "Accuracy over the bins of each attribute.", vector=True)
+    return Picture("bins", figure, caption, "Accuracy over the bins of each attribute.")
 
 
 def _line(label: str, counts: Counts) -> IntervalLine:
@@ -143,7 +143,7 @@ def _shares_picture(binned: Mapping[str, Mapping[str, _Binned]], num_classes: in
         "Share of the information in the verdict that the attribute explains within the classes, with 95 % intervals. "
         "0: the verdict does not depend on it."
     )
-    return Picture("shares", figure, caption, "Explained share of each attribute.", vector=True, lead=True)
+    return Picture("shares", figure, caption, "Explained share of each attribute.", lead=True)
 
 
 def _share_table(binned: Mapping[str, Mapping[str, _Binned]], num_classes: int) -> Table:

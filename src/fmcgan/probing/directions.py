@@ -157,7 +157,7 @@ def _changes_picture(moved: list[_Moved]) -> Picture:
     panel = IntervalPanel(title, "percent of the latent vectors", lines, joined=False)
     figure = intervals_figure([panel], [each.title for each in moved], "direction")
     caption = "Share of the latent vectors whose verdict changes along each direction, with 95 % intervals."
-    return Picture("changes", figure, caption, caption, vector=True, lead=True)
+    return Picture("changes", figure, caption, caption, lead=True)
 
 
 def _positions_picture(moved: list[_Moved]) -> Picture:
@@ -171,7 +171,7 @@ def _positions_picture(moved: list[_Moved]) -> Picture:
         panels.append(IntervalPanel(each.title, "read as their label, percent", lines))
     figure = intervals_figure(panels, [f"{at:+g}" for at in _POSITIONS], "position, standard deviations")
     caption = "Share of the images read as their label along each direction, with 95 % intervals."
-    return Picture("positions", figure, caption, caption, vector=True)
+    return Picture("positions", figure, caption, caption)
 
 
 def _table(moved: list[_Moved], words: list[str]) -> Table:

@@ -84,11 +84,11 @@ class Page:
         ]
         if "same_latent" in values:
             share = float(str(values["same_latent"]["label_share"]))
-            first, second = ("label", "style") if share >= 0.5 else ("style", "label")
+            leading, other = ("label", "style") if share >= 0.5 else ("style", "label")
             percent = f"{100 * max(share, 1 - share):.0f} %"
             clauses.append(
                 Clause(
-                    f"its verdict follows the {first} rather than the {second} ({percent} of its information)",
+                    f"its verdict follows the {leading} rather than the {other} ({percent} of its information)",
                     "same_latent",
                 )
             )

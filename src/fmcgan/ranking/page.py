@@ -109,7 +109,9 @@ def write_board(folder: Path, board: Board, provenance: Mapping[str, str]) -> No
     write_atomically(folder / TABLE, table_csv(table))
     sections = _sections(board, table)
     pictures = {
-        (name, picture.name): encode(picture) for name, section in sections.items() for picture in section.pictures
+        (name, picture.name): encode(picture, name)
+        for name, section in sections.items()
+        for picture in section.pictures
     }
     strips = [encode(Picture("samples", strip(to_pixels(each.examples)), "", "")) for each in rows]
     context = {"board": board, "rows": list(zip(rows, strips, strict=True)), "better": _better(board)}

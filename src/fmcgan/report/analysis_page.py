@@ -29,7 +29,7 @@ PAGE = "report.html"
 LARGEST_PAGE = 6_000_000  # bytes of the page with all its pictures
 FINDINGS = "findings.json"
 SCORES = "scores"  # name of the section whose values are results of metrics
-_OWN_FILE = re.compile(r"samples\.(png|svg)|[a-z0-9]\w*_[\w-]+\.(png|svg|gif|csv)", re.ASCII)
+_OWN_FILE = re.compile(r"samples\.(png|svg)|[a-z0-9]\w*_[\w-]+\.(png|svg|pdf|gif|csv)", re.ASCII)
 """File names that an analysis may write and remove: ``SECTION_NAME.SUFFIX``, no paths."""
 
 
@@ -82,8 +82,9 @@ def write_analysis(folder: Path, report: Report, failures: Failures | None = Non
 
     Args:
         folder: for ``report.html`` (a single file), ``findings.json``, ``samples.png``, and
-            ``<section>_<name>`` with ``.png``, ``.svg`` or ``.gif`` for each picture and ``.csv`` for each table. It is
-            created if missing; outdated figures and tables of an earlier analysis are removed.
+            ``<section>_<name>`` with ``.png`` or ``.gif``, of charts also ``.svg`` and ``.pdf``, for each picture and
+            ``.csv`` for each table. It is created if missing; outdated figures and tables of an earlier analysis are
+            removed.
         report: the results.
         failures: collects errors of pictures, which are left out; ``None``: errors are raised.
 
@@ -116,7 +117,7 @@ def _drawn(report: Report, failures: Failures) -> tuple[Report, dict[tuple[str, 
     for name, section in report.sections.items():
         for picture in section.pictures:
             with failures.catch(f"{name}, figure {picture.name}"):
-                pictures[name, picture.name] = encode(picture)
+                pictures[name, picture.name] = encode(picture, name)
     sections = {
         name: replace(section, pictures=[each for each in section.pictures if (name, each.name) in pictures])
         for name, section in report.sections.items()

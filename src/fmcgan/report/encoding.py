@@ -8,19 +8,21 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageSequence, features
 
 from fmcgan.analysis.section import Picture
-from fmcgan.figure.png import DPI, png_bytes, save_figure
+from fmcgan.figure.chart import Chart, chart
+from fmcgan.figure.png import figure_files, png_bytes
 
-CSS_DPI = 96  # pixels of CSS per inch
-LARGEST_SVG = 100_000  # largest SVG on a page, in bytes; larger ones are shown as pixels
+LARGEST_CHART = 400_000  # largest chart on a page, in bytes; larger ones are shown as pixels
+_CSS_DPI = 96  # pixels of CSS per inch
 LOSSY_QUALITY = 60  # of WebP with losses, where a page would be too large
 LARGEST_WEBP = 16_383  # largest side of a WebP, in pixels
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A picture as files, by suffix (``.png`` or ``.gif``, and ``.svg``), and as a data URI, sized in CSS pixels.
+    """A picture as files, by suffix (``.png`` or ``.gif``), and as a chart or a data URI, sized in CSS pixels.
 
-    An animation has all frames, each as a data URI and a name; its own data URI is the last one.
+    A figure of matplotlib is a chart, with files also as SVG and PDF. An animation has all frames, each as a data URI
+    and a name; its own data URI is the last one.
     """
 
     files: dict[str, bytes]
@@ -28,42 +30,36 @@ class Encoded:
     width: int
     height: int
     frames: tuple[tuple[str, str], ...] = ()
+    chart: Chart | None = None
 
     @property
     def page_bytes(self) -> int:
-        """Bytes of its data URIs on a page: of all frames, or of the picture."""
+        """Bytes on a page: of the chart, or of the data URIs of all frames or of the picture."""
+        if self.chart is not None:
+            return self.chart.size
         return sum(len(uri) for uri, _ in self.frames) or len(self.uri)
 
 
-def encode(picture: Picture) -> Encoded:
-    """Encodes a picture: matplotlib figures at their size in inches, others at one CSS pixel per pixel.
+def encode(picture: Picture, section: str = "") -> Encoded:
+    """Encodes a picture: matplotlib figures as charts, others at one CSS pixel per pixel as lossless WebP.
 
-    PNGs of the resolution `DPI` count as matplotlib figures. Pages hold lossless WebP, half the size of PNG.
+    The name of the section makes the identifiers of a chart unique on a page.
     """
     content = picture.content
     if isinstance(content, Figure):
-        files = {".png": png_bytes(content)}
-        if picture.vector:
-            svg = io.BytesIO()
-            save_figure(content, svg, format="svg", metadata={"Date": None})
-            files[".svg"] = svg.getvalue()
-        width, height = (round(CSS_DPI * inches) for inches in content.get_size_inches())
-        return Encoded(files, _uri(files), width, height)
+        files = figure_files(content)
+        drawn = chart(content, f"{section}-{picture.name}", files[".svg"])
+        width, height = (round(_CSS_DPI * inches) for inches in content.get_size_inches())
+        if drawn.size > LARGEST_CHART:
+            return Encoded(files, _uri(files), width, height)
+        return Encoded(files, "", width, height, chart=drawn)
     if isinstance(content, bytes):
         with Image.open(io.BytesIO(content)) as image:
             uris = [image_uri(frame.copy()) for frame in ImageSequence.Iterator(image)]
             frames = tuple((uri, f"frame {number} of {len(uris)}") for number, uri in enumerate(uris, 1))
             return Encoded({".gif": content}, uris[-1], *image.size, frames if len(uris) > 1 else ())
     files = {".png": png_bytes(content)}
-    return Encoded(files, _uri(files), *css_size(content))
-
-
-def css_size(image: Image.Image) -> tuple[int, int]:
-    """Returns width and height of an image in CSS pixels; see `encode`."""
-    dpi = image.info.get("dpi", (CSS_DPI, CSS_DPI))[0]
-    drawn = abs(dpi - DPI) < 1  # PNG stores pixels per metre: 120 dpi is read as 119.99
-    width, height = (round(side * CSS_DPI / DPI) if drawn else side for side in image.size)
-    return width, height
+    return Encoded(files, _uri(files), *content.size)
 
 
 def smaller(encoded: Encoded) -> Encoded:
@@ -81,8 +77,6 @@ def data_uri(content: bytes, media_type: str = "image/png") -> str:
 
 
 def _uri(files: dict[str, bytes]) -> str:
-    if len(files.get(".svg", b"")) in range(1, LARGEST_SVG + 1):
-        return data_uri(files[".svg"], "image/svg+xml")
     with Image.open(io.BytesIO(files[".png"])) as image:
         return image_uri(image, files[".png"])
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from fmcgan.analysis.scores import class_panel
 from fmcgan.app.errors import Failures
-from fmcgan.figure.bars import draw_class_bars
 from fmcgan.figure.confusions import draw_agreement
+from fmcgan.figure.dots import draw_class_dots
 from fmcgan.figure.pairs import Pair, draw_pairs
 from fmcgan.metric.results import Results
 
@@ -41,14 +41,15 @@ def draw_evaluation(
         names: of all classes.
     """
     for name in (AGREEMENT_FIGURE, BY_CLASS_FIGURE, CLOSEST_PAIRS_FIGURE):
-        (folder / name).unlink(missing_ok=True)  # of an earlier evaluation
+        for suffix in (".png", ".svg", ".pdf"):  # of an earlier evaluation
+            (folder / name).with_suffix(suffix).unlink(missing_ok=True)
     with_classes = {name: result for name, result in results.items() if result["by_class"] is not None}
     panels = [class_panel(name, result, names=names) for name, result in with_classes.items()]
     wanted: dict[str, Callable[[Path], None]] = {}
     if "agreement_matrix" in findings:
         wanted[AGREEMENT_FIGURE] = lambda path: draw_agreement(findings["agreement_matrix"], path, names=names)
     if panels:
-        wanted[BY_CLASS_FIGURE] = lambda path: draw_class_bars(panels, path)
+        wanted[BY_CLASS_FIGURE] = lambda path: draw_class_dots(panels, path)
     if any(findings.get("closest_pairs", {}).values()):
         groups = {
             name: [

@@ -4,36 +4,43 @@ import logging
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from matplotlib.figure import Figure
 from PIL import Image
 
+from fmcgan.analysis.scores import class_panel
 from fmcgan.analysis.section import Column, Table
 from fmcgan.app import run_dir
 from fmcgan.app.errors import UserError
 from fmcgan.app.overrides import quoted, recipe, shell_command
-from fmcgan.app.run_files import Record, read_environment, read_evaluation, read_overrides, read_result
+from fmcgan.app.run_files import (
+    Record,
+    read_config,
+    read_environment,
+    read_evaluation,
+    read_metrics,
+    read_overrides,
+    read_result,
+)
+from fmcgan.data.garments import info_of
+from fmcgan.figure.chart import Chart, chart
+from fmcgan.figure.confusions import agreement_figure
+from fmcgan.figure.dots import class_dots_figure
+from fmcgan.figure.run_curves import gradient_norm_figure, loss_figure
 from fmcgan.figure.timelapse import evenly
 from fmcgan.metric.results import BETTER
-from fmcgan.report.encoding import css_size
+from fmcgan.report.evaluation_figures import AGREEMENT_FIGURE, BY_CLASS_FIGURE
 from fmcgan.report.html import Cell, render_template, short
 
 log = logging.getLogger(__name__)
 
 MOST_FRAMES = 60  # of the film
 _GRID = re.compile(r"epoch_(\d{1,9})\.png", re.ASCII)
-_CURVES = {
-    run_dir.LOSS_FIGURE: "Losses over the images seen.",
-    run_dir.GRADIENT_NORM_FIGURE: "Gradient norms before any clipping.",
-}
-_EVALUATION_FIGURES = {
-    "evaluation_agreement.png": "Conditioned class and predicted class.",
-    "evaluation_by_class.png": "Metrics by class.",
-}
 _PAGES = {
     "analysis/report.html": "analysis: findings, figures and tables",
     "evaluation.md": "evaluation: metrics, baselines and classes",
@@ -57,6 +64,15 @@ class Shown:
     width: int
     height: int
     about: str
+
+
+@dataclass(frozen=True)
+class DrawnChart:
+    """A chart, what it shows, and its files in the run folder: links and kinds."""
+
+    chart: Chart
+    about: str
+    files: Sequence[tuple[str, str]]
 
 
 def update_home(folder: Path) -> None:
@@ -91,12 +107,8 @@ def write_home(folder: Path) -> Path:
         samples=_shown(folder, grids[-1][1], "Grid of samples, one class per row.") if grids else None,
         frames=frames if len(frames) > 1 else [],
         scores=_score_tables(result, evaluation),
-        figures=[
-            picture
-            for name, about in _EVALUATION_FIGURES.items()
-            if evaluation and (picture := _shown(folder, folder / name, about))
-        ],
-        curves=[picture for name, about in _CURVES.items() if (picture := _shown(folder, folder / name, about))],
+        figures=_evaluation_charts(folder, evaluation) if evaluation else [],
+        curves=_curves(folder),
         pages=[(quote(name), about) for name, about in _PAGES.items() if (folder / name).is_file()],
         files=[(quote(name), name, about) for name, about in _FILES.items() if (folder / name).is_file()],
         commands=commands(folder),
@@ -178,6 +190,52 @@ def _score_table(name: str, caption: str, scores: Mapping[str, Any]) -> Table:
     return Table(name, caption, columns, rows, open=True)
 
 
+def _curves(folder: Path) -> list[DrawnChart]:
+    """Draws losses and gradient norms."""
+    rows = _read(read_metrics, folder / run_dir.METRICS_JSONL)
+    if not rows:
+        return []
+    training = (_read(read_config, folder / run_dir.CONFIG) or {}).get("training") or {}
+    clips = training.get("generator_clip"), training.get("discriminator_clip")
+    losses = (
+        "Losses over the images seen. Each depends on the other network: a falling loss does not mean better samples."
+    )
+    drawn = [
+        _drawn(folder, run_dir.LOSS_FIGURE, losses, lambda: loss_figure(rows)),
+        _drawn(folder, run_dir.GRADIENT_NORM_FIGURE, "Gradient norms.", lambda: gradient_norm_figure(rows, *clips)),
+    ]
+    return [each for each in drawn if each is not None]
+
+
+def _evaluation_charts(folder: Path, evaluation: Record) -> list[DrawnChart]:
+    """Draws the confusion matrix and the metrics by class of an evaluation."""
+    names = info_of(evaluation).class_names
+    counts = evaluation["findings"].get("agreement_matrix") if "findings" in evaluation else None
+    by_class = {name: each for name, each in evaluation["scores"].items() if each.get("by_class") is not None}
+    drawn = []
+    if counts is not None:
+        about = "Conditioned class (row) and predicted class (column) of the samples."
+        drawn.append(_drawn(folder, AGREEMENT_FIGURE, about, lambda: agreement_figure(counts, names=names)))
+    if by_class:
+        panels = [lambda each=each: class_panel(*each, names=names) for each in by_class.items()]
+        about = "Metrics by class: dots are samples, marks are real data."
+        drawn.append(_drawn(folder, BY_CLASS_FIGURE, about, lambda: class_dots_figure([make() for make in panels])))
+    return [each for each in drawn if each is not None]
+
+
+def _drawn(folder: Path, name: str, about: str, draw: Callable[[], Figure]) -> DrawnChart | None:
+    """Draws a chart; ``None`` if its numbers do not fit, which costs the page this chart alone."""
+    try:
+        drawn = chart(draw(), Path(name).stem)
+    except (ValueError, TypeError, LookupError) as error:
+        log.warning("the home page lacks %s: %s", name, error)
+        return None
+    files = [(folder / name).with_suffix(suffix) for suffix in (".png", ".svg", ".pdf")]
+    return DrawnChart(
+        drawn, about, [(_link(folder, path), path.suffix[1:].upper()) for path in files if path.is_file()]
+    )
+
+
 def _grids(folder: Path) -> list[tuple[Path, re.Match[str]]]:
     """Returns the sample grids of a run; other files in their folder are ignored."""
     paths = (folder / run_dir.SAMPLES).glob("*.png")
@@ -188,7 +246,7 @@ def _shown(folder: Path, path: Path, about: str) -> Shown | None:
     """Returns a picture if its file is one; reads only the head of the file."""
     try:
         with Image.open(path) as image:
-            return Shown(_link(folder, path), *css_size(image), about)
+            return Shown(_link(folder, path), *image.size, about)
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
 

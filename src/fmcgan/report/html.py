@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from fmcgan.analysis.section import Column, Picture, Section
 from fmcgan.app.escaping import decodable, visible
 from fmcgan.app.formatting import short_number
+from fmcgan.figure.palette import chart_colours
 from fmcgan.report.encoding import Encoded
 from fmcgan.report.interactive import link_maps
 
@@ -116,6 +117,15 @@ def _number(value: float, column: Column) -> str:
     return f"{value:,.{0 if column.format == 'whole' else column.digits}f}"
 
 
+def _chart_style() -> str:
+    """Returns the colours of charts as custom properties, for light and for dark mode."""
+    light, dark = (
+        "".join(f"{name}: {colour}; " for name, colour in chart_colours(dark=is_dark).items())
+        for is_dark in (False, True)
+    )
+    return f":root {{ {light}}}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark}}} }}"
+
+
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
@@ -130,5 +140,6 @@ _ENVIRONMENT.globals |= {
     "in_order": in_order,
     "is_number": is_number,
     "shown_rows": SHOWN_ROWS,
+    "chart_style": Markup(_chart_style()),
     "own": lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8")),
 }

@@ -27,7 +27,7 @@ def verdict(
     noun_of: Callable[[int], str],
     control: str = "",
 ) -> list[Clause]:
-    """Judges samples one by one, their variety, their classes and copies, as far as these were measured.
+    """Judges samples one by one, their variety, their classes, copies and memory, as far as these were measured.
 
     Nothing is called good for want of data: without a significant difference, a clause says that none was found, and an
     interval that does not exclude a medium effect leaves the question open.
@@ -45,7 +45,7 @@ def verdict(
         clauses.append(Clause(f"a control: these are {control}"))
     if not findings:
         return [*clauses, _nothing_found(effects)] if effects else clauses
-    judged = [_realism(effects), _variety(sections, effects), _confusions(effects, noun_of), _copies(effects)]
+    judged = [_realism(effects), _variety(sections, effects), _confusions(effects, noun_of), *_copies(effects)]
     about = [each for each in judged if each is not None]
     clauses += about
     largest = findings[0]
@@ -122,12 +122,22 @@ def _confusions(effects: Sequence[AdjustedEffect], noun_of: Callable[[int], str]
     return Clause("no confusion of classes beyond real images found", "confusions")
 
 
-def _copies(effects: Sequence[AdjustedEffect]) -> Clause | None:
-    measured = [each for each in effects if each.section == "neighbours"]
-    if not measured:
-        return None
-    found = any(each.is_finding for each in measured)
-    return Clause("more near copies than expected" if found else "no sign of copying", "neighbours")
+def _copies(effects: Sequence[AdjustedEffect]) -> list[Clause]:
+    """Judges copies among the samples, and whether training images can be told from others, as far as measured."""
+    copies, told = (_found(effects, section) for section in ("neighbours", "membership"))
+    clauses = []
+    if copies is not None:
+        clauses.append(Clause("more near copies than expected" if copies else "no sign of copying", "neighbours"))
+    if told is not None:
+        text = "training images can be told from held-out ones" if told else "no sign of memorised training images"
+        clauses.append(Clause(text, "membership"))
+    return clauses
+
+
+def _found(effects: Sequence[AdjustedEffect], section: str) -> bool | None:
+    """Whether an effect of a section is a finding; ``None`` if it has none."""
+    measured = [each.is_finding for each in effects if each.section == section]
+    return any(measured) if measured else None
 
 
 def _short(finding: Finding) -> str:

@@ -74,7 +74,8 @@ def test_shares_say_nothing_where_zero_does_not_divide():
 
 
 @pytest.mark.parametrize(
-    ("fd", "alarmed"), [([9.0], True), ([9.0, 9.1], True), ([9.0, 8.7], True), ([9.0, 8.0], False), ([0.07], False)]
+    ("fd", "alarmed"),
+    [([9.0], True), ([9.0, 9.1], True), ([9.0, 8.7], True), ([9.0, 8.0], False), ([0.52], False), ([0.53], True)],
 )
 def test_a_discriminator_may_be_blind_if_the_generator_is_good_or_learns(fd, alarmed):
     alike = rows(judged_real__real=lambda t: 0.31, judged_real__fake=lambda t: 0.3)

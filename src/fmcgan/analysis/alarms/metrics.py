@@ -32,6 +32,7 @@ class Evaluated(NamedTuple):
     epoch: float
     value: float
     floor: float | None
+    name: str  # with its protocol: feature network, number of samples and split
 
 
 def mode_collapse(rows: Rows) -> Alarm | None:
@@ -123,7 +124,7 @@ def history(rows: Rows, metric: str) -> list[Evaluated]:
     name = min(names, key=lambda each: "_classifier" not in each).removeprefix("score/")
     known = ((row, row.get(f"score/{name}")) for row in rows)
     return [
-        Evaluated(row.get("epoch") or 0.0, value, row.get(f"floor/{name}"))
+        Evaluated(row.get("epoch") or 0.0, value, row.get(f"floor/{name}"), name)
         for row, value in known
         if value is not None and math.isfinite(value)
     ]

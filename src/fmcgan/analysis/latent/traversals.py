@@ -91,7 +91,7 @@ def attribute_map(families: Sequence[Family], note: str) -> Picture:
         mean,
         [title for family in families for title in family.titles],
         slopes[0].names,
-        formats="+.2f",
+        formats="+.1f",
         title="Change of attributes along each direction",
         label="standard deviations of the class",
         colours=DIVERGING,
