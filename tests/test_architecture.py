@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "callback": {"metric", "search", "training", "figure"},
     "inference": {"figure", "metric", "report", "training"},
     "downstream": {"analysis", "data.subset", "figure", "inference", "metric", "report", "training"},
+    "probing": {"analysis", "figure", "metric", "report", "training"},
     "ranking": {"analysis", "figure", "inference", "metric", "report"},
     "pretrained": set(),  # weights and what they are, no code
 }
