@@ -54,11 +54,11 @@ class AssignedClasses(ClassifierMetric):
         for metric in (self._distance, self._manifold):
             metric.fit(compared)
         found = self._distance.measure(ours, compared) | self._manifold.measure(ours, compared)
-        excess = ours.shares - theirs.shares
+        excess, name = ours.shares - theirs.shares, self.classifier.name
         return {
-            "assigned_class_fd_classifier": found["class_fd_classifier"]._replace(interval=None),
-            "assigned_precision_classifier": _mean_of_classes(found[f"precision_k{K}_classifier"]),
-            "assigned_recall_classifier": _mean_of_classes(found[f"recall_k{K}_classifier"]),
+            "assigned_class_fd_classifier": found[f"class_fd_{name}"]._replace(interval=None),
+            "assigned_precision_classifier": _mean_of_classes(found[f"precision_k{K}_{name}"]),
+            "assigned_recall_classifier": _mean_of_classes(found[f"recall_k{K}_{name}"]),
             "assigned_imbalance_classifier": MetricValue(
                 float(excess.abs().sum() / 2), by_class=tuple(excess.tolist())
             ),

@@ -94,9 +94,9 @@ class Page:
             )
         if not self.findings:
             return [*clauses, Clause("no finding: it differs from the judge by no more than good classifiers do")]
-        first = self.findings[0]
-        claim = first.statement.partition(":")[0].rstrip(".")
-        return [*clauses, Clause(f"largest finding: {claim[0].lower()}{claim[1:]}", first.section)]
+        largest = self.findings[0]
+        claim = largest.statement.partition(":")[0].rstrip(".")
+        return [*clauses, Clause(f"largest finding: {claim[0].lower()}{claim[1:]}", largest.section)]
 
     @property
     def caveat(self) -> str:

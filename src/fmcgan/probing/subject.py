@@ -33,7 +33,7 @@ class Effort:
     latents: int = 300
     flips_per_class: int = 3
     steps: int = 150
-    generations: int = 150
+    generations: int = 100
 
     def __post_init__(self) -> None:
         whole_number(minimum=2, maximum=MOST_SHOWN, **{"effort.bins": self.bins})
