@@ -130,7 +130,7 @@ show("confusions_agreement", "confusions_difference")
 # distances: use it to find questions, not answers.
 
 # %%
-show("maps_umap_thumbnails", "maps_umap_origin")
+show("maps_umap_thumbnails")
 
 # %% [markdown]
 # ## Directions: what can be turned?

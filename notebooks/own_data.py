@@ -35,6 +35,7 @@ if importlib.util.find_spec("fmcgan") is None:
 PHOTOS = "shapes"  # a folder with a sub-folder of PNG or JPEG files for each class; drawn below if it does not exist
 RECIPE = "experiment=minute trainer.limit_train_batches=500"  # experiment=quick for better images
 SCORED = 900  # samples for evaluation and analysis, a multiple of the number of classes
+METRICS = "metric=[frechet,gan_test,manifold,memorisation] metric/feature=[classifier]"
 PARTS = "analysis=[sample_check,confusions,neighbours]"
 FOLDER = "outputs/own_data"
 
@@ -119,7 +120,7 @@ display(ShowImage(run / "real.png"))
 # of the test images. Real images have 0.01.
 
 # %%
-# !{python} -m fmcgan.evaluate run={run} n={SCORED} metric=[frechet,gan_test,manifold,memorisation] metric/feature=[classifier] baselines=[real,training_copies] 2>&1 | cat
+# !{python} -m fmcgan.evaluate run={run} n={SCORED} {METRICS} baselines=[real,training_copies] 2>&1 | cat
 
 # %%
 display(ShowImage(run / "evaluation_closest_pairs.png"))

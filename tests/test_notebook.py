@@ -24,8 +24,9 @@ PARAMETERS = {
     "own_data": {
         "PHOTOS": "shapes",
         "RECIPE": f"experiment=minute {SMALL} metric=[]",
-        "SCORED": 60,
-        "PARTS": "analysis=[sample_check]",
+        "SCORED": 150,
+        "METRICS": "metric=[memorisation] metric/feature=[random]",  # training a classifier of shapes takes a minute
+        "PARTS": "analysis=[spectrum]",
         "FOLDER": "own_data",
     },
 }

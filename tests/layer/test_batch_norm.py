@@ -70,6 +70,9 @@ def on_a_device(rank):
         alone.across_devices = False
         results["alone", *case] = train(alone, case[0], share)
     assert dist.get_world_size() == 2
+    layer = ConditionalBatchNorm(num_classes=2).normalisation(16)
+    set_fused(layer, rank == 0, torch.device("cpu"))  # as on two machines, one without a compiler
+    results["one without a compiler"] = layer.norm.fused
     return results
 
 
@@ -103,6 +106,7 @@ def test_the_fused_function_normalises_the_whole_batch_too(devices):
     assert_close(first[1], statistics)
     assert_close(second[1], statistics)
     assert_close([sum(halves) for halves in zip(first[2], second[2], strict=True)], gradients)
+    assert not any(each["one without a compiler"] for each in devices)
 
 
 @pytest.mark.parametrize(("dimension", "affine"), CASES)

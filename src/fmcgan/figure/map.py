@@ -9,7 +9,6 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
@@ -173,8 +172,8 @@ def _write_class(axes: Axes, positions: NDArray[np.float64], name: str) -> None:
     """Writes the name of a class at the point nearest to its median; the median may lie between its clusters."""
     from_median = np.square(positions - np.median(positions, axis=0)).sum(axis=1)
     x, y = positions[from_median.argmin()]
-    text = axes.text(x, y, name, fontsize=TEXT, color=INK, ha="center", va="center", weight="bold")
-    text.set_path_effects([withStroke(linewidth=3, foreground="white")])
+    paper = {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.75, "linewidth": 0}
+    axes.text(x, y, name, fontsize=TEXT, color=INK, ha="center", va="center", weight="bold", bbox=paper)
 
 
 def _legend(figure: Figure, marks: Sequence[tuple[str, str]]) -> None:

@@ -23,7 +23,9 @@ LONGEST = 65_535  # largest side of a grid and of a readable PNG, in pixels: the
 LARGEST = 50_000_000  # largest readable PNG, in pixels; the largest grid of ten rows of 28 pixels has 41 million
 LARGEST_FILE = 100_000_000  # largest readable PNG, in bytes
 DPI = 160  # pixels per inch of matplotlib figures
-_FILES: dict[Any, str] = {"svg.fonttype": "none", "svg.hashsalt": "fmcgan"}  # letters as text, equal bytes
+_DRAWING: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "fmcgan", "path.simplify_threshold": 0.3}
+"""Letters are text, equal figures have equal bytes, and curves of many points few."""
+_CLOUD_DPI = 110  # pixels per inch of the clouds of points in an SVG or PDF
 _UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
@@ -42,7 +44,7 @@ def figure_files(figure: Figure, formats: Sequence[str] = ("png", "svg", "pdf"))
     files = {}
     for format in formats:
         content = io.BytesIO()
-        save_figure(figure, content, format, DPI, _UNDATED.get(format))
+        save_figure(figure, content, format, DPI if format == "png" else _CLOUD_DPI, _UNDATED.get(format))
         files[f".{format}"] = content.getvalue()
     return files
 
@@ -90,7 +92,7 @@ def save_figure(
 ) -> None:
     """Saves a figure with literal texts, which may contain ``$``, letters of any script or what XML forbids."""
     _make_literal(figure)
-    with warnings.catch_warnings(), matplotlib.rc_context(_FILES):
+    with warnings.catch_warnings(), matplotlib.rc_context(_DRAWING):
         warnings.filterwarnings("ignore", "Glyph ")  # the bold font lacks a few letters more
         figure.savefig(content, format=format, dpi=dpi, metadata=metadata)
 

@@ -61,7 +61,7 @@ def _draw_violins(axes: Axes, panel: Violins, names: Sequence[str]) -> None:
         if not drawn:
             continue
         parts = axes.violinplot(
-            list(drawn.values()), list(drawn), widths=0.9, showextrema=False, showmedians=True, side=side
+            list(drawn.values()), list(drawn), widths=0.9, points=50, showextrema=False, showmedians=True, side=side
         )
         for body in cast(list[Collection], parts["bodies"]):
             body.set(facecolor=colour, edgecolor="none", alpha=0.75)

@@ -55,6 +55,10 @@ def set_fused(network: nn.Module, fused: Fused, device: torch.device) -> None:
                 raise UserError(f"training.fused=true is not possible: {error}; or set training.fused=auto") from error
             log.info("fused normalisation: no (%s); the plain layers do the same", error)
             possible = False
+    if device.type == "cpu" and layers and layers[0].world_size > 1:  # the two exchange different sums
+        everywhere = torch.tensor(possible, dtype=torch.int32)
+        dist.all_reduce(everywhere, dist.ReduceOp.MIN)
+        possible = bool(everywhere)
     for layer in layers:
         layer.fused = possible
 

@@ -196,7 +196,7 @@ def _fitted_page(
     """Renders the page with at most `LARGEST_PAGE` bytes, if its pictures allow it.
 
     The largest pictures are encoded with losses first. Then collapsed pictures are left to their files, the largest
-    first, except those that a finding links to.
+    first and charts last, except those that a finding links to.
     """
     rendered, fitted = page(report, pictures, samples, strips), dict(pictures)
     excess = len(rendered.encode()) - LARGEST_PAGE
@@ -204,7 +204,7 @@ def _fitted_page(
         return rendered
 
     def largest_first() -> list[tuple[str, str]]:
-        return sorted(fitted, key=lambda key: fitted[key].page_bytes, reverse=True)
+        return sorted(fitted, key=lambda key: (fitted[key].chart is None, fitted[key].page_bytes), reverse=True)
 
     for key in largest_first():
         if excess > 0:
