@@ -24,7 +24,7 @@ export FMCGAN_DATA_MIRROR ?= $(abspath $(BESIDE))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock train test test-fast test-changed test-lowest lint style count format options tensorboard bench study membership classifier measured wheel clean clean-all
+.PHONY: help setup lock train test test-fast test-changed test-lowest lint style count format options docs tensorboard bench study membership classifier measured wheel clean clean-all
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -90,8 +90,12 @@ format: $(STAMP) ## format the code and fix style errors
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-options: $(STAMP) ## write docs/options.md from the yaml files
+options: $(STAMP) ## write docs/options.md and the tables of docs/losses.md and docs/networks.md from the yaml files
 	$(BIN)/python -m fmcgan.app.option_tables
+	$(BIN)/python -m study.catalogue
+
+docs: $(STAMP) ## build the documentation site, build/site/index.html; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 tensorboard: $(STAMP) ## show all runs in TensorBoard
 	$(BIN)/tensorboard --logdir outputs --samples_per_plugin images=100

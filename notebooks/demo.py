@@ -14,12 +14,22 @@
 # %% [markdown]
 # # A tour of fmcgan
 #
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/)
+#
 # A class-conditional GAN learns to generate the ten garments of Fashion-MNIST; the label selects the garment. This notebook
 # trains one, plots its training, generates images, explores the latent space, analyses what the generator missed, and
 # compares two losses. With the settings below it takes five to seven minutes on two CPU cores.
 #
 # Lines that begin with `!` are terminal commands; names in braces stand for the settings below. (`| cat` replaces the
 # progress bar by lines.)
+
+# %% tags=["install"]
+import importlib.util
+
+# In Colab: upload this notebook and the wheel that `make wheel` writes; this cell installs it.
+if importlib.util.find_spec("fmcgan") is None:
+    # !pip install --quiet "$(ls fmcgan-*.whl)[analysis]"
+    pass
 
 # %% tags=["parameters"]
 RECIPE = "experiment=minute"  # recipe; experiment=quick takes ten minutes and gives much better images

@@ -1,4 +1,4 @@
-"""``python -m study``: compares ingredients under an equal budget of time, for the table of ``docs/study.md``."""
+"""``python -m study``: compares ingredients under an equal budget of time, for the tables of ``docs/study.md``."""
 
 import argparse
 import logging
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(0 if success else 1)
 
 
-RECIPES = CHECKOUT / "docs" / "results.json"  # results of the runs in the table of the README
+RECIPES = CHECKOUT / "docs" / "results.json"  # results of the runs in the tables of docs/results.md and the README
 
 _RESUME = {
     "speed": "finished measurements are stored; add the names of the missing arms to",
@@ -130,7 +130,7 @@ def _results(given: argparse.Namespace) -> bool:
     from study import results
 
     _forget(RECIPES, given.forget)
-    print(results.write(CHECKOUT / "README.md", RECIPES, given.folder))  # noqa: T201
+    print(results.write(RECIPES.with_suffix(".md"), RECIPES, given.folder, readme=CHECKOUT / "README.md"))  # noqa: T201
     return True
 
 
@@ -153,8 +153,8 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     speed = steps.add_parser("speed", help="measure images/s, which set the budgets (about a minute per arm)")
     run = steps.add_parser("run", help="train every arm with every seed")
-    page = steps.add_parser("page", help="write the table from the run folders")
-    results = steps.add_parser("results", help="evaluate the runs of the recipes and write the table of the README")
+    page = steps.add_parser("page", help="write the tables from the run folders")
+    results = steps.add_parser("results", help="evaluate the runs of the recipes and write their tables")
     recipes = [Path("outputs/multirun/recipes"), CPU.folder("study")]
     results.add_argument("--folder", type=Path, nargs="+", default=recipes, help="folders of the runs")
     for step in (speed, run):

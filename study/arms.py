@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hydra import compose, initialize_config_dir
 
@@ -12,6 +12,17 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.option_tables import read_option
 
 BASE = "study/base"
+
+SCORES = {
+    "FD": "fd_classifier_10k_test",
+    "FD by class": "class_fd_classifier_10k_test",
+    "agreement": "label_agreement_classifier_10k",
+    "precision": "precision_k3_classifier_10k_test",
+    "recall": "recall_k3_classifier_10k_test",
+    "density": "density_k5_classifier_10k_test",
+    "coverage": "coverage_k5_classifier_10k_test",
+}
+"""Column heading and name of each score; `docs/metrics.md` explains them."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "base": (BASE,),
@@ -86,6 +97,8 @@ SAME_WORK = {
     "study/wgan_gp_one_sided": "study/wgan_gp",
     "study/bilinear_refine": "study/together",
     "study/ada": "study/diff_augment",
+    "study/unconditional": BASE,
+    "study/shuffled": BASE,
 }
 """Arms with the same computation as another arm, and so the same speed."""
 
@@ -100,10 +113,12 @@ class Table:
 
     Attributes:
         groups: arms by group, in the order of the lines.
-        overrides: of all trainings.
+        overrides: of all trainings; they replace those of `study.jobs.PROTOCOL`.
         page: stem of the page's name in ``docs``, and of the folder of its runs.
         seconds: training time of every arm, of two cores; ``None``: that of the measurements of speed.
         by_group: whether each arm is compared with the first of its group; else with `BASE`.
+        scores: column heading and name of each score.
+        paired: whether the page lists the differences to the base, paired by seed, of all and of each class.
     """
 
     groups: Mapping[str, tuple[str, ...]]
@@ -111,6 +126,8 @@ class Table:
     overrides: tuple[str, ...] = ()
     seconds: int | None = None
     by_group: bool = False
+    scores: Mapping[str, str] = field(default_factory=lambda: SCORES)
+    paired: bool = False
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -125,6 +142,19 @@ class Table:
         """Returns the arm that an arm is compared with."""
         return self.groups[self.group(arm)][0] if self.by_group else BASE
 
+
+WITHOUT_LABELS = {
+    "FD": "fd_classifier_10k_test",
+    "precision": "precision_k3_classifier_10k_test",
+    "recall": "recall_k3_classifier_10k_test",
+    "coverage": "coverage_k5_classifier_10k_test",
+    "FD in assigned classes": "assigned_class_fd_classifier_10k_test",
+    "precision of classes": "assigned_precision_classifier_10k_test",
+    "recall of classes": "assigned_recall_classifier_10k_test",
+    "imbalance": "assigned_imbalance_classifier_10k_test",
+    "agreement": "label_agreement_classifier_10k",
+}
+"""Scores of generators that may ignore the label: all but the last read no label of the samples."""
 
 SMALL_DATA_ARMS = (
     BASE,
@@ -142,6 +172,14 @@ TABLES = {
         ("data.epoch_images=60000", "data.subset.seed=${seed}"),
         seconds=40,
         by_group=True,
+    ),
+    "conditioning": Table(
+        {"label": (BASE, "study/unconditional", "study/shuffled")},
+        "study_conditioning",
+        ("metric=[frechet,manifold,gan_test,assigned_classes]",),
+        seconds=40,
+        scores=WITHOUT_LABELS,
+        paired=True,
     ),
 }
 

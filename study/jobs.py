@@ -84,7 +84,9 @@ def planned(
     table: Table = TABLES["ingredients"],
 ) -> list[Job]:
     """Returns all jobs, ordered by seed and then by arm, so that the table fills evenly."""
-    same = (f"trainer.accelerator={accelerator}", *PROTOCOL, *table.overrides)
+    replaced = {each.partition("=")[0] for each in table.overrides}
+    protocol = (each for each in PROTOCOL if each.partition("=")[0] not in replaced)
+    same = (f"trainer.accelerator={accelerator}", *protocol, *table.overrides)
     return [_job(arm, seed, speeds, folder, same) for seed in seeds for arm in arms]
 
 

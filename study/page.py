@@ -1,4 +1,4 @@
-"""Writes a table of the study, such as that of ``docs/study.md``, from its run folders."""
+"""Writes the tables of a study, a short one in ``docs/study.md`` and all of it beside it, from its run folders."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -15,19 +15,10 @@ from fmcgan.comparison.statistics import Protocol, Spread, ranking
 from fmcgan.comparison.statistics import Table as Measured
 from fmcgan.comparison.tables import ARROWS, count_range, floors_text, mean_and_std, number
 from fmcgan.report.html import NO_VALUE
-from study import budget, results_store
+from study import budget, paired, results_store
 from study.arms import BASE, TABLES, Table, arm_description, folder_name
 
-SCORES = {
-    "FD": "fd_classifier_10k_test",
-    "FD by class": "class_fd_classifier_10k_test",
-    "agreement": "label_agreement_classifier_10k",
-    "precision": "precision_k3_classifier_10k_test",
-    "recall": "recall_k3_classifier_10k_test",
-    "density": "density_k5_classifier_10k_test",
-    "coverage": "coverage_k5_classifier_10k_test",
-}
-"""Column heading and name of each score; `docs/metrics.md` explains them."""
+SUMMARY = ("FD", "agreement", "recall", "coverage")  # scores of the short table, where a table has them
 
 SCORES_ARE = """\
 Scores are mean ± standard deviation over seeds (n - 1 in the denominator), of the last weights, on 10,000 new samples.
@@ -50,9 +41,10 @@ Runs = Mapping[str, Sequence[Run]]
 
 
 def write(page: Path, folder: Path, shown: Table = TABLES["ingredients"], speed_page: Path | None = None) -> str:
-    """Stores the results of all runs in the JSON file beside the page and writes the table of all stored runs.
+    """Stores the results of all runs in the JSON file beside the page and writes the tables of all stored runs.
 
-    Stored runs stay in the table when their folders are deleted.
+    The page gets a short table. `details_page`, beside it, gets the table with all columns and the measurements of
+    speed. Stored runs stay in the tables when their folders are deleted.
 
     Args:
         page: a Markdown file with the block ``arms``; made if it does not exist.
@@ -61,12 +53,12 @@ def write(page: Path, folder: Path, shown: Table = TABLES["ingredients"], speed_
         speed_page: beside which the measurements of speed are stored; ``None``: the same page.
 
     Returns:
-        The block that was written.
+        The block of the page.
     """
     arms, speed_page = shown.arms, speed_page or page
     found = {arm: _runs(folder / folder_name(arm)) for arm in arms}
     new = [
-        results_store.new_entry(arm, run, (run.result or {})["scores"], SCORES.values())
+        results_store.new_entry(arm, run, (run.result or {})["scores"], shown.scores.values())
         for arm, runs in found.items()
         for run in runs
         if run.finished
@@ -82,16 +74,41 @@ def write(page: Path, folder: Path, shown: Table = TABLES["ingredients"], speed_
     machines = dict.fromkeys(origin(records[speeds[arm]["record"]]) for arm in stored if arm in speeds)
     broken = {arm for arm, runs in begun.items() if runs} | {each["arm"] for each in failed}
     base = "the first arm of the group" if shown.by_group else markdown_code(BASE)
-    how = [
-        SCORES_ARE.format(base=base, enough=ENOUGH),
-        SPEED_IS.format(seconds=shown.seconds or budget.seconds(speed_page)),
-    ]
-    lines = table(stored, speeds, broken, shown)
-    parts = [lines, *how, *omitted_runs(stored, begun, failed), *trained(entries), *machines]
+    marks = SCORES_ARE.format(base=base, enough=ENOUGH)
+    speed = SPEED_IS.format(seconds=shown.seconds or budget.seconds(speed_page))
+    differences = paired.blocks(entries, shown) if shown.paired else []
+    short = [summary(stored, broken, shown), marks, *differences, *omitted_runs(stored, begun, failed)]
+    _replace(details_page(page), [table(stored, speeds, broken, shown), speed, *trained(entries), *machines])
+    return _replace(page, short)
+
+
+def details_page(page: Path) -> Path:
+    """Returns the page with all columns, beside a page of the study."""
+    return page.with_name(f"{page.stem}_details.md")
+
+
+def _replace(page: Path, parts: Sequence[str]) -> str:
+    """Writes parts into the block ``arms`` of a page; returns the block."""
     block = "\n\n".join(part for part in parts if part)
     text = page.read_text(encoding="utf-8") if page.exists() else "# Study\n"
     write_atomically(page, replace_block(text, "arms", block))
     return block
+
+
+def summary(shown: Runs, broken: Collection[str] = (), of: Table = TABLES["ingredients"]) -> str:
+    """Builds the short table: the arms and their scores of `SUMMARY`; arguments as for `table`."""
+    if not shown:
+        return ""
+    groups, measured = _measured(shown)
+    columns = [
+        _scores(measured, heading, of.scores[heading], broken, of) for heading in SUMMARY if heading in of.scores
+    ]
+    head = ["group", "arm", "what is changed", *(column[0] for column in columns)]
+    lines = [head, [*["---"] * 3, *["---:"] * len(columns)]]
+    for index, group in enumerate(groups):
+        known = [of.group(group.label), markdown_code(group.label), _change(group.label)]
+        lines.append([*known, *(column[1][index] for column in columns)])
+    return _joined([*lines, ["real data", "", "", *(column[2] for column in columns)]])
 
 
 def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = (), of: Table = TABLES["ingredients"]) -> str:
@@ -105,9 +122,8 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = (), of: 
     """
     if not shown:
         return ""
-    groups = [Group(arm, tuple(runs)) for arm, runs in shown.items()]
-    measured = measure("end", groups, _at_end)
-    columns = [_scores(measured, heading, name, broken, of) for heading, name in SCORES.items()]
+    groups, measured = _measured(shown)
+    columns = [_scores(measured, heading, name, broken, of) for heading, name in of.scores.items()]
     seen = measured.spreads("images_seen")
     names = ["group", "arm", "what is changed", "seeds", "images seen", "images/s", "G parameters", "D parameters"]
     head = [*names, *(column[0] for column in columns)]
@@ -115,9 +131,18 @@ def table(shown: Runs, speeds: budget.Speeds, broken: Collection[str] = (), of: 
     for index, group in enumerate(groups):
         known = [of.group(group.label), *_arm(group, speeds, seen[index])]
         lines.append([*known, *(column[1][index] for column in columns)])
+    return _joined([*lines, ["real data", *[""] * (len(names) - 1), *(column[2] for column in columns)]])
+
+
+def _measured(shown: Runs) -> tuple[list[Group], Measured]:
+    groups = [Group(arm, tuple(runs)) for arm, runs in shown.items()]
+    return groups, measure("end", groups, at_end)
+
+
+def _joined(lines: Sequence[list[str]]) -> str:
+    """Joins head, rule and lines to a table that names each group once."""
     for line, above in reversed(list(zip(lines[3:], lines[2:-1], strict=True))):
         line[0] = "" if line[0] == above[0] else line[0]
-    lines.append(["real data", *[""] * (len(names) - 1), *(column[2] for column in columns)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -162,8 +187,11 @@ def _arm(group: Group, speeds: budget.Speeds, seen: Spread) -> list[str]:
     arm, parameters = group.label, group.runs[0].result["parameters"]  # type: ignore[index]
     rate = number(speeds[arm]["images_per_second"]) if arm in speeds else NO_VALUE
     counts = [f"{parameters[network]:,}" for network in ("generator", "discriminator")]
-    change = arm_description(arm).replace("|", "\\|")
-    return [markdown_code(arm), change, group.seed_list, count_range(seen), rate, *counts]
+    return [markdown_code(arm), _change(arm), group.seed_list, count_range(seen), rate, *counts]
+
+
+def _change(arm: str) -> str:
+    return arm_description(arm).replace("|", "\\|")
 
 
 def _scores(
@@ -199,7 +227,7 @@ def clear_winner(spreads: Sequence[Spread], protocol: Protocol) -> int | None:
     return ranked[0] if lead > first.std + second.std else None
 
 
-def _at_end(run: Run) -> Row:
+def at_end(run: Run) -> Row:
     """Returns the values that the table shows of a run, by the keys of ``metrics.jsonl``."""
     result = run.result or {}
     values = {name: score["value"] for name, score in result["scores"].items()}

@@ -1,10 +1,10 @@
-"""Evaluates the runs of the recipes and writes the table of the README."""
+"""Evaluates the runs of the recipes and writes their tables: ``docs/results.md`` and, in short, the README."""
 
 import logging
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -41,6 +41,9 @@ SCORES = {
 }
 """Row of the table and name of each score (see `docs/metrics.md`)."""
 
+SHORT = ("minute", "quick", "best")  # recipes of the short table
+SHORT_SCORES = ("Fréchet distance", "recall", "GAN-test (label agreement)", "GAN-train (quick)")
+
 Evaluate = Callable[[Path], None]
 
 
@@ -52,17 +55,20 @@ def evaluate(run: Path) -> None:
         raise UserError(f"{run} could not be evaluated: {last_error(ended.stderr)}")
 
 
-def write(page: Path, values: Path, folders: Sequence[Path], evaluate: Evaluate = evaluate) -> str:
-    """Evaluates the runs that lack an evaluation, and writes the table into its block of a page.
+def write(
+    page: Path, values: Path, folders: Sequence[Path], evaluate: Evaluate = evaluate, readme: Path | None = None
+) -> str:
+    """Evaluates the runs that lack an evaluation, and writes the tables.
 
     Args:
-        page: a Markdown file with the block ``recipes``.
+        page: a Markdown file with the block ``recipes``, for all recipes and scores.
         values: a JSON file that stores the results of each run, so that run folders can be deleted.
         folders: of the folders of runs, which are named after their recipe.
         evaluate: writes ``evaluation.json`` into a run folder.
+        readme: a Markdown file with the block ``recipes``, for the short table; ``None``: none.
 
     Returns:
-        The block.
+        The block of the page.
     """
     found = [(recipe, folder / folder_name(recipe)) for recipe in RECIPES for folder in folders]
     new = [_entry(recipe, run, evaluate) for recipe, folder in found for run in _finished(folder)]
@@ -74,8 +80,28 @@ def write(page: Path, values: Path, folders: Sequence[Path], evaluate: Evaluate 
     missing = [markdown_code(recipe) for recipe, runs in shown.items() if not runs]
     block = table({recipe: runs for recipe, runs in shown.items() if runs})
     block += f"\n\nNot run here yet: {', '.join(missing)}." if missing else ""
-    write_atomically(page, replace_block(page.read_text(encoding="utf-8"), "recipes", block))
+    for path, text in ((page, block), (readme, short_table(shown))):
+        if path is not None:
+            write_atomically(path, replace_block(path.read_text(encoding="utf-8"), "recipes", text))
     return block
+
+
+def short_table(runs: Mapping[str, Sequence[results_store.Entry]]) -> str:
+    """Returns a table with one row for each recipe of `SHORT` that was run, and one for real images."""
+    known = {recipe: runs[recipe] for recipe in SHORT if runs.get(recipe)}
+    lines = [["recipe", "minutes of training (threads)", "seeds"], [""] * 3]
+    lines += [[f"`experiment={recipe}`", _minutes(each), str(len(each))] for recipe, each in known.items()]
+    lines.append(["real images", "", ""])
+    for name in SHORT_SCORES:
+        scores = [
+            [run["scores"][SCORES[name]] for run in each if SCORES[name] in run["scores"]] for each in known.values()
+        ]
+        first = next((each[0] for each in scores if each), None)
+        if first is not None:
+            cells = [f"{name}{ARROWS[first['better']]}", "", *map(_spread, scores), number(first["floor"])]
+            lines = [[*line, cell] for line, cell in zip(lines, cells, strict=True)]
+    lines[1] = ["---", *["---:"] * (len(lines[0]) - 1)]
+    return _joined(lines)
 
 
 def table(runs: dict[str, list[results_store.Entry]]) -> str:
@@ -97,6 +123,10 @@ def table(runs: dict[str, list[results_store.Entry]]) -> str:
         if first is not None:
             floor = NO_VALUE if first["floor"] is None else number(first["floor"])
             lines.append([f"{name}{ARROWS[first['better']]}", *map(_spread, known), floor])
+    return _joined(lines)
+
+
+def _joined(lines: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

@@ -15,7 +15,7 @@ from fmcgan.app.run_dir import write_json
 from fmcgan.app.run_files import read_environment
 from fmcgan.comparison.runs import Run
 
-SCORE_FIELDS = ("value", "floor", "better", "n")  # stored fields of a score
+SCORE_FIELDS = ("value", "floor", "better", "n")  # stored fields of a score, and by_class if it has classes
 
 Entry = dict[str, Any]
 """One run: ``arm``, ``seed``, ``images_seen``, ``parameters`` by network, ``seconds`` of training, ``made`` (date,
@@ -28,6 +28,9 @@ def new_entry(arm: str, run: Run, scores: Mapping[str, Entry], names: Iterable[s
     """Returns the stored entry of a finished run, with those of the named scores that the run has."""
     result: Entry = dict(run.result or {})
     known = {name: {fact: scores[name].get(fact) for fact in SCORE_FIELDS} for name in names if name in scores}
+    for name, stored in known.items():
+        if scores[name].get("by_class") is not None:
+            stored["by_class"] = scores[name]["by_class"]
     return {
         "arm": arm,
         "seed": run.seed,

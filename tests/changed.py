@@ -21,7 +21,8 @@ DOCUMENTS = {
     "ARCHITECTURE.md": ["test_architecture.py"],
     "README.md": ["test_readme.py"],
     "Makefile": ["test_readme.py"],
-    "docs": ["test_readme.py"],
+    "docs": ["test_readme.py", "test_site.py"],
+    "mkdocs.yml": ["test_site.py"],
     "notebooks": ["test_notebook.py"],
     "pyproject.toml": ["test_wheel.py"],
 }

@@ -4,6 +4,7 @@ import copy
 import functools
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -264,6 +265,17 @@ def command_server(command_server_address: Path):
     """A connection to the process that most commands are forks of."""
     with connect(command_server_address) as connection:
         yield connection
+
+
+@pytest.fixture
+def python_forks(command_server_address: Path, tmp_path: Path, monkeypatch):
+    """Makes commands that this process starts as ``sys.executable -m ...`` forks, too."""
+    python = tmp_path / "python"
+    client = [sys.executable, str(Path(__file__).with_name("command_client.py")), str(command_server_address)]
+    python.write_text(f'#!/bin/sh\nexec {shlex.join(client)} "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "fmcgan"
 FILES = sorted(SOURCE.rglob("*.py"))
 BESIDE = [file for room in ("benchmarks", "study") for file in sorted((SOURCE.parents[1] / room).rglob("*.py"))]
 
-ENTRIES = {"train", "evaluate", "generate", "export", "analyze", "compare", "usefulness", "leaderboard"}
+ENTRIES = {"train", "evaluate", "generate", "export", "analyze", "compare", "usefulness", "leaderboard", "probe"}
 """Commands compose everything; beside them only packages lie at the top."""
 EVERYWHERE = {"data.garments", "data.images", "data.info", "data.stratified"}
 """Modules that every package may import."""
@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "callback": {"metric", "search", "training", "figure"},
     "inference": {"figure", "metric", "report", "training"},
     "downstream": {"analysis", "data.subset", "figure", "inference", "metric", "report", "training"},
+    "probing": {"analysis", "figure", "metric", "report", "training"},
     "ranking": {"analysis", "figure", "inference", "metric", "report"},
     "pretrained": set(),  # weights and what they are, no code
 }
@@ -132,4 +133,5 @@ def test_create_graph_and_range_conversion_have_one_place():
         for text, found in places.items():
             if text in code.replace("``create_graph=True``", ""):
                 found.append(module_name(file))
-    assert places == {"create_graph=True": ["penalty.base"], "127.5": ["data.images"]}
+    # layer.fused: the gradient of a function in C++, where a gradient of it is wanted
+    assert places == {"create_graph=True": ["layer.fused", "penalty.base"], "127.5": ["data.images"]}

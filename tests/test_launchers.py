@@ -92,13 +92,16 @@ def descendants(pid: int) -> set[int]:
     return found.union(*map(descendants, found))
 
 
-def test_a_sweep_over_two_workers_is_killed_and_resumed(start, command, environment, launcher, tmp_path):
-    epochs, batches = 20, 5
+def test_a_sweep_over_two_workers_is_killed_and_resumed(start, environment, launcher, tmp_path):
+    """Started by the installed script; one of five jobs fails both times."""
+    (tmp_path / "fmcgan-train.py").write_text(SCRIPT, encoding="utf-8")
+    epochs, batches, sizes = 20, 5, (16, 32, 48, 64)
     sweep = [
         *(*TINY, f"trainer.max_epochs={epochs}", f"trainer.limit_train_batches={batches}", "trainer.precision=auto"),
-        *("callback.metrics_logger.every_n_batches=1", "seed=0,1,2,3", "hydra.sweep.dir=sweep", *launcher),
+        *("callback.metrics_logger.every_n_batches=1", "hydra.sweep.dir=sweep", *launcher),
+        "data.batch_size=99999," + ",".join(map(str, sizes)),
     ]
-    process = start("train", "-m", *sweep, fresh=True)
+    process = start("fmcgan-train.py", "-m", *sweep)
     folder = tmp_path / "sweep"
 
     def finished() -> dict:
@@ -114,32 +117,25 @@ def test_a_sweep_over_two_workers_is_killed_and_resumed(start, command, environm
     before, answer = finished(), (folder / ".precision.json").read_text(encoding="utf-8")
     begun = {job for job in jobs_of(folder) if (job / "checkpoints/last.ckpt").exists()} - before.keys()
 
-    resumed = command("train", "-m", *sweep, fresh=True)
-    assert sorted(states(resumed.stderr).values()) == ["finished"] * 4
+    resumed = start("fmcgan-train.py", "-m", *sweep)
+    _, errors = resumed.communicate(timeout=400)
+    assert resumed.returncode == 1, errors
+    assert sorted(states(errors).values()) == ["FAILED", *["finished"] * len(sizes)]
     assert {job: finished()[job] for job in before} == before  # skipped
     assert (folder / ".precision.json").read_text(encoding="utf-8") == answer
-    for job in jobs_of(folder):
-        seen = [row["images_seen"] for row in rows(job)]
-        assert seen == sorted(set(seen))
-        assert seen[-1] == epochs * batches * 32
+    seen = []
+    for job in finished():
+        images = [row["images_seen"] for row in rows(job)]
+        assert images == sorted(set(images))
+        seen.append(images[-1])
         log = (job / "train.log").read_text(encoding="utf-8")
         assert job not in begun or log.count("run folder: ") == 2, log  # resumed, at its first epoch or later
         config = (job / "config.yaml").read_text(encoding="utf-8")
         assert re.search(r"  precision: (\S+)", config)[1] in json.loads(answer).values()
         about = json.loads((job / "environment.json").read_text(encoding="utf-8"))
-        assert about["command"].startswith("python -m fmcgan.train -m ")
-
-
-def test_the_installed_script_lists_failed_jobs_and_runs_the_others(start, environment, launcher, tmp_path):
-    (tmp_path / "fmcgan-train.py").write_text(SCRIPT, encoding="utf-8")
-    few = ["trainer.max_epochs=1", "trainer.limit_train_batches=2"]
-    process = start(
-        "fmcgan-train.py", "-m", *TINY, *few, "data.batch_size=99999,32,64,128", "hydra.sweep.dir=sweep", *launcher
-    )
-    _, errors = process.communicate(timeout=400)
-    assert process.returncode == 1, errors
-    assert sorted(states(errors).values()) == ["FAILED", "finished", "finished", "finished"]
-    (failed,) = (tmp_path / "sweep").glob("*/error.json")
+        assert about["command"].startswith("fmcgan-train.py -m ")
+    assert sorted(seen) == [epochs * batches * size for size in sizes]
+    (failed,) = folder.glob("*/error.json")
     assert "data.batch_size must be at most" in json.loads(failed.read_text(encoding="utf-8"))["message"]
     assert "data.batch_size must be at most" in (failed.parent / "train.log").read_text(encoding="utf-8")
 
@@ -148,7 +144,7 @@ def test_a_stopped_sweep_saves_the_checkpoints_of_its_jobs(start, environment, l
     if "hydra/launcher=ray" in launcher:
         pytest.skip("Ray handles SIGTERM itself and ends its workers at once; docs/sweeps.md says so")
     long = ["trainer.max_epochs=5000", "trainer.limit_train_batches=20", "callback.metrics_logger.every_n_batches=1"]
-    process = start("train", "-m", *TINY, *long, "seed=0,1", "hydra.sweep.dir=sweep", *launcher, fresh=True)
+    process = start("train", "-m", *TINY, *long, "seed=0,1", "hydra.sweep.dir=sweep", *launcher)
     folder = tmp_path / "sweep"
     wait_for(lambda: len([job for job in jobs_of(folder) if len(rows(job)) > 25]) == 2, process)
     process.send_signal(signal.SIGTERM)

@@ -8,7 +8,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from fmcgan import analyze, evaluate, leaderboard, usefulness
+from fmcgan import analyze, evaluate, leaderboard, probe, usefulness
 from fmcgan.app import resume
 from fmcgan.app.checks import seed_number
 from fmcgan.app.config_dir import config_dir
@@ -60,6 +60,7 @@ PLACES = {
     "evaluate": lambda value: evaluate._checked_metrics(config_of("evaluate", value)),
     "analyze": lambda value: analyze._checked_parts(config_of("analyze", value)),
     "leaderboard": lambda value: leaderboard._checked_options(config_of("leaderboard", value, "samples=x")),
+    "probe": lambda value: probe._checked_options(config_of("probe", value, "model=a:b")),
     "usefulness": lambda value: usefulness._checked_options(config_of("usefulness", value)),
     "sample": lambda value: TINY.sample([1], 2, value),
     "stream": lambda value: TINY.stream([1], 2, value),

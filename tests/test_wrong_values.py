@@ -18,7 +18,7 @@ from hydra import initialize_config_dir
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fmcgan import analyze, compare, evaluate, export, leaderboard, train, usefulness
+from fmcgan import analyze, compare, evaluate, export, leaderboard, probe, train, usefulness
 from fmcgan.app import checks, resume
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.config_validation import check_types, typed_key
@@ -66,6 +66,7 @@ COMMANDS = {
     "compare": (compare._checked_paths, ["runs=x"]),
     "usefulness": (usefulness._checked_options, []),
     "leaderboard": (leaderboard._checked_options, ["samples=x"]),
+    "probe": (probe._checked_options, ["model=a:b"]),
 }
 
 

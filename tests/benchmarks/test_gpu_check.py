@@ -97,7 +97,7 @@ def test_times_and_profile(conditions):
 
 
 @pytest.mark.process
-def test_commands_and_whole_runs(conditions, monkeypatch):
+def test_commands_and_whole_runs(conditions, python_forks, monkeypatch):
     numbers = runs.long_run(conditions)
     assert numbers["training seconds"] > 0
     assert runs.precision(conditions)["chosen"] in ("32-true", "bf16-mixed")

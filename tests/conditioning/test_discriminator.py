@@ -9,9 +9,11 @@ from fmcgan.conditioning.discriminator.auxiliary_classifier import AuxiliaryClas
 from fmcgan.conditioning.discriminator.base import ConditionalDiscriminator
 from fmcgan.conditioning.discriminator.concatenation import Concatenation
 from fmcgan.conditioning.discriminator.label_map import LabelMap
+from fmcgan.conditioning.discriminator.none import NoConditioning
 from fmcgan.conditioning.discriminator.projection import Projection
+from fmcgan.conditioning.discriminator.shuffled import Shuffled
 
-WAYS = [AuxiliaryClassifier, Concatenation, LabelMap, Projection]
+WAYS = [AuxiliaryClassifier, Concatenation, LabelMap, NoConditioning, Projection, Shuffled]
 
 
 class Plain(ConditionalDiscriminator):
@@ -102,12 +104,25 @@ def test_the_auxiliary_classifiers_cross_entropy_by_hand():
     assert output.logits.tolist() == pytest.approx(head.logit(features).flatten().tolist())
 
 
-@pytest.mark.parametrize("way", [AuxiliaryClassifier, LabelMap])
+@pytest.mark.parametrize("way", [AuxiliaryClassifier, LabelMap, NoConditioning])
 def test_here_the_logit_itself_does_not_see_the_label(way):
     head = way().head(6)
     features = torch.randn(2, 6)
     logits = [head(features, torch.full((2,), label)).logits for label in (0, 5)]
     assert torch.equal(*logits)
+
+
+def test_shuffled_labels_are_those_of_the_batch_in_another_order_while_training():
+    head, labels = Shuffled().head(6), torch.arange(10)
+    for parameter in head.parameters():
+        nn.init.normal_(parameter)
+    features = torch.randn(1, 6).expand(10, 6)  # so that the logits depend on the label only
+    in_order = head.eval()(features, labels).logits
+    shuffled = head.train()(features, labels).logits
+    assert not torch.equal(shuffled, in_order)
+    assert torch.allclose(shuffled.sort().values, in_order.sort().values)
+    first = Projection().head(6)
+    assert [each.shape for each in first.parameters()] == [each.shape for each in head.parameters()]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -116,7 +131,7 @@ def test_a_discriminators_logits_are_those_of_its_output(way):
     images, labels = torch.randn(4, 1, 28, 28), torch.arange(4)
     output = discriminator.logits_and_auxiliary(images, labels)
     assert output.logits.shape == (4,)
-    assert torch.equal(discriminator(images, labels), output.logits)
+    assert torch.equal(discriminator.eval()(images, labels), discriminator.logits_and_auxiliary(images, labels).logits)
     assert (output.auxiliary is not None) == (way is AuxiliaryClassifier)
     assert output.auxiliary is None or output.auxiliary.shape == (4,)
 

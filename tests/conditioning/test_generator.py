@@ -7,6 +7,7 @@ from fmcgan.conditioning.generator.base import UnconditionalBatchNorm
 from fmcgan.conditioning.generator.concatenation import Concatenation
 from fmcgan.conditioning.generator.conditional_batch_norm import ConditionalBatchNorm
 from fmcgan.conditioning.generator.embedding_product import EmbeddingProduct
+from fmcgan.conditioning.generator.none import NoConditioning
 from fmcgan.conditioning.generator.shared_embedding import SharedEmbedding
 
 WAYS = [Concatenation, EmbeddingProduct, ConditionalBatchNorm, SharedEmbedding]
@@ -40,6 +41,14 @@ def test_the_label_enters_where_the_class_says(way):
     assert torch.equal(*inputs) != conditioning.at_input
     assert torch.equal(*outputs) == (way in (Concatenation, EmbeddingProduct))
     assert not torch.equal(*inputs) or not torch.equal(*outputs)
+
+
+def test_without_conditioning_the_label_changes_nothing():
+    conditioning, z = NoConditioning(latent_dim=6, num_classes=3), torch.randn(4, 6)
+    layer, features = conditioning.normalisation(5).eval(), torch.randn(4, 5, 2, 2)
+    both = [conditioning.combine(z, torch.full((4,), label)) for label in (0, 2)]
+    assert all(torch.equal(input, z) for input, _ in both)
+    assert torch.equal(*(layer(features, condition) for _, condition in both))
 
 
 def test_concatenation_by_hand():

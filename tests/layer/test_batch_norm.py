@@ -5,7 +5,9 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from fmcgan.conditioning.generator.conditional_batch_norm import ConditionalBatchNorm
 from fmcgan.layer.batch_norm import BatchNorm1d, BatchNorm2d
+from fmcgan.layer.fused import norm_relu, set_fused
 
 CHANNELS = 3
 CASES = [(dimension, affine) for dimension in (1, 2) for affine in (True, False)]
@@ -45,14 +47,32 @@ def train(layer, dimension, share=slice(None)):
     return seen, statistics, [parameter.grad for parameter in layer.parameters()]
 
 
+def fused_chain(share=slice(None), fuse=True):
+    """The same of the fused function, of which `norm` is a part."""
+    torch.manual_seed(0)
+    layer = ConditionalBatchNorm(num_classes=2).normalisation(16)
+    set_fused(layer, fuse, torch.device("cpu"))
+    draw = torch.Generator().manual_seed(3)
+    maps, gradient = (torch.randn(8, 4, 5, 16, generator=draw).permute(0, 3, 1, 2) for _ in range(2))
+    maps[:4] = 3 * maps[:4] + 5
+    input = maps[share].detach().requires_grad_()
+    output = norm_relu(layer, input, (torch.arange(8) % 2)[share])
+    output.backward(gradient[share])
+    statistics = {name: value.clone() for name, value in layer.named_buffers()}
+    return (output.detach(), input.grad), statistics, [weight.grad for weight in layer.parameters()]
+
+
 def on_a_device(rank):
-    share, results = slice(4 * rank, 4 * rank + 4), {}
+    share, results = slice(4 * rank, 4 * rank + 4), {"fused": fused_chain(slice(4 * rank, 4 * rank + 4))}
     for case in CASES:
         results["together", *case] = train(layer_of(OURS, *case), case[0], share)
         alone = layer_of(OURS, *case)
         alone.across_devices = False
         results["alone", *case] = train(alone, case[0], share)
     assert dist.get_world_size() == 2
+    layer = ConditionalBatchNorm(num_classes=2).normalisation(16)
+    set_fused(layer, rank == 0, torch.device("cpu"))  # as on two machines, one without a compiler
+    results["one without a compiler"] = layer.norm.fused
     return results
 
 
@@ -77,6 +97,16 @@ def test_a_split_batch_is_normalised_as_torch_normalises_the_whole(devices, dime
     # Each device has the gradients of its share; whoever trains adds them up.
     assert_close([sum(halves) for halves in zip(first[2], second[2], strict=True)], gradients)
     assert len(gradients) == (2 if affine else 0)
+
+
+def test_the_fused_function_normalises_the_whole_batch_too(devices):
+    first, second = (each["fused"] for each in devices)
+    outputs, statistics, gradients = fused_chain(fuse=False)
+    assert_close([torch.cat(halves) for halves in zip(first[0], second[0], strict=True)], list(outputs))
+    assert_close(first[1], statistics)
+    assert_close(second[1], statistics)
+    assert_close([sum(halves) for halves in zip(first[2], second[2], strict=True)], gradients)
+    assert not any(each["one without a compiler"] for each in devices)
 
 
 @pytest.mark.parametrize(("dimension", "affine"), CASES)

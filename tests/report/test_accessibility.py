@@ -6,9 +6,12 @@ import pytest
 
 from fmcgan.comparison.comparison import compare
 from fmcgan.comparison.run_list import write_run_list
+from fmcgan.probing.page import Page as ProbePage
+from fmcgan.probing.page import write_page as write_probe
 from fmcgan.ranking.page import write_board
 from fmcgan.report.analysis_page import write_analysis
 from fmcgan.report.home import write_home
+from tests.probing.drawn import Brightness, probed, reader
 from tests.ranking.drawn import drawn_board
 
 pytestmark = pytest.mark.browser
@@ -34,17 +37,20 @@ def addresses(small_report, write_run_once, tmp_path_factory):
     output = tmp_path_factory.mktemp("pages")
     compare([run.parent], output / "comparison")
     write_board(output, drawn_board(), {"command": "leaderboard"})
+    (output / "probe").mkdir()
+    write_probe(output / "probe", ProbePage(probed(reader(Brightness())), "drawn bars", 6, {"command": "probe"}))
     pages = {
         "report": write_analysis(output / "report", small_report),
         "comparison": output / "comparison" / "comparison.html",
         "home": write_home(run),
         "leaderboard": output / "leaderboard.html",
+        "probe": output / "probe" / "report.html",
         "runs": write_run_list(run.parent),
     }
     return {name: path.as_uri() for name, path in pages.items()}
 
 
-@pytest.mark.parametrize("kind", ["report", "comparison", "home", "runs", "leaderboard"])
+@pytest.mark.parametrize("kind", ["report", "comparison", "home", "runs", "leaderboard", "probe"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_fault_is_found(addresses, look, kind, scheme, width):

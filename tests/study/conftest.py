@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from study.page import SCORES
+from study.arms import SCORES
 
 RECORD = {
     "date": "2026-01-02T03:04:05+00:00",

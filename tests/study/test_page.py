@@ -7,13 +7,13 @@ import pytest
 
 from fmcgan.comparison.statistics import Protocol, spread
 from study import budget, page, results_store
-from study.arms import ARMS, TABLES
+from study.arms import ARMS, SCORES, TABLES
 from study.page import clear_winner
 
 
 @pytest.fixture
 def written(tmp_path, write_run, record):
-    """The page of a base and three arms, its lines and the JSON beside it."""
+    """The page of all columns of a base and three arms, and the JSON beside it."""
     for seed, fd, agreement in ((1, 2.0, 0.90), (2, 2.2, 0.90), (10, 2.4, 0.90)):
         write_run("study-base", seed, FD=fd, agreement=agreement, density=0.8)
     for seed, fd, agreement in ((1, 1.5, 0.80), (2, 1.6, 0.81), (3, 1.7, 0.82)):  # 0.6 ahead of 0.2 + 0.1
@@ -30,7 +30,11 @@ def written(tmp_path, write_run, record):
     path.write_text("before\n<!-- arms:begin -->\nold\n<!-- arms:end -->\nafter\n")
     budget.write_speed(path, "study/base", record, 600, turns=[850.0], precision="bf16-mixed", batch_size=64)
     page.write(path, tmp_path / "runs")
-    return path.read_text(encoding="utf-8"), json.loads((tmp_path / "study.json").read_text(encoding="utf-8"))
+    return details(path), json.loads((tmp_path / "study.json").read_text(encoding="utf-8"))
+
+
+def details(path):
+    return page.details_page(path).read_text(encoding="utf-8")
 
 
 def cells(text, arm):
@@ -72,16 +76,28 @@ def test_real_data_stand_in_the_last_row(written):
     assert cells(last, "real data")[8:14] == ["0.02500", "—", "0.9000", "—", "—", "1.000"]
 
 
-def test_the_rest_of_the_page_stays_and_missing_runs_are_listed(written):
-    text, values = written
+def test_the_page_has_a_short_table_with_the_same_marks(written, tmp_path):
+    text = (tmp_path / "study.md").read_text(encoding="utf-8")
+    assert cells(text, "what is changed") == [
+        *("group", "arm", "what is changed", "FD ↓", "agreement ↑", "recall", "coverage")
+    ]
+    hinge = cells(text, "`study/hinge`")
+    assert hinge[0] == "losses and penalties"
+    assert hinge[2:] == ["Hinge loss with the default's R1.", "**1.600 ± 0.100**", "*0.8100 ± 0.0100*", "—", "—"]
+    assert cells(text, "real data")[3:] == ["0.02500", "0.9000", "—", "—"]
+
+
+def test_the_rest_of_the_page_stays_and_missing_runs_are_listed(written, tmp_path):
+    full, values = written
+    text = (tmp_path / "study.md").read_text(encoding="utf-8")
     assert text.startswith("before\n<!-- arms:begin -->\n| group |")
     assert text.endswith("<!-- arms:end -->\nafter\n")
     assert "Unfinished: `study/wgan_gp` seed 3, `recipe_b` seed 2." in text
     (missing,) = [line for line in text.splitlines() if line.startswith("Not run: ")]
     assert missing.count("`") == 2 * (len(ARMS) - 5)
     assert "`study/lecam`" in missing
-    assert "*CPU Example, 2 threads; avx512-bf16; Fashion-MNIST; Python 3.12.1" in text
-    assert "600 seconds" in text
+    assert "*CPU Example, 2 threads; avx512-bf16; Fashion-MNIST; Python 3.12.1" in full
+    assert "600 seconds" in full
     assert len(values["runs"]) == 12
     first = values["runs"][0]
     scores = first.pop("scores")
@@ -100,15 +116,17 @@ def test_the_table_outlives_the_run_folders(written, tmp_path, write_run):
     text, values = written
     shutil.rmtree(tmp_path / "runs")
     page.write(tmp_path / "study.md", tmp_path / "runs")
-    again = (tmp_path / "study.md").read_text(encoding="utf-8")
+    again = details(tmp_path / "study.md")
     assert json.loads((tmp_path / "study.json").read_text(encoding="utf-8")) == values
     assert [line for line in again.splitlines() if line.startswith("|") and "wgan_gp" not in line] == [
         line for line in text.splitlines() if line.startswith("|") and "wgan_gp" not in line
     ]
-    assert "Unfinished" not in again  # an unfinished run is known only by its folder
+    assert "Unfinished" not in (tmp_path / "study.md").read_text(
+        encoding="utf-8"
+    )  # an unfinished run is known only by its folder
     write_run("study-hinge", 3, FD=3.2)  # trained again: replaces the stored run
     page.write(tmp_path / "study.md", tmp_path / "runs")
-    hinge = cells((tmp_path / "study.md").read_text(encoding="utf-8"), "`study/hinge`")
+    hinge = cells(details(tmp_path / "study.md"), "`study/hinge`")
     assert hinge[3] == "3 (1, 2, 3)"
     assert hinge[8] == "2.100 ± 0.954"  # 1.5, 1.6, 3.2
 
@@ -117,12 +135,12 @@ def test_a_failed_run_is_listed_and_its_arm_gets_no_marks(written, tmp_path):
     shutil.rmtree(tmp_path / "runs")
     path, values = tmp_path / "study.md", tmp_path / "study.json"
     page.write(path, tmp_path / "runs")
-    assert cells(path.read_text(encoding="utf-8"), "`study/hinge`")[8].startswith("**")
+    assert cells(details(path), "`study/hinge`")[8].startswith("**")
     results_store.add_failure(values, {"arm": "study/hinge", "seed": 4, "why": "loss/generator is nan"})
     results_store.add_failure(values, {"arm": "study/lecam", "seed": 1, "why": "no space left"})
     page.write(path, tmp_path / "runs")
     text = path.read_text(encoding="utf-8")
-    assert cells(text, "`study/hinge`")[8] == "1.600 ± 0.100"
+    assert cells(details(path), "`study/hinge`")[8] == "1.600 ± 0.100"
     assert "Failed: `study/hinge` seed 4 (loss/generator is nan), `study/lecam` seed 1 (no space left)." in text
     (missing,) = [line for line in text.splitlines() if line.startswith("Not run: ")]
     assert "`study/lecam`" not in missing
@@ -133,13 +151,13 @@ def test_two_seeds_are_not_enough_for_marks(tmp_path, write_run):
         for seed in seeds:
             write_run(arm, seed, FD=fd)
     page.write(tmp_path / "study.md", tmp_path / "runs")
-    text = (tmp_path / "study.md").read_text(encoding="utf-8")
+    text = details(tmp_path / "study.md")
     assert cells(text, "`study/hinge`")[8] == "1.000 ± 0.000"
     assert cells(text, "`study/r3`")[8] == "**1.000 ± 0.000**"
     shutil.rmtree(tmp_path / "runs" / "study-base" / "seed_3")
     (tmp_path / "study.json").unlink()
     page.write(tmp_path / "study.md", tmp_path / "runs")
-    assert cells((tmp_path / "study.md").read_text(encoding="utf-8"), "`study/r3`")[8] == "1.000 ± 0.000"
+    assert cells(details(tmp_path / "study.md"), "`study/r3`")[8] == "1.000 ± 0.000"
 
 
 def test_arms_of_small_data_are_marked_against_the_first_of_their_size(tmp_path, write_run):
@@ -148,7 +166,7 @@ def test_arms_of_small_data_are_marked_against_the_first_of_their_size(tmp_path,
             for seed in (1, 2, 3):
                 write_run(f"{arm}-data.subset.n_{n}", seed, FD=fd + seed / 10)
     page.write(tmp_path / "small.md", tmp_path / "runs", TABLES["small_data"], tmp_path / "study.md")
-    text = (tmp_path / "small.md").read_text(encoding="utf-8")
+    text = details(tmp_path / "small.md")
     assert cells(text, "`study/ada data.subset.n=500`")[8] == "**3.200 ± 0.100**"
     assert cells(text, "`study/ada data.subset.n=2000`")[8] == "*4.200 ± 0.100*"
     assert cells(text, "`study/base data.subset.n=2000`")[:2] == ["2,000 images", "`study/base data.subset.n=2000`"]
@@ -169,10 +187,10 @@ def test_the_table_of_the_document_is_made_of_the_values_beside_it(tmp_path):
     """A table changed by hand or not written again fails here."""
     docs = Path(__file__).resolve().parents[2] / "docs"
     for table in TABLES.values():
-        for name in (f"{table.page}.md", f"{table.page}.json"):
+        for name in (f"{table.page}.md", f"{table.page}_details.md", f"{table.page}.json"):
             shutil.copy(docs / name, tmp_path / name)
         page.write(tmp_path / f"{table.page}.md", tmp_path / "no_runs", table, tmp_path / "study.md")
-        for name in (f"{table.page}.md", f"{table.page}.json"):
+        for name in (f"{table.page}.md", f"{table.page}_details.md", f"{table.page}.json"):
             assert (tmp_path / name).read_text(encoding="utf-8") == (docs / name).read_text(encoding="utf-8")
 
 
@@ -186,7 +204,7 @@ def test_the_document_has_its_block_and_the_scores_are_explained():
     docs = Path(__file__).resolve().parents[2] / "docs"
     assert "<!-- arms:begin -->" in (docs / "study.md").read_text(encoding="utf-8")
     metrics = (docs / "metrics.md").read_text(encoding="utf-8")
-    assert all(f"`{name}`" in metrics for name in page.SCORES.values())
+    assert all(f"`{name}`" in metrics for name in SCORES.values())
 
 
 @pytest.mark.parametrize(

@@ -101,9 +101,32 @@ def test_minutes_are_those_of_the_fastest_run_that_knows_them_with_its_threads(t
     assert cells(block, "minutes of the fastest run (threads)") == ["1.5 (2)", "—", ""]
 
 
-def test_the_table_of_the_readme_is_made_of_the_values_in_docs(tmp_path):
+def test_the_tables_of_the_documents_are_made_of_the_values_in_docs(tmp_path):
     checkout = Path(__file__).resolve().parents[2]
-    shutil.copy(checkout / "README.md", tmp_path / "README.md")
-    shutil.copy(checkout / "docs" / "results.json", tmp_path / "results.json")
-    results.write(tmp_path / "README.md", tmp_path / "results.json", [tmp_path / "no_runs"])
-    assert (tmp_path / "README.md").read_text(encoding="utf-8") == (checkout / "README.md").read_text(encoding="utf-8")
+    documents = {"README.md": checkout / "README.md"} | {
+        name: checkout / "docs" / name for name in ("results.md", "results.json")
+    }
+    for name, path in documents.items():
+        shutil.copy(path, tmp_path / name)
+    page, values, readme = (tmp_path / name for name in ("results.md", "results.json", "README.md"))
+    results.write(page, values, [tmp_path / "no_runs"], readme=readme)
+    for name, path in documents.items():
+        assert (tmp_path / name).read_text(encoding="utf-8") == path.read_text(encoding="utf-8")
+
+
+def test_the_short_table_has_a_row_for_each_recipe_of_today(tmp_path, page, write_run, evaluate):
+    readme = tmp_path / "short.md"
+    readme.write_text("<!-- recipes:begin -->\n<!-- recipes:end -->\n")
+    for seed in (1, 3):
+        write_run("quick", seed, FD=1.0)
+    write_run("recipe_b", 1, FD=1.0)
+    results.write(page, tmp_path / "results.json", [tmp_path / "runs"], evaluate, readme)
+    lines = readme.read_text(encoding="utf-8").splitlines()
+    assert [line.split("|")[1].strip() for line in lines[1:-1]] == [
+        "recipe",
+        "---",
+        "`experiment=quick`",
+        "real images",
+    ]
+    assert cells("\n".join(lines), "`experiment=quick`")[1:3] == ["2", "0.2000 ± 0.1414"]  # 0.1 and 0.3
+    assert cells("\n".join(lines), "real images")[2] == "0.02500"

@@ -123,7 +123,8 @@ def test_an_arm_beside_a_base_of_unknown_speed_is_refused(tmp_path, record, capl
 
 def test_all_arms_but_the_base_are_measured_against_it_and_nothing_else_is():
     relative = {arm for arm in (*ARMS, "smoke", "quick") if speed.is_relative_to_base(arm)}
-    assert {*WITH_ALL_CORES, *SAME_WORK} - {"study/ada"} < relative  # which stands in the table of small data
+    in_other_tables = {"study/ada", "study/unconditional", "study/shuffled"}
+    assert {*WITH_ALL_CORES, *SAME_WORK} - in_other_tables < relative
     assert relative == {*ARMS} - {BASE}
 
 

@@ -1,5 +1,6 @@
 import copy
 import logging
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -333,3 +334,23 @@ def test_a_gpu_that_runs_no_kernel_ends_a_run_before_it_begins(compose, monkeypa
     monkeypatch.setattr(torch, "ones", fail)
     with pytest.raises(UserError, match=r"^cuda:0, .*accelerator=cpu, .*no kernel image .*; use trainer=cpu$"):
         validate(compose())
+
+
+@pytest.mark.process  # the compiler
+@pytest.mark.parametrize("fused", ["auto", "false"])
+def test_the_trained_generator_alone_is_fused(compose, fused):
+    _, gan, _ = build(compose(f"training.fused={fused}", "callback=[]"))
+    keys = gan.state_dict().keys()
+    gan.adversarial_step(gan.configure_optimizers())
+    trained, average = (
+        {module.fused for module in network.modules() if isinstance(module, nn.BatchNorm2d)}
+        for network in (gan.generator, gan.ema.generator)
+    )
+    assert trained == {fused == "auto" and shutil.which("c++") is not None}
+    assert average == {False}
+    assert gan.state_dict().keys() == keys
+
+
+def test_other_values_of_fused_are_refused(compose):
+    with pytest.raises(InstantiationException, match="fused must be true, false or auto, got 'fast'"):
+        build(compose("training.fused=fast", "callback=[]"))

@@ -206,8 +206,10 @@ def share_text(count: int, n: int, widening: float = 1.0) -> str:
     return f"{100 * count / max(n, 1):.{digits}f} % [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def share_gap_text(count: int, n: int, real_count: int, real_n: int, widening: float = 1.0) -> str:
-    """Formats the difference of two shares in percentage points with its 95 % interval: ``11 points [9, 14]``.
+def share_gap(
+    count: int, n: int, real_count: int, real_n: int, widening: float = 1.0
+) -> tuple[float, tuple[float, float]]:
+    """Returns the difference of two shares and its 95 % interval.
 
     The interval is the hybrid score interval (Newcombe 1998, method 10), with Wilson intervals that are ``widening``
     times as wide for dependent images.
@@ -219,6 +221,12 @@ def share_gap_text(count: int, n: int, real_count: int, real_n: int, widening: f
     gap = shares[0] - shares[1]
     low = gap - math.hypot(shares[0] - bounds[0][0], bounds[1][1] - shares[1])
     high = gap + math.hypot(bounds[0][1] - shares[0], shares[1] - bounds[1][0])
+    return gap, (low, high)
+
+
+def share_gap_text(count: int, n: int, real_count: int, real_n: int, widening: float = 1.0) -> str:
+    """Formats `share_gap` in percentage points: ``11 points [9, 14]``."""
+    gap, (low, high) = share_gap(count, n, real_count, real_n, widening)
     digits = 1 if abs(gap) < 0.1 else 0
     return f"{100 * gap:.{digits}f} points [{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
 

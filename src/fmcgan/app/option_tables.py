@@ -17,7 +17,7 @@ import yaml
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.plugins import Plugin, option_files, plugins
 
-COMMANDS = ("train", "evaluate", "analyze", "usefulness", "leaderboard")  # commands with configuration groups
+COMMANDS = ("train", "evaluate", "analyze", "usefulness", "leaderboard", "probe")  # commands with configuration groups
 
 SWEEPER = "hydra/sweeper"  # Hydra's own group, with an option of ours beside its `basic`
 

@@ -170,8 +170,8 @@ class Evaluation(Callback):
         share = self.share(metrics_logger.seconds)
         metrics_logger.write(trainer, gan, values | {"evaluation_share": round(share, 4)})
         if self.results:
-            texts = [as_text(name, result) for name, result in self.results.items()]
-            log.info("%s", wrapped_list(f"epoch {epoch}:", texts, terminal_columns()))
+            scores = [as_text(name, result) for name, result in self.results.items()]
+            log.info("%s", wrapped_list(f"epoch {epoch}:", scores, terminal_columns()))
         if share > NOTABLE_SHARE and self.seconds > 60:
             log.info(
                 "evaluation takes %.0f %% of the time;\n  callback.evaluation.every_n_epochs=%d reduces that",

@@ -124,7 +124,7 @@ def load_generator(
         UserError: there is no generator, it cannot be read or has other weights, it names a class of a package that is
             not trusted, or there is no such device.
 
-    Example:
+    Examples:
         >>> generator = load_generator()
         >>> samples = generator.sample(classes=["bag", 3], n_per_class=2, seed=0)
         >>> samples.images.shape, samples.images.dtype, samples.labels

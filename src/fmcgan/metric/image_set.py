@@ -115,6 +115,12 @@ class ImageSet:
             self.images[indices], self.labels[indices], self.info, self.device, None, self.bootstrap_samples
         )
 
+    def relabelled(self, labels: Tensor) -> "ImageSet":
+        """Returns the same images with other labels, int64 [N]; computed outputs of networks are kept."""
+        found = ImageSet(self.images, labels, self.info, self.device)
+        found._derived = {each: rows for each, rows in self._derived.items() if each.startswith(_OUTPUTS)}
+        return found
+
     def resample(self, number: int) -> "ImageSet":
         """Returns one of the `resamples` as a set of N images, without resamples of its own.
 

@@ -3,13 +3,13 @@
 from functools import partial
 from itertools import pairwise
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
 from fmcgan.app.checks import whole_number
 from fmcgan.conditioning.discriminator.base import ConditionalDiscriminator, DiscriminatorConditioning
 from fmcgan.conditioning.generator.base import GeneratorConditioning
+from fmcgan.layer.fused import norm_relu
 from fmcgan.layer.initialise import initialise
 from fmcgan.layer.layout import ToMap, ToVector
 from fmcgan.layer.spectral_norm import normalise_spectrally
@@ -67,7 +67,7 @@ class Generator(base.LayeredGenerator):
     @override
     def first_layer(self, latent: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         input, condition = self.conditioning.combine(latent, labels)
-        return F.relu(self.normalisations[0](self.project(input), condition), inplace=True), condition
+        return norm_relu(self.normalisations[0], self.project(input), condition), condition
 
     @override
     def later_layers(self, *hidden: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ class Generator(base.LayeredGenerator):
         layers = [*map(self.get_submodule, self.doublings)]
         layers += [] if self.refine is None else [self.refine]
         for layer, normalise in zip(layers, list(self.normalisations)[1:], strict=True):
-            maps = F.relu(normalise(layer(maps), condition), inplace=True)
+            maps = norm_relu(normalise, maps, condition, after=layer)
         return self.to_image(maps).tanh()
 
 

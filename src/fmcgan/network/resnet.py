@@ -11,6 +11,7 @@ from fmcgan.app.checks import whole_number
 from fmcgan.conditioning.discriminator.base import ConditionalDiscriminator, DiscriminatorConditioning
 from fmcgan.conditioning.generator.base import GeneratorConditioning
 from fmcgan.layer.attention import SelfAttention
+from fmcgan.layer.fused import norm_relu
 from fmcgan.layer.initialise import initialise
 from fmcgan.layer.layout import ToMap
 from fmcgan.layer.resampled_conv import PooledConv2d, UpsampledConv2d
@@ -72,7 +73,7 @@ class Generator(base.LayeredGenerator):
         for name, first, second in zip(self.doublings[1:], norms[::2], norms[1::2], strict=True):
             maps = self.attention(maps) if name == self.doublings[-1] else maps
             maps = self.get_submodule(name)(maps, condition, first, second)
-        return self.to_image(F.relu(last(maps, condition), inplace=True)).tanh()
+        return self.to_image(norm_relu(last, maps, condition)).tanh()
 
 
 class Discriminator(ConditionalDiscriminator):
@@ -127,8 +128,8 @@ class _UpBlock(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, input: Tensor, condition: Tensor, norm_1: nn.Module, norm_2: nn.Module) -> Tensor:
-        branch = self.first(F.relu(norm_1(input, condition), inplace=True))
-        branch = self.second(F.relu(norm_2(branch, condition), inplace=True))
+        branch = self.first(norm_relu(norm_1, input, condition))
+        branch = self.second(norm_relu(norm_2, branch, condition))
         return branch + F.interpolate(self.shortcut(input), scale_factor=2, mode="nearest")
 
 

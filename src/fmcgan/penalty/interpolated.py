@@ -8,10 +8,11 @@ from fmcgan.penalty.base import Penalty, input_gradient
 class InterpolatedGradientPenalty(Penalty):
     """Pulls the critic's gradient norm towards 1 between real and generated images (Gulrajani et al. 2017, eq. 3).
 
-    weight * E[(||grad_x D(x, y)||_2 - 1)^2],  x = epsilon * real + (1 - epsilon) * fake, one epsilon for each sample.
+    * WGAN_GP = weight * E[(||grad_x D(x, y)||_2 - 1)^2],  x = epsilon * real + (1 - epsilon) * fake
+    * WGAN_LP = weight * E[max(0, ||grad_x D(x, y)||_2 - 1)^2], the same x (Petzka et al. 2018; one_sided)
 
-    `one_sided` (WGAN-LP, Petzka et al. 2018): max(0, norm - 1)^2 instead of the square, since the norm of the optimal
-    critic is at most 1, not 1 everywhere. Section 4 of the WGAN-GP paper prefers two sides, and a weight of 10.
+    One epsilon for each sample. The norm of the optimal critic is at most 1, not 1 everywhere, which speaks for one
+    side. Section 4 of the WGAN-GP paper prefers two sides, and a weight of 10.
     """
 
     def __init__(self, weight: float = 10.0, interval: int = 1, one_sided: bool = False) -> None:

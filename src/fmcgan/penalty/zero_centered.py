@@ -10,7 +10,7 @@ class ZeroCenteredGradientPenalty(Penalty):
     """Pulls the discriminator's gradient norm towards 0 at images: R1 (Mescheder et al. 2018, eq. 9), R2 (eq. 10).
 
     * R1 = weight / 2 * E[||grad_x D(x, y)||_2^2] over real x
-    * R2 = the same over generated x
+    * R2 = weight / 2 * E[||grad_x D(x, y)||_2^2] over generated x
     * both: R1 + R2 (Huang et al. 2024, R3GAN)
 
     `weight` is gamma; `images` is ``real`` (R1), ``fake`` (R2) or ``both``.

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from fmcgan.app.checks import positive_number, seed_number, whole_number
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.augment.base import Augmentation
+from fmcgan.layer.fused import Fused, check_fused, set_fused
 from fmcgan.loss.base import AdversarialLoss
 from fmcgan.network.base import Discriminator, Generator
 from fmcgan.penalty.base import Penalty
@@ -44,6 +45,7 @@ class ConditionalGAN(LightningModule):
         discriminator_clip: the same for the discriminator.
         channels_last: uses the channels-last memory format, about a quarter faster on CPUs and tensor cores.
         cuda_graphs: replays the step as CUDA graphs on a GPU (`CapturedStep`).
+        fused: normalises by a fused function on a CPU (`fmcgan.layer.fused`); ``"auto"``: where it can be compiled.
     """
 
     def __init__(
@@ -63,12 +65,14 @@ class ConditionalGAN(LightningModule):
         discriminator_clip: float | None = None,
         channels_last: bool = True,
         cuda_graphs: bool = True,
+        fused: Fused = "auto",
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.latent_dim = latent_dim_of(generator)
         whole_number(n_critic=n_critic)
         seed_number(seed=seed)
+        check_fused(fused)
         clips = {"generator_clip": generator_clip, "discriminator_clip": discriminator_clip}
         positive_number(**{name: clip for name, clip in clips.items() if clip is not None})
         if augmentation.reads_signs and not loss.has_decision_boundary:
@@ -91,7 +95,7 @@ class ConditionalGAN(LightningModule):
         self.loss, self.penalty = loss, penalty
         self.generator_optimizer, self.discriminator_optimizer = generator_optimizer, discriminator_optimizer
         self.generator_clip, self.discriminator_clip = generator_clip, discriminator_clip
-        self.n_critic, self.cuda_graphs, self.seed = n_critic, cuda_graphs, seed
+        self.n_critic, self.cuda_graphs, self.fused, self.seed = n_critic, cuda_graphs, fused, seed
         self.images_seen = self.discriminator_updates = 0
 
     def configure_optimizers(self) -> list[Optimizer]:
@@ -138,6 +142,7 @@ class ConditionalGAN(LightningModule):
     ) -> AdversarialStep:
         """Builds the training step for the optimizers of `configure_optimizers`."""
         generator_optimizer, discriminator_optimizer = optimizers
+        set_fused(self.generator, self.fused, self.device)
         return AdversarialStep(
             self.generator,
             self.discriminator,

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from fmcgan.app.checks import whole_number
-from fmcgan.layer.batch_norm import BatchNorm2d
+from fmcgan.layer.batch_norm import BatchNorm2d, ConditionalNorm
 
 
 class GeneratorConditioning(nn.Module, ABC):
@@ -39,13 +39,17 @@ class GeneratorConditioning(nn.Module, ABC):
         return UnconditionalBatchNorm(channels)
 
 
-class UnconditionalBatchNorm(nn.Module):
+class UnconditionalBatchNorm(ConditionalNorm):
     """Batch normalisation that ignores the condition."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm = BatchNorm2d(channels)
         nn.init.normal_(self.norm.weight, 1.0, 0.02)  # as in the code of Radford et al. 2016
+
+    @override
+    def gain_and_bias(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        return self.norm.weight, self.norm.bias
 
     @override
     def forward(self, input: Tensor, condition: Tensor) -> Tensor:

@@ -2,7 +2,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from fmcgan.conditioning.generator.base import GeneratorConditioning
-from fmcgan.layer.batch_norm import BatchNorm2d, scale_and_shift
+from fmcgan.layer.batch_norm import BatchNorm2d, ConditionalNorm
 
 
 class ConditionalBatchNorm(GeneratorConditioning):
@@ -22,7 +22,7 @@ class ConditionalBatchNorm(GeneratorConditioning):
         return LabelledBatchNorm(channels, self.num_classes)
 
 
-class LabelledBatchNorm(nn.Module):
+class LabelledBatchNorm(ConditionalNorm):
     """gain[y] * (x - mean) / deviation + bias[y], with mean and deviation of the whole batch."""
 
     def __init__(self, channels: int, num_classes: int) -> None:
@@ -34,5 +34,5 @@ class LabelledBatchNorm(nn.Module):
         nn.init.zeros_(self.bias.weight)
 
     @override
-    def forward(self, input: Tensor, condition: Tensor) -> Tensor:
-        return scale_and_shift(self.norm(input), self.gain(condition), self.bias(condition))
+    def gain_and_bias(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        return self.gain(condition), self.bias(condition)

@@ -4,7 +4,7 @@ from typing_extensions import override
 
 from fmcgan.app.checks import whole_number
 from fmcgan.conditioning.generator.base import GeneratorConditioning
-from fmcgan.layer.batch_norm import BatchNorm2d, scale_and_shift
+from fmcgan.layer.batch_norm import BatchNorm2d, ConditionalNorm
 
 
 class SharedEmbedding(GeneratorConditioning):
@@ -30,7 +30,7 @@ class SharedEmbedding(GeneratorConditioning):
         return ModulatedBatchNorm(channels, self.latent_dim + self.embedding.embedding_dim)
 
 
-class ModulatedBatchNorm(nn.Module):
+class ModulatedBatchNorm(ConditionalNorm):
     """(1 + A c) * (x - mean) / deviation + B c, with the sample's condition c and learnt matrices A and B."""
 
     def __init__(self, channels: int, condition_dim: int) -> None:
@@ -42,5 +42,5 @@ class ModulatedBatchNorm(nn.Module):
             nn.init.normal_(linear.weight, 0.0, 0.02)
 
     @override
-    def forward(self, input: Tensor, condition: Tensor) -> Tensor:
-        return scale_and_shift(self.norm(input), 1 + self.gain(condition), self.bias(condition))
+    def gain_and_bias(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        return 1 + self.gain(condition), self.bias(condition)
