@@ -107,7 +107,8 @@ def test_tables(reader):
 
 
 def test_the_page_is_one_file_with_all_figures(reader):
-    assert len(reader.values("src")) == 5  # three figures and the samples of two groups
+    assert len(reader.values("src")) == 2  # the samples of two groups
+    assert len(reader.values("role", "svg")) == 10  # curves of three metrics, losses and norms
     assert all(address.startswith("data:image/webp") for address in reader.values("src"))
     assert {address for address in reader.values("href") if not address.startswith("#")} == {"data:,"}
     ids = reader.values("id")
@@ -192,5 +193,5 @@ def test_real_images_stand_beside_the_samples(runs, tmp_path, read_page):
             write_png(Image.new("L", (300, 200), 7), runs / "b1" / "real.png")
         compare([runs], tmp_path / tag)
         reader = read_page(tmp_path / tag / "comparison.html")
-        assert len(reader.values("src")) == (6 if tag == "with" else 5)
+        assert len(reader.values("src")) == (3 if tag == "with" else 2)
         assert ("no grid of real images" in reader.shown) == (tag == "without")

@@ -16,7 +16,8 @@ SCORE = {"value": 0.27, "floor": 0.024, "better": "lower", "n": 10_000, "interva
 @pytest.fixture
 def run(write_run, tmp_path, monkeypatch):
     """A finished run below ``outputs`` of the current folder, with two grids."""
-    made = write_run("a", ["loss=hinge", "seed=3", "name=a"], final=(1000, 2.0), sample=90, scores={"fd_<b>": SCORE})
+    rows = [(500, 30.0, 3.0), (1000, 60.0, 2.0)]
+    made = write_run("a", ["loss=hinge", "seed=3", "name=a"], rows, (1000, 2.0), sample=90, scores={"fd_<b>": SCORE})
     folder = tmp_path / "outputs" / "a b"
     folder.parent.mkdir()
     made.rename(folder)
@@ -93,3 +94,16 @@ def test_only_a_run_folder_with_new_results_is_refreshed(run, tmp_path):
     assert not (tmp_path / HOME).exists()
     refresh_home(run, run / "analysis")
     assert (run / HOME).is_file()
+
+
+def test_the_curves_and_an_evaluation_are_charts(run, read_page):
+    score = {**SCORE, "by_class": [0.1] * 10, "floor_by_class": [0.2] * 10}
+    findings = {"agreement_matrix": [[int(row == column) for column in range(10)] for row in range(10)]}
+    (run / "evaluation.json").write_text(json.dumps({"scores": {"fd": score}, "findings": findings}))
+    reader = read_page(write_home(run))
+    names = [each["aria-label"].partition(" ")[0] for tag, each in reader.tags if tag == "svg" and "role" in each]
+    assert names == ["Conditioned", "Metrics", "Losses", "Gradient"]
+    assert "var(--chart-generator)" in (run / HOME).read_text(encoding="utf-8")
+    findings["agreement_matrix"][0] = [1]  # not a table: costs its chart alone
+    (run / "evaluation.json").write_text(json.dumps({"scores": {"fd": score}, "findings": findings}))
+    assert len(read_page(write_home(run)).values("role", "svg")) == 3

@@ -24,7 +24,7 @@ def losses_figure(groups: Sequence[Group]) -> Figure:
     """
     panels = []
     for network, title in (("generator", "Generator loss"), ("discriminator", "Discriminator loss (with penalty)")):
-        warning = f"\n{DIFFERENT_LOSSES}" if formulas_differ(groups, network) else ""
+        warning = f"\n({DIFFERENT_LOSSES})" if formulas_differ(groups, network) else ""
         panels.append(_readable(Panel(title + warning, "loss", series_of(groups, f"loss/{network}"))))
     return curves_figure(panels)
 

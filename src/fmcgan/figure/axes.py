@@ -61,7 +61,7 @@ def name_axes(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
     letters = int(inches / (_LETTER * TITLE))
     text = "\n".join(fill(line, letters) for line in title.splitlines())
     axes.set_title(text, fontsize=TITLE, loc="left", color=INK)
-    axes.set_xlabel(x, fontsize=TEXT)
+    axes.set_xlabel(fill(x, 45), fontsize=TEXT)
     axes.set_ylabel(fill(y, 30), fontsize=TEXT)
 
 
