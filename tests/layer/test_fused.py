@@ -27,6 +27,7 @@ WAYS = {"by sample": SharedEmbedding, "by class": ConditionalBatchNorm, "for all
 
 @pytest.fixture(scope="module", autouse=True)
 def _compiler():
+    compiled.compiled.cache_clear()  # another test may have compiled for a cache of its own
     try:
         compiled.compiled(fused._SOURCE)
     except compiled.CompilationError as error:

@@ -149,7 +149,7 @@ def _table(subject: Subject, groups: list[int | None]) -> Table:
         "asked: generated minus real. The gap beyond the judge's: classifier minus judge on generated images, minus "
         "the same on real ones, paired by image."
     )
-    return Table("by_class", caption, columns, rows, open=True)
+    return Table("classes", caption, columns, rows, open=True)
 
 
 def _beyond_judge(subject: Subject, ours: Flags, real: Flags) -> tuple[float, float, float]:

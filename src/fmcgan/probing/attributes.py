@@ -158,7 +158,7 @@ def _share_table(binned: Mapping[str, Mapping[str, _Binned]], num_classes: int) 
             own, judged = (sides[side].share(num_classes, judge) for judge in (False, True))
             rows.append([name, title, own.value, *own.interval, judged.value, *judged.interval])
     caption = "Share of the information in the verdict that each attribute explains within the classes."
-    return Table("shares", caption, columns, rows, open=True)
+    return Table("explained", caption, columns, rows, open=True)
 
 
 def _bin_table(binned: Mapping[str, Mapping[str, _Binned]], bins: int) -> Table:
@@ -174,4 +174,4 @@ def _bin_table(binned: Mapping[str, Mapping[str, _Binned]], bins: int) -> Table:
             for at, ((hits, n), (judged, _)) in enumerate(pairs, 1):
                 if n:
                     rows.append([name, title, at, n, hits / n, *wilson_interval(hits, n), judged / n])
-    return Table("bins", "Accuracy in each bin, from the least to the most of its class.", columns, rows)
+    return Table("by_bin", "Accuracy in each bin, from the least to the most of its class.", columns, rows)
