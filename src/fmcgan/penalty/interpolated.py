@@ -11,8 +11,9 @@ class InterpolatedGradientPenalty(Penalty):
     * WGAN_GP = weight * E[(||grad_x D(x, y)||_2 - 1)^2],  x = epsilon * real + (1 - epsilon) * fake
     * WGAN_LP = weight * E[max(0, ||grad_x D(x, y)||_2 - 1)^2],  x = epsilon * real + (1 - epsilon) * fake
 
-    WGAN_LP is ``one_sided`` (Petzka et al. 2018). One epsilon for each sample. The norm of the optimal critic is at most 1, not 1 everywhere, which speaks for one
-    side. Section 4 of the WGAN-GP paper prefers two sides, and a weight of 10.
+    WGAN_LP is ``one_sided`` (Petzka et al. 2018). One epsilon for each sample. The norm of the optimal critic is at
+    most 1, not 1 everywhere, which speaks for one side. Section 4 of the WGAN-GP paper prefers two sides, and a weight
+    of 10.
     """
 
     def __init__(self, weight: float = 10.0, interval: int = 1, one_sided: bool = False) -> None:
