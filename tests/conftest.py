@@ -158,7 +158,7 @@ def fit(compose, drawn, monkeypatch):
         from omegaconf import OmegaConf
 
         if not figures:
-            for name in ("loss_figure", "gradient_norm_figure", "write_png"):
+            for name in ("loss_figure", "gradient_norm_figure", "write_png", "write_figure"):
                 monkeypatch.setattr(f"fmcgan.callback.run_info.{name}", lambda *given: None)
         config = compose("metric=[]", "callback=[metrics_logger,checkpointing,run_info]", *overrides, folder=folder)
         trainer, gan, data = build(config)

@@ -29,8 +29,7 @@ RUN_FOLDER = {
     "tensorboard",
     "samples",
     "checkpoints",
-    "loss.png",
-    "grad_norm.png",
+    *(f"{name}.{suffix}" for name in ("loss", "grad_norm") for suffix in ("png", "svg", "pdf")),
     "result.json",
     "real.png",
 }

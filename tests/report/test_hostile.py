@@ -23,7 +23,7 @@ from tests.hostile import PAYLOADS
 ALLOWED = (
     "html head meta title link style body header main section nav footer script h1 h2 h3 p a ol ul li dl dt dd div"
     " span code small strong b br wbr figure figcaption img table thead tbody tr th td details summary svg path circle"
-    " rect line input label button noscript output"
+    " rect line g text tspan use defs clippath input label button noscript output"
 )
 IN_MARKDOWN = "h1 h2 h3 p ul li table thead tbody tr th td strong code img"
 

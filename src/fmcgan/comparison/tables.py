@@ -80,7 +80,7 @@ def markdown_table(table: Table, code: Collection[str] = ()) -> str:
 
 def values_table(table: statistics.Table, names: Sequence[str]) -> Table:
     """Makes a table with one row per group and one for real data; bold marks a `winner`."""
-    columns, cells, floors = [Column("group", "group"), Column("seeds", "seeds", "whole")], [], []
+    columns, cells, floors = [Column("group", "group")], [], []
     for key in table.keys:
         spreads, protocol = table.spreads(key), table.protocol(key.removeprefix("score/"))
         if key == "images_seen":
@@ -96,10 +96,11 @@ def values_table(table: statistics.Table, names: Sequence[str]) -> Table:
         columns.append(Column(key.replace("/", "_"), heading, "number"))
         floors.append(_floors(protocol))
     rows: list[list[Cell | str | None]] = [
-        [names[index], Cell(group.seed_list, len(group.runs)), *(column[index] for column in cells)]
+        [names[index], *(column[index] for column in cells), Cell(group.seed_list, len(group.runs))]
         for index, group in enumerate(table.groups)
     ]
-    rows.append([REAL_DATA, None, *floors])
+    columns.append(Column("seeds", "seeds", "whole"))  # behind the scores, which a phone shows without scrolling
+    rows.append([REAL_DATA, *floors, None])
     caption = (
         "All groups, and real data by the same protocol. Bold: the winner, significantly better than the next one."
     )

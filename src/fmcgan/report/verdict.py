@@ -39,8 +39,11 @@ def verdict(
         noun_of: plural of the name of a class, by its label.
         control: what the samples are if they are real images, such as ``real test images``; empty: generated.
     """
-    alarms = list(dict.fromkeys((alarm.name, name) for name, each in sections.items() for alarm in each.alarms))
-    clauses = [Clause(f"alarm: {alarm}", name) for alarm, name in alarms]
+    alarms: dict[str, str] = {}
+    for name, each in sections.items():
+        for alarm in each.alarms:
+            alarms.setdefault(alarm.name, name)  # two parts may raise the same one
+    clauses = [Clause(f"alarm: {alarm}", name) for alarm, name in alarms.items()]
     if control:
         clauses.append(Clause(f"a control: these are {control}"))
     if not findings:
