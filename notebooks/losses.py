@@ -16,8 +16,8 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/)
 #
-# What does the loss of a GAN say, and what do gradient norms say? This notebook trains the same two networks with two losses
-# and a third time with a loss that stops learning. It takes under five minutes on two CPU cores.
+# What does the loss of a GAN say, and what do gradient norms say? This notebook trains the default networks with two losses,
+# and multilayer perceptrons with a third one, which stops learning. It takes under five minutes on two CPU cores.
 #
 # Lines that begin with `!` are terminal commands; names in braces stand for the settings below. (`| cat` replaces the progress
 # bar by lines.)
@@ -59,7 +59,7 @@ python = sys.executable
 #
 # `L_D = E[fake] - E[real] + 10 E[(gradient norm - 1)²]`, `L_G = -E[fake]`
 #
-# `loss=non_saturating` and `loss=wgan_gp` choose them; everything else stays.
+# `loss=non_saturating` (without a penalty) and `loss=wgan_gp` (with its penalty) choose them; everything else stays.
 
 # %%
 sweep = Path(FOLDER) / "sweep"
@@ -82,7 +82,7 @@ for name in ("loss.png", "samples.png"):
 # %% [markdown]
 # ## What gradient norms say
 #
-# The gradient norm is how strongly a network is pushed at a step. Three patterns are worth knowing:
+# The gradient norm says how strongly a step pushes a network's weights. Three patterns are worth knowing:
 #
 # - **steady**: training goes on, whatever the loss says;
 # - **falling to 0**: the network no longer learns. A generator whose gradient vanishes stays as it is;
@@ -110,7 +110,7 @@ display(Markdown("\n".join(lines)))
 #
 # In the first GAN paper the generator minimises `E[log(1 - D(G(z)))]` (`loss=minimax`). If the discriminator is certain that an
 # image is generated, that function is flat: the generator gets little gradient just when it is worst. Here the learning rates
-# are high and the penalty is missing.
+# are high, the networks are multilayer perceptrons, and there is no penalty.
 
 # %%
 stuck = Path(FOLDER) / "minimax"
@@ -122,7 +122,7 @@ for name in ("grad_norm.png", "samples/epoch_001.png"):
 
 # %% [markdown]
 # Read the curves from the left. Both norms are low and steady. Then they jump a hundredfold within a few batches: a step was too
-# long. After it the discriminator is certain, the generator draws the same few patterns in every class, and no later step
+# large. After it the discriminator is certain, the generator draws the same few patterns in every class, and no later step
 # repairs it. The loss alone would not show it: the generator's loss is *higher* than before.
 
 # %% [markdown]

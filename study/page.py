@@ -77,8 +77,11 @@ def write(page: Path, folder: Path, shown: Table = TABLES["ingredients"], speed_
     marks = SCORES_ARE.format(base=base, enough=ENOUGH)
     speed = SPEED_IS.format(seconds=shown.seconds or budget.seconds(speed_page))
     differences = paired.blocks(entries, shown) if shown.paired else []
+    of_classes = paired.class_blocks(entries, shown) if shown.paired else []
     short = [summary(stored, broken, shown), marks, *differences, *omitted_runs(stored, begun, failed)]
-    _replace(details_page(page), [table(stored, speeds, broken, shown), speed, *trained(entries), *machines])
+    _replace(
+        details_page(page), [table(stored, speeds, broken, shown), *of_classes, speed, *trained(entries), *machines]
+    )
     return _replace(page, short)
 
 

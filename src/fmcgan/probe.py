@@ -1,4 +1,4 @@
-"""``python -m fmcgan.probe``: tests a foreign classifier on generated and on real images."""
+"""``python -m fmcgan.probe``: tests a user's classifier on generated and on real images."""
 
 import functools
 import logging

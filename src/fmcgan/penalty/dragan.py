@@ -8,11 +8,11 @@ from fmcgan.penalty.base import Penalty, input_gradient
 class PerturbedGradientPenalty(Penalty):
     """Pulls the discriminator's gradient norm towards 1 around real images (DRAGAN: Kodali et al. 2017).
 
-    * DRAGAN = weight * E[(||grad_x D(x, y)||_2 - 1)^2],  x = real + epsilon * s / 2 * noise
+    * DRAGAN = weight * E[(||grad_x D(x, y)||_2 - 1)^2],  x = real + epsilon * std(real) / 2 * noise
 
-    s is the standard deviation of all pixels of the batch (of this device's share). Epsilon is uniform for each sample,
-    the noise uniform in [0, 1) for each pixel, from the device's default generator. This is the authors' code; the
-    paper's equation has Gaussian noise of a fixed variance. The noise is never negative, which suits images with a
+    std is the standard deviation of all pixels of the batch (of this device's share). Epsilon is uniform for each
+    sample, the noise uniform in [0, 1) for each pixel, from the device's default generator. This is the authors' code;
+    the paper's equation has Gaussian noise of a fixed variance. The noise is never negative, which suits images with a
     background of -1. The paper's weight (lambda) is 10.
     """
 

@@ -9,10 +9,11 @@ class InterpolatedGradientPenalty(Penalty):
     """Pulls the critic's gradient norm towards 1 between real and generated images (Gulrajani et al. 2017, eq. 3).
 
     * WGAN_GP = weight * E[(||grad_x D(x, y)||_2 - 1)^2],  x = epsilon * real + (1 - epsilon) * fake
-    * WGAN_LP = weight * E[max(0, ||grad_x D(x, y)||_2 - 1)^2], the same x (Petzka et al. 2018; one_sided)
+    * WGAN_LP = weight * E[max(0, ||grad_x D(x, y)||_2 - 1)^2],  x = epsilon * real + (1 - epsilon) * fake
 
-    One epsilon for each sample. The norm of the optimal critic is at most 1, not 1 everywhere, which speaks for one
-    side. Section 4 of the WGAN-GP paper prefers two sides, and a weight of 10.
+    WGAN_LP is ``one_sided`` (Petzka et al. 2018). One epsilon for each sample. The norm of the optimal critic is at
+    most 1, not 1 everywhere, which speaks for one side. Section 4 of the WGAN-GP paper prefers two sides, and a weight
+    of 10.
     """
 
     def __init__(self, weight: float = 10.0, interval: int = 1, one_sided: bool = False) -> None:

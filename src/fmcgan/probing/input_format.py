@@ -1,4 +1,4 @@
-"""What images a foreign classifier takes: range of values, channels, size and layout."""
+"""What images a user's classifier takes: range of values, channels, size and layout."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Loads a foreign classifier: an ONNX file, or what a Python function returns."""
+"""Loads a user's classifier: an ONNX file, or what a Python function returns."""
 
 import importlib
 import logging

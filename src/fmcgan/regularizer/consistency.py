@@ -11,7 +11,7 @@ class Consistency(Regularizer):
     """Makes the discriminator invariant to an augmentation T, on real images (CR-GAN) or on both kinds (balanced).
 
     * real: weight * E[(D(x, y) - D(T(x), y))^2]  (Zhang et al. 2020, consistency regularisation)
-    * both: the same + fake_weight * E[(D(G(z, y), y) - D(T(G(z, y)), y))^2]  (Zhao et al. 2020, improved consistency)
+    * both: that of real + fake_weight * E[(D(G(z, y), y) - D(T(G(z, y)), y))^2]  (Zhao et al. 2020)
 
     Gradients flow into both logits. The adversarial loss and the generator do not use T, so augmentations cannot leak
     into the samples. With dropout in the discriminator, the two logits differ even for T(x) = x.

@@ -11,7 +11,7 @@ from fmcgan.regularizer.base import Regularizer
 class LeCam(Regularizer):
     """Pulls real logits towards recent generated logits and the reverse (Tseng et al. 2021, R_LC).
 
-    weight * (E[(D(x, y) - a_fake)^2] + E[(D(G(z, y), y) - a_real)^2])
+    * LeCam = weight * (E[(D(x, y) - a_fake)^2] + E[(D(G(z, y), y) - a_real)^2])
 
     The anchors a_real and a_fake are exponential moving averages of the mean logits on real and on generated images,
     including this update. They start at the means of the first update.
