@@ -126,7 +126,7 @@ def test_a_style_that_is_never_made_is_found_first(findings_of, plain, known, pa
     assert first.statement.startswith("0.0 % ")
 
 
-def test_a_run_is_analysed_with_its_discriminator_and_the_images_that_it_saw(fit, tmp_path):
+def test_a_run_is_analysed_with_its_discriminator_and_the_images_that_it_saw(fit, tmp_path, monkeypatch):
     from hydra import compose, initialize_config_dir
 
     from fmcgan.analyze import _subject
@@ -143,6 +143,7 @@ def test_a_run_is_analysed_with_its_discriminator_and_the_images_that_it_saw(fit
     with torch.no_grad():
         logits = subject.discriminator(images, labels)
         assert torch.allclose(logits, gan.discriminator.eval()(images, labels), atol=1e-5)
+    monkeypatch.setattr("fmcgan.inference.sample_source.applied_overrides", lambda: ["data=synthetic"])
     assert _subject(shipped)[0].discriminator is None
 
 

@@ -220,7 +220,7 @@ def _conditions(arguments: argparse.Namespace) -> Conditions:
         batch_size=arguments.batch_size,
         steps=arguments.steps,
         seconds=arguments.seconds,
-        changes=tuple(arguments.set),
+        changes=("training.fused=false", *arguments.set),  # a GPU has no such function, and no tape can record it
     )
     return Conditions(setting, arguments.epochs, arguments.limits, arguments.analysis)
 

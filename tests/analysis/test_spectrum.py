@@ -67,7 +67,7 @@ def test_half_the_contrast_is_six_decibels_less_of_everything(analysed):
             assert row[f"{band}_db"] == pytest.approx(-20 * math.log10(2), rel=1e-9)
             assert row[f"{band}_low"] < row[f"{band}_db"] < row[f"{band}_high"]
     heat_map = next(each for each in section.pictures if each.name == "classes").content
-    assert {text.get_text() for text in heat_map.axes[0].texts} == {"\u22126.0"}
+    assert {text.get_text() for text in heat_map.axes[0].texts} == {"\u22126"}
     effect = effect_of(section, "spectrum/all/fine_detail")
     assert effect.statement.startswith("Generated images have 6.0 dB [")
     assert effect.statement.endswith("] less fine detail (10 to 14 cycles per image) than real ones.")

@@ -63,8 +63,8 @@ def test_the_error_names_what_needs_it_and_the_extra(missing):
 
 
 def test_every_extra_that_the_code_names_exists_and_dev_includes_it():
-    assert {"analysis", "hub", "launchers", "onnx", "search", "trackers"} < set(EXTRAS)
-    assert "fmcgan[analysis,hub,launchers,onnx,search,trackers]" in EXTRAS["dev"]
+    assert {"analysis", "docs", "hub", "launchers", "onnx", "probe", "search", "trackers"} < set(EXTRAS)
+    assert "fmcgan[analysis,docs,hub,launchers,onnx,probe,search,trackers]" in EXTRAS["dev"]
 
 
 def test_a_part_costs_itself_only(missing):

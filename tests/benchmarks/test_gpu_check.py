@@ -16,7 +16,7 @@ from fmcgan.training import cuda_graphs
 
 @pytest.fixture
 def conditions(tiny):
-    return Conditions(tiny(), epochs=2, limits=("trainer.limit_train_batches=2",))
+    return Conditions(tiny("training.fused=false"), epochs=2, limits=("trainer.limit_train_batches=2",))
 
 
 def test_a_kernel(conditions):

@@ -76,7 +76,8 @@ def test_history_takes_our_classifier_of_several_networks_and_leaves_gaps_out():
         {"epoch": 3.0, "score/class_fd_classifier_10k_test": 5.0, "score/fd_classifier_10k_test": math.inf},
         {"epoch": 4.0, "score/fd_classifier_10k_test": 2.0},
     ]
-    assert history(known, "fd") == [(1.0, 3.0, 0.1), (4.0, 2.0, None)]
+    name = "fd_classifier_10k_test"
+    assert history(known, "fd") == [(1.0, 3.0, 0.1, name), (4.0, 2.0, None, name)]
     assert history(known, "recall") == []
 
 
