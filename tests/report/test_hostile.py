@@ -66,6 +66,7 @@ def test_a_comparison_of_hostile_runs(comparison, read_page):
         assert " ".join(visible(f"loss={text}").split()) in reader.shown
 
 
+@pytest.mark.train
 def test_home_pages_and_the_list_of_hostile_runs(comparison, read_page):
     runs = comparison.parent / "runs"
     folders = sorted(folder for folder in runs.iterdir() if (folder / "result.json").is_file())
