@@ -197,7 +197,7 @@ def test_the_shipped_generator_draws_without_a_run(command, tmp_path):
 def test_real_garments_become_recognisable(command, mirror, tmp_path):
     """The main job on the real data, cut short: 12,800 images are enough to be read far above chance (0.1)."""
     run = ["data.root=data", f"data.mirror={mirror}", "trainer.max_epochs=1", "trainer.limit_train_batches=200"]
-    command("train", *run, "callback.evaluation.n=2000", "hydra.run.dir=run", "logger=[]")
+    command("train", *run, "network.width=16", "callback.evaluation.n=2000", "hydra.run.dir=run", "logger=[]")
     scores = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))["scores"]
     assert scores["label_agreement_classifier_2k"]["value"] > 0.3
     assert scores["label_agreement_classifier_2k"]["floor"] > 0.92
