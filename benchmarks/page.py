@@ -52,6 +52,11 @@ def table(rows: Sequence[Row]) -> str:
     numeric = {key: all(not isinstance(row.get(key), str) for row in rows) for key in columns}
     lines = [columns, ["---:" if numeric[key] else "---" for key in columns]]
     lines += [[_cell(row.get(key)) for key in columns] for row in rows]
+    return joined(lines)
+
+
+def joined(lines: Sequence[Sequence[str]]) -> str:
+    """Joins head, rule and rows of cells to a Markdown table."""
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from hydra.utils import get_class
 
-from benchmarks.page import replace_block
+from benchmarks.page import joined, replace_block
 from fmcgan.app.config_dir import config_dir
 from fmcgan.app.option_tables import read_option
 from fmcgan.app.run_dir import write_atomically
@@ -85,7 +85,7 @@ def table(group: str, verdicts: dict[str, str]) -> str:
         what = read_option(path, group).description
         shown = [f"`{path.stem}`", what + when, *[formulas[path]] * has_formulas, verdict]
         lines.append([cell.replace("|", "\\|") for cell in shown])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return joined(lines)
 
 
 def formula(path: Path) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.page import origin, replace_block
+from benchmarks.page import joined, origin, replace_block
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import markdown_code
 from fmcgan.app.run_dir import write_atomically
@@ -146,7 +146,7 @@ def _joined(lines: Sequence[list[str]]) -> str:
     """Joins head, rule and lines to a table that names each group once."""
     for line, above in reversed(list(zip(lines[3:], lines[2:-1], strict=True))):
         line[0] = "" if line[0] == above[0] else line[0]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return joined(lines)
 
 
 def omitted_runs(shown: Runs, begun: Runs, failed: Sequence[results_store.Failure]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
-from benchmarks.page import replace_block
+from benchmarks.page import joined, replace_block
 from fmcgan.app.errors import UserError
 from fmcgan.app.escaping import markdown_code
 from fmcgan.app.run_dir import write_atomically
@@ -101,7 +101,7 @@ def short_table(runs: Mapping[str, Sequence[results_store.Entry]]) -> str:
             cells = [f"{name}{ARROWS[first['better']]}", "", *map(_spread, scores), number(first["floor"])]
             lines = [[*line, cell] for line, cell in zip(lines, cells, strict=True)]
     lines[1] = ["---", *["---:"] * (len(lines[0]) - 1)]
-    return _joined(lines)
+    return joined(lines)
 
 
 def table(runs: dict[str, list[results_store.Entry]]) -> str:
@@ -123,11 +123,7 @@ def table(runs: dict[str, list[results_store.Entry]]) -> str:
         if first is not None:
             floor = NO_VALUE if first["floor"] is None else number(first["floor"])
             lines.append([f"{name}{ARROWS[first['better']]}", *map(_spread, known), floor])
-    return _joined(lines)
-
-
-def _joined(lines: Sequence[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return joined(lines)
 
 
 def _minutes(runs: Sequence[results_store.Entry]) -> str:

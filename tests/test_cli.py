@@ -116,12 +116,16 @@ def check_evaluate(command, tmp_path):
     assert record["scores"]["label_agreement_classifier_500"]["better"] == "higher"
     assert np.sum(record["findings"]["agreement_matrix"]) == 500
     command("generate", "run=run", "n_per_class=50", "seed=2000", "output=same.npz")
-    command("evaluate", "samples=same.npz", "data=synthetic", *few)
-    same = json.loads((tmp_path / "same_evaluation" / "evaluation.json").read_text(encoding="utf-8"))
-    assert same["protocol"] == record["protocol"]
-    for name, result in record["scores"].items():
-        assert same["scores"][name]["value"] == pytest.approx(result["value"], rel=1e-3), name
-        assert same["scores"][name]["baselines"] == pytest.approx(result["baselines"], rel=1e-3), name
+    command("generate", "run=run", "n_per_class=50", "seed=2000", "output=same_folder")
+    for samples in ("same.npz", "same_folder"):
+        command("evaluate", f"samples={samples}", "data=synthetic", *few)
+        same = json.loads(
+            (tmp_path / f"{samples.removesuffix('.npz')}_evaluation" / "evaluation.json").read_text(encoding="utf-8")
+        )
+        assert same["protocol"] == record["protocol"]
+        for name, result in record["scores"].items():
+            assert same["scores"][name]["value"] == pytest.approx(result["value"], rel=1e-3), name
+            assert same["scores"][name]["baselines"] == pytest.approx(result["baselines"], rel=1e-3), name
     for path in [*written, "evaluation_closest_pairs.png"]:
         (tmp_path / "run" / path).unlink()
     check_some_classes(command, tmp_path)

@@ -259,7 +259,7 @@ def test_a_place_that_cannot_be_written_is_one_line(run, output, monkeypatch):
 
     if output.startswith("closed"):
         monkeypatch.setattr("tempfile._os.mkdir", refuse)
-        monkeypatch.setattr("fmcgan.figure.png.write_atomically", refuse)
+        monkeypatch.setattr("fmcgan.figure.files.write_atomically", refuse)
     with pytest.raises(UserError, match=r"cannot write .*: (Permission denied|Not a directory|File exists)"):
         generate(config_of("n_per_class=2", f"output={output}"))
 

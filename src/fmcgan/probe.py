@@ -26,7 +26,8 @@ def probe(config: DictConfig) -> None:
     from fmcgan.inference.sample_source import load_inputs
     from fmcgan.probing.loading import load_model
     from fmcgan.probing.measurement import fitted_judge, measure
-    from fmcgan.probing.page import Page, sentence, write_page
+    from fmcgan.probing.page import Page, write_page
+    from fmcgan.report.verdict import sentence
 
     form, effort, options = _checked_options(config)
     inputs = load_inputs(options, f"probe_{_slug(config.model)}", f"probe_{_slug(config.model)}")

@@ -11,7 +11,7 @@ from fmcgan.comparison.comparison import compare
 from fmcgan.data.garments import GARMENTS
 from fmcgan.data.info import DatasetInfo
 from fmcgan.figure.axes import PANEL_INCHES
-from fmcgan.figure.png import DPI
+from fmcgan.figure.files import DPI
 
 pytestmark = pytest.mark.train  # composes or draws for seconds
 

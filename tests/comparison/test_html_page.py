@@ -7,7 +7,7 @@ from PIL import Image
 from fmcgan.comparison.comparison import compare
 from fmcgan.comparison.results import gather
 from fmcgan.comparison.statistics import best_two, winner
-from fmcgan.figure.png import write_png
+from fmcgan.figure.files import write_png
 
 pytestmark = pytest.mark.train  # composes or draws for seconds
 

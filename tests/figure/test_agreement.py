@@ -7,8 +7,8 @@ import pytest
 from fmcgan.data.garments import GARMENTS
 from fmcgan.figure import confusions
 from fmcgan.figure.confusions import SCALE, _percent, _summary
+from fmcgan.figure.files import png_bytes
 from fmcgan.figure.heatmap import SEQUENTIAL as COLOURS
-from fmcgan.figure.png import png_bytes
 from tests.figure.cells import colours_of, texts_of
 
 agreement_figure = partial(confusions.agreement_figure, names=GARMENTS.class_names)

@@ -11,10 +11,10 @@ from fmcgan.figure.axes import TEXT
 from fmcgan.figure.classes import MOST_CLASSES, most_telling, short_names, some_classes
 from fmcgan.figure.confusions import agreement_figure, difference_figure
 from fmcgan.figure.dots import DOTS_INCHES, ClassDots, class_dots_figure
+from fmcgan.figure.files import read_png, write_png
 from fmcgan.figure.grid import GAP, MARGIN, class_grid, magnification, side_by_side
 from fmcgan.figure.heatmap import heatmap_figure
 from fmcgan.figure.palette import CLASS_COLOURS, class_colours
-from fmcgan.figure.png import read_png, write_png
 from fmcgan.figure.timelapse import timelapse
 
 NAMES = [f"class {label}" for label in range(26)]

@@ -12,8 +12,8 @@ from fmcgan.figure.axes import PANEL_INCHES, TEXT
 from fmcgan.figure.chart import MOST_TIPS, add_tips, chart
 from fmcgan.figure.confusions import difference_figure
 from fmcgan.figure.curves import Panel, Series, curves_figure
+from fmcgan.figure.files import figure_files, write_figure
 from fmcgan.figure.palette import CARD, DARK_CARD, SERIES, VARIABLES, chart_colours, contrast
-from fmcgan.figure.png import figure_files, write_figure
 
 
 def curves(count=2, label="generator", y=(1.0, 3.0, 2.0)):

@@ -15,8 +15,8 @@ from fmcgan.figure.curves import (
     running_mean,
     smoothing_window,
 )
+from fmcgan.figure.files import DPI, write_png
 from fmcgan.figure.palette import DISCRIMINATOR, GENERATOR, MEANINGS, REAL, SERIES
-from fmcgan.figure.png import DPI, write_png
 from fmcgan.figure.run_curves import gradient_norm_figure, loss_figure
 
 

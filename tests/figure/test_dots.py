@@ -9,8 +9,8 @@ from fmcgan.data.garments import GARMENTS
 from fmcgan.figure import dots
 from fmcgan.figure.chart import Tips
 from fmcgan.figure.dots import DOTS_INCHES, SHAPES, _limits, _text, class_dots_figure
+from fmcgan.figure.files import png_bytes
 from fmcgan.figure.palette import BASELINE, REAL
-from fmcgan.figure.png import png_bytes
 
 ClassDots = partial(dots.ClassDots, names=GARMENTS.class_names)
 

@@ -7,9 +7,9 @@ from PIL import Image, ImageDraw
 
 from fmcgan.figure.classes import short_names
 from fmcgan.figure.dots import ClassDots, class_dots_figure
+from fmcgan.figure.files import png_bytes
 from fmcgan.figure.font import _letters, drawable, load_font
 from fmcgan.figure.grid import class_grid
-from fmcgan.figure.png import png_bytes
 
 NAMES = ["café crème", "Αθήνα", "Жук", "ł↔…", "عربي", "e\u0301te\u0301", "猫", "あい", "ガ", "한글", "🐈", "ก"]
 SHOWN = ["café crème", "Αθήνα", "Жук", "ł↔…", "عربي", "été", "[U+732B]", "ai", "ga", "hangeul", "[cat]", "[U+0E01]"]

@@ -3,10 +3,10 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from fmcgan.data.garments import GARMENTS
+from fmcgan.figure.files import png_bytes
 from fmcgan.figure.grid import GAP, PAPER
 from fmcgan.figure.map import BACKGROUND, FEW, OTHER_CLASSES, Cloud, class_map, origin_map, thumbnail_map
 from fmcgan.figure.palette import CLASS_COLOURS, GENERATED, REAL, class_colours
-from fmcgan.figure.png import png_bytes
 
 NAMES = dict(enumerate(GARMENTS.class_names))
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from fmcgan.app.errors import UserError
 from fmcgan.data.garments import GARMENTS
+from fmcgan.figure.files import LARGEST, LONGEST, read_png
 from fmcgan.figure.grid import class_grid
-from fmcgan.figure.png import LARGEST, LONGEST, read_png
 from fmcgan.inference.sample_writers import check_space, write_folder, write_grid, write_npz, writer_for
 from fmcgan.metric.samples_file import read_samples
 

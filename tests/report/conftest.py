@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from fmcgan.data.garments import GARMENTS
+from fmcgan.figure.files import write_png
 from fmcgan.figure.grid import class_grid
-from fmcgan.figure.png import write_png
 
 
 @pytest.fixture

@@ -96,6 +96,7 @@ def test_only_a_run_folder_with_new_results_is_refreshed(run, tmp_path):
     assert (run / HOME).is_file()
 
 
+@pytest.mark.train
 def test_the_curves_and_an_evaluation_are_charts(run, read_page):
     score = {**SCORE, "by_class": [0.1] * 10, "floor_by_class": [0.2] * 10}
     findings = {"agreement_matrix": [[int(row == column) for column in range(10)] for row in range(10)]}

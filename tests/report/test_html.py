@@ -206,6 +206,7 @@ def test_a_finding_shows_its_images_meaning_and_numbers(reader):
     assert "Effect size 2.00 [1.80, 2.20], floor at most 0.07, adjusted p 8.3e-09" in reader.shown
 
 
+@pytest.mark.train
 def test_a_page_that_would_be_too_large_leaves_collapsed_pictures_to_their_files(
     small_report, written, tmp_path, monkeypatch, read_page
 ):
@@ -250,6 +251,7 @@ def test_the_page_says_its_size(written):
     assert float(said[1]) == pytest.approx(written.stat().st_size / 1e6, abs=0.051)
 
 
+@pytest.mark.train
 def test_the_same_report_gives_the_same_files(small_report, tmp_path):
     first, second = (write_analysis(tmp_path / name, small_report) for name in "ab")
     for path in first.parent.iterdir():

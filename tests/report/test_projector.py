@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from fmcgan.analysis.section import Map
 from fmcgan.data.garments import GARMENTS
 from fmcgan.figure.confusions import agreement_figure
-from fmcgan.figure.png import png_bytes
+from fmcgan.figure.files import png_bytes
 from fmcgan.report.projector import MOST_POINTS, write_agreement, write_projector
 
 

@@ -25,7 +25,7 @@ from fmcgan.callback.evaluation import Evaluation
 from fmcgan.callback.metrics_logger import EPOCH_COLUMNS, MetricsLogger
 from fmcgan.callback.tracker import Tracker, relative_to_here, trackers_of
 from fmcgan.callback.trainer import callbacks_of, data_of, images_per_epoch
-from fmcgan.figure.png import write_figure, write_png
+from fmcgan.figure.files import write_figure, write_png
 from fmcgan.figure.run_curves import gradient_norm_figure, loss_figure
 from fmcgan.training.gan import ConditionalGAN
 

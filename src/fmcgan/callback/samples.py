@@ -14,8 +14,8 @@ from fmcgan.callback.tracker import trackers_of
 from fmcgan.callback.trainer import DataModule, data_of, is_last_epoch
 from fmcgan.data.images import to_pixels
 from fmcgan.data.info import DatasetInfo
+from fmcgan.figure.files import write_png
 from fmcgan.figure.grid import class_grid
-from fmcgan.figure.png import write_png
 from fmcgan.training.gan import ConditionalGAN
 from fmcgan.training.latent import draw_latents
 from fmcgan.training.sampling import render

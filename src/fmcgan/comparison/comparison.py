@@ -20,8 +20,8 @@ from fmcgan.comparison.markdown_page import SAMPLES_FIGURE, page
 from fmcgan.comparison.results import Comparison, gather
 from fmcgan.comparison.runs import Run
 from fmcgan.comparison.statistics import Pairing, every_pair, spread
+from fmcgan.figure.files import read_png, write_figure, write_png
 from fmcgan.figure.grid import side_by_side
-from fmcgan.figure.png import read_png, write_figure, write_png
 
 PAIR_COLUMNS = (
     *("table", "score", "better", "a", "b", "seeds", "pairs", "mean_a", "mean_b"),

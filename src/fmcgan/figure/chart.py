@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from numpy.typing import ArrayLike
 
+from fmcgan.figure.files import figure_files, legend_of, titles_of
 from fmcgan.figure.palette import VARIABLES
-from fmcgan.figure.png import figure_files, legend_of, titles_of
 
 COLORBAR = "<colorbar>"  # matplotlib's label of the axes of a colour bar
 MOST_TIPS = 60  # of a curve; of more points, some are chosen evenly

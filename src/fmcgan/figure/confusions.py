@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from fmcgan.figure.axes import TEXT
 from fmcgan.figure.classes import most_telling, short_names
+from fmcgan.figure.files import write_figure
 from fmcgan.figure.heatmap import SEQUENTIAL, heatmap_figure
 from fmcgan.figure.palette import FAINT_INK, INK
-from fmcgan.figure.png import write_figure
 
 SCALE = PowerNorm(0.5, vmin=0, vmax=100)
 """Square root of the percentage, so that an error of 2 is visible beside a diagonal near 100."""

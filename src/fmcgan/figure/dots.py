@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from fmcgan.figure.axes import PANEL_INCHES, TEXT, legend_size, name_axes, panel_figure, round_ticks, style_axes
 from fmcgan.figure.chart import add_tips
 from fmcgan.figure.classes import short_names
+from fmcgan.figure.files import write_figure
 from fmcgan.figure.palette import BASELINE, FAINT_INK, GENERATED, INK, LINE, MEANINGS
-from fmcgan.figure.png import write_figure
 
 DOTS_INCHES = (PANEL_INCHES[0], 2.9)  # width and height of one panel of ten classes
 _CLASS_INCHES = 0.2  # height for each class

@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw
 
 from fmcgan.app import checks
 from fmcgan.app.errors import InvalidValueError
+from fmcgan.figure.files import LONGEST, common_mode
 from fmcgan.figure.font import Font, load_font
-from fmcgan.figure.png import LONGEST, common_mode
 
 PAPER, INK = 255, 45  # grey levels of background and text
 _TEXT = f"#{INK:02x}{INK:02x}{INK:02x}"  # a name of its colour for grey and for colour pictures

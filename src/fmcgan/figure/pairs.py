@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fmcgan.figure.files import write_png
 from fmcgan.figure.image_rows import PAPER, Block, Row, Tile, check_pixels, rows_picture
-from fmcgan.figure.png import write_png
 
 MOST_PAIRS = 10  # maximum number of pairs of a group
 

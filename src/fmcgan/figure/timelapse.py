@@ -7,7 +7,7 @@ from typing import TypeVar
 from PIL import Image
 
 from fmcgan.app import checks
-from fmcgan.figure.png import common_mode
+from fmcgan.figure.files import common_mode
 
 Frame = TypeVar("Frame")
 

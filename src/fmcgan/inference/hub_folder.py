@@ -16,8 +16,8 @@ from fmcgan.app.formatting import markdown_table, short_number
 from fmcgan.app.safe_instantiate import is_foreign
 from fmcgan.app.untrusted_data import walk
 from fmcgan.data.garments import info_of
+from fmcgan.figure.files import write_png
 from fmcgan.figure.grid import class_grid
-from fmcgan.figure.png import write_png
 from fmcgan.inference.generator import LabelledGenerator
 from fmcgan.inference.hub import WEIGHTS
 from fmcgan.inference.safetensors_file import Metadata, write_generator

@@ -83,8 +83,8 @@ def check_space(write: Writer, n_classes: int, n_per_class: int, output: Path, i
 
 def _check_grid(n_classes: int, n_per_class: int, info: DatasetInfo) -> None:
     """Refuses a grid with too many columns, rows or images for a PNG."""
+    from fmcgan.figure.files import LARGEST, LONGEST
     from fmcgan.figure.grid import GAP, MARGIN, check_columns, magnification
-    from fmcgan.figure.png import LARGEST, LONGEST
 
     tile = magnification(info.size) * info.size
     check_columns(tile, n_per_class=n_per_class)
@@ -105,8 +105,8 @@ def write_grid(
     title: str | None = None,
 ) -> None:
     """Draws a grid with one row for each class, and a title if there is one."""
+    from fmcgan.figure.files import write_png
     from fmcgan.figure.grid import class_grid
-    from fmcgan.figure.png import write_png
 
     pixels = np.concatenate(list(images))
     rows = pixels.reshape(len(labels), n_per_class, *pixels.shape[1:])

@@ -16,6 +16,7 @@ from fmcgan.analysis.section import Column, Picture, Section, Table, interval_co
 from fmcgan.figure.classes import short_names, some_classes
 from fmcgan.figure.intervals import IntervalLine, IntervalPanel, intervals_figure
 from fmcgan.metric.value import wilson_interval
+from fmcgan.probing.shares import percent_line
 from fmcgan.probing.subject import Subject, Verdicts
 
 Flags = NDArray[np.bool_]
@@ -94,14 +95,7 @@ def _picture(subject: Subject, groups: list[int | None], note: str) -> Picture:
         "generated images": [count(subject.generated, _members(subject.generated, label)) for label in groups],
         "generated, read by the judge as asked": [_read_as_asked(subject, label)[0] for label in groups],
     }
-    lines = [
-        IntervalLine(
-            name,
-            [100 * hits / max(n, 1) for hits, n in counts],
-            *(np.array([wilson_interval(*each) for each in counts]).T * 100),
-        )
-        for name, counts in sides.items()
-    ]
+    lines = [percent_line(name, counts) for name, counts in sides.items()]
     gaps = [share_gap(*ours, *theirs) for ours, theirs in (_read_as_asked(subject, label) for label in groups)]
     means, ends = np.array([gap for gap, _ in gaps]), np.array([bounds for _, bounds in gaps])
     clear = (ends[:, 0] > 0) | (ends[:, 1] < 0)
@@ -136,7 +130,8 @@ def _table(subject: Subject, groups: list[int | None]) -> Table:
         counts = count(subject.real, real), count(subject.generated, ours)
         judged = subject.real.judge_hits[real].mean(), subject.generated.judge_hits[ours].mean()
         (hits, n), (made_hits, made_n) = counts
-        gap, bounds = share_gap(*_read_as_asked(subject, label)[0], *_read_as_asked(subject, label)[1])
+        as_asked, as_asked_real = _read_as_asked(subject, label)
+        gap, bounds = share_gap(*as_asked, *as_asked_real)
         rows.append(
             [
                 *(class_key(subject.info, label), hits / n, *wilson_interval(hits, n), judged[0]),

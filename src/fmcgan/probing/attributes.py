@@ -13,6 +13,7 @@ from fmcgan.figure.intervals import IntervalLine, IntervalPanel, intervals_figur
 from fmcgan.metric.image_set import ImageSet
 from fmcgan.metric.value import wilson_interval
 from fmcgan.probing.information import SMALL, Share, attribute_share, difference_of, label_share
+from fmcgan.probing.shares import percent_line
 from fmcgan.probing.subject import Subject, Verdicts
 
 _SIDES = {"real": "real images", "generated": "generated images"}
@@ -109,7 +110,7 @@ def _picture(binned: Mapping[str, Mapping[str, _Binned]], bins: int) -> Picture:
     panels = []
     for name, sides in binned.items():
         lines = [
-            _line(f"{who}, {title}", sides[side].counts(bins, judge))
+            percent_line(f"{who}, {title}", sides[side].counts(bins, judge))
             for side, title in _SIDES.items()
             for judge, who in ((False, "classifier"), (True, "judge"))
         ]
@@ -121,11 +122,6 @@ def _picture(binned: Mapping[str, Mapping[str, _Binned]], bins: int) -> Picture:
         "have is the classifier's own."
     )
     return Picture("bins", figure, caption, "Accuracy over the bins of each attribute.")
-
-
-def _line(label: str, counts: Counts) -> IntervalLine:
-    means = [100 * hits / n if n else np.nan for hits, n in counts]
-    return IntervalLine(label, means, *(100 * np.array([wilson_interval(*each) for each in counts]).T))
 
 
 def _shares_picture(binned: Mapping[str, Mapping[str, _Binned]], num_classes: int) -> Picture:

@@ -15,15 +15,17 @@ from fmcgan.analysis.latent.sefa import affine_layers, closed_form
 from fmcgan.analysis.latent.space import balanced_latents, set_coordinate
 from fmcgan.analysis.section import Column, Picture, Section, Table, interval_columns
 from fmcgan.figure.classes import some_classes
-from fmcgan.figure.intervals import IntervalLine, IntervalPanel, intervals_figure
+from fmcgan.figure.intervals import IntervalPanel, intervals_figure
 from fmcgan.metric.value import wilson_interval
 from fmcgan.probing.information import SMALL
+from fmcgan.probing.shares import percent_line
 from fmcgan.probing.subject import Subject
 from fmcgan.training.latent import latent_dim_of
 from fmcgan.training.sampling import render
 
 _MOVED, _FITTED = 152, 153  # random streams, combined with the seed
 _POSITIONS = (-REACH, -1.0, 0.0, 1.0, REACH)
+_READERS = {"classifier": False, "judge": True}  # whether it is the judge
 _PER_DIMENSION = 20  # images for each latent dimension, for the regression of attributes
 
 
@@ -148,11 +150,7 @@ def _effect(moved: _Moved, words: str) -> Effect:
 
 
 def _changes_picture(moved: list[_Moved]) -> Picture:
-    lines = []
-    for name, judge in (("classifier", False), ("judge", True)):
-        counts = [each.changed(judge) for each in moved]
-        ends = 100 * np.array([wilson_interval(*each) for each in counts]).T
-        lines.append(IntervalLine(name, [100 * hits / n for hits, n in counts], *ends))
+    lines = [percent_line(name, [each.changed(judge) for each in moved]) for name, judge in _READERS.items()]
     title = f"Verdicts that change from -{REACH:g} to +{REACH:g}"
     panel = IntervalPanel(title, "percent of the latent vectors", lines, joined=False)
     figure = intervals_figure([panel], [each.title for each in moved], "direction")
@@ -163,11 +161,10 @@ def _changes_picture(moved: list[_Moved]) -> Picture:
 def _positions_picture(moved: list[_Moved]) -> Picture:
     panels = []
     for each in moved:
-        lines = []
-        for name, judge in (("classifier", False), ("judge", True)):
-            counts = [each.hits(at, judge) for at in range(len(_POSITIONS))]
-            ends = 100 * np.array([wilson_interval(*count) for count in counts]).T
-            lines.append(IntervalLine(name, [100 * hits / n for hits, n in counts], *ends))
+        lines = [
+            percent_line(name, [each.hits(at, judge) for at in range(len(_POSITIONS))])
+            for name, judge in _READERS.items()
+        ]
         panels.append(IntervalPanel(each.title, "read as their label, percent", lines))
     figure = intervals_figure(panels, [f"{at:+g}" for at in _POSITIONS], "position, standard deviations")
     caption = "Share of the images read as their label along each direction, with 95 % intervals."

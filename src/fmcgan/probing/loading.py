@@ -100,7 +100,7 @@ def load_model(
 
 
 def _batched(model: _Model, prepared: Tensor) -> Tensor:
-    """Reads any number of images ; for a model that takes a fixed number, the last batch is filled."""
+    """Reads any number of images; for a model that takes a fixed number, the last batch is filled."""
     if model.batch is None or len(prepared) == model.batch:
         return model.raw(prepared)
     found = []

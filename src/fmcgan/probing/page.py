@@ -1,7 +1,6 @@
 """Output files of a probe: ``report.html``, ``probe.json``, figures and tables."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,7 @@ from fmcgan.app.run_dir import write_atomically, write_json
 from fmcgan.metric.value import wilson_interval
 from fmcgan.probing.information import SMALL
 from fmcgan.probing.measurement import Measured
-from fmcgan.report.analysis_page import PAGE, table_csv
+from fmcgan.report.analysis_page import PAGE, plain, table_csv
 from fmcgan.report.encoding import encode
 from fmcgan.report.html import render
 from fmcgan.report.verdict import Clause
@@ -146,17 +145,11 @@ def as_json(page: Page) -> dict[str, object]:
             for each in page.findings
         ],
         "effects": [_effect(each) for each in page.effects],
-        "values": {name: _plain(section.values) for name, section in measured.sections.items()},
+        "values": {name: plain(section.values) for name, section in measured.sections.items()},
         "skipped": measured.skipped,
         "seconds": measured.seconds,
         "provenance": dict(page.provenance),
     }
-
-
-def sentence(clauses: Sequence[Clause]) -> str:
-    """Joins clauses to a sentence."""
-    text = "; ".join(clause.text for clause in clauses)
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _effect(adjusted: AdjustedEffect) -> dict[str, object]:
@@ -165,17 +158,8 @@ def _effect(adjusted: AdjustedEffect) -> dict[str, object]:
         "key": effect.key,
         "statement": effect.statement,
         "size": effect.difference.size,
-        "interval": _plain(effect.difference.interval),
+        "interval": plain(effect.difference.interval),
         "adjusted_p": adjusted.adjusted_p,
-        "floor": _plain(effect.floor.at_most),
+        "floor": plain(effect.floor.at_most),
         "is_finding": adjusted.is_finding,
     }
-
-
-def _plain(value: object) -> object:
-    """Converts to JSON types; numbers that are not finite become None."""
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

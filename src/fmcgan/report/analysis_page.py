@@ -23,7 +23,7 @@ from fmcgan.figure.strip import strip
 from fmcgan.metric.results import Results, preferred
 from fmcgan.report.encoding import Encoded, encode, smaller
 from fmcgan.report.html import in_order, render, short
-from fmcgan.report.verdict import Clause, nearest_to_an_alarm, verdict
+from fmcgan.report.verdict import Clause, nearest_to_an_alarm, sentence, verdict
 
 PAGE = "report.html"
 LARGEST_PAGE = 6_000_000  # bytes of the page with all its pictures
@@ -73,8 +73,7 @@ class Report:
     @property
     def sentence(self) -> str:
         """The verdict as text; empty without measured effects and alarms."""
-        text = "; ".join(clause.text for clause in self.verdict)
-        return f"{text[:1].upper()}{text[1:]}{'.' if text else ''}"
+        return sentence(self.verdict)
 
 
 def write_analysis(folder: Path, report: Report, failures: Failures | None = None) -> Path:
@@ -237,7 +236,7 @@ def findings_json(report: Report) -> dict[str, object]:
         "values": {name: section.values for name, section in report.sections.items() if section.values},
         "provenance": dict(report.provenance),
     }
-    return {key: _plain(value) for key, value in content.items()}
+    return {key: plain(value) for key, value in content.items()}
 
 
 def table_csv(table: Table) -> str:
@@ -245,7 +244,7 @@ def table_csv(table: Table) -> str:
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
     writer.writerow([spreadsheet_cell(column.name) for column in table.columns])
-    writer.writerows([spreadsheet_cell(_plain(value)) for value in row] for row in table.rows)
+    writer.writerows([spreadsheet_cell(plain(value)) for value in row] for row in table.rows)
     return content.getvalue()
 
 
@@ -280,13 +279,14 @@ def _difference(difference: Difference) -> dict[str, float]:
     return {"size": difference.size, "low": low, "high": high, "p_value": difference.p_value}
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """Converts a value to plain JSON types; numbers that are not finite become None."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

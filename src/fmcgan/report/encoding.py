@@ -9,7 +9,7 @@ from PIL import Image, ImageSequence, features
 
 from fmcgan.analysis.section import Picture
 from fmcgan.figure.chart import Chart, chart
-from fmcgan.figure.png import figure_files, png_bytes
+from fmcgan.figure.files import figure_files, png_bytes
 
 LARGEST_CHART = 400_000  # largest chart on a page, in bytes; larger ones are shown as pixels
 _CSS_DPI = 96  # pixels of CSS per inch

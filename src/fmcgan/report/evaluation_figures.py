@@ -11,6 +11,7 @@ from fmcgan.analysis.scores import class_panel
 from fmcgan.app.errors import Failures
 from fmcgan.figure.confusions import draw_agreement
 from fmcgan.figure.dots import draw_class_dots
+from fmcgan.figure.files import FORMATS
 from fmcgan.figure.pairs import Pair, draw_pairs
 from fmcgan.metric.results import Results
 
@@ -41,8 +42,8 @@ def draw_evaluation(
         names: of all classes.
     """
     for name in (AGREEMENT_FIGURE, BY_CLASS_FIGURE, CLOSEST_PAIRS_FIGURE):
-        for suffix in (".png", ".svg", ".pdf"):  # of an earlier evaluation
-            (folder / name).with_suffix(suffix).unlink(missing_ok=True)
+        for format in FORMATS:  # of an earlier evaluation
+            (folder / name).with_suffix(f".{format}").unlink(missing_ok=True)
     with_classes = {name: result for name, result in results.items() if result["by_class"] is not None}
     panels = [class_panel(name, result, names=names) for name, result in with_classes.items()]
     wanted: dict[str, Callable[[Path], None]] = {}

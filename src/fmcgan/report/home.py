@@ -31,6 +31,7 @@ from fmcgan.data.garments import info_of
 from fmcgan.figure.chart import Chart, chart
 from fmcgan.figure.confusions import agreement_figure
 from fmcgan.figure.dots import class_dots_figure
+from fmcgan.figure.files import FORMATS
 from fmcgan.figure.run_curves import gradient_norm_figure, loss_figure
 from fmcgan.figure.timelapse import evenly
 from fmcgan.metric.results import BETTER
@@ -230,7 +231,7 @@ def _drawn(folder: Path, name: str, about: str, draw: Callable[[], Figure]) -> D
     except (ValueError, TypeError, LookupError) as error:
         log.warning("the home page lacks %s: %s", name, error)
         return None
-    files = [(folder / name).with_suffix(suffix) for suffix in (".png", ".svg", ".pdf")]
+    files = [(folder / name).with_suffix(f".{format}") for format in FORMATS]
     return DrawnChart(
         drawn, about, [(_link(folder, path), path.suffix[1:].upper()) for path in files if path.is_file()]
     )

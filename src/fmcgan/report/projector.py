@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fmcgan.analysis.section import Map
-from fmcgan.figure.png import png_bytes
+from fmcgan.figure.files import png_bytes
 
 MOST_POINTS = 2000
 """Maximum number of images of a map: a sprite of 45 x 45 images has up to 2,880 pixels a side; browsers load 8,192."""

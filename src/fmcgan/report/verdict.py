@@ -20,6 +20,12 @@ class Clause:
     section: str = ""  # name of the section that supports it; empty: none
 
 
+def sentence(clauses: Sequence[Clause]) -> str:
+    """Joins clauses to one sentence; empty without any."""
+    text = "; ".join(clause.text for clause in clauses)
+    return f"{text[:1].upper()}{text[1:]}{'.' if text else ''}"
+
+
 def verdict(
     sections: Mapping[str, Section],
     effects: Sequence[AdjustedEffect],

@@ -13,7 +13,7 @@ from fmcgan.app.errors import UserError
 from fmcgan.app.renamed import had_decision_boundary
 from fmcgan.app.run_files import read_config, read_environment, read_metrics, read_result
 from fmcgan.data.garments import info_of
-from fmcgan.figure.png import read_png
+from fmcgan.figure.files import read_png
 
 log = logging.getLogger(__name__)
 

@@ -22,6 +22,7 @@ from fmcgan.figure.font import drawable
 LONGEST = 65_535  # largest side of a grid and of a readable PNG, in pixels: the limit of a GIF
 LARGEST = 50_000_000  # largest readable PNG, in pixels; the largest grid of ten rows of 28 pixels has 41 million
 LARGEST_FILE = 100_000_000  # largest readable PNG, in bytes
+FORMATS = ("png", "svg", "pdf")  # of the files of a matplotlib figure
 DPI = 160  # pixels per inch of matplotlib figures
 _DRAWING: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "fmcgan", "path.simplify_threshold": 0.3}
 """Letters are text, equal figures have equal bytes, and curves of many points few."""
@@ -38,7 +39,7 @@ def png_bytes(picture: Figure | Image.Image) -> bytes:
     return content.getvalue()
 
 
-def figure_files(figure: Figure, formats: Sequence[str] = ("png", "svg", "pdf")) -> dict[str, bytes]:
+def figure_files(figure: Figure, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
     """Encodes a matplotlib figure, drawn at `DPI`, by suffix (``.png``). Equal figures give equal bytes."""
     prepare(figure)
     files = {}

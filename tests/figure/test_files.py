@@ -14,7 +14,7 @@ from PIL import Image
 from fmcgan.analysis.alarms import run_facts
 from fmcgan.analysis.alarms.run_facts import read_frames
 from fmcgan.app.errors import UserError
-from fmcgan.figure.png import read_png
+from fmcgan.figure.files import read_png
 
 
 def content(width: int = 60, height: int = 40) -> bytes:
