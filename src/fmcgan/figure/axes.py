@@ -60,7 +60,7 @@ def name_axes(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
     inches = PANEL_INCHES[0] if figure is None else min(figure.get_figwidth(), 1.6 * PANEL_INCHES[0])
     letters = int(inches / (_LETTER * TITLE))
     text = "\n".join(fill(line, letters) for line in title.splitlines())
-    axes.set_title(text, fontsize=TITLE, loc="left", color=INK)
+    axes.set_title(text, fontsize=TITLE, loc="left", color=INK, y=1.0)  # to search for a place takes as long as drawing
     axes.set_xlabel(fill(x, 45), fontsize=TEXT)
     axes.set_ylabel(fill(y, 30), fontsize=TEXT)
 

@@ -2,14 +2,18 @@
 
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.text import Text
 from PIL import Image
 
@@ -27,7 +31,12 @@ DPI = 160  # pixels per inch of matplotlib figures
 _DRAWING: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "fmcgan", "path.simplify_threshold": 0.3}
 """Letters are text, equal figures have equal bytes, and curves of many points few."""
 _CLOUD_DPI = 110  # pixels per inch of the clouds of points in an SVG or PDF
-_UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+_PRINT: dict[str, Callable[[Figure, io.BytesIO], None]] = {
+    "png": lambda figure, content: FigureCanvasAgg(figure).print_png(content),
+    "svg": lambda figure, content: FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None}),
+    "pdf": lambda figure, content: FigureCanvasPdf(figure).print_pdf(content, metadata={"CreationDate": None}),
+}
+"""Writers of each format, without a date."""
 
 
 def png_bytes(picture: Figure | Image.Image) -> bytes:
@@ -42,12 +51,8 @@ def png_bytes(picture: Figure | Image.Image) -> bytes:
 def figure_files(figure: Figure, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
     """Encodes a matplotlib figure, drawn at `DPI`, by suffix (``.png``). Equal figures give equal bytes."""
     prepare(figure)
-    files = {}
-    for format in formats:
-        content = io.BytesIO()
-        save_figure(figure, content, format, DPI if format == "png" else _CLOUD_DPI, _UNDATED.get(format))
-        files[f".{format}"] = content.getvalue()
-    return files
+    _make_literal(figure)
+    return {f".{format}": _save(figure, format) for format in formats}
 
 
 def prepare(figure: Figure) -> None:
@@ -55,10 +60,12 @@ def prepare(figure: Figure) -> None:
 
     These are ``axes-N``, ``handle-N`` of the legends, ``title`` and ``background``.
     """
-    if figure.get_layout_engine() is not None:
+    if not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine | None):
         _make_literal(figure)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
+        for axes in figure.axes:
+            _fix_names(axes)
     for number, axes in enumerate(figure.axes):
         axes.set_gid(f"axes-{number}")
         axes.patch.set_gid("background")
@@ -66,6 +73,13 @@ def prepare(figure: Figure) -> None:
             title.set_gid("title")
     for number, (handle, _) in enumerate(legend_of(figure)):
         handle.set_gid(f"handle-{number}")
+
+
+def _fix_names(axes: Axes) -> None:
+    """Keeps the names of both axes where the layout put them: finding their places takes as long as drawing."""
+    for axis in (axes.xaxis, axes.yaxis):
+        place = axis.label.get_transform().transform(axis.label.get_position())
+        axis.set_label_coords(*axes.transAxes.inverted().transform(place))
 
 
 def titles_of(axes: Axes) -> list[Text]:
@@ -84,18 +98,21 @@ def legend_of(figure: Figure) -> list[tuple[Artist, str]]:
     ]
 
 
-def save_figure(
-    figure: Figure,
-    content: io.BytesIO,
-    format: str,
-    dpi: float | None = None,
-    metadata: Mapping[str, str | None] | None = None,
-) -> None:
-    """Saves a figure with literal texts, which may contain ``$``, letters of any script or what XML forbids."""
-    _make_literal(figure)
-    with warnings.catch_warnings(), matplotlib.rc_context(_DRAWING):
-        warnings.filterwarnings("ignore", "Glyph ")  # the bold font lacks a few letters more
-        figure.savefig(content, format=format, dpi=dpi, metadata=metadata)
+def _save(figure: Figure, format: str) -> bytes:
+    """Encodes a figure, whose texts are literal: they may contain ``$``, letters of any script or what XML forbids.
+
+    `Figure.savefig` would draw it twice, once for the layout.
+    """
+    content, canvas, dpi = io.BytesIO(), figure.canvas, figure.dpi
+    try:
+        figure.set_dpi(DPI if format == "png" else _CLOUD_DPI)
+        with warnings.catch_warnings(), matplotlib.rc_context(_DRAWING):
+            warnings.filterwarnings("ignore", "Glyph ")  # the bold font lacks a few letters more
+            _PRINT[format](figure, content)
+    finally:
+        figure.set_dpi(dpi)
+        figure.set_canvas(canvas)
+    return content.getvalue()
 
 
 def _make_literal(figure: Figure) -> None:
