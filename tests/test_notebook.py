@@ -10,7 +10,7 @@ import pytest
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 CLIENT = Path(__file__).with_name("command_client.py")
 
-SMALL = "trainer.max_epochs=1 trainer.limit_train_batches=5 network.width=8"
+SMALL = "trainer.max_epochs=1 trainer.limit_train_batches=5 trainer.precision=32-true network.width=8"
 PARAMETERS = {
     "demo": {
         "RECIPE": "experiment=minute trainer.limit_train_batches=10 network.width=8 metric=[]",
@@ -19,7 +19,7 @@ PARAMETERS = {
         "PARTS": "analysis=[bias,training]",
         "FOLDER": "demo",
     },
-    "losses": {"SHORT": SMALL, "MANIFOLD": "metric=[]", "FOLDER": "losses"},
+    "losses": {"SHORT": f"{SMALL} callback.evaluation.n=200", "MANIFOLD": "metric=[]", "FOLDER": "losses"},
     "insight": {"RUN": "", "SCORED": 200, "PARTS": "analysis=[bias]", "FOLDER": "insight"},
     "own_data": {
         "PHOTOS": "shapes",
