@@ -56,6 +56,10 @@ def test_headings_are_in_order_and_images_have_words(reader):
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
     images = [attributes for tag, attributes in reader.tags if tag == "img"]
+    above = [attributes for attributes in images if attributes.get("class") == "words"]
+    assert len(above) == 2  # of question and answers, which have words of their own
+    assert {attributes["alt"] for attributes in above} == {""}
+    images = [attributes for attributes in images if attributes not in above]
     assert len(images) == 8  # samples, question, answers, a strip, two pictures and the two frames of a film
     assert all(attributes["alt"] for attributes in images)
 
@@ -104,7 +108,7 @@ def test_files_beside_the_page(written, reader, small_report):
         np.testing.assert_array_equal(np.asarray(image), np.asarray(small_report.sections["first"].pictures[2].content))
     embedded = [base64.b64decode(address.partition(",")[2]) for address in reader.values("src")]
     assert (written.parent / "first_moving.gif").read_bytes() not in embedded  # it would move by itself
-    assert [address.partition(";")[0] for address in reader.values("src")].count("data:image/webp") == 8
+    assert [address.partition(";")[0] for address in reader.values("src")].count("data:image/webp") == 10
     shown = [np.asarray(Image.open(io.BytesIO(each)).convert("RGB")) for each in embedded]
     for name in ("samples.png", "first_grid.png"):
         with Image.open(written.parent / name) as image:

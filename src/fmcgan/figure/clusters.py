@@ -21,6 +21,7 @@ from fmcgan.figure.font import load_font
 from fmcgan.figure.grid import GAP, MARGIN, enlarged, magnification
 from fmcgan.figure.image_rows import check_pixels
 from fmcgan.figure.palette import FAINT_INK, GENERATED, GRID, INK, REAL
+from fmcgan.figure.paper import paste, sheet
 
 COLUMNS, ROWS = 6, 2  # of a block of real or generated images
 NAME_WIDTH, BAR_WIDTH, BETWEEN, HEAD = 150, 190, 14, 66
@@ -83,7 +84,7 @@ def clusters_picture(rows: Sequence[ClusterRow], title: str) -> Image.Image:
         raise ValueError("rows must hold at least one cluster, got none")
     layout = Layout.of(rows[0].real.shape[1])
     width, height = layout.bars_left + BAR_WIDTH + MARGIN, layout.block_height + BETWEEN
-    picture = Image.new("RGB", (width, HEAD + len(rows) * height), "white")
+    picture = sheet("RGB", (width, HEAD + len(rows) * height))
     draw = ImageDraw.Draw(picture)
     draw.text((MARGIN, MARGIN), title, fill=INK, font=LARGE, anchor="lt")
     for left, head, colour in (
@@ -139,7 +140,7 @@ def _draw_row(picture: Image.Image, row: ClusterRow, layout: Layout, top: int, f
     for left, images in ((REAL_LEFT, row.real), (layout.generated_left, row.generated)):
         for index, image in enumerate(images[: COLUMNS * ROWS]):
             x, y = left + index % COLUMNS * layout.step, top + index // COLUMNS * layout.step
-            picture.paste(enlarged(image, layout.scale), (x, y))
+            paste(picture, enlarged(image, layout.scale), (x, y))
         if not len(images):
             draw.text((left, top + layout.step // 2), "none", fill=FAINT_INK, font=LARGE, anchor="lm")
     left, middle = layout.bars_left, top + layout.block_height // 2

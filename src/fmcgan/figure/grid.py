@@ -10,8 +10,9 @@ from fmcgan.app import checks
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.figure.files import LONGEST, common_mode
 from fmcgan.figure.font import Font, load_font
+from fmcgan.figure.paper import PAPER, paste, sheet
 
-PAPER, INK = 255, 45  # grey levels of background and text
+INK = 45  # grey level of text
 _TEXT = f"#{INK:02x}{INK:02x}{INK:02x}"  # a name of its colour for grey and for colour pictures
 MARGIN, GAP = 10, 2  # pixels around a grid and between images
 NAME_SIZE, TITLE_SIZE = 14, 17  # font sizes in pixels
@@ -43,8 +44,8 @@ def class_grid(
 ) -> Image.Image:
     """Draws a grid of images with R row names at the left, grey (PIL mode ``L``) or in colour (``RGB``) like these.
 
-    Images are uint8 [R, C, H, W] or [R, C, H, W, 3]. ``title`` is a line above the grid, ``scale`` an integer
-    magnification; ``None``: that of `magnification`.
+    Images are uint8 [R, C, H, W] or [R, C, H, W, 3]; one that is white all over leaves its place empty. ``title`` is a
+    line above the grid, ``scale`` an integer magnification; ``None``: that of `magnification`.
 
     Raises:
         ValueError: the images have another type or shape, or the number of names differs.
@@ -57,17 +58,17 @@ def class_grid(
     checks.whole_number(scale=scale)
     if len(row_names) != len(images):
         raise ValueError(f"row_names must hold {len(images)} names, one per row, got {len(row_names)}")
-    tiles = _tiles(images, scale)
+    step, across = (images.shape[axis] * scale + GAP for axis in (2, 3))
     name_font, title_font = load_font(NAME_SIZE), load_font(TITLE_SIZE)
     left = MARGIN + max(_width(name, name_font) for name in row_names) + 8
     top = MARGIN + (TITLE_SIZE + 10 if title else 0)
-    width = max(left + tiles.shape[1], MARGIN + _width(title or "", title_font)) + MARGIN
-    picture = Image.new("RGB" if images.ndim == 5 else "L", (width, top + tiles.shape[0] + MARGIN), "white")
-    picture.paste(Image.fromarray(tiles), (left, top))
+    width = max(left + images.shape[1] * across - GAP, MARGIN + _width(title or "", title_font)) + MARGIN
+    picture = sheet("RGB" if images.ndim == 5 else "L", (width, top + len(images) * step - GAP + MARGIN))
+    for row, column in np.argwhere((images != PAPER).reshape(*images.shape[:2], -1).any(axis=2)).tolist():
+        paste(picture, enlarged(images[row, column], scale), (left + column * across, top + row * step))
     draw = ImageDraw.Draw(picture)
     if title:
         draw.text((MARGIN, MARGIN), title, fill=_TEXT, font=title_font, anchor="lt")
-    step = images.shape[2] * scale + GAP
     for row, name in enumerate(row_names):
         draw.text((left - 8, top + row * step + (step - GAP) // 2), name, fill=_TEXT, font=name_font, anchor="rm")
     return picture
@@ -89,24 +90,14 @@ def side_by_side(grids: Sequence[tuple[str, Image.Image]], columns: int = 3) -> 
     cell_height = head + max(grid.height for _, grid in grids)
     columns = min(columns, len(grids))
     mode = common_mode([grid for _, grid in grids])
-    picture = Image.new(mode, (columns * cell_width, -(-len(grids) // columns) * cell_height), "white")
+    picture = sheet(mode, (columns * cell_width, -(-len(grids) // columns) * cell_height))
     draw = ImageDraw.Draw(picture)
     for index, (lines, (_, grid)) in enumerate(zip(titles, grids, strict=True)):
         x, y = index % columns * cell_width, index // columns * cell_height
         for above, text in enumerate(reversed(lines), start=1):  # the last line is above the picture
             draw.text((x + MARGIN, y + head - above * line), text, fill=_TEXT, font=font, anchor="lt")
-        picture.paste(grid.convert(mode), (x, y + head))
+        paste(picture, grid.convert(mode), (x, y + head))
     return picture
-
-
-def _tiles(images: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
-    """Arranges magnified images: uint8 [R * (H * scale + GAP) - GAP, C * (W * scale + GAP) - GAP], or [..., 3]."""
-    rows, columns, height, width, *channels = images.shape
-    height, width = height * scale + GAP, width * scale + GAP
-    padded = np.full((rows, columns, height, width, *channels), PAPER, dtype=np.uint8)
-    padded[:, :, :-GAP, :-GAP] = images.repeat(scale, axis=2).repeat(scale, axis=3)
-    tiles = padded.swapaxes(1, 2).reshape(rows * height, columns * width, *channels)
-    return np.ascontiguousarray(tiles[:-GAP, :-GAP])
 
 
 def _wrapped(title: str, font: Font, width: int) -> list[str]:

@@ -13,13 +13,13 @@ from fmcgan.figure.classes import short_names
 from fmcgan.figure.font import Font, load_font
 from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, enlarged, magnification
 from fmcgan.figure.palette import FAINT_INK, GENERATED_INK, INK
+from fmcgan.figure.paper import paste, sheet
 
 COLUMN = 84  # usual side of a magnified image, and least width of a column, in pixels
 BETWEEN = 14  # pixels between two blocks
 WORDS_SIZE = 12  # font size of the words below images, in pixels
 LINE = WORDS_SIZE + 3
 HEAD_LINE = NAME_SIZE + 4
-PAPER = "white"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ def rows_picture(blocks: Sequence[Block], rows: Sequence[Row]) -> Image.Image:
     top = MARGIN + 3 + HEAD_LINE * max(len(block.heading.splitlines()) for block in blocks)
     lines = [max((len(tile.words) for tiles in row.tiles for tile in tiles), default=0) for row in rows]
     heights = [side + 4 + LINE * n + BETWEEN // 2 for n in lines]
-    picture = Image.new("RGB", (width, top + sum(heights) + MARGIN), PAPER)
+    picture = sheet("RGB", (width, top + sum(heights) + MARGIN))
     draw = ImageDraw.Draw(picture)
     for block, left in zip(blocks, lefts, strict=True):
         for line, text in enumerate(reversed(block.heading.splitlines())):  # the last line is above the images
@@ -113,7 +113,7 @@ def _draw_row(picture: Image.Image, row: Row, lefts: Sequence[int], top: int, si
     for left, tiles in zip(lefts, row.tiles, strict=True):
         for column, tile in enumerate(tiles):
             x = left + column * (width + GAP)
-            picture.paste(enlarged(tile.image, side // len(tile.image)), (x + (width - side) // 2, top))
+            paste(picture, enlarged(tile.image, side // len(tile.image)), (x + (width - side) // 2, top))
             for line, text in enumerate(tile.words):
                 ink = GENERATED_INK if tile.marked else FAINT_INK if line else INK
                 y = top + side + 4 + LINE * line + LINE // 2

@@ -18,6 +18,7 @@ from fmcgan.figure.font import load_font
 from fmcgan.figure.grid import GAP, MARGIN, NAME_SIZE, TITLE_SIZE
 from fmcgan.figure.image_rows import check_pixels
 from fmcgan.figure.palette import BASELINE, CLASS_COLOURS, FAINT_INK, GENERATED, INK, LINE, REAL, class_colours
+from fmcgan.figure.paper import paste, sheet
 
 WIDTH_INCHES, LEGEND_INCHES, TITLE_INCHES = 2 * PANEL_INCHES[0], 0.45, 0.6  # sizes of a figure of two panels
 LEGEND_COLUMNS, LEGEND_ROW_INCHES = 5, 0.18  # of a legend of more than two rows
@@ -129,7 +130,7 @@ def thumbnail_map(real: Cloud, generated: Cloud, columns: int | None = None) -> 
     (of_real, of_generated), (wide, high) = _cells([real.positions, generated.positions], columns)
     head = MARGIN + TITLE_SIZE + 2 * NAME_SIZE
     left, right = MARGIN, 3 * MARGIN + wide * step
-    picture = Image.new("RGB", (right + wide * step + MARGIN, head + high * step + MARGIN), "white")
+    picture = sheet("RGB", (right + wide * step + MARGIN, head + high * step + MARGIN))
     draw = ImageDraw.Draw(picture)
     for x, cloud, own, others, name, other, colour in (
         (left, real, of_real, of_generated, "real", "generated", GENERATED),
@@ -146,7 +147,7 @@ def thumbnail_map(real: Cloud, generated: Cloud, columns: int | None = None) -> 
         nearest_first = np.square(own - cells - 0.5).sum(axis=1).argsort(kind="stable")
         cells, first = np.unique(cells[nearest_first], axis=0, return_index=True)
         for (cell_x, cell_y), index in zip(((x, head) + step * cells).tolist(), nearest_first[first], strict=True):
-            picture.paste(Image.fromarray(cloud.images[index]), (cell_x, cell_y))
+            paste(picture, Image.fromarray(cloud.images[index]), (cell_x, cell_y))
         draw.rectangle((x - GAP, head - GAP, x + wide * step - 1, head + high * step - 1), outline=LINE)
     return picture
 

@@ -13,9 +13,10 @@ from PIL import Image, ImageDraw
 from fmcgan.figure.axes import TITLE, panel_figure
 from fmcgan.figure.classes import short_names
 from fmcgan.figure.font import load_font
-from fmcgan.figure.grid import GAP, INK, MARGIN, NAME_SIZE, PAPER, enlarged, magnification
+from fmcgan.figure.grid import GAP, INK, MARGIN, NAME_SIZE, enlarged, magnification
 from fmcgan.figure.palette import GENERATED, LINE
 from fmcgan.figure.palette import INK as INK_COLOUR
+from fmcgan.figure.paper import paste, sheet
 
 HEAT = LinearSegmentedColormap.from_list("heat", [to_rgba(GENERATED, 0), to_rgba(GENERATED)])
 """Colours from no decrease of the score to the largest one."""
@@ -71,7 +72,7 @@ def samples_picture(rows: Sequence[SampleRow]) -> Image.Image:
     top = MARGIN + NAME_SIZE + 8
     lowest_left = left + 2 * step * max(len(row.highest) for row in rows) + BETWEEN
     right = lowest_left + max(step * max(len(row.lowest) for row in rows), math.ceil(font.getlength(HEADS[1])))
-    picture = Image.new("RGB", (right + MARGIN, top + step * len(rows) - GAP + MARGIN), (PAPER,) * 3)
+    picture = sheet("RGB", (right + MARGIN, top + step * len(rows) - GAP + MARGIN))
     draw = ImageDraw.Draw(picture)
     for head, x in zip(HEADS, (left, lowest_left), strict=True):
         draw.text((x, MARGIN), head, fill=ink, font=font, anchor="lt")
@@ -82,7 +83,7 @@ def samples_picture(rows: Sequence[SampleRow]) -> Image.Image:
         beside = [tile for image, heat in pairs for tile in (image, overlaid(image, heat))]
         for x, tiles in ((left, beside), (lowest_left, row.lowest)):
             for column, tile in enumerate(tiles):
-                picture.paste(enlarged(tile, scale), (x + column * step, y))
+                paste(picture, enlarged(tile, scale), (x + column * step, y))
     return picture
 
 

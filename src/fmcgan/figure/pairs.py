@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fmcgan.figure.files import write_png
-from fmcgan.figure.image_rows import PAPER, Block, Row, Tile, check_pixels, rows_picture
+from fmcgan.figure.image_rows import Block, Row, Tile, check_pixels, rows_picture
+from fmcgan.figure.paper import paste, sheet
 
 MOST_PAIRS = 10  # maximum number of pairs of a group
 
@@ -45,9 +46,9 @@ def draw_pairs(groups: Mapping[str, Sequence[Pair]], path: Path, *, names: Seque
             raise ValueError(f"label must be 0..{len(names) - 1}, got {label}")
     pictures = [_draw_group(name, pairs[:MOST_PAIRS], names) for name, pairs in groups.items()]
     size = max(each.width for each in pictures), sum(each.height for each in pictures)
-    whole, top = Image.new("RGB", size, PAPER), 0
+    whole, top = sheet("RGB", size), 0
     for each in pictures:
-        whole.paste(each, (0, top))
+        paste(whole, each, (0, top))
         top += each.height
     write_png(whole, path)
 

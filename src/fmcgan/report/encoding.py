@@ -10,6 +10,7 @@ from PIL import Image, ImageSequence, features
 from fmcgan.analysis.section import Picture
 from fmcgan.figure.chart import Chart, chart
 from fmcgan.figure.files import figure_files, png_bytes
+from fmcgan.figure.paper import layers
 
 LARGEST_CHART = 400_000  # largest chart on a page, in bytes; larger ones are shown as pixels
 _CSS_DPI = 96  # pixels of CSS per inch
@@ -21,8 +22,9 @@ LARGEST_WEBP = 16_383  # largest side of a WebP, in pixels
 class Encoded:
     """A picture as files, by suffix (``.png`` or ``.gif``), and as a chart or a data URI, sized in CSS pixels.
 
-    A figure of matplotlib is a chart, with files also as SVG and PDF. An animation has all frames, each as a data URI
-    and a name; its own data URI is the last one.
+    A picture on paper has two data URIs of one size: of its images, and of the words beside them, which a page lays
+    above the images. A figure of matplotlib is a chart, with files also as SVG and PDF. An animation has all frames,
+    each as a data URI and a name; its own data URI is the last one.
     """
 
     files: dict[str, bytes]
@@ -30,6 +32,7 @@ class Encoded:
     width: int
     height: int
     frames: tuple[tuple[str, str], ...] = ()
+    words: str = ""
     chart: Chart | None = None
 
     @property
@@ -37,7 +40,7 @@ class Encoded:
         """Bytes on a page: of the chart, or of the data URIs of all frames or of the picture."""
         if self.chart is not None:
             return self.chart.size
-        return sum(len(uri) for uri, _ in self.frames) or len(self.uri)
+        return sum(len(uri) for uri, _ in self.frames) or len(self.uri) + len(self.words)
 
 
 def encode(picture: Picture, section: str = "") -> Encoded:
@@ -59,14 +62,17 @@ def encode(picture: Picture, section: str = "") -> Encoded:
             frames = tuple((uri, f"frame {number} of {len(uris)}") for number, uri in enumerate(uris, 1))
             return Encoded({".gif": content}, uris[-1], *image.size, frames if len(uris) > 1 else ())
     files = {".png": png_bytes(content)}
-    return Encoded(files, _uri(files), *content.size)
+    if (split := layers(content)) is None:
+        return Encoded(files, _uri(files), *content.size)
+    images, words = split
+    return Encoded(files, image_uri(images), *content.size, words=image_uri(words) if words.getbbox() else "")
 
 
 def smaller(encoded: Encoded) -> Encoded:
     """Encodes the pixels of a picture for a page again, with losses; its files, and animations, are unchanged."""
     if ".png" not in encoded.files or "webp" not in encoded.uri[:20]:
         return encoded
-    with Image.open(io.BytesIO(encoded.files[".png"])) as image:
+    with Image.open(io.BytesIO(base64.b64decode(encoded.uri.partition(",")[2]))) as image:
         uri = lossy_uri(image)
     return replace(encoded, uri=uri) if len(uri) < len(encoded.uri) else encoded
 
@@ -86,7 +92,8 @@ def lossy_uri(image: Image.Image) -> str:
     if not _is_webp(image):
         return image_uri(image)
     content = io.BytesIO()
-    image.convert("RGB").save(content, format="WEBP", quality=LOSSY_QUALITY, method=3)
+    shown = image if image.mode == "RGBA" else image.convert("RGB")
+    shown.save(content, format="WEBP", quality=LOSSY_QUALITY, method=3)
     return data_uri(content.getvalue(), "image/webp")
 
 
