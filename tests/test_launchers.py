@@ -95,7 +95,7 @@ def descendants(pid: int) -> set[int]:
 def test_a_sweep_over_two_workers_is_killed_and_resumed(start, environment, launcher, tmp_path):
     """Started by the installed script; one of five jobs fails both times."""
     (tmp_path / "fmcgan-train.py").write_text(SCRIPT, encoding="utf-8")
-    epochs, batches, sizes = 20, 5, (16, 32, 48, 64)
+    epochs, batches, sizes = 12, 5, (16, 32, 48, 64)
     sweep = [
         *(*TINY, f"trainer.max_epochs={epochs}", f"trainer.limit_train_batches={batches}", "trainer.precision=auto"),
         *("callback.metrics_logger.every_n_batches=1", "hydra.sweep.dir=sweep", *launcher),

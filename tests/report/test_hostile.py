@@ -197,7 +197,7 @@ def test_a_picture_that_cannot_be_drawn_leaves_the_others(small_report, tmp_path
     from fmcgan.app.errors import Failures
 
     class Broken(Figure):
-        def savefig(self, *arguments, **options):
+        def draw(self, renderer):
             raise RuntimeError("no such <font>")
 
     first = small_report.sections["first"]
