@@ -85,7 +85,7 @@ def test_effects_that_say_the_same_of_several_classes_are_one_finding():
         (
             (0.9, 0.85, 0.5),
             0.05,
-            "most of all class0s or class1s (numbers of class0s): mean 0.9",
+            "most of all class0s or class1s (numbers for class0s): mean 0.9",
         ),  # 0.80 to 1.00 and 0.75 to 0.95
         ((0.9, 0.85, 0.8), 0.05, "for example class0s: mean 0.9"),  # all three overlap
         ((0.9, 0.89, 0.88, 0.87, 0.3), 0.05, "for example class0s: mean 0.9"),  # too many share the first place

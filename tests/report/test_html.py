@@ -234,7 +234,7 @@ def test_a_page_that_would_be_too_large_leaves_collapsed_pictures_to_their_files
     assert 'Falls from "1" to 0.' in shown["impossible"]  # a finding links to it
     assert "Falls too. <panel> 1" in shown["impossible"]  # it leads
     assert "Black, then white." not in shown["impossible"]
-    assert "In the files first_moving.*" in read_page(path).shown
+    assert "see the files first_moving.*" in read_page(path).shown
 
 
 def test_findings_lead_to_their_points_if_there_is_a_map(written, small_report, tmp_path, read_page):

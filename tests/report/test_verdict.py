@@ -68,7 +68,7 @@ def test_confused_classes_are_named():
     assert judged(pairs[0]) == ["shirts taken for coats"]
     assert judged(*pairs)[0].endswith(" and 2 more confusions")
     rarer = effect("confusions/shirt/coat", -0.9, (SHIRT, COAT))
-    assert judged(rarer) == ["no confusion of classes beyond real images found"]
+    assert judged(rarer) == ["no confusion of classes found beyond that of real images"]
     poor = effect("confusions/shirt/agreement", -0.9, (SHIRT,))
     assert judged(poor, rarer) == ["shirts recognised less often"]
 

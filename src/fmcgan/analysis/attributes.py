@@ -51,8 +51,8 @@ DEFINITIONS = {
     "area": f"share of the image's pixels that belong to the shape, at least {SHAPE} of 255, 0 to 100 %",
     "width": "width of the rectangle around the shape, in pixels",
     "height": "height of the rectangle around the shape, in pixels",
-    "symmetry": "1 minus the share of the grey that differs from the mirror image about the middle of the rectangle: 1 "
-    "if both are the same, 0 if they do not overlap",
+    "symmetry": "1 minus the share of the grey that differs from the mirror image about the middle of the rectangle "
+    "around the shape: 1 if both are the same, 0 if they do not overlap",
     "edges": f"share of the shape's pixels where the grey level changes by more than {EDGE} a pixel (Sobel), "
     "0 to 100 %",
     "texture": "mean absolute difference of a pixel from the mean of its four neighbours, over the pixels whose four "

@@ -119,7 +119,7 @@ class Bias(Analysis):
             least = f"at least {self.samples_a_class} samples and real images of one class"
             raise NotApplicable(f"the comparison of attributes needs {least}: generate more")
         return Section(
-            "Attributes",
+            "Bias of attributes",
             f"{len(ATTRIBUTES)} attributes of each of {len(subject.samples):,} generated images are compared by class "
             f"with those of {len(subject.real.train):,} real training images. The floor is the same difference for "
             f"{len(subject.real.test):,} real test images. Classes with fewer than {self.samples_a_class} images are "
@@ -237,7 +237,7 @@ def _table(compared: Sequence[AttributeComparison]) -> Table:
     intervals = {"generated": "generated", "train": "real training", "test": "real test", "size": "effect size"}
     for key, title in intervals.items():
         columns += interval_columns(key, title)
-    columns += [Column("floor", "test images", "number"), Column("p", "p-value", "number", 4)]
+    columns += [Column("floor", "effect size of test images", "number"), Column("p", "p-value", "number", 4)]
     columns += [Column("adjusted_p", "adjusted p-value", "number", 4), Column("beyond_floor", "beyond the floor")]
     adjusted = stats.false_discovery_control([each.effect.difference.p_value for each in compared], method="by")
     rows = []

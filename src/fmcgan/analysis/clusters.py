@@ -22,6 +22,11 @@ from fmcgan.metric.results_store import Arrays
 LEAST = 10  # least number of samples, and of test images, of a class
 LEAST_OF_A_CLUSTER = 10  # least number of training images of a class per cluster
 
+_TABLE_CAPTION = (
+    "All clusters of all classes. More open or solid: less or more of the rectangle around the shape is filled. Fuller "
+    "below or above: more of the shape is in that half of the rectangle."
+)
+
 
 class Clusters(Analysis):
     """Clusters the real training images of each class and compares real and generated frequencies of the clusters.
@@ -82,15 +87,15 @@ class Clusters(Analysis):
         return Section(
             "Clusters within the classes",
             "The real training images of each class are clustered by "
-            f"{'k-means' if self.method == 'k_means' else 'HDBSCAN'} in their outline and the features of the "
+            f"{'k-means' if self.method == 'k_means' else 'HDBSCAN'} by their outline and the features of the "
             f"{self.features.name} network. Each of {len(subject.samples):,} samples and {len(subject.real.test):,} "
             "test images is assigned to the cluster of the nearest centre. A cluster is called missing if its share "
-            "among the samples is below a quarter of its real share, and rare or over-produced if it is 1.5 times "
-            "smaller or larger. The difference must also be significant and exceed that of test images. Samples "
-            "unlike any real image are assigned to a cluster too, so a shift of all samples changes shares although "
-            "no cluster is missing: see the distances from the centres in the table." + note,
+            "among the samples is below a quarter of its real share, and rare or over-produced if it is smaller or "
+            "larger by a factor of 1.5. The difference must also be significant and exceed that of test images. "
+            "Samples unlike any real image are assigned to a cluster too, so a shift of all samples changes shares "
+            "although no cluster is missing: see the distances from the centres in the table." + note,
             [_overview(info, shown, every), *(_class_picture(info, label, found) for label, found in shown.items())],
-            [Table("shares", "All clusters of all classes.", COLUMNS, [each.values for each in every])],
+            [Table("shares", _TABLE_CAPTION, COLUMNS, [each.values for each in every])],
             effects=[each.effect for each in every],
             values={"marks": {each.effect.key: each.row.mark for each in every}},
         )
@@ -136,9 +141,9 @@ def _overview(info: DatasetInfo, classes: Mapping[int, Sequence[Frequency]], eve
     return Picture(
         "overview",
         ratios_figure({info.class_names[label]: [each.row for each in found] for label, found in classes.items()}),
-        "Each row is a cluster of a class, the most frequent first. Left of the line, generated images are in it less "
+        "Each row is a cluster of a class, the most frequent first. Left of 1, generated images are in it less "
         "often than real ones. Named clusters differ by a factor of 1.5 and significantly more than test images. The "
-        "line through a dot is the 95 % interval of the generated share; a triangle lies at the edge or beyond.",
+        "line through a dot is the 95 % interval of the generated share; a triangle is a share at the edge or beyond.",
         f"Share of each cluster among generated images, divided by its real share. {_marked(every)}",
         lead=True,
     )

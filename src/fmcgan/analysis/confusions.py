@@ -284,8 +284,9 @@ def _difference(counts: Tensor, real_counts: Tensor, cells: Sequence[Cell]) -> P
     names = cells[0].info.class_names
     figure = difference_figure(counts.numpy(), real_counts.numpy(), significant, names=names)
     caption = (
-        "The same percentages minus those of real test images. Off the diagonal, vermilion marks confusions that are "
-        "more frequent among samples than among the data, and blue those that are less frequent. "
+        "Percentage of the samples of a class (row) classified as a class (column), minus that of real test images. "
+        "Off the diagonal, vermilion marks confusions that are more frequent among samples than among the data, and "
+        "blue those that are less frequent. "
         f"Bold: p < {SIGNIFICANT:g}; pale: not significant."
     )
     text = "Table of differences between samples and real test images, in percentage points."

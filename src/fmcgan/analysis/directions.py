@@ -75,7 +75,7 @@ class Directions(Analysis):
         families = list(self._families(subject, generator))
         section = Section(
             "Directions of the latent space",
-            f"Changes of the images along each of the {size} dimensions of the latent vector, and along directions "
+            f"How images change along each of the {size} dimensions of the latent vector, and along directions "
             "found from the generator's weights (SeFa) or activations (GANSpace). The tables measure changes by "
             "attributes of the images; the figures show all changes. There is no "
             "reference, because real images have no latent vectors.",
@@ -162,7 +162,7 @@ class Directions(Analysis):
         )
         caption = (
             f"Change of an image along each single dimension, over {self.n_latents} latent vectors, and the mean of "
-            "random directions (dashed). If all dimensions were equivalent, the curve would follow the line."
+            "random directions (dashed). If all dimensions were equivalent, the curve would follow the dashed line."
         )
         text = "A falling curve of the change over the rank of the dimension, with a dashed line."
         section.pictures.append(Picture("dimensions", curves_figure([panel]), caption, text))

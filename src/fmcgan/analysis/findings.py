@@ -120,7 +120,7 @@ def _outstanding(effects: Sequence[Effect]) -> str:
     if len(rivals) == len(effects) > 1 or len(nouns) > MOST_NAMED:
         return f"for example {nouns[0]}"
     named = " or ".join(filter(None, [", ".join(nouns[:-1]), nouns[-1]]))
-    return f"most of all {named}{f' (numbers of {nouns[0]})' if len(nouns) > 1 else ''}"
+    return f"most of all {named}{f' (numbers for {nouns[0]})' if len(nouns) > 1 else ''}"
 
 
 def adjust_effects(effects: Sequence[Effect]) -> list[AdjustedEffect]:

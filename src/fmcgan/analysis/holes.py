@@ -54,8 +54,8 @@ class Holes(Analysis):
         labels, n = samples.images.labels[samples.index].unique().tolist(), len(samples.index)
         pairs = {"holes": self._holes(test, samples), "outliers": self._outliers(subject.real.train, samples)}
         meaning = (
-            f"Nearby: at most as far away as the {self.k}th nearest other real test image (k = {self.k}), in the "
-            f"features of the {self.features.name} network. Both shares depend on n and are of the same n, {n:,}."
+            f"Nearby: no farther from a real test image than its {self.k}th nearest other test image (k = {self.k}), "
+            f"in the features of the {self.features.name} network. Both shares depend on n; both are for n = {n:,}."
         )
         effects = []
         for what, pair in pairs.items():
@@ -66,8 +66,8 @@ class Holes(Analysis):
         return Section(
             "Holes and outliers",
             f"A real test image is a hole if none of {n:,} samples is as near to it as its {self.k}th nearest other "
-            f"test image, in the features of the {self.features.name} network. A sample is an outlier if no test "
-            "image is that near. Shares of both depend on n, so they are compared with those of the same number of "
+            f"test image, in the features of the {self.features.name} network. A sample is an outlier if it is that "
+            "near to no test image. Shares of both depend on n, so they are compared with those of the same number of "
             "real training images: only the difference is due to the generator.",
             self._pictures(test, samples, pairs, labels),
             [_table(test, labels, samples, first, meaning)],
@@ -81,7 +81,7 @@ class Holes(Analysis):
         of_test, of_samples = self.features.features(test), self.features.features(samples.images)
         index, distance = nearest(of_test[holes], of_samples[samples.index])
         relative = distance / radii(test, self.features, self.k)[holes]
-        titles = "real images without a sample nearby", "nearest sample of each"
+        titles = "test images without a sample nearby", "nearest sample of each"
         return _Pairs(test, holes, samples.images, samples.index[index], relative, titles)
 
     def _outliers(self, train: ImageSet, samples: Coverage) -> "_Pairs":
@@ -95,8 +95,9 @@ class Holes(Analysis):
         self, test: ImageSet, samples: Coverage, pairs: Mapping[str, "_Pairs"], labels: Sequence[int]
     ) -> list[Picture]:
         captions = {
-            "holes": "Left: the real test images of each class that are farthest from any sample, in radii of their "
-            "ball, the farthest first. Right: the nearest sample of each, of any class.",
+            "holes": "Left: the real test images of each class that are farthest from any sample, relative to the "
+            f"distance to their {self.k}th nearest test image, the farthest first. Right: the nearest sample of each, "
+            "of any class.",
             "outliers": "Left: the outliers of each conditioned class that are farthest from all training images, the "
             "farthest first. Right: the nearest training image of each.",
         }

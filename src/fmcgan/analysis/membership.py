@@ -34,7 +34,7 @@ _AUC = "auc"  # name of the figure of all attacks
 _COLUMNS = (
     Column("attack", "attack"),
     Column("class", "class"),
-    Column("images", "images of either", "whole"),
+    Column("images", "images of each set", "whole"),
     *interval_columns("auc", "AUC", "percent", 1),
     *interval_columns("held_out_auc", "AUC of held-out images", "percent", 1),
     Column("train_median", "median of training images", "number"),
@@ -84,13 +84,13 @@ class Membership(Analysis):
         missing: list[str] = []
         train, held_out = _matched(subject, self.n)
         if subject.discriminator is None:
-            missing.append("that with the discriminator, which run= a run folder or a checkpoint would give")
+            missing.append("the attack with the discriminator, which needs run= (a run folder or a checkpoint)")
         else:
             attacks.append(_by_discriminator(subject.discriminator, train, held_out))
         attacks.append(_by_nearest_sample(subject.samples, train, held_out))
         pictures: list[Picture] = []
         if subject.generator is None:
-            missing.append("that by inversion, which needs a generator (run=)")
+            missing.append("the attack by inversion, which needs a generator (run=)")
         else:
             some = _matched(subject, self.n_inverted)
             attacks.append(_by_inversion(subject.generator, *some, self.search, subject.seed))
@@ -102,7 +102,8 @@ class Membership(Analysis):
             "Membership",
             "Can an attacker who has an image and knows its class tell whether training used it? Training images are "
             f"compared with as many held-out ones of each class, test images that training never sees: {sizes}. "
-            f"{_whose(subject)} At an AUC of 50 % an attack is a blind guess; others may still succeed.{left_out}",
+            f"{_whose(subject)} At an AUC of 50 % an attack is a blind guess; other attacks may still succeed."
+            f"{left_out}",
             [_auc_picture(attacks, classes, subject.info, note), *pictures],
             [_table(attacks, classes, subject.info)],
             effects=[attack.effect() for attack in attacks],
@@ -265,7 +266,7 @@ def _whose(subject: Subject) -> str:
     n = f"{len(subject.real.train):,}"
     if subject.generator is None:
         return f"It is not known whether training used all {n} training images of the data set."
-    return f"Training images are the {n} of the data set that the generator names, with its data.subset."
+    return f"Training images: the {n} of the data set and data.subset that the generator names."
 
 
 def _auc_picture(attacks: Sequence[_Attack], classes: Sequence[int], info: DatasetInfo, note: str) -> Picture:
@@ -298,9 +299,9 @@ def _reconstructions(attack: _Attack) -> Picture:
         rows.append(Row([[Tile(image, [error]) for image, error in zip(made, errors, strict=True)]], "reconstruction"))
     median = [f"{side.values.quantile(0.5).item():.1f}" for side in (attack.train, attack.held_out)]
     caption = (
-        "Images above the most similar image that was found for a latent vector of their class, with the root mean "
-        f"square difference in {pixel_unit(attack.train.images.info)}. Its median is {median[0]} for training and "
-        f"{median[1]} for held-out images."
+        "Each real image above the most similar generated image of its class that was found, with the root mean "
+        f"square difference in {pixel_unit(attack.train.images.info)}. The median difference is {median[0]} for "
+        f"training and {median[1]} for held-out images."
     )
     text = "Real images of each class, of the training and the test split, above their reconstructions."
     return Picture("reconstructions", rows_picture([Block("", len(rows[0].tiles[0]))], rows), caption, text)

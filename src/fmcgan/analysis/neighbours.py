@@ -63,15 +63,15 @@ class Neighbours(Analysis):
         shown, note = self._shown(samples, classes)
         drawn = {label: chosen[label] for label in shown}
         caption = (
-            "Shares of near copies. The largest distance of a near copy is that of the nearest hundredth of the test "
+            "Shares of near copies. The largest distance of a near copy is that of the closest 1 % of the test "
             f"images of the class: a root mean square of {levels}, or a Euclidean distance of features."
         )
         return Section(
             "Nearest training images",
             f"{len(samples):,} samples are compared with all {len(real.train):,} training images, by {levels} and "
-            "by the features of a classifier. A sample is a near copy if its distance to a training image is at most "
-            "that of the nearest hundredth of the test images of its class: about one in a hundred new real images is "
-            "a near copy too. Many near copies do not prove memorisation, because plain images are close to many "
+            "by the features of a classifier. A sample is a near copy if it is at least as close to a training "
+            "image as the closest 1 % of the test images of its class: about 1 % of new real images are near copies "
+            "too. Many near copies do not prove memorisation, because plain images are close to many "
             f"training images: inspect them.{note}",
             [self._best_and_worst(samples, drawn), self._suspicious(spaces), *self._typical(spaces, drawn)],
             [Table("near_copies", caption, _COLUMNS, [row for space in spaces for row in space.rows()])],

@@ -13,9 +13,9 @@ _COLUMNS = (
     Column("class", "class"),
     Column("samples", "samples", "whole"),
     Column("agreement", "classified as conditioned", "percent", 1),
-    Column("real_agreement", "real test images", "percent", 1),
+    Column("real_agreement", "of real test images", "percent", 1),
     Column("nearly_identical_pairs", "nearly identical pairs", "percent"),
-    Column("real_nearly_identical_pairs", "real training images", "percent"),
+    Column("real_nearly_identical_pairs", "of real training images", "percent"),
     Column("repeats", "exact repeats", "whole"),
     Column("empty", "empty", "whole"),
 )

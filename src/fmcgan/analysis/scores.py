@@ -41,12 +41,12 @@ class Scores(Analysis):
         if not results:
             raise NotApplicable(f"none of {names} can be measured on {n} samples; give more of each class")
         introduction = (
-            f"{names}, measured on {n:,} samples as by fmcgan.evaluate, with the {subject.real.reference_split} split "
+            f"Measured: {names}, on {n:,} samples as by fmcgan.evaluate, with the {subject.real.reference_split} split "
             "as reference. The value of real data is measured on as many real images outside the reference, or on all "
-            "if there are fewer: a perfect generator would have about this value. The name of a metric holds its "
+            "if there are fewer: a perfect generator would have about this value. The name of a metric tells its "
             "protocol: feature network, number of samples and split. Values of different protocols cannot be compared."
         )
-        section = Section("Metrics", introduction, tables=[_table(results)], values=dict(results))
+        section = Section("Scores", introduction, tables=[_table(results)], values=dict(results))
         by_class = {name: result for name, result in results.items() if result["by_class"] is not None}
         if by_class:
             class_names = subject.info.class_names
@@ -89,7 +89,7 @@ def _gaps(results: Results, info: DatasetInfo) -> list[Picture]:
     )
     n = next(iter(shares.values()))["n"]
     caption = (
-        f"Share of the samples, or of the real images, minus that of as many real images (n = {n:,}), in percentage "
+        f"Each share minus that of as many real images (n = {n:,}), in percentage "
         "points: vermilion cells are worse than real images, blue ones better. "
         + "; ".join(
             f"{each['plain'] or each['title']}: {each['title'].lower()}, {name}" for name, each in shares.items()

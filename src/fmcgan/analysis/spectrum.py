@@ -118,7 +118,7 @@ class SpectrumAnalysis(Analysis):
         measured = _measured(sets, classes)
         n, n_train, n_test = (len(levels.labels) for levels in measured)
         return Section(
-            "Fine detail and coarse structure",
+            "Spectrum (fine detail and coarse structure)",
             f"The power of {n:,} generated images at each spatial frequency is compared with that of {n_train:,} "
             f"real training images of the same class. The floor is the same difference for {n_test:,} real test "
             "images. Blur removes power at fine frequencies; noise and upsampling artefacts add power; darker "

@@ -165,7 +165,7 @@ def best_psi(sweep: Mapping[str, Values]) -> str:
 
 def _way(generator: nn.Module) -> str:
     if has_means(generator):
-        return "Truncation draws what the first layer returns towards the mean of the class, to psi times its distance."
+        return "Truncation pulls the output of the first layer towards its class mean, to psi times its distance."
     return "This network is not of fmcgan, so truncation scales its latent vectors by psi."
 
 
@@ -173,7 +173,7 @@ def _advice(sweep: Mapping[str, Values]) -> str:
     best = best_psi(sweep)
     if best == "1":
         return "Here it does not help: no psi has a higher precision than 1."
-    return f"Best is psi = {best}: a smaller one has no higher precision, only less variety."
+    return f"The largest psi with the highest precision, within its interval, is {best}; its recall is lower."
 
 
 def _stored(images: ImageSet, subject: Subject) -> ImageSet:

@@ -160,8 +160,8 @@ def _effect(scores: DetectorScores, subject: Subject, areas: Areas, floor: Areas
         scores.auc()[0],
         Difference(*floor["difference"]) if floor else UNKNOWN,
         figure="samples",
-        meaning="AUC: share of pairs of a generated and a real image of which the classifier, trained on other images, "
-        "picks the generated one; 50 % is chance, 100 % are no errors.",
+        meaning="AUC: share of pairs of a generated and a real image in which the classifier, trained on other images, "
+        "picks the generated one; 50 % is chance, 100 % is perfect.",
         examples=examples,
     )
 

@@ -128,7 +128,7 @@ def _confusions(effects: Sequence[AdjustedEffect], noun_of: Callable[[int], str]
     poor = [noun_of(each.classes[0]) for each in found if len(each.classes) == 1 and each.difference.size < 0]
     if poor:
         return Clause(f"{' and '.join(poor[:_MOST_NAMED])} recognised less often", "confusions")
-    return Clause("no confusion of classes beyond real images found", "confusions")
+    return Clause("no confusion of classes found beyond that of real images", "confusions")
 
 
 def _copies(effects: Sequence[AdjustedEffect]) -> list[Clause]:

@@ -62,7 +62,7 @@ def test_the_rule_that_came_nearest_to_an_alarm():
     assert found.share == pytest.approx(0.8)
     assert found.statement == "4.0 % of the pairs of class bag are nearly identical (alarm above 5 %)"
     found = near_miss([check(), check(label=8, agree=50)], GARMENTS)
-    assert found.statement == "50.0 % of the samples of class bag are classified as such (alarm below 45 %)"
+    assert found.statement == "50.0 % of the samples of class bag are classified as that class (alarm below 45 %)"
     assert 0.7 < found.share < 0.9  # 45 % of the upper end of the interval, about 60 %
     found = near_miss([check(repeats=1), check(label=8, repeats=1)], GARMENTS)
     assert found.statement == "1.0 % of the samples equal an earlier one in every pixel (alarm above 1 %)"

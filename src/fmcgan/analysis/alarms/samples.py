@@ -94,7 +94,7 @@ def near_miss(checks: Sequence[ClassCheck], info: DatasetInfo) -> NearMiss:
             found.append(NearMiss(each.alike / most, f"{pairs} (alarm above {percent(most)})"))
         if each.real_n:
             least = ignored_below(each.real_agree / each.real_n, 1 / info.num_classes)
-            agree = f"{percent(each.agree / each.n, 1)} of the samples of class {name} are classified as such"
+            agree = f"{percent(each.agree / each.n, 1)} of the samples of class {name} are classified as that class"
             upper = wilson_interval(each.agree, each.n)[1]
             found.append(NearMiss(least / upper if upper else 1.0, f"{agree} (alarm below {percent(least)})"))
     for what, count in (

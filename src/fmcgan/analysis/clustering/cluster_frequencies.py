@@ -87,8 +87,8 @@ def compare_cluster(
         floor=difference_of_shares(*test_counts, *train_counts),
         classes=(label,),
         figure=picture_name(info, label),
-        meaning=f"A cluster is a kind of {info.plural(label)}, found among the real training images without their "
-        "names; the words in brackets compare it with the mean of the class.",
+        meaning=f"A cluster is a kind of {info.plural(label)}, found among the real training images without "
+        "labels of kinds; the words in brackets compare it with the mean of the class.",
         examples=lambda: Examples(
             unselected[:EXAMPLES], nearest[:EXAMPLES], of_cluster, f"{of_cluster}, the most typical"
         ),

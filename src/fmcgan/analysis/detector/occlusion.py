@@ -89,8 +89,8 @@ def map_picture(occluded: Sequence[Occluded], info: DatasetInfo, patch: Patch) -
     return Picture(
         "occlusion",
         maps_figure(maps, "Mean occlusion maps, and AUC of each class"),
-        f"Mean decrease of the logit when a patch of {patch.side} by {patch.side} pixels covers a part, over the "
-        f"{patch.samples} samples of each class with the highest scores. {line} the mean training "
+        f"Titles: AUC. Maps: mean decrease of the logit when a patch of {patch.side} by {patch.side} pixels covers a "
+        f"part, over the {patch.samples} samples of each class with the highest scores. {line} the mean training "
         "image. Colours are relative to the maximum of each map: compare parts, not classes. With an AUC near 50 %, a "
         "map is not informative.",
         "Heat maps, one per class, over its mean image.",

@@ -109,7 +109,7 @@ def summary(families: Sequence[Family]) -> Table:
     """Makes a table of directions: explained share, change of an image, and changed attributes in words."""
     columns = [
         Column("direction", "direction"),
-        Column("share", "explains", "percent", 1),
+        Column("share", "explained share", "percent", 1),
         Column("change", "change of an image, grey levels", "number", 1),
         Column("likeness", "largest cosine with the other method", "number", 2),
         Column("words", "images along it"),
