@@ -35,7 +35,9 @@ if importlib.util.find_spec("fmcgan") is None:
 RECIPE = "experiment=minute"  # recipe; experiment=quick takes ten minutes and gives much better images
 COMPARED = "loss=non_saturating,wgan_gp trainer.max_epochs=1 trainer.limit_train_batches=150"  # two losses, short runs
 SCORED = 2000  # samples for evaluation and analysis
-PARTS = "analysis=[scores,sample_check,confusions,clusters,bias,holes,directions,training]"  # "": all parts, minutes more
+PARTS = (
+    "analysis=[scores,sample_check,confusions,clusters,bias,holes,directions,training]"  # "": all parts, minutes more
+)
 FOLDER = "outputs/demo"
 ROOT = "data"  # folder of the data set; downloaded if missing
 

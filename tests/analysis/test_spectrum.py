@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from fmcgan.analysis.base import NotApplicable, Subject
 from fmcgan.analysis.findings import adjust_effects, select_findings
 from fmcgan.analysis.section import Section
-from fmcgan.analysis.spectrum import SpectrumAnalysis
+from fmcgan.analysis.spectrum import SpectrumAnalysis, _few_letters
 from fmcgan.app.errors import InvalidValueError
 from fmcgan.data.garments import GARMENTS
 from fmcgan.metric.image_set import ImageSet, RealImages
@@ -67,7 +67,7 @@ def test_half_the_contrast_is_six_decibels_less_of_everything(analysed):
             assert row[f"{band}_db"] == pytest.approx(-20 * math.log10(2), rel=1e-9)
             assert row[f"{band}_low"] < row[f"{band}_db"] < row[f"{band}_high"]
     heat_map = next(each for each in section.pictures if each.name == "classes").content
-    assert {text.get_text() for text in heat_map.axes[0].texts} == {"\u22126"}
+    assert {text.get_text() for text in heat_map.axes[0].texts} == {"\u22126.0"}
     effect = effect_of(section, "spectrum/all/fine_detail")
     assert effect.statement.startswith("Generated images have 6.0 dB [")
     assert effect.statement.endswith("] less fine detail (10 to 14 cycles per image) than real ones.")
@@ -185,3 +185,10 @@ def test_too_few_samples_and_other_bands_are_refused(analysed):
     for options in ({"coarse_to": 10, "fine_from": 10}, {"fine_from": 33}, {"coarse_to": 0}, {"samples_a_class": 2}):
         with pytest.raises(InvalidValueError, match=next(iter(options))):
             SpectrumAnalysis(**options)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.44, "+.4"), (-0.06, "-.1"), (-1.26, "-1.3"), (9.94, "+9.9"), (9.96, "+10"), (-20.4, "-20")]
+)
+def test_decibels_take_few_letters(value, text):
+    assert _few_letters(value) == text

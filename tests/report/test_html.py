@@ -81,7 +81,7 @@ def test_order_of_the_page(reader):
         "n = 40",
     ]
     parts[2:2] = ["One alarm", "Rule: more than 95 %"]
-    parts += ["The 3 largest differences", "Bags are", "Boots lean.", "Trousers look", "What <i>was</i> done."]
+    parts += ["3 differences between", "Bags are", "Boots lean.", "Trousers look", "What <i>was</i> done."]
     parts += ["A wide one.", "Figures: line, grid, moving, last", "A <line>.", "One image.", "It blinks."]
     parts += ["Many rows", "Table: few", "Few <rows>"]
     parts += ["Maps.", "Provenance command"]

@@ -122,7 +122,7 @@ class Directions(Analysis):
         classes, _ = some_classes(subject.info.labels)
         layers = affine_layers(generator, classes)
         if layers.names:
-            explains = f"share of the squared change of {', '.join(layers.names)}"
+            explains = f"share of the squared change of the {len(layers.names)} layers that read the latent vector"
             yield self._family(subject, generator, closed_form(layers.gram, self.n_directions), "SeFa", explains)
         if layers.next is not None:
             n = -(-self.n_activations // len(classes))

@@ -247,7 +247,7 @@ def _heat_map(measured: Sequence[Levels], classes: Sequence[int]) -> Picture:
         values,
         short_names(names),
         [str(ring) for ring in range(radii)],
-        formats="+.0f",
+        formats=_few_letters,
         title="Power of generated images minus that of real ones",
         label="dB",
         names=("", X_LABEL),
@@ -277,3 +277,9 @@ def _bands_table(bands: Sequence[Band], measured: Sequence[Levels], classes: Seq
         rows.append(row)
     caption = "Mean power of generated images minus that of real training images of the same class, in decibels."
     return Table("bands", f"{caption} {note}".rstrip(), columns, rows, open=True)
+
+
+def _few_letters(value: float) -> str:
+    """Formats a difference in few letters: ``+.4``, ``-1.3`` or ``+12``."""
+    text = f"{value:+.1f}"
+    return f"{value:+.0f}" if len(text) > len("+1.3") else text.replace("+0.", "+.").replace("-0.", "-.")

@@ -29,7 +29,7 @@ class FrechetDistance(FeatureDistance):
             "Fréchet distance",
             "lower",
             lowest=0,
-            summary="Distance of the features; lower is better.",
+            summary="Distance between the features of samples and real images; lower is better.",
             plain="Distance from real images",
         ),
         "fid": Quantity(

@@ -180,6 +180,7 @@ def page(
         strips=strips or {},
         cards=cards(scores),
         scale=scale(report.findings),
+        shown=sum(len(each.members) for each in report.findings),
         count=sum(each.holds for each in report.effects),
         level=LEVEL,
         alarms=[(name, alarm) for name, section in report.sections.items() for alarm in section.alarms],
