@@ -18,7 +18,7 @@
 #
 # A class-conditional GAN learns to generate the ten garments of Fashion-MNIST; the label selects the garment. This notebook
 # trains one, plots its training, generates images, explores the latent space, analyses what the generator missed, and
-# compares two losses. With the settings below it takes about five minutes on two CPU cores.
+# compares two losses. With the settings below it takes under five minutes on two CPU cores.
 #
 # Lines that begin with `!` are terminal commands; names in braces stand for the settings below. (`| cat` replaces the
 # progress bar by lines.)
