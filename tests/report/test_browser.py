@@ -149,11 +149,14 @@ def test_a_phone_scrolls_the_page_one_way_only(page):
 def test_both_modes_are_legible(page):
     colours = """
         const of = (selector, what) => getComputedStyle(document.querySelector(selector))[what]
-        return [of("body", "backgroundColor"), of("body", "color")]
+        const colours = ["body", "#first-grid .paper"].map((each) => [of(each, "backgroundColor"), of(each, "color")])
+        return colours.flat()
     """
     light, dark = (_in(page, scheme, colours) for scheme in ("light", "dark"))
-    assert _contrast(*light) > 7
-    assert _contrast(*dark) > 7
+    assert light[2] == dark[2] == "rgb(255, 255, 255)"  # a picture that does not know its images keeps its paper
+    assert _contrast(*light[:2]) > 7
+    assert _contrast(*dark[:2]) > 7
+    assert _contrast(*dark[2:]) > 4.5
     assert _luminance(light[0]) > 0.5 > 0.1 > _luminance(dark[0])
 
 

@@ -91,6 +91,11 @@ def test_order_of_the_page(reader):
     assert "Nothing." not in reader.shown
 
 
+def test_only_some_differences_are_called_the_largest(small_report, tmp_path, read_page):
+    shown = read_page(write_analysis(tmp_path, replace(small_report, findings=small_report.findings[:2]))).shown
+    assert "The 2 largest differences" in shown  # of three
+
+
 def test_files_beside_the_page(written, reader, small_report):
     names = {path.name for path in written.parent.iterdir()}
     charts = {f"first_{name}.{suffix}" for name in ("line", "wide") for suffix in ("png", "svg", "pdf")}

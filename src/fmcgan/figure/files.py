@@ -51,17 +51,16 @@ def png_bytes(picture: Figure | Image.Image) -> bytes:
 def figure_files(figure: Figure, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
     """Encodes a matplotlib figure, drawn at `DPI`, by suffix (``.png``). Equal figures give equal bytes."""
     prepare(figure)
-    _make_literal(figure)
     return {f".{format}": _save(figure, format) for format in formats}
 
 
 def prepare(figure: Figure) -> None:
-    """Computes the layout of a figure once, the slowest part of drawing, and names its parts in an SVG.
+    """Makes texts literal, computes the layout once, the slowest part of drawing, and names the parts in an SVG.
 
     These are ``axes-N``, ``handle-N`` of the legends, ``title`` and ``background``.
     """
+    _make_literal(figure)
     if not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine | None):
-        _make_literal(figure)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         for axes in figure.axes:
