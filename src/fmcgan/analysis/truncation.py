@@ -173,7 +173,7 @@ def _advice(sweep: Mapping[str, Values]) -> str:
     best = best_psi(sweep)
     if best == "1":
         return "Here it does not help: no psi has a higher precision than 1."
-    return f"The largest psi with the highest precision, within its interval, is {best}; its recall is lower."
+    return f"The largest psi with the highest precision, within its interval, is {best}: compare the recall, too."
 
 
 def _stored(images: ImageSet, subject: Subject) -> ImageSet:
